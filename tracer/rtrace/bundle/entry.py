@@ -1,0 +1,61 @@
+"""What a bundle says of each file: as it was before the run (Entry), and as the run left it (Result)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class FileType(str, Enum):
+    """The kinds of file a bundle can hold, named as inode(7) does."""
+
+    REGULAR = "file"
+    DIRECTORY = "directory"
+    SYMLINK = "symlink"
+    FIFO = "fifo"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One packed file, as it was before the first run touched it.
+
+    ``path`` is absolute, normalised, and holds no symlink but possibly as its last component. ``mode`` is the
+    permission bits with set-uid, set-gid and sticky (0o7777). ``size`` is in bytes, ``mtime_ns`` in nanoseconds
+    since the Epoch. ``sha256`` is the hexadecimal digest of a regular file's content and None otherwise.
+    ``placeholder`` marks a regular file of which only the name, type, size and times were needed (its directory was
+    listed, nobody opened it): its content is not in the bundle, it unpacks as a sparse file of its size.
+    ``link`` is the path of the entry that holds the content, when this one is a further hard link to it.
+    ``offset`` is where the content starts in the uncompressed data stream, None when there is no content there.
+    """
+
+    path: bytes
+    type: FileType
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+    size: int = 0
+    sha256: str | None = None
+    target: bytes | None = None
+    link: bytes | None = None
+    placeholder: bool = False
+    offset: int | None = None
+    package: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The state in which a run left a path that it created, changed or removed.
+
+    ``type`` is None when the path does not exist after the run. ``sha256`` is None for everything but regular files,
+    and for a regular file whose content could no longer be read when the bundle was made.
+    """
+
+    run: str
+    path: bytes
+    type: FileType | None
+    mode: int = 0
+    size: int = 0
+    sha256: str | None = None
+    target: bytes | None = None

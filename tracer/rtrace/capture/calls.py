@@ -1,0 +1,171 @@
+"""The system calls that a tracer must see, as data: which argument is the path, the folder, the flags.
+
+One table for all architectures: names are the kernel's, numbers come from ``numbers``. Every argument is given by its
+index (0 to 5). See syscalls(2) and each call's own page.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import Enum
+
+AT_FDCWD = 0xFFFFFF9C
+AT_SYMLINK_NOFOLLOW = 0x100
+AT_REMOVEDIR = 0x200
+AT_SYMLINK_FOLLOW = 0x400
+AT_EMPTY_PATH = 0x1000
+RENAME_EXCHANGE = 2
+O_TMPFILE = 0o20000000
+OPEN_FLAGS = (
+    os.O_ACCMODE
+    | os.O_CREAT
+    | os.O_EXCL
+    | os.O_TRUNC
+    | os.O_PATH
+    | os.O_DIRECTORY
+    | os.O_NOFOLLOW
+    | O_TMPFILE
+)
+AT_FLAGS = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH
+
+
+class Action(Enum):
+    """What a call does to the path it names; the recorder has one method for each."""
+
+    OPEN = "open"
+    OPEN_HOW = "open_how"
+    LOOKUP = "lookup"
+    LOOKUP_LINK = "lookup_link"
+    METADATA = "metadata"
+    METADATA_LINK = "metadata_link"
+    TRUNCATE = "truncate"
+    MAKE = "make"
+    UNLINK = "unlink"
+    RMDIR = "rmdir"
+    RENAME = "rename"
+    LINK = "link"
+    SYMLINK = "symlink"
+    CHDIR = "chdir"
+    FCHDIR = "fchdir"
+    CHROOT = "chroot"
+    EXECUTE = "execute"
+    CONNECT = "connect"
+    BIND = "bind"
+    ESCAPE = "escape"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Where one system call keeps what matters.
+
+    ``flags`` is the index of the flags argument and ``mask`` the bits of it that change the call's meaning.
+    ``other_path`` and ``other_dirfd`` are the destination's of the calls with two paths; for execve, ``other_path``
+    is the index of argv. ``implied`` are flags of a call that takes none.
+    """
+
+    action: Action
+    path: int = 0
+    dirfd: int | None = None
+    flags: int | None = None
+    mask: int = 0
+    other_path: int = 0
+    other_dirfd: int | None = None
+    implied: int = 0
+
+
+A = Action
+
+CALLS: dict[str, Call] = {
+    "open": Call(A.OPEN, 0, None, 1, OPEN_FLAGS),
+    "openat": Call(A.OPEN, 1, 0, 2, OPEN_FLAGS),
+    "openat2": Call(A.OPEN_HOW, 1, 0, 2),
+    "creat": Call(A.OPEN, 0, implied=os.O_CREAT | os.O_WRONLY | os.O_TRUNC),
+    "truncate": Call(A.TRUNCATE),
+    "truncate64": Call(A.TRUNCATE),
+    # looked up
+    "stat": Call(A.LOOKUP),
+    "stat64": Call(A.LOOKUP),
+    "oldstat": Call(A.LOOKUP),
+    "lstat": Call(A.LOOKUP_LINK),
+    "lstat64": Call(A.LOOKUP_LINK),
+    "oldlstat": Call(A.LOOKUP_LINK),
+    "newfstatat": Call(A.LOOKUP, 1, 0, 3, AT_FLAGS),
+    "fstatat64": Call(A.LOOKUP, 1, 0, 3, AT_FLAGS),
+    "statx": Call(A.LOOKUP, 1, 0, 2, AT_FLAGS),
+    "access": Call(A.LOOKUP),
+    "faccessat": Call(A.LOOKUP, 1, 0),
+    "faccessat2": Call(A.LOOKUP, 1, 0, 3, AT_FLAGS),
+    "readlink": Call(A.LOOKUP_LINK),
+    "readlinkat": Call(A.LOOKUP_LINK, 1, 0),
+    "statfs": Call(A.LOOKUP),
+    "statfs64": Call(A.LOOKUP),
+    "getxattr": Call(A.LOOKUP),
+    "lgetxattr": Call(A.LOOKUP_LINK),
+    "listxattr": Call(A.LOOKUP),
+    "llistxattr": Call(A.LOOKUP_LINK),
+    "getxattrat": Call(A.LOOKUP, 1, 0, 2, AT_FLAGS),
+    "listxattrat": Call(A.LOOKUP, 1, 0, 2, AT_FLAGS),
+    "inotify_add_watch": Call(A.LOOKUP, 1),
+    "name_to_handle_at": Call(A.LOOKUP, 1, 0),
+    "chdir": Call(A.CHDIR),
+    "fchdir": Call(A.FCHDIR),
+    # made, removed, renamed
+    "mkdir": Call(A.MAKE),
+    "mkdirat": Call(A.MAKE, 1, 0),
+    "mknod": Call(A.MAKE),
+    "mknodat": Call(A.MAKE, 1, 0),
+    "unlink": Call(A.UNLINK),
+    "unlinkat": Call(A.UNLINK, 1, 0, 2, AT_REMOVEDIR),
+    "rmdir": Call(A.RMDIR),
+    "rename": Call(A.RENAME, 0, None, None, 0, 1),
+    "renameat": Call(A.RENAME, 1, 0, None, 0, 3, 2),
+    "renameat2": Call(A.RENAME, 1, 0, 4, RENAME_EXCHANGE, 3, 2),
+    "link": Call(A.LINK, 0, None, None, 0, 1),
+    "linkat": Call(A.LINK, 1, 0, 4, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH, 3, 2),
+    "symlink": Call(A.SYMLINK, 1),
+    "symlinkat": Call(A.SYMLINK, 2, 1),
+    # changed in mode, owner, times, attributes
+    "chmod": Call(A.METADATA),
+    "fchmodat": Call(A.METADATA, 1, 0),
+    "fchmodat2": Call(A.METADATA, 1, 0, 3, AT_FLAGS),
+    "chown": Call(A.METADATA),
+    "chown32": Call(A.METADATA),
+    "lchown": Call(A.METADATA_LINK),
+    "lchown32": Call(A.METADATA_LINK),
+    "fchownat": Call(A.METADATA, 1, 0, 4, AT_FLAGS),
+    "utime": Call(A.METADATA),
+    "utimes": Call(A.METADATA),
+    "futimesat": Call(A.METADATA, 1, 0),
+    "utimensat": Call(A.METADATA, 1, 0, 3, AT_FLAGS),
+    "utimensat_time64": Call(A.METADATA, 1, 0, 3, AT_FLAGS),
+    "setxattr": Call(A.METADATA),
+    "lsetxattr": Call(A.METADATA_LINK),
+    "removexattr": Call(A.METADATA),
+    "lremovexattr": Call(A.METADATA_LINK),
+    "setxattrat": Call(A.METADATA, 1, 0, 2, AT_FLAGS),
+    "removexattrat": Call(A.METADATA, 1, 0, 2, AT_FLAGS),
+    # executed
+    "execve": Call(A.EXECUTE, 0, None, None, 0, 1),
+    "execveat": Call(A.EXECUTE, 1, 0, 4, AT_FLAGS, 2),
+    # other processes and hosts
+    "connect": Call(A.CONNECT, 1),
+    "bind": Call(A.BIND, 1),
+    # out of sight
+    "chroot": Call(A.CHROOT),
+    "pivot_root": Call(A.ESCAPE),
+    "mount": Call(A.ESCAPE),
+    "umount2": Call(A.ESCAPE),
+    "move_mount": Call(A.ESCAPE),
+    "unshare": Call(A.ESCAPE),
+    "setns": Call(A.ESCAPE),
+    "ptrace": Call(A.ESCAPE),
+    "open_by_handle_at": Call(A.ESCAPE),
+}
+
+REFUSED = ("io_uring_setup",)
+"""Answered with ENOSYS by the filter, so that programs fall back to calls that can be seen."""
+
+FSTAT_ALIASES = {"newfstatat": 3, "fstatat64": 3}
+"""Calls that the C library uses for fstat(3), with the index of their flags: let through when the flags are just
+AT_EMPTY_PATH and the folder is a descriptor, which costs a stop for every file opened otherwise."""

@@ -1,0 +1,101 @@
+"""What the kernel itself reads to execute a file: ``#!`` lines, ELF interpreters, binfmt_misc handlers.
+
+See execve(2), elf(5) and the kernel's Documentation/admin-guide/binfmt-misc.rst.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+
+HEADER = 256  # BINPRM_BUF_SIZE of the kernel
+PT_INTERP = 3
+PATH_MAX = 4096
+BINFMT_MISC = "/proc/sys/fs/binfmt_misc"
+
+
+def read_interpreter(path: bytes) -> bytes | None:
+    """Name the program that the kernel loads to execute the file: from ``#!``, PT_INTERP or binfmt_misc.
+
+    Returns None for a static ELF file and for anything that cannot be read or is no program.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        header = os.read(descriptor, HEADER)
+        if header.startswith(b"#!"):
+            words = header[2:].split(b"\n", 1)[0].split()
+            return words[0] if words else None
+        if header.startswith(b"\x7fELF"):
+            return read_elf_interpreter(descriptor, header) or match_handler(path, header)
+        return match_handler(path, header)
+    except (OSError, struct.error):
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def read_elf_interpreter(descriptor: int, header: bytes) -> bytes | None:
+    """Read PT_INTERP of an ELF file of either word size and byte order, from its first bytes on."""
+    wide, order = header[4] == 2, "<" if header[5] == 1 else ">"
+    word = order + ("Q" if wide else "I")
+    (table_offset,) = struct.unpack_from(word, header, 32 if wide else 28)
+    size, count = struct.unpack_from(order + "HH", header, 54 if wide else 42)
+    table = os.pread(descriptor, size * count, table_offset)
+    for start in range(0, size * count, size):
+        if struct.unpack_from(order + "I", table, start)[0] == PT_INTERP:
+            (position,) = struct.unpack_from(word, table, start + (8 if wide else 4))
+            (length,) = struct.unpack_from(word, table, start + (32 if wide else 16))
+            return os.pread(descriptor, min(length, PATH_MAX), position).split(b"\0")[0]
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One enabled entry of binfmt_misc: a magic number under a mask at an offset, or a file name extension."""
+
+    interpreter: bytes
+    offset: int
+    magic: bytes
+    mask: bytes
+    extension: bytes
+
+
+@lru_cache(maxsize=1)
+def read_handlers() -> tuple[Handler, ...]:
+    """Read the handlers that this kernel has registered; none where binfmt_misc is not mounted."""
+    handlers = []
+    try:
+        names = os.listdir(BINFMT_MISC)
+    except OSError:
+        return ()
+    for name in sorted(set(names) - {"register", "status"}):
+        try:
+            with open(f"{BINFMT_MISC}/{name}", "rb") as file:
+                lines = file.read().splitlines()
+        except OSError:
+            continue
+        values = dict(line.split(b" ", 1) for line in lines if b" " in line)
+        if b"enabled" not in lines or b"interpreter" not in values:
+            continue
+        magic = bytes.fromhex(values.get(b"magic", b"").decode())
+        mask = bytes.fromhex(values.get(b"mask", b"").decode()) or b"\xff" * len(magic)
+        extension = values.get(b"extension", b"").strip()
+        handlers.append(Handler(values[b"interpreter"], int(values.get(b"offset", b"0")), magic, mask, extension))
+    return tuple(handlers)
+
+
+def match_handler(path: bytes, header: bytes) -> bytes | None:
+    """Name the binfmt_misc interpreter of a file by its first bytes or its extension, None when there is none."""
+    for handler in read_handlers():
+        found = header[handler.offset : handler.offset + len(handler.magic)]
+        if handler.magic and len(found) == len(handler.magic):
+            if all(a & m == b & m for a, b, m in zip(found, handler.magic, handler.mask, strict=True)):
+                return handler.interpreter
+        elif handler.extension and path.endswith(handler.extension):
+            return handler.interpreter
+    return None

@@ -1,0 +1,195 @@
+"""The books of one run: what was at each path before, who used it how, and the copies of what was changed."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from pathlib import Path
+
+from rtrace.capture.journal import Journal
+from rtrace.capture.snapshots import take_snapshot
+from rtrace.capture.tracee import Process
+from rtrace.trace.schema import MUTATIONS, Use
+
+TYPE_NAMES = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "directory",
+    stat.S_IFLNK: "symlink",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFBLK: "block",
+    stat.S_IFCHR: "char",
+}
+USE_BITS = 10
+MUTATION_BITS = int(MUTATIONS)
+UNLISTED = (b"/proc", b"/sys", b"/dev")
+"""Folders whose content is the kernel's: listing them says nothing about the experiment."""
+
+
+class PathState:
+    """One path in one run. ``settled`` says that its content before the run is safe, whatever is done to it now."""
+
+    __slots__ = ("existed", "id", "inode", "listed", "mutated", "path", "settled")
+
+    def __init__(self, identity: int, path: bytes, *, existed: bool) -> None:
+        """Begin untouched; what did not exist before the run has nothing to keep."""
+        self.id = identity
+        self.path = path
+        self.existed = existed
+        self.settled = not existed
+        self.listed = False
+        self.mutated = False
+        self.inode: tuple[int, int] | None = None
+
+
+class Ledger:
+    """Everything known about the paths of one run; turns first touches and changes into rows."""
+
+    def __init__(self, journal: Journal, run: int, snapshots: Path, ids: dict[bytes, int]) -> None:
+        """Write through ``journal``; copies go to the folder ``snapshots``; ``ids`` are the paths of earlier runs."""
+        self.journal = journal
+        self.run = run
+        self.snapshots = snapshots
+        self.states: dict[bytes, PathState] = {}
+        self.ids = ids
+        self.next_id = max(ids.values(), default=0) + 1
+        self.linked: dict[tuple[int, int], list[PathState]] = {}
+        self.copies: dict[tuple[int, int], tuple[str | None, str | None]] = {}
+        self.started = time.monotonic_ns()
+        rows = journal.pending
+        self.paths, self.facts, self.uses = rows["paths"], rows["facts"], rows["uses"]
+
+    def now(self) -> int:
+        """Nanoseconds since the run began."""
+        return time.monotonic_ns() - self.started
+
+    def state(self, path: bytes, status: os.stat_result | None = None, *, missing: bool = False) -> PathState:
+        """Return a path's state; at its first touch note what is there (``status``, or what lstat says now)."""
+        state = self.states.get(path)
+        if state is None:
+            if status is None and not missing:
+                try:
+                    status = os.lstat(path)
+                except (OSError, ValueError):
+                    status = None
+            state = self._first_touch(path, status)
+        return state
+
+    def _first_touch(self, path: bytes, status: os.stat_result | None) -> PathState:
+        identity = self.ids.get(path)
+        if identity is None:
+            identity = self.next_id
+            self.next_id += 1
+            self.paths.append((identity, path))
+        state = self.states[path] = PathState(identity, path, existed=status is not None)
+        if status is None:
+            self.facts.append((self.run, identity, self.now(), *[None] * 10))
+            return state
+        kind = TYPE_NAMES.get(stat.S_IFMT(status.st_mode), "char")
+        target = None
+        if kind == "symlink":
+            try:
+                target = os.readlink(path)
+            except OSError:
+                target = b""
+        elif kind == "file" and status.st_nlink > 1:
+            self._join_links(state, (status.st_dev, status.st_ino))
+        self.facts.append(
+            (
+                self.run,
+                identity,
+                self.now(),
+                kind,
+                status.st_mode & 0o7777,
+                status.st_uid,
+                status.st_gid,
+                status.st_size,
+                status.st_mtime_ns,
+                status.st_dev,
+                status.st_ino,
+                status.st_nlink,
+                target,
+            )
+        )
+        return state
+
+    def _join_links(self, state: PathState, inode: tuple[int, int]) -> None:
+        """Remember which paths share a file; one met after the file was changed gets the copy taken then."""
+        state.inode = inode
+        self.linked.setdefault(inode, []).append(state)
+        if inode in self.copies:
+            state.settled = True
+            self.journal.pending["snapshots"].append((self.run, state.id, *self.copies[inode]))
+
+    def link_made(self, state: PathState) -> None:
+        """Note that a further name is being given to a file, by which its content could be changed unseen."""
+        if state.existed and state.inode is None:
+            try:
+                status = os.lstat(state.path)
+            except OSError:
+                return
+            if stat.S_ISREG(status.st_mode):
+                self._join_links(state, (status.st_dev, status.st_ino))
+
+    def use(self, process: Process, state: PathState, use: int) -> None:
+        """Note that a process used a path in this way; once for each process, path and way."""
+        key = state.id << USE_BITS | use
+        if key not in process.uses:
+            process.uses.add(key)
+            self.uses.append((self.run, process.id, self.now(), state.id, use))
+            if use & MUTATION_BITS:
+                state.mutated = True
+
+    def before_change(self, state: PathState) -> None:
+        """Keep a file's content before it is changed or removed, when it was there before the run; once."""
+        if state.settled and not self.linked:
+            return
+        try:
+            status = os.lstat(state.path)
+        except OSError:
+            return
+        inode = (status.st_dev, status.st_ino)
+        family = [member for member in self.linked.get(inode, ()) if not member.settled]
+        if not state.settled and state not in family:
+            family.append(state)
+        if not family:
+            return
+        for member in family:
+            member.settled = True
+        if not stat.S_ISREG(status.st_mode):
+            return
+        copy: tuple[str | None, str | None] = (f"{self.run}-{family[0].id}", None)
+        try:
+            take_snapshot(state.path, self.snapshots / f"{self.run}-{family[0].id}")
+        except OSError as error:
+            copy = (None, error.strerror or str(error))
+        if inode in self.linked:
+            self.copies[inode] = copy
+        self.journal.pending["snapshots"].extend((self.run, member.id, *copy) for member in family)
+
+    def list_directory(self, state: PathState) -> None:
+        """Note every entry of a folder that is being listed, once, as it is before the run changes more of it."""
+        if state.listed or not state.existed:
+            return
+        state.listed = True
+        path = state.path
+        if path in UNLISTED or path.startswith(tuple(folder + b"/" for folder in UNLISTED)):
+            return
+        try:
+            names = os.listdir(path)
+        except OSError:
+            return
+        prefix = path if path == b"/" else path + b"/"
+        for name in names:
+            self.state(prefix + name)
+
+    def keep_tree(self, path: bytes, destination: bytes) -> None:
+        """Keep all that lies below a folder that is about to be renamed, and note that it appears elsewhere."""
+        for parent, folders, files in os.walk(path):
+            self.list_directory(self.state(parent))
+            for name in folders + files:
+                below = self.state(parent + b"/" + name)
+                moved = self.state(destination + below.path[len(path) :])
+                below.mutated = moved.mutated = True
+                self.before_change(below)

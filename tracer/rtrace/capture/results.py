@@ -1,0 +1,49 @@
+"""What a run left behind: the state of every path that it may have changed, taken when its last process has ended."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+
+from rtrace.capture.ledger import TYPE_NAMES, Ledger
+
+DIGEST_BUDGET = 64 << 20
+"""Bytes of output that are hashed at once at the end of a run; the rest is hashed by ``pack``, if unchanged by then."""
+
+
+def record_results(ledger: Ledger) -> None:
+    """Note type, size, times and digest of each path that the run created, changed or removed."""
+    budget = DIGEST_BUDGET
+    rows = ledger.journal.pending["results"]
+    for state in ledger.states.values():
+        if not state.mutated:
+            continue
+        try:
+            status = os.lstat(state.path)
+        except (OSError, ValueError):
+            if state.existed or not state.path.startswith((b"/proc/", b"/sys/", b"/dev/")):
+                rows.append((ledger.run, state.id, *[None] * 8))
+            continue
+        kind = TYPE_NAMES.get(stat.S_IFMT(status.st_mode), "char")
+        digest = target = None
+        if kind == "file" and status.st_size <= budget:
+            digest = hash_file(state.path)
+            budget -= status.st_size
+        elif kind == "symlink":
+            target = os.readlink(state.path)
+        facts = (kind, status.st_mode & 0o7777, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
+        rows.append((ledger.run, state.id, *facts, digest, target))
+
+
+def hash_file(path: bytes) -> str | None:
+    """Return a file's SHA-256 in hexadecimal; None when it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        while data := file.read(1 << 20):
+            digest.update(data)
+    return digest.hexdigest()

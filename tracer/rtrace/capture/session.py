@@ -1,0 +1,189 @@
+"""One `rtrace trace`: from a command line to a trace directory that holds one run more."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+
+from rtrace.capture.architecture import Architecture
+from rtrace.capture.bpf import build_filter
+from rtrace.capture.engine import Engine
+from rtrace.capture.journal import Journal
+from rtrace.capture.kernel import SECCOMP_RET_USER_NOTIF
+from rtrace.capture.launch import Command, start
+from rtrace.capture.ledger import Ledger
+from rtrace.capture.notices import NoticeBook
+from rtrace.capture.recorder import Recorder
+from rtrace.capture.results import record_results
+from rtrace.capture.tree import ProcessTree
+from rtrace.errors import CommandNotExecutableError
+from rtrace.host import describe_host
+from rtrace.trace.directory import TraceDirectory
+
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """How a traced run ended, and when its program began and ended (seconds of time.monotonic)."""
+
+    exit_code: int | None
+    signal: int | None
+    began: float
+    ended: float
+
+    @property
+    def exit_status(self) -> int:
+        """The status a shell would show: the exit code, or 128+N when signal N ended the run."""
+        return 128 + self.signal if self.signal is not None else self.exit_code or 0
+
+
+def trace_command(
+    command: Command,
+    architecture: Architecture,
+    directory: TraceDirectory,
+    connection: sqlite3.Connection,
+    *,
+    on_start: Callable[[], None],
+) -> Traced:
+    """Run a command under the tracer and write all that it did to an open trace database, as one run more.
+
+    ``on_start`` is called when the tracer is ready and before the program begins. Raises TracingRefusedError before
+    that, CommandNotExecutableError when the kernel then refuses the file.
+    """
+    run = add_run(connection, command)
+    journal = Journal(connection)
+    ids = {path: number for number, path in connection.execute("SELECT id, path FROM paths")} if run > 1 else {}
+    ledger = Ledger(journal, run, directory.snapshots, ids)
+    recorder = Recorder(ledger, NoticeBook(journal, run))
+    recorder.first_environment = next_row(connection, "environments")
+    tree = ProcessTree(ledger, recorder.tracees, next_row(connection, "processes"))
+    began = time.monotonic()
+    try:
+        status = follow(command, architecture, recorder, tree, on_start)
+    except BaseException:
+        journal.flush()
+        raise
+    ended = time.monotonic()
+    record_results(ledger)
+    journal.flush()
+    killed = status is not None and os.WIFSIGNALED(status)
+    traced = Traced(
+        exit_code=None if status is None or killed else os.WEXITSTATUS(status),
+        signal=os.WTERMSIG(status) if status is not None and killed else None,
+        began=began,
+        ended=ended,
+    )
+    connection.execute(
+        "UPDATE runs SET finished = ?, exit_code = ?, signal = ? WHERE id = ?",
+        (time.time(), traced.exit_code, traced.signal, run),
+    )
+    return traced
+
+
+def follow(
+    command: Command, architecture: Architecture, recorder: Recorder, tree: ProcessTree, on_start: Callable[[], None]
+) -> int | None:
+    """Start the command and follow its process tree to the end; return the wait status of its first process."""
+    program = build_filter(
+        architecture.audit,
+        seen=architecture.calls,
+        refused=architecture.refused,
+        fstat_aliases=architecture.fstat_aliases,
+        verdict=SECCOMP_RET_USER_NOTIF,
+    )
+    with signals_forwarded() as (wake, targets):
+        pid, listener, channel = start(command, program)
+        targets.append(pid)
+        try:
+            on_start()
+            channel.send(b"go")
+            status = Engine(pid, listener, architecture, recorder, tree).run(wake)
+        finally:
+            os.close(listener)
+        with channel:
+            refusal = channel.recv(64)
+    if refusal:
+        reason = os.strerror(int(refusal.split()[-1]))
+        raise CommandNotExecutableError(f"{os.fsdecode(command.binary)} cannot be executed ({reason}); check its format")
+    return status
+
+
+@contextlib.contextmanager
+def signals_forwarded() -> Iterator[tuple[int, list[int]]]:
+    """Pass SIGTERM and SIGHUP on to the traced program; leave the terminal's SIGINT and SIGQUIT to it.
+
+    Yields a descriptor that becomes readable at every signal (SIGCHLD among them), and the list of process ids to
+    pass signals on to. A second SIGTERM kills. A signal that was ignored stays ignored.
+    """
+    read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    targets: list[int] = []
+    seen: set[int] = set()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if number in (signal.SIGTERM, signal.SIGHUP):
+            for pid in targets:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL if number in seen else number)
+            seen.add(number)
+
+    before = {number: signal.getsignal(number) for number in (*FORWARDED, signal.SIGCHLD)}
+    for number, disposition in before.items():
+        if disposition is not signal.SIG_IGN or number == signal.SIGCHLD:
+            signal.signal(number, handle)
+    previous = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    try:
+        yield read, targets
+    finally:
+        signal.set_wakeup_fd(previous)
+        for number, disposition in before.items():
+            signal.signal(number, disposition)
+        os.close(read)
+        os.close(write)
+
+
+def next_row(connection: sqlite3.Connection, table: str) -> int:
+    """Return the first free id of a table."""
+    highest = connection.execute(f"SELECT max(id) FROM {table}").fetchone()[0]  # noqa: S608 - a name of ours
+    return (highest or 0) + 1
+
+
+def add_run(connection: sqlite3.Connection, command: Command) -> int:
+    """Add a run with all that is known before it begins; return its id."""
+    host = describe_host()
+    run = next_row(connection, "runs")
+    workingdir = os.getcwdb()
+    umask = os.umask(0)
+    os.umask(umask)
+    binary = command.binary if command.binary.startswith(b"/") else workingdir + b"/" + command.binary
+    connection.execute(
+        "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
+        (
+            run,
+            f"run{run}",
+            b"".join(item + b"\0" for item in command.argv),
+            b"".join(item + b"\0" for item in command.environ),
+            binary,
+            workingdir,
+            os.geteuid(),
+            os.getegid(),
+            json.dumps(os.getgroups()),
+            umask,
+            host.hostname,
+            host.architecture,
+            host.sysname,
+            host.release,
+            host.distribution,
+            host.distribution_version,
+            "notify",
+            time.time(),
+        ),
+    )
+    return run

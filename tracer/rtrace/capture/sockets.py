@@ -1,0 +1,40 @@
+"""Socket addresses as the kernel lays them out: unix(7), ip(7), ipv6(7)."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+
+MAX_ADDRESS = 128  # sizeof(struct sockaddr_storage)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a socket leads: a ``path`` (AF_UNIX; abstract names begin with NUL), or a host and port."""
+
+    family: str
+    path: bytes = b""
+    host: str = ""
+    port: int | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it leads to this machine's loopback interface, or nowhere."""
+        return self.host.startswith("127.") or self.host in ("::1", "0.0.0.0", "::")  # noqa: S104 - read, not bound
+
+
+def parse_address(data: bytes) -> Address | None:
+    """Decode a struct sockaddr; None for a family that names neither a path nor a host."""
+    if len(data) < 2:
+        return None
+    (family,) = struct.unpack_from("=H", data)
+    if family == socket.AF_UNIX:
+        name = data[2:]
+        return Address("unix", path=name if name.startswith(b"\0") else name.split(b"\0")[0])
+    if family == socket.AF_INET and len(data) >= 8:
+        return Address("inet", host=socket.inet_ntop(socket.AF_INET, data[4:8]), port=int.from_bytes(data[2:4], "big"))
+    if family == socket.AF_INET6 and len(data) >= 24:
+        host = socket.inet_ntop(socket.AF_INET6, data[8:24])
+        return Address("inet6", host=host.removeprefix("::ffff:"), port=int.from_bytes(data[2:4], "big"))
+    return None

@@ -1,0 +1,66 @@
+"""The process tree of a run: who was born of whom, and how each one ended."""
+
+from __future__ import annotations
+
+import os
+
+from rtrace.capture.ledger import Ledger
+from rtrace.capture.tracee import Process, Tracee
+
+
+class ProcessTree:
+    """Every living thread by its id, and a row for each process and thread that ever lived."""
+
+    def __init__(self, ledger: Ledger, tracees: dict[int, Tracee], first_row: int) -> None:
+        """Keep ``tracees`` up to date; rows of ``processes`` are numbered from ``first_row`` on."""
+        self.ledger = ledger
+        self.tracees = tracees
+        self.next_row = first_row
+        rows = ledger.journal.pending
+        self.births, self.ends = rows["processes"], rows["ends"]
+
+    def born(self, tid: int, parent: Tracee | None, *, is_thread: bool = False) -> Tracee:
+        """Add a process, or a thread of its parent's process; ``parent`` is None for a run's first process."""
+        row = self.next_row
+        self.next_row += 1
+        process = parent.process if is_thread and parent is not None else Process(row, tid)
+        tracee = self.tracees[tid] = Tracee(tid, process, row)
+        if parent is not None:
+            tracee.cwd = parent.cwd
+        born_of = None if parent is None else (parent.row if is_thread else parent.process.id)
+        self.births.append((row, self.ledger.run, born_of, tid, int(is_thread), self.ledger.now()))
+        return tracee
+
+    def adopt(self, tid: int) -> Tracee:
+        """Add a process whose birth ptrace did not tell (CLONE_UNTRACED), under the parent that proc(5) names."""
+        parent = None
+        try:
+            with open(f"/proc/{tid}/stat", "rb") as file:
+                parent = self.tracees.get(int(file.read().rpartition(b")")[2].split()[1]))
+        except (OSError, IndexError, ValueError):
+            parent = None
+        return self.born(tid, parent)
+
+    def replaced(self, tid: int, former: int) -> Tracee:
+        """A thread executed a program: it takes over its process's id, and all other threads are gone."""
+        tracee = self.tracees.get(tid)
+        if former == tid and tracee is not None:
+            return tracee
+        executing = self.tracees.pop(former, None)
+        if tracee is None:
+            return executing if executing is not None else self.adopt(tid)
+        if executing is not None:
+            tracee.execution = executing.execution
+            executing.forget_memory()
+            self.ends.append((self.ledger.now(), 0, None, executing.row))
+        return tracee
+
+    def ended(self, tid: int, status: int) -> None:
+        """A thread or process ended with this wait status."""
+        tracee = self.tracees.pop(tid, None)
+        if tracee is None:
+            return
+        tracee.forget_memory()
+        killed = os.WIFSIGNALED(status)
+        code = None if killed else os.WEXITSTATUS(status)
+        self.ends.append((self.ledger.now(), code, os.WTERMSIG(status) if killed else None, tracee.row))

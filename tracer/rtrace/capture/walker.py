@@ -1,0 +1,117 @@
+"""Path resolution as the kernel does it, component by component, with every symlink on the way told.
+
+See path_resolution(7). What is known to be a folder or a symlink is remembered, so that a further path below a
+folder that was walked before costs one lstat(2).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from stat import S_ISDIR, S_ISLNK
+
+MAX_LINKS = 40  # MAXSYMLINKS of the kernel's fs/namei.c
+
+
+@dataclass(slots=True)
+class Walk:
+    """Where a path leads.
+
+    ``path`` is absolute, without symlinks but possibly the last component. ``status`` is its lstat where the walk
+    needed one. ``links`` are the symlinks that were followed. ``missing`` is the first component that does not exist
+    (the kernel's answer would be ENOENT, ENOTDIR or EACCES), None when the path exists. ``volatile`` marks a path
+    that means something else to each process, as /proc/self does.
+    """
+
+    path: bytes
+    status: os.stat_result | None
+    links: list[bytes]
+    missing: bytes | None
+    volatile: bool
+
+
+class Walker:
+    """Resolves paths for processes; remembers folders and symlinks until it is told that they may have changed."""
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self.directories: set[bytes] = set()
+        self.links: dict[bytes, bytes] = {}
+
+    def forget(self) -> None:
+        """Forget all: a folder or symlink was renamed or removed, so any path may lead elsewhere now."""
+        self.directories.clear()
+        self.links.clear()
+
+    def walk(self, base: bytes, path: bytes, *, follow: bool, tgid: int, tid: int, root: bytes = b"") -> Walk:
+        """Resolve ``path`` from the folder ``base``, for thread ``tid`` of process ``tgid`` with ``root`` as its ``/``.
+
+        ``base`` is absolute and resolved; ``root`` is empty for the tracer's own root. The last component is followed
+        when ``follow`` says so or when a slash comes after it.
+        """
+        current = root if path.startswith(b"/") else (b"" if base == b"/" else base)
+        pending = path.split(b"/")
+        pending.reverse()
+        follow = follow or path.endswith((b"/", b"/."))
+        directories = self.directories
+        links: list[bytes] = []
+        status: os.stat_result | None = None
+        volatile = False
+        while pending:
+            name = pending.pop()
+            if name in (b"", b"."):
+                continue
+            if name == b"..":
+                if current != root:
+                    current = current.rpartition(b"/")[0]
+                status = None
+                continue
+            candidate = current + b"/" + name
+            if candidate in directories:
+                current, status = candidate, None
+                continue
+            process_file = candidate.startswith(b"/proc/")
+            target = self.links.get(candidate)
+            if target is None:
+                if candidate in (b"/proc/self", b"/proc/thread-self"):
+                    volatile = True
+                    target = b"%d" % tgid if candidate == b"/proc/self" else b"%d/task/%d" % (tgid, tid)
+                else:
+                    try:
+                        status = os.lstat(candidate)
+                    except (OSError, ValueError):
+                        rest = [part for part in reversed(pending) if part not in (b"", b".")]
+                        return Walk(b"/".join([candidate, *rest]), None, links, candidate, volatile)
+                    if S_ISDIR(status.st_mode):
+                        if process_file:
+                            volatile = volatile or candidate[6:7].isdigit()
+                        else:
+                            directories.add(candidate)
+                        current = candidate
+                        continue
+                    if not S_ISLNK(status.st_mode):
+                        if any(part not in (b"", b".") for part in pending):  # ENOTDIR
+                            return Walk(candidate, status, links, candidate, volatile)
+                        return Walk(candidate, status, links, None, volatile)
+                    try:
+                        target = os.readlink(candidate)
+                    except OSError:
+                        return Walk(candidate, status, links, candidate, volatile)
+                    if not process_file:
+                        self.links[candidate] = target
+            if not follow and not any(part not in (b"", b".") for part in pending):
+                return Walk(candidate, status, links, None, volatile)
+            if volatile and (not target.startswith(b"/") or target.endswith(b" (deleted)")) and process_file:
+                if not candidate.endswith((b"/self", b"/thread-self")):
+                    return Walk(candidate, status, links, None, volatile)  # a pipe, a socket, a deleted file
+            if not volatile:
+                links.append(candidate)
+            if len(links) > MAX_LINKS:
+                return Walk(candidate, status, links, candidate, volatile)
+            if target.startswith(b"/"):
+                current = root
+            status = None
+            parts = target.split(b"/")
+            parts.reverse()
+            pending += parts
+        return Walk(current or b"/", status, links, None, volatile)

@@ -1,0 +1,19 @@
+"""``rtrace destroy``: remove a target without a trace."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from rtrace.cli.options import say, show
+from rtrace.targets import open_target
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path))
+def command(target: Path) -> None:
+    """Remove TARGET, a folder that `rtrace unpack` made, with all that belongs to it (mounts, containers, images)."""
+    open_target(target).destroy()
+    say(f"removed {show(os.fsencode(target))}")

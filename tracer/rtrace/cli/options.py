@@ -1,0 +1,78 @@
+"""Options and small things that several commands share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from rtrace.progress import SILENT, Progress
+from rtrace.trace.directory import DEFAULT_NAME
+
+DIRECTORY = click.option(
+    "-d",
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path),
+    default=Path(DEFAULT_NAME),
+    show_default=True,
+    help="The trace directory.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs to read.")
+UNPACKER = click.option("--unpacker", "unpacker_name", default="chroot", show_default=True, help="What to replay with.")
+
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def say(message: str) -> None:
+    """Tell something on standard error: standard output is for programs and for requested data."""
+    click.echo(f"rtrace: {message}", err=True)
+
+
+def format_size(size: float) -> str:
+    """Write a number of bytes as a person reads it."""
+    for unit in UNITS[:-1]:
+        if size < 1024:  # noqa: PLR2004 - the step from one unit to the next
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} {UNITS[-1]}"
+
+
+def show(path: bytes) -> str:
+    """Write a path so that it stays on one line, whatever bytes it is made of."""
+    text = path.decode(errors="backslashreplace")
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
+class TerminalProgress:
+    """Draws a bar on standard error, for tasks that take a while."""
+
+    def __init__(self) -> None:
+        """Begin with no bar."""
+        self.bar: click._termui_impl.ProgressBar[int] | None = None
+
+    def start(self, task: str, total: int) -> None:
+        """Draw the bar of a task of ``total`` units."""
+        self.finish()
+        width = max(10, min(40, shutil.get_terminal_size().columns - len(task) - 30))
+        self.bar = click.progressbar(length=total, label=task, file=sys.stderr, width=width)
+        self.bar.__enter__()
+
+    def advance(self, amount: int) -> None:
+        """Move the bar."""
+        if self.bar is not None:
+            self.bar.update(amount)
+
+    def finish(self) -> None:
+        """End the bar's line."""
+        if self.bar is not None:
+            self.bar.__exit__(None, None, None)
+            self.bar = None
+
+
+def progress() -> Progress:
+    """Return what to report to: a bar on a terminal, nobody elsewhere."""
+    return TerminalProgress() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else SILENT

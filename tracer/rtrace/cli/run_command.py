@@ -1,0 +1,60 @@
+"""``rtrace run``: replay the runs of a target or of a bundle."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from rtrace.cli.options import UNPACKER, progress
+from rtrace.errors import UsageError
+from rtrace.manifest.model import Run
+from rtrace.targets import load_unpacker, open_target
+from rtrace.unpacker import Target
+
+
+@click.command()
+@UNPACKER
+@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("names", metavar="[RUN]...", nargs=-1)
+def command(target: Path, names: tuple[str, ...], *, unpacker_name: str) -> None:
+    """Replay the runs of TARGET: all of them in their order, or those that are named.
+
+    TARGET is what `rtrace unpack` made, or a bundle, which is then replayed in a throw-away target (made by the
+    unpacker of --unpacker). Exits with the status of the last run, or of the first one that fails.
+    """
+    with opened(target, unpacker_name) as replayable:
+        for run in choose_runs(replayable.runs(), names, target):
+            status = replayable.run(run).exit_status
+            if status != 0:
+                break
+    sys.exit(status)
+
+
+@contextlib.contextmanager
+def opened(path: Path, unpacker_name: str) -> Iterator[Target]:
+    """Open a target, or make a throw-away one of a bundle and destroy it afterwards."""
+    if not path.is_file():
+        yield open_target(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="rtrace-run-", ignore_cleanup_errors=True) as workspace:
+        unpacker = load_unpacker(unpacker_name)
+        made = unpacker.unpack(path, Path(workspace) / "target", progress=progress()).target
+        target = unpacker.open(made)
+        try:
+            yield target
+        finally:
+            target.destroy()
+
+
+def choose_runs(runs: Sequence[Run], names: Sequence[str], target: Path) -> Sequence[Run]:
+    """Return the runs that are named, all of them when none is; raise UsageError for one that is not there."""
+    by_name = {run.id: run for run in runs}
+    for name in names:
+        if name not in by_name:
+            raise UsageError(f"{target} has no run {name!r}; it has: {', '.join(by_name)}")
+    return [by_name[name] for name in names] or runs

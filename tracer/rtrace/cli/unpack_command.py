@@ -1,0 +1,40 @@
+"""``rtrace unpack``: from a bundle to a target."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from rtrace.cli.options import progress, say, show
+from rtrace.errors import TargetError
+from rtrace.targets import load_unpacker
+
+
+@click.command()
+@click.option("-n", "--dry-run", is_flag=True, help="Tell what would be done; write nothing.")
+@click.argument("unpacker_name", metavar="UNPACKER")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path), required=False)
+def command(unpacker_name: str, bundle: Path, target: Path | None, *, dry_run: bool) -> None:
+    """Make TARGET from BUNDLE with UNPACKER (chroot or docker).
+
+    TARGET is a folder that does not exist yet [default: the bundle's name without its ending].
+    """
+    unpacker = load_unpacker(unpacker_name)
+    if target is None:
+        target = Path(bundle.name).with_suffix("")
+        if target == Path(bundle.name):
+            target = Path(f"{bundle.name}.target")
+    if os.path.lexists(target):
+        raise TargetError(f"{target} exists already; name another folder, or remove it with `rtrace destroy {target}`")
+    if dry_run:
+        for line in unpacker.plan(bundle, target):
+            click.echo(line)
+        return
+    unpacked = unpacker.unpack(bundle, target, progress=progress())
+    for note in unpacked.notes:
+        say(note)
+    name = show(os.fsencode(target))
+    say(f"unpacked into {name}; `rtrace run {name}` replays it, `rtrace destroy {name}` removes it")

@@ -1,0 +1,55 @@
+"""What can go wrong, each kind with the exit status that the command line gives it.
+
+The statuses follow DESIGN of the command line: 125 when rtrace itself failed, 126 when the command cannot be
+executed, 127 when it is not found (as in env(1) and timeout(1)), 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+
+class RtraceError(Exception):
+    """A failure that is told in one sentence, naming the file and the next step."""
+
+    exit_status = 125
+
+
+class UsageError(RtraceError):
+    """The command line asks for something that makes no sense, or that would overwrite something."""
+
+    exit_status = 2
+
+
+class CommandNotFoundError(RtraceError):
+    """The command to trace does not exist."""
+
+    exit_status = 127
+
+
+class CommandNotExecutableError(RtraceError):
+    """The command to trace exists and the kernel refuses to execute it."""
+
+    exit_status = 126
+
+
+class TracingRefusedError(RtraceError):
+    """The kernel or its configuration does not let rtrace trace."""
+
+
+class TraceError(RtraceError):
+    """A trace directory is absent, exists already, or cannot be read."""
+
+
+class ManifestError(RtraceError):
+    """A manifest is not valid; the sentence names file, line and column."""
+
+
+class BundleError(RtraceError):
+    """A bundle is absent, exists already, is damaged, or is not a bundle."""
+
+
+class HostileBundleError(BundleError):
+    """A bundle tries to reach outside the target; nothing was written."""
+
+
+class TargetError(RtraceError):
+    """A target is absent, exists already, or cannot be built or replayed."""

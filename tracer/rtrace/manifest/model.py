@@ -1,0 +1,88 @@
+"""What a manifest says, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+MANIFEST_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One traced command, with all that a replay needs to start it again.
+
+    ``binary`` is the absolute path that was executed (a script's own path, not its interpreter's). ``environ`` keeps
+    the order of the original; an item without ``=`` has None for its value. ``umask`` and the ids are as numbers.
+    ``exit_code`` and ``signal`` are both None when the end of the run was not seen. Times are seconds since the Epoch.
+    ``system`` is sysname and release of uname(2); ``distribution`` is name and version of os-release(5).
+    """
+
+    id: str
+    argv: tuple[bytes, ...]
+    binary: bytes
+    workingdir: bytes
+    environ: tuple[tuple[bytes, bytes | None], ...]
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    umask: int
+    hostname: str
+    architecture: str
+    system: tuple[str, str]
+    distribution: tuple[str, str]
+    started: float
+    finished: float | None
+    exit_code: int | None
+    signal: int | None
+
+    @property
+    def exit_status(self) -> int | None:
+        """The status a shell would show: 128+N when signal N ended the run; None when its end was not seen."""
+        return 128 + self.signal if self.signal is not None else self.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An installed package that owns files the runs touched. ``size`` is that of the touched files, in bytes."""
+
+    name: str
+    version: str
+    architecture: str
+    manager: str
+    files: int
+    size: int
+    pack: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """An input or an output: a file with a name by which a person replaces or fetches it."""
+
+    name: str
+    path: bytes
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing that could not be captured faithfully: what happened, and what to do about it."""
+
+    kind: str
+    what: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The whole manifest. ``exclude`` and ``include`` are glob patterns over absolute paths (``**`` crosses ``/``)."""
+
+    rtrace: str
+    runs: tuple[Run, ...]
+    inputs: tuple[NamedFile, ...] = ()
+    outputs: tuple[NamedFile, ...] = ()
+    packages: tuple[Package, ...] = ()
+    exclude: tuple[bytes, ...] = ()
+    include: tuple[bytes, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    digests: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the bundle's other members by their name; empty in a trace directory."""

@@ -1,0 +1,1 @@
+"""The trace directory: what tracing wrote, for packing to read."""

@@ -1,0 +1,77 @@
+"""The tables of the trace database, ``trace.sqlite3`` in a trace directory. FORMAT.md describes them."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+TRACE_FORMAT = 1
+
+
+class Use(IntFlag):
+    """How a process used a path, as its system calls asked; a row of ``uses`` holds the flags of one kind of call."""
+
+    READ = 1
+    """Opened for reading, or read by the kernel (an interpreter)."""
+    WRITE = 2
+    """Opened for writing with its content kept."""
+    TRUNCATE = 4
+    """Its content was replaced from nothing (``O_TRUNC``)."""
+    CREATE = 8
+    """Made by this call: a file, folder, link, or the new name of a rename."""
+    LIST = 16
+    """A directory opened so that its entries can be listed."""
+    LOOKUP = 32
+    """Asked for without its content: stat, access, readlink, chdir, a symlink on the way."""
+    EXECUTE = 64
+    """Executed, or loaded by the kernel for an execution."""
+    REMOVE = 128
+    """Unlinked, removed, renamed away, or replaced by a rename."""
+    METADATA = 256
+    """Its mode, owner, times or extended attributes were changed."""
+    SOCKET = 512
+    """Connected or bound to, as an AF_UNIX socket."""
+
+
+MUTATIONS = Use.WRITE | Use.TRUNCATE | Use.CREATE | Use.REMOVE | Use.METADATA
+
+SCHEMA = """
+CREATE TABLE meta(key TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE runs(
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+  argv BLOB NOT NULL, environ BLOB NOT NULL, binary BLOB NOT NULL, workingdir BLOB NOT NULL,
+  uid INTEGER NOT NULL, gid INTEGER NOT NULL, groups TEXT NOT NULL, umask INTEGER NOT NULL,
+  hostname TEXT NOT NULL, architecture TEXT NOT NULL, sysname TEXT NOT NULL, release TEXT NOT NULL,
+  distribution TEXT NOT NULL, distribution_version TEXT NOT NULL,
+  engine TEXT NOT NULL, started REAL NOT NULL, finished REAL, exit_code INTEGER, signal INTEGER);
+CREATE TABLE paths(id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
+CREATE TABLE facts(
+  run INTEGER NOT NULL, path INTEGER NOT NULL, time INTEGER NOT NULL,
+  type TEXT, mode INTEGER, uid INTEGER, gid INTEGER, size INTEGER, mtime_ns INTEGER,
+  device INTEGER, inode INTEGER, links INTEGER, target BLOB,
+  PRIMARY KEY(run, path)) WITHOUT ROWID;
+CREATE TABLE snapshots(
+  run INTEGER NOT NULL, path INTEGER NOT NULL, file TEXT, problem TEXT,
+  PRIMARY KEY(run, path)) WITHOUT ROWID;
+CREATE TABLE environments(id INTEGER PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE processes(
+  id INTEGER PRIMARY KEY, run INTEGER NOT NULL, parent INTEGER, pid INTEGER NOT NULL, is_thread INTEGER NOT NULL,
+  started INTEGER NOT NULL, ended INTEGER, exit_code INTEGER, signal INTEGER);
+CREATE TABLE executions(
+  id INTEGER PRIMARY KEY, run INTEGER NOT NULL, process INTEGER NOT NULL, time INTEGER NOT NULL,
+  path INTEGER NOT NULL, argv BLOB NOT NULL, environment INTEGER NOT NULL, workingdir BLOB NOT NULL);
+CREATE TABLE uses(
+  id INTEGER PRIMARY KEY, run INTEGER NOT NULL, process INTEGER NOT NULL, time INTEGER NOT NULL,
+  path INTEGER NOT NULL, use INTEGER NOT NULL);
+CREATE TABLE moves(
+  id INTEGER PRIMARY KEY, run INTEGER NOT NULL, process INTEGER NOT NULL, time INTEGER NOT NULL,
+  kind TEXT NOT NULL, source INTEGER NOT NULL, destination INTEGER NOT NULL);
+CREATE TABLE connections(
+  id INTEGER PRIMARY KEY, run INTEGER NOT NULL, process INTEGER NOT NULL, time INTEGER NOT NULL,
+  call TEXT NOT NULL, family TEXT NOT NULL, address TEXT NOT NULL, port INTEGER);
+CREATE TABLE results(
+  run INTEGER NOT NULL, path INTEGER NOT NULL,
+  type TEXT, mode INTEGER, size INTEGER, mtime_ns INTEGER, device INTEGER, inode INTEGER, sha256 TEXT, target BLOB,
+  PRIMARY KEY(run, path)) WITHOUT ROWID;
+CREATE TABLE notices(
+  id INTEGER PRIMARY KEY, run INTEGER NOT NULL, kind TEXT NOT NULL, what TEXT NOT NULL, advice TEXT NOT NULL);
+"""

@@ -1,0 +1,134 @@
+"""`rtrace trace` as a whole: the trace directory made ready, the command traced, the manifest drafted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtrace.capture.architecture import native_architecture
+from rtrace.capture.launch import find_command, read_own_environment
+from rtrace.capture.session import Traced, trace_command
+from rtrace.errors import TraceError
+from rtrace.manifest.model import Manifest, Notice
+from rtrace.manifest.render import render
+from rtrace.packing.draft import draft_manifest
+from rtrace.trace.directory import DEFAULT_NAME, TraceDirectory, close
+
+
+@dataclass(frozen=True, slots=True)
+class TraceReport:
+    """What a trace has to say when it is done; ``directory`` is the trace directory as the caller named it."""
+
+    traced: Traced
+    processes: int
+    paths: int
+    notices: tuple[Notice, ...]
+    directory: TraceDirectory
+
+    @property
+    def pack_options(self) -> str:
+        """The options that `rtrace pack` needs to find this trace, with a space before them."""
+        return "" if self.directory.path == Path(DEFAULT_NAME) else f" -d {self.directory.path}"
+
+
+class TracePlace:
+    """The trace directory of a run that is about to begin: until it has begun, everything can be put back."""
+
+    def __init__(self, directory: TraceDirectory, *, continued: bool, overwrite: bool) -> None:
+        """Open the directory to add a run, or make it anew; an old one that is to be overwritten is set aside.
+
+        Raises TraceError when there is a directory and neither is asked for, or when what is there is no trace.
+        """
+        self.directory = directory
+        self.aside: Path | None = None
+        self.is_new = not continued
+        if continued:
+            self.connection = directory.open()
+            self.earlier_runs = self._count_runs()
+            return
+        self.earlier_runs = 0
+        if overwrite and os.path.lexists(directory.path):
+            directory.open().close()
+            holder = tempfile.mkdtemp(prefix=f"{directory.path.name}.old-", dir=directory.path.parent)
+            self.aside = Path(holder) / directory.path.name
+            directory.path.rename(self.aside)
+        try:
+            self.connection = directory.create()
+        except TraceError:
+            self.restore()
+            raise
+
+    def _count_runs(self) -> int:
+        count: int = self.connection.execute("SELECT count(*) FROM runs").fetchone()[0]
+        return count
+
+    def keep(self) -> None:
+        """The run begins: what was overwritten is gone for good."""
+        if self.aside is not None:
+            shutil.rmtree(self.aside.parent, ignore_errors=True)
+            self.aside = None
+
+    def restore(self) -> None:
+        """The run never began: leave everything as it was."""
+        if not self.is_new:
+            self.connection.execute("DELETE FROM runs WHERE id > ?", (self.earlier_runs,))
+            close(self.connection)
+            return
+        if hasattr(self, "connection"):
+            self.connection.close()
+            shutil.rmtree(self.directory.path, ignore_errors=True)
+        if self.aside is not None:
+            self.aside.rename(self.directory.path)
+            self.aside.parent.rmdir()
+            self.aside = None
+
+
+def trace_into(
+    directory: TraceDirectory, argv: tuple[bytes, ...], *, continued: bool, overwrite: bool
+) -> TraceReport:
+    """Trace a command as one more run of a trace directory, and draft the manifest.
+
+    Raises TraceError, CommandNotFoundError, CommandNotExecutableError and TracingRefusedError; all is as before then.
+    """
+    directory = TraceDirectory(directory.path)
+    command = find_command(argv, read_own_environment())
+    architecture = native_architecture()
+    place = TracePlace(directory, continued=continued, overwrite=overwrite)
+    begun = False
+
+    def begin() -> None:
+        nonlocal begun
+        place.keep()
+        begun = True
+
+    try:
+        traced = trace_command(command, architecture, directory, place.connection, on_start=begin)
+    except BaseException:
+        if not begun:
+            place.restore()
+        raise
+    manifest = write_manifest(place.connection, directory)
+    run = place.earlier_runs + 1
+    (processes,) = place.connection.execute(
+        "SELECT count(*) FROM processes WHERE run = ? AND NOT is_thread", (run,)
+    ).fetchone()
+    (paths,) = place.connection.execute("SELECT count(DISTINCT path) FROM uses WHERE run = ?", (run,)).fetchone()
+    close(place.connection)
+    return TraceReport(traced, processes, paths, manifest.notices, directory)
+
+
+def write_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
+    """Draft the manifest of a trace and write it, whole or not at all; what a person edited in it stays."""
+    manifest = draft_manifest(connection, directory)
+    if directory.manifest.exists():
+        from rtrace.manifest.edits import keep_edits  # needs PyYAML, which one run alone does not
+
+        manifest = keep_edits(manifest, directory.manifest)
+    incomplete = directory.manifest.with_name(directory.manifest.name + ".incomplete")
+    incomplete.write_text(render(manifest), encoding="utf-8")
+    incomplete.replace(directory.manifest)
+    return manifest

@@ -1,0 +1,96 @@
+"""What an unpacker is: the plug-in protocol behind the entry-point group ``rtrace.unpackers``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from rtrace.bundle.entry import Entry, Result
+from rtrace.manifest.model import Run
+from rtrace.progress import SILENT, Progress
+
+ENTRY_POINT_GROUP = "rtrace.unpackers"
+STATE_FILE = "rtrace-target.json"
+"""In every target's folder: a JSON object whose ``unpacker`` names the unpacker that made it; the rest is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one replayed run ended: its exit code, or the signal that ended it, as wait(2) tells."""
+
+    run: str
+    exit_code: int | None
+    signal: int | None
+
+    @property
+    def exit_status(self) -> int:
+        """The status a shell would show: the exit code, or 128+N when signal N ended the run."""
+        return 128 + self.signal if self.signal is not None else self.exit_code or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What ``unpack`` has to say: a sentence a line (what was made, what is left to do by hand)."""
+
+    target: Path
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a target holds after a replay, in the terms of the bundle: results for the paths that were asked for,
+    and the paths that exist though the bundle has no entry for them."""
+
+    found: dict[bytes, Result] = field(default_factory=dict)
+    extra: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The file descriptors that a replayed program gets as standard input, output and error."""
+
+    stdin: int = 0
+    stdout: int = 1
+    stderr: int = 2
+
+
+OWN_STREAMS = Streams()
+
+
+class Target(Protocol):
+    """A bundle unpacked: something that can be replayed, looked into and destroyed."""
+
+    path: Path
+
+    def runs(self) -> Sequence[Run]:
+        """Tell the runs it can replay, in their order."""
+
+    def run(self, run: Run, *, allow_network: bool = False, streams: Streams = OWN_STREAMS) -> Outcome:
+        """Replay one run, isolated; its standard streams are the caller's own unless told otherwise.
+
+        Raises TargetError, and CommandNotFoundError or CommandNotExecutableError for a program the target cannot start.
+        """
+
+    def inspect(self, paths: Iterable[bytes], packed: Iterable[Entry]) -> Snapshot:
+        """Tell what is at ``paths`` now, and which paths are neither among them nor packed."""
+
+    def destroy(self) -> None:
+        """Remove everything that belongs to the target, wherever it is kept."""
+
+
+class Unpacker(Protocol):
+    """Turns a bundle into a target."""
+
+    name: str
+    summary: str
+
+    def plan(self, bundle: Path, target: Path) -> tuple[str, ...]:
+        """Tell, a line for each step, what ``unpack`` would do; touches nothing."""
+
+    def unpack(self, bundle: Path, target: Path, *, progress: Progress = SILENT) -> Unpacked:
+        """Make a target from a bundle; ``target`` must not exist. Raises BundleError and TargetError."""
+
+    def open(self, target: Path) -> Target:
+        """Open a target that ``unpack`` of this unpacker made. Raises TargetError."""

@@ -29,12 +29,12 @@ def describe_distribution() -> tuple[str, str]:
 
     distro knows all those older files, and takes longer to import (25 ms) than a short program to trace.
     """
-    import platform  # noqa: PLC0415 - needed once a trace, by nothing else
+    import platform
 
     try:
         release = platform.freedesktop_os_release()
     except OSError:
-        import distro  # noqa: PLC0415 - see above
+        import distro
 
         return distro.id(), distro.version()
     return release["ID"], release.get("VERSION_ID", "")

@@ -67,13 +67,13 @@ class TracePlace:
         return count
 
     def keep(self) -> None:
-        """The run begins: what was overwritten is gone for good."""
+        """Let go of what was overwritten: the run begins."""
         if self.aside is not None:
             shutil.rmtree(self.aside.parent, ignore_errors=True)
             self.aside = None
 
     def restore(self) -> None:
-        """The run never began: leave everything as it was."""
+        """Put everything back as it was: the run never began."""
         if not self.is_new:
             self.connection.execute("DELETE FROM runs WHERE id > ?", (self.earlier_runs,))
             close(self.connection)
@@ -87,9 +87,7 @@ class TracePlace:
             self.aside = None
 
 
-def trace_into(
-    directory: TraceDirectory, argv: tuple[bytes, ...], *, continued: bool, overwrite: bool
-) -> TraceReport:
+def trace_into(directory: TraceDirectory, argv: tuple[bytes, ...], *, continued: bool, overwrite: bool) -> TraceReport:
     """Trace a command as one more run of a trace directory, and draft the manifest.
 
     Raises TraceError, CommandNotFoundError, CommandNotExecutableError and TracingRefusedError; all is as before then.

@@ -40,8 +40,11 @@ class Unpacked:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a target holds after a replay, in the terms of the bundle: results for the paths that were asked for,
-    and the paths that exist though the bundle has no entry for them."""
+    """What a target holds after a replay, in the terms of the bundle.
+
+    ``found`` has a result for each path that was asked for; ``extra`` are the paths that exist though nobody asked
+    for them and the bundle has no entry for them.
+    """
 
     found: dict[bytes, Result] = field(default_factory=dict)
     extra: tuple[bytes, ...] = ()

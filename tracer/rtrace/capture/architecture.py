@@ -45,7 +45,5 @@ def native_architecture() -> Architecture:
     """Return this machine's architecture; raise TracingRefusedError where rtrace cannot trace."""
     machine = os.uname().machine
     if machine not in AUDIT:
-        raise TracingRefusedError(
-            f"rtrace cannot trace on {machine} yet; trace on one of: {', '.join(sorted(AUDIT))}"
-        )
+        raise TracingRefusedError(f"rtrace cannot trace on {machine} yet; trace on one of: {', '.join(sorted(AUDIT))}")
     return load_architecture(machine)

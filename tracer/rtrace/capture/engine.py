@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 from rtrace.capture import kernel
 from rtrace.capture.architecture import Architecture
+from rtrace.capture.execution import note_execution
 from rtrace.capture.journal import FLUSH_SECONDS
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.tracee import Tracee
@@ -42,6 +43,7 @@ class Engine:
         self.listener = listener
         self.architecture = architecture
         self.recorder = recorder
+        self.context = recorder.context
         self.tree = tree
         self.tracees = tree.tracees
         self.journal = recorder.ledger.journal
@@ -116,7 +118,7 @@ class Engine:
             if pid == 0:
                 return
             if not os.WIFSTOPPED(status):
-                self.recorder.moving.discard(pid)
+                self.context.moving.discard(pid)
                 self.tree.ended(pid, status)
                 if pid == self.main:
                     self.main_status = status
@@ -131,7 +133,7 @@ class Engine:
         if event in FORK_EVENTS:
             self._handle_birth(tid, event)
         elif event == kernel.PTRACE_EVENT_EXEC:
-            self.recorder.executed(self.tree.replaced(tid, kernel.read_event_message(tid)))
+            note_execution(self.context, self.tree.replaced(tid, kernel.read_event_message(tid)))
         elif event == kernel.PTRACE_EVENT_STOP and signal_number in STOP_SIGNALS:
             kernel.ptrace(kernel.PTRACE_LISTEN, tid)  # a group-stop: it stays stopped until SIGCONT
             return

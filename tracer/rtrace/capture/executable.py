@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 HEADER = 256  # BINPRM_BUF_SIZE of the kernel
-PT_INTERP = 3
+PT_INTERP, ELFCLASS64, ELFDATA2LSB = 3, 2, 1
 PATH_MAX = 4096
 BINFMT_MISC = "/proc/sys/fs/binfmt_misc"
 
@@ -41,7 +41,7 @@ def read_interpreter(path: bytes) -> bytes | None:
 
 def read_elf_interpreter(descriptor: int, header: bytes) -> bytes | None:
     """Read PT_INTERP of an ELF file of either word size and byte order, from its first bytes on."""
-    wide, order = header[4] == 2, "<" if header[5] == 1 else ">"
+    wide, order = header[4] == ELFCLASS64, "<" if header[5] == ELFDATA2LSB else ">"
     word = order + ("Q" if wide else "I")
     (table_offset,) = struct.unpack_from(word, header, 32 if wide else 28)
     size, count = struct.unpack_from(order + "HH", header, 54 if wide else 42)

@@ -7,6 +7,7 @@ the C library: python-ptrace's own wrappers (and what they import, 45 ms) are no
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 PTRACE_CONT = 7
@@ -95,7 +96,7 @@ def install_filter(program: bytes) -> int:
         listener: int = libc.syscall(number, SECCOMP_SET_MODE_FILTER, attempt, header)
         if listener >= 0:
             return listener
-        if ctypes.get_errno() == 13:  # EACCES: root without CAP_SYS_ADMIN, as in a container
+        if ctypes.get_errno() == errno.EACCES:  # root without CAP_SYS_ADMIN, as in a container
             libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
             listener = libc.syscall(number, SECCOMP_SET_MODE_FILTER, attempt, header)
             if listener >= 0:

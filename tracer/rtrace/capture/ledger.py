@@ -10,7 +10,7 @@ from pathlib import Path
 from rtrace.capture.journal import Journal
 from rtrace.capture.snapshots import take_snapshot
 from rtrace.capture.tracee import Process
-from rtrace.trace.schema import MUTATIONS, Use
+from rtrace.trace.schema import MUTATIONS
 
 TYPE_NAMES = {
     stat.S_IFREG: "file",

@@ -5,7 +5,10 @@ from __future__ import annotations
 from rtrace.capture.journal import Journal
 
 ESCAPES = {
-    "chroot": ("changed its root directory", "files below the new root are packed under the paths they have outside it"),
+    "chroot": (
+        "changed its root directory",
+        "its files are packed under the paths they have outside of it",
+    ),
     "pivot_root": ("changed its root directory", "trace the command inside the container instead"),
     "mount": ("mounted a filesystem", "mount it before the trace, so that its files are found under their paths"),
     "umount2": ("unmounted a filesystem", "unmount it after the trace"),

@@ -14,6 +14,7 @@ from types import FrameType
 
 from rtrace.capture.architecture import Architecture
 from rtrace.capture.bpf import build_filter
+from rtrace.capture.context import Context
 from rtrace.capture.engine import Engine
 from rtrace.capture.journal import Journal
 from rtrace.capture.kernel import SECCOMP_RET_USER_NOTIF
@@ -62,9 +63,9 @@ def trace_command(
     journal = Journal(connection)
     ids = {path: number for number, path in connection.execute("SELECT id, path FROM paths")} if run > 1 else {}
     ledger = Ledger(journal, run, directory.snapshots, ids)
-    recorder = Recorder(ledger, NoticeBook(journal, run))
-    recorder.first_environment = next_row(connection, "environments")
-    tree = ProcessTree(ledger, recorder.tracees, next_row(connection, "processes"))
+    context = Context(ledger, NoticeBook(journal, run), next_row(connection, "environments"))
+    recorder = Recorder(context)
+    tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"))
     began = time.monotonic()
     try:
         status = follow(command, architecture, recorder, tree, on_start)
@@ -112,7 +113,9 @@ def follow(
             refusal = channel.recv(64)
     if refusal:
         reason = os.strerror(int(refusal.split()[-1]))
-        raise CommandNotExecutableError(f"{os.fsdecode(command.binary)} cannot be executed ({reason}); check its format")
+        raise CommandNotExecutableError(
+            f"{os.fsdecode(command.binary)} cannot be executed ({reason}); check its format"
+        )
     return status
 
 

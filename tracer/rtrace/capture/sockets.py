@@ -6,6 +6,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
+SOCKADDR_IN, SOCKADDR_IN6 = 8, 24  # bytes up to the end of the host
 MAX_ADDRESS = 128  # sizeof(struct sockaddr_storage)
 
 
@@ -26,15 +27,16 @@ class Address:
 
 def parse_address(data: bytes) -> Address | None:
     """Decode a struct sockaddr; None for a family that names neither a path nor a host."""
-    if len(data) < 2:
+    try:
+        (family,) = struct.unpack_from("=H", data)
+    except struct.error:
         return None
-    (family,) = struct.unpack_from("=H", data)
     if family == socket.AF_UNIX:
         name = data[2:]
         return Address("unix", path=name if name.startswith(b"\0") else name.split(b"\0")[0])
-    if family == socket.AF_INET and len(data) >= 8:
+    if family == socket.AF_INET and len(data) >= SOCKADDR_IN:
         return Address("inet", host=socket.inet_ntop(socket.AF_INET, data[4:8]), port=int.from_bytes(data[2:4], "big"))
-    if family == socket.AF_INET6 and len(data) >= 24:
+    if family == socket.AF_INET6 and len(data) >= SOCKADDR_IN6:
         host = socket.inet_ntop(socket.AF_INET6, data[8:24])
         return Address("inet6", host=host.removeprefix("::ffff:"), port=int.from_bytes(data[2:4], "big"))
     return None

@@ -42,7 +42,7 @@ class ProcessTree:
         return self.born(tid, parent)
 
     def replaced(self, tid: int, former: int) -> Tracee:
-        """A thread executed a program: it takes over its process's id, and all other threads are gone."""
+        """Let a thread that executed a program take over its process's id; all other threads are gone."""
         tracee = self.tracees.get(tid)
         if former == tid and tracee is not None:
             return tracee
@@ -56,7 +56,7 @@ class ProcessTree:
         return tracee
 
     def ended(self, tid: int, status: int) -> None:
-        """A thread or process ended with this wait status."""
+        """Note that a thread or process ended, with its wait status."""
         tracee = self.tracees.pop(tid, None)
         if tracee is None:
             return

@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from stat import S_ISDIR, S_ISLNK
 
 MAX_LINKS = 40  # MAXSYMLINKS of the kernel's fs/namei.c
+SELVES = (b"/proc/self", b"/proc/thread-self")
+
+
+def is_file_name(target: bytes) -> bool:
+    """Tell whether a magic link of proc(5) leads to a path: not to a pipe, a socket, or a removed file."""
+    return target.startswith(b"/") and not target.endswith(b" (deleted)")
 
 
 @dataclass(slots=True)
@@ -73,7 +79,7 @@ class Walker:
             process_file = candidate.startswith(b"/proc/")
             target = self.links.get(candidate)
             if target is None:
-                if candidate in (b"/proc/self", b"/proc/thread-self"):
+                if candidate in SELVES:
                     volatile = True
                     target = b"%d" % tgid if candidate == b"/proc/self" else b"%d/task/%d" % (tgid, tid)
                 else:
@@ -101,9 +107,8 @@ class Walker:
                         self.links[candidate] = target
             if not follow and not any(part not in (b"", b".") for part in pending):
                 return Walk(candidate, status, links, None, volatile)
-            if volatile and (not target.startswith(b"/") or target.endswith(b" (deleted)")) and process_file:
-                if not candidate.endswith((b"/self", b"/thread-self")):
-                    return Walk(candidate, status, links, None, volatile)  # a pipe, a socket, a deleted file
+            if process_file and volatile and candidate not in SELVES and not is_file_name(target):
+                return Walk(candidate, status, links, None, volatile)
             if not volatile:
                 links.append(candidate)
             if len(links) > MAX_LINKS:

@@ -41,7 +41,8 @@ def command(directory: Path, *, continued: bool, overwrite: bool, quiet: bool, a
     if not quiet:
         how = f"signal {traced.signal}" if traced.signal is not None else f"exit status {traced.exit_code}"
         say(f"traced {report.processes} processes and {report.paths} paths; {how}")
-        say(f"edit {show(os.fsencode(report.directory.manifest))} if you like, then run `rtrace pack{report.pack_options}`")
+        manifest = show(os.fsencode(report.directory.manifest))
+        say(f"edit {manifest} if you like, then run `rtrace pack{report.pack_options}`")
     write_timings(traced.began, traced.ended)
     sys.exit(traced.exit_status)
 

@@ -1,0 +1,124 @@
+"""What decoding a call needs at hand: the ledger, path resolution, and what must be forgotten when."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from rtrace.capture.architecture import Architecture
+from rtrace.capture.call_memory import CallMemory, Uses
+from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, Call
+from rtrace.capture.ledger import Ledger, PathState
+from rtrace.capture.notices import NoticeBook
+from rtrace.capture.tracee import Process, Tracee
+from rtrace.capture.walker import Walk, Walker
+from rtrace.trace.schema import Use
+
+DELETED = b" (deleted)"
+INT_MASK = 0xFFFFFFFF
+LOOKUP = int(Use.LOOKUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One system call at its entry: who makes it, in which interface, with which six registers."""
+
+    tracee: Tracee
+    architecture: Architecture
+    number: int
+    call: Call
+    arguments: list[int]
+
+
+class Context:
+    """The state that all decoders of a run share."""
+
+    def __init__(self, ledger: Ledger, notices: NoticeBook, first_environment: int) -> None:
+        """Write to the books of one run; ``first_environment`` is the first free row of ``environments``.
+
+        ``moving`` are the threads whose chdir(2) may or may not have happened yet; ``rooted`` says that some process
+        has another root than the tracer's; ``loaders`` remembers by program, and by its identity, what loads it.
+        """
+        self.ledger = ledger
+        self.notices = notices
+        self.walker = Walker()
+        self.tracees: dict[int, Tracee] = {}
+        self.memory = CallMemory(self.tracees)
+        self.moving: set[int] = set()
+        self.rooted = False
+        self.environments: dict[bytes, int] = {}
+        self.first_environment = first_environment
+        self.loaders: dict[bytes, tuple[tuple[int, int, int], Uses]] = {}
+
+    def base(self, tracee: Tracee, dirfd: int, path: bytes) -> bytes:
+        """Name the folder from which a call's path is resolved; empty for an absolute path under the usual root."""
+        if path.startswith(b"/"):
+            if not self.rooted:
+                return b""
+            root = tracee.read_link("root")
+            return b"" if root == b"/" else root
+        if dirfd != AT_FDCWD:
+            return tracee.read_link(f"fd/{dirfd}")
+        return self.cwd(tracee)
+
+    def cwd(self, tracee: Tracee) -> bytes:
+        """Name a thread's working directory, remembered while no thread is in the middle of changing one."""
+        if tracee.cwd is not None:
+            return tracee.cwd
+        cwd = tracee.read_link("cwd")
+        if not self.moving:
+            tracee.cwd = cwd
+        return cwd
+
+    def walk(self, tracee: Tracee, base: bytes, path: bytes, *, follow: bool) -> Walk | None:
+        """Resolve a path; None where it names no file (a pipe's descriptor, a removed folder)."""
+        if not base.startswith(b"/") and base:
+            return None
+        if base.endswith(DELETED) and not os.path.lexists(base):
+            return None
+        root = base if path.startswith(b"/") else b""
+        return self.walker.walk(base, path, follow=follow, tgid=tracee.process.tgid, tid=tracee.tid, root=root)
+
+    def state(self, walk: Walk) -> PathState:
+        """Return the state of the path that a walk led to."""
+        return self.ledger.state(walk.path, walk.status, missing=walk.missing is not None)
+
+    def walk_argument(self, request: Request, *, other: bool = False, follow: bool = False) -> Walk | None:
+        """Read and resolve the path, or the ``other`` path, of a call."""
+        call = request.call
+        index, dirfd_index = (call.other_path, call.other_dirfd) if other else (call.path, call.dirfd)
+        address = request.arguments[index]
+        path = request.tracee.read_string(address) if address else b""
+        if not path and not (call.flags is not None and request.arguments[call.flags] & AT_EMPTY_PATH):
+            return None  # ENOENT or EFAULT
+        dirfd = AT_FDCWD if dirfd_index is None else request.arguments[dirfd_index] & INT_MASK
+        return self.walk(request.tracee, self.base(request.tracee, dirfd, path), path, follow=follow)
+
+    def use(self, process: Process, walk: Walk, use: int) -> PathState:
+        """Note the use of a path, and the symlinks on the way to it as looked up."""
+        state = self.state(walk)
+        self.ledger.use(process, state, use)
+        for link in walk.links:
+            self.ledger.use(process, self.ledger.state(link), LOOKUP)
+        return state
+
+    def forget_all(self) -> None:
+        """Forget what paths led to: a folder or a symlink changes place."""
+        self.walker.forget()
+        self.memory.forget()
+
+    def forget_cwds(self, mover: Tracee) -> None:
+        """Forget all working directories: threads, and processes made with CLONE_FS, share theirs with the mover.
+
+        Until the mover's next call its own may or may not have happened, so none is remembered meanwhile.
+        """
+        for tracee in self.tracees.values():
+            tracee.cwd = None
+        self.moving.add(mover.tid)
+
+    def program(self, tracee: Tracee) -> str:
+        """Name the program that a thread runs, for a message."""
+        try:
+            return os.path.basename(tracee.read_link("exe")).decode(errors="backslashreplace")
+        except OSError:
+            return f"process {tracee.process.tgid}"

@@ -1,0 +1,199 @@
+"""Replay a bundle in isolation, and compare what comes out with what came out of the original run."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from rtrace.bundle.entry import FileType, Result
+from rtrace.bundle.printable import printable
+from rtrace.bundle.reader import open_bundle
+from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
+from rtrace.manifest.model import Run
+from rtrace.progress import SILENT, Progress
+from rtrace.unpacker import Outcome, Snapshot, Streams, Target, Unpacker
+
+Verdict: TypeAlias = Literal["same", "different", "missing", "extra", "unknown"]
+
+VERDICTS: tuple[Verdict, ...] = ("same", "different", "missing", "extra", "unknown")
+PERMISSIONS = 0o777
+PROVIDED = (b"/dev", b"/proc", b"/sys")
+"""What a replay provides afresh and lets go of afterwards: nothing there can be compared."""
+
+WORDS = {
+    FileType.REGULAR: "a file",
+    FileType.DIRECTORY: "a directory",
+    FileType.SYMLINK: "a symbolic link",
+    FileType.FIFO: "a FIFO",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was compared: a path of a run, or its exit status (``path`` is None)."""
+
+    verdict: Verdict
+    run: str
+    path: bytes | None
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """What was compared and, unless it is the same, in what it differs."""
+        what = f"exit status of {self.run}" if self.path is None else printable(self.path)
+        return f"{what}: {self.detail}" if self.detail else what
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that was compared, run by run, the exit status of each first."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def same(self) -> bool:
+        """Tell whether nothing differs, and nothing could not be compared."""
+        return all(line.verdict == "same" for line in self.lines)
+
+    @property
+    def counts(self) -> Mapping[Verdict, int]:
+        """How many lines have each verdict."""
+        return Counter(line.verdict for line in self.lines)
+
+    @property
+    def summary(self) -> str:
+        """The report in one sentence."""
+        if not self.lines:
+            return "there is nothing to compare"
+        if self.same:
+            return f"all is the same ({len(self.lines)} compared)"
+        return ", ".join(f"{self.counts[verdict]} {verdict}" for verdict in VERDICTS if self.counts[verdict])
+
+    def to_json(self) -> dict[str, object]:
+        """The report for a program to read. ``path`` is absent for an exit status, and escaped as in the lines."""
+        return {
+            "same": self.same,
+            "lines": [
+                {
+                    "verdict": line.verdict,
+                    "run": line.run,
+                    **({} if line.path is None else {"path": printable(line.path)}),
+                    **({"detail": line.detail} if line.detail else {}),
+                }
+                for line in self.lines
+            ],
+        }
+
+
+def compare(run: Run, outcome: Outcome, expected: Iterable[Result], snapshot: Snapshot) -> Iterator[Line]:
+    """Compare how a run ended and what it left behind, path by path, with its replay."""
+    yield compare_status(run, outcome)
+    for result in expected:
+        if not is_provided(result.path):
+            yield compare_result(result, snapshot.found.get(result.path))
+
+
+def compare_status(run: Run, outcome: Outcome) -> Line:
+    """Compare exit statuses as a shell shows them: Docker tells no more of a program that a signal ended."""
+    if run.exit_status is None:
+        return Line("unknown", run.id, None, f"{outcome.exit_status}; the end of the original run was not seen")
+    if run.exit_status == outcome.exit_status:
+        return Line("same", run.id, None)
+    return Line("different", run.id, None, f"{outcome.exit_status} instead of {run.exit_status}")
+
+
+def compare_result(expected: Result, found: Result | None) -> Line:
+    """Compare what is at a path with what the original run left there."""
+    there = found if found is not None and found.type is not None else None
+    if expected.type is None:
+        if there is None:
+            return Line("same", expected.run, expected.path)
+        return Line("extra", expected.run, expected.path, "it is still there, and the original run removed it")
+    if there is None:
+        return Line("missing", expected.run, expected.path)
+    differences = "; ".join(list_differences(expected, there))
+    if differences:
+        return Line("different", expected.run, expected.path, differences)
+    if expected.type is FileType.REGULAR and expected.sha256 is None:
+        return Line("unknown", expected.run, expected.path, "the bundle does not hold the original's digest")
+    return Line("same", expected.run, expected.path)
+
+
+def list_differences(expected: Result, found: Result) -> Iterator[str]:
+    """Say in what two results differ."""
+    if expected.type is not found.type:
+        yield f"{describe_type(found)} instead of {describe_type(expected)}"
+        return
+    if expected.type is FileType.REGULAR:
+        if expected.size != found.size:
+            yield f"{found.size} bytes instead of {expected.size}"
+        elif expected.sha256 is not None and expected.sha256 != found.sha256:
+            yield f"other content in the {found.size} bytes (SHA-256 {found.sha256} instead of {expected.sha256})"
+        if (expected.mode ^ found.mode) & PERMISSIONS:
+            yield f"mode {found.mode & PERMISSIONS:04o} instead of {expected.mode & PERMISSIONS:04o}"
+    elif expected.target != found.target:
+        yield f"leads to {printable(found.target or b'')} instead of {printable(expected.target or b'')}"
+
+
+def describe_type(result: Result) -> str:
+    """Say what kind of file a result is."""
+    return WORDS[result.type] if result.type is not None else "nothing"
+
+
+def is_provided(path: bytes) -> bool:
+    """Tell whether a path belongs to what a replay provides."""
+    return any(path == place or path.startswith(place + b"/") for place in PROVIDED)
+
+
+def verify_bundle(
+    bundle: Path, unpacker: Unpacker, workspace: Path, *, progress: Progress = SILENT, quiet: bool = False
+) -> Report:
+    """Replay every run of a bundle in a throw-away target below an existing folder, and compare.
+
+    A run's files are compared right after it, before a later run rewrites them; what nobody expected is looked for
+    after the last one. The programs read nothing, and all they write goes to the standard error, or nowhere
+    (``quiet``). A difference is no error: raised is only what keeps the bundle from being replayed at all.
+    """
+    with open_bundle(bundle) as opened:
+        runs, results, entries = opened.manifest.runs, opened.results, opened.entries
+    every_path = frozenset(result.path for result in results)
+    lines: list[Line] = []
+    made = unpacker.unpack(bundle, workspace / "target", progress=progress).target
+    target = unpacker.open(made)
+    try:
+        with streams_for_verifying(quiet=quiet) as streams:
+            for number, run in enumerate(runs):
+                outcome = replay(target, run, streams)
+                expected = [result for result in results if result.run == run.id]
+                is_last = number == len(runs) - 1
+                snapshot = target.inspect(every_path if is_last else (result.path for result in expected), entries)
+                lines += compare(run, outcome, expected, snapshot)
+                if is_last:
+                    lines += (Line("extra", run.id, path) for path in snapshot.extra if not is_provided(path))
+    finally:
+        target.destroy()
+    return Report(tuple(lines))
+
+
+def replay(target: Target, run: Run, streams: Streams) -> Outcome:
+    """Replay a run; that its program cannot be started is an outcome here, with the status that a shell gives it."""
+    try:
+        return target.run(run, streams=streams)
+    except (CommandNotFoundError, CommandNotExecutableError) as error:
+        return Outcome(run.id, error.exit_status, None)
+
+
+@contextmanager
+def streams_for_verifying(*, quiet: bool) -> Iterator[Streams]:
+    """Yield the streams of a replay that reads nothing and whose output is no data of ours."""
+    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        shown = null if quiet else 2
+        yield Streams(null, shown, shown)
+    finally:
+        os.close(null)

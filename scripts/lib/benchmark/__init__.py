@@ -1,0 +1,1 @@
+"""Measure what tracing costs, tool beside tool."""

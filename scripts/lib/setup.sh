@@ -1,0 +1,137 @@
+# Shared by the scripts beside it: what a fresh Debian or Ubuntu machine lacks is installed here.
+# shellcheck shell=bash
+#
+# Source it after `set -euo pipefail`. It sets CHECKOUT and VENV, and has one function a need:
+#   need_packages PACKAGE...   Debian packages, installed when missing
+#   need_venv EXTRA            .venv in the checkout, with rtrace (editable) and an extra of pyproject.toml
+#   need_docker                a Docker engine that answers; one that was started here is stopped in the end
+#   at_exit COMMAND...         run a command when the script ends, last one first
+
+CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+VENV=$CHECKOUT/.venv
+APT_IS_FRESH=
+
+EXIT_COMMANDS=()
+at_exit() { EXIT_COMMANDS=("$(printf '%q ' "$@")" "${EXIT_COMMANDS[@]}"); }
+run_exit_commands() {
+    local status=$? command
+    for command in "${EXIT_COMMANDS[@]}"; do eval "$command" || true; done
+    exit "$status"
+}
+trap run_exit_commands EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "$(basename "$0"): $*"; exit 1; }
+
+# need_root PURPOSE: end here, in one sentence, when neither root nor sudo is at hand.
+need_root() {
+    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || fail "needs root to $1, and there is no sudo."
+}
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# A quiet command whose output is shown only when it fails.
+quietly() {
+    local log; log=$(mktemp)
+    if "$@" >"$log" 2>&1; then rm -f "$log"
+    else local status=$?; cat "$log" >&2; rm -f "$log"; return "$status"
+    fi
+}
+
+is_installed() { [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+need_packages() {
+    local package missing=()
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        fail "needs Debian or Ubuntu, because it installs packages with apt-get: $*."
+    fi
+    for package in "$@"; do is_installed "$package" || missing+=("$package"); done
+    [ ${#missing[@]} = 0 ] && return
+    need_root "install ${missing[*]}"
+    say "Installing ${missing[*]} ..."
+    if [ -z "$APT_IS_FRESH" ]; then
+        quietly as_root apt-get update </dev/null || fail "\`apt-get update\` failed: see above."
+        APT_IS_FRESH=1
+    fi
+    quietly as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --yes --no-install-recommends "${missing[@]}" </dev/null \
+        || fail "could not install ${missing[*]}: see above."
+}
+
+# The same for a command, whoever brought it: need_command COMMAND PACKAGE
+need_command() { command -v "$1" >/dev/null || need_packages "$2"; }
+
+need_venv() {
+    local extra=$1 python=${PYTHON:-python3} stamp=$VENV/.rtrace-$1
+    if [ -x "$VENV/bin/python" ] && [ -e "$stamp" ] && [ "$stamp" -nt "$CHECKOUT/pyproject.toml" ]; then return; fi
+    need_command "$python" python3
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+        || fail "needs Python 3.10 or newer, and $python is $("$python" --version 2>&1): set PYTHON to a newer one."
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || need_packages python3-venv
+    say "Setting up $VENV ..."
+    [ -x "$VENV/bin/python" ] && "$VENV/bin/python" -c '' 2>/dev/null \
+        || quietly "$python" -m venv --clear "$VENV" || fail "could not make $VENV: see above."
+    quietly "$VENV/bin/python" -m pip install --disable-pip-version-check --editable "$CHECKOUT${extra:+[$extra]}" \
+        </dev/null || fail "could not install rtrace into $VENV: see above."
+    touch "$stamp"
+}
+
+docker_answers() { docker info >/dev/null 2>&1; }
+
+need_docker() {
+    local attempt
+    command -v docker >/dev/null && docker_answers && return
+    need_command dockerd docker.io
+    need_command docker docker.io
+    need_command docker docker-cli # a package of its own since Debian 13
+    docker_answers && return
+    need_root "start a Docker engine"
+    # An engine of our own, with its own socket and storage: nothing of it stays on the machine.
+    DOCKER_FOLDER=$(mktemp -d /var/tmp/rtrace-docker.XXXXXX)
+    chmod 755 "$DOCKER_FOLDER"
+    at_exit stop_docker
+    export DOCKER_HOST=unix://$DOCKER_FOLDER/docker.sock
+    for attempt in "" "--bridge=none --iptables=false" "--bridge=none --iptables=false --storage-driver=vfs"; do
+        say "Starting a Docker engine ${attempt:+($attempt) }..."
+        # shellcheck disable=SC2086 # the options are words
+        start_docker $attempt && return
+    done
+    tail -n 5 "$DOCKER_FOLDER/log" >&2
+    fail "no Docker engine answers and none could be started: see above."
+}
+
+start_docker() {
+    local tenths
+    as_root setsid dockerd --host "$DOCKER_HOST" --group "$(id -g)" --data-root "$DOCKER_FOLDER/data" \
+        --exec-root "$DOCKER_FOLDER/exec" --pidfile "$DOCKER_FOLDER/pid" "$@" \
+        </dev/null >"$DOCKER_FOLDER/log" 2>&1 &
+    DOCKER_JOB=$!
+    for ((tenths = 0; tenths < 600; tenths++)); do
+        docker_answers && return
+        kill -0 "$DOCKER_JOB" 2>/dev/null || return 1
+        sleep 0.1
+    done
+    stop_engine
+    return 1
+}
+
+stop_engine() {
+    local tenths pid
+    pid=$(cat "$DOCKER_FOLDER/pid" 2>/dev/null) || return 0
+    as_root kill "$pid" 2>/dev/null || return 0
+    for ((tenths = 0; tenths < 200; tenths++)); do
+        [ -d "/proc/$pid" ] || return 0
+        sleep 0.1
+    done
+    as_root kill -KILL "$pid" 2>/dev/null || true
+}
+
+stop_docker() {
+    stop_engine
+    as_root umount --recursive --lazy "$DOCKER_FOLDER/data" 2>/dev/null || true # some engines leave a mount there
+    as_root rm -rf --one-file-system "$DOCKER_FOLDER"
+}

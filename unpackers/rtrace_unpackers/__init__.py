@@ -1,0 +1,1 @@
+"""Turn a bundle into a target, and replay it there."""

@@ -1,0 +1,125 @@
+"""``rtrace info``: what a bundle holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rtrace.bundle.entry import FileType
+from rtrace.bundle.reader import Bundle, open_bundle
+from rtrace.cli.options import JSON, format_size, show
+from rtrace.manifest.model import NamedFile, Run
+
+
+@click.command()
+@JSON
+@click.argument("bundle", type=click.Path(path_type=Path))
+def command(bundle: Path, *, as_json: bool) -> None:
+    """Tell what BUNDLE holds: runs, machine, packages, inputs, outputs, and what could not be captured."""
+    with open_bundle(bundle) as opened:
+        if as_json:
+            click.echo(json.dumps(to_json(opened), indent=2))
+        else:
+            for line in describe(opened):
+                click.echo(line)
+
+
+def describe(bundle: Bundle) -> Iterable[str]:
+    """Write what a bundle holds, for a person."""
+    manifest = bundle.manifest
+    files = [entry for entry in bundle.entries if entry.type is FileType.REGULAR]
+    size = format_size(sum(entry.size for entry in files if not entry.placeholder))
+    packed = format_size(bundle.path.stat().st_size)
+    yield f"{show(os.fsencode(bundle.path))}: {packed}, made by rtrace {manifest.rtrace}"
+    yield f"identity    sha256:{bundle.identity}"
+    yield f"files       {len(files)}, {size} unpacked"
+    for run in manifest.runs:
+        yield from describe_run(run)
+    yield from describe_names("inputs", manifest.inputs)
+    yield from describe_names("outputs", manifest.outputs)
+    if manifest.packages:
+        yield f"packages    {len(manifest.packages)}"
+        for package in manifest.packages:
+            left_out = "" if package.pack else "  (not packed)"
+            what = f"{package.files} files, {format_size(package.size)}"
+            yield f"  {package.name} {package.version} {package.architecture} ({package.manager}): {what}{left_out}"
+    for notice in manifest.notices:
+        yield f"not captured: {notice.what}; {notice.advice}"
+
+
+def describe_run(run: Run) -> Iterable[str]:
+    """Write what a run was, for a person."""
+    started = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(run.started))
+    took = "" if run.finished is None else f", took {run.finished - run.started:.2f} s"
+    how = "end not seen" if run.exit_status is None else f"exit status {run.exit_status}"
+    yield f"{run.id:11} {shlex.join(show(argument) for argument in run.argv)}"
+    yield f"  in        {show(run.workingdir)}"
+    yield f"  when      {started}{took}, {how}"
+    yield f"  machine   {run.hostname}: {' '.join(run.distribution)}, {' '.join(run.system)}, {run.architecture}"
+
+
+def describe_names(title: str, files: tuple[NamedFile, ...]) -> Iterable[str]:
+    """Write inputs or outputs, a line each."""
+    if files:
+        yield f"{title:11} {len(files)}"
+    for file in files:
+        yield f"  {file.name}: {show(file.path)} ({', '.join(file.runs)})"
+
+
+def to_json(bundle: Bundle) -> dict[str, Any]:
+    """Return the same as values for JSON; bytes that are not UTF-8 are written with backslashes, as people see them."""
+    manifest = bundle.manifest
+    return {
+        "identity": bundle.identity,
+        "rtrace": manifest.rtrace,
+        "files": sum(entry.type is FileType.REGULAR for entry in bundle.entries),
+        "size": sum(entry.size for entry in bundle.entries if not entry.placeholder),
+        "runs": [run_to_json(run) for run in manifest.runs],
+        "inputs": [names_to_json(file) for file in manifest.inputs],
+        "outputs": [names_to_json(file) for file in manifest.outputs],
+        "packages": [
+            {
+                "name": package.name,
+                "version": package.version,
+                "architecture": package.architecture,
+                "manager": package.manager,
+                "files": package.files,
+                "size": package.size,
+                "packed": package.pack,
+            }
+            for package in manifest.packages
+        ],
+        "notices": [{"kind": notice.kind, "what": notice.what, "advice": notice.advice} for notice in manifest.notices],
+    }
+
+
+def run_to_json(run: Run) -> dict[str, Any]:
+    """Return a run as values for JSON; times in seconds since the Epoch."""
+    return {
+        "id": run.id,
+        "argv": [show(argument) for argument in run.argv],
+        "binary": show(run.binary),
+        "workingdir": show(run.workingdir),
+        "uid": run.uid,
+        "gid": run.gid,
+        "hostname": run.hostname,
+        "architecture": run.architecture,
+        "system": list(run.system),
+        "distribution": list(run.distribution),
+        "started": run.started,
+        "finished": run.finished,
+        "exit_code": run.exit_code,
+        "signal": run.signal,
+    }
+
+
+def names_to_json(file: NamedFile) -> dict[str, Any]:
+    """Return an input or output as values for JSON."""
+    return {"name": file.name, "path": show(file.path), "runs": list(file.runs)}

@@ -1,0 +1,36 @@
+"""``rtrace list``: the files of a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rtrace.bundle.entry import Entry
+from rtrace.bundle.index import dump_entry
+from rtrace.bundle.reader import open_bundle
+from rtrace.cli.options import JSON, show
+
+
+@click.command()
+@JSON
+@click.argument("bundle", type=click.Path(path_type=Path))
+def command(bundle: Path, *, as_json: bool) -> None:
+    """List the files of BUNDLE: type, permissions, size in bytes, owning package, why it is there, path.
+
+    With --json, one JSON object a line, with digest and times as well.
+    """
+    with open_bundle(bundle) as opened:
+        for entry in opened.entries:
+            if as_json:
+                click.echo(dump_entry(entry, entry.size, entry.sha256, entry.offset), nl=False)
+            else:
+                click.echo(describe(entry))
+
+
+def describe(entry: Entry) -> str:
+    """Write an entry on one line for a person."""
+    where = "" if entry.target is None else f" -> {show(entry.target)}"
+    package, reason = entry.package or "-", entry.reason or "-"
+    kind = "listed" if entry.placeholder else entry.type.value
+    return f"{kind:9}  {entry.mode:04o}  {entry.size:>12}  {package:24}  {reason:18}  {show(entry.path)}{where}"

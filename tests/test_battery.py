@@ -16,14 +16,14 @@ from observing import observe
 from rtrace.trace.schema import Use
 
 SOURCE = Path(__file__).parents[1] / "fixtures" / "programs" / "battery.c"
-CASES = re.findall(r"(?<= CASE\()\w+", SOURCE.read_text())
+CASES = re.findall(r"CASE\((\w+)\),", SOURCE.read_text())
 
 
-@pytest.fixture(scope="session")
-def battery(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The battery's program, compiled."""
+@pytest.fixture(scope="session", params=["-m64", "-m32"])
+def battery(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The battery's program, compiled for x86-64 and for i386."""
     program = tmp_path_factory.mktemp("battery") / "battery"
-    subprocess.run(["gcc", "-O0", "-Wall", "-Werror", "-o", program, SOURCE, "-lpthread"], check=True)
+    subprocess.run(["gcc", request.param, "-O0", "-Wall", "-Werror", "-o", program, SOURCE, "-lpthread"], check=True)
     return program
 
 

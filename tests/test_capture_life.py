@@ -164,20 +164,26 @@ def test_daemon_is_waited_for(tmp_path: Path) -> None:
     assert os.fsencode(tmp_path / "late") in observation.uses()
 
 
-def start_tracer(directory: Path, script: str) -> subprocess.Popen[bytes]:
-    """Start `rtrace trace` on a shell script and wait until the script has written its first line."""
-    command = [sys.executable, "-m", "rtrace", "trace", "-d", directory, "--", "sh", "-c", script]
-    tracer = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert tracer.stdout is not None
-    assert tracer.stdout.readline() == b"begun\n"
-    return tracer
+CLEANING = """
+import signal, sys
+def clean(*_):
+    print("cleaned", flush=True)
+    sys.exit(5)
+signal.signal(signal.SIGTERM, clean)
+print("begun", flush=True)
+signal.pause()
+"""
 
 
 def test_sigterm_is_passed_on(tmp_path: Path) -> None:
     """SIGTERM to the tracer reaches the program, which may clean up; its exit status is the tracer's."""
-    tracer = start_tracer(tmp_path / "trace", "trap 'kill $!; echo cleaned; exit 5' TERM; sleep 60 & echo begun; wait")
-    tracer.send_signal(signal.SIGTERM)
-    output, _ = tracer.communicate(timeout=30)
+    program = (sys.executable, "-S", "-c", CLEANING)
+    command = [sys.executable, "-m", "rtrace", "trace", "-d", str(tmp_path / "trace"), "--", *program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as tracer:
+        assert tracer.stdout is not None
+        assert tracer.stdout.readline() == b"begun\n"
+        tracer.send_signal(signal.SIGTERM)
+        output, _ = tracer.communicate(timeout=60)
     assert (output, tracer.returncode) == (b"cleaned\n", 5)
 
 
@@ -186,7 +192,7 @@ def test_killed_tracer_leaves_a_trace_of_all_up_to_a_second_before(tmp_path: Pat
     script = "cat one > /dev/null; echo begun; while :; do cat two > /dev/null; sleep 0.1; done"
     for name in ("one", "two"):
         (tmp_path / name).write_text(name)
-    command = [sys.executable, "-m", "rtrace", "trace", "-d", tmp_path / "trace", "--", "sh", "-c", script]
+    command = [sys.executable, "-m", "rtrace", "trace", "-d", str(tmp_path / "trace"), "--", "sh", "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path) as tracer:
         assert tracer.stdout is not None
         assert tracer.stdout.readline() == b"begun\n"

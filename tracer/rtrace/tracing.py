@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtrace.capture.architecture import native_architecture
+from rtrace.capture.architecture import native_architectures
 from rtrace.capture.launch import find_command, read_own_environment
 from rtrace.capture.session import Traced, trace_command
 from rtrace.errors import TraceError
@@ -94,7 +94,7 @@ def trace_into(directory: TraceDirectory, argv: tuple[bytes, ...], *, continued:
     """
     directory = TraceDirectory(directory.path)
     command = find_command(argv, read_own_environment())
-    architecture = native_architecture()
+    architectures = native_architectures()
     place = TracePlace(directory, continued=continued, overwrite=overwrite)
     begun = False
 
@@ -104,7 +104,7 @@ def trace_into(directory: TraceDirectory, argv: tuple[bytes, ...], *, continued:
         begun = True
 
     try:
-        traced = trace_command(command, architecture, directory, place.connection, on_start=begin)
+        traced = trace_command(command, architectures, directory, place.connection, on_start=begin)
     except BaseException:
         if not begun:
             place.restore()

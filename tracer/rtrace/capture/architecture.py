@@ -23,7 +23,9 @@ class Architecture:
     fstat_aliases: dict[int, int]
 
 
-AUDIT = {"x86_64": (0xC000003E, 8)}
+AUDIT = {"x86_64": (0xC000003E, 8), "i386": (0x40000003, 4)}
+SPOKEN = {"x86_64": ("x86_64", "i386"), "i386": ("i386",), "i686": ("i386",)}
+"""The interfaces that programs may use on a machine, by machine of uname(2); the machine's own first."""
 
 
 def load_architecture(name: str) -> Architecture:
@@ -41,9 +43,9 @@ def load_architecture(name: str) -> Architecture:
     )
 
 
-def native_architecture() -> Architecture:
-    """Return this machine's architecture; raise TracingRefusedError where rtrace cannot trace."""
+def native_architectures() -> tuple[Architecture, ...]:
+    """Return the interfaces of this machine; raise TracingRefusedError where rtrace cannot trace."""
     machine = os.uname().machine
-    if machine not in AUDIT:
-        raise TracingRefusedError(f"rtrace cannot trace on {machine} yet; trace on one of: {', '.join(sorted(AUDIT))}")
-    return load_architecture(machine)
+    if machine not in SPOKEN:
+        raise TracingRefusedError(f"rtrace cannot trace on {machine} yet; trace on one of: {', '.join(sorted(SPOKEN))}")
+    return tuple(load_architecture(name) for name in SPOKEN[machine])

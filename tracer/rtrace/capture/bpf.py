@@ -9,38 +9,40 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
+from rtrace.capture.architecture import Architecture
 from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD
 from rtrace.capture.kernel import SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO
 
 ENOSYS = 38
-LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K
+LOAD = 0x20  # BPF_LD|BPF_W|BPF_ABS
+JUMP, JUMP_IF_EQUAL, JUMP_IF_NOT_BELOW = 0x05, 0x15, 0x35  # BPF_JMP with BPF_JA, BPF_JEQ|BPF_K, BPF_JGE|BPF_K
+RETURN = 0x06  # BPF_RET|BPF_K
 NUMBER_OFFSET, ARCHITECTURE_OFFSET, ARGUMENTS_OFFSET = 0, 4, 16
+X32_BIT = 0x40000000  # __X32_SYSCALL_BIT: what the x32 ABI adds to a number under AUDIT_ARCH_X86_64
 
 Instruction = tuple[int, int, int, int]
 
 
-def build_filter(
-    audit_architecture: int,
-    *,
-    seen: Iterable[int],
-    refused: Iterable[int],
-    fstat_aliases: dict[int, int],
-    verdict: int,
-) -> bytes:
-    """Assemble the filter for one architecture (an AUDIT_ARCH value); other architectures' calls run unseen.
+def build_filter(architectures: Iterable[Architecture], verdict: int) -> bytes:
+    """Assemble the filter for the interfaces that programs may use; calls of any other run unseen.
 
-    ``verdict`` is what the filter returns for the ``seen`` numbers; ``fstat_aliases`` maps a number to the index of
-    its flags argument. Returns the program as an array of little-endian ``struct sock_filter``.
+    ``verdict`` is what the filter returns for a call that the tracer must see. Returns the program as an array of
+    little-endian ``struct sock_filter``.
     """
-    code: list[Instruction] = [
-        (LOAD, 0, 0, ARCHITECTURE_OFFSET),
-        (JUMP_IF_EQUAL, 1, 0, audit_architecture),
-        (RETURN, 0, 0, SECCOMP_RET_ALLOW),
-        (LOAD, 0, 0, NUMBER_OFFSET),
-    ]
-    for number in sorted(refused):
+    code: list[Instruction] = [(LOAD, 0, 0, ARCHITECTURE_OFFSET)]
+    for architecture in architectures:
+        section = build_section(architecture, verdict)
+        code += [(JUMP_IF_EQUAL, 1, 0, architecture.audit), (JUMP, 0, 0, len(section)), *section]
+    code.append((RETURN, 0, 0, SECCOMP_RET_ALLOW))
+    return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
+
+
+def build_section(architecture: Architecture, verdict: int) -> list[Instruction]:
+    """Assemble the part of the filter for one interface; every path through it returns."""
+    code: list[Instruction] = [(LOAD, 0, 0, NUMBER_OFFSET)]
+    for number in sorted(architecture.refused):
         code += [(JUMP_IF_EQUAL, 0, 1, number), (RETURN, 0, 0, SECCOMP_RET_ERRNO | ENOSYS)]
-    for number, flags in sorted(fstat_aliases.items()):
+    for number, flags in sorted(architecture.fstat_aliases.items()):
         code += [
             (JUMP_IF_EQUAL, 0, 6, number),
             (LOAD, 0, 0, ARGUMENTS_OFFSET + 8 * flags),
@@ -50,7 +52,11 @@ def build_filter(
             (RETURN, 0, 0, SECCOMP_RET_ALLOW),
             (RETURN, 0, 0, verdict),
         ]
-    numbers = sorted(set(seen) - set(fstat_aliases))
-    code += [(JUMP_IF_EQUAL, len(numbers) - index, 0, number) for index, number in enumerate(numbers)]
-    code += [(RETURN, 0, 0, SECCOMP_RET_ALLOW), (RETURN, 0, 0, verdict)]
-    return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
+    numbers = sorted(set(architecture.calls) - set(architecture.fstat_aliases))
+    code += [(JUMP_IF_EQUAL, len(numbers) - index + 1, 0, number) for index, number in enumerate(numbers)]
+    code += [
+        (JUMP_IF_NOT_BELOW, 1, 0, X32_BIT),
+        (RETURN, 0, 0, SECCOMP_RET_ALLOW),
+        (RETURN, 0, 0, verdict),
+    ]
+    return code

@@ -43,6 +43,7 @@ class Action(Enum):
     EXECUTE = "execute"
     CONNECT = "connect"
     BIND = "bind"
+    SOCKETCALL = "socketcall"
     ESCAPE = "escape"
 
 
@@ -76,11 +77,11 @@ CALLS: dict[str, Call] = {
     "truncate64": Call(A.TRUNCATE),
     # looked up
     "stat": Call(A.LOOKUP),
+    "newstat": Call(A.LOOKUP),
     "stat64": Call(A.LOOKUP),
-    "oldstat": Call(A.LOOKUP),
     "lstat": Call(A.LOOKUP_LINK),
+    "newlstat": Call(A.LOOKUP_LINK),
     "lstat64": Call(A.LOOKUP_LINK),
-    "oldlstat": Call(A.LOOKUP_LINK),
     "newfstatat": Call(A.LOOKUP, 1, 0, 3, AT_FLAGS),
     "fstatat64": Call(A.LOOKUP, 1, 0, 3, AT_FLAGS),
     "statx": Call(A.LOOKUP, 1, 0, 2, AT_FLAGS),
@@ -142,6 +143,7 @@ CALLS: dict[str, Call] = {
     # other processes and hosts
     "connect": Call(A.CONNECT, 1),
     "bind": Call(A.BIND, 1),
+    "socketcall": Call(A.SOCKETCALL),
     # out of sight
     "chroot": Call(A.CHROOT),
     "pivot_root": Call(A.ESCAPE),

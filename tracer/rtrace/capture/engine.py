@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 from rtrace.capture import kernel
 from rtrace.capture.architecture import Architecture
+from rtrace.capture.bpf import ENOSYS, X32_BIT
 from rtrace.capture.execution import note_execution
 from rtrace.capture.journal import FLUSH_SECONDS
 from rtrace.capture.recorder import Recorder
@@ -35,13 +36,13 @@ class Engine:
     """One traced run, from the first stop to the end of the last process."""
 
     def __init__(
-        self, main: int, listener: int, architecture: Architecture, recorder: Recorder, tree: ProcessTree
+        self, main: int, listener: int, architectures: tuple[Architecture, ...], recorder: Recorder, tree: ProcessTree
     ) -> None:
         """Take over a seized process ``main`` (its id) and the ``listener`` of its filter."""
         self.main = main
         self.main_status: int | None = None
         self.listener = listener
-        self.architecture = architecture
+        self.architectures = {architecture.audit: architecture for architecture in architectures}
         self.recorder = recorder
         self.context = recorder.context
         self.tree = tree
@@ -83,7 +84,7 @@ class Engine:
         receive, send = kernel.SECCOMP_IOCTL_NOTIF_RECV, kernel.SECCOMP_IOCTL_NOTIF_SEND
         proceed = kernel.SECCOMP_USER_NOTIF_FLAG_CONTINUE
         ioctl, unpack, pack = fcntl.ioctl, NOTIFICATION.unpack_from, RESPONSE.pack_into
-        listener, tracees, architecture = self.listener, self.tracees, self.architecture
+        listener, tracees, architectures = self.listener, self.tracees, self.architectures
         observe = self.recorder.observe
 
         def serve() -> None:
@@ -92,9 +93,13 @@ class Engine:
                 ioctl(listener, receive, request)
             except FileNotFoundError:
                 return  # the caller was killed meanwhile
-            cookie, tid, _, number, _, _, *arguments = unpack(request)
-            observe(tracees.get(tid) or self._adopt(tid), architecture, number, arguments)
-            pack(response, 0, cookie, 0, 0, proceed)
+            cookie, tid, _, number, audit, _, *arguments = unpack(request)
+            if number < X32_BIT:
+                observe(tracees.get(tid) or self._adopt(tid), architectures[audit], number, arguments)
+                pack(response, 0, cookie, 0, 0, proceed)
+            else:
+                self.context.notices.add_x32(self.context.program(tracees.get(tid) or self._adopt(tid)))
+                pack(response, 0, cookie, 0, -ENOSYS, 0)
             try:  # noqa: SIM105 - contextlib.suppress takes a microsecond
                 ioctl(listener, send, response)
             except FileNotFoundError:

@@ -40,6 +40,10 @@ class NoticeBook:
         what, advice = ESCAPES[call]
         self.add("escape", f"{program} {what} ({call})", advice)
 
+    def add_x32(self, program: str) -> None:
+        """Tell that a program made calls of the x32 ABI, which are refused (ENOSYS)."""
+        self.add("x32", f"{program} uses the x32 interface of the kernel", "build it for x86-64 or i386")
+
     def add_connection(self, program: str, address: str) -> None:
         """Tell that a program talked to something that no bundle can hold."""
         self.add(

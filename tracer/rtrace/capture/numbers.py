@@ -18,6 +18,25 @@ SINCE_LINUX_5_12 = {
 }
 """Calls that python-ptrace 0.9.9 does not know yet. Since Linux 5.1 a new call has one number everywhere."""
 
+I386_SINCE_LINUX_2_6_22 = {
+    "utimensat": 320,
+    "name_to_handle_at": 341,
+    "open_by_handle_at": 342,
+    "setns": 346,
+    "renameat2": 353,
+    "execveat": 358,
+    "bind": 361,
+    "connect": 362,
+    "statx": 383,
+    "utimensat_time64": 412,
+    "io_uring_setup": 425,
+    "move_mount": 429,
+    "clone3": 435,
+    "openat2": 437,
+    "faccessat2": 439,
+}
+"""Where python-ptrace's table for i386 ends; from the kernel's arch/x86/entry/syscalls/syscall_32.tbl."""
+
 
 def load_numbers(architecture: str) -> dict[str, int]:
     """Return name -> number for an architecture that python-ptrace knows (``x86_64``, ``i386``, ``aarch64``).
@@ -38,4 +57,6 @@ def load_numbers(architecture: str) -> dict[str, int]:
     numbers: dict[str, int] = {}
     for number, name in sorted(table.SYSCALL_NAMES.items()):
         numbers.setdefault(name, number)
+    if architecture == "i386":
+        numbers |= I386_SINCE_LINUX_2_6_22
     return numbers | SINCE_LINUX_5_12

@@ -38,6 +38,7 @@ class Recorder:
             Action.EXECUTE: execution.begin_execution,
             Action.CONNECT: socket_calls.connect,
             Action.BIND: socket_calls.bind,
+            Action.SOCKETCALL: socket_calls.decode_socketcall,
         }
 
     def observe(self, tracee: Tracee, architecture: Architecture, number: int, arguments: list[int]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sqlite3
@@ -48,7 +47,7 @@ class Traced:
 
 def trace_command(
     command: Command,
-    architecture: Architecture,
+    architectures: tuple[Architecture, ...],
     directory: TraceDirectory,
     connection: sqlite3.Connection,
     *,
@@ -68,7 +67,7 @@ def trace_command(
     tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"))
     began = time.monotonic()
     try:
-        status = follow(command, architecture, recorder, tree, on_start)
+        status = follow(command, architectures, recorder, tree, on_start)
     except BaseException:
         journal.flush()
         raise
@@ -90,23 +89,21 @@ def trace_command(
 
 
 def follow(
-    command: Command, architecture: Architecture, recorder: Recorder, tree: ProcessTree, on_start: Callable[[], None]
+    command: Command,
+    architectures: tuple[Architecture, ...],
+    recorder: Recorder,
+    tree: ProcessTree,
+    on_start: Callable[[], None],
 ) -> int | None:
     """Start the command and follow its process tree to the end; return the wait status of its first process."""
-    program = build_filter(
-        architecture.audit,
-        seen=architecture.calls,
-        refused=architecture.refused,
-        fstat_aliases=architecture.fstat_aliases,
-        verdict=SECCOMP_RET_USER_NOTIF,
-    )
+    program = build_filter(architectures, SECCOMP_RET_USER_NOTIF)
     with signals_forwarded() as (wake, targets):
         pid, listener, channel = start(command, program)
         targets.append(pid)
         try:
             on_start()
             channel.send(b"go")
-            status = Engine(pid, listener, architecture, recorder, tree).run(wake)
+            status = Engine(pid, listener, architectures, recorder, tree).run(wake)
         finally:
             os.close(listener)
         with channel:
@@ -177,7 +174,7 @@ def add_run(connection: sqlite3.Connection, command: Command) -> int:
             workingdir,
             os.geteuid(),
             os.getegid(),
-            json.dumps(os.getgroups()),
+            " ".join(map(str, os.getgroups())),
             umask,
             host.hostname,
             host.architecture,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
+
 from rtrace.capture.calls import AT_FDCWD
 from rtrace.capture.context import INT_MASK, Context, Request
 from rtrace.capture.sockets import MAX_ADDRESS, parse_address
 from rtrace.trace.schema import Use
 
+SOCKETCALLS = {2: "bind", 3: "connect"}  # linux/net.h
 CREATE, SOCKET = int(Use.CREATE), int(Use.SOCKET)
 
 
@@ -18,6 +22,15 @@ def connect(context: Context, request: Request) -> None:
 def bind(context: Context, request: Request) -> None:
     """Note bind(2)."""
     use_socket(context, request, "bind")
+
+
+def decode_socketcall(context: Context, request: Request) -> None:
+    """Note what is in socketcall(2), the one call that does all of them on older 32-bit interfaces."""
+    name = SOCKETCALLS.get(request.arguments[0])
+    if name is not None:
+        packed = request.tracee.read(request.arguments[1], 3 * request.architecture.word)
+        arguments = list(struct.unpack("<3I", packed))
+        use_socket(context, replace(request, arguments=arguments), name)
 
 
 def use_socket(context: Context, request: Request, call: str) -> None:

@@ -57,8 +57,11 @@ class Observation:
 
 def run_rtrace(*arguments: str | bytes | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
     """Run ``rtrace`` with these arguments, its output captured."""
-    command = [sys.executable, "-m", "rtrace", *map(os.fsencode, arguments)]
-    return subprocess.run(command, check=False, **{"capture_output": True, "timeout": 120, **options})
+    command: list[bytes | str] = [sys.executable, "-m", "rtrace"]
+    command += [os.fsencode(argument) for argument in arguments]
+    options = {"capture_output": True, "timeout": 120, **options}
+    completed: subprocess.CompletedProcess[bytes] = subprocess.run(command, check=False, **options)
+    return completed
 
 
 def observe(directory: Path, *command: str | bytes | Path, **options: Any) -> Observation:

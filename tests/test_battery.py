@@ -33,8 +33,8 @@ def prepare(folder: Path) -> None:
         (folder / path).mkdir(parents=True)
     for path in ("input.txt", "other.txt", "dir/one", "dir/two"):
         (folder / path).write_text(f"{path}\n")
-    for path in (b"new\nline", b"quote\"'s: \xff\xfe"):
-        Path(os.fsdecode(os.fsencode(folder) + b"/" + path)).write_text("odd\n")
+    for odd in (b"new\nline", b"quote\"'s: \xff\xfe"):
+        (folder / os.fsdecode(odd)).write_text("odd\n")
     links = {"link": "input.txt", "chain": "link", "dangling": "nowhere", "dirlink": "dir", "deeplink": "dir/sub"}
     for name, target in links.items():
         (folder / name).symlink_to(target)

@@ -80,7 +80,9 @@ class Context:
         return self.walker.walk(base, path, follow=follow, tgid=tracee.process.tgid, tid=tracee.tid, root=root)
 
     def state(self, walk: Walk) -> PathState:
-        """Return the state of the path that a walk led to."""
+        """Return the state of the path that a walk led to; of one that is missing, note also where it would be."""
+        if walk.missing is not None:
+            self.ledger.state(walk.missing.rpartition(b"/")[0] or b"/")
         return self.ledger.state(walk.path, walk.status, missing=walk.missing is not None)
 
     def walk_argument(self, request: Request, *, other: bool = False, follow: bool = False) -> Walk | None:

@@ -13,7 +13,10 @@ DIGEST_BUDGET = 64 << 20
 
 
 def record_results(ledger: Ledger) -> None:
-    """Note type, size, times and digest of each path that the run created, changed or removed."""
+    """Note type, size, times and digest of each path that the run created, changed or removed.
+
+    What the run itself made and removed again is no result.
+    """
     budget = DIGEST_BUDGET
     rows = ledger.journal.pending["results"]
     for state in ledger.states.values():
@@ -22,7 +25,7 @@ def record_results(ledger: Ledger) -> None:
         try:
             status = os.lstat(state.path)
         except (OSError, ValueError):
-            if state.existed or not state.path.startswith((b"/proc/", b"/sys/", b"/dev/")):
+            if state.existed:  # else it was a temporary file
                 rows.append((ledger.run, state.id, *[None] * 8))
             continue
         kind = TYPE_NAMES.get(stat.S_IFMT(status.st_mode), "char")

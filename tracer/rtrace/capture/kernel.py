@@ -9,23 +9,31 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import struct
+from dataclasses import dataclass
 
+PTRACE_POKEUSER = 6
 PTRACE_CONT = 7
+PTRACE_SYSCALL = 24
 PTRACE_GETEVENTMSG = 0x4201
 PTRACE_SEIZE = 0x4206
 PTRACE_INTERRUPT = 0x4207
 PTRACE_LISTEN = 0x4208
+PTRACE_GET_SYSCALL_INFO = 0x420E  # Linux 5.3
 
+PTRACE_O_TRACESYSGOOD = 0x1
 PTRACE_O_TRACEFORK = 0x2
 PTRACE_O_TRACEVFORK = 0x4
 PTRACE_O_TRACECLONE = 0x8
 PTRACE_O_TRACEEXEC = 0x10
+PTRACE_O_TRACESECCOMP = 0x80
 PTRACE_O_EXITKILL = 0x100000
 
 PTRACE_EVENT_FORK = 1
 PTRACE_EVENT_VFORK = 2
 PTRACE_EVENT_CLONE = 3
 PTRACE_EVENT_EXEC = 4
+PTRACE_EVENT_SECCOMP = 7
 PTRACE_EVENT_STOP = 128
 
 WALL = 0x40000000  # __WALL of wait(2): children that were cloned, too
@@ -36,6 +44,7 @@ SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
 SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 32  # Linux 5.19
 
 SECCOMP_RET_USER_NOTIF = 0x7FC00000
+SECCOMP_RET_TRACE = 0x7FF00000
 SECCOMP_RET_ERRNO = 0x00050000
 SECCOMP_RET_ALLOW = 0x7FFF0000
 
@@ -78,8 +87,40 @@ def read_event_message(pid: int) -> int:
     return message.value
 
 
-def install_filter(program: bytes) -> int:
-    """Put this thread under a seccomp filter with a listener, and return the listener's descriptor.
+@dataclass(frozen=True, slots=True)
+class SyscallStop:
+    """A tracee stopped at a system call: at its entry, or at its exit when ``entering`` is false."""
+
+    entering: bool
+    audit: int
+    number: int
+    arguments: list[int]
+
+
+SYSCALL_INFO = struct.Struct("=BxxxIQQQ6Q")  # struct ptrace_syscall_info: op, arch, ip, sp, {nr, args}
+SYSCALL_INFO_ENTRIES = (1, 3)  # PTRACE_SYSCALL_INFO_ENTRY, PTRACE_SYSCALL_INFO_SECCOMP
+
+
+def read_syscall(tid: int) -> SyscallStop:
+    """Read the system call at which a tracee is stopped, whatever its architecture. Raises OSError."""
+    buffer = ctypes.create_string_buffer(SYSCALL_INFO.size + 8)
+    if libc.ptrace(PTRACE_GET_SYSCALL_INFO, tid, len(buffer), ctypes.addressof(buffer)) == -1:
+        raise last_error(f"PTRACE_GET_SYSCALL_INFO of process {tid}")
+    operation, audit, _, _, number, *arguments = SYSCALL_INFO.unpack_from(buffer)
+    return SyscallStop(operation in SYSCALL_INFO_ENTRIES, audit, number, arguments)
+
+
+def skip_syscall(tid: int, offset: int) -> None:
+    """Let a tracee that is stopped at a call's entry get ENOSYS for it: the call's number becomes -1.
+
+    ``offset`` is that of the number in struct user, in bytes (ORIG_RAX of sys/reg.h times eight on x86-64).
+    """
+    if libc.ptrace(PTRACE_POKEUSER, tid, offset, -1) == -1:
+        raise last_error(f"PTRACE_POKEUSER of process {tid}")
+
+
+def install_filter(program: bytes, *, listening: bool) -> int:
+    """Put this thread under a seccomp filter; return its listener's descriptor, -1 when it is to have none.
 
     ``program`` is a sequence of ``struct sock_filter``. A process without CAP_SYS_ADMIN must first give up gaining
     privileges by execve (PR_SET_NO_NEW_PRIVS), see seccomp(2). Raises OSError with the kernel's reason.
@@ -89,16 +130,13 @@ def install_filter(program: bytes) -> int:
     number = SECCOMP_NUMBER[os.uname().machine]
     if os.geteuid() != 0:
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    for attempt in (
-        SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
-        SECCOMP_FILTER_FLAG_NEW_LISTENER,
-    ):
-        listener: int = libc.syscall(number, SECCOMP_SET_MODE_FILTER, attempt, header)
-        if listener >= 0:
-            return listener
-        if ctypes.get_errno() == errno.EACCES:  # root without CAP_SYS_ADMIN, as in a container
-            libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-            listener = libc.syscall(number, SECCOMP_SET_MODE_FILTER, attempt, header)
-            if listener >= 0:
-                return listener
-    raise last_error("seccomp filter with a listener")
+    listener = SECCOMP_FILTER_FLAG_NEW_LISTENER
+    for flags in (listener | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, listener) if listening else (0,):
+        for _ in range(2):
+            result: int = libc.syscall(number, SECCOMP_SET_MODE_FILTER, flags, header)
+            if result >= 0:
+                return result if listening else -1
+            if ctypes.get_errno() != errno.EACCES:
+                break
+            libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # root without CAP_SYS_ADMIN, as in a container
+    raise last_error("seccomp filter")

@@ -8,10 +8,12 @@ import os
 import signal
 import socket
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rtrace.capture import kernel
 from rtrace.capture.executable import HEADER, read_interpreter
+from rtrace.capture.modes import VARIABLE, Mode
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TracingRefusedError
 
 DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when PATH is unset
@@ -21,6 +23,8 @@ SEIZE_OPTIONS = (
     | kernel.PTRACE_O_TRACEVFORK
     | kernel.PTRACE_O_TRACECLONE
     | kernel.PTRACE_O_TRACEEXEC
+    | kernel.PTRACE_O_TRACESECCOMP
+    | kernel.PTRACE_O_TRACESYSGOOD
     | kernel.PTRACE_O_EXITKILL
 )
 
@@ -87,13 +91,22 @@ def execute(command: Command) -> None:
     kernel.libc.execve(ctypes.c_char_p(command.binary), argv, environ)
 
 
-def _become_tracee(command: Command, program: bytes, channel: socket.socket) -> None:
-    """In the new process: wait to be seized, enter the filter, hand its listener over, execute."""
+def _become_tracee(command: Command, filters: Mapping[Mode, bytes], channel: socket.socket) -> None:
+    """In the new process: wait to be seized, enter the best mode there is, tell it, execute when told to."""
     try:
         channel.recv(6)
-        listener = kernel.install_filter(program)
-        socket.send_fds(channel, [b"listener"], [listener])
-        os.close(listener)
+        for mode, program in filters.items():
+            try:
+                listener = kernel.install_filter(program, listening=mode is Mode.NOTIFY) if program else -1
+            except OSError as error:
+                refusal = error
+                continue
+            socket.send_fds(channel, [mode.value.encode()], [listener] if listener >= 0 else [])
+            if listener >= 0:
+                os.close(listener)
+            break
+        else:
+            raise refusal
         if channel.recv(2) != b"go":
             os._exit(126)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; a program expects the default
@@ -101,16 +114,29 @@ def _become_tracee(command: Command, program: bytes, channel: socket.socket) -> 
         execute(command)
         channel.send(b"execve %d" % ctypes.get_errno())
     except OSError as error:
-        channel.send(b"filter %d" % (error.errno or 0))
+        channel.send(b"refused %d" % (error.errno or 0))
     finally:
         os._exit(126)
 
 
-def start(command: Command, program: bytes) -> tuple[int, int, socket.socket]:
-    """Start the command under the filter ``program``; return its process id, the listener, and a socket.
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A process that waits to execute the command: its id, its mode, its filter's listener (-1 without one).
 
-    The socket says ``execve N`` if the kernel refuses to execute the file with errno N, and closes when it does not.
-    Raises TracingRefusedError when ptrace or seccomp is not to be had here.
+    ``channel`` lets it execute at ``go``; it says ``execve N`` if the kernel refuses the file with errno N, and closes
+    when it does not.
+    """
+
+    pid: int
+    mode: Mode
+    listener: int
+    channel: socket.socket
+
+
+def launch(command: Command, filters: Mapping[Mode, bytes]) -> Launched:
+    """Start the process of a command in the first mode that is to be had; ``filters`` has a program for each to try.
+
+    Raises TracingRefusedError when ptrace or seccomp is not to be had here; nothing has been run then.
     """
     ours, theirs = socket.socketpair()
     pid = os.fork()
@@ -120,28 +146,57 @@ def start(command: Command, program: bytes) -> tuple[int, int, socket.socket]:
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL):
                 signal.signal(number, signal.SIG_DFL)
-        _become_tracee(command, program, theirs)
+        _become_tracee(command, filters, theirs)
     theirs.close()
     try:
         kernel.ptrace(kernel.PTRACE_SEIZE, pid, SEIZE_OPTIONS)
     except OSError as error:
         ours.close()
+        tracer = read_tracer(pid)
         _reap(pid)
-        raise TracingRefusedError(
-            f"the kernel does not let rtrace trace ({error.strerror}); in a container add the capability SYS_PTRACE, "
-            "elsewhere set kernel.yama.ptrace_scope to 1 or less"
-        ) from None
+        raise TracingRefusedError(explain_refusal(error, tracer)) from None
     ours.send(b"filter")
     message, descriptors, _, _ = socket.recv_fds(ours, 64, 1)
-    if not descriptors:
+    word, _, number_text = message.partition(b" ")
+    if word not in {mode.value.encode() for mode in filters}:
         ours.close()
         _reap(pid)
-        reason = os.strerror(int(message.split()[-1])) if message else "the process ended"
+        reason = os.strerror(int(number_text)) if number_text else "the process ended"
         raise TracingRefusedError(
-            f"the kernel does not let rtrace watch system calls ({reason}); it takes Linux 5.5 or newer and, in a "
-            "container, a seccomp profile that allows seccomp"
+            f"the kernel does not let rtrace watch system calls ({reason}); unset {VARIABLE}, or in a container use a "
+            "seccomp profile that allows seccomp and ptrace"
         )
-    return pid, descriptors[0], ours
+    mode = Mode(word.decode())
+    if mode is Mode.STOPS:  # from here on it stops at every call
+        kernel.ptrace(kernel.PTRACE_INTERRUPT, pid)
+    return Launched(pid, mode, descriptors[0] if descriptors else -1, ours)
+
+
+def read_tracer(pid: int) -> int:
+    """Return the id of the process that traces a process already, 0 when none does; TracerPid of proc(5)."""
+    with contextlib.suppress(OSError, ValueError, StopIteration), open(f"/proc/{pid}/status", "rb") as file:
+        return int(next(line for line in file if line.startswith(b"TracerPid:")).split()[1])
+    return 0
+
+
+def explain_refusal(error: OSError, tracer: int) -> str:
+    """Say why ptrace was refused, and which setting to change."""
+    if tracer:
+        return (
+            f"rtrace is itself being traced, by process {tracer}, and a process has one tracer only; run it outside of "
+            "the other rtrace, strace or debugger"
+        )
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/yama/ptrace_scope", "rb") as file:
+        scope = file.read().strip()
+        if scope in (b"2", b"3"):
+            return (
+                f"the kernel does not let rtrace trace (kernel.yama.ptrace_scope is {scope.decode()}); "
+                "`sudo sysctl kernel.yama.ptrace_scope=1` allows it until the next boot"
+            )
+    return (
+        f"the kernel does not let rtrace trace ({error.strerror}); in a container add the capability SYS_PTRACE "
+        "(docker run --cap-add=SYS_PTRACE)"
+    )
 
 
 def _reap(pid: int) -> None:

@@ -64,6 +64,10 @@ class Recorder:
         except (OSError, ValueError, struct.error):
             return
 
+    def refuse_x32(self, tracee: Tracee) -> None:
+        """Note a call of the x32 ABI, which is answered with ENOSYS."""
+        self.context.notices.add_x32(self.context.program(tracee))
+
     def note(self, tracee: Tracee, action: Action, number: int, flags: int, dirfd: int, path: bytes) -> None:
         """Note a call with one path."""
         key = (number, flags, self.context.base(tracee, dirfd, path), path)

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 
+from rtrace.capture import kernel
 from rtrace.capture.architecture import Architecture
 from rtrace.capture.bpf import build_filter
 from rtrace.capture.context import Context
-from rtrace.capture.engine import Engine
+from rtrace.capture.engine import follow_tree
 from rtrace.capture.journal import Journal
-from rtrace.capture.kernel import SECCOMP_RET_USER_NOTIF
-from rtrace.capture.launch import Command, start
+from rtrace.capture.launch import Command, launch
 from rtrace.capture.ledger import Ledger
+from rtrace.capture.modes import Mode, choose_modes
 from rtrace.capture.notices import NoticeBook
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.results import record_results
@@ -65,9 +66,14 @@ def trace_command(
     context = Context(ledger, NoticeBook(journal, run), next_row(connection, "environments"))
     recorder = Recorder(context)
     tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"))
+
+    def begin(mode: Mode) -> None:
+        on_start()
+        connection.execute("UPDATE runs SET engine = ? WHERE id = ?", (mode.value, run))
+
     began = time.monotonic()
     try:
-        status = follow(command, architectures, recorder, tree, on_start)
+        status = follow(command, architectures, recorder, tree, begin)
     except BaseException:
         journal.flush()
         raise
@@ -93,21 +99,25 @@ def follow(
     architectures: tuple[Architecture, ...],
     recorder: Recorder,
     tree: ProcessTree,
-    on_start: Callable[[], None],
+    on_start: Callable[[Mode], None],
 ) -> int | None:
     """Start the command and follow its process tree to the end; return the wait status of its first process."""
-    program = build_filter(architectures, SECCOMP_RET_USER_NOTIF)
+    verdicts = {Mode.NOTIFY: kernel.SECCOMP_RET_USER_NOTIF, Mode.SECCOMP: kernel.SECCOMP_RET_TRACE}
+    filters = {
+        mode: build_filter(architectures, verdicts[mode]) if mode in verdicts else b"" for mode in choose_modes()
+    }
     with signals_forwarded() as (wake, targets):
-        pid, listener, channel = start(command, program)
-        targets.append(pid)
+        launched = launch(command, filters)
+        targets.append(launched.pid)
         try:
-            on_start()
-            channel.send(b"go")
-            status = Engine(pid, listener, architectures, recorder, tree).run(wake)
+            on_start(launched.mode)
+            launched.channel.send(b"go")
+            status = follow_tree(launched, architectures, recorder, tree, wake)
         finally:
-            os.close(listener)
-        with channel:
-            refusal = channel.recv(64)
+            if launched.listener >= 0:
+                os.close(launched.listener)
+        with launched.channel:
+            refusal = launched.channel.recv(64)
     if refusal:
         reason = os.strerror(int(refusal.split()[-1]))
         raise CommandNotExecutableError(
@@ -182,7 +192,7 @@ def add_run(connection: sqlite3.Connection, command: Command) -> int:
             host.release,
             host.distribution,
             host.distribution_version,
-            "notify",
+            "",
             time.time(),
         ),
     )

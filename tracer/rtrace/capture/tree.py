@@ -15,6 +15,7 @@ class ProcessTree:
         """Keep ``tracees`` up to date; rows of ``processes`` are numbered from ``first_row`` on."""
         self.ledger = ledger
         self.tracees = tracees
+        self.untraced: set[int] = set()
         self.next_row = first_row
         rows = ledger.journal.pending
         self.births, self.ends = rows["processes"], rows["ends"]
@@ -33,6 +34,7 @@ class ProcessTree:
 
     def adopt(self, tid: int) -> Tracee:
         """Add a process whose birth ptrace did not tell (CLONE_UNTRACED), under the parent that proc(5) names."""
+        self.untraced.add(tid)
         parent = None
         try:
             with open(f"/proc/{tid}/stat", "rb") as file:

@@ -1,0 +1,35 @@
+"""The three ways in which the kernel can be asked to tell a tracer of system calls, best first."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+
+from rtrace.errors import UsageError
+
+VARIABLE = "RTRACE_ENGINE"
+
+
+class Mode(str, Enum):
+    """How system calls come to the tracer; the tree comes by ptrace in every mode.
+
+    NOTIFY: a seccomp filter notifies for the calls that matter (Linux 5.5). SECCOMP: the filter makes them ptrace
+    stops (RET_TRACE). STOPS: every call stops under ptrace, where no filter is to be had.
+    """
+
+    NOTIFY = "notify"
+    SECCOMP = "seccomp"
+    STOPS = "stops"
+
+
+def choose_modes() -> tuple[Mode, ...]:
+    """Return the modes to try, in order: all that this kernel may know, or the one that RTRACE_ENGINE names."""
+    wanted = os.environ.get(VARIABLE)
+    if wanted:
+        try:
+            return (Mode(wanted),)
+        except ValueError:
+            names = ", ".join(mode.value for mode in Mode)
+            raise UsageError(f"{VARIABLE} is {wanted!r}; set it to one of: {names}, or unset it") from None
+    major, minor = (int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
+    return tuple(Mode) if (major, minor) >= (5, 5) else (Mode.SECCOMP, Mode.STOPS)

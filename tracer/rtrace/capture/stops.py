@@ -1,0 +1,114 @@
+"""The stops of ptrace(2): births, executions, signals, job control; and calls, where no listener tells of them.
+
+a thread is born      parent: event FORK, VFORK or CLONE      child: its first stop, event STOP
+it executes           event EXEC, in the new program
+it gets a signal      a stop with that signal, which is passed on
+its group is stopped  event STOP with a stop signal: it is left stopped (PTRACE_LISTEN) until SIGCONT
+it makes a call       mode SECCOMP: event SECCOMP            mode STOPS: SIGTRAP|0x80 at entry and exit
+it ends               a wait status that is no stop
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+from rtrace.capture import kernel
+from rtrace.capture.architecture import Architecture
+from rtrace.capture.bpf import X32_BIT
+from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD
+from rtrace.capture.context import INT_MASK
+from rtrace.capture.execution import note_execution
+from rtrace.capture.modes import Mode
+from rtrace.capture.recorder import Recorder
+from rtrace.capture.tree import ProcessTree
+
+STOP_SIGNALS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
+SYSCALL_SIGNAL = signal.SIGTRAP | 0x80  # with PTRACE_O_TRACESYSGOOD
+FORK_EVENTS = (kernel.PTRACE_EVENT_FORK, kernel.PTRACE_EVENT_VFORK, kernel.PTRACE_EVENT_CLONE)
+ORIG_RAX_OFFSET = 15 * 8  # of struct user on x86-64, see sys/reg.h
+
+
+class StopHandler:
+    """Takes the stops of a tree, and lets each stopped thread go on."""
+
+    def __init__(
+        self, main: int, mode: Mode, architectures: dict[int, Architecture], recorder: Recorder, tree: ProcessTree
+    ) -> None:
+        """Follow the tree that begins with process ``main``; ``architectures`` are by their AUDIT_ARCH value."""
+        self.main = main
+        self.main_status: int | None = None
+        self.resume = kernel.PTRACE_SYSCALL if mode is Mode.STOPS else kernel.PTRACE_CONT
+        self.architectures = architectures
+        self.recorder = recorder
+        self.context = recorder.context
+        self.tree = tree
+        self.tracees = tree.tracees
+        self.unclaimed: set[int] = set()
+
+    def take_all(self) -> None:
+        """Take every stop and end that waits to be told."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, kernel.WALL | os.WNOHANG)
+            except ChildProcessError:
+                for tid in list(self.tracees.keys() - self.tree.untraced):
+                    self.tree.ended(tid, 0)
+                return
+            if pid == 0:
+                return
+            if not os.WIFSTOPPED(status):
+                self.context.moving.discard(pid)
+                self.tree.ended(pid, status)
+                if pid == self.main:
+                    self.main_status = status
+                continue
+            with contextlib.suppress(ProcessLookupError):  # killed at any time, also while it is stopped
+                self._take(pid, status >> 16, os.WSTOPSIG(status))
+
+    def _take(self, tid: int, event: int, signal_number: int) -> None:
+        if tid not in self.tracees:  # a child's first stop may come before its parent's fork event
+            self.unclaimed.add(tid)
+            return
+        if event in FORK_EVENTS:
+            self._take_birth(tid, event)
+        elif event == kernel.PTRACE_EVENT_EXEC:
+            note_execution(self.context, self.tree.replaced(tid, kernel.read_event_message(tid)))
+        elif event == kernel.PTRACE_EVENT_STOP and signal_number in STOP_SIGNALS:
+            kernel.ptrace(kernel.PTRACE_LISTEN, tid)
+            return
+        elif event == kernel.PTRACE_EVENT_SECCOMP or (event == 0 and signal_number == SYSCALL_SIGNAL):
+            self._take_call(tid)
+            signal_number = 0
+        kernel.ptrace(self.resume, tid, 0 if event else signal_number)
+
+    def _take_birth(self, tid: int, event: int) -> None:
+        parent = self.tracees[tid]
+        child = kernel.read_event_message(tid)
+        is_thread = event == kernel.PTRACE_EVENT_CLONE and os.path.exists(f"/proc/{parent.process.tgid}/task/{child}")
+        self.tree.born(child, parent, is_thread=is_thread)
+        if child in self.unclaimed:
+            self.unclaimed.discard(child)
+            kernel.ptrace(self.resume, child)
+
+    def _take_call(self, tid: int) -> None:
+        stop = kernel.read_syscall(tid)
+        architecture = self.architectures.get(stop.audit)
+        if not stop.entering or architecture is None:
+            return
+        if stop.number >= X32_BIT:
+            self.recorder.refuse_x32(self.tracees[tid])
+            kernel.skip_syscall(tid, ORIG_RAX_OFFSET)
+        elif stop.number in architecture.refused:
+            kernel.skip_syscall(tid, ORIG_RAX_OFFSET)
+        elif stop.number in architecture.calls and not is_fstat(architecture, stop):
+            self.recorder.observe(self.tracees[tid], architecture, stop.number, stop.arguments)
+
+
+def is_fstat(architecture: Architecture, stop: kernel.SyscallStop) -> bool:
+    """Tell whether a call is the C library's fstat(3), which the filter would have let through."""
+    flags = architecture.fstat_aliases.get(stop.number)
+    if flags is None:
+        return False
+    return stop.arguments[flags] & INT_MASK == AT_EMPTY_PATH and stop.arguments[0] & INT_MASK != AT_FDCWD

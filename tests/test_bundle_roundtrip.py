@@ -8,10 +8,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from bundle_samples import MANIFEST, make_bundle
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bundle_samples import MANIFEST, make_bundle
 from rtrace.bundle import tar
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.bundle.index import dump_entry, dump_result, load_entries, load_results
@@ -20,7 +20,9 @@ from rtrace.bundle.reader import open_bundle
 from rtrace.bundle.stream import has_content
 from rtrace.errors import BundleError
 
-NAMES = st.binary(min_size=1, max_size=250).filter(lambda name: not set(name) & set(b"/\0") and name not in {b".", b".."})
+NAMES = st.binary(min_size=1, max_size=250).filter(
+    lambda name: not set(name) & set(b"/\0") and name not in {b".", b".."}
+)
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map(lambda names: b"/" + b"/".join(names))
 
 
@@ -146,7 +148,7 @@ def test_a_bundle_that_fails_leaves_nothing(tmp_path: Path) -> None:
     mtime=st.integers(-(2**33), 2**40),
     link=st.binary(max_size=300).filter(lambda link: b"\0" not in link and not link.endswith(b"/")),
 )
-def test_headers_say_what_they_were_made_from(  # noqa: D103
+def test_headers_say_what_they_were_made_from(
     path: bytes, kind: bytes, size: int, mode: int, owner: tuple[int, int], mtime: int, link: bytes
 ) -> None:
     """The standard library's tarfile reads from a header what it was made from, however long or odd the values."""
@@ -173,7 +175,7 @@ def test_headers_say_what_they_were_made_from(  # noqa: D103
     placeholder=st.booleans(),
     offset=st.none() | st.integers(0),
 )
-def test_entries_survive_json(  # noqa: D103
+def test_entries_survive_json(
     path: bytes,
     link: bytes | None,
     target: bytes | None,

@@ -1,0 +1,244 @@
+"""Seekable zstd archives: written by all cores in independent frames, read from any place. The one door to zstandard.
+
+    frame | frame | ... | frame | seek table
+
+Every frame holds FRAME_SIZE bytes (the last one: what is left) with its content size in the header and a checksum at
+its end. The seek table is that of the Zstandard Seekable Format 0.1.0 (contrib/seekable_format in zstd's sources): a
+skippable frame, so that any zstd decompresses the archive as if it were one stream. All its numbers are little-endian:
+
+    0x184D2A5E | length of the rest | (compressed, decompressed size) of each frame | frames | flags: 0 | 0x8F92EAB1
+     4 bytes          4 bytes                   4 + 4 bytes                             4         1           4
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, BinaryIO
+
+import zstandard
+
+from rtrace.bundle.members import FRAME_SIZE
+from rtrace.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+_LEVEL = 3
+_SEEKABLE_MAGIC = 0x8F92EAB1
+_SKIPPABLE_MAGIC = 0x184D2A5E
+_LARGEST_FRAME = FRAME_SIZE + FRAME_SIZE // 128
+"""Compressed: zstd never makes content that does not compress longer by more than 1/256 and a few bytes."""
+_HEADER = struct.Struct("<II")
+_ITEM = struct.Struct("<II")
+_FOOTER = struct.Struct("<IBI")
+_PER_THREAD = threading.local()
+
+
+def cores() -> int:
+    """Count the cores that this process may use; at most 16, which bounds the memory."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(available, 16)
+
+
+def compress_frame(content: bytes | bytearray | memoryview) -> bytes:
+    """Compress content into one frame; the same content always gives the same bytes."""
+    try:
+        compressor: zstandard.ZstdCompressor = _PER_THREAD.compressor
+    except AttributeError:
+        compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=True)
+        _PER_THREAD.compressor = compressor
+    return compressor.compress(content)
+
+
+def decompress_frame(frame: bytes, size: int) -> bytes:
+    """Decompress one frame that must hold ``size`` bytes; never makes more. Raises BundleError."""
+    try:
+        decompressor: zstandard.ZstdDecompressor = _PER_THREAD.decompressor
+    except AttributeError:
+        decompressor = _PER_THREAD.decompressor = zstandard.ZstdDecompressor()
+    try:
+        # The size is checked first because zstandard allocates what the header says.
+        if zstandard.get_frame_parameters(frame).content_size != size:
+            raise BundleError(f"a frame does not hold the {size} bytes that it should")
+        content = decompressor.decompress(frame, max_output_size=size)
+    except zstandard.ZstdError as error:
+        raise BundleError(f"a frame cannot be decompressed ({error})") from None
+    return content
+
+
+def frame_size(frame: bytes) -> int:
+    """Tell how many bytes a frame says it holds. Raises BundleError when it does not say, or is no frame."""
+    try:
+        size: int = zstandard.get_frame_parameters(frame).content_size
+    except zstandard.ZstdError as error:
+        raise BundleError(f"it is not a zstd frame ({error})") from None
+    if size in {zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR}:
+        raise BundleError("its frame does not tell its size")
+    return size
+
+
+class ArchiveWriter:
+    """Compresses what is written to it, frame by frame, in a pool of threads, and writes the frames in their order.
+
+    ``position`` is the number of bytes taken so far. Memory: one buffer of FRAME_SIZE for each core and three more.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.position = 0
+        self._filled = 0
+        self._file = file
+        self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="compress")
+        self._waiting: deque[tuple[Future[bytes], bytearray, int]] = deque()
+        self._most_waiting = cores() + 1
+        self._spare: list[bytearray] = []
+        self._table = bytearray()
+        self._frames = 0
+        self._digest = hashlib.sha256()
+        self._begin_frame()
+
+    def write(self, content: bytes) -> None:
+        """Take some bytes."""
+        start = self._filled
+        end = start + len(content)
+        if end < FRAME_SIZE:
+            self._view[start:end] = content
+            self._filled = end
+            self.position += end - start
+            return
+        taken = 0
+        while taken < len(content):
+            part = content[taken : taken + FRAME_SIZE - self._filled]
+            self.space()[: len(part)] = part
+            self.fill(len(part))
+            taken += len(part)
+
+    def space(self) -> memoryview:
+        """Lend the free part of the current frame, never empty, to be read into; ``fill`` tells how much was."""
+        return self._view[self._filled :]
+
+    def fill(self, length: int) -> None:
+        """Take the first ``length`` bytes of what ``space`` lent."""
+        self._filled += length
+        self.position += length
+        if self._filled == FRAME_SIZE:
+            self._submit()
+            self._begin_frame()
+
+    def finish(self) -> str:
+        """Write what is left and the seek table; give the SHA-256 of the whole archive."""
+        if self._filled:
+            self._submit()
+        while self._waiting:
+            self._write_oldest()
+        table = bytes(self._table) + _FOOTER.pack(self._frames, 0, _SEEKABLE_MAGIC)
+        self._emit(_HEADER.pack(_SKIPPABLE_MAGIC, len(table)) + table)
+        self.close()
+        return self._digest.hexdigest()
+
+    def close(self) -> None:
+        """End the threads; what was not finished is lost."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _begin_frame(self) -> None:
+        self._buffer = self._spare.pop() if self._spare else bytearray(FRAME_SIZE)
+        self._view = memoryview(self._buffer)
+        self._filled = 0
+
+    def _submit(self) -> None:
+        view = self._view[: self._filled]
+        self._waiting.append((self._pool.submit(compress_frame, view), self._buffer, self._filled))
+        while self._waiting and (len(self._waiting) > self._most_waiting or self._waiting[0][0].done()):
+            self._write_oldest()
+
+    def _write_oldest(self) -> None:
+        future, buffer, size = self._waiting.popleft()
+        frame = future.result()
+        self._spare.append(buffer)
+        self._table += _ITEM.pack(len(frame), size)
+        self._frames += 1
+        self._emit(frame)
+
+    def _emit(self, content: bytes) -> None:
+        self._digest.update(content)
+        self._file.write(content)
+
+
+class ArchiveReader:
+    """Reads an archive that lies in a file from ``start`` on, ``length`` bytes long, and trusts nothing unchecked."""
+
+    def __init__(self, file: BinaryIO, start: int, length: int) -> None:
+        self._file = file
+        self._start = start
+        self._offsets, self.size = self._read_table(length)
+
+    def _read_table(self, length: int) -> tuple[list[int], int]:
+        """Give the place of every frame (and the end of the last) and the number of bytes in all of them."""
+        footer = self._read(length - _FOOTER.size, _FOOTER.size) if length >= _FOOTER.size else b""
+        frames, flags, magic = _FOOTER.unpack(footer) if footer else (0, 0, 0)
+        if magic != _SEEKABLE_MAGIC or flags:
+            raise BundleError("it does not end in a seek table")
+        table_size = frames * _ITEM.size + _FOOTER.size
+        table_start = length - table_size - _HEADER.size
+        if table_start < 0:
+            raise BundleError("its seek table is longer than all of it")
+        if _HEADER.unpack(self._read(table_start, _HEADER.size)) != (_SKIPPABLE_MAGIC, table_size):
+            raise BundleError("its seek table has no proper beginning")
+        offsets = [0]
+        size = 0
+        table = self._read(table_start + _HEADER.size, frames * _ITEM.size)
+        for number, (compressed, decompressed) in enumerate(_ITEM.iter_unpack(table)):
+            if decompressed != FRAME_SIZE and not (number == frames - 1 and 0 < decompressed < FRAME_SIZE):
+                raise BundleError(f"its seek table gives frame {number} a size of {decompressed} bytes")
+            if not 0 < compressed <= _LARGEST_FRAME:
+                raise BundleError(f"its seek table gives frame {number} {compressed} compressed bytes")
+            offsets.append(offsets[-1] + compressed)
+            size += decompressed
+        if offsets[-1] != table_start:
+            raise BundleError("its seek table does not agree with its length")
+        return offsets, size
+
+    def _read(self, offset: int, length: int) -> bytes:
+        self._file.seek(self._start + offset)
+        content = self._file.read(length)
+        if len(content) != length:
+            raise BundleError("it is cut off")
+        return content
+
+    def _compressed(self, frame: int) -> bytes:
+        return self._read(self._offsets[frame], self._offsets[frame + 1] - self._offsets[frame])
+
+    def _size_of(self, frame: int) -> int:
+        return min(FRAME_SIZE, self.size - frame * FRAME_SIZE)
+
+    def read(self, offset: int, length: int) -> Iterator[bytes]:
+        """Give ``length`` bytes from ``offset`` on, a frame's worth at a time, reading those frames only."""
+        end = offset + length
+        if not 0 <= offset <= end <= self.size:
+            raise BundleError(f"it holds {self.size} bytes, not the ones at {offset} to {end}")
+        while offset < end:
+            number, skipped = divmod(offset, FRAME_SIZE)
+            content = decompress_frame(self._compressed(number), self._size_of(number))
+            part = content[skipped : skipped + end - offset]
+            offset += len(part)
+            yield part
+
+    def frames(self) -> Generator[bytes, None, None]:
+        """Give the content of every frame in order, decompressed ahead of the caller by a pool of threads."""
+        ahead = cores() + 1
+        waiting: deque[Future[bytes]] = deque()
+        with ThreadPoolExecutor(cores(), thread_name_prefix="decompress") as pool:
+            try:
+                for number in range(len(self._offsets) - 1):
+                    waiting.append(pool.submit(decompress_frame, self._compressed(number), self._size_of(number)))
+                    if len(waiting) > ahead:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()

@@ -1,0 +1,128 @@
+"""The outer tar of a bundle: recognised, and taken apart into its members without reading them."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from rtrace.bundle import members, tar
+from rtrace.errors import BundleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_GZIP = b"\x1f\x8b"
+_REPROZIP = b"REPROZIP VERSION "
+_REPROZIP_NAMES = (b"METADATA/", b"DATA.tar.gz", b"DATA/")
+_LOOKED_AT = 64 << 10
+_LIMITS = {
+    members.MANIFEST: members.MANIFEST_LIMIT,
+    members.FILES: members.INDEX_LIMIT,
+    members.RESULTS: members.INDEX_LIMIT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Where a member's content lies in the file of the bundle."""
+
+    offset: int
+    size: int
+
+
+def find_members(path: Path, file: BinaryIO) -> dict[str, Member]:
+    """Find the members of the bundle in ``file``. Raises BundleError for anything but a whole bundle of this format."""
+    length = file.seek(0, os.SEEK_END)
+    _check_version(path, file)
+    found: dict[str, Member] = {}
+    position = 0
+    for name in members.MEMBERS:
+        size = _member_size(path, file, position, name)
+        offset = position + tar.BLOCK
+        position = offset + size + len(tar.padding(size))
+        if position > length:
+            raise _cut_off(path)
+        if size > _LIMITS.get(name, size):
+            raise BundleError(f"{path} is refused: {name} is larger than any that rtrace writes")
+        found[name] = Member(offset, size)
+    file.seek(position)
+    end = file.read(len(tar.END) + 1)
+    if len(end) < len(tar.END) and not any(end):
+        raise _cut_off(path)
+    if end != tar.END:
+        raise BundleError(f"{path} is damaged: there is something after its last member")
+    return found
+
+
+def _check_version(path: Path, file: BinaryIO) -> None:
+    """Read the version, which comes first; tell apart what is no bundle, a newer one, and somebody else's."""
+    file.seek(0)
+    start = file.read(_LOOKED_AT)
+    if not start:
+        raise BundleError(f"{path} is empty, not a bundle")
+    expected = tar.header(members.VERSION.encode(), tar.REGULAR, len(members.VERSION_TEXT))
+    version = start[tar.BLOCK :].split(b"\n", 1)[0]
+    if start[:100] == expected[:100] and version.startswith(members.VERSION_PREFIX):
+        digits = version[len(members.VERSION_PREFIX) :]
+        if digits.isdigit() and len(digits) <= 9 and int(digits) > members.BUNDLE_FORMAT:  # noqa: PLR2004
+            raise BundleError(f"{path} was made by a newer rtrace (bundle format {int(digits)}); update rtrace")
+        if version + b"\n" == members.VERSION_TEXT:
+            return
+    if len(start) < tar.BLOCK + len(members.VERSION_TEXT) and expected.startswith(start[: tar.BLOCK]):
+        raise _cut_off(path)
+    if _is_reprozip(start, file):
+        raise BundleError(f"{path} is a bundle of ReproZip, which this rtrace does not read yet")
+    raise BundleError(f"{path} is not a bundle; `rtrace pack` makes one")
+
+
+def _member_size(path: Path, file: BinaryIO, position: int, name: str) -> int:
+    """Read the size from a member's header, and compare the rest of it with the only header it can have."""
+    file.seek(position)
+    header = file.read(tar.BLOCK)
+    if len(header) < tar.BLOCK:
+        raise _cut_off(path)
+    field = header[124:136]
+    if field[0] & 0x80:
+        size = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+    else:
+        digits = field.rstrip(b"\0")
+        size = int(digits, 8) if digits.isdigit() and not digits.strip(b"01234567") else -1
+    if size < 0 or size >> 62 or header != tar.header(name.encode(), tar.REGULAR, size):
+        raise BundleError(f"{path} is damaged: where {name} should begin, something else does")
+    return size
+
+
+def _cut_off(path: Path) -> BundleError:
+    return BundleError(f"{path} is cut off: it ends before the bundle does; fetch or pack it again")
+
+
+def _is_reprozip(start: bytes, file: BinaryIO) -> bool:
+    """Recognise ReproZip's bundles by what they begin with: its version text, or members of its names."""
+    if start.startswith(_GZIP):
+        try:
+            start = zlib.decompressobj(wbits=31).decompress(start, _LOOKED_AT)
+        except zlib.error:
+            return False
+    if _REPROZIP in start:
+        return True
+    if start[257:262] != b"ustar" or not start.startswith(_REPROZIP_NAMES):
+        return False
+    return _holds(file, _REPROZIP)
+
+
+def _holds(file: BinaryIO, text: bytes) -> bool:
+    """Walk the members of a plain tar, looking for one that begins with a text."""
+    position = 0
+    for _ in range(16):
+        file.seek(position)
+        block = file.read(2 * tar.BLOCK)
+        if block[tar.BLOCK :].startswith(text):
+            return True
+        digits = block[124:135].strip(b" \0")
+        if not digits or digits.strip(b"01234567"):
+            return False
+        size = int(digits, 8)
+        position += tar.BLOCK + size + len(tar.padding(size))
+    return False

@@ -1,0 +1,235 @@
+"""Entries and results as lines of JSON: the indexes of a bundle.
+
+A line is a JSON object with its keys sorted, no space, no key whose value is the default, and the characters of UTF-8
+as they are. A byte string is a JSON string when it is valid UTF-8, else ``{"base64": "..."}``.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from json import JSONDecodeError, JSONDecoder
+from json.encoder import encode_basestring as quote
+from typing import TYPE_CHECKING, Any
+
+from rtrace.bundle.entry import Entry, FileType, Result
+from rtrace.bundle.printable import printable
+from rtrace.errors import BundleError, HostileBundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_TYPES = {kind.value: kind for kind in FileType}
+
+
+def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) -> str:
+    """Write an entry as a line, with the size, digest and offset that packing found.
+
+    Made by hand, six times as fast as the module json: a bundle can have a million of these.
+    """
+    parts = [f'{{"gid":{entry.gid}']
+    if entry.link is not None:
+        parts.append(f'"link":{dump_bytes(entry.link)}')
+    parts.append(f'"mode":{entry.mode},"mtime_ns":{entry.mtime_ns}')
+    if offset is not None:
+        parts.append(f'"offset":{offset}')
+    if entry.package is not None:
+        parts.append(f'"package":{quote(entry.package)}')
+    parts.append(f'"path":{dump_bytes(entry.path)}')
+    if entry.placeholder:
+        parts.append('"placeholder":true')
+    if entry.reason:
+        parts.append(f'"reason":{quote(entry.reason)}')
+    if sha256 is not None:
+        parts.append(f'"sha256":"{sha256}"')
+    if size:
+        parts.append(f'"size":{size}')
+    if entry.target is not None:
+        parts.append(f'"target":{dump_bytes(entry.target)}')
+    parts.append(f'"type":"{entry.type.value}","uid":{entry.uid}}}\n')
+    return ",".join(parts)
+
+
+def dump_result(result: Result) -> str:
+    """Write a result as a line; a path that no longer exists has the type null."""
+    parts = []
+    if result.mode:
+        parts.append(f'"mode":{result.mode}')
+    parts.append(f'"path":{dump_bytes(result.path)},"run":{quote(result.run)}')
+    if result.sha256 is not None:
+        parts.append(f'"sha256":"{result.sha256}"')
+    if result.size:
+        parts.append(f'"size":{result.size}')
+    if result.target is not None:
+        parts.append(f'"target":{dump_bytes(result.target)}')
+    parts.append(f'"type":{quote(result.type.value) if result.type else "null"}')
+    return f"{{{','.join(parts)}}}\n"
+
+
+def dump_bytes(value: bytes) -> str:
+    """Write a byte string as JSON."""
+    try:
+        return quote(value.decode())
+    except UnicodeDecodeError:
+        return f'{{"base64":"{b64encode(value).decode("ascii")}"}}'
+
+
+def load_entries(content: bytes) -> tuple[Entry, ...]:
+    """Read the lines of an index of files. Raises BundleError for what is no entry; the paths are not judged here."""
+    return tuple(_load(content, _entry))
+
+
+def load_results(content: bytes) -> tuple[Result, ...]:
+    """Read the lines of an index of results. Raises BundleError for what is no result."""
+    return tuple(_load(content, _result))
+
+
+class _NotALineError(Exception):
+    """What is wrong with a line, to be told with its number."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _NotALineError("a key twice")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise _NotALineError(name)
+
+
+_DECODER = JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+def _load(content: bytes, convert: Callable[[dict[str, Any]], Any]) -> Iterator[Any]:
+    """Convert each line; splits at newlines alone, as JSON has none within a line."""
+    if not content:
+        return
+    if not content.endswith(b"\n"):
+        raise BundleError("its last line is cut off")
+    number = 0
+    start = 0
+    while start < len(content):
+        number += 1
+        end = content.index(b"\n", start)
+        try:
+            line = content[start:end].decode()
+            found, length = _DECODER.raw_decode(line)
+            if length != len(line) or not isinstance(found, dict):
+                raise _NotALineError("not one JSON object")
+            converted = convert(found)
+            if found:
+                raise _NotALineError(f"the unknown key {min(found)!r}")
+        except JSONDecodeError as error:
+            raise BundleError(f"line {number} is not JSON ({error.msg})") from None
+        except UnicodeDecodeError:
+            raise BundleError(f"line {number} is not UTF-8") from None
+        except RecursionError:
+            raise BundleError(f"line {number} is nested too deeply") from None
+        except _NotALineError as error:
+            raise BundleError(f"line {number} has {error}") from None
+        except ValueError:  # digits by the thousand
+            raise BundleError(f"line {number} has a number that is too large") from None
+        yield converted
+        start = end + 1
+
+
+def _entry(found: dict[str, Any]) -> Entry:
+    path = _required_bytes(found, "path")
+    kind = _type(found, path)
+    if kind is None:
+        raise _NotALineError("no type")
+    return Entry(
+        path,
+        kind,
+        _required_integer(found, "mode"),
+        _required_integer(found, "uid"),
+        _required_integer(found, "gid"),
+        _required_integer(found, "mtime_ns"),
+        _integer(found, "size") or 0,
+        _text(found, "sha256"),
+        _bytes(found, "target"),
+        _bytes(found, "link"),
+        _flag(found, "placeholder"),
+        _integer(found, "offset"),
+        _text(found, "package"),
+        _text(found, "reason") or "",
+    )
+
+
+def _result(found: dict[str, Any]) -> Result:
+    path = _required_bytes(found, "path")
+    run = _text(found, "run")
+    if run is None:
+        raise _NotALineError("no run")
+    if "type" not in found:
+        raise _NotALineError("no type")
+    return Result(
+        run,
+        path,
+        _type(found, path),
+        _integer(found, "mode") or 0,
+        _integer(found, "size") or 0,
+        _text(found, "sha256"),
+        _bytes(found, "target"),
+    )
+
+
+def _type(found: dict[str, Any], path: bytes) -> FileType | None:
+    name = found.pop("type", None)
+    if name is None:
+        return None
+    kind = _TYPES.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise HostileBundleError(f"the bundle holds {printable(path)} as a {name!r}, a kind that no bundle may hold")
+    return kind
+
+
+def _integer(found: dict[str, Any], key: str) -> int | None:
+    value = found.pop(key, None)
+    if value is not None and type(value) is not int:
+        raise _NotALineError(f"a {key} that is not an integer")
+    return value
+
+
+def _required_integer(found: dict[str, Any], key: str) -> int:
+    value = found.pop(key, None)
+    if type(value) is not int:
+        raise _NotALineError(f"no integer {key}")
+    return value
+
+
+def _text(found: dict[str, Any], key: str) -> str | None:
+    value = found.pop(key, None)
+    if value is not None and not isinstance(value, str):
+        raise _NotALineError(f"a {key} that is not a string")
+    return value
+
+
+def _flag(found: dict[str, Any], key: str) -> bool:
+    value = found.pop(key, False)
+    if not isinstance(value, bool):
+        raise _NotALineError(f"a {key} that is neither true nor false")
+    return value
+
+
+def _bytes(found: dict[str, Any], key: str) -> bytes | None:
+    value = found.pop(key, None)
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str):
+            return value.encode()
+        if isinstance(value, dict) and list(value) == ["base64"] and isinstance(value["base64"], str):
+            return b64decode(value["base64"], validate=True)
+    except (UnicodeEncodeError, Base64Error):
+        pass
+    raise _NotALineError(f"a {key} that is no byte string")
+
+
+def _required_bytes(found: dict[str, Any], key: str) -> bytes:
+    value = _bytes(found, key)
+    if value is None:
+        raise _NotALineError(f"no {key}")
+    return value

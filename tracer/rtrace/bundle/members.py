@@ -1,0 +1,26 @@
+"""What lies in a bundle: its members in their order, and how large each may be. FORMAT.md describes them."""
+
+from __future__ import annotations
+
+BUNDLE_FORMAT = 1
+VERSION_PREFIX = b"RTRACE BUNDLE "
+VERSION_TEXT = VERSION_PREFIX + b"%d\n" % BUNDLE_FORMAT
+
+VERSION = "METADATA/version"
+MANIFEST = "METADATA/manifest.yml"
+FILES = "METADATA/files.jsonl.zst"
+RESULTS = "METADATA/results.jsonl.zst"
+TRACE = "METADATA/trace.sqlite3"
+DATA = "DATA.tar.zst"
+
+MEMBERS = (VERSION, MANIFEST, FILES, RESULTS, TRACE, DATA)
+DIGESTED = (FILES, RESULTS, TRACE, DATA)
+"""The members whose SHA-256 the manifest holds."""
+
+FRAME_SIZE = 4 << 20
+"""Bytes of uncompressed data in every frame of DATA.tar.zst but the last."""
+
+VERSION_LIMIT = 64
+MANIFEST_LIMIT = 16 << 20
+INDEX_LIMIT = 256 << 20
+"""Bytes that an index (FILES, RESULTS) may have when decompressed; compressed it may not be larger either."""

@@ -1,0 +1,310 @@
+"""Reading a bundle, which is hostile until proven otherwise: nothing in it is believed before it was checked."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO
+
+from rtrace.bundle import members, tar
+from rtrace.bundle.archive import ArchiveReader, decompress_frame, frame_size
+from rtrace.bundle.container import Member, find_members
+from rtrace.bundle.index import load_entries, load_results
+from rtrace.bundle.printable import printable
+from rtrace.bundle.stream import has_content, lay_out
+from rtrace.bundle.validation import validate_entries, validate_results
+from rtrace.errors import BundleError, HostileBundleError, ManifestError
+from rtrace.manifest.load import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from rtrace.bundle.entry import Entry, Result
+    from rtrace.manifest.model import Manifest
+
+_COPY = 1 << 20
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Open a bundle and check that it is one, whole, and of a format that this rtrace reads. Raises BundleError."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise BundleError(f"cannot open {path}: {error.strerror}") from None
+    try:
+        return Bundle(path, file)
+    except BaseException:
+        file.close()
+        raise
+
+
+class Bundle:
+    """An open bundle. ``entries``, ``results`` and the data are read and checked when they are asked for."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self._file = file
+        self._members = find_members(path, file)
+        text = self._read(self._members[members.MANIFEST])
+        self.identity = hashlib.sha256(text).hexdigest()
+        try:
+            self.manifest: Manifest = load(text, f"{path}: {members.MANIFEST}")
+        except ManifestError as error:
+            raise BundleError(str(error)) from None
+        missing = [name for name in members.DIGESTED if name not in self.manifest.digests]
+        if missing:
+            raise BundleError(f"{path}: the manifest lacks the digest of {missing[0]}; the bundle is damaged")
+
+    def __enter__(self) -> Bundle:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """Every packed file, sorted by path, and proven harmless: HostileBundleError where one is not."""
+        try:
+            entries = load_entries(self._read_index(members.FILES))
+            validate_entries(entries)
+        except HostileBundleError as error:
+            raise HostileBundleError(f"{self.path} is refused: {error}; nothing was written") from None
+        except BundleError as error:
+            raise self._damaged(members.FILES, error) from None
+        self._check_offsets(entries)
+        return entries
+
+    @cached_property
+    def results(self) -> tuple[Result, ...]:
+        """What the runs left behind, sorted by run and path."""
+        try:
+            results = load_results(self._read_index(members.RESULTS))
+            validate_results(results, (run.id for run in self.manifest.runs))
+        except HostileBundleError as error:
+            raise HostileBundleError(f"{self.path} is refused: {error}; nothing was written") from None
+        except BundleError as error:
+            raise self._damaged(members.RESULTS, error) from None
+        return results
+
+    @cached_property
+    def _archive(self) -> ArchiveReader:
+        member = self._members[members.DATA]
+        try:
+            return ArchiveReader(self._file, member.offset, member.size)
+        except BundleError as error:
+            raise self._damaged(members.DATA, error) from None
+
+    def check(self) -> None:
+        """Read all of the bundle and compare every digest. Raises BundleError naming what does not agree."""
+        for name in members.DIGESTED:
+            for _ in self._verified(name):
+                pass
+        _ = self.results
+        for _, content in self.stream_data():
+            for _ in content:
+                pass
+
+    def find(self, path: bytes) -> Entry | None:
+        """Give the entry at a path."""
+        entries = self.entries
+        place = bisect_left(entries, path, key=lambda entry: entry.path)
+        return entries[place] if place < len(entries) and entries[place].path == path else None
+
+    def read_file(self, path: bytes) -> Iterator[bytes]:
+        """Give the content of one packed file, reading no more of the bundle than that takes. Raises BundleError.
+
+        The digest is known to be right when the last part has been taken without an error.
+        """
+        entry = self.find(path)
+        if entry is not None and entry.link is not None:
+            entry = self.find(entry.link)
+        if entry is None:
+            raise BundleError(f"{self.path} holds no {printable(path)}; `rtrace list` shows what it holds")
+        if not has_content(entry):
+            what = "only the size" if entry.placeholder else "no content"
+            raise BundleError(f"{self.path} holds {what} of {printable(path)}, a {entry.type.value}")
+        digest = hashlib.sha256()
+        try:
+            for part in self._archive.read(entry.offset or 0, entry.size):
+                digest.update(part)
+                yield part
+        except BundleError as error:
+            raise self._damaged(members.DATA, error) from None
+        self._compare(entry, digest.hexdigest())
+
+    def stream_data(self) -> Iterator[tuple[Entry, Iterator[bytes]]]:
+        """Give every entry in the order of the bundle, each with the parts of its content.
+
+        There are no parts but for regular files that are neither placeholders nor further hard links (and not for empty
+        ones). A file's digest is known to be right when its last part has been taken without an error; what the
+        caller does not take of a file is skipped. Raises BundleError.
+        """
+        entries = self.entries
+        stream = _DataStream(self._archive)
+        try:
+            for entry, header, offset in lay_out(entries):
+                stream.skip_to(offset)
+                if stream.take(len(header)) != header:
+                    raise BundleError(f"the tar header of {printable(entry.path)} does not agree with the index")
+                yield entry, self._content(entry, stream) if has_content(entry) else iter(())
+            end = self._archive.size - len(tar.END)
+            stream.skip_to(end)
+            if stream.take(len(tar.END)) != tar.END:
+                raise BundleError("it does not end as a tar does")
+        except BundleError as error:
+            if isinstance(error, _ContentError):
+                raise
+            raise self._damaged(members.DATA, error) from None
+        finally:
+            stream.close()
+
+    def extract_trace(self, destination: Path) -> None:
+        """Write the trace database to a new file. Raises BundleError; then there is no file."""
+        try:
+            with destination.open("xb") as copy:
+                for part in self._verified(members.TRACE):
+                    copy.write(part)
+        except FileExistsError:
+            raise BundleError(f"{destination} exists already; remove it or name another file") from None
+        except BundleError:
+            destination.unlink()
+            raise
+        except OSError as error:
+            raise BundleError(f"cannot write {destination}: {error.strerror}") from None
+
+    def _content(self, entry: Entry, stream: _DataStream) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        left = entry.size
+        while left:
+            part = stream.take_some(left)
+            digest.update(part)
+            left -= len(part)
+            if not left:
+                self._compare(entry, digest.hexdigest())
+            yield part
+        if not entry.size:
+            self._compare(entry, digest.hexdigest())
+
+    def _compare(self, entry: Entry, sha256: str) -> None:
+        if sha256 != entry.sha256:
+            raise _ContentError(
+                f"{self.path} is damaged: the content of {printable(entry.path)} is not what was packed"
+            )
+
+    def _check_offsets(self, entries: tuple[Entry, ...]) -> None:
+        """Refuse offsets that are not where the entries' own layout puts the contents."""
+        end = 0
+        for entry, header, offset in lay_out(entries):
+            end = offset + len(header)
+            if has_content(entry):
+                if entry.offset != end:
+                    raise BundleError(
+                        f"{self.path} is damaged: the offset of {printable(entry.path)} does not agree with its place"
+                    )
+                end += entry.size + len(tar.padding(entry.size))
+        if end + len(tar.END) != self._archive.size:
+            raise BundleError(f"{self.path} is damaged: {members.DATA} is not as long as the index says")
+
+    def _read(self, member: Member) -> bytes:
+        self._file.seek(member.offset)
+        content = self._file.read(member.size)
+        if len(content) != member.size:
+            raise BundleError(f"{self.path} is cut off; fetch it again")
+        return content
+
+    def _read_index(self, name: str) -> bytes:
+        compressed = b"".join(self._verified(name))
+        size = frame_size(compressed)
+        if size > members.INDEX_LIMIT:
+            raise BundleError(f"it would be {size} bytes long when decompressed")
+        return decompress_frame(compressed, size)
+
+    def _verified(self, name: str) -> Iterator[bytes]:
+        """Give the parts of a member; raises BundleError at the end when they are not what the manifest says."""
+        member = self._members[name]
+        digest = hashlib.sha256()
+        position, end = member.offset, member.offset + member.size
+        while position < end:
+            self._file.seek(position)
+            part = self._file.read(min(_COPY, end - position))
+            if not part:
+                raise BundleError(f"{self.path} is cut off; fetch it again")
+            position += len(part)
+            digest.update(part)
+            yield part
+        if digest.hexdigest() != self.manifest.digests[name]:
+            raise BundleError(f"{self.path} is damaged: {name} is not what was packed; fetch it again")
+
+    def _damaged(self, name: str, error: BundleError) -> BundleError:
+        message = str(error)
+        if message.startswith(f"{self.path} "):
+            return error
+        return BundleError(f"{self.path} is damaged: {name}: {message}")
+
+
+class _ContentError(BundleError):
+    """A file whose content is not what was packed; the sentence is complete."""
+
+
+class _DataStream:
+    """The data stream from its beginning on, as it comes out of the frames."""
+
+    def __init__(self, archive: ArchiveReader) -> None:
+        self._frames = archive.frames()
+        self._frame = b""
+        self._start = 0
+        self._used = 0
+
+    def close(self) -> None:
+        """End the threads that decompress."""
+        self._frames.close()
+
+    @property
+    def position(self) -> int:
+        """The offset of what comes next."""
+        return self._start + self._used
+
+    def skip_to(self, offset: int) -> None:
+        """Leave out what is before an offset."""
+        while offset > self._start + len(self._frame):
+            self._next_frame()
+        self._used = offset - self._start
+
+    def take_some(self, most: int) -> bytes:
+        """Take what is at hand, at least a byte and no more than ``most``."""
+        if self._used == len(self._frame):
+            self._next_frame()
+        start = self._used
+        part = self._frame[start : start + most]
+        self._used = start + len(part)
+        return part
+
+    def take(self, length: int) -> bytes:
+        """Take exactly so many bytes."""
+        start = self._used
+        end = start + length
+        if end <= len(self._frame):
+            self._used = end
+            return self._frame[start:end]
+        parts = []
+        while length:
+            part = self.take_some(length)
+            parts.append(part)
+            length -= len(part)
+        return b"".join(parts)
+
+    def _next_frame(self) -> None:
+        self._start += len(self._frame)
+        self._used = 0
+        self._frame = next(self._frames, b"")
+        if not self._frame:
+            raise BundleError("it ends too early")

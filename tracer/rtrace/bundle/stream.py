@@ -1,0 +1,56 @@
+"""The layout of the data stream: the tar inside DATA.tar.zst, as it follows from the entries alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rtrace.bundle import tar
+from rtrace.bundle.entry import Entry, FileType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PREFIX = b"DATA"
+_SECOND = 1_000_000_000
+_KINDS = {
+    FileType.REGULAR: tar.REGULAR,
+    FileType.DIRECTORY: tar.DIRECTORY,
+    FileType.SYMLINK: tar.SYMLINK,
+    FileType.FIFO: tar.FIFO,
+}
+
+
+def has_content(entry: Entry) -> bool:
+    """Tell whether an entry's content is in the data stream: a regular file, no further hard link, no placeholder."""
+    return entry.type is FileType.REGULAR and entry.link is None and not entry.placeholder
+
+
+def entry_header(entry: Entry) -> bytes:
+    """Make the tar header of an entry: the bytes of the data stream before its content."""
+    name = PREFIX + entry.path
+    kind = _KINDS[entry.type]
+    size = 0
+    link = b""
+    if entry.type is FileType.REGULAR:
+        if entry.link is not None:
+            kind, link = tar.HARD_LINK, PREFIX + entry.link
+        elif entry.placeholder and entry.size:
+            kind, size = tar.SPARSE, entry.size
+        else:
+            size = entry.size
+    elif entry.type is FileType.DIRECTORY:
+        name = name if name.endswith(b"/") else name + b"/"
+    elif entry.type is FileType.SYMLINK:
+        link = entry.target or b""
+    return tar.header(name, kind, size, entry.mode, (entry.uid, entry.gid), entry.mtime_ns // _SECOND, link)
+
+
+def lay_out(entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, int]]:
+    """Give each entry with its header and the offset at which that header starts."""
+    offset = 0
+    for entry in entries:
+        header = entry_header(entry)
+        yield entry, header, offset
+        offset += len(header)
+        if has_content(entry):
+            offset += entry.size + len(tar.padding(entry.size))

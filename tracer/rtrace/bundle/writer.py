@@ -1,0 +1,249 @@
+"""Writing a bundle: whole or not at all, never over anything, and with the same bytes for the same input."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from stat import S_ISREG
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from rtrace.bundle import members, tar
+from rtrace.bundle.archive import ArchiveWriter, compress_frame
+from rtrace.bundle.entry import Entry, Result
+from rtrace.bundle.index import dump_entry, dump_result
+from rtrace.bundle.printable import printable
+from rtrace.bundle.stream import entry_header, has_content
+from rtrace.errors import BundleError
+from rtrace.manifest.render import render
+from rtrace.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from rtrace.manifest.model import Manifest
+
+_SMALL = 256 << 10
+_COPY = 1 << 20
+_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+
+
+class Item(NamedTuple):
+    """What is to be written: an entry, and the file that holds its content if it has any.
+
+    The entry's digest and offset are found while it is written and need not be there. When ``source`` is the entry's
+    own path, the file there must have the entry's time; from anywhere else (a snapshot), its size alone. ``linked``
+    is False when no further hard link to it will come, which saves the memory to remember its digest.
+    """
+
+    entry: Entry
+    source: bytes | None = None
+    linked: bool = True
+
+
+class Written(Enum):
+    """What became of an item. Nothing at all was written for the last two."""
+
+    WHOLE = "whole"
+    CHANGED = "it changed after the trace and was packed as it is now"
+    VANISHED = "it is no longer there"
+    UNREADABLE = "it cannot be read"
+
+
+class BundleWriter:
+    """A bundle in the making, in a folder ``NAME.incomplete-XXXX`` beside it, which is gone afterwards in any case."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        if os.path.lexists(target):
+            raise BundleError(f"{target} exists already; remove it or name another file")
+        try:
+            self.folder = Path(tempfile.mkdtemp(prefix=f"{target.name}.incomplete-", dir=target.parent))
+        except OSError as error:
+            raise BundleError(f"cannot write in {target.parent}: {error.strerror}; name another folder") from None
+        """Room for what is needed until the bundle is whole."""
+        self._data = (self.folder / "data").open("w+b")
+        self._archive = ArchiveWriter(self._data)
+        self._lines: list[str] = []
+        self._digests: dict[bytes, tuple[str, int]] = {}
+
+    def __enter__(self) -> BundleWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._archive.close()
+        self._data.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise BundleError(f"cannot write {self.target}: {error.strerror}; nothing was left there") from error
+
+    def add(self, item: Item) -> Written:
+        """Write an entry; the paths must come in order. Raises OSError when the disk of the bundle is full."""
+        entry = item.entry
+        if has_content(entry):
+            return self._add_content(entry, item.source or entry.path, linked=item.linked)
+        self._archive.write(entry_header(entry))
+        sha256, size = self._digests[entry.link] if entry.link is not None else (None, entry.size)
+        self._lines.append(dump_entry(entry, size, sha256, None))
+        return Written.WHOLE
+
+    def finish(self, manifest: Manifest, results: Iterable[Result], trace_database: Path) -> str:
+        """Put the bundle together, give it its name, and tell its identity. Raises BundleError when the name is taken.
+
+        The manifest is written with the digests of the other members.
+        """
+        self._archive.write(tar.END)
+        digests = {members.DATA: self._archive.finish()}
+        files = compress_frame("".join(self._lines).encode())
+        self._lines.clear()
+        outcomes = compress_frame("".join(map(dump_result, results)).encode())
+        digests[members.FILES] = hashlib.sha256(files).hexdigest()
+        digests[members.RESULTS] = hashlib.sha256(outcomes).hexdigest()
+        with trace_database.open("rb") as trace:
+            digests[members.TRACE] = _digest_file(trace)
+            text = render(replace(manifest, digests=dict(sorted(digests.items())))).encode()
+            whole = self.folder / "bundle"
+            with whole.open("xb") as bundle:
+                _write_member(bundle, members.VERSION, members.VERSION_TEXT)
+                _write_member(bundle, members.MANIFEST, text)
+                _write_member(bundle, members.FILES, files)
+                _write_member(bundle, members.RESULTS, outcomes)
+                _copy_member(bundle, members.TRACE, trace)
+                _copy_member(bundle, members.DATA, self._data)
+                bundle.write(tar.END)
+        self._give_name(whole)
+        return hashlib.sha256(text).hexdigest()
+
+    def _give_name(self, whole: Path) -> None:
+        try:
+            try:
+                os.link(whole, self.target)
+            except PermissionError:
+                # A filesystem without hard links (FAT, some network shares): look, then rename.
+                if os.path.lexists(self.target):
+                    raise FileExistsError from None
+                whole.rename(self.target)
+        except FileExistsError:
+            raise BundleError(f"{self.target} was made by somebody else in the meantime; name another file") from None
+
+    def _add_content(self, entry: Entry, source: bytes, *, linked: bool) -> Written:
+        try:
+            descriptor = os.open(source, _OPEN_FLAGS)
+        except (FileNotFoundError, NotADirectoryError):
+            return Written.VANISHED
+        except OSError:
+            return Written.UNREADABLE
+        try:
+            state = os.fstat(descriptor)
+            if not S_ISREG(state.st_mode):
+                return Written.VANISHED
+            whole = state.st_size == entry.size and (state.st_mtime_ns == entry.mtime_ns or source != entry.path)
+            if state.st_size <= _SMALL:
+                written = self._add_small(entry, descriptor, linked=linked)
+            else:
+                written = self._add_large(entry, descriptor, state.st_size, linked=linked)
+            return written if whole or written is Written.UNREADABLE else Written.CHANGED
+        finally:
+            os.close(descriptor)
+
+    def _add_small(self, entry: Entry, descriptor: int, *, linked: bool) -> Written:
+        try:
+            content = os.read(descriptor, _SMALL + 1)
+        except OSError:
+            return Written.UNREADABLE
+        size = len(content)
+        header = entry_header(entry if size == entry.size else replace(entry, size=size))
+        offset = self._archive.position + len(header)
+        self._archive.write(b"%b%b%b" % (header, content, tar.padding(size)))
+        self._note(entry, size, hashlib.sha256(content).hexdigest(), offset, linked=linked)
+        return Written.WHOLE if size == entry.size else Written.CHANGED
+
+    def _add_large(self, entry: Entry, descriptor: int, size: int, *, linked: bool) -> Written:
+        """Stream a file of the size that was just seen; one that shrinks meanwhile is filled up with zeros."""
+        try:
+            beginning = os.read(descriptor, tar.BLOCK)
+        except OSError:
+            return Written.UNREADABLE
+        self._archive.write(entry_header(entry if size == entry.size else replace(entry, size=size)))
+        offset = self._archive.position
+        digest = hashlib.sha256(beginning)
+        self._archive.write(beginning)
+        left = size - len(beginning)
+        whole = True
+        while left:
+            space = self._archive.space()[: min(left, _COPY)]
+            try:
+                length = os.readv(descriptor, [space])
+            except OSError:
+                length = 0
+            if not length:
+                whole = False
+                length = len(space)
+                space[:] = bytes(length)
+            digest.update(space[:length])
+            self._archive.fill(length)
+            left -= length
+        self._archive.write(tar.padding(size))
+        self._note(entry, size, digest.hexdigest(), offset, linked=linked)
+        return Written.WHOLE if whole and size == entry.size else Written.CHANGED
+
+    def _note(self, entry: Entry, size: int, sha256: str, offset: int, *, linked: bool) -> None:
+        self._lines.append(dump_entry(entry, size, sha256, offset))
+        if linked:
+            self._digests[entry.path] = (sha256, size)
+
+
+def write_bundle(
+    target: Path,
+    manifest: Manifest,
+    items: Iterable[Item],
+    results: Iterable[Result],
+    trace_database: Path,
+    *,
+    progress: Progress = SILENT,
+) -> str:
+    """Write a bundle of which every content can be had; give its identity.
+
+    Raises BundleError when the target exists, or when a source is not what its entry says.
+    """
+    every = tuple(items)
+    progress.start("writing", len(every))
+    with BundleWriter(target) as writer:
+        for item in every:
+            written = writer.add(item)
+            if written is not Written.WHOLE:
+                raise BundleError(f"cannot pack {printable(item.entry.path)}: {written.value}")
+            progress.advance(1)
+        identity = writer.finish(manifest, results, trace_database)
+    progress.finish()
+    return identity
+
+
+def _member_header(name: str, size: int) -> bytes:
+    return tar.header(name.encode(), tar.REGULAR, size)
+
+
+def _write_member(bundle: BinaryIO, name: str, content: bytes) -> None:
+    bundle.write(_member_header(name, len(content)) + content + tar.padding(len(content)))
+
+
+def _copy_member(bundle: BinaryIO, name: str, source: BinaryIO) -> None:
+    size = source.seek(0, os.SEEK_END)
+    source.seek(0)
+    bundle.write(_member_header(name, size))
+    shutil.copyfileobj(source, bundle, _COPY)
+    bundle.write(tar.padding(size))
+
+
+def _digest_file(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(_COPY):
+        digest.update(chunk)
+    return digest.hexdigest()

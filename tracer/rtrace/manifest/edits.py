@@ -1,51 +1,61 @@
-"""What a person changed in a manifest, carried over to a newer draft of it."""
+"""What a person has edited in a manifest, kept when the manifest is drafted again because a run was added."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rtrace.manifest.load import load
-from rtrace.manifest.model import Manifest, NamedFile, Package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from rtrace.manifest.model import Manifest, NamedFile
 
 
 def keep_edits(draft: Manifest, path: Path) -> Manifest:
-    """Return a draft with the edits of the manifest at ``path``: earlier runs, names, packages, patterns.
+    """Give a new draft with what the manifest at ``path`` says of the runs that it knows. Raises ManifestError.
 
-    Raises ManifestError when what is at ``path`` is no manifest.
+    Kept are those runs as they stand there, patterns, which packages are packed, and the names of inputs and outputs; a
+    name that was taken out stays out.
     """
     edited = load(path)
-    runs = {run.id: run for run in edited.runs}
-    left_out = {
-        (package.manager, package.name, package.architecture) for package in edited.packages if not package.pack
-    }
+    known = {run.id: run for run in edited.runs}
+    packed = {(package.manager, package.name): package.pack for package in edited.packages}
     return replace(
         draft,
-        runs=tuple(runs.get(run.id, run) for run in draft.runs),
-        inputs=keep_names(draft.inputs, edited.inputs),
-        outputs=keep_names(draft.outputs, edited.outputs),
-        packages=tuple(replace(package, pack=key_of(package) not in left_out) for package in draft.packages),
+        runs=tuple(known.get(run.id, run) for run in draft.runs),
+        inputs=_merge(edited.inputs, draft.inputs, known),
+        outputs=_merge(edited.outputs, draft.outputs, known),
+        packages=tuple(
+            replace(package, pack=packed.get((package.manager, package.name), package.pack))
+            for package in draft.packages
+        ),
         exclude=edited.exclude,
         include=edited.include,
     )
 
 
-def key_of(package: Package) -> tuple[str, str, str]:
-    """Return what makes a package the same one, whichever its version."""
-    return package.manager, package.name, package.architecture
-
-
-def keep_names(drafted: tuple[NamedFile, ...], edited: tuple[NamedFile, ...]) -> tuple[NamedFile, ...]:
-    """Return the edited files with their names, joined by those that only the draft has, under names still free."""
-    files = {file.path: file for file in edited}
-    names = {file.name for file in edited}
+def _merge(edited: Iterable[NamedFile], drafted: Iterable[NamedFile], known: Iterable[str]) -> tuple[NamedFile, ...]:
+    """Keep the edited names; add the files that the new runs use, under names that are free."""
+    known = frozenset(known)
+    drafted = tuple(drafted)
+    runs = {file.path: file.runs for file in drafted}
+    merged = [
+        replace(
+            file, runs=tuple(dict.fromkeys((*file.runs, *(run for run in runs.get(file.path, ()) if run not in known))))
+        )
+        for file in edited
+    ]
+    paths = {file.path for file in merged}
+    names = {file.name for file in merged}
     for file in drafted:
-        if file.path in files:
-            files[file.path] = replace(files[file.path], runs=file.runs)
-            continue
-        name, number = file.name, 2
-        while name in names:
-            name, number = f"{file.name}_{number}", number + 1
-        names.add(name)
-        files[file.path] = replace(file, name=name)
-    return tuple(files.values())
+        if file.path not in paths and not known.issuperset(file.runs):
+            name, number = file.name, 1
+            while name in names:
+                number += 1
+                name = f"{file.name}_{number}"
+            names.add(name)
+            merged.append(replace(file, name=name))
+    return tuple(merged)

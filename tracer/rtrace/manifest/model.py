@@ -73,6 +73,15 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Folder:
+    """How many packed files below a folder no package owns, and their bytes."""
+
+    path: bytes
+    files: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The whole manifest. ``exclude`` and ``include`` are glob patterns over absolute paths (``**`` crosses ``/``)."""
 
@@ -86,3 +95,5 @@ class Manifest:
     notices: tuple[Notice, ...] = ()
     digests: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the bundle's other members by their name; empty in a trace directory."""
+    folders: tuple[Folder, ...] = field(default=(), compare=False)
+    """Where the files lie that no package owns: a comment in the YAML, which reading it does not give back."""

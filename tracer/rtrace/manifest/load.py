@@ -1,0 +1,228 @@
+"""A manifest from its YAML: strict, and with the line and column of what is wrong. The inverse of `render`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtrace.errors import ManifestError
+from rtrace.manifest.fields import (
+    Fields,
+    boolean,
+    byte_string,
+    count,
+    digest,
+    integer,
+    items,
+    number,
+    octal,
+    path,
+    string,
+)
+from rtrace.manifest.model import MANIFEST_FORMAT, Manifest, NamedFile, Notice, Package, Run
+from rtrace.manifest.nodes import Mapping, Node, Sequence, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LIMIT = 16 << 20
+
+_MANIFEST = (
+    "version",
+    "rtrace",
+    "runs",
+    "inputs",
+    "outputs",
+    "packages",
+    "exclude",
+    "include",
+    "notices",
+    "digests",
+)
+_RUN = (
+    "id",
+    "argv",
+    "binary",
+    "workingdir",
+    "started",
+    "finished",
+    "exit_code",
+    "signal",
+    "uid",
+    "gid",
+    "groups",
+    "umask",
+    "hostname",
+    "architecture",
+    "system",
+    "distribution",
+    "environ",
+)
+_NAMED_FILE = ("name", "path", "runs")
+_PACKAGE = ("name", "version", "architecture", "manager", "files", "size", "pack")
+_NOTICE = ("kind", "what", "advice")
+
+
+def load(source: str | bytes | Path, name: str = "manifest.yml") -> Manifest:
+    """Read a manifest from its text, or from the file at a path; ``name`` is what errors call a text.
+
+    Raises ManifestError for what is not a manifest of a format that this rtrace knows.
+    """
+    if isinstance(source, Path):
+        name = str(source)
+        try:
+            with source.open("rb") as file:
+                source = file.read(_LIMIT + 1)
+        except OSError as error:
+            raise ManifestError(f"cannot read {name}: {error.strerror}") from None
+    if len(source) > _LIMIT:
+        raise ManifestError(f"{name} is larger than {_LIMIT >> 20} MiB; no manifest is")
+    if isinstance(source, bytes):
+        try:
+            source = source.decode()
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise ManifestError(f"{name}, line {line}: this is not UTF-8; write such bytes as !!binary") from None
+    return _manifest(parse(source, name))
+
+
+def _manifest(node: Node) -> Manifest:
+    _check_version(node)
+    fields = Fields(node, _MANIFEST, "a manifest")
+    manifest = Manifest(
+        rtrace=fields.take("rtrace", string),
+        runs=fields.take("runs", items(_run)),
+        inputs=fields.take_or("inputs", items(_named_file), ()),
+        outputs=fields.take_or("outputs", items(_named_file), ()),
+        packages=fields.take_or("packages", items(_package), ()),
+        exclude=fields.take_or("exclude", items(byte_string), ()),
+        include=fields.take_or("include", items(path), ()),
+        notices=fields.take_or("notices", items(_notice), ()),
+        digests=fields.take_or("digests", _digests, {}),
+    )
+    _check_names(fields, manifest)
+    return manifest
+
+
+def _check_version(node: Node) -> None:
+    """Refuse a newer format before its unknown keys are stumbled over."""
+    if not isinstance(node, Mapping):
+        raise node.place.error("a manifest has to be a mapping; its first key is `version`")
+    versions = [value for key, value in node.pairs if key.value == "version"]
+    if not versions:
+        raise node.place.error("a manifest lacks the key 'version'")
+    version = count(versions[0])
+    if version > MANIFEST_FORMAT:
+        raise versions[0].place.error(
+            f"this manifest has format {version}, made by a newer rtrace; this one reads {MANIFEST_FORMAT}"
+        )
+    if version < 1:
+        raise versions[0].place.error(f"there is no manifest format {version}")
+
+
+def _check_names(fields: Fields, manifest: Manifest) -> None:
+    """Refuse a name that means two things."""
+    _refuse_twice(fields, "the run id", (run.id for run in manifest.runs))
+    _refuse_twice(fields, "the name of the input", (file.name for file in manifest.inputs))
+    _refuse_twice(fields, "the name of the output", (file.name for file in manifest.outputs))
+    known = {run.id for run in manifest.runs}
+    for file in (*manifest.inputs, *manifest.outputs):
+        for run in file.runs:
+            if run not in known:
+                raise fields.place.error(f"{file.name!r} names the run {run!r}, which is not among the runs")
+
+
+def _refuse_twice(fields: Fields, what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise fields.place.error(f"{what} {name!r} is there twice")
+        seen.add(name)
+
+
+def _run(node: Node) -> Run:
+    fields = Fields(node, _RUN, "a run")
+    argv = fields.take("argv", items(byte_string))
+    if not argv:
+        raise fields.take("argv", lambda item: item.place).error("an argv has at least the program's name")
+    return Run(
+        id=fields.take("id", string),
+        argv=argv,
+        binary=fields.take("binary", path),
+        workingdir=fields.take("workingdir", path),
+        environ=fields.take("environ", _environ),
+        uid=fields.take("uid", count),
+        gid=fields.take("gid", count),
+        groups=fields.take_or("groups", items(count), ()),
+        umask=fields.take("umask", octal),
+        hostname=fields.take("hostname", string),
+        architecture=fields.take("architecture", string),
+        system=fields.take("system", _pair),
+        distribution=fields.take("distribution", _pair),
+        started=fields.take("started", number),
+        finished=fields.take_or("finished", number, None),
+        exit_code=fields.take_or("exit_code", integer, None),
+        signal=fields.take_or("signal", count, None),
+    )
+
+
+def _pair(node: Node) -> tuple[str, str]:
+    values = items(string)(node)
+    if len(values) != 2:  # noqa: PLR2004 -- it is a pair
+        raise node.place.error("a list of two strings is wanted here: name and version")
+    return (values[0], values[1])
+
+
+def _environ(node: Node) -> tuple[tuple[bytes, bytes | None], ...]:
+    if not isinstance(node, Mapping):
+        if not isinstance(node, Sequence):
+            raise node.place.error("a mapping of names to values is wanted here, or a list of NAME=VALUE")
+        return tuple(map(_split, items(byte_string)(node)))
+    found: dict[bytes, bytes | None] = {}
+    for key, value in node.pairs:
+        name = byte_string(key)
+        if b"=" in name:
+            raise key.place.error("a variable's name cannot hold an =")
+        if name in found:
+            raise key.place.error(f"the variable {key.value} is here for the second time")
+        found[name] = byte_string(value)
+    return tuple(found.items())
+
+
+def _split(item: bytes) -> tuple[bytes, bytes | None]:
+    name, equals, value = item.partition(b"=")
+    return (name, value if equals else None)
+
+
+def _named_file(node: Node) -> NamedFile:
+    fields = Fields(node, _NAMED_FILE, "a named file")
+    return NamedFile(fields.take("name", string), fields.take("path", path), fields.take_or("runs", items(string), ()))
+
+
+def _package(node: Node) -> Package:
+    fields = Fields(node, _PACKAGE, "a package")
+    return Package(
+        name=fields.take("name", string),
+        version=fields.take("version", string),
+        architecture=fields.take("architecture", string),
+        manager=fields.take("manager", string),
+        files=fields.take("files", count),
+        size=fields.take("size", count),
+        pack=fields.take_or("pack", boolean, default=True),
+    )
+
+
+def _notice(node: Node) -> Notice:
+    fields = Fields(node, _NOTICE, "a notice")
+    return Notice(fields.take("kind", string), fields.take("what", string), fields.take("advice", string))
+
+
+def _digests(node: Node) -> dict[str, str]:
+    if not isinstance(node, Mapping):
+        raise node.place.error("a mapping of members to digests is wanted here")
+    found: dict[str, str] = {}
+    for key, value in node.pairs:
+        if key.value in found:
+            raise key.place.error(f"the key {key.value!r} is here for the second time")
+        found[key.value] = digest(value)
+    return found

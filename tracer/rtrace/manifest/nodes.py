@@ -1,0 +1,128 @@
+"""YAML as a tree of nodes that know their line and column. The one door to PyYAML.
+
+Much less than YAML is let in, as a manifest may come from anywhere: one document, no anchors and aliases (with which
+ten lines can stand for billions), no tags but ``!!binary``, a bounded depth. Scalars stay the strings that they are
+written as; what they mean is for the reader of the field to say, so that ``3.10`` and ``no`` in an argv are what was
+typed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from rtrace.errors import ManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DEPTH_LIMIT = 12
+_BINARY = "tag:yaml.org,2002:binary"
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands: a file's name, and line and column counted from 1."""
+
+    source: str
+    line: int
+    column: int
+
+    def error(self, problem: str) -> ManifestError:
+        """Make the error that names this place."""
+        return ManifestError(f"{self.source}, line {self.line}, column {self.column}: {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A scalar as it is written, quotes and escapes resolved."""
+
+    place: Place
+    value: str
+    plain: bool
+    binary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list."""
+
+    place: Place
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A mapping, as the pairs in their order; that no key comes twice is for its reader to check."""
+
+    place: Place
+    pairs: tuple[tuple[Scalar, Node], ...]
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def parse(content: str, source: str) -> Node:
+    """Parse YAML; raise ManifestError, with line and column, for what is not YAML or is more than let in."""
+    try:
+        return _Builder(yaml.parse(content, Loader=_LOADER), source).document()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source, 1, 1)
+        raise place.error(f"this is not YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:  # a character that YAML forbids
+        position = getattr(error, "position", 0)
+        before = content[:position]
+        column = position - (before.rfind("\n") + 1) + 1
+        place = Place(source, before.count("\n") + 1, column)
+        raise place.error("this character is not allowed in YAML; write it as an escape in double quotes") from None
+
+
+class _Builder:
+    """Builds nodes from the events of the parser, which arrive in the order of the text."""
+
+    def __init__(self, events: Iterator[Any], source: str) -> None:
+        self._events = events
+        self._source = source
+
+    def document(self) -> Node:
+        """Build the one document of a stream."""
+        next(self._events)
+        first = next(self._events)
+        if isinstance(first, yaml.StreamEndEvent):
+            raise self._place(first).error("the manifest is empty")
+        node = self._node(next(self._events), 0)
+        next(self._events)
+        after = next(self._events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            raise self._place(after).error("a manifest is one document; a second one begins here")
+        return node
+
+    def _place(self, event: Any) -> Place:  # noqa: ANN401 -- PyYAML's events have no common typed base
+        return Place(self._source, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _node(self, event: Any, depth: int) -> Node:  # noqa: ANN401
+        place = self._place(event)
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise place.error("anchors and aliases (& and *) are not allowed; quote the string, or write it out")
+        if event.tag is not None and not (event.tag == _BINARY and isinstance(event, yaml.ScalarEvent)):
+            raise place.error(f"the tag {event.tag!r} is not allowed; the only one is !!binary before a string")
+        if depth > _DEPTH_LIMIT:
+            raise place.error("this is nested too deeply")
+        if isinstance(event, yaml.ScalarEvent):
+            return Scalar(place, event.value, not event.style, event.tag == _BINARY)
+        if isinstance(event, yaml.SequenceStartEvent):
+            items = []
+            while not isinstance(following := next(self._events), yaml.SequenceEndEvent):
+                items.append(self._node(following, depth + 1))
+            return Sequence(place, tuple(items))
+        pairs = []
+        while not isinstance(following := next(self._events), yaml.MappingEndEvent):
+            key = self._node(following, depth + 1)
+            if not isinstance(key, Scalar):
+                raise key.place.error("a key has to be a string")
+            pairs.append((key, self._node(next(self._events), depth + 1)))
+        return Mapping(place, tuple(pairs))

@@ -1,0 +1,179 @@
+"""A manifest as YAML, commented for the person who will edit it.
+
+An emitter of our own: the comments are half of what it writes, and `rtrace trace` ends with it and may not spend 30 ms
+on importing PyYAML. `rtrace.manifest.load` is its inverse.
+"""
+
+from __future__ import annotations
+
+from time import gmtime, strftime
+from typing import TYPE_CHECKING
+
+from rtrace.manifest.model import MANIFEST_FORMAT
+from rtrace.manifest.scalars import byte_string, quoted, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rtrace.manifest.model import Folder, Manifest, NamedFile, Notice, Package, Run
+
+_LINE = 110
+_NAME_LIMIT = 256
+"""Characters of an environment variable's name that may be a key: YAML ends an implicit key at 1024."""
+
+_HEAD = """\
+# What was traced, and what will be packed. Edit it, then run `rtrace pack`.
+#
+# Strings may always be quoted: "like \\"this\\", with \\n and \\\\". What is not UTF-8 is written as !!binary "base64".
+"""
+_RUNS = """
+# The traced commands. A replay starts them with the argv, environ and workingdir that stand here.
+"""
+_INPUTS = """
+# Files that a person may want to replace before a replay, or to fetch after it, by a name of your choice. Folders with
+# too many files to list are left out here, not from the bundle; add a line for any file that needs a name.
+"""
+_PACKAGES = """
+# Installed packages that own files the runs touched (these files and their bytes). With `pack: false` they are left
+# out of the bundle: the replay then needs the same packages installed.
+"""
+_PATTERNS = """
+# Patterns over absolute paths: ? and * stay within a name, ** crosses slashes; one that matches a folder stands for all
+# in it. `exclude` leaves files out, `include` adds files that the runs did not touch. For example:
+#   exclude: [/home/me/cache, "**/*.tmp"]
+"""
+_FOLDERS = """
+# Files that no package owns, by folder:
+"""
+_NOTICES = """
+# What could not be captured faithfully, and what to do about it.
+"""
+_DIGESTS = """
+# SHA-256 of the other members of this bundle.
+"""
+
+
+def render(manifest: Manifest) -> str:
+    """Write a manifest as YAML; the same manifest always gives the same text."""
+    parts = [_HEAD, f"version: {MANIFEST_FORMAT}\nrtrace: {quoted(manifest.rtrace)}\n"]
+    parts += [_RUNS, _list("runs", "\n".join(map(_run, manifest.runs)))]
+    parts += [_INPUTS, _list("inputs", "".join(map(_named_file, manifest.inputs)))]
+    parts.append(_list("outputs", "".join(map(_named_file, manifest.outputs))))
+    parts += [_PACKAGES, _list("packages", "".join(map(_package, manifest.packages)))]
+    parts += [_PATTERNS, _list("exclude", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.exclude))]
+    parts.append(_list("include", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.include)))
+    if manifest.folders:
+        parts += [_FOLDERS, *map(_folder, manifest.folders)]
+    if manifest.notices:
+        parts += [_NOTICES, _list("notices", "".join(map(_notice, manifest.notices)))]
+    if manifest.digests:
+        parts += [_DIGESTS, "digests:\n"]
+        parts += [f"  {text(name)}: {quoted(digest)}\n" for name, digest in sorted(manifest.digests.items())]
+    return "".join(parts)
+
+
+def _list(key: str, items: str) -> str:
+    return f"{key}:\n{items}" if items else f"{key}: []\n"
+
+
+def _run(run: Run) -> str:
+    lines = [
+        f"  - id: {text(run.id)}",
+        *_sequence("argv", [byte_string(item) for item in run.argv]),
+        f"    binary: {byte_string(run.binary)}",
+        f"    workingdir: {byte_string(run.workingdir)}",
+        f"    started: {run.started!r}  # {_time(run.started)}",
+    ]
+    if run.finished is not None:
+        lines.append(f"    finished: {run.finished!r}  # after {max(0.0, run.finished - run.started):.2f} seconds")
+    if run.exit_code is not None:
+        lines.append(f"    exit_code: {run.exit_code}")
+    if run.signal is not None:
+        lines.append(f"    signal: {run.signal}")
+    lines += [
+        f"    uid: {run.uid}",
+        f"    gid: {run.gid}",
+        f"    groups: [{', '.join(map(str, run.groups))}]",
+        f'    umask: "{run.umask:04o}"  # octal',
+        f"    hostname: {text(run.hostname)}",
+        f"    architecture: {text(run.architecture)}",
+        f"    system: [{text(run.system[0])}, {text(run.system[1])}]",
+        f"    distribution: [{text(run.distribution[0])}, {text(run.distribution[1])}]",
+        *_environ(run.environ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _sequence(key: str, items: Sequence[str]) -> Iterable[str]:
+    """Write a sequence of scalars on one line where it fits, else an item a line."""
+    line = f"    {key}: [{', '.join(items)}]"
+    if len(line) <= _LINE:
+        return [line]
+    return [f"    {key}:", *(f"      - {item}" for item in items)]
+
+
+def _environ(environ: Sequence[tuple[bytes, bytes | None]]) -> Iterable[str]:
+    """Write an environment as a mapping; one that is none (a name twice, an item without =) as it was passed."""
+    if not environ:
+        return ["    environ: {}"]
+    names = [_key(name) for name, value in environ if value is not None]
+    if len(set(names)) == len(environ) and None not in names:
+        values = (quoted_bytes(value) for _, value in environ if value is not None)
+        return ["    environ:", *(f"      {name}: {value}" for name, value in zip(names, values, strict=True))]
+    items = (name if value is None else name + b"=" + value for name, value in environ)
+    return ["    environ:", *(f"      - {byte_string(item)}" for item in items)]
+
+
+def _key(name: bytes) -> str | None:
+    """Write a variable's name as a key; None for one that cannot be a key or would be a surprising one."""
+    if not name or len(name) > _NAME_LIMIT or not name.isascii():
+        return None
+    return text(name.decode("ascii"))
+
+
+def quoted_bytes(value: bytes) -> str:
+    """Write a byte string with quotes even where it could do without: values look better when all have them."""
+    try:
+        return quoted(value.decode())
+    except UnicodeDecodeError:
+        return byte_string(value)
+
+
+def _named_file(file: NamedFile) -> str:
+    runs = ", ".join(map(text, file.runs))
+    return f"  - {{name: {text(file.name)}, path: {byte_string(file.path)}, runs: [{runs}]}}\n"
+
+
+def _package(package: Package) -> str:
+    return (
+        f"  - {{name: {text(package.name)}, version: {quoted(package.version)}, "
+        f"architecture: {text(package.architecture)}, manager: {text(package.manager)}, "
+        f"files: {package.files}, size: {package.size}, pack: {'true' if package.pack else 'false'}}}\n"
+    )
+
+
+def _notice(notice: Notice) -> str:
+    return f"  - kind: {text(notice.kind)}\n    what: {quoted(notice.what)}\n    advice: {quoted(notice.advice)}\n"
+
+
+def _folder(folder: Folder) -> str:
+    return f"#   {folder.files:>7} files {_bytes(folder.size):>9}  {byte_string(folder.path)}\n"
+
+
+def _bytes(size: int) -> str:
+    """Write a size for a person: ``12 B``, ``3.4 MB``."""
+    if size < 1000:  # noqa: PLR2004 -- the step between the units
+        return f"{size} B"
+    amount = float(size)
+    for unit in ("kB", "MB", "GB"):
+        amount /= 1000
+        if amount < 999.95:  # noqa: PLR2004 -- what would be rounded to 1000.0
+            return f"{amount:.1f} {unit}"
+    return f"{amount / 1000:.1f} TB"
+
+
+def _time(seconds: float) -> str:
+    try:
+        return strftime("%Y-%m-%d %H:%M:%S UTC", gmtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return "no date"

@@ -1,0 +1,1 @@
+"""Installed packages: which one owns a file. One module for each package manager."""

@@ -1,0 +1,167 @@
+"""Inputs and outputs: which files a person would name, and the names."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from rtrace.manifest.model import NamedFile
+from rtrace.packing.selection import PROVIDED
+from rtrace.trace.schema import Use
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from rtrace.manifest.model import Run
+    from rtrace.trace.reader import After, Before
+
+_SYSTEM = (
+    b"/bin/", b"/boot/", b"/dev/", b"/etc/", b"/gnu/", b"/lib/", b"/lib32/", b"/lib64/", b"/libx32/", b"/nix/",
+    b"/opt/", b"/proc/", b"/run/", b"/sbin/", b"/snap/", b"/sys/", b"/usr/", b"/var/cache/", b"/var/lib/",
+)  # fmt: skip
+"""Where programs keep their own files; what lies below a run's working directory is the experiment's all the same."""
+
+_PROGRAM_SUFFIXES = frozenset(
+    b"py pyc pyo pyi pyd pyx pth ipynb so o a la ko sh bash zsh fish csh awk sed pl pm pod rb gem js mjs cjs ts tsx jsx"
+    b" wasm node jl lua tcl r rmd rdb rdx m go rs java class jar kt scala groovy c h cc cpp cxx c++ hh hpp hxx inl cu"
+    b" cuh f for f77 f90 f95 f03 f08 mod s asm hs ml mli ex exs erl cs vb php swift mk mak cmake ninja make smk nf wdl"
+    b" cwl".split()
+)
+_PROGRAM_NAMES = frozenset(
+    b"makefile gnumakefile cmakelists.txt snakefile rakefile dockerfile meson.build configure pyvenv.cfg pyproject.toml"
+    b" setup.cfg package.json package-lock.json".split()
+)
+_PROGRAM_FOLDERS = (
+    b"/site-packages/", b"/dist-packages/", b"/node_modules/", b"/__pycache__/", b"/conda-meta/", b".dist-info/",
+    b".egg-info/",
+)  # fmt: skip
+_HIDDEN = re.compile(rb"/\.[^/]")
+_UNNAMEABLE = re.compile(r"[\x00-\x20:/\x7f-\xa0\\]+")
+
+_MOST_NAMES = 100
+"""Files that are named as inputs, or as outputs."""
+
+_READ = int(Use.READ)
+_INPUT = int(Use.READ | Use.EXECUTE)
+_CONTENT_CHANGED = int(Use.WRITE | Use.TRUNCATE | Use.CREATE)
+
+
+def name_files(
+    world: Sequence[Before],
+    results: Sequence[After],
+    uses: Mapping[tuple[int, bytes], int],
+    runs: Mapping[int, Run],
+    packaged: Collection[bytes],
+    trace_directory: bytes,
+) -> tuple[tuple[NamedFile, ...], tuple[NamedFile, ...]]:
+    """Give (inputs, outputs) under names that are unique; one file that is both has one name."""
+    homes = tuple(run.workingdir.rstrip(b"/") + b"/" for run in runs.values() if run.workingdir != b"/")
+    apart = tuple(place + b"/" for place in (*PROVIDED, trace_directory))
+
+    def is_personal(path: bytes) -> bool:
+        if path in packaged or path.startswith(apart):
+            return False
+        if path.startswith(_SYSTEM) and not path.startswith(homes):
+            return False
+        # A hidden folder on the way to the experiment itself does not make the experiment's files hidden.
+        start = max((len(home) - 1 for home in homes if path.startswith(home)), default=0)
+        return not _HIDDEN.search(path, start)
+
+    inputs = [
+        before.path
+        for before in world
+        if before.type == "file"
+        and before.use & _INPUT == _READ
+        and is_personal(before.path)
+        and not is_program(before.path)
+    ]
+    outputs = sorted(path for path in _find_outputs(world, results, uses) if is_personal(path))
+    outputs = limit([path for path in outputs if not path.endswith((b".pyc", b".pyo"))])
+    inputs = limit(inputs)
+    names = choose_names(sorted({*inputs, *outputs}))
+
+    def with_runs(paths: Iterable[bytes], flags: int) -> tuple[NamedFile, ...]:
+        wanted = dict.fromkeys(paths)
+        users: dict[bytes, list[str]] = {path: [] for path in wanted}
+        for number, run in runs.items():
+            for path in wanted:
+                if uses.get((number, path), 0) & flags:
+                    users[path].append(run.id)
+        everyone = tuple(run.id for run in runs.values())
+        return tuple(NamedFile(names[path], path, tuple(users[path]) or everyone[-1:]) for path in wanted)
+
+    return with_runs(inputs, _READ), with_runs(outputs, _CONTENT_CHANGED)
+
+
+def limit(paths: list[bytes]) -> list[bytes]:
+    """Keep a list short enough for a person to read: leave out the fullest folders, each as a whole."""
+    if len(paths) <= _MOST_NAMES:
+        return paths
+    folders: dict[bytes, int] = {}
+    for path in paths:
+        folder = path.rpartition(b"/")[0]
+        folders[folder] = folders.get(folder, 0) + 1
+    kept: set[bytes] = set()
+    total = 0
+    for folder in sorted(folders, key=lambda name: (folders[name], name)):
+        total += folders[folder]
+        if total > _MOST_NAMES:
+            break
+        kept.add(folder)
+    return [path for path in paths if path.rpartition(b"/")[0] in kept]
+
+
+def is_program(path: bytes) -> bool:
+    """Tell whether a file is, by its name, part of a program rather than data."""
+    name = path.rpartition(b"/")[2].lower()
+    stem, dot, suffix = name.rpartition(b".")
+    if (dot and suffix in _PROGRAM_SUFFIXES) or name in _PROGRAM_NAMES or b".so." in name:
+        return bool(stem) or not dot
+    return any(folder in path for folder in _PROGRAM_FOLDERS)
+
+
+def _find_outputs(
+    world: Sequence[Before], results: Sequence[After], uses: Mapping[tuple[int, bytes], int]
+) -> Iterable[bytes]:
+    """Give the regular files that the last run to touch them left with a content of its own."""
+    last = {after.path: after for after in results}
+    before_it = {before.path: before for before in world if before.path in last}
+    for path, after in last.items():
+        if after.type != "file":
+            continue
+        before = before_it.get(path)
+        if before is None or before.type is None:
+            yield path
+            continue
+        same = (before.size, before.mtime_ns, before.inode) == (after.size, after.mtime_ns, after.inode)
+        used = uses.get((after.run, path), _CONTENT_CHANGED)
+        if not same and used & _CONTENT_CHANGED:
+            yield path
+
+
+def choose_names(paths: Sequence[bytes]) -> dict[bytes, str]:
+    """Give each path a name of its own: its last part; where that is not unique, the folder's before it, or a number."""
+    counts: dict[str, int] = {}
+    for path in paths:
+        name = clean_name(path.rpartition(b"/")[2])
+        counts[name] = counts.get(name, 0) + 1
+    taken: set[str] = set()
+    names: dict[bytes, str] = {}
+    for path in paths:
+        folder, _, last = path.rpartition(b"/")
+        name = clean_name(last)
+        if counts[name] > 1:
+            name = f"{clean_name(folder.rpartition(b'/')[2])}_{name}"
+        candidate, number = name, 1
+        while candidate in taken:
+            number += 1
+            candidate = f"{name}_{number}"
+        taken.add(candidate)
+        names[path] = candidate
+    return names
+
+
+def clean_name(part: bytes) -> str:
+    """Make a name that a person can type as ``FILE:NAME``: no colon, slash, space, control character, no dash first."""
+    text = part.decode("utf-8", "replace")
+    return _UNNAMEABLE.sub("_", text).lstrip("-") or "file"

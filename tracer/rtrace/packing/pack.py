@@ -1,0 +1,136 @@
+"""`rtrace pack`: a plan, carried out."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rtrace.bundle.entry import FileType
+from rtrace.bundle.printable import printable
+from rtrace.bundle.writer import BundleWriter, Item, Written
+from rtrace.manifest.model import Notice
+from rtrace.packing.collector import without_collector
+from rtrace.packing.outcome import finish_results
+from rtrace.packing.plan import PackingPlan, plan_packing
+from rtrace.progress import SILENT, Progress
+from rtrace.trace.directory import DATABASE
+from rtrace.trace.reader import copy_database, open_for_reading
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rtrace.trace.directory import TraceDirectory
+
+__all__ = ["PackReport", "carry_out", "pack", "plan_packing"]
+
+_STEP = 4 << 20
+"""Bytes between two reports of progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackReport:
+    """What was packed. ``notices`` are the troubles that packing met; the bundle's manifest has them too."""
+
+    target: Path
+    identity: str
+    files: int
+    size: int
+    notices: tuple[Notice, ...]
+
+
+def pack(directory: TraceDirectory, target: Path, *, progress: Progress = SILENT) -> PackReport:
+    """Pack a trace into a bundle. Raises TraceError, ManifestError and BundleError; then there is no bundle."""
+    return carry_out(plan_packing(directory, target), progress=progress)
+
+
+def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
+    """Write the bundle of a plan: whole, or not at all. Raises BundleError."""
+    with BundleWriter(plan.target) as writer, without_collector():
+        files = _Files(plan, writer)
+        files.write(progress)
+        manifest = replace(plan.manifest, notices=tuple(dict.fromkeys((*plan.manifest.notices, *files.notices))))
+        database = writer.folder / DATABASE
+        with closing(open_for_reading(plan.directory)) as connection:
+            copy_database(connection, database)
+        identity = writer.finish(manifest, finish_results(plan), database)
+    return PackReport(plan.target, identity, files.count, files.size, (*plan.notices, *files.notices))
+
+
+class _Files:
+    """The items of a plan on their way into a bundle, and what is noticed on it."""
+
+    def __init__(self, plan: PackingPlan, writer: BundleWriter) -> None:
+        self.notices: list[Notice] = []
+        self.count = 0
+        self.size = 0
+        self._plan = plan
+        self._writer = writer
+        self._orphans: dict[bytes, bytes | None] = {}
+
+    def write(self, progress: Progress) -> None:
+        """Write every item that can be had."""
+        waiting = 0
+        progress.start("packing", self._plan.size)
+        for planned in self._plan.items:
+            item = planned
+            if self._orphans and item.entry.link in self._orphans:
+                item = self._adopt(item)
+            written = self._writer.add(item)
+            if written is not Written.WHOLE:
+                self._tell(item, written)
+                if written is not Written.CHANGED:
+                    continue
+            if planned is not item and item.entry.link is None and planned.entry.link is not None:
+                self._orphans[planned.entry.link] = item.entry.path
+            self.count += item.entry.type is not FileType.DIRECTORY
+            if item.source is not None:
+                self.size += item.entry.size
+                waiting += item.entry.size
+                if waiting >= _STEP:
+                    progress.advance(waiting)
+                    waiting = 0
+        progress.advance(waiting)
+        progress.finish()
+
+    def _adopt(self, item: Item) -> Item:
+        """Hang a further hard link elsewhere, as the one that should have held the content could not be packed.
+
+        The first such link holds the content itself, the others link to it.
+        """
+        entry = item.entry
+        holder = self._orphans[entry.link] if entry.link is not None else None
+        if holder is None:
+            return Item(replace(entry, link=None), entry.path)
+        return Item(replace(entry, link=holder))
+
+    def _tell(self, item: Item, written: Written) -> None:
+        """Note what was wrong; what cannot be read goes in as a placeholder, so that it is there to be refused."""
+        entry = item.entry
+        name = printable(entry.path)
+        problem = self._plan.problems.get(entry.path)
+        if problem is not None:
+            what = f"the run changed {name}, and no copy of it could be made before that ({problem})"
+        elif item.source != entry.path:
+            what = f"the copy of {name} in {self._plan.directory.snapshots} is not what it was"
+        else:
+            what = name
+        if written is Written.CHANGED:
+            what += ": it was packed as it is now" if what != name else f" {_CHANGED}"
+            self.notices.append(Notice("changed", what, "trace again to have it as the run finds it"))
+            return
+        if item.entry.link is None:
+            self._orphans.setdefault(entry.path, None)
+        if written is Written.VANISHED:
+            what += ": it was not packed" if what != name else f" {_VANISHED}"
+            self.notices.append(Notice("missing", what, "put it back and pack again, or trace again"))
+            return
+        what += ": it cannot be read now" if what != name else f" {_UNREADABLE}"
+        self.notices.append(Notice("unreadable", what, "pack as a user who may read it, if the replay needs it"))
+        self._writer.add(Item(replace(entry, placeholder=True)))
+        self.count += 1
+
+
+_CHANGED = "changed after the trace: it was packed as it is now"
+_VANISHED = "is no longer there: it was not packed"
+_UNREADABLE = "cannot be read: only its name and size were packed"

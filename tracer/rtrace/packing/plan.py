@@ -1,0 +1,193 @@
+"""What packing will do, as a value."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rtrace.bundle.printable import printable
+from rtrace.errors import BundleError, TraceError
+from rtrace.manifest.model import Manifest, Notice, Package
+from rtrace.packages.attribution import Installed, find_owners
+from rtrace.packing.collector import without_collector
+from rtrace.packing.draft import count_packages, draft_manifest, fold_folders
+from rtrace.packing.inclusion import include
+from rtrace.packing.patterns import Patterns
+from rtrace.packing.selection import PROVIDED, Choice, Selection, resolve_directory, select
+from rtrace.packing.tree import build_tree
+from rtrace.trace import reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from rtrace.bundle.entry import Entry
+    from rtrace.bundle.writer import Item
+    from rtrace.trace.directory import TraceDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class PackingPlan:
+    """What is to be written where.
+
+    ``notices`` are what planning found, also among those of ``manifest``. ``results`` still lack the digests of big
+    files, which ``copies`` may help to find. ``problems`` says of files that a run changed why there is no snapshot.
+    """
+
+    directory: TraceDirectory
+    target: Path
+    manifest: Manifest
+    items: tuple[Item, ...]
+    results: tuple[reader.After, ...]
+    copies: tuple[reader.Copy, ...]
+    run_names: dict[int, str]
+    notices: tuple[Notice, ...]
+    problems: dict[bytes, str]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries, sorted by path; digests and offsets are found when they are written."""
+        return tuple(item.entry for item in self.items)
+
+    @property
+    def size(self) -> int:
+        """Bytes of content to be read."""
+        return sum(item.entry.size for item in self.items if item.source is not None)
+
+
+def plan_packing(directory: TraceDirectory, target: Path) -> PackingPlan:
+    """Decide what goes into a bundle. Raises TraceError, ManifestError, and BundleError when the target exists."""
+    if os.path.lexists(target):
+        raise BundleError(f"{target} exists already; remove it or name another file")
+    with closing(reader.open_for_reading(directory)) as connection, without_collector():
+        try:
+            return _plan(connection, directory, target)
+        except sqlite3.Error as error:
+            raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
+
+
+def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Path) -> PackingPlan:
+    manifest = _read_manifest(connection, directory)
+    place = resolve_directory(directory.path)
+    excluded = Patterns(manifest.exclude)
+    selection = select(reader.read_world(connection), place, excluded.match)
+    choices, unmatched = _with_included(selection, manifest, excluded, place)
+    choices, owners = _without_packages(choices, manifest)
+    workingdirs = sorted({run.workingdir for run in manifest.runs if not _is_provided(run.workingdir)})
+    tree = build_tree(
+        choices,
+        workingdirs,
+        {path: owner.name for path, owner in owners.items()},
+        os.fsencode(directory.snapshots),
+    )
+    notices = (
+        *(_notice_impossible(path, what) for path, what in selection.impossible),
+        *(_notice_misplaced(path, why) for path, why in tree.misplaced),
+        *(_notice_unmatched(pattern) for pattern in unmatched),
+    )
+    names = reader.read_run_names(connection)
+    known = {run.id for run in manifest.runs}
+    return PackingPlan(
+        directory=directory,
+        target=target,
+        manifest=replace(
+            manifest,
+            packages=manifest.packages + _new_packages(choices, owners, manifest),
+            notices=tuple(dict.fromkeys((*manifest.notices, *notices))),
+            folders=fold_folders(
+                choice.before for choice in choices if not choice.placeholder and choice.before.path not in owners
+            ),
+        ),
+        items=tuple(tree.items),
+        results=tuple(
+            after
+            for after in reader.read_results(connection)
+            if names[after.run] in known
+            and not after.path.startswith(place + b"/")
+            and not _is_provided(after.path)
+            and after.type in {None, "file", "directory", "symlink", "fifo"}
+        ),
+        copies=tuple(reader.read_copies(connection)),
+        run_names=names,
+        notices=notices,
+        problems={choice.before.path: choice.before.problem for choice in choices if choice.before.problem},
+    )
+
+
+def _read_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
+    """Read the manifest that a person may have edited; where there is none (a killed tracer), draft it."""
+    if not directory.manifest.exists():
+        return draft_manifest(connection, directory)
+    from rtrace.manifest.load import load
+
+    return load(directory.manifest)
+
+
+def _with_included(
+    selection: Selection, manifest: Manifest, excluded: Patterns, place: bytes
+) -> tuple[list[Choice], list[bytes]]:
+    """Add what the manifest's patterns include; what a run touched stays as it was before the run."""
+    if not manifest.include:
+        return selection.choices, []
+
+    def leave_out(path: bytes) -> bool:
+        return excluded.match(path) or path.startswith(place + b"/") or _is_provided(path)
+
+    added, unmatched = include(manifest.include, leave_out)
+    chosen = {choice.before.path: choice for choice in selection.choices}
+    for choice in added:
+        traced = chosen.get(choice.before.path)
+        if traced is None:
+            chosen[choice.before.path] = choice
+        elif traced.placeholder:
+            chosen[choice.before.path] = traced._replace(reason=choice.reason, placeholder=False)
+    return [chosen[path] for path in sorted(chosen)], unmatched
+
+
+def _without_packages(choices: list[Choice], manifest: Manifest) -> tuple[list[Choice], dict[bytes, Installed]]:
+    """Attribute files to packages, and leave out those of packages that are not to be packed."""
+    owners = find_owners([choice.before.path for choice in choices if choice.before.type != "directory"])
+    known = {(package.manager, package.name): package.pack for package in manifest.packages}
+    kept = []
+    for choice in choices:
+        path = choice.before.path
+        owner = owners.get(path)
+        if owner is not None:
+            packed = known.get((owner.manager, owner.name))
+            if packed is False:
+                del owners[path]
+                continue
+            if packed is None and choice.placeholder:
+                del owners[path]  # a package of which only the names of some files were seen is none that was used
+        kept.append(choice)
+    return kept, owners
+
+
+def _new_packages(
+    choices: Iterable[Choice], owners: Mapping[bytes, Installed], manifest: Manifest
+) -> tuple[Package, ...]:
+    known = {(package.manager, package.name) for package in manifest.packages}
+    return tuple(package for package in count_packages(choices, owners) if (package.manager, package.name) not in known)
+
+
+def _is_provided(path: bytes) -> bool:
+    return path.startswith(tuple(place + b"/" for place in PROVIDED)) or path in PROVIDED
+
+
+def _notice_impossible(path: bytes, what: str) -> Notice:
+    return Notice(
+        "not packed",
+        f"{printable(path)} is {what}",
+        "a bundle holds files, folders, symlinks and FIFOs only; what is behind it has to be there at the replay",
+    )
+
+
+def _notice_misplaced(path: bytes, why: str) -> Notice:
+    return Notice("not packed", f"{printable(path)} has no place in the bundle: {why}", "it is missing at the replay")
+
+
+def _notice_unmatched(pattern: bytes) -> Notice:
+    return Notice("pattern", f"the pattern {printable(pattern)} matches nothing", "correct it under `include:`")

@@ -1,0 +1,92 @@
+"""What of a trace goes into a bundle, and why."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from rtrace.trace.schema import Use
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rtrace.trace.reader import Before
+
+PROVIDED = (b"/proc", b"/sys", b"/dev")
+"""What the replay provides itself: as empty folders in the bundle at most."""
+
+PACKED_TYPES = frozenset({"file", "directory", "symlink", "fifo"})
+_NAMES = {"socket": "a socket", "block": "a block device", "char": "a character device"}
+
+_READ = int(Use.READ)
+_WRITTEN = int(Use.WRITE | Use.TRUNCATE)
+_EXECUTE = int(Use.EXECUTE)
+_REMOVE = int(Use.REMOVE)
+_CREATE = int(Use.CREATE)
+_LIST = int(Use.LIST)
+_METADATA = int(Use.METADATA)
+
+
+class Choice(NamedTuple):
+    """A path that goes into the bundle. ``placeholder`` is for regular files of which only the outside was seen."""
+
+    before: Before
+    reason: str
+    placeholder: bool
+
+
+class Selection(NamedTuple):
+    """What goes in, sorted by path, and what was met that no bundle can hold: (path, what it is)."""
+
+    choices: list[Choice]
+    impossible: list[tuple[bytes, str]]
+
+
+def select(
+    world: Iterable[Before], trace_directory: bytes, leave_out: Callable[[bytes], bool] = lambda _: False
+) -> Selection:
+    """Choose from the world before the experiment: everything that a run touched or saw.
+
+    ``trace_directory`` is resolved; it goes in as an empty folder if it was seen. What ``leave_out`` says stays out.
+    """
+    inside = trace_directory + b"/"
+    provided = tuple(place + b"/" for place in PROVIDED)
+    choices: list[Choice] = []
+    impossible: list[tuple[bytes, str]] = []
+    for before in world:
+        kind = before.type
+        path = before.path
+        if kind is None or path.startswith(provided) or path.startswith(inside) or leave_out(path):
+            continue
+        if kind not in PACKED_TYPES:
+            if before.use:
+                impossible.append((path, _NAMES.get(kind, kind)))
+            continue
+        choices.append(Choice(before, find_reason(kind, before.use), not before.use and kind == "file"))
+    return Selection(choices, impossible)
+
+
+def find_reason(kind: str, use: int) -> str:
+    """Say in a word why a path is needed."""
+    if not use:
+        return "listed"
+    if use & _EXECUTE:
+        return "executed"
+    if use & _READ:
+        return "read"
+    if use & _WRITTEN:
+        return "written"
+    if use & _REMOVE:
+        return "removed"
+    if use & _METADATA:
+        return "changed"
+    if use & _LIST and kind == "directory":
+        return "listed"
+    if kind == "symlink":
+        return "symlink on the way"
+    return "created in" if use & _CREATE else "looked up"
+
+
+def resolve_directory(path: os.PathLike[str]) -> bytes:
+    """Give the path of a trace directory as the kernel sees it, which is how a trace names it."""
+    return os.path.realpath(os.fsencode(path))

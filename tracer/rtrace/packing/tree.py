@@ -1,0 +1,159 @@
+"""The entries of a bundle from what was selected: folders completed, hard links joined, sources of content found."""
+
+from __future__ import annotations
+
+import os
+from stat import S_IMODE, S_ISDIR
+from typing import TYPE_CHECKING, NamedTuple
+
+from rtrace.bundle.entry import Entry, FileType
+from rtrace.bundle.validation import path_problem
+from rtrace.bundle.writer import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rtrace.packing.selection import Choice
+    from rtrace.trace.reader import Before
+
+_TYPES = {kind.value: kind for kind in FileType}
+
+
+class Tree(NamedTuple):
+    """Items sorted by path, and the paths that found no place among them: (path, why)."""
+
+    items: list[Item]
+    misplaced: list[tuple[bytes, str]]
+
+
+def build_tree(
+    choices: Sequence[Choice], directories: Iterable[bytes], packages: Mapping[bytes, str], snapshots: bytes
+) -> Tree:
+    """Make the items of a bundle.
+
+    ``choices`` are sorted by path; ``directories`` are needed besides; ``packages`` names the owners of paths;
+    ``snapshots`` is the folder of the copies. Every ancestor of an item is an item: what the trace does not tell of it
+    is looked up now.
+    """
+    links = _join_links(choices)
+    tree: dict[bytes, Item] = {}
+    misplaced: list[tuple[bytes, str]] = []
+    for choice in choices:
+        path = choice.before.path
+        problem = path_problem(path)
+        if problem is None and choice.before.type == "symlink" and not choice.before.target:
+            problem = "a symlink that could not be read"
+        if problem is None:
+            problem = _put_ancestors(tree, path)
+        if problem is not None:
+            misplaced.append((path, problem))
+            continue
+        tree[path] = _make_item(choice, links.get(path), packages.get(path), snapshots)
+    for path in directories:
+        if not _put_ancestors(tree, path) and path not in tree:
+            tree[path] = Item(_look_up(path, "working directory"))
+    return Tree([tree[path] for path in sorted(tree)], misplaced)
+
+
+def _make_item(choice: Choice, head: Before | None, package: str | None, snapshots: bytes) -> Item:
+    """Make one item; ``head`` is the first name of the same file, whose content is packed; None if there is no other."""
+    before, reason, placeholder = choice
+    if head is None:
+        head = before
+    else:
+        placeholder = False
+    kind = _TYPES[before.type or ""]
+    regular = kind is FileType.REGULAR
+    link = head.path if regular and head.path != before.path else None
+    entry = Entry(
+        before.path,
+        kind,
+        head.mode,
+        head.uid,
+        head.gid,
+        head.mtime_ns,
+        head.size if regular else 0,
+        None,
+        before.target if kind is FileType.SYMLINK else None,
+        link,
+        placeholder,
+        None,
+        package,
+        reason,
+    )
+    if not regular or link is not None or placeholder:
+        return Item(entry)
+    source = os.path.join(snapshots, os.fsencode(head.snapshot)) if head.snapshot is not None else head.path
+    return Item(entry, source, before.links > 1)
+
+
+def _put_ancestors(tree: dict[bytes, Item], path: bytes) -> str | None:
+    """Give every ancestor of a path its item; say what is wrong when one of them is no directory."""
+    if path == b"/":
+        return None
+    ancestor = path.rpartition(b"/")[0] or b"/"
+    item = tree.get(ancestor)
+    if item is None:
+        problem = _put_ancestors(tree, ancestor)
+        if problem is not None:
+            return problem
+        item = tree[ancestor] = Item(_look_up(ancestor, "ancestor"))
+    if item.entry.type is not FileType.DIRECTORY:
+        return f"before the experiment, {os.fsdecode(ancestor)!a} was a {item.entry.type.value}"
+    return None
+
+
+def _look_up(path: bytes, reason: str) -> Entry:
+    """Make the entry of a directory as it is now; as an ordinary one when it is gone."""
+    try:
+        state = os.lstat(path)
+    except OSError:
+        state = None
+    if state is None or not S_ISDIR(state.st_mode):
+        return Entry(path, FileType.DIRECTORY, 0o755, 0, 0, 0, reason=reason)
+    mode = S_IMODE(state.st_mode)
+    return Entry(path, FileType.DIRECTORY, mode, state.st_uid, state.st_gid, state.st_mtime_ns, reason=reason)
+
+
+def _join_links(choices: Iterable[Choice]) -> dict[bytes, Before]:
+    """Find the hard links among the regular files that have content: give the first one's state for each of them.
+
+    Two paths are one file when one run found them with the same inode, or two runs did and nothing else had changed.
+    The state is that of the member which a run met first: a later one may have been changed through another name.
+    """
+    groups: dict[tuple[int, int], list[Choice]] = {}
+    for choice in choices:
+        before = choice.before
+        if before.type == "file" and before.links > 1:
+            groups.setdefault((before.device, before.inode), []).append(choice)
+    heads: dict[bytes, Before] = {}
+    for group in groups.values():
+        if len(group) > 1:
+            for family in _families(group):
+                _choose_head(family, heads)
+    return heads
+
+
+def _families(group: list[Choice]) -> list[list[Choice]]:
+    """Split the paths that had one inode number into those that were one file."""
+    families: list[list[Choice]] = []
+    for choice in sorted(group, key=lambda member: (member.before.run, member.before.time)):
+        before = choice.before
+        for family in families:
+            first = family[0].before
+            if before.run == first.run or (before.size, before.mtime_ns) == (first.size, first.mtime_ns):
+                family.append(choice)
+                break
+        else:
+            families.append([choice])
+    return families
+
+
+def _choose_head(family: list[Choice], heads: dict[bytes, Before]) -> None:
+    """Point the members of a family at the one that holds the content: the first by path, if any member needs it."""
+    if all(choice.placeholder for choice in family):
+        return
+    snapshot = next((choice.before.snapshot for choice in family if choice.before.snapshot is not None), None)
+    holder = min(choice.before.path for choice in family)
+    head = family[0].before._replace(path=holder, snapshot=snapshot)
+    heads.update((choice.before.path, head) for choice in family)

@@ -1,0 +1,216 @@
+"""Typed questions to a trace database."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
+
+from rtrace.errors import TraceError
+from rtrace.manifest.model import Notice, Run
+from rtrace.trace.schema import TRACE_FORMAT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rtrace.trace.directory import TraceDirectory
+
+
+class Before(NamedTuple):
+    """What was at a path before the experiment, and what was done with the path.
+
+    ``type`` is one of the words of ``facts.type``, None when nothing was there. ``use`` is every flag of every use in
+    any run, 0 for a path that was only seen in the list of its directory. ``snapshot`` names the copy in the folder of
+    snapshots that holds the content, ``problem`` says why there is none although the file was changed. (A tuple, not
+    a dataclass: a trace can have a million of these.)
+    """
+
+    path: bytes
+    run: int
+    time: int
+    type: str | None
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime_ns: int
+    device: int
+    inode: int
+    links: int
+    target: bytes | None
+    use: int
+    snapshot: str | None
+    problem: str | None
+
+
+class After(NamedTuple):
+    """The state in which a run left a path; ``run`` is the run's number. ``type`` is None when nothing is there."""
+
+    run: int
+    path: bytes
+    type: str | None
+    mode: int | None
+    size: int | None
+    mtime_ns: int | None
+    device: int | None
+    inode: int | None
+    sha256: str | None
+    target: bytes | None
+
+
+class Copy(NamedTuple):
+    """A snapshot: what a path held before a run (by its number) changed it."""
+
+    run: int
+    path: bytes
+    size: int
+    mtime_ns: int
+    inode: int
+    file: str
+
+
+def open_for_reading(directory: TraceDirectory) -> sqlite3.Connection:
+    """Open the database of a trace and leave its bytes alone, so that packing twice gives the same. Raises TraceError.
+
+    A trace whose tracer was killed still has a write-ahead log beside it, which SQLite reads along.
+    """
+    database = directory.database
+    if not database.is_file():
+        if directory.path.exists():
+            raise TraceError(f"{directory.path} is not a trace directory; name another with -d")
+        raise TraceError(f"{directory.path} does not exist; run `rtrace trace COMMAND` first, or name another with -d")
+    try:
+        connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        row = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+    except sqlite3.Error as error:
+        raise TraceError(
+            f"{database} is not a trace that can be read ({error}); trace again with --overwrite"
+        ) from None
+    if row is None or row[0] != TRACE_FORMAT:
+        connection.close()
+        found = row[0] if row else "none"
+        raise TraceError(f"{database} has trace format {found}; this rtrace reads format {TRACE_FORMAT}")
+    return connection
+
+
+def copy_database(connection: sqlite3.Connection, destination: Path) -> None:
+    """Copy a database into one file of its own, whatever of it was still in a write-ahead log."""
+    with closing(sqlite3.connect(destination, isolation_level=None)) as copy:
+        connection.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
+
+
+def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
+    """Give the runs in their order."""
+    rows = connection.execute(
+        "SELECT name, argv, binary, workingdir, environ, uid, gid, groups, umask, hostname, architecture, sysname,"
+        " release, distribution, distribution_version, started, finished, exit_code, signal FROM runs ORDER BY id"
+    )
+    return tuple(
+        Run(
+            id=name,
+            argv=tuple(split_items(argv)),
+            binary=binary,
+            workingdir=workingdir,
+            environ=tuple(map(_variable, split_items(environ))),
+            uid=uid,
+            gid=gid,
+            groups=tuple(int(group) for group in groups.strip("[]").replace(",", " ").split()),
+            umask=umask,
+            hostname=hostname,
+            architecture=architecture,
+            system=(sysname, release),
+            distribution=(distribution, version),
+            started=started,
+            finished=finished,
+            exit_code=exit_code,
+            signal=signal,
+        )
+        for (
+            name, argv, binary, workingdir, environ, uid, gid, groups, umask, hostname, architecture, sysname,
+            release, distribution, version, started, finished, exit_code, signal,
+        ) in rows
+    )  # fmt: skip
+
+
+def read_run_names(connection: sqlite3.Connection) -> dict[int, str]:
+    """Give the runs' names by their numbers."""
+    return dict(connection.execute("SELECT id, name FROM runs ORDER BY id"))
+
+
+def split_items(blob: bytes) -> list[bytes]:
+    """Take apart a list of which every item is followed by a NUL."""
+    return blob.split(b"\0")[:-1]
+
+
+def _variable(item: bytes) -> tuple[bytes, bytes | None]:
+    name, equals, value = item.partition(b"=")
+    return (name, value if equals else None)
+
+
+def read_world(connection: sqlite3.Connection) -> list[Before]:
+    """Give what was there before the experiment, for every path of the trace, sorted by path.
+
+    The earliest run that met a path tells. A snapshot of a later run serves as well when that run found the file as
+    the earliest one had.
+    """
+    uses: dict[int, int] = {}
+    for number, use in connection.execute("SELECT DISTINCT path, use FROM uses"):
+        uses[number] = uses.get(number, 0) | use
+    copies = {
+        (run, number): (file, problem)
+        for run, number, file, problem in connection.execute("SELECT run, path, file, problem FROM snapshots")
+    }
+    nothing = (None, None)
+    found: dict[int, Before] = {}
+    rows = connection.execute(
+        "SELECT facts.path, paths.path, run, time, type, mode, uid, gid, size, mtime_ns, device, inode, links, target"
+        " FROM facts JOIN paths ON paths.id = facts.path ORDER BY run"
+    )
+    for number, *known in rows:
+        copy = copies.get((known[1], number), nothing)
+        first = found.get(number)
+        if first is None:
+            found[number] = Before._make((*known, uses.get(number, 0), *copy))
+        elif copy is not nothing and first.snapshot is None and first.problem is None:
+            later = Before._make((*known, 0, *copy))
+            if (first.type, first.size, first.mtime_ns) == (later.type, later.size, later.mtime_ns):
+                found[number] = first._replace(snapshot=later.snapshot, problem=later.problem)
+    return sorted(found.values())
+
+
+def read_uses(connection: sqlite3.Connection) -> dict[tuple[int, bytes], int]:
+    """Give every flag of every use of a path in a run, by run number and path."""
+    uses: dict[tuple[int, bytes], int] = {}
+    rows = connection.execute(
+        "SELECT used.run, paths.path, used.use FROM (SELECT DISTINCT run, path, use FROM uses) AS used"
+        " JOIN paths ON paths.id = used.path"
+    )
+    for run, path, use in rows:
+        uses[run, path] = uses.get((run, path), 0) | use
+    return uses
+
+
+def read_results(connection: sqlite3.Connection) -> list[After]:
+    """Give the state in which each run left what it may have changed, sorted by run and path."""
+    rows = connection.execute(
+        "SELECT run, paths.path, type, mode, size, mtime_ns, device, inode, sha256, target"
+        " FROM results JOIN paths ON paths.id = results.path"
+    )
+    return sorted(map(After._make, rows), key=lambda after: (after.run, after.path))
+
+
+def read_copies(connection: sqlite3.Connection) -> list[Copy]:
+    """Give every snapshot that was taken, with what the file was then, sorted by run and path."""
+    rows = connection.execute(
+        "SELECT snapshots.run, paths.path, size, mtime_ns, inode, file FROM snapshots"
+        " JOIN paths ON paths.id = snapshots.path"
+        " JOIN facts ON facts.run = snapshots.run AND facts.path = snapshots.path WHERE file IS NOT NULL"
+    )
+    return sorted(map(Copy._make, rows))
+
+
+def read_notices(connection: sqlite3.Connection) -> tuple[Notice, ...]:
+    """Give what could not be captured faithfully, each thing once."""
+    rows = connection.execute("SELECT kind, what, advice FROM notices ORDER BY id")
+    return tuple(dict.fromkeys(Notice(*row) for row in rows))

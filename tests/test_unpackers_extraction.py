@@ -9,7 +9,6 @@ import pytest
 from bundle_making import TIME, USER, BundleMaker, digest, make_run, run_python
 from plain_user import PlainUser
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reader import open_bundle
 from rtrace.errors import BundleError, HostileBundleError, TargetError
 from rtrace_unpackers import directories
 from rtrace_unpackers.chroot import UNPACKER
@@ -173,7 +172,7 @@ def test_extraction_follows_no_symlink_even_unchecked(layout: Layout, tmp_path: 
     (top / "out").symlink_to(outside)
     (top / "leading out").symlink_to(outside / "planted")
     contents = [(file, iter([b"x"])) for file in layout.files]
-    with directories.opened(top) as root, pytest.raises(OSError, match=r"Errno (2|17|20|40)\b"):
+    with directories.opened(top) as root, pytest.raises(OSError, match=r"Errno (2|17|20|22|40)\b"):
         extract(layout, contents, root, Ownership(keep=False))
     assert {path.name: path.read_bytes() for path in outside.iterdir()} == {"secret": b"s"}
 
@@ -182,12 +181,8 @@ def test_damaged_content_leaves_nothing_behind(tmp_path: Path) -> None:
     """A bundle whose data is not what its index says is refused in the middle, and there is no target."""
     maker = BundleMaker(tmp_path / "made")
     bundle = maker.write(make_run())
-    with open_bundle(bundle) as opened:
-        offset = next(found.offset for found in opened.entries if found.path == b"/bin/busybox")
-    assert offset is not None
     content = bytearray(bundle.read_bytes())
-    middle = content.rindex(b"\x28\xb5\x2f\xfd") + 5000
-    content[middle] ^= 0xFF
+    content[len(content) // 2] ^= 0xFF  # of the bundle's data, which is nearly all of it
     (tmp_path / "place").mkdir()
     damaged = tmp_path / "damaged.rpz"
     damaged.write_bytes(content)

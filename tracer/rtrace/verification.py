@@ -75,7 +75,7 @@ class Report:
         return ", ".join(f"{self.counts[verdict]} {verdict}" for verdict in VERDICTS if self.counts[verdict])
 
     def to_json(self) -> dict[str, object]:
-        """The report for a program to read. ``path`` is absent for an exit status, and escaped as in the lines."""
+        """Return the report for a program to read; a line without a path is an exit status."""
         return {
             "same": self.same,
             "lines": [

@@ -1,0 +1,145 @@
+"""The unpacker ``docker``: a build context from which any engine makes an image, and that image when one answers.
+
+TARGET/
+  rtrace-target.json        what this is
+  manifest.yml              the runs
+  Dockerfile .dockerignore  how the image is made
+  rootfs.tar                its files: those of the bundle, and a launcher for each run in /.rtrace
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from rtrace.bundle.entry import Entry
+from rtrace.bundle.printable import printable
+from rtrace.bundle.reader import open_bundle
+from rtrace.errors import TargetError
+from rtrace.manifest.model import Run
+from rtrace.progress import SILENT, Progress
+from rtrace.unpacker import Unpacked
+from rtrace_unpackers.docker.dockerfile import FOLDER, IGNORED, PAUSE, ROOTFS, name_launchers, render_dockerfile
+from rtrace_unpackers.docker.elf import build_launcher, build_pause
+from rtrace_unpackers.docker.engine import Engine, choose_engine
+from rtrace_unpackers.docker.rootfs import write_rootfs
+from rtrace_unpackers.docker.target import DockerTarget
+from rtrace_unpackers.layout import plan_layout
+from rtrace_unpackers.placement import build_beside, refuse_existing
+from rtrace_unpackers.state import State, read_manifest, read_state, write_state
+
+NAME = "docker"
+DOCKERS_OWN = (b"/etc/hostname", b"/etc/hosts", b"/etc/mtab", b"/etc/resolv.conf")
+"""Files that Docker replaces by its own in every container, whatever the image holds there."""
+
+
+class DockerUnpacker:
+    """Makes docker targets."""
+
+    name = NAME
+    summary = "a Dockerfile with all files, and the image where an engine answers"
+
+    def plan(self, bundle: Path, target: Path) -> tuple[str, ...]:
+        """Tell what ``unpack`` would write and build."""
+        with open_bundle(bundle) as opened:
+            layout = plan_layout(opened.entries)
+            runs, identity = opened.manifest.runs, opened.identity
+        size = sum(entry.size for entry in layout.files)
+        engine = choose_engine()
+        image = name_image(target, identity)
+        answers = engine.answers()
+        return (
+            f"make {target}",
+            f"write {target / ROOTFS} with {len(layout.files)} files ({size} bytes) and {len(runs)} launchers",
+            f"write {target / 'Dockerfile'}",
+            f"build the image {image} with {engine.name}" if answers else f"build no image: {silence(engine)}",
+        )
+
+    def unpack(self, bundle: Path, target: Path, *, progress: Progress = SILENT) -> Unpacked:
+        """Write a build context in a new folder, and have an engine build the image if one answers."""
+        refuse_existing(target)
+        with open_bundle(bundle) as opened:
+            manifest = opened.manifest
+            if not manifest.runs:
+                raise TargetError(f"{bundle} holds no run to replay")
+            programs = build_programs(manifest.runs)
+            layout = plan_layout(opened.entries)
+            engine = choose_engine()
+            answers = engine.answers()
+            image = name_image(target, opened.identity)
+            if answers:
+                image = choose_free(engine, image)
+            with build_beside(target) as folder:
+                with (folder / ROOTFS).open("xb") as file:
+                    empty = write_rootfs(file, layout, opened.stream_data(), FOLDER, programs, progress=progress)
+                dockerfile = render_dockerfile(manifest.runs, opened.identity)
+                (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8", newline="\n")
+                (folder / ".dockerignore").write_text(IGNORED, encoding="utf-8", newline="\n")
+                facts = {"image": image, "image_is_ours": "yes" if answers else "no"}
+                write_state(folder, State(NAME, opened.identity, facts), manifest)
+                if answers:
+                    engine.build(image, folder)
+            replaced = [entry.path for entry in (*layout.files, *layout.symlinks) if entry.path in DOCKERS_OWN]
+        notes = (*tell_image(engine, image, target, manifest.runs, answers=answers), *tell_limits(replaced, empty))
+        return Unpacked(target, notes)
+
+    def open(self, target: Path) -> DockerTarget:
+        """Open a folder that ``unpack`` made."""
+        state = read_state(target, NAME)
+        if "image" not in state.facts:
+            raise TargetError(f"{target} is damaged: its state names no image; unpack the bundle into another folder")
+        return DockerTarget(target, state, read_manifest(target))
+
+
+def build_programs(runs: Sequence[Run]) -> dict[str, bytes]:
+    """Return the launchers of an image by their paths."""
+    launchers = name_launchers(runs)
+    programs = {launchers[run.id]: build_launcher(run) for run in runs}
+    return {**programs, f"{FOLDER}/{PAUSE}": build_pause(runs[0].architecture)}
+
+
+def name_image(target: Path, identity: str) -> str:
+    """Return the name and tag of a target's image."""
+    words = re.sub(r"[^a-z0-9]+", "-", target.absolute().name.lower()).strip("-")[:64].strip("-")
+    return f"rtrace-{words or 'target'}:{identity[:12]}"
+
+
+def choose_free(engine: Engine, image: str) -> str:
+    """Return a name that no image has yet, so that no two targets share one and lose it to each other."""
+    name, number = image, 1
+    while engine.holds("image", name):
+        number += 1
+        name = f"{image}-{number}"
+    return name
+
+
+def silence(engine: Engine) -> str:
+    """Say that no engine answers."""
+    return f"no engine answers `{engine.name} version`"
+
+
+def tell_image(engine: Engine, image: str, target: Path, runs: Sequence[Run], *, answers: bool) -> tuple[str, ...]:
+    """Say how the image is used, and how it is built when it was not."""
+    hostname = shlex.quote(runs[0].hostname)
+    use = f"`{engine.name} run --rm --network none --hostname {hostname} {image}` replays {runs[0].id}"
+    if answers:
+        return (f"built the image {image}; {use}",)
+    build = f"`{engine.name} build --tag {image} {shlex.quote(str(target))}`"
+    return (f"{silence(engine)}, so no image was built; {build} builds it, and then {use}",)
+
+
+def tell_limits(replaced: Sequence[bytes], empty: Sequence[Entry]) -> tuple[str, ...]:
+    """Say in what a container differs from the machine of the original run."""
+    notes = []
+    if replaced:
+        names = ", ".join(printable(path) for path in replaced)
+        notes.append(f"a container has Docker's own {names}, not the bundle's; the chroot unpacker has the bundle's")
+    if empty:
+        names = ", ".join(printable(entry.path) for entry in empty[:3]) + (" and others" if len(empty) > 3 else "")  # noqa: PLR2004
+        notes.append(f"only the names of {names} were needed: in the image these large files are empty")
+    return tuple(notes)
+
+
+UNPACKER = DockerUnpacker()

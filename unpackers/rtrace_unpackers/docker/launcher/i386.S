@@ -1,0 +1,109 @@
+/* Start a recorded program and be its init, on i386. The parameters have four bytes each. See x86_64.S. */
+        .set    PARAMETERS, 0x400400
+        .set    SIGCHLD, 17
+/* the stack: 0 siginfo (128 bytes), 128 wait status, 132 signal set, 140 program (0 when it has ended); ebp its status */
+        .globl  _start
+_start: sub     $144, %esp
+        mov     PARAMETERS, %ebx
+        mov     $60, %eax                       /* umask */
+        int     $0x80
+        mov     PARAMETERS + 4, %ebx
+        mov     $12, %eax                       /* chdir */
+        int     $0x80
+        test    %eax, %eax
+        js      no_directory
+        movl    $-1, 132(%esp)
+        movl    $-1, 136(%esp)
+        xor     %ebx, %ebx                      /* SIG_BLOCK */
+        call    set_mask
+        mov     $172, %eax                      /* prctl(PR_SET_CHILD_SUBREAPER, 1) */
+        mov     $36, %ebx
+        mov     $1, %ecx
+        int     $0x80
+        mov     $2, %eax                        /* fork */
+        int     $0x80
+        test    %eax, %eax
+        js      no_program
+        jz      child
+        mov     %eax, 140(%esp)
+        xor     %ebp, %ebp
+wait:   mov     $177, %eax                      /* rt_sigtimedwait */
+        lea     132(%esp), %ebx
+        mov     %esp, %ecx
+        xor     %edx, %edx
+        mov     $8, %esi
+        int     $0x80
+        cmp     $SIGCHLD, %eax
+        je      reap
+        test    %eax, %eax
+        js      wait
+        mov     140(%esp), %ebx
+        test    %ebx, %ebx
+        jz      wait
+        cmpl    $0, 8(%esp)                     /* si_code: a terminal told the program itself */
+        jg      wait
+        mov     %eax, %ecx
+        mov     $37, %eax                       /* kill */
+        int     $0x80
+        jmp     wait
+reap:   mov     $7, %eax                        /* waitpid(-1, &status, WNOHANG) */
+        mov     $-1, %ebx
+        lea     128(%esp), %ecx
+        mov     $1, %edx
+        int     $0x80
+        test    %eax, %eax
+        jz      wait
+        js      done                            /* ECHILD: everything has ended */
+        cmp     140(%esp), %eax
+        jne     reap
+        mov     128(%esp), %ebp
+        movl    $0, 140(%esp)
+        jmp     reap
+done:   mov     %ebp, %ebx
+        and     $0x7f, %ebx
+        jnz     killed
+        mov     %ebp, %ebx
+        shr     $8, %ebx
+        and     $0xff, %ebx
+        jmp     exit
+killed: add     $128, %ebx
+exit:   mov     $252, %eax                      /* exit_group */
+        int     $0x80
+set_mask:
+        mov     $175, %eax                      /* rt_sigprocmask */
+        lea     132 + 4(%esp), %ecx             /* 4: the return address */
+        xor     %edx, %edx
+        mov     $8, %esi
+        int     $0x80
+        ret
+child:  movl    $0, 132(%esp)
+        movl    $0, 136(%esp)
+        mov     $2, %ebx                        /* SIG_SETMASK */
+        call    set_mask
+        mov     PARAMETERS + 8, %ebx
+        mov     PARAMETERS + 12, %ecx
+        mov     PARAMETERS + 16, %edx
+        mov     $11, %eax                       /* execve */
+        int     $0x80
+no_program:
+        mov     %eax, %ebp
+        mov     PARAMETERS + 28, %ecx
+        mov     PARAMETERS + 32, %edx
+        call    say
+        mov     $127, %ebx
+        cmp     $-2, %ebp                       /* ENOENT */
+        je      exit
+        cmp     $-20, %ebp                      /* ENOTDIR */
+        je      exit
+        mov     $126, %ebx
+        jmp     exit
+no_directory:
+        mov     PARAMETERS + 20, %ecx
+        mov     PARAMETERS + 24, %edx
+        call    say
+        mov     $125, %ebx
+        jmp     exit
+say:    mov     $4, %eax                        /* write */
+        mov     $2, %ebx
+        int     $0x80
+        ret

@@ -1,0 +1,115 @@
+/* Start a recorded program and be its init, on x86-64. Assembled into machine_code.py; a test compares the two.
+   The parameters lie at 0x400400, eight bytes each: umask, directory, path, argv, envp, and two messages with their
+   lengths (directory cannot be entered; program cannot be executed). See elf.py. */
+        .set    PARAMETERS, 0x400400
+        .set    SIGCHLD, 17
+/* the stack: 0 siginfo (128 bytes), 128 wait status, 136 signal set */
+        .globl  _start
+_start: sub     $152, %rsp
+        mov     PARAMETERS, %edi
+        mov     $95, %eax                       /* umask */
+        syscall
+        mov     PARAMETERS + 8, %rdi
+        mov     $80, %eax                       /* chdir */
+        syscall
+        test    %eax, %eax
+        js      no_directory
+        movq    $-1, 136(%rsp)
+        xor     %edi, %edi                      /* SIG_BLOCK */
+        call    set_mask
+        mov     $157, %eax                      /* prctl(PR_SET_CHILD_SUBREAPER, 1) */
+        mov     $36, %edi
+        mov     $1, %esi
+        syscall
+        mov     $56, %eax                       /* clone(SIGCHLD) */
+        mov     $SIGCHLD, %edi
+        xor     %esi, %esi
+        xor     %edx, %edx
+        xor     %r10d, %r10d
+        xor     %r8d, %r8d
+        syscall
+        test    %eax, %eax
+        js      no_program
+        jz      child
+        mov     %eax, %ebx                      /* the program, 0 when it has ended */
+        xor     %ebp, %ebp                      /* its wait status */
+wait:   mov     $128, %eax                      /* rt_sigtimedwait */
+        lea     136(%rsp), %rdi
+        mov     %rsp, %rsi
+        xor     %edx, %edx
+        mov     $8, %r10d
+        syscall
+        cmp     $SIGCHLD, %eax
+        je      reap
+        test    %eax, %eax
+        js      wait
+        test    %ebx, %ebx
+        jz      wait
+        cmpl    $0, 8(%rsp)                     /* si_code: a terminal told the program itself */
+        jg      wait
+        mov     %eax, %esi
+        mov     %ebx, %edi
+        mov     $62, %eax                       /* kill */
+        syscall
+        jmp     wait
+reap:   mov     $61, %eax                       /* wait4(-1, &status, WNOHANG, 0) */
+        mov     $-1, %rdi
+        lea     128(%rsp), %rsi
+        mov     $1, %edx
+        xor     %r10d, %r10d
+        syscall
+        test    %eax, %eax
+        jz      wait
+        js      done                            /* ECHILD: everything has ended */
+        cmp     %ebx, %eax
+        jne     reap
+        mov     128(%rsp), %ebp
+        xor     %ebx, %ebx
+        jmp     reap
+done:   mov     %ebp, %edi
+        and     $0x7f, %edi
+        jnz     killed
+        mov     %ebp, %edi
+        shr     $8, %edi
+        and     $0xff, %edi
+        jmp     exit
+killed: add     $128, %edi
+exit:   mov     $231, %eax                      /* exit_group */
+        syscall
+set_mask:
+        mov     $14, %eax                       /* rt_sigprocmask */
+        lea     136 + 8(%rsp), %rsi             /* 8: the return address */
+        xor     %edx, %edx
+        mov     $8, %r10d
+        syscall
+        ret
+child:  movq    $0, 136(%rsp)
+        mov     $2, %edi                        /* SIG_SETMASK */
+        call    set_mask
+        mov     PARAMETERS + 16, %rdi
+        mov     PARAMETERS + 24, %rsi
+        mov     PARAMETERS + 32, %rdx
+        mov     $59, %eax                       /* execve */
+        syscall
+no_program:
+        mov     %eax, %ebx
+        mov     PARAMETERS + 56, %rsi
+        mov     PARAMETERS + 64, %rdx
+        call    say
+        mov     $127, %edi
+        cmp     $-2, %ebx                       /* ENOENT */
+        je      exit
+        cmp     $-20, %ebx                      /* ENOTDIR */
+        je      exit
+        mov     $126, %edi
+        jmp     exit
+no_directory:
+        mov     PARAMETERS + 40, %rsi
+        mov     PARAMETERS + 48, %rdx
+        call    say
+        mov     $125, %edi
+        jmp     exit
+say:    mov     $1, %eax                        /* write */
+        mov     $2, %edi
+        syscall
+        ret

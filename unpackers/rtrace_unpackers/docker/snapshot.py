@@ -1,0 +1,119 @@
+"""Tell what a container holds, from the tar that the engine makes of its files; nothing is written to the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import IO
+
+from rtrace.bundle.entry import Entry, FileType, Result
+from rtrace.errors import TargetError
+from rtrace.unpacker import Snapshot
+from rtrace_unpackers.layout import is_provided
+from rtrace_unpackers.snapshot import PART, list_known
+
+ENGINES_OWN = frozenset(
+    {b"/.dockerenv", b"/etc", b"/etc/hostname", b"/etc/hosts", b"/etc/mtab", b"/etc/resolv.conf"}
+    | {b"/run", b"/run/.containerenv"}
+)
+"""What engines put into every container, whatever its image holds there."""
+
+KINDS = {
+    tarfile.REGTYPE: FileType.REGULAR,
+    tarfile.AREGTYPE: FileType.REGULAR,
+    tarfile.LNKTYPE: FileType.REGULAR,
+    tarfile.DIRTYPE: FileType.DIRECTORY,
+    tarfile.SYMTYPE: FileType.SYMLINK,
+    tarfile.FIFOTYPE: FileType.FIFO,
+}
+
+
+def take_snapshot(
+    export: Callable[[], AbstractContextManager[IO[bytes]]],
+    paths: Iterable[bytes],
+    packed: Iterable[Entry],
+    own_folder: bytes,
+) -> Snapshot:
+    """Look at every member of an export, and into those at ``paths``.
+
+    A wanted path may be a hard link to a member that nobody asked for and that went by already: then the export is
+    read once more.
+    """
+    wanted = frozenset(paths)
+    known = list_known(wanted, packed) | ENGINES_OWN
+    reader = Reader(wanted)
+    with export() as stream:
+        reader.read(stream)
+    behind = frozenset(target for target in reader.links.values() if target not in reader.found)
+    if behind:
+        again = Reader(behind)
+        with export() as stream:
+            again.read(stream)
+        reader.found.update(again.found)
+    found = {path: reader.found.get(path, Result("", path, None)) for path in wanted}
+    for path, target in reader.links.items():
+        found[path] = replace(reader.found.get(target, Result("", target, None)), path=path)
+    extra = (path for path in reader.seen - known if not is_provided(path) and not is_below(path, own_folder))
+    return Snapshot(found, tuple(sorted(extra)))
+
+
+def is_below(path: bytes, folder: bytes) -> bool:
+    """Tell whether a path is a folder or in it."""
+    return path == folder or path.startswith(folder + b"/")
+
+
+class Reader:
+    """Reads an export: what is there, what is at the wanted paths, and which of these are hard links to what."""
+
+    def __init__(self, wanted: frozenset[bytes]) -> None:
+        self.wanted = wanted
+        self.seen: set[bytes] = set()
+        self.found: dict[bytes, Result] = {}
+        self.links: dict[bytes, bytes] = {}
+
+    def read(self, stream: IO[bytes]) -> None:
+        """Read all members. Raises TargetError when it is no tar."""
+        try:
+            with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape") as tar:
+                while (member := tar.next()) is not None:
+                    tar.members = []  # type: ignore[attr-defined]  # or the whole list stays in memory
+                    self.note(tar, member)
+        except tarfile.TarError as error:
+            raise TargetError(f"the engine's export of the container cannot be read: {error}") from None
+
+    def note(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        """Note one member."""
+        kind = KINDS.get(member.type, FileType.REGULAR if member.isreg() else None)
+        if kind is None:
+            return
+        path = normalize(member.name)
+        self.seen.add(path)
+        if path not in self.wanted:
+            return
+        if member.islnk():
+            self.links[path] = normalize(member.linkname)
+            return
+        sha256 = hash_member(tar, member) if kind is FileType.REGULAR else None
+        target = member.linkname.encode("utf-8", "surrogateescape") if kind is FileType.SYMLINK else None
+        size = member.size if kind is FileType.REGULAR else 0
+        self.found[path] = Result("", path, kind, member.mode & 0o7777, size, sha256, target)
+
+
+def normalize(name: str) -> bytes:
+    """Return the absolute path of a member's name."""
+    encoded = name.encode("utf-8", "surrogateescape")
+    return b"/" + b"/".join(part for part in encoded.split(b"/") if part not in {b"", b"."})
+
+
+def hash_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
+    """Return the SHA-256 of a member's content."""
+    digest = hashlib.sha256()
+    content = tar.extractfile(member)
+    if content is not None:
+        with content:
+            while part := content.read(PART):
+                digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,142 @@
+"""Write the files of a bundle below a directory.
+
+A bundle is taken for hostile. Its names were checked before (``rtrace.bundle.validation``); here, too, nothing is
+reached but by a descriptor of a directory that was made here, nothing is opened that was there before (O_EXCL), no
+symlink is followed (O_NOFOLLOW), and symlinks are made only when all files are written. There are no device nodes, for
+entries have no word for them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from rtrace.bundle.entry import Entry
+from rtrace.bundle.printable import printable
+from rtrace.errors import BundleError
+from rtrace.progress import SILENT, Progress
+from rtrace_unpackers.directories import Descent
+from rtrace_unpackers.layout import Layout, name_of, parent_of
+from rtrace_unpackers.ownership import Ownership
+
+
+def extract(
+    layout: Layout,
+    contents: Iterable[tuple[Entry, Iterator[bytes]]],
+    root: int,
+    ownership: Ownership,
+    *,
+    progress: Progress = SILENT,
+) -> None:
+    """Write a layout below an empty directory that is open at ``root``.
+
+    ``contents`` brings the content of every file of the layout, in any order. Raises BundleError when it does not, and
+    OSError when the disk refuses.
+    """
+    with Descent(root) as descent:
+        for entry in layout.directories:
+            if entry.path != b"/":
+                os.mkdir(name_of(entry.path), 0o700, dir_fd=descent.enter(parent_of(entry.path)))
+        write_files(layout.files, contents, descent, ownership, progress)
+        for entry in layout.placeholders:
+            write_placeholder(entry, descent, ownership)
+        for entry in layout.links:
+            write_link(entry, descent)
+        for entry in layout.fifos:
+            name, directory = name_of(entry.path), descent.enter(parent_of(entry.path))
+            os.mkfifo(name, 0o600, dir_fd=directory)
+            finish_by_name(name, directory, entry, ownership, is_symlink=False)
+        for entry in layout.symlinks:
+            name, directory = name_of(entry.path), descent.enter(parent_of(entry.path))
+            os.symlink(entry.target or b"", name, dir_fd=directory)
+            finish_by_name(name, directory, entry, ownership, is_symlink=True)
+        for entry in reversed(layout.directories):  # deepest first: to write in a directory changes its time
+            finish(descent.enter(entry.path), entry, ownership)
+
+
+def write_files(
+    files: Iterable[Entry],
+    contents: Iterable[tuple[Entry, Iterator[bytes]]],
+    descent: Descent,
+    ownership: Ownership,
+    progress: Progress,
+) -> None:
+    """Write all regular files that have a content of their own, as their contents come."""
+    wanted = {entry.path: entry for entry in files}
+    progress.start("unpacking", sum(entry.size for entry in wanted.values()))
+    for named, content in contents:
+        entry = wanted.pop(named.path, None)
+        if entry is None:
+            continue
+        descriptor = create(entry, descent)
+        try:
+            written = 0
+            for part in content:
+                write_all(descriptor, part)
+                written += len(part)
+                progress.advance(len(part))
+            if written != entry.size:
+                raise BundleError(f"{printable(entry.path)} has {written} bytes in the bundle instead of {entry.size}")
+            finish(descriptor, entry, ownership)
+        finally:
+            os.close(descriptor)
+    progress.finish()
+    if wanted:
+        raise BundleError(f"the bundle lacks the content of {printable(next(iter(wanted)))}")
+
+
+def write_placeholder(entry: Entry, descent: Descent, ownership: Ownership) -> None:
+    """Write a file of holes."""
+    descriptor = create(entry, descent)
+    try:
+        try:
+            os.ftruncate(descriptor, entry.size)
+        except OSError:
+            raise BundleError(
+                f"{printable(entry.path)} has {entry.size} bytes, more than a file may have on this file system; "
+                "unpack on another one"
+            ) from None
+        finish(descriptor, entry, ownership)
+    finally:
+        os.close(descriptor)
+
+
+def write_link(entry: Entry, descent: Descent) -> None:
+    """Make a further hard link to a file that was written before."""
+    link = entry.link or b""
+    source = os.dup(descent.enter(parent_of(link)))
+    try:
+        directory = descent.enter(parent_of(entry.path))
+        os.link(name_of(link), name_of(entry.path), src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
+    finally:
+        os.close(source)
+
+
+def create(entry: Entry, descent: Descent) -> int:
+    """Make a new file and open it for writing."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(name_of(entry.path), flags, 0o600, dir_fd=descent.enter(parent_of(entry.path)))
+
+
+def write_all(descriptor: int, part: bytes) -> None:
+    """Write bytes, as often as it takes."""
+    rest = memoryview(part)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def finish(descriptor: int, entry: Entry, ownership: Ownership) -> None:
+    """Give an open file its owner, mode and time, in this order: each undoes something of the next."""
+    if ownership.keep:
+        os.fchown(descriptor, entry.uid, entry.gid)
+    os.fchmod(descriptor, ownership.mode_of(entry))
+    os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
+
+
+def finish_by_name(name: bytes, directory: int, entry: Entry, ownership: Ownership, *, is_symlink: bool) -> None:
+    """Give a FIFO or a symlink, which cannot be opened, its owner, mode and time."""
+    if ownership.keep:
+        os.chown(name, entry.uid, entry.gid, dir_fd=directory, follow_symlinks=False)
+    if not is_symlink:
+        os.chmod(name, ownership.mode_of(entry), dir_fd=directory)
+    os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=directory, follow_symlinks=False)

@@ -1,0 +1,121 @@
+"""Carry out the set-up of a replay, in a process that has its namespaces already."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import struct
+
+from rtrace_unpackers.isolation import libc
+from rtrace_unpackers.isolation.libc import MountFlag
+from rtrace_unpackers.isolation.operations import (
+    BringUpLoopback,
+    ChangeDirectory,
+    EnterRoot,
+    Hide,
+    MakeDevice,
+    MakeDirectory,
+    MakeFile,
+    MakeReadOnly,
+    MakeSymlink,
+    Mount,
+    Operation,
+    SetHostname,
+)
+from rtrace_unpackers.isolation.plan import NOTHING_SPECIAL
+
+SIOCSIFFLAGS = 0x8914
+IFF_UP = 1
+
+
+def perform(operation: Operation) -> None:
+    """Carry out one operation. Raises OSError, with the path it failed at where there is one."""
+    match operation:
+        case MakeDirectory(path, mode):
+            make_directory(path, mode)
+        case MakeFile(path):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+        case MakeDevice(path, major, minor):
+            os.mknod(path, stat.S_IFCHR, os.makedev(major, minor))
+            os.chmod(path, 0o666)  # noqa: S103 -- as /dev/null is everywhere
+        case MakeSymlink(path, target):
+            os.symlink(target, path)
+        case Mount():
+            mount(operation)
+        case MakeReadOnly(path):
+            if os.path.lexists(path):
+                libc.mount(path, path, None, MountFlag.BIND | MountFlag.RECURSIVE, None)
+                remount = MountFlag.BIND | MountFlag.REMOUNT | MountFlag.READ_ONLY
+                libc.mount(None, path, None, remount | NOTHING_SPECIAL, None)
+        case Hide(path):
+            hide(path)
+        case ChangeDirectory(path):
+            os.chdir(path)
+        case SetHostname(name):
+            socket.sethostname(os.fsdecode(name))
+        case BringUpLoopback():
+            bring_up_loopback()
+        case EnterRoot():
+            libc.pivot_into(b".")
+
+
+def describe(operation: Operation) -> str:
+    """Say what an operation does, to follow "cannot"."""
+    match operation:
+        case MakeDirectory(path) | MakeFile(path) | MakeDevice(path) | MakeSymlink(path):
+            return f"make {os.fsdecode(path)} in the target"
+        case Mount(target, filesystem=None):
+            return f"bind {os.fsdecode(target)}"
+        case Mount(target, filesystem=bytes(filesystem)):
+            return f"mount {os.fsdecode(filesystem)} on {os.fsdecode(target)}"
+        case MakeReadOnly(path):
+            return f"make {os.fsdecode(path)} read-only"
+        case Hide(path):
+            return f"hide {os.fsdecode(path)}"
+        case ChangeDirectory(path):
+            return f"enter {os.fsdecode(path)}"
+        case SetHostname(name):
+            return f"set the hostname {os.fsdecode(name)}"
+        case BringUpLoopback():
+            return "bring up the loopback device"
+        case _:
+            return "change the root directory"
+
+
+def make_directory(path: bytes, mode: int) -> None:
+    """Make a directory unless it is there; a symlink in its place would lead a mount astray."""
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
+            raise
+
+
+def mount(operation: Mount) -> None:
+    """Mount something; leave out what is optional and refused."""
+    try:
+        libc.mount(operation.source, operation.target, operation.filesystem, operation.flags, operation.data)
+    except OSError:
+        if not operation.optional:
+            raise
+
+
+def hide(path: bytes) -> None:
+    """Mount the null device over a file, an empty read-only file system over a directory."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return
+    if stat.S_ISDIR(mode):
+        libc.mount(b"tmpfs", path, b"tmpfs", NOTHING_SPECIAL | MountFlag.READ_ONLY, b"size=0")
+    else:
+        libc.mount(b"dev/null", path, None, MountFlag.BIND, None)
+
+
+def bring_up_loopback() -> None:
+    """Set the UP flag of ``lo``; see netdevice(7)."""
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        fcntl.ioctl(channel, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", IFF_UP))

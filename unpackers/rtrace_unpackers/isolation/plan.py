@@ -1,0 +1,167 @@
+"""What a replay in namespaces will do, as a value: nothing here touches the system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rtrace.manifest.model import Run
+from rtrace_unpackers.isolation.libc import MountFlag, Namespace
+from rtrace_unpackers.isolation.operations import (
+    BringUpLoopback,
+    ChangeDirectory,
+    EnterRoot,
+    Hide,
+    MakeDevice,
+    MakeDirectory,
+    MakeFile,
+    MakeReadOnly,
+    MakeSymlink,
+    Mount,
+    Operation,
+    SetHostname,
+)
+
+DEVICES = {b"null": (1, 3), b"zero": (1, 5), b"full": (1, 7), b"random": (1, 8), b"urandom": (1, 9), b"tty": (5, 0)}
+"""The devices that every program may use, with their numbers; see Linux's admin-guide/devices.txt."""
+
+DEVICE_LINKS = (
+    (b"fd", b"/proc/self/fd"),
+    (b"stdin", b"/proc/self/fd/0"),
+    (b"stdout", b"/proc/self/fd/1"),
+    (b"stderr", b"/proc/self/fd/2"),
+    (b"ptmx", b"pts/ptmx"),
+)
+
+# A replayed root is uid 0 to these files, whatever its capabilities: through them it would configure the host.
+READ_ONLY_IN_PROC = (b"bus", b"fs", b"irq", b"sys", b"sysrq-trigger")
+HIDDEN_IN_PROC = (b"acpi", b"kcore", b"keys", b"latency_stats", b"scsi", b"sched_debug", b"timer_list")
+HIDDEN_IN_SYS = (b"firmware",)
+
+# CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW, SYS_CHROOT,
+# AUDIT_WRITE, SETFCAP: Docker's default set without MKNOD, since no device cgroup stands behind it here.
+KEPT_CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 29, 31)
+
+NOTHING_SPECIAL = MountFlag.NO_SETUID | MountFlag.NO_DEVICES | MountFlag.NO_EXECUTION
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The user and group, by number, that own a target's files."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is executed in the end, and as whom. ``groups`` is None where they cannot be set (a user namespace)."""
+
+    binary: bytes
+    argv: tuple[bytes, ...]
+    environ: tuple[bytes, ...]
+    workingdir: bytes
+    umask: int
+    uid: int
+    gid: int
+    groups: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """A replay: new namespaces, whom to become before and how ids map in them, the set-up, and the program.
+
+    ``owner`` is None for a replay by root: the ids are the recorded ones, and there is no user namespace.
+    """
+
+    namespaces: Namespace
+    owner: Owner | None
+    setup: tuple[Operation, ...]
+    program: Program
+
+
+def plan_isolation(run: Run, tree: bytes, owner: Owner | None, *, allow_network: bool = False) -> Isolation:
+    """Plan the replay of a run below ``tree``, an absolute path without symlinks.
+
+    With an owner, the replay takes place in a user namespace in which the owner of the tree has the recorded ids.
+    """
+    namespaces = Namespace.MOUNT | Namespace.UTS | Namespace.IPC | Namespace.PID
+    if not allow_network:
+        namespaces |= Namespace.NET
+    if owner is not None:
+        namespaces |= Namespace.USER
+    program = Program(
+        binary=run.binary,
+        argv=run.argv,
+        environ=tuple(name if value is None else name + b"=" + value for name, value in run.environ),
+        workingdir=run.workingdir,
+        umask=run.umask,
+        uid=run.uid,
+        gid=run.gid,
+        groups=run.groups if owner is None else None,
+    )
+    setup = (
+        *plan_root(tree),
+        *plan_devices(as_root=owner is None),
+        *plan_proc(),
+        *plan_sys(),
+        SetHostname(run.hostname.encode("utf-8", "surrogateescape")),
+        *(() if allow_network else (BringUpLoopback(),)),
+        EnterRoot(),
+    )
+    return Isolation(namespaces, owner, setup, program)
+
+
+def plan_root(tree: bytes) -> tuple[Operation, ...]:
+    """Keep mounts from spreading to the host, and make the tree a mount, as pivot_root(2) wants it."""
+    return (
+        Mount(b"/", flags=MountFlag.RECURSIVE | MountFlag.PRIVATE),
+        Mount(tree, source=tree, flags=MountFlag.BIND | MountFlag.RECURSIVE),
+        ChangeDirectory(tree),
+    )
+
+
+def plan_devices(*, as_root: bool) -> tuple[Operation, ...]:
+    """Build a /dev of the few devices that every program may use."""
+    shared_memory = MountFlag.NO_SETUID | MountFlag.NO_DEVICES
+    terminals = MountFlag.NO_SETUID | MountFlag.NO_EXECUTION
+    return (
+        MakeDirectory(b"dev"),
+        Mount(b"dev", b"tmpfs", b"tmpfs", MountFlag.NO_SETUID, b"mode=755,size=64k"),
+        *(step for device in DEVICES for step in plan_device(device, as_root=as_root)),
+        *(MakeSymlink(b"dev/" + name, target) for name, target in DEVICE_LINKS),
+        MakeDirectory(b"dev/pts"),
+        Mount(b"dev/pts", b"devpts", b"devpts", terminals, b"newinstance,ptmxmode=0666,mode=0620"),
+        MakeDirectory(b"dev/shm"),
+        Mount(b"dev/shm", b"shm", b"tmpfs", shared_memory, b"mode=1777"),
+    )
+
+
+def plan_device(device: bytes, *, as_root: bool) -> tuple[Operation, ...]:
+    """Make one device.
+
+    No user namespace lets a device be made, so a user gets the host's own, which they can do nothing to but use. Root
+    gets a fresh one: on the host's own, a replayed `chmod` would be the host's.
+    """
+    path = b"dev/" + device
+    if as_root:
+        return (MakeDevice(path, *DEVICES[device]),)
+    return MakeFile(path), Mount(path, b"/dev/" + device, flags=MountFlag.BIND)
+
+
+def plan_proc() -> tuple[Operation, ...]:
+    """Mount a /proc that shows the replay's processes alone and lets nobody configure the kernel."""
+    return (
+        MakeDirectory(b"proc", 0o555),
+        Mount(b"proc", b"proc", b"proc", NOTHING_SPECIAL),
+        *(MakeReadOnly(b"proc/" + name) for name in READ_ONLY_IN_PROC),
+        *(Hide(b"proc/" + name) for name in HIDDEN_IN_PROC),
+    )
+
+
+def plan_sys() -> tuple[Operation, ...]:
+    """Mount a read-only /sys where the kernel allows it: a user's replay that shares the network has none."""
+    return (
+        MakeDirectory(b"sys", 0o555),
+        Mount(b"sys", b"sysfs", b"sysfs", NOTHING_SPECIAL | MountFlag.READ_ONLY, optional=True),
+        *(Hide(b"sys/" + name) for name in HIDDEN_IN_SYS),
+    )

@@ -1,0 +1,41 @@
+"""Say why a machine refuses namespaces, and what would change that."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+SWITCHES = (
+    ("kernel.unprivileged_userns_clone", "0", "1"),
+    ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    ("user.max_user_namespaces", "0", "15000"),
+)
+REFUSALS = frozenset({errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EUSERS, errno.EINVAL, errno.ENOSYS})
+
+
+def explain_refusal(number: int, doing: str, *, as_root: bool) -> str:
+    """Return the sentence for a refused step of setting up namespaces: what failed, why, and the next step."""
+    failed = f"cannot {doing}: {os.strerror(number)}"
+    if number not in REFUSALS:
+        return failed
+    if as_root:
+        return (
+            f"{failed}; root lacks the rights for it here, as in a container: start the container with "
+            "--privileged, or use the docker unpacker"
+        )
+    for name, refusing, allowing in SWITCHES:
+        if read_switch(name) == refusing:
+            return (
+                f"{failed}; this machine forbids users their own namespaces: have {name} set to {allowing} with "
+                f"`sysctl -w {name}={allowing}`, or replay as root"
+            )
+    return f"{failed}; this machine lets users have no namespaces of their own: replay as root or with docker"
+
+
+def read_switch(name: str) -> str | None:
+    """Return the value of a sysctl, None where the kernel does not have it."""
+    try:
+        with open("/proc/sys/" + name.replace(".", "/"), encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return None

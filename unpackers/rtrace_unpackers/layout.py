@@ -1,0 +1,112 @@
+"""Sort the entries of a bundle into the steps of unpacking them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rtrace.bundle.entry import Entry, FileType
+from rtrace.bundle.printable import printable
+from rtrace.bundle.validation import validate_entries
+from rtrace.errors import HostileBundleError
+
+PROVIDED = {b"/dev": 0o755, b"/proc": 0o555, b"/sys": 0o555}
+"""What a replay mounts over: the mount points, with the modes they get where the bundle has none of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Entries by the step that makes them, each in the order of paths, so that parents come before their children.
+
+    ``directories`` holds also those that the entries need and the bundle does not list, and the mount points.
+    """
+
+    directories: tuple[Entry, ...]
+    files: tuple[Entry, ...]
+    placeholders: tuple[Entry, ...]
+    links: tuple[Entry, ...]
+    fifos: tuple[Entry, ...]
+    symlinks: tuple[Entry, ...]
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Entries by kind, while they are being sorted."""
+
+    directories: dict[bytes, Entry] = field(default_factory=dict)
+    files: list[Entry] = field(default_factory=list)
+    placeholders: list[Entry] = field(default_factory=list)
+    links: list[Entry] = field(default_factory=list)
+    fifos: list[Entry] = field(default_factory=list)
+    symlinks: list[Entry] = field(default_factory=list)
+
+
+def is_provided(path: bytes) -> bool:
+    """Tell whether a path belongs to what a replay mounts: /dev, /proc and /sys."""
+    return any(path == place or path.startswith(place + b"/") for place in PROVIDED)
+
+
+def parent_of(path: bytes) -> bytes:
+    """Return the path of the directory that holds a path; that of / is /."""
+    return path.rpartition(b"/")[0] or b"/"
+
+
+def name_of(path: bytes) -> bytes:
+    """Return the last component of a path."""
+    return path.rpartition(b"/")[2]
+
+
+def plan_layout(entries: Iterable[Entry]) -> Layout:
+    """Sort entries into steps. Raises HostileBundleError for what could reach outside, and nothing is written yet."""
+    ordered = sorted(entries, key=lambda entry: entry.path)
+    validate_entries(ordered)
+    shelf = Shelf()
+    for entry in ordered:
+        put(entry, shelf)
+    for path, mode in PROVIDED.items():
+        place = next((entry for entry in ordered if entry.path == path), None)
+        if place is None:
+            shelf.directories[path] = make_directory(path, mode, "mount point")
+        elif place.type is not FileType.DIRECTORY:
+            raise HostileBundleError(f"the bundle holds {printable(path)} as a {place.type.value}; nothing was written")
+    for path in (*(entry.path for entry in ordered), *PROVIDED):
+        add_ancestors(path, shelf.directories)
+    return Layout(
+        directories=tuple(shelf.directories[path] for path in sorted(shelf.directories)),
+        files=tuple(shelf.files),
+        placeholders=tuple(shelf.placeholders),
+        links=tuple(shelf.links),
+        fifos=tuple(shelf.fifos),
+        symlinks=tuple(shelf.symlinks),
+    )
+
+
+def put(entry: Entry, shelf: Shelf) -> None:
+    """Put an entry where its kind belongs."""
+    match entry.type:
+        case FileType.DIRECTORY:
+            shelf.directories[entry.path] = entry
+        case FileType.SYMLINK:
+            shelf.symlinks.append(entry)
+        case FileType.FIFO:
+            shelf.fifos.append(entry)
+        case FileType.REGULAR if entry.link is not None:
+            shelf.links.append(entry)
+        case FileType.REGULAR if entry.placeholder:
+            shelf.placeholders.append(entry)
+        case FileType.REGULAR:
+            shelf.files.append(entry)
+
+
+def add_ancestors(path: bytes, directories: dict[bytes, Entry]) -> None:
+    """Add the directories that a path needs and nobody listed."""
+    while path != b"/":
+        path = parent_of(path)
+        if path in directories:
+            return
+        directories[path] = make_directory(path, 0o755, "ancestor")
+
+
+def make_directory(path: bytes, mode: int, reason: str) -> Entry:
+    """Return an entry for a directory that the bundle does not list."""
+    return Entry(path, FileType.DIRECTORY, mode, 0, 0, 0, reason=reason)

@@ -1,0 +1,45 @@
+"""Whose the unpacked files are, and what their modes must be so that a replay may do what the run could do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rtrace.bundle.entry import Entry
+from rtrace.manifest.model import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who ran something: a user and all groups, by number."""
+
+    uid: int
+    gids: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Owners and modes of a tree.
+
+    Root keeps both as recorded. Anybody else owns all files of their tree, and in the replay's user namespace all
+    files are the recorded user's own: a file that was somebody else's gets as owner's permissions those that the
+    recorded user had, so that what could not be written cannot be written now.
+    """
+
+    keep: bool
+    people: tuple[Person, ...] = ()
+
+    def mode_of(self, entry: Entry) -> int:
+        """Return the mode for an entry's file."""
+        if self.keep or not self.people or any(person.uid in {0, entry.uid} for person in self.people):
+            return entry.mode
+        allowed = 0
+        for person in self.people:
+            allowed |= entry.mode >> 3 if entry.gid in person.gids else entry.mode
+        return entry.mode & ~0o700 | (allowed & 0o7) << 6
+
+
+def choose_ownership(runs: Iterable[Run], *, as_root: bool) -> Ownership:
+    """Decide for a tree in which these runs are to be replayed."""
+    people = tuple(Person(run.uid, frozenset({run.gid, *run.groups})) for run in runs)
+    return Ownership(keep=as_root, people=people)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from typing import Any
 
 FLUSH_SECONDS = 1.0
@@ -37,19 +36,14 @@ class Journal:
         """Write to an open trace database, which stays the caller's to close."""
         self.connection = connection
         self.pending: dict[str, list[Row]] = {name: [] for name in INSERTS}
-        self.next_flush = time.monotonic() + FLUSH_SECONDS
 
     def flush(self) -> None:
         """Commit every row collected so far in one transaction."""
+        if not any(self.pending.values()):
+            return
         self.connection.execute("BEGIN")
         for name, rows in self.pending.items():
             if rows:
                 self.connection.executemany(INSERTS[name], rows)
                 rows.clear()
         self.connection.execute("COMMIT")
-        self.next_flush = time.monotonic() + FLUSH_SECONDS
-
-    def flush_when_due(self) -> None:
-        """Commit when the last commit was about a second ago."""
-        if time.monotonic() >= self.next_flush:
-            self.flush()

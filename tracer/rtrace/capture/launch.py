@@ -142,8 +142,7 @@ def launch(command: Command, filters: Mapping[Mode, bytes]) -> Launched:
     pid = os.fork()
     if pid == 0:
         ours.close()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL):
                 signal.signal(number, signal.SIG_DFL)
         _become_tracee(command, filters, theirs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import struct
+import threading
 from collections.abc import Callable
 
 from rtrace.capture import kernel
@@ -21,11 +22,11 @@ RESPONSE = struct.Struct("<QqiI")  # struct seccomp_notif_resp: id, val, error, 
 
 
 def make_server(
-    listener: int, architectures: dict[int, Architecture], recorder: Recorder, tree: ProcessTree
+    listener: int, architectures: dict[int, Architecture], recorder: Recorder, tree: ProcessTree, lock: threading.Lock
 ) -> Callable[[], None]:
     """Make the function that serves one notification, with all it needs at hand: this is the hot path.
 
-    ``architectures`` are by their AUDIT_ARCH value.
+    ``architectures`` are by their AUDIT_ARCH value. ``lock`` is held while the books are written.
     """
     with contextlib.suppress(OSError):  # ENOTTY or EINVAL before Linux 6.6
         fcntl.ioctl(listener, kernel.SECCOMP_IOCTL_NOTIF_SET_FLAGS, kernel.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP)
@@ -42,13 +43,14 @@ def make_server(
         except (FileNotFoundError, InterruptedError):
             return  # the caller was killed meanwhile; or a signal came, and the notification still waits
         cookie, tid, _, number, audit, _, *arguments = unpack(request)
-        tracee = tracees.get(tid) or tree.adopt(tid)
-        if number < X32_BIT:
-            observe(tracee, architectures[audit], number, arguments)
-            pack(response, 0, cookie, 0, 0, proceed)
-        else:
-            recorder.refuse_x32(tracee)
-            pack(response, 0, cookie, 0, -ENOSYS, 0)
+        with lock:
+            tracee = tracees.get(tid) or tree.adopt(tid)
+            if number < X32_BIT:
+                observe(tracee, architectures[audit], number, arguments)
+                pack(response, 0, cookie, 0, 0, proceed)
+            else:
+                recorder.refuse_x32(tracee)
+                pack(response, 0, cookie, 0, -ENOSYS, 0)
         try:  # noqa: SIM105 - contextlib.suppress takes a microsecond
             ioctl(listener, send, response)
         except FileNotFoundError:

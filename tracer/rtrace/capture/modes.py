@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import Enum
 
 from rtrace.errors import UsageError
@@ -31,5 +32,10 @@ def choose_modes() -> tuple[Mode, ...]:
         except ValueError:
             names = ", ".join(mode.value for mode in Mode)
             raise UsageError(f"{VARIABLE} is {wanted!r}; set it to one of: {names}, or unset it") from None
-    major, minor = (int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
-    return tuple(Mode) if (major, minor) >= (5, 5) else (Mode.SECCOMP, Mode.STOPS)
+    return tuple(Mode) if kernel_version() >= (5, 5) else (Mode.SECCOMP, Mode.STOPS)
+
+
+def kernel_version() -> tuple[int, int]:
+    """Return the first two numbers of the running kernel's release."""
+    major, minor = re.findall(r"\d+", os.uname().release)[:2]
+    return int(major), int(minor)

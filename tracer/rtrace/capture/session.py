@@ -106,13 +106,13 @@ def follow(
     filters = {
         mode: build_filter(architectures, verdicts[mode]) if mode in verdicts else b"" for mode in choose_modes()
     }
-    with signals_forwarded() as (wake, targets):
+    with signals_forwarded() as targets:
         launched = launch(command, filters)
         targets.append(launched.pid)
         try:
             on_start(launched.mode)
             launched.channel.send(b"go")
-            status = follow_tree(launched, architectures, recorder, tree, wake)
+            status = follow_tree(launched, architectures, recorder, tree)
         finally:
             if launched.listener >= 0:
                 os.close(launched.listener)
@@ -127,13 +127,12 @@ def follow(
 
 
 @contextlib.contextmanager
-def signals_forwarded() -> Iterator[tuple[int, list[int]]]:
+def signals_forwarded() -> Iterator[list[int]]:
     """Pass SIGTERM and SIGHUP on to the traced program; leave the terminal's SIGINT and SIGQUIT to it.
 
-    Yields a descriptor that becomes readable at every signal (SIGCHLD among them), and the list of process ids to
-    pass signals on to. A second SIGTERM kills. A signal that was ignored stays ignored.
+    Yields the list of process ids to pass signals on to. A second signal of the same number kills. A signal that was
+    ignored stays ignored.
     """
-    read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     targets: list[int] = []
     seen: set[int] = set()
 
@@ -144,19 +143,15 @@ def signals_forwarded() -> Iterator[tuple[int, list[int]]]:
                     os.kill(pid, signal.SIGKILL if number in seen else number)
             seen.add(number)
 
-    before = {number: signal.getsignal(number) for number in (*FORWARDED, signal.SIGCHLD)}
+    before = {number: signal.getsignal(number) for number in FORWARDED}
     for number, disposition in before.items():
-        if disposition is not signal.SIG_IGN or number == signal.SIGCHLD:
+        if disposition is not signal.SIG_IGN:
             signal.signal(number, handle)
-    previous = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     try:
-        yield read, targets
+        yield targets
     finally:
-        signal.set_wakeup_fd(previous)
         for number, disposition in before.items():
             signal.signal(number, disposition)
-        os.close(read)
-        os.close(write)
 
 
 def next_row(connection: sqlite3.Connection, table: str) -> int:

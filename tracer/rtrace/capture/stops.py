@@ -47,27 +47,18 @@ class StopHandler:
         self.tracees = tree.tracees
         self.unclaimed: set[int] = set()
 
-    def take_all(self) -> None:
-        """Take every stop and end that waits to be told."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, kernel.WALL | os.WNOHANG)
-            except ChildProcessError:
-                for tid in list(self.tracees.keys() - self.tree.untraced):
-                    self.tree.ended(tid, 0)
-                return
-            if pid == 0:
-                return
-            if not os.WIFSTOPPED(status):
-                self.context.moving.discard(pid)
-                self.tree.ended(pid, status)
-                if pid == self.main:
-                    self.main_status = status
-                continue
+    def take(self, tid: int, status: int) -> None:
+        """Take one answer of waitpid(2): a stop, after which the thread goes on, or an end."""
+        if os.WIFSTOPPED(status):
             with contextlib.suppress(ProcessLookupError):  # killed at any time, also while it is stopped
-                self._take(pid, status >> 16, os.WSTOPSIG(status))
+                self._take_stop(tid, status >> 16, os.WSTOPSIG(status))
+            return
+        self.context.moving.discard(tid)
+        self.tree.ended(tid, status)
+        if tid == self.main:
+            self.main_status = status
 
-    def _take(self, tid: int, event: int, signal_number: int) -> None:
+    def _take_stop(self, tid: int, event: int, signal_number: int) -> None:
         if tid not in self.tracees:  # a child's first stop may come before its parent's fork event
             self.unclaimed.add(tid)
             return

@@ -79,7 +79,7 @@ def connect(database: Path) -> sqlite3.Connection:
     Write-ahead logging without fsync: a killed process loses nothing that was committed (the page cache is the
     kernel's), only a power failure could. See https://www.sqlite.org/pragma.html#pragma_synchronous.
     """
-    connection = sqlite3.connect(database, isolation_level=None)
+    connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
     connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;")
     return connection
 

@@ -16,6 +16,7 @@ PTRACE_POKEUSER = 6
 PTRACE_CONT = 7
 PTRACE_SYSCALL = 24
 PTRACE_GETEVENTMSG = 0x4201
+PTRACE_SETREGSET = 0x4205
 PTRACE_SEIZE = 0x4206
 PTRACE_INTERRUPT = 0x4207
 PTRACE_LISTEN = 0x4208
@@ -107,16 +108,25 @@ def read_syscall(tid: int) -> SyscallStop:
     if libc.ptrace(PTRACE_GET_SYSCALL_INFO, tid, len(buffer), ctypes.addressof(buffer)) == -1:
         raise last_error(f"PTRACE_GET_SYSCALL_INFO of process {tid}")
     operation, audit, _, _, number, *arguments = SYSCALL_INFO.unpack_from(buffer)
-    return SyscallStop(operation in SYSCALL_INFO_ENTRIES, audit, number, arguments)
+    return SyscallStop(operation in SYSCALL_INFO_ENTRIES, audit, number & 0xFFFFFFFF, arguments)
 
 
-def skip_syscall(tid: int, offset: int) -> None:
-    """Let a tracee that is stopped at a call's entry get ENOSYS for it: the call's number becomes -1.
+NUMBER_OFFSET = {"x86_64": 15 * 8, "i686": 11 * 4}
+"""Where struct user holds a stopped call's number, in bytes (ORIG_RAX, ORIG_EAX of sys/reg.h), by machine."""
+NT_ARM_SYSTEM_CALL = 0x404
 
-    ``offset`` is that of the number in struct user, in bytes (ORIG_RAX of sys/reg.h times eight on x86-64).
-    """
-    if libc.ptrace(PTRACE_POKEUSER, tid, offset, -1) == -1:
-        raise last_error(f"PTRACE_POKEUSER of process {tid}")
+
+def skip_syscall(tid: int) -> None:
+    """Let a tracee that is stopped at a call's entry get ENOSYS for it: the call's number becomes -1."""
+    machine = os.uname().machine
+    if machine in NUMBER_OFFSET:
+        result = libc.ptrace(PTRACE_POKEUSER, tid, NUMBER_OFFSET[machine], -1)
+    else:
+        number = ctypes.c_int(-1)
+        vector = (ctypes.c_void_p * 2)(ctypes.addressof(number), ctypes.sizeof(number))
+        result = libc.ptrace(PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, ctypes.addressof(vector))
+    if result == -1:
+        raise last_error(f"skipping a call of process {tid}")
 
 
 def install_filter(program: bytes, *, listening: bool) -> int:

@@ -47,20 +47,27 @@ class Recorder:
         ``arguments`` are the six registers as unsigned numbers. A call whose arguments cannot be read is one that
         the kernel will answer with EFAULT, or whose caller was killed meanwhile: there is nothing to note.
         """
-        call = architecture.calls[number]
         if self.context.moving:
             self.context.moving.discard(tracee.tid)
+        call = architecture.simple.get(number)
         try:
-            if call.action in self.rarer:
+            if call is None:
+                call = architecture.calls[number]
                 self.rarer[call.action](self.context, Request(tracee, architecture, number, call, arguments))
                 return
             flags = call.implied if call.flags is None else arguments[call.flags] & call.mask
             address = arguments[call.path]
             path = tracee.read_string(address) if address else b""
-            if not path and address and not flags & AT_EMPTY_PATH and call.action is not Action.LOOKUP_LINK:
-                return  # ENOENT
-            dirfd = AT_FDCWD if call.dirfd is None else arguments[call.dirfd] & INT_MASK
-            self.note(tracee, call.action, number, flags, dirfd, path)
+            if path[:1] == b"/" and not self.context.rooted:
+                base = b""
+            else:
+                if not path and address and not flags & AT_EMPTY_PATH and call.action is not Action.LOOKUP_LINK:
+                    return  # ENOENT
+                dirfd = AT_FDCWD if call.dirfd is None else arguments[call.dirfd] & INT_MASK
+                base = self.context.base(tracee, dirfd, path)
+            key = (number, flags, base, path)
+            if key not in tracee.process.seen:
+                self.note(tracee, call.action, key)
         except (OSError, ValueError, struct.error):
             return
 
@@ -68,12 +75,9 @@ class Recorder:
         """Note a call of the x32 ABI, which is answered with ENOSYS."""
         self.context.notices.add_x32(self.context.program(tracee))
 
-    def note(self, tracee: Tracee, action: Action, number: int, flags: int, dirfd: int, path: bytes) -> None:
-        """Note a call with one path."""
-        key = (number, flags, self.context.base(tracee, dirfd, path), path)
+    def note(self, tracee: Tracee, action: Action, key: Key) -> None:
+        """Note a call with one path that this process did not make before, or that may mean something else now."""
         process = tracee.process
-        if key in process.seen:
-            return
         uses = self.memory.known.get(key)
         if uses is not None:
             process.seen.add(key)
@@ -112,7 +116,8 @@ class Recorder:
         path = tracee.read_string(arguments[request.call.path])
         if resolve & RESOLVE_IN_ROOT:
             path = path.lstrip(b"/") or b"."
-        self.note(tracee, Action.OPEN, request.number, flags & OPEN_FLAGS, arguments[0] & INT_MASK, path)
+        base = self.context.base(tracee, arguments[0] & INT_MASK, path)
+        self.note(tracee, Action.OPEN, (request.number, flags & OPEN_FLAGS, base, path))
 
 
 def follows(action: Action, flags: int) -> bool:

@@ -26,8 +26,8 @@ from rtrace.capture.tree import ProcessTree
 
 STOP_SIGNALS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 SYSCALL_SIGNAL = signal.SIGTRAP | 0x80  # with PTRACE_O_TRACESYSGOOD
+NO_CALL = 0xFFFFFFFF  # a call that was skipped already
 FORK_EVENTS = (kernel.PTRACE_EVENT_FORK, kernel.PTRACE_EVENT_VFORK, kernel.PTRACE_EVENT_CLONE)
-ORIG_RAX_OFFSET = 15 * 8  # of struct user on x86-64, see sys/reg.h
 
 
 class StopHandler:
@@ -88,11 +88,11 @@ class StopHandler:
         architecture = self.architectures.get(stop.audit)
         if not stop.entering or architecture is None:
             return
-        if stop.number >= X32_BIT:
+        if X32_BIT <= stop.number < NO_CALL:
             self.recorder.refuse_x32(self.tracees[tid])
-            kernel.skip_syscall(tid, ORIG_RAX_OFFSET)
+            kernel.skip_syscall(tid)
         elif stop.number in architecture.refused:
-            kernel.skip_syscall(tid, ORIG_RAX_OFFSET)
+            kernel.skip_syscall(tid)
         elif stop.number in architecture.calls and not is_fstat(architecture, stop):
             self.recorder.observe(self.tracees[tid], architecture, stop.number, stop.arguments)
 

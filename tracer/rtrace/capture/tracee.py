@@ -44,13 +44,19 @@ class Tracee:
 
     def read(self, address: int, size: int) -> bytes:
         """Read from its memory, fewer bytes at an unmapped page. Raises OSError when nothing is mapped there."""
-        if self.memory < 0:
-            self.memory = os.open(f"/proc/{self.tid}/mem", os.O_RDONLY | os.O_CLOEXEC)
-        return os.pread(self.memory, size, address)
+        return os.pread(self.memory if self.memory >= 0 else self.open_memory(), size, address)
+
+    def open_memory(self) -> int:
+        """Open its address space, until ``forget_memory``."""
+        self.memory = os.open(f"/proc/{self.tid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        return self.memory
 
     def read_string(self, address: int, limit: int = PATH_MAX) -> bytes:
         """Read a NUL-terminated string, page by page so as never to touch a page the string does not reach."""
-        data = self.read(address, min(PAGE - address % PAGE, 256))
+        memory = self.memory
+        if memory < 0:
+            memory = self.open_memory()
+        data = os.pread(memory, min(PAGE - address % PAGE, 256), address)
         end = data.find(0)
         if end >= 0:
             return data[:end]

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ class BundleMaker:
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.items: dict[bytes, Item] = {}
+        self.numbers = count()
         for path, uid in ((b"/", 0), (b"/bin", 0), (b"/work", USER)):
             self.directory(path, uid=uid)
         busybox = shutil.which(BUSYBOX)
@@ -75,7 +77,7 @@ class BundleMaker:
 
     def file(self, path: bytes, content: bytes, *, mode: int = 0o644, uid: int = USER) -> None:
         """Add a regular file."""
-        source = self.folder / f"source-{len(self.items)}"
+        source = self.folder / f"source-{next(self.numbers)}"
         source.write_bytes(content)
         self.add(Entry(path, FileType.REGULAR, mode, uid, uid, TIME, len(content)), bytes(source))
 

@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundle_samples import MANIFEST, make_bundle
@@ -139,6 +139,7 @@ def test_a_bundle_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sources", "trace.sqlite3"]
 
 
+@settings(deadline=None)
 @given(
     path=PATHS,
     kind=st.sampled_from([tar.REGULAR, tar.SYMLINK, tar.DIRECTORY, tar.FIFO, tar.HARD_LINK]),
@@ -165,6 +166,7 @@ def test_headers_say_what_they_were_made_from(
     assert member.linkname.encode("utf-8", "surrogateescape") == link
 
 
+@settings(deadline=None)
 @given(
     path=PATHS,
     link=st.none() | PATHS,
@@ -191,6 +193,7 @@ def test_entries_survive_json(
     assert load_entries(line.encode()) == (entry,)
 
 
+@settings(deadline=None)
 @given(path=PATHS, target=st.none() | st.binary(), kind=st.none() | st.sampled_from(FileType), run=st.text())
 def test_results_survive_json(path: bytes, target: bytes | None, kind: FileType | None, run: str) -> None:
     """A line of an index gives back the result that it was made from."""

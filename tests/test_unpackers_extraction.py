@@ -205,9 +205,14 @@ def test_existing_target_is_left_alone(tmp_path: Path) -> None:
 
 def test_interrupted_unpacking_leaves_nothing_behind(tmp_path: Path) -> None:
     """Whatever ends the unpacking, a KeyboardInterrupt too, the half-made folder goes."""
-    with pytest.raises(KeyboardInterrupt), build_beside(tmp_path / "target") as folder:
-        (folder / "half").write_bytes(b"")
-        raise KeyboardInterrupt
+
+    def interrupt() -> None:
+        with build_beside(tmp_path / "target") as folder:
+            (folder / "half").write_bytes(b"")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,6 +1,7 @@
 """Replay in namespaces: the program as it was, in a world that is the bundle's alone, and nothing of it afterwards."""
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -18,7 +20,7 @@ from rtrace.manifest.model import Run
 from rtrace.unpacker import Outcome, Streams
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.isolation import refusal
-from rtrace_unpackers.isolation.libc import Namespace
+from rtrace_unpackers.isolation.libc import MountFlag, Namespace
 from rtrace_unpackers.isolation.operations import BringUpLoopback, EnterRoot, Hide, MakeDevice, Mount, SetHostname
 from rtrace_unpackers.isolation.plan import Owner, plan_isolation
 from rtrace_unpackers.isolation.terminal import build_filter
@@ -31,10 +33,10 @@ Replay = Callable[..., tuple[Outcome, bytes, bytes]]
 def capture(maker: BundleMaker, folder: Path, run: Run, *, allow_network: bool = False) -> tuple[Outcome, bytes, bytes]:
     """Unpack, replay one run, destroy; return how it ended and what it printed."""
     target = UNPACKER.open(
-        UNPACKER.unpack(maker.write(run, name=f"{len(os.listdir(folder))}.rpz"), folder / "t").target
+        UNPACKER.unpack(maker.write(run, name=f"{len(os.listdir(maker.folder))}.rpz"), folder / "t").target
     )
     try:
-        with (folder / "out").open("w+b") as out, (folder / "err").open("w+b") as err, open(os.devnull, "rb") as null:  # noqa: PTH123
+        with (folder / "out").open("w+b") as out, (folder / "err").open("w+b") as err, open(os.devnull, "rb") as null:
             streams = Streams(null.fileno(), out.fileno(), err.fileno())
             outcome = target.run(run, allow_network=allow_network, streams=streams)
             return outcome, (folder / "out").read_bytes(), (folder / "err").read_bytes()
@@ -66,6 +68,7 @@ def replay(maker: BundleMaker, tmp_path: Path) -> Iterator[Replay]:
 REPLAY_AS_USER = """\
 import sys
 from pathlib import Path
+from threading import Thread
 from rtrace_unpackers.chroot import UNPACKER
 target = UNPACKER.open(UNPACKER.unpack(Path(sys.argv[1]), Path(sys.argv[2])).target)
 outcome = target.run(target.runs()[0])
@@ -123,17 +126,30 @@ def test_huge_environment_survives(replay: Replay) -> None:
 
 
 def test_files_with_odd_names_are_worked_on(maker: BundleMaker, tmp_path: Path) -> None:
-    """A program, a working directory and files whose names are no UTF-8 replay, and their changes stay in the target."""
+    """A program, a directory and files whose names are no UTF-8 replay, and their changes stay in the target."""
     folder = b"/caf\xe9 \n'\""
     maker.directory(folder)
     maker.file(folder + b"/in\xff", b"1\n")
     maker.symlink(folder + b"/sh\xfe", b"/bin/busybox")
-    run = make_run(b"cat in* > out\xfe; echo 2 >> in*", binary=folder + b"/sh\xfe", workingdir=folder)
+    run = make_run(
+        b'cat in* > out\xfe; for name in in*; do echo 2 >> "$name"; done', binary=folder + b"/sh\xfe", workingdir=folder
+    )
     target = UNPACKER.open(UNPACKER.unpack(maker.write(run), tmp_path / "target").target)
     assert target.run(run).exit_code == 0
     tree = os.fsencode(target.tree) + folder
     assert Path(os.fsdecode(tree + b"/out\xfe")).read_bytes() == b"1\n"
     assert Path(os.fsdecode(tree + b"/in\xff")).read_bytes() == b"1\n2\n"
+
+
+def test_dynamic_programs_find_their_libraries(maker: BundleMaker, tmp_path: Path) -> None:
+    """Bash and a coreutils program with their loader and libraries replay from the bundle's copies."""
+    for program in (b"/bin/bash", b"/usr/bin/sort"):
+        listed = subprocess.run(["ldd", program], check=True, capture_output=True).stdout
+        for path in {program, *re.findall(rb"(/[^ ]+) \(0x", listed)}:
+            maker.file(path, Path(os.fsdecode(path)).read_bytes(), mode=0o755, uid=0)
+    (tmp_path / "replays").mkdir()
+    run = make_run(argv=(b"bash", b"-c", b"/usr/bin/sort <(printf 'b\\na\\n')"), binary=b"/bin/bash")
+    assert capture(maker, tmp_path / "replays", run) == (Outcome("run1", 0, None), b"a\nb\n", b"")
 
 
 def test_there_is_no_network(replay: Replay) -> None:
@@ -147,14 +163,19 @@ def test_there_is_no_network(replay: Replay) -> None:
     assert (outcome.exit_code, out) == (0, b"hello\n"), err
 
 
+def answer(server: socket.socket) -> None:
+    """Accept one connection and close it."""
+    server.settimeout(60)
+    server.accept()[0].close()
+
+
 def test_network_is_there_on_request(replay: Replay) -> None:
     """With the network allowed, a server on this machine's loopback is reached; without, it is not."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(30)
+        Thread(target=answer, args=(server,), daemon=True).start()
         script = b"busybox nc 127.0.0.1 %d </dev/null" % server.getsockname()[1]
         assert replay(script)[0].exit_code == 1
         assert replay(script, allow_network=True)[0].exit_code == 0
-        server.accept()[0].close()
 
 
 def test_originals_are_out_of_reach(tmp_path: Path, replay: Replay) -> None:
@@ -162,7 +183,7 @@ def test_originals_are_out_of_reach(tmp_path: Path, replay: Replay) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret")
     leaked = os.open(tmp_path, os.O_RDONLY)
-    os.set_inheritable(leaked, True)
+    os.set_inheritable(leaked, True)  # noqa: FBT003 -- it takes no keyword
     try:
         script = b"cat %s /proc/1/root%s /proc/self/fd/%d/secret; ls /; ls /proc/self/fd; ls /proc"
         path = os.fsencode(secret)
@@ -188,11 +209,14 @@ def test_devices_are_the_few_that_programs_use(replay: Replay) -> None:
 def test_replayed_root_cannot_change_the_host(replay: Replay) -> None:
     """A run by root makes no device node, configures no kernel, and changes no device of the host."""
     before = os.stat("/dev/null")
-    script = b"busybox mknod /d b 8 0; echo /x > /proc/sys/kernel/core_pattern; busybox chmod 600 /dev/null; busybox mount -t tmpfs t /work; busybox dmesg; id -u"
+    script = (
+        b"busybox mknod /d b 8 0; echo /x > /proc/sys/kernel/core_pattern; busybox chmod 600 /dev/null;"
+        b"busybox mount -t tmpfs t /work; id -u"
+    )
     _, out, err = replay(script, uid=0, gid=0)
     assert out == b"0\n"
-    assert err.count(b"not permitted") >= 2, err
-    assert b"Read-only file system" in err
+    refusals = (b"/d: Operation not permitted", b"core_pattern: Read-only file system", b"mount: permission denied")
+    assert [refusal for refusal in refusals if refusal not in err] == []
     after = os.stat("/dev/null")
     assert (after.st_mode, after.st_ctime_ns) == (before.st_mode, before.st_ctime_ns)
 
@@ -213,7 +237,7 @@ def test_daemons_are_waited_for(replay: Replay) -> None:
 
 
 def test_nothing_is_mounted_afterwards(maker: BundleMaker, tmp_path: Path) -> None:
-    """The mounts of a replay are gone with it, its mount points are empty, and `destroy` never reaches the host's /dev."""
+    """A replay's mounts are gone with it, its mount points are empty, and `destroy` never reaches the host's /dev."""
     before = Path("/proc/self/mountinfo").read_text()
     devices = sorted(os.listdir("/dev"))
     run = make_run(b"ls /dev /proc >/dev/null")
@@ -278,6 +302,14 @@ def test_plain_user_cannot_write_what_was_not_theirs(maker: BundleMaker, plain_u
     assert printed == "kept"
 
 
+UNPACK = """\
+import sys
+from pathlib import Path
+from rtrace_unpackers.chroot import UNPACKER
+UNPACKER.unpack(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
 @pytest.mark.requires("root")
 def test_root_replays_a_plain_users_target(maker: BundleMaker, plain_user: PlainUser) -> None:
     """Root replays what a user unpacked with that user's rights, so that the tree stays the user's."""
@@ -285,8 +317,7 @@ def test_root_replays_a_plain_users_target(maker: BundleMaker, plain_user: Plain
     run = make_run(b"echo x > new")
     bundle.write_bytes(maker.write(run).read_bytes())
     plain_user.give(bundle)
-    unpack = "import sys; from pathlib import Path; from rtrace_unpackers.chroot import UNPACKER; UNPACKER.unpack(*map(Path, sys.argv[1:]))"
-    run_python(plain_user, unpack, bundle, plain_user.home / "target")
+    run_python(plain_user, UNPACK, bundle, plain_user.home / "target")
     target = UNPACKER.open(plain_user.home / "target")
     assert target.run(run).exit_code == 0
     assert (target.tree / "work/new").stat().st_uid == plain_user.uid
@@ -295,6 +326,7 @@ def test_root_replays_a_plain_users_target(maker: BundleMaker, plain_user: Plain
 REPLAY_AND_TELL = """\
 import sys
 from pathlib import Path
+from threading import Thread
 from rtrace_unpackers.chroot import UNPACKER
 target = UNPACKER.open(Path(sys.argv[1]))
 sys.exit(target.run(target.runs()[0]).exit_status)
@@ -335,7 +367,7 @@ def test_killing_the_caller_kills_everything(maker: BundleMaker, tmp_path: Path)
 
 
 def test_plan_is_a_value() -> None:
-    """The plan of a replay is a value: namespaces, mounts, who and what; equal for equal runs, made without a system."""
+    """A replay's plan is a value: namespaces, mounts, who and what; equal for equal runs, made without a system."""
     as_root = plan_isolation(make_run(), b"/tree", None)
     as_user = plan_isolation(make_run(), b"/tree", Owner(5, 6))
     assert as_root == plan_isolation(make_run(), b"/tree", None)
@@ -343,7 +375,7 @@ def test_plan_is_a_value() -> None:
     assert (as_root.program.groups, as_user.program.groups) == ((USER,), None)
     assert as_root.setup[-1] == EnterRoot()
     assert MakeDevice(b"dev/null", 1, 3) in as_root.setup
-    assert Mount(b"dev/null", b"/dev/null", flags=as_user.setup[1].flags & ~0x4000) in as_user.setup  # type: ignore[union-attr]
+    assert Mount(b"dev/null", b"/dev/null", flags=MountFlag.BIND) in as_user.setup
     assert {SetHostname(b"elsewhere"), BringUpLoopback(), Hide(b"proc/kcore")} <= set(as_root.setup)
     open_to_all = plan_isolation(make_run(), b"/tree", None, allow_network=True)
     assert open_to_all.namespaces ^ as_root.namespaces == Namespace.NET
@@ -416,11 +448,25 @@ def test_replay_cannot_type_into_the_terminal() -> None:
     assert done.stdout.strip() == b"[1, 1, 1, True]"
 
 
-def test_imports_are_cut_off_in_the_replay() -> None:
-    """The modules of the replay import where there is no Linux: nothing of it is called when they are loaded."""
-    program = "import sys; sys.platform = 'darwin'; import rtrace_unpackers.chroot, rtrace_unpackers.docker; from rtrace_unpackers.isolation.replay import check_system\ntry: check_system()\nexcept Exception as error: print(type(error).__name__)"
+IMPORT_ELSEWHERE = """\
+import sys
+sys.platform = "darwin"
+import rtrace_unpackers.chroot, rtrace_unpackers.docker
+from rtrace_unpackers.isolation.replay import check_system
+try:
+    check_system()
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
+def test_modules_load_where_there_is_no_linux() -> None:
+    """The unpackers' modules load on another system, and say there in a sentence what does not work."""
     paths = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(
-        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": paths}, capture_output=True, check=True
+        [sys.executable, "-c", IMPORT_ELSEWHERE],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        check=True,
     )
     assert done.stdout.strip() == b"TargetError"

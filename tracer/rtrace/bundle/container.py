@@ -44,6 +44,8 @@ def find_members(path: Path, file: BinaryIO) -> dict[str, Member]:
         position = offset + size + len(tar.padding(size))
         if position > length:
             raise _cut_off(path)
+        if any(_read_at(file, offset + size, position - offset - size)):
+            raise BundleError(f"{path} is damaged: there is something between {name} and what follows it")
         if size > _LIMITS.get(name, size):
             raise BundleError(f"{path} is refused: {name} is larger than any that rtrace writes")
         found[name] = Member(offset, size)
@@ -54,6 +56,11 @@ def find_members(path: Path, file: BinaryIO) -> dict[str, Member]:
     if end != tar.END:
         raise BundleError(f"{path} is damaged: there is something after its last member")
     return found
+
+
+def _read_at(file: BinaryIO, position: int, length: int) -> bytes:
+    file.seek(position)
+    return file.read(length)
 
 
 def _check_version(path: Path, file: BinaryIO) -> None:

@@ -48,37 +48,44 @@ class Dpkg:
 
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
         """Give the owners of those of the paths that have one; none where there is no dpkg."""
-        claims = self._claim(paths)
-        wanted = frozenset(claims)
+        plain, claims = self._claim(paths)
+        wanted = frozenset(plain | claims.keys())
         found: dict[bytes, bytes] = {}
         for package, content in self._read_lists() if wanted else ():
             for line in _find_lines(content, wanted):
+                if line in plain:
+                    found.setdefault(line, package)
                 name = package.partition(b":")[0]
-                for claim in claims[line]:
+                for claim in claims.get(line, ()):
                     if claim.only in {None, name} and claim.all_but != name:
                         found.setdefault(claim.path, package)
         described = self._describe(set(found.values()))
         return {path: described[package] for path, package in found.items() if package in described}
 
-    def _claim(self, paths: Iterable[bytes]) -> dict[bytes, list[_Claim]]:
-        """Give what to look for in the lists: each path by its names, diversions taken into account."""
+    def _claim(self, paths: Iterable[bytes]) -> tuple[set[bytes], dict[bytes, list[_Claim]]]:
+        """Give what to look for in the lists: paths by their own names, and those that lists may call otherwise."""
         merged = tuple(
             b"/usr/" + folder + b"/" for folder in _MERGED if os.path.islink(os.path.join(self._root, folder))
         )
         diversions = {self._resolve(original, merged): (original, to, by) for original, to, by in self._diversions()}
         diverted = {self._resolve(to, merged): (original, by) for original, to, by in diversions.values()}
+        # These symlinks themselves are what lists know as a folder of everybody's.
+        plain = set(paths) - {b"/" + folder for folder in _MERGED}
         claims: dict[bytes, list[_Claim]] = {}
-        for path in paths:
-            if path[1:] in _MERGED:
-                continue  # the symlink itself, which lists know as a folder of everybody's
-            if path in diverted:
-                original, by = diverted[path]
-                for name in _names(self._resolve(original, merged), merged):
-                    claims.setdefault(name, []).append(_Claim(path, all_but=by))
-            only = diversions[path][2] if path in diversions else None
+        renamed = (*merged, *(place for place, _ in _LINKED))
+        for path in [path for path in plain if path.startswith(renamed) or path.endswith(b".pyc")]:
             for name in _names(path, merged):
-                claims.setdefault(name, []).append(_Claim(path, only=only))
-        return claims
+                claims.setdefault(name, []).append(_Claim(path))
+        for path in plain & diverted.keys():
+            original, by = diverted[path]
+            for name in _names(self._resolve(original, merged), merged):
+                claims.setdefault(name, []).append(_Claim(path, all_but=by))
+        for path in plain & diversions.keys():
+            plain.remove(path)
+            for name in _names(path, merged):
+                others = [claim for claim in claims.get(name, ()) if claim.path != path]
+                claims[name] = [*others, _Claim(path, only=diversions[path][2])]
+        return plain, claims
 
     @staticmethod
     def _resolve(name: bytes, merged: tuple[bytes, ...]) -> bytes:
@@ -135,7 +142,7 @@ def _fields(paragraph: bytes) -> dict[bytes, bytes]:
 
 
 def _names(path: bytes, merged: tuple[bytes, ...]) -> Iterator[bytes]:
-    """Give the names by which a list may have a path."""
+    """Give the names by which a list may have a path, its own among them."""
     yield path
     if path.startswith(merged):
         yield path[len(b"/usr") :]

@@ -27,6 +27,8 @@ _PROGRAM_SUFFIXES = frozenset(
     b" cuh f for f77 f90 f95 f03 f08 mod s asm hs ml mli ex exs erl cs vb php swift mk mak cmake ninja make smk nf wdl"
     b" cwl".split()
 )
+_COMPILED = (b".pyc", b".pyo", b".o", b".lo", b".gch")
+"""What a compiler leaves on its way to something else."""
 _PROGRAM_NAMES = frozenset(
     b"makefile gnumakefile cmakelists.txt snakefile rakefile dockerfile meson.build configure pyvenv.cfg pyproject.toml"
     b" setup.cfg package.json package-lock.json".split()
@@ -36,7 +38,7 @@ _PROGRAM_FOLDERS = (
     b".egg-info/",
 )  # fmt: skip
 _HIDDEN = re.compile(rb"/\.[^/]")
-_UNNAMEABLE = re.compile(r"[\x00-\x20:/\x7f-\xa0\\]+")
+_UNNAMEABLE = re.compile(r"[\x00-\x20:/\x7f-\xa0\\\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
 
 _MOST_NAMES = 100
 """Files that are named as inputs, or as outputs."""
@@ -76,7 +78,7 @@ def name_files(
         and not is_program(before.path)
     ]
     outputs = sorted(path for path in _find_outputs(world, results, uses) if is_personal(path))
-    outputs = limit([path for path in outputs if not path.endswith((b".pyc", b".pyo"))])
+    outputs = limit([path for path in outputs if not path.endswith(_COMPILED)])
     inputs = limit(inputs)
     names = choose_names(sorted({*inputs, *outputs}))
 
@@ -140,7 +142,7 @@ def _find_outputs(
 
 
 def choose_names(paths: Sequence[bytes]) -> dict[bytes, str]:
-    """Give each path a name of its own: its last part; where that is not unique, the folder's before it, or a number."""
+    """Give each path a name of its own: its last part, the folder before it where that is not unique, or a number."""
     counts: dict[str, int] = {}
     for path in paths:
         name = clean_name(path.rpartition(b"/")[2])

@@ -33,8 +33,7 @@ def translate(pattern: bytes) -> bytes:
     """Write a pattern as a regular expression for the beginning of a path."""
     if not pattern.startswith(b"/"):
         pattern = b"/**/" + pattern
-    pattern = pattern.rstrip(b"/") or b"/"
-    return b"".join(map(_translate_token, _TOKEN.findall(pattern)))
+    return b"".join(map(_translate_token, _TOKEN.findall(pattern.rstrip(b"/"))))
 
 
 def fixed_beginning(pattern: bytes) -> bytes:

@@ -38,16 +38,19 @@ def build_tree(
     links = _join_links(choices)
     tree: dict[bytes, Item] = {}
     misplaced: list[tuple[bytes, str]] = []
+    previous: bytes | None = None
     for choice in choices:
         path = choice.before.path
         problem = path_problem(path)
         if problem is None and choice.before.type == "symlink" and not choice.before.target:
             problem = "a symlink that could not be read"
-        if problem is None:
+        folder = path.rpartition(b"/")[0]
+        if problem is None and folder != previous:
             problem = _put_ancestors(tree, path)
         if problem is not None:
             misplaced.append((path, problem))
             continue
+        previous = folder
         tree[path] = _make_item(choice, links.get(path), packages.get(path), snapshots)
     for path in directories:
         if not _put_ancestors(tree, path) and path not in tree:
@@ -56,7 +59,7 @@ def build_tree(
 
 
 def _make_item(choice: Choice, head: Before | None, package: str | None, snapshots: bytes) -> Item:
-    """Make one item; ``head`` is the first name of the same file, whose content is packed; None if there is no other."""
+    """Make one item; ``head`` is the first name of the same file, which holds the content; None if it has no other."""
     before, reason, placeholder = choice
     if head is None:
         head = before
@@ -104,7 +107,10 @@ def _put_ancestors(tree: dict[bytes, Item], path: bytes) -> str | None:
 
 
 def _look_up(path: bytes, reason: str) -> Entry:
-    """Make the entry of a directory as it is now; as an ordinary one when it is gone."""
+    """Make the entry of a directory as it is now; as an ordinary one when it is gone.
+
+    Its time is no fact of the trace, and packing itself may change it (the bundle may be written there): it is 0.
+    """
     try:
         state = os.lstat(path)
     except OSError:
@@ -112,7 +118,7 @@ def _look_up(path: bytes, reason: str) -> Entry:
     if state is None or not S_ISDIR(state.st_mode):
         return Entry(path, FileType.DIRECTORY, 0o755, 0, 0, 0, reason=reason)
     mode = S_IMODE(state.st_mode)
-    return Entry(path, FileType.DIRECTORY, mode, state.st_uid, state.st_gid, state.st_mtime_ns, reason=reason)
+    return Entry(path, FileType.DIRECTORY, mode, state.st_uid, state.st_gid, 0, reason=reason)
 
 
 def _join_links(choices: Iterable[Choice]) -> dict[bytes, Before]:

@@ -1,0 +1,134 @@
+"""Every trick by which entries could reach outside a target is refused, each with its own sentence."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtrace.bundle.entry import Entry, FileType, Result
+from rtrace.bundle.validation import path_problem, validate_entries, validate_results
+from rtrace.errors import HostileBundleError
+
+ROOT = Entry(b"/", FileType.DIRECTORY, 0o755, 0, 0, 0)
+FOLDER = Entry(b"/a", FileType.DIRECTORY, 0o755, 0, 0, 0)
+FILE = Entry(b"/a/f", FileType.REGULAR, 0o644, 0, 0, 0, 3, "a" * 64, offset=512)
+LINK = Entry(b"/a/l", FileType.SYMLINK, 0o777, 0, 0, 0, target=b"/etc/passwd")
+HARD = Entry(b"/a/h", FileType.REGULAR, 0o644, 0, 0, 0, 3, "a" * 64, link=b"/a/f")
+
+TRICKS = {
+    "a relative path": ([replace(FILE, path=b"a/f")], "not absolute"),
+    "an empty path": ([replace(FILE, path=b"")], "an empty path"),
+    "a path that climbs": ([replace(FILE, path=b"/a/../../etc/passwd")], r"climbs with '\.\.'"),
+    "a path that ends in ..": ([replace(FILE, path=b"/a/..")], r"climbs with '\.\.'"),
+    "a dot": ([replace(FILE, path=b"/a/./f")], "not normalised"),
+    "two slashes": ([replace(FILE, path=b"//a")], "not normalised"),
+    "a slash at the end": ([replace(FILE, path=b"/a/")], "not normalised"),
+    "a NUL": ([replace(FILE, path=b"/a\0b")], "NUL byte"),
+    "a very long path": ([replace(FILE, path=b"/a" * 2100)], "longer than 4095"),
+    "a very long name": ([replace(FILE, path=b"/" + b"a" * 256)], "name longer than 255"),
+    "a path twice": ([FOLDER, FILE, FILE], "/a/f twice"),
+    "paths out of order": ([replace(FOLDER, path=b"/b"), FOLDER], "/a out of order"),
+    "a file below a symlink": ([replace(LINK, path=b"/a"), FILE], "below /a, which is not a directory"),
+    "a file far below a symlink": (
+        [replace(LINK, path=b"/a"), replace(FILE, path=b"/a/b/c/d")],
+        "below /a, which is not a directory",
+    ),
+    "a file below a file": ([replace(FILE, path=b"/a"), FILE], "below /a, which is not a directory"),
+    "a file below a FIFO": ([Entry(b"/a", FileType.FIFO, 0, 0, 0, 0), FILE], "below /a, which is not a directory"),
+    "a root that is a symlink": ([replace(LINK, path=b"/")], "/ as something other than a directory"),
+    "a hard link to nothing": ([FOLDER, HARD], "no regular file before it"),
+    "a hard link to what comes later": ([replace(HARD, path=b"/a/a"), FILE], "no regular file before it"),
+    "a hard link to a symlink": (
+        [replace(LINK, path=b"/a/b"), replace(HARD, link=b"/a/b")],
+        "no regular file before it",
+    ),
+    "a hard link to a hard link": (
+        [FILE, HARD, replace(HARD, path=b"/a/i", link=b"/a/h")],
+        "no regular file before it",
+    ),
+    "a hard link out": ([FILE, replace(HARD, link=b"/../etc/passwd")], "hard link with a path that climbs"),
+    "a relative hard link": ([FILE, replace(HARD, link=b"etc/passwd")], "hard link with a path that is not absolute"),
+    "a hard link to another content": ([FILE, replace(HARD, sha256="b" * 64)], "whose content is another"),
+    "a hard link with content": ([FILE, replace(HARD, offset=0)], "content of its own"),
+    "a directory that is a hard link": ([replace(FOLDER, link=b"/b")], "hard link, though it is no regular file"),
+    "a mode with a file type in it": ([replace(FILE, mode=0o120777)], "the mode 0o120777"),
+    "a negative mode": ([replace(FILE, mode=-1)], "the mode"),
+    "a negative size": ([replace(FILE, size=-1)], "a size of -1 bytes"),
+    "a size beyond any file": ([replace(FILE, size=1 << 63)], "a size of"),
+    "a directory with a size": ([replace(FOLDER, size=1)], "a size, though"),
+    "a directory with content": ([replace(FOLDER, offset=1)], "content, though"),
+    "a negative owner": ([replace(FILE, uid=-1)], "the owner"),
+    "the owner that chown takes for no change": ([replace(FILE, gid=(1 << 32) - 1)], "the owner"),
+    "a time beyond 64 bits": ([replace(FILE, mtime_ns=1 << 63)], "a time"),
+    "a symlink to nothing": ([replace(LINK, target=None)], "a symlink to nothing"),
+    "a symlink to the empty path": ([replace(LINK, target=b"")], "a symlink to nothing"),
+    "a symlink with a NUL": ([replace(LINK, target=b"a\0b")], "NUL byte in a symlink's target"),
+    "a symlink that is very long": ([replace(LINK, target=b"a" * 4096)], "target longer than 4095"),
+    "a file with a target": ([replace(FILE, target=b"a")], "target, though it is no symlink"),
+    "a directory with a target": ([replace(FOLDER, target=b"a")], "target, though it is no symlink"),
+    "a file without digest": ([replace(FILE, sha256=None)], "no proper SHA-256"),
+    "a digest that is none": ([replace(FILE, sha256="A" * 64)], "no proper SHA-256"),
+    "a file without a place": ([replace(FILE, offset=None)], "content at no place"),
+    "a negative offset": ([replace(FILE, offset=-1)], "content at no place"),
+    "a placeholder with content": ([replace(FILE, placeholder=True)], "though it is a placeholder"),
+    "a folder as placeholder": ([replace(FOLDER, placeholder=True)], "mark of a placeholder"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(TRICKS))
+def test_tricks_are_refused(name: str) -> None:
+    """The trick is refused, in words of its own."""
+    entries, sentence = TRICKS[name]
+    with pytest.raises(HostileBundleError, match=sentence):
+        validate_entries(entries)
+
+
+def test_harmless_entries_pass() -> None:
+    """What a writer writes is accepted: symlinks may point anywhere, hard links follow what they link to."""
+    after = replace(FOLDER, path=b"/b")
+    validate_entries([ROOT, FOLDER, FILE, HARD, LINK, after, replace(FILE, path=b"/b/..b")])
+
+
+def test_a_neighbour_of_a_file_is_not_below_it() -> None:
+    """Names that begin like a file's are no trick."""
+    validate_entries([replace(FILE, path=b"/a"), replace(FILE, path=b"/a-b"), replace(FILE, path=b"/ab")])
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([b"", b".", b"..", b"a", b".a", b"..a", b"a\0", b"b" * 255, b"b" * 256]), max_size=6))
+def test_path_problem_agrees_with_its_definition(parts: list[bytes]) -> None:
+    """A path is proper when it is / or every part of it is a name that a file can have."""
+    path = b"/" + b"/".join(parts)
+    names_are_proper = all(
+        part not in {b"", b".", b".."} and b"\0" not in part and len(part) <= 255 for part in path[1:].split(b"/")
+    )
+    assert (path_problem(path) is None) == (path == b"/" or names_are_proper)
+
+
+RESULT = Result("run1", b"/out", FileType.REGULAR, 0o644, 3, "a" * 64)
+
+
+@pytest.mark.parametrize(
+    "results, sentence",
+    [
+        ([replace(RESULT, run="run9")], "does not know"),
+        ([replace(RESULT, path=b"out")], "not absolute"),
+        ([RESULT, RESULT], "twice or out of order"),
+        ([replace(RESULT, run="run2"), RESULT], "twice or out of order"),
+        ([replace(RESULT, mode=0o10000)], "the mode"),
+        ([replace(RESULT, size=-1)], "a size"),
+        ([replace(RESULT, sha256="x")], "improper SHA-256"),
+        ([replace(RESULT, target=b"x")], "no symlink"),
+        ([replace(RESULT, type=FileType.SYMLINK, sha256=None)], "a symlink to nothing"),
+    ],
+)
+def test_results_are_checked(results: list[Result], sentence: str) -> None:
+    """A result is for a known run and a proper path, in order, with attributes that such a file can have."""
+    with pytest.raises(HostileBundleError, match=sentence):
+        validate_results(results, ["run1", "run2"])
+
+
+def test_proper_results_pass() -> None:
+    """Runs in the manifest's order, paths sorted within each; what is gone has no type."""
+    validate_results([RESULT, Result("run1", b"/p", None), replace(RESULT, run="run2")], ["run1", "run2"])

@@ -1,0 +1,149 @@
+"""A manifest says the same after it was written and read again, whatever bytes are in it."""
+
+import string
+from dataclasses import replace
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bundle_samples import MANIFEST, RUN
+from rtrace.manifest.load import load
+from rtrace.manifest.model import Folder, Manifest, NamedFile, Notice, Package, Run
+from rtrace.manifest.render import render
+from rtrace.manifest.scalars import byte_string
+
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+NAME = TEXT.filter(bool)
+BYTES = st.one_of(st.binary(), TEXT.map(str.encode)).map(lambda value: value.replace(b"\0", b""))
+PATH = BYTES.map(lambda value: b"/" + value)
+COUNT = st.integers(0, 10**18)
+TIME = st.floats(allow_nan=False, allow_infinity=False)
+VARIABLE = st.tuples(BYTES.map(lambda name: name.replace(b"=", b"")), st.none() | BYTES)
+RUNS = st.builds(
+    Run,
+    id=NAME,
+    argv=st.lists(BYTES, min_size=1).map(tuple),
+    binary=PATH,
+    workingdir=PATH,
+    environ=st.lists(VARIABLE).map(tuple),
+    uid=COUNT,
+    gid=COUNT,
+    groups=st.lists(COUNT).map(tuple),
+    umask=st.integers(0, 0o7777),
+    hostname=TEXT,
+    architecture=TEXT,
+    system=st.tuples(TEXT, TEXT),
+    distribution=st.tuples(TEXT, TEXT),
+    started=TIME,
+    finished=st.none() | TIME,
+    exit_code=st.none() | st.integers(-(10**9), 10**9),
+    signal=st.none() | COUNT,
+)
+
+
+@st.composite
+def named_files(draw: st.DrawFn, runs: tuple[Run, ...]) -> tuple[NamedFile, ...]:
+    """Files with names that are unique, used by runs that there are."""
+    names = draw(st.lists(NAME, unique=True, max_size=3))
+    users = st.lists(st.sampled_from([run.id for run in runs])).map(tuple) if runs else st.just(())
+    return tuple(NamedFile(name, draw(PATH), draw(users)) for name in names)
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> Manifest:
+    """Any manifest."""
+    runs = tuple(draw(st.lists(RUNS, max_size=2, unique_by=lambda run: run.id)))
+    digest = st.text(string.hexdigits[:16], min_size=64, max_size=64)
+    packages = st.builds(Package, TEXT, TEXT, TEXT, TEXT, COUNT, COUNT, st.booleans())
+    return Manifest(
+        rtrace=draw(TEXT),
+        runs=runs,
+        inputs=draw(named_files(runs)),
+        outputs=draw(named_files(runs)),
+        packages=tuple(draw(st.lists(packages, max_size=2))),
+        exclude=tuple(draw(st.lists(BYTES, max_size=2))),
+        include=tuple(draw(st.lists(PATH, max_size=2))),
+        notices=tuple(draw(st.lists(st.builds(Notice, TEXT, TEXT, TEXT), max_size=2))),
+        digests=draw(st.dictionaries(NAME, digest, max_size=2)),
+        folders=tuple(draw(st.lists(st.builds(Folder, PATH, COUNT, COUNT), max_size=2))),
+    )
+
+
+@settings(deadline=None)
+@given(manifests())
+def test_load_is_the_inverse_of_render(manifest: Manifest) -> None:
+    """Arguments, environments, paths and texts of any bytes come back; so do empty lists and absent times."""
+    assert load(render(manifest)) == manifest
+
+
+@settings(deadline=None)
+@given(manifests())
+def test_others_read_the_same(manifest: Manifest) -> None:
+    """PyYAML's own loader takes what is rendered for strings, numbers and bytes just as rtrace does."""
+    found = yaml.safe_load(render(manifest))
+    assert found["version"] == 1
+    assert found["rtrace"] == manifest.rtrace
+    for run, expected in zip(found["runs"], manifest.runs, strict=True):
+        assert run["id"] == expected.id
+        assert [as_bytes(item) for item in run["argv"]] == list(expected.argv)
+        assert run["uid"] == expected.uid
+        assert run["umask"] == f"{expected.umask:04o}"
+        assert run["hostname"] == expected.hostname
+        if isinstance(run["environ"], dict):
+            assert [(as_bytes(name), as_bytes(value)) for name, value in run["environ"].items()] == list(
+                expected.environ
+            )
+    assert [notice["what"] for notice in found.get("notices", [])] == [notice.what for notice in manifest.notices]
+    assert [package["pack"] for package in found["packages"]] == [package.pack for package in manifest.packages]
+
+
+def as_bytes(value: str | bytes) -> bytes:
+    """Give the bytes of a scalar."""
+    return value if isinstance(value, bytes) else value.encode()
+
+
+@settings(deadline=None)
+@given(BYTES)
+def test_a_byte_string_stays_on_one_line(value: bytes) -> None:
+    """However odd, a byte string is written on one line, without anything that a terminal acts upon."""
+    written = byte_string(value)
+    assert len(written.splitlines()) == 1
+    assert not any(char < " " or "\x7f" <= char <= "\x9f" for char in written)
+
+
+def test_the_file_reads_as_it_was_written() -> None:
+    """Rendering twice gives the same text, and so does rendering what was read."""
+    assert render(load(render(MANIFEST))) == render(MANIFEST)
+
+
+def test_a_manifest_is_short_and_commented() -> None:
+    """A run is shown the way a person writes it: plain words plain, the rest in quotes, the environment a mapping."""
+    run = replace(RUN, environ=((b"PATH", b"/usr/bin"), (b"LANG", b"C")), argv=(b"./run.sh", b"--level", b"3", b"no"))
+    text = render(
+        Manifest(
+            "0.1.0",
+            (run,),
+            inputs=(NamedFile("data.csv", b"/home/u/data.csv", ("run1",)),),
+            packages=(Package("libc6", "2.36-9", "amd64", "dpkg", 3, 2168260),),
+            folders=(Folder(b"/home/u", 2, 12_345),),
+        )
+    )
+    lines = text.splitlines()
+    assert '    argv: [./run.sh, --level, "3", "no"]' in lines or '    argv: [./run.sh, "--level", "3", "no"]' in lines
+    assert '      LANG: "C"' in lines
+    assert "  - {name: data.csv, path: /home/u/data.csv, runs: [run1]}" in lines
+    assert (
+        '  - {name: libc6, version: "2.36-9", architecture: amd64, manager: dpkg, files: 3, size: 2168260, pack: true}'
+    ) in lines
+    assert "#         2 files   12.3 kB  /home/u" in lines
+    assert "exclude: []" in lines
+    assert "digests" not in text
+
+
+def test_an_environment_that_is_no_mapping_is_a_list() -> None:
+    """A name that comes twice, or an item without =, keeps its place and its form."""
+    run = replace(RUN, environ=((b"A", b"1"), (b"A", b"2"), (b"B", None), (b"", b"x")))
+    text = render(Manifest("0.1.0", (run,)))
+    assert '      - "A=1"\n      - "A=2"\n      - B\n      - "=x"\n' in text
+    assert load(text).runs == (run,)

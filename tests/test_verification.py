@@ -1,0 +1,247 @@
+"""Verification: a replay compared with the original run, a line for each thing that was compared."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bundle_making import BundleMaker, digest, make_run, wrote
+from rtrace.bundle.entry import FileType, Result
+from rtrace.errors import TargetError
+from rtrace.unpacker import Outcome, Snapshot, Unpacker
+from rtrace.verification import Line, Report, compare, compare_result, compare_status, verify_bundle
+from rtrace_unpackers.chroot import UNPACKER as CHROOT
+from rtrace_unpackers.chroot import ChrootTarget
+from rtrace_unpackers.docker import UNPACKER as DOCKER
+
+FILE = wrote(b"/out", b"content")
+
+
+@pytest.mark.parametrize(
+    "expected, found, line",
+    [
+        (FILE, FILE, Line("same", "run1", b"/out")),
+        (FILE, replace(FILE, run="", mode=0o4644), Line("same", "run1", b"/out")),
+        (FILE, None, Line("missing", "run1", b"/out")),
+        (FILE, Result("", b"/out", None), Line("missing", "run1", b"/out")),
+        (FILE, replace(FILE, mode=0o600), Line("different", "run1", b"/out", "mode 0600 instead of 0644")),
+        (
+            FILE,
+            replace(FILE, size=9, mode=0),
+            Line("different", "run1", b"/out", "9 bytes instead of 7; mode 0000 instead of 0644"),
+        ),
+        (FILE, Result("", b"/out", FileType.FIFO), Line("different", "run1", b"/out", "a FIFO instead of a file")),
+        (
+            replace(FILE, sha256=None),
+            FILE,
+            Line("unknown", "run1", b"/out", "the bundle does not hold the original's digest"),
+        ),
+        (replace(FILE, sha256=None, size=1), FILE, Line("different", "run1", b"/out", "7 bytes instead of 1")),
+        (Result("run1", b"/out", None), Result("", b"/out", None), Line("same", "run1", b"/out")),
+        (
+            Result("run1", b"/out", None),
+            FILE,
+            Line("extra", "run1", b"/out", "it is still there, and the original run removed it"),
+        ),
+        (
+            Result("run1", b"/out", FileType.SYMLINK, target=b"a\xff"),
+            Result("", b"/out", FileType.SYMLINK, target=b"b\n"),
+            Line("different", "run1", b"/out", "leads to b\\n instead of a\\xff"),
+        ),
+        (
+            Result("run1", b"/out", FileType.DIRECTORY, 0o755),
+            Result("", b"/out", FileType.DIRECTORY, 0o700),
+            Line("same", "run1", b"/out"),
+        ),
+    ],
+)
+def test_results_are_compared(expected: Result, found: Result | None, line: Line) -> None:
+    """Type, permissions, size, content and symlink target are compared; what is not known is not the same."""
+    assert compare_result(expected, found) == line
+
+
+def test_other_content_of_the_same_size_differs() -> None:
+    """One changed byte is a difference, told with both digests."""
+    line = compare_result(FILE, wrote(b"/out", b"Content"))
+    assert (line.verdict, digest(b"content") in line.detail, digest(b"Content") in line.detail) == (
+        "different",
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    "code, number, outcome, line",
+    [
+        (3, None, Outcome("run1", 3, None), Line("same", "run1", None)),
+        (0, None, Outcome("run1", 1, None), Line("different", "run1", None, "1 instead of 0")),
+        (None, 9, Outcome("run1", None, 9), Line("same", "run1", None)),
+        (None, 9, Outcome("run1", 137, None), Line("same", "run1", None)),
+        (
+            None,
+            None,
+            Outcome("run1", 0, None),
+            Line("unknown", "run1", None, "0; the end of the original run was not seen"),
+        ),
+    ],
+)
+def test_exit_statuses_are_compared(code: int | None, number: int | None, outcome: Outcome, line: Line) -> None:
+    """Exit statuses are compared as a shell shows them; an end that nobody saw is not the same as anything."""
+    assert compare_status(make_run(exit_code=code, signal=number), outcome) == line
+
+
+def test_what_a_replay_provides_is_not_compared() -> None:
+    """Results below /dev, /proc and /sys have no line: a replay has its own, and they are gone afterwards."""
+    results = [wrote(path, b"") for path in (b"/dev/shm/x", b"/proc/self/comm", b"/sys/x", b"/device")]
+    lines = list(compare(make_run(), Outcome("run1", 0, None), results, Snapshot()))
+    assert [line.path for line in lines] == [None, b"/device"]
+
+
+def test_report_sums_up() -> None:
+    """A report is the same only when every line is; it can be read by people and by programs."""
+    lines = (
+        Line("same", "run1", None),
+        Line("missing", "run1", b"/a\xff\n"),
+        Line("different", "run1", b"/b", "9 bytes instead of 7"),
+    )
+    report = Report(lines)
+    assert (report.same, report.summary) == (False, "1 same, 1 different, 1 missing")
+    assert [line.text for line in lines] == ["exit status of run1", "/a\\xff\\n", "/b: 9 bytes instead of 7"]
+    assert report.to_json() == {
+        "same": False,
+        "lines": [
+            {"verdict": "same", "run": "run1"},
+            {"verdict": "missing", "run": "run1", "path": "/a\\xff\\n"},
+            {"verdict": "different", "run": "run1", "path": "/b", "detail": "9 bytes instead of 7"},
+        ],
+    }
+    assert Report(lines[:1]).same
+    assert Report((Line("unknown", "run1", b"/x"),)).same is False
+
+
+Verify = Callable[..., Report]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(CHROOT, id="chroot", marks=pytest.mark.requires("busybox", "user-namespaces")),
+        pytest.param(DOCKER, id="docker", marks=pytest.mark.requires("busybox", "docker")),
+    ]
+)
+def verify(request: pytest.FixtureRequest, tmp_path: Path) -> Verify:
+    """Verify a bundle with one of our unpackers; nothing is left in the workspace."""
+
+    def verify_with(bundle: Path) -> Report:
+        unpacker: Unpacker = request.param
+        workspace = tmp_path / "workspace"
+        workspace.mkdir()
+        report = verify_bundle(bundle, unpacker, workspace, quiet=True)
+        assert list(workspace.iterdir()) == []
+        return report
+
+    return verify_with
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> BundleMaker:
+    """A bundle in the making, with busybox in it."""
+    maker = BundleMaker(tmp_path / "made")
+    maker.file(b"/work/in", b"in\n")
+    maker.file(b"/work/old", b"old\n")
+    return maker
+
+
+def verdicts(report: Report) -> dict[tuple[str, bytes | None], str]:
+    """Return the verdict on each thing that was compared."""
+    return {(line.run, line.path): line.verdict for line in report.lines}
+
+
+def test_faithful_replay_is_the_same(maker: BundleMaker, verify: Verify) -> None:
+    """Creating, changing in place, appending, renaming over, linking and removing all verify, name by odd name."""
+    script = (
+        b"cat in > out\xff; echo more >> in; echo new > .tmp; mv .tmp old; ln -s in link; busybox mkdir d;"
+        b"busybox mkfifo p; busybox chmod 600 out\xff; exit 3"
+    )
+    results = (
+        wrote(b"/work/out\xff", b"in\n", mode=0o600),
+        wrote(b"/work/in", b"in\nmore\n"),
+        wrote(b"/work/old", b"new\n"),
+        Result("run1", b"/work/.tmp", None),
+        Result("run1", b"/work/link", FileType.SYMLINK, 0o777, target=b"in"),
+        Result("run1", b"/work/d", FileType.DIRECTORY, 0o755),
+        Result("run1", b"/work/p", FileType.FIFO, 0o644),
+    )
+    report = verify(maker.write(make_run(script, exit_code=3), results=results))
+    assert report.same, report.lines
+    assert len(report.lines) == len(results) + 1
+
+
+def test_every_difference_has_its_line(maker: BundleMaker, verify: Verify) -> None:
+    """Other content, a missing file, one that nobody expected, one still there and another exit status are all told."""
+    results = (
+        wrote(b"/work/out", b"other\n"),
+        wrote(b"/work/absent", b""),
+        Result("run1", b"/work/old", None),
+        wrote(b"/work/in", b"in\n"),
+    )
+    report = verify(maker.write(make_run(b"echo outer > out; echo x > surprise; exit 1"), results=results))
+    assert verdicts(report) == {
+        ("run1", None): "different",
+        ("run1", b"/work/out"): "different",
+        ("run1", b"/work/absent"): "missing",
+        ("run1", b"/work/old"): "extra",
+        ("run1", b"/work/in"): "same",
+        ("run1", b"/work/surprise"): "extra",
+    }
+
+
+def test_each_run_is_compared_after_itself(maker: BundleMaker, verify: Verify) -> None:
+    """A file that a later run rewrites or removes is compared as its own run left it; extra comes at the end."""
+    runs = (
+        make_run(b"echo 1 > out; echo 1 > passing; echo x > tmp"),
+        make_run(b"echo 2 >> out; rm passing tmp", id="run2"),
+    )
+    results = (
+        wrote(b"/work/out", b"1\n"),
+        wrote(b"/work/passing", b"1\n"),
+        wrote(b"/work/out", b"1\n2\n", run="run2"),
+        Result("run2", b"/work/passing", None),
+    )
+    report = verify(maker.write(*runs, results=results))
+    assert report.same, report.lines
+    assert [line.run for line in report.lines] == ["run1"] * 3 + ["run2"] * 3
+
+
+def test_program_that_cannot_start_is_a_difference(maker: BundleMaker, verify: Verify) -> None:
+    """That a replay cannot even start its program is told as its exit status, 127, not as a failure of rtrace."""
+    report = verify(maker.write(make_run(binary=b"/bin/absent")))
+    assert report.lines == (Line("different", "run1", None, "127 instead of 0"),)
+
+
+@pytest.mark.requires("busybox", "user-namespaces")
+def test_replay_reads_nothing_and_spoils_no_output(
+    maker: BundleMaker, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A replayed program finds its input at its end, and prints to standard error, or nowhere."""
+    bundle = maker.write(make_run(b"cat; echo printed; echo told >&2"))
+    for quiet, expected in ((False, "printed\ntold\n"), (True, "")):
+        (tmp_path / str(quiet)).mkdir()
+        assert verify_bundle(bundle, CHROOT, tmp_path / str(quiet), quiet=quiet).same
+        assert capfd.readouterr() == ("", expected)
+
+
+@pytest.mark.requires("busybox")
+def test_target_is_destroyed_when_the_replay_fails(
+    maker: BundleMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a machine refuses to replay, that is an error, and the throw-away target goes all the same."""
+
+    def refuse(*_: object, **__: object) -> Outcome:
+        raise TargetError("no namespaces here")
+
+    monkeypatch.setattr(ChrootTarget, "run", refuse)
+    (tmp_path / "workspace").mkdir()
+    with pytest.raises(TargetError, match="no namespaces here"):
+        verify_bundle(maker.write(make_run()), CHROOT, tmp_path / "workspace")
+    assert list((tmp_path / "workspace").iterdir()) == []

@@ -62,8 +62,8 @@ def test_without_ptrace_nothing_is_run(deny: Deny, tmp_path: Path) -> None:
 @pytest.mark.requires("strace")
 def test_a_traced_tracer_names_its_tracer(tmp_path: Path) -> None:
     """Under strace, which traces rtrace's children already, one sentence says that rtrace is being traced."""
-    rtrace = [sys.executable, "-m", "rtrace", "trace", "-d", tmp_path / "trace", "true"]
-    command = ["strace", "-f", "-o", tmp_path / "log", *rtrace]
+    rtrace = [sys.executable, "-m", "rtrace", "trace", "-d", str(tmp_path / "trace"), "true"]
+    command = ["strace", "-f", "-o", str(tmp_path / "log"), *rtrace]
     completed = subprocess.run(command, check=False, capture_output=True, timeout=60)
     assert completed.returncode == 125
     assert b"rtrace is itself being traced, by process " in completed.stderr

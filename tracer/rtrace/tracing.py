@@ -6,17 +6,34 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rtrace.capture.architecture import native_architectures
+from rtrace.capture.keeping import KEPT_BYTES
 from rtrace.capture.launch import find_command, read_own_environment
-from rtrace.capture.session import Traced, trace_command
+from rtrace.capture.session import Traced, Watch, trace_command
+from rtrace.capture.streams import look_at_streams
 from rtrace.errors import TraceError
 from rtrace.manifest.model import Manifest, Notice
 from rtrace.manifest.render import render
 from rtrace.packing.draft import draft_manifest
 from rtrace.trace.directory import DEFAULT_NAME, TraceDirectory, close
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRequest:
+    """What to trace and how: as a further run (``continued``), or in place of an older trace (``overwrite``).
+
+    ``keep`` is how many bytes of standard output and error are kept, None to leave these alone.
+    """
+
+    argv: tuple[bytes, ...]
+    continued: bool = False
+    overwrite: bool = False
+    detach_daemons: bool = False
+    keep: int | None = KEPT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +104,17 @@ class TracePlace:
             self.aside = None
 
 
-def trace_into(directory: TraceDirectory, argv: tuple[bytes, ...], *, continued: bool, overwrite: bool) -> TraceReport:
+def trace_into(
+    directory: TraceDirectory, request: TraceRequest, *, on_waiting: Callable[[tuple[str, ...]], None]
+) -> TraceReport:
     """Trace a command as one more run of a trace directory, and draft the manifest.
 
     Raises TraceError, CommandNotFoundError, CommandNotExecutableError and TracingRefusedError; all is as before then.
     """
-    directory = TraceDirectory(directory.path)
-    command = find_command(argv, read_own_environment())
+    streams = look_at_streams()
+    command = find_command(request.argv, read_own_environment())
     architectures = native_architectures()
-    place = TracePlace(directory, continued=continued, overwrite=overwrite)
+    place = TracePlace(directory, continued=request.continued, overwrite=request.overwrite)
     begun = False
 
     def begin() -> None:
@@ -104,7 +123,8 @@ def trace_into(directory: TraceDirectory, argv: tuple[bytes, ...], *, continued:
         begun = True
 
     try:
-        traced = trace_command(command, architectures, directory, place.connection, on_start=begin)
+        watch = Watch(begin, on_waiting, request.detach_daemons, request.keep)
+        traced = trace_command(command, architectures, directory, place.connection, streams, watch)
     except BaseException:
         if not begun:
             place.restore()

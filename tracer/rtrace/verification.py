@@ -13,8 +13,9 @@ from typing import Literal, TypeAlias
 from rtrace.bundle.entry import FileType, Result
 from rtrace.bundle.printable import printable
 from rtrace.bundle.reader import open_bundle
+from rtrace.collecting import Collected, collecting
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
-from rtrace.manifest.model import Run
+from rtrace.manifest.model import Output, Run
 from rtrace.progress import SILENT, Progress
 from rtrace.unpacker import Outcome, Snapshot, Streams, Target, Unpacker
 
@@ -25,6 +26,7 @@ PERMISSIONS = 0o777
 PROVIDED = (b"/dev", b"/proc", b"/sys")
 """What a replay provides afresh and lets go of afterwards: nothing there can be compared."""
 
+STREAMS = {"stdout": "standard output", "stderr": "standard error"}
 WORDS = {
     FileType.REGULAR: "a file",
     FileType.DIRECTORY: "a directory",
@@ -35,17 +37,21 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that was compared: a path of a run, or its exit status (``path`` is None)."""
+    """One thing that was compared: a path of a run, a stream, or its exit status (``path`` and ``stream`` are None)."""
 
     verdict: Verdict
     run: str
     path: bytes | None
     detail: str = ""
+    stream: Literal["stdout", "stderr"] | None = None
 
     @property
     def text(self) -> str:
         """What was compared and, unless it is the same, in what it differs."""
-        what = f"exit status of {self.run}" if self.path is None else printable(self.path)
+        if self.path is not None:
+            what = printable(self.path)
+        else:
+            what = f"{STREAMS[self.stream] if self.stream else 'exit status'} of {self.run}"
         return f"{what}: {self.detail}" if self.detail else what
 
 
@@ -75,7 +81,7 @@ class Report:
         return ", ".join(f"{self.counts[verdict]} {verdict}" for verdict in VERDICTS if self.counts[verdict])
 
     def to_json(self) -> dict[str, object]:
-        """Return the report for a program to read; a line without a path is an exit status."""
+        """Return the report for a program to read; a line without a path or stream is an exit status."""
         return {
             "same": self.same,
             "lines": [
@@ -83,6 +89,7 @@ class Report:
                     "verdict": line.verdict,
                     "run": line.run,
                     **({} if line.path is None else {"path": printable(line.path)}),
+                    **({} if line.stream is None else {"stream": line.stream}),
                     **({"detail": line.detail} if line.detail else {}),
                 }
                 for line in self.lines
@@ -105,6 +112,29 @@ def compare_status(run: Run, outcome: Outcome) -> Line:
     if run.exit_status == outcome.exit_status:
         return Line("same", run.id, None)
     return Line("different", run.id, None, f"{outcome.exit_status} instead of {run.exit_status}")
+
+
+def compare_streams(run: Run, found: Mapping[str, Collected]) -> Iterator[Line]:
+    """Compare what a run wrote to standard output and error, as far as it is known of the original."""
+    if run.stdout is not None and "stdout" in found:
+        yield compare_stream(run, "stdout", run.stdout, found["stdout"])
+    if run.stderr is not None and "stderr" in found:
+        yield compare_stream(run, "stderr", run.stderr, found["stderr"])
+
+
+def compare_stream(run: Run, stream: Literal["stdout", "stderr"], expected: Output, found: Collected) -> Line:
+    """Compare one stream."""
+    if expected.sha256 is None:
+        return Line("unknown", run.id, None, "the bundle does not hold the original's digest", stream)
+    if expected.sha256 == found.sha256:
+        return Line("same", run.id, None, "", stream)
+    if expected.size != found.size:
+        detail = f"{found.size} bytes instead of {expected.size}"
+    else:
+        detail = f"other content in the {found.size} bytes (SHA-256 {found.sha256} instead of {expected.sha256})"
+    if expected.kind == "terminal":
+        detail += "; the original wrote to a terminal"
+    return Line("different", run.id, None, detail, stream)
 
 
 def compare_result(expected: Result, found: Result | None) -> Line:
@@ -168,11 +198,13 @@ def verify_bundle(
     try:
         with streams_for_verifying(quiet=quiet) as streams:
             for number, run in enumerate(runs):
-                outcome = replay(target, run, streams)
+                with collecting(run, streams) as collection:
+                    outcome = replay(target, run, collection.streams)
                 expected = [result for result in results if result.run == run.id]
                 is_last = number == len(runs) - 1
                 snapshot = target.inspect(every_path if is_last else (result.path for result in expected), entries)
-                lines += compare(run, outcome, expected, snapshot)
+                status, *files = compare(run, outcome, expected, snapshot)
+                lines += (status, *compare_streams(run, collection.found), *files)
                 if is_last:
                     lines += (Line("extra", run.id, path) for path in snapshot.extra if not is_provided(path))
     finally:

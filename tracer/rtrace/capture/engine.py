@@ -19,45 +19,113 @@ from collections.abc import Callable, Iterator
 
 from rtrace.capture import kernel
 from rtrace.capture.architecture import Architecture
-from rtrace.capture.journal import FLUSH_SECONDS, Journal
+from rtrace.capture.journal import FLUSH_SECONDS
 from rtrace.capture.launch import Launched
 from rtrace.capture.listener import make_server
-from rtrace.capture.modes import kernel_version
+from rtrace.capture.modes import Mode, kernel_version
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.stops import StopHandler
 from rtrace.capture.tree import ProcessTree
 
 
-def follow_tree(
-    launched: Launched, architectures: tuple[Architecture, ...], recorder: Recorder, tree: ProcessTree
-) -> int | None:
-    """Serve a process tree until its last process ended; return the wait status of its first process.
+class Follower:
+    """Serves one process tree. To be used by the thread that seized it: ptrace(2) answers no other."""
 
-    Must be called by the thread that seized the process: ptrace(2) answers no other.
-    """
-    by_audit = {architecture.audit: architecture for architecture in architectures}
-    lock = threading.Lock()
-    stops = StopHandler(launched.pid, launched.mode, by_audit, recorder, tree)
-    tree.born(launched.pid, None)
-    if launched.listener >= 0:
-        serve = make_server(launched.listener, by_audit, recorder, tree, lock)
-        threading.Thread(target=serve_until_hung_up, args=(serve,), daemon=True).start()
-    waitpid, take = os.waitpid, stops.take
-    with flushed(recorder.ledger.journal, lock):
-        while tree.tracees.keys() - tree.untraced:
-            try:
-                tid, status = waitpid(-1, kernel.WALL)
-            except ChildProcessError:
-                break
-            with lock:
-                take(tid, status)
+    def __init__(
+        self,
+        launched: Launched,
+        architectures: tuple[Architecture, ...],
+        recorder: Recorder,
+        tree: ProcessTree,
+        on_waiting: Callable[[tuple[str, ...]], None],
+    ) -> None:
+        """Take over a seized process; ``on_waiting`` is told once which programs outlive it, if any do by a second."""
+        by_audit = {architecture.audit: architecture for architecture in architectures}
+        self.launched = launched
+        self.recorder = recorder
+        self.tree = tree
+        self.on_waiting = on_waiting
+        self.lock = threading.Lock()
+        self.stops = StopHandler(launched.pid, launched.mode, by_audit, recorder, tree)
+        tree.born(launched.pid, None)
         if launched.listener >= 0:
-            wait_for_hang_up(launched.listener)
-    return stops.main_status
+            serve = make_server(launched.listener, by_audit, recorder, tree, self.lock)
+            threading.Thread(target=serve_until_hung_up, args=(serve,), daemon=True).start()
+
+    def follow(self, *, until_main_ends: bool = False) -> int | None:
+        """Serve the tree until its last process ended; return the wait status of its first process.
+
+        With ``until_main_ends``, return as soon as the first process ended; ``linger`` serves the rest of the tree.
+        """
+        stops = self.stops
+        with self._flushed():
+            while self.tree.tracees.keys() - self.tree.untraced:
+                if not self._take_next():
+                    break
+                if until_main_ends and stops.main_status is not None:
+                    return stops.main_status
+            if self.launched.listener >= 0:
+                wait_for_hang_up(self.launched.listener)
+            stops.finish()
+        return stops.main_status
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take no further notes from here on, and serve no call while the block runs."""
+        with self.lock:
+            self.recorder.close()
+            yield
+
+    def linger(self) -> None:
+        """Let what is left of the tree run on until it ends by itself, then close the listener.
+
+        Where calls are told by notification the processes are let go by ptrace, and only their calls answered.
+        """
+        with self.lock:
+            if self.tree.tracees and self.launched.mode is not Mode.SECCOMP:
+                self.stops.let_go()
+        while self.tree.tracees.keys() - self.tree.untraced and self._take_next():
+            pass
+        if self.launched.listener >= 0:
+            wait_for_hang_up(self.launched.listener)
+            os.close(self.launched.listener)
+
+    def _take_next(self) -> bool:
+        try:
+            tid, status = os.waitpid(-1, kernel.WALL)
+        except ChildProcessError:
+            return False
+        with self.lock:
+            self.stops.take(tid, status)
+        return True
+
+    @contextlib.contextmanager
+    def _flushed(self) -> Iterator[None]:
+        """Commit what was noted about once a second, as long as the block runs."""
+        done = threading.Event()
+        journal = self.recorder.ledger.journal
+
+        def flush() -> None:
+            told = False
+            while not done.wait(FLUSH_SECONDS):
+                with self.lock:
+                    journal.flush()
+                    left = self.tree.name_programs() if self.stops.main_status is not None and not told else ()
+                if left:
+                    told = True
+                    self.on_waiting(left)
+
+        thread = threading.Thread(target=flush, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
 
 def wait_for_hang_up(listener: int) -> None:
-    """Wait until no process is under the filter any more, also none that ptrace never knew (CLONE_UNTRACED).
+    """Wait until no process is under the filter any more, also none that ptrace does not know of.
 
     Before Linux 5.9 the kernel does not tell, and such a process loses its listener with the tracer.
     """
@@ -75,22 +143,3 @@ def serve_until_hung_up(serve: Callable[[], None]) -> None:
     with contextlib.suppress(OSError):
         while True:
             serve()
-
-
-@contextlib.contextmanager
-def flushed(journal: Journal, lock: threading.Lock) -> Iterator[None]:
-    """Commit what was noted about once a second, as long as the block runs."""
-    done = threading.Event()
-
-    def flush() -> None:
-        while not done.wait(FLUSH_SECONDS):
-            with lock:
-                journal.flush()
-
-    thread = threading.Thread(target=flush, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 PTRACE_POKEUSER = 6
 PTRACE_CONT = 7
 PTRACE_SYSCALL = 24
+PTRACE_DETACH = 17
 PTRACE_GETEVENTMSG = 0x4201
 PTRACE_SETREGSET = 0x4205
 PTRACE_SEIZE = 0x4206
@@ -50,12 +51,14 @@ SECCOMP_RET_ERRNO = 0x00050000
 SECCOMP_RET_ALLOW = 0x7FFF0000
 
 SECCOMP_IOCTL_NOTIF_RECV = 0xC0502100
+SECCOMP_IOCTL_NOTIF_ID_VALID = 0x40082102
 SECCOMP_IOCTL_NOTIF_SEND = 0xC0182101
 SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104
 SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1  # Linux 6.6
 SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1  # Linux 5.5
 
 FICLONE = 0x40049409  # ioctl_ficlone(2)
+WIDE_WORD = 8  # bytes of a pointer in a 64-bit program
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -64,8 +67,19 @@ libc.ioctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p]
 libc.prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]
 libc.syscall.restype = ctypes.c_long
 
-SECCOMP_NUMBER = {"x86_64": 317, "i386": 354, "i686": 354, "aarch64": 277}
-"""seccomp(2)'s own number, which the C library has no wrapper for, by machine of uname(2)."""
+SECCOMP_NUMBER = {"x86_64": 317, "i386": 354, "aarch64": 277}
+"""seccomp(2)'s own number, which the C library has no wrapper for, by interface."""
+
+
+def own_interface() -> str:
+    """Name the system call interface of this Python; for one that rtrace does not know, the machine of uname(2).
+
+    What uname(2) says may be another's: setarch(8) changes it, and a 32-bit Python may run on a 64-bit kernel.
+    """
+    machine, wide = os.uname().machine, ctypes.sizeof(ctypes.c_void_p) == WIDE_WORD
+    if machine in ("x86_64", "i386", "i486", "i586", "i686"):
+        return "x86_64" if wide else "i386"
+    return "aarch64" if wide and machine in ("aarch64", "armv8l") else machine
 
 
 def last_error(doing: str) -> OSError:
@@ -111,22 +125,97 @@ def read_syscall(tid: int) -> SyscallStop:
     return SyscallStop(operation in SYSCALL_INFO_ENTRIES, audit, number & 0xFFFFFFFF, arguments)
 
 
-NUMBER_OFFSET = {"x86_64": 15 * 8, "i686": 11 * 4}
-"""Where struct user holds a stopped call's number, in bytes (ORIG_RAX, ORIG_EAX of sys/reg.h), by machine."""
-NT_ARM_SYSTEM_CALL = 0x404
+def read_interface(tid: int) -> int:
+    """Read the AUDIT_ARCH value of the program in which a tracee is stopped. Raises OSError, before Linux 5.3 too."""
+    buffer = ctypes.create_string_buffer(8)
+    if libc.ptrace(PTRACE_GET_SYSCALL_INFO, tid, len(buffer), ctypes.addressof(buffer)) == -1:
+        raise last_error(f"PTRACE_GET_SYSCALL_INFO of process {tid}")
+    return int.from_bytes(buffer.raw[4:], "little")
+
+
+NUMBER_OFFSET = {"x86_64": 15 * 8, "i386": 11 * 4}
+"""Where struct user holds a stopped call's number, in bytes (ORIG_RAX, ORIG_EAX of sys/reg.h), by interface."""
+NT_PRSTATUS, NT_ARM_SYSTEM_CALL = 1, 0x404
 
 
 def skip_syscall(tid: int) -> None:
-    """Let a tracee that is stopped at a call's entry get ENOSYS for it: the call's number becomes -1."""
-    machine = os.uname().machine
-    if machine in NUMBER_OFFSET:
-        result = libc.ptrace(PTRACE_POKEUSER, tid, NUMBER_OFFSET[machine], -1)
-    else:
-        number = ctypes.c_int(-1)
-        vector = (ctypes.c_void_p * 2)(ctypes.addressof(number), ctypes.sizeof(number))
-        result = libc.ptrace(PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, ctypes.addressof(vector))
-    if result == -1:
-        raise last_error(f"skipping a call of process {tid}")
+    """Let a tracee that is stopped at a call's entry get ENOSYS for it: the call's number becomes -1.
+
+    On arm64 a skipped call leaves the register of its result as it was, which is also that of its first argument
+    (el0_svc_common of the kernel's arch/arm64/kernel/syscall.c), so the result is written as well.
+    """
+    interface = own_interface()
+    if interface in NUMBER_OFFSET:
+        if libc.ptrace(PTRACE_POKEUSER, tid, NUMBER_OFFSET[interface], -1) == -1:
+            raise last_error(f"skipping a call of process {tid}")
+        return
+    write_registers(tid, NT_ARM_SYSTEM_CALL, (-1).to_bytes(4, "little", signed=True))
+    try:  # the first register of a 32-bit program; a 64-bit one has none of that size
+        write_registers(tid, NT_PRSTATUS, (-errno.ENOSYS).to_bytes(4, "little", signed=True))
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        write_registers(tid, NT_PRSTATUS, (-errno.ENOSYS).to_bytes(8, "little", signed=True))
+
+
+def write_registers(tid: int, kind: int, content: bytes) -> None:
+    """Write the first bytes of one of a stopped tracee's register sets, and leave the rest alone. Raises OSError."""
+    data = ctypes.create_string_buffer(content, len(content))
+    vector = (ctypes.c_void_p * 2)(ctypes.addressof(data), len(content))  # struct iovec
+    if libc.ptrace(PTRACE_SETREGSET, tid, kind, ctypes.addressof(vector)) == -1:
+        raise last_error(f"writing registers of process {tid}")
+
+
+PTRACE_PEEKUSER, PTRACE_GETREGS = 3, 12
+RESULT_OFFSET = {"x86_64": 10 * 8, "i386": 6 * 4}
+"""Where struct user holds a call's result, in bytes (RAX, EAX of sys/reg.h), by interface."""
+ORIG_RAX, WIDE_ARGUMENTS, NARROW_ARGUMENTS = 15, (14, 13, 12, 7, 9, 8), (5, 11, 12, 13, 14, 4)
+"""Indexes into x86-64's struct user_regs_struct: a call's number, and its arguments from 64-bit and 32-bit programs."""
+
+
+def read_result(tid: int) -> int:
+    """Read what a stopped tracee's last call returned so far; 0 on machines where this is not known. Raises OSError."""
+    offset = RESULT_OFFSET.get(own_interface())
+    if offset is None:
+        return 0
+    ctypes.set_errno(0)
+    result: int = libc.ptrace(PTRACE_PEEKUSER, tid, offset, None)
+    if result == -1 and ctypes.get_errno():
+        raise last_error(f"reading the result of process {tid}")
+    return ctypes.c_int32(result & 0xFFFFFFFF).value
+
+
+def write_result(tid: int, result: int) -> None:
+    """Change what a stopped tracee's last call returns. Raises OSError."""
+    if libc.ptrace(PTRACE_POKEUSER, tid, RESULT_OFFSET[own_interface()], result) == -1:
+        raise last_error(f"writing the result of process {tid}")
+
+
+def read_call_registers(tid: int, *, wide: bool) -> tuple[int, list[int]]:
+    """Read number and arguments of a stopped tracee's last call, on x86-64; ``wide`` for a 64-bit program."""
+    registers = (ctypes.c_ulong * 27)()
+    if libc.ptrace(PTRACE_GETREGS, tid, None, ctypes.addressof(registers)) == -1:
+        raise last_error(f"PTRACE_GETREGS of process {tid}")
+    mask = 0xFFFFFFFFFFFFFFFF if wide else 0xFFFFFFFF
+    indexes = WIDE_ARGUMENTS if wide else NARROW_ARGUMENTS
+    return registers[ORIG_RAX] & 0xFFFFFFFF, [registers[index] & mask for index in indexes]
+
+
+PIDFD_OPEN, PIDFD_GETFD = 434, 438  # calls with the same number on every architecture
+
+
+def take_descriptor(pid: int, number: int) -> int:
+    """Copy a descriptor of a tracee into this process, see pidfd_getfd(2), Linux 5.6. Raises OSError."""
+    process: int = libc.syscall(PIDFD_OPEN, pid, 0)
+    if process < 0:
+        raise last_error(f"pidfd_open of process {pid}")
+    try:
+        copy: int = libc.syscall(PIDFD_GETFD, process, number, 0)
+    finally:
+        os.close(process)
+    if copy < 0:
+        raise last_error(f"pidfd_getfd of process {pid}")
+    return copy
 
 
 def install_filter(program: bytes, *, listening: bool) -> int:
@@ -137,7 +226,7 @@ def install_filter(program: bytes, *, listening: bool) -> int:
     """
     code = ctypes.create_string_buffer(program, len(program))
     header = (ctypes.c_ulong * 2)(len(program) // 8, ctypes.addressof(code))
-    number = SECCOMP_NUMBER[os.uname().machine]
+    number = SECCOMP_NUMBER[own_interface()]
     if os.geteuid() != 0:
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     listener = SECCOMP_FILTER_FLAG_NEW_LISTENER

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rtrace.capture import kernel
@@ -92,7 +92,10 @@ def execute(command: Command) -> None:
 
 
 def _become_tracee(command: Command, filters: Mapping[Mode, bytes], channel: socket.socket) -> None:
-    """In the new process: wait to be seized, enter the best mode there is, tell it, execute when told to."""
+    """In the new process: wait to be seized, enter the best mode there is, tell it, execute when told to.
+
+    Under its filter it may only make calls that the filter lets through: nobody would answer a notification yet.
+    """
     try:
         channel.recv(6)
         for mode, program in filters.items():
@@ -101,9 +104,7 @@ def _become_tracee(command: Command, filters: Mapping[Mode, bytes], channel: soc
             except OSError as error:
                 refusal = error
                 continue
-            socket.send_fds(channel, [mode.value.encode()], [listener] if listener >= 0 else [])
-            if listener >= 0:
-                os.close(listener)
+            os.write(channel.fileno(), b"%s %d" % (mode.value.encode(), listener))
             break
         else:
             raise refusal
@@ -112,9 +113,9 @@ def _become_tracee(command: Command, filters: Mapping[Mode, bytes], channel: soc
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; a program expects the default
             signal.signal(number, signal.SIG_DFL)
         execute(command)
-        channel.send(b"execve %d" % ctypes.get_errno())
+        os.write(channel.fileno(), b"execve %d" % ctypes.get_errno())
     except OSError as error:
-        channel.send(b"refused %d" % (error.errno or 0))
+        os.write(channel.fileno(), b"refused %d" % (error.errno or 0))
     finally:
         os._exit(126)
 
@@ -133,13 +134,13 @@ class Launched:
     channel: socket.socket
 
 
-def launch(command: Command, filters: Mapping[Mode, bytes]) -> Launched:
+def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], int] = os.fork) -> Launched:
     """Start the process of a command in the first mode that is to be had; ``filters`` has a program for each to try.
 
     Raises TracingRefusedError when ptrace or seccomp is not to be had here; nothing has been run then.
     """
     ours, theirs = socket.socketpair()
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         ours.close()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
@@ -155,8 +156,7 @@ def launch(command: Command, filters: Mapping[Mode, bytes]) -> Launched:
         _reap(pid)
         raise TracingRefusedError(explain_refusal(error, tracer)) from None
     ours.send(b"filter")
-    message, descriptors, _, _ = socket.recv_fds(ours, 64, 1)
-    word, _, number_text = message.partition(b" ")
+    word, _, number_text = ours.recv(64).partition(b" ")
     if word not in {mode.value.encode() for mode in filters}:
         ours.close()
         _reap(pid)
@@ -168,7 +168,8 @@ def launch(command: Command, filters: Mapping[Mode, bytes]) -> Launched:
     mode = Mode(word.decode())
     if mode is Mode.STOPS:  # from here on it stops at every call
         kernel.ptrace(kernel.PTRACE_INTERRUPT, pid)
-    return Launched(pid, mode, descriptors[0] if descriptors else -1, ours)
+    listener = kernel.take_descriptor(pid, int(number_text)) if mode is Mode.NOTIFY else -1
+    return Launched(pid, mode, listener, ours)
 
 
 def read_tracer(pid: int) -> int:

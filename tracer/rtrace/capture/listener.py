@@ -44,9 +44,17 @@ def make_server(
             return  # the caller was killed meanwhile; or a signal came, and the notification still waits
         cookie, tid, _, number, audit, _, *arguments = unpack(request)
         with lock:
-            tracee = tracees.get(tid) or tree.adopt(tid)
+            tracee = tracees.get(tid)
+            if tracee is None:
+                if not is_waiting(listener, cookie):
+                    return  # it was killed, and its end is told already
+                tracee = tree.adopt(tid)
             if number < X32_BIT:
-                observe(tracee, architectures[audit], number, arguments)
+                try:
+                    observe(tracee, architectures[audit], number, arguments)
+                except Exception as error:  # noqa: BLE001 - whatever is wrong with us, the program must go on
+                    recorder.confess(tracee, number, error)
+                tracee.answered = (number, arguments[1])
                 pack(response, 0, cookie, 0, 0, proceed)
             else:
                 recorder.refuse_x32(tracee)
@@ -57,3 +65,12 @@ def make_server(
             pass
 
     return serve
+
+
+def is_waiting(listener: int, cookie: int) -> bool:
+    """Tell whether the caller of a notification still waits for the answer, and was not killed meanwhile."""
+    try:
+        fcntl.ioctl(listener, kernel.SECCOMP_IOCTL_NOTIF_ID_VALID, struct.pack("<Q", cookie))
+    except FileNotFoundError:
+        return False
+    return True

@@ -15,14 +15,18 @@ from rtrace.capture import kernel
 from rtrace.capture.architecture import Architecture
 from rtrace.capture.bpf import build_filter
 from rtrace.capture.context import Context
-from rtrace.capture.engine import follow_tree
+from rtrace.capture.engine import Follower
+from rtrace.capture.interposition import Interposition, interposed
 from rtrace.capture.journal import Journal
-from rtrace.capture.launch import Command, launch
+from rtrace.capture.keeping import KEPT_BYTES
+from rtrace.capture.launch import Command, Launched, launch
 from rtrace.capture.ledger import Ledger
 from rtrace.capture.modes import Mode, choose_modes
 from rtrace.capture.notices import NoticeBook
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.results import record_results
+from rtrace.capture.stream_record import StreamRecord
+from rtrace.capture.streams import Stream
 from rtrace.capture.tree import ProcessTree
 from rtrace.errors import CommandNotExecutableError
 from rtrace.host import describe_host
@@ -32,13 +36,32 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """What a caller wants to be told while a run goes on, and how long it wants to wait.
+
+    ``on_start`` is called when the tracer is ready and before the program begins; ``on_waiting`` with the programs that
+    outlive the command, once it has ended. With ``detach_daemons`` those are not waited for. ``keep`` is how many bytes
+    of standard output and error are kept, None to leave them alone.
+    """
+
+    on_start: Callable[[], None]
+    on_waiting: Callable[[tuple[str, ...]], None]
+    detach_daemons: bool = False
+    keep: int | None = KEPT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
 class Traced:
-    """How a traced run ended, and when its program began and ended (seconds of time.monotonic)."""
+    """How a traced run ended, and when its program began and ended (seconds of time.monotonic).
+
+    ``linger`` serves the processes that were not waited for until they end; without them it returns at once.
+    """
 
     exit_code: int | None
     signal: int | None
     began: float
     ended: float
+    linger: Callable[[], None]
 
     @property
     def exit_status(self) -> int:
@@ -51,41 +74,47 @@ def trace_command(
     architectures: tuple[Architecture, ...],
     directory: TraceDirectory,
     connection: sqlite3.Connection,
-    *,
-    on_start: Callable[[], None],
+    streams: tuple[Stream, Stream, Stream],
+    watch: Watch,
 ) -> Traced:
     """Run a command under the tracer and write all that it did to an open trace database, as one run more.
 
-    ``on_start`` is called when the tracer is ready and before the program begins. Raises TracingRefusedError before
-    that, CommandNotExecutableError when the kernel then refuses the file.
+    ``streams`` are the standard streams as they were before anything was opened.
+    Raises TracingRefusedError before the program begins, CommandNotExecutableError when the kernel refuses its file.
     """
     run = add_run(connection, command)
     journal = Journal(connection)
     ids = {path: number for number, path in connection.execute("SELECT id, path FROM paths")} if run > 1 else {}
     ledger = Ledger(journal, run, directory.snapshots, ids)
-    context = Context(ledger, NoticeBook(journal, run), next_row(connection, "environments"))
-    recorder = Recorder(context)
+    context = Context(ledger, NoticeBook(journal, run, directory.path), next_row(connection, "environments"))
     tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"))
-
-    def begin(mode: Mode) -> None:
-        on_start()
-        connection.execute("UPDATE runs SET engine = ? WHERE id = ?", (mode.value, run))
-
+    record = StreamRecord(streams, directory.streams, run, limit=watch.keep)
     began = time.monotonic()
     try:
-        status = follow(command, architectures, recorder, tree, begin)
+        with launched_tree(command, architectures, record.interposition) as launched:
+            watch.on_start()
+            record.begin(connection, ledger, tree.next_row)
+            record.note_unkept(context.notices)
+            connection.execute("UPDATE runs SET engine = ? WHERE id = ?", (launched.mode.value, run))
+            follower = Follower(launched, architectures, Recorder(context), tree, watch.on_waiting)
+            launched.channel.send(b"go")
+            status = follower.follow(until_main_ends=watch.detach_daemons)
+            kept = record.interposition.finish()
     except BaseException:
         journal.flush()
         raise
     ended = time.monotonic()
-    record_results(ledger)
-    journal.flush()
+    with follower.paused():
+        record_results(ledger)
+        record.finish(connection, kept)
+        journal.flush()
     killed = status is not None and os.WIFSIGNALED(status)
     traced = Traced(
         exit_code=None if status is None or killed else os.WEXITSTATUS(status),
         signal=os.WTERMSIG(status) if status is not None and killed else None,
         began=began,
         ended=ended,
+        linger=follower.linger,
     )
     connection.execute(
         "UPDATE runs SET finished = ?, exit_code = ?, signal = ? WHERE id = ?",
@@ -94,42 +123,36 @@ def trace_command(
     return traced
 
 
-def follow(
-    command: Command,
-    architectures: tuple[Architecture, ...],
-    recorder: Recorder,
-    tree: ProcessTree,
-    on_start: Callable[[Mode], None],
-) -> int | None:
-    """Start the command and follow its process tree to the end; return the wait status of its first process."""
+@contextlib.contextmanager
+def launched_tree(
+    command: Command, architectures: tuple[Architecture, ...], interposition: Interposition
+) -> Iterator[Launched]:
+    """Start the command, waiting to be let go, for as long as the block runs; pass signals on to it meanwhile.
+
+    Raises CommandNotExecutableError at the end of the block when the kernel refused to execute the file.
+    """
     verdicts = {Mode.NOTIFY: kernel.SECCOMP_RET_USER_NOTIF, Mode.SECCOMP: kernel.SECCOMP_RET_TRACE}
     filters = {
         mode: build_filter(architectures, verdicts[mode]) if mode in verdicts else b"" for mode in choose_modes()
     }
-    with signals_forwarded() as targets:
-        launched = launch(command, filters)
+    with signals_forwarded(alone=interposition.session) as targets, interposed(interposition):
+        launched = launch(command, filters, interposition.fork)
         targets.append(launched.pid)
-        try:
-            on_start(launched.mode)
-            launched.channel.send(b"go")
-            status = follow_tree(launched, architectures, recorder, tree)
-        finally:
-            if launched.listener >= 0:
-                os.close(launched.listener)
         with launched.channel:
+            yield launched
             refusal = launched.channel.recv(64)
     if refusal:
         reason = os.strerror(int(refusal.split()[-1]))
         raise CommandNotExecutableError(
             f"{os.fsdecode(command.binary)} cannot be executed ({reason}); check its format"
         )
-    return status
 
 
 @contextlib.contextmanager
-def signals_forwarded() -> Iterator[list[int]]:
+def signals_forwarded(*, alone: bool = False) -> Iterator[list[int]]:
     """Pass SIGTERM and SIGHUP on to the traced program; leave the terminal's SIGINT and SIGQUIT to it.
 
+    A program that is ``alone`` in a session of its own gets no signals of this one's terminal: all are passed on to it.
     Yields the list of process ids to pass signals on to. A second signal of the same number kills. A signal that was
     ignored stays ignored.
     """
@@ -137,7 +160,7 @@ def signals_forwarded() -> Iterator[list[int]]:
     seen: set[int] = set()
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if number in (signal.SIGTERM, signal.SIGHUP):
+        if alone or number in (signal.SIGTERM, signal.SIGHUP):
             for pid in targets:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL if number in seen else number)

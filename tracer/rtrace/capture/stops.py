@@ -16,17 +16,18 @@ import signal
 
 from rtrace.capture import kernel
 from rtrace.capture.architecture import Architecture
-from rtrace.capture.bpf import X32_BIT
+from rtrace.capture.bpf import X32_BIT, X32_END
 from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD
 from rtrace.capture.context import INT_MASK
 from rtrace.capture.execution import note_execution
 from rtrace.capture.modes import Mode
 from rtrace.capture.recorder import Recorder
+from rtrace.capture.restarts import restart_interrupted_call
+from rtrace.capture.tracee import Tracee
 from rtrace.capture.tree import ProcessTree
 
 STOP_SIGNALS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 SYSCALL_SIGNAL = signal.SIGTRAP | 0x80  # with PTRACE_O_TRACESYSGOOD
-NO_CALL = 0xFFFFFFFF  # a call that was skipped already
 FORK_EVENTS = (kernel.PTRACE_EVENT_FORK, kernel.PTRACE_EVENT_VFORK, kernel.PTRACE_EVENT_CLONE)
 
 
@@ -45,7 +46,9 @@ class StopHandler:
         self.context = recorder.context
         self.tree = tree
         self.tracees = tree.tracees
-        self.unclaimed: set[int] = set()
+        self.listening = mode is Mode.NOTIFY
+        self.early: dict[int, int] = {}
+        self.detaching = False
 
     def take(self, tid: int, status: int) -> None:
         """Take one answer of waitpid(2): a stop, after which the thread goes on, or an end."""
@@ -54,41 +57,79 @@ class StopHandler:
                 self._take_stop(tid, status >> 16, os.WSTOPSIG(status))
             return
         self.context.moving.discard(tid)
-        self.tree.ended(tid, status)
+        if tid in self.tracees:
+            self.tree.ended(tid, status)
+        else:
+            self.early[tid] = status
         if tid == self.main:
             self.main_status = status
 
+    def let_go(self) -> None:
+        """Detach from every thread at its next stop, and make each one stop now."""
+        self.detaching = True
+        for tid in self.tracees:
+            with contextlib.suppress(ProcessLookupError):
+                kernel.ptrace(kernel.PTRACE_INTERRUPT, tid)
+
     def _take_stop(self, tid: int, event: int, signal_number: int) -> None:
-        if tid not in self.tracees:  # a child's first stop may come before its parent's fork event
-            self.unclaimed.add(tid)
+        if self.detaching:
+            kernel.ptrace(kernel.PTRACE_DETACH, tid, 0 if event else signal_number)
+            if event not in FORK_EVENTS:
+                self.tree.ended(tid, 0)
             return
+        if tid not in self.tracees:  # a child's first stop, before its parent's event or in place of it
+            self.tree.find(tid)
         if event in FORK_EVENTS:
             self._take_birth(tid, event)
         elif event == kernel.PTRACE_EVENT_EXEC:
-            note_execution(self.context, self.tree.replaced(tid, kernel.read_event_message(tid)))
+            tracee = self.tree.replaced(tid, kernel.read_event_message(tid))
+            note_execution(self.context, tracee)
+            self._check_interface(tracee)
         elif event == kernel.PTRACE_EVENT_STOP and signal_number in STOP_SIGNALS:
             kernel.ptrace(kernel.PTRACE_LISTEN, tid)
             return
         elif event == kernel.PTRACE_EVENT_SECCOMP or (event == 0 and signal_number == SYSCALL_SIGNAL):
             self._take_call(tid)
             signal_number = 0
+        elif event == 0 and self.listening:
+            with contextlib.suppress(OSError):
+                restart_interrupted_call(self.context, self.tracees[tid], self.architectures)
         kernel.ptrace(self.resume, tid, 0 if event else signal_number)
 
+    def _check_interface(self, tracee: Tracee) -> None:
+        """Tell of a program whose interface rtrace has no table for: its calls run unseen."""
+        with contextlib.suppress(OSError):  # before Linux 5.3 the kernel does not tell
+            audit = kernel.read_interface(tracee.tid)
+            if audit not in self.architectures:
+                self.context.notices.add_unseen(self.context.program(tracee), audit)
+
     def _take_birth(self, tid: int, event: int) -> None:
+        """Add the child of a parent that is stopped for its birth.
+
+        The child may have been met before, stopped for the first time; it may even have been killed and have ended.
+        """
         parent = self.tracees[tid]
         child = kernel.read_event_message(tid)
+        if child in self.tracees:
+            return
         is_thread = event == kernel.PTRACE_EVENT_CLONE and os.path.exists(f"/proc/{parent.process.tgid}/task/{child}")
         self.tree.born(child, parent, is_thread=is_thread)
-        if child in self.unclaimed:
-            self.unclaimed.discard(child)
-            kernel.ptrace(self.resume, child)
+        if child in self.early:
+            self.tree.ended(child, self.early.pop(child))
+
+    def finish(self) -> None:
+        """Add those whose birth was never told, because their parent was killed at it, and who ended at once."""
+        for tid, status in self.early.items():
+            self.tree.born(tid, None)
+            self.tree.ended(tid, status)
+        self.early.clear()
 
     def _take_call(self, tid: int) -> None:
         stop = kernel.read_syscall(tid)
         architecture = self.architectures.get(stop.audit)
         if not stop.entering or architecture is None:
             return
-        if X32_BIT <= stop.number < NO_CALL:
+        if architecture.name == "x86_64" and X32_BIT <= stop.number < X32_END:
             self.recorder.refuse_x32(self.tracees[tid])
             kernel.skip_syscall(tid)
         elif stop.number in architecture.refused:

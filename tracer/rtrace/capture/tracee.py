@@ -25,7 +25,7 @@ class Process:
 class Tracee:
     """One thread, by its thread id, in the life between its first and its last stop."""
 
-    __slots__ = ("cwd", "execution", "memory", "process", "row", "started", "tid")
+    __slots__ = ("answered", "cwd", "execution", "memory", "process", "row", "started", "tid")
 
     def __init__(self, tid: int, process: Process, row: int) -> None:
         """Begin with its memory unopened and its cwd unknown; ``row`` is its own row in ``processes``."""
@@ -35,6 +35,7 @@ class Tracee:
         self.memory = -1
         self.cwd: bytes | None = None
         self.execution: object = None
+        self.answered: tuple[int, int] = (-1, 0)
 
     def forget_memory(self) -> None:
         """Let go of the address space: the thread ended or executed another program."""

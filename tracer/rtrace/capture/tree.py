@@ -33,15 +33,30 @@ class ProcessTree:
         return tracee
 
     def adopt(self, tid: int) -> Tracee:
-        """Add a process whose birth ptrace did not tell (CLONE_UNTRACED), under the parent that proc(5) names."""
+        """Add a process whose birth ptrace does not tell (CLONE_UNTRACED)."""
         self.untraced.add(tid)
-        parent = None
-        try:
-            with open(f"/proc/{tid}/stat", "rb") as file:
-                parent = self.tracees.get(int(file.read().rpartition(b")")[2].split()[1]))
-        except (OSError, IndexError, ValueError):
-            parent = None
-        return self.born(tid, parent)
+        return self.find(tid)
+
+    def find(self, tid: int) -> Tracee:
+        """Add a thread or process whose birth was not told (yet), as what proc(5) says of it."""
+        fields = read_status(tid)
+        tgid, parent_id = fields.get(b"Tgid", tid), fields.get(b"PPid", 0)
+        is_thread = tgid != tid
+        parent = self.tracees.get(tgid if is_thread else parent_id)
+        if parent is None:
+            parent = next((other for other in self.tracees.values() if other.process.tgid in (tgid, parent_id)), None)
+        return self.born(tid, parent, is_thread=is_thread and parent is not None)
+
+    def name_programs(self) -> tuple[str, ...]:
+        """Name the programs that are running, with their process ids, for a message."""
+        programs = []
+        for tgid in sorted({tracee.process.tgid for tracee in self.tracees.values()}):
+            try:
+                with open(f"/proc/{tgid}/comm", "rb") as file:
+                    programs.append(f"{file.read().decode(errors='backslashreplace').strip()} ({tgid})")
+            except OSError:
+                continue
+        return tuple(programs)
 
     def replaced(self, tid: int, former: int) -> Tracee:
         """Let a thread that executed a program take over its process's id; all other threads are gone."""
@@ -66,3 +81,13 @@ class ProcessTree:
         killed = os.WIFSIGNALED(status)
         code = None if killed else os.WEXITSTATUS(status)
         self.ends.append((self.ledger.now(), code, os.WTERMSIG(status) if killed else None, tracee.row))
+
+
+def read_status(tid: int) -> dict[bytes, int]:
+    """Read Tgid and PPid of a thread from /proc/TID/status; nothing when it is gone."""
+    try:
+        with open(f"/proc/{tid}/status", "rb") as file:
+            lines = [line.split(b":") for line in file.read().splitlines() if line.startswith((b"Tgid:", b"PPid:"))]
+    except OSError:
+        return {}
+    return {name: int(value) for name, value in lines}

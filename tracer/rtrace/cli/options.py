@@ -24,7 +24,18 @@ DIRECTORY = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs to read.")
 UNPACKER = click.option("--unpacker", "unpacker_name", default="chroot", show_default=True, help="What to replay with.")
 
+SIZE_LETTERS = "_KMGT"
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def parse_size(text: str) -> int:
+    """Read a number of bytes, with K, M, G or T behind it for powers of 1024."""
+    digits, factor = text.upper(), 1
+    if digits[-1:] in SIZE_LETTERS and digits:
+        digits, factor = digits[:-1], 1024 ** SIZE_LETTERS.index(digits[-1])
+    if not (digits.isascii() and digits.isdigit()):
+        raise click.BadParameter(f"{text!r} is no size; write a number of bytes, or one as 256M")
+    return int(digits) * factor
 
 
 def say(message: str) -> None:

@@ -6,45 +6,96 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from rtrace.cli.options import DIRECTORY, say, show
+from rtrace.cli.options import DIRECTORY, parse_size, say, show
 from rtrace.errors import UsageError
 from rtrace.trace.directory import TraceDirectory
+
+if TYPE_CHECKING:
+    from rtrace.tracing import TraceReport
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @DIRECTORY
 @click.option("--continue", "continued", is_flag=True, help="Add this run to the trace directory's earlier ones.")
 @click.option("--overwrite", is_flag=True, help="Replace the trace directory.")
+@click.option("--detach-daemons", is_flag=True, help="Do not wait for processes that outlive COMMAND.")
+@click.option("--no-capture", is_flag=True, help="Do not keep what COMMAND writes to standard output and error.")
+@click.option(
+    "--keep", type=parse_size, default="256M", show_default=True, help="Bytes to keep of each; all are compared."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails or could not be captured.")
 @click.argument("arguments", nargs=-1, required=True, metavar="[--] COMMAND [ARGUMENT]...", type=click.UNPROCESSED)
-def command(directory: Path, *, continued: bool, overwrite: bool, quiet: bool, arguments: tuple[str, ...]) -> None:
+def command(  # noqa: PLR0913 - an argument for each option
+    directory: Path,
+    *,
+    continued: bool,
+    overwrite: bool,
+    detach_daemons: bool,
+    no_capture: bool,
+    keep: int,
+    quiet: bool,
+    arguments: tuple[str, ...],
+) -> None:
     """Run COMMAND and note everything that it and the processes it starts look at.
 
     Writes a trace directory with a manifest in it that may be edited before `rtrace pack`. Standard input, output and
-    error are the command's own. Exits with the command's status.
+    error are for the command what they are without rtrace; what it writes is kept. Exits with the command's status,
+    when the last process that it left behind has ended.
     """
     if continued and overwrite:
         raise UsageError("--continue and --overwrite contradict each other; choose one")
     if not arguments[0]:
         raise UsageError("the command to trace is empty; name a program")
-    from rtrace.tracing import trace_into  # 30 ms that --help does not need
+    from rtrace.tracing import TraceRequest, trace_into  # 30 ms that --help does not need
 
     argv = tuple(os.fsencode(argument) for argument in arguments)
-    report = trace_into(TraceDirectory(directory), argv, continued=continued, overwrite=overwrite)
-    traced = report.traced
+    request = TraceRequest(
+        argv,
+        continued=continued,
+        overwrite=overwrite,
+        detach_daemons=detach_daemons,
+        keep=None if no_capture else keep,
+    )
+
+    def trace() -> TraceReport:
+        report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons)
+        tell(report, quiet=quiet)
+        write_timings(report.traced.began, report.traced.ended)
+        return report
+
+    if not detach_daemons:
+        sys.exit(trace().traced.exit_status)
+    from rtrace.detaching import run_detached
+
+    def trace_and_linger(report_status: Callable[[int], None]) -> None:
+        traced = trace().traced
+        report_status(traced.exit_status)
+        traced.linger()
+
+    sys.exit(run_detached(trace_and_linger))
+
+
+def tell(report: TraceReport, *, quiet: bool) -> None:
+    """Say what was traced, and what could not be."""
     for notice in report.notices:
         say(f"not captured: {notice.what}; {notice.advice}")
     if not quiet:
+        traced = report.traced
         how = f"signal {traced.signal}" if traced.signal is not None else f"exit status {traced.exit_code}"
         say(f"traced {report.processes} processes and {report.paths} paths; {how}")
         manifest = show(os.fsencode(report.directory.manifest))
         say(f"edit {manifest} if you like, then run `rtrace pack{report.pack_options}`")
-    write_timings(traced.began, traced.ended)
-    sys.exit(traced.exit_status)
+
+
+def tell_of_daemons(programs: tuple[str, ...]) -> None:
+    """Say who is waited for when the command has ended."""
+    say(f"the command has ended; waiting for {', '.join(programs)} (--detach-daemons would not wait)")
 
 
 def write_timings(began: float, ended: float) -> None:

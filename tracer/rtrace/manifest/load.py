@@ -19,7 +19,7 @@ from rtrace.manifest.fields import (
     path,
     string,
 )
-from rtrace.manifest.model import MANIFEST_FORMAT, Manifest, NamedFile, Notice, Package, Run
+from rtrace.manifest.model import MANIFEST_FORMAT, Input, Manifest, NamedFile, Notice, Output, Package, Run
 from rtrace.manifest.nodes import Mapping, Node, Sequence, parse
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ _RUN = (
     "finished",
     "exit_code",
     "signal",
+    "stdin",
+    "stdout",
+    "stderr",
     "uid",
     "gid",
     "groups",
@@ -58,6 +61,9 @@ _RUN = (
     "distribution",
     "environ",
 )
+_INPUT = ("path", "offset")
+_OUTPUT = ("kind", "size", "window", "cut", "joined", "sha256")
+_OUTPUT_KINDS = ("terminal", "pipe", "file")
 _NAMED_FILE = ("name", "path", "runs")
 _PACKAGE = ("name", "version", "architecture", "manager", "files", "size", "pack")
 _NOTICE = ("kind", "what", "advice")
@@ -163,7 +169,41 @@ def _run(node: Node) -> Run:
         finished=fields.take_or("finished", number, None),
         exit_code=fields.take_or("exit_code", integer, None),
         signal=fields.take_or("signal", count, None),
+        stdin=fields.take_or("stdin", _input, None),
+        stdout=fields.take_or("stdout", _output, None),
+        stderr=fields.take_or("stderr", _output, None),
     )
+
+
+def _input(node: Node) -> Input:
+    fields = Fields(node, _INPUT, "a standard input")
+    return Input(fields.take("path", path), fields.take_or("offset", count, 0))
+
+
+def _output(node: Node) -> Output:
+    fields = Fields(node, _OUTPUT, "an output stream")
+    return Output(
+        kind=fields.take("kind", _output_kind),
+        size=fields.take_or("size", count, None),
+        sha256=fields.take_or("sha256", digest, None),
+        window=fields.take_or("window", _window, None),
+        cut=fields.take_or("cut", boolean, default=False),
+        joined=fields.take_or("joined", boolean, default=False),
+    )
+
+
+def _output_kind(node: Node) -> str:
+    kind = string(node)
+    if kind not in _OUTPUT_KINDS:
+        raise node.place.error(f"{kind!r} is no kind of output stream; known are {', '.join(_OUTPUT_KINDS)}")
+    return kind
+
+
+def _window(node: Node) -> tuple[int, int]:
+    values = items(count)(node)
+    if len(values) != 2 or max(values) > 0xFFFF:  # noqa: PLR2004 -- it is a pair, of 16 bits each
+        raise node.place.error("two numbers are wanted here: rows and columns")
+    return (values[0], values[1])
 
 
 def _pair(node: Node) -> tuple[str, str]:

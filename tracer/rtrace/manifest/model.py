@@ -8,12 +8,38 @@ MANIFEST_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Input:
+    """The file that was standard input, and the offset at which it was read from."""
+
+    path: bytes
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a run wrote to standard output or error. ``kind`` is what that was: terminal, pipe or file.
+
+    ``size`` and ``sha256`` are those of the bytes that the program wrote, None when they are not known; a terminal's
+    ``window`` is rows and columns. ``cut``: its reader went away after that much. ``joined``: it was the same as
+    standard output, which then holds both.
+    """
+
+    kind: str
+    size: int | None = None
+    sha256: str | None = None
+    window: tuple[int, int] | None = None
+    cut: bool = False
+    joined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One traced command, with all that a replay needs to start it again.
 
     ``binary`` is the absolute path that was executed (a script's own path, not its interpreter's). ``environ`` keeps
     the order of the original; an item without ``=`` has None for its value. ``umask`` and the ids are as numbers.
     ``exit_code`` and ``signal`` are both None when the end of the run was not seen. Times are seconds since the Epoch.
+    ``stdin``, ``stdout`` and ``stderr`` are None where there is nothing to replay or to compare.
     ``system`` is sysname and release of uname(2); ``distribution`` is name and version of os-release(5).
     """
 
@@ -34,6 +60,9 @@ class Run:
     finished: float | None
     exit_code: int | None
     signal: int | None
+    stdin: Input | None = None
+    stdout: Output | None = None
+    stderr: Output | None = None
 
     @property
     def exit_status(self) -> int | None:

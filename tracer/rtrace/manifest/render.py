@@ -90,6 +90,7 @@ def _run(run: Run) -> str:
         lines.append(f"    exit_code: {run.exit_code}")
     if run.signal is not None:
         lines.append(f"    signal: {run.signal}")
+    lines += _streams(run)
     lines += [
         f"    uid: {run.uid}",
         f"    gid: {run.gid}",
@@ -102,6 +103,25 @@ def _run(run: Run) -> str:
         *_environ(run.environ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _streams(run: Run) -> Iterable[str]:
+    """Write what standard input was, and what was written to standard output and error."""
+    if run.stdin is not None:
+        offset = f", offset: {run.stdin.offset}" if run.stdin.offset else ""
+        yield f"    stdin: {{path: {byte_string(run.stdin.path)}{offset}}}"
+    for name, output in (("stdout", run.stdout), ("stderr", run.stderr)):
+        if output is None:
+            continue
+        parts = [f"kind: {text(output.kind)}"]
+        if output.size is not None:
+            parts.append(f"size: {output.size}")
+        if output.window is not None:
+            parts.append(f"window: [{output.window[0]}, {output.window[1]}]")
+        parts += [f"{word}: true" for word in ("cut", "joined") if getattr(output, word)]
+        if output.sha256 is not None:
+            parts.append(f"sha256: {quoted(output.sha256)}")
+        yield f"    {name}: {{{', '.join(parts)}}}"
 
 
 def _sequence(key: str, items: Sequence[str]) -> Iterable[str]:

@@ -14,6 +14,7 @@ from rtrace.trace.schema import SCHEMA, TRACE_FORMAT
 DEFAULT_NAME = ".rtrace"
 DATABASE = "trace.sqlite3"
 SNAPSHOTS = "snapshots"
+STREAMS = "streams"
 MANIFEST = "manifest.yml"
 
 
@@ -32,6 +33,11 @@ class TraceDirectory:
     def snapshots(self) -> Path:
         """The folder of the copies that were taken before a file was changed."""
         return self.path / SNAPSHOTS
+
+    @property
+    def streams(self) -> Path:
+        """The folder of what the runs wrote to standard output and error; not there when nothing was kept."""
+        return self.path / STREAMS
 
     @property
     def manifest(self) -> Path:

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.errors import TraceError
-from rtrace.manifest.model import Notice, Run
+from rtrace.manifest.model import Input, Notice, Output, Run
 from rtrace.trace.schema import TRACE_FORMAT
 
 if TYPE_CHECKING:
@@ -104,8 +104,9 @@ def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
     """Give the runs in their order."""
     rows = connection.execute(
         "SELECT name, argv, binary, workingdir, environ, uid, gid, groups, umask, hostname, architecture, sysname,"
-        " release, distribution, distribution_version, started, finished, exit_code, signal FROM runs ORDER BY id"
+        " release, distribution, distribution_version, started, finished, exit_code, signal, id FROM runs ORDER BY id"
     )
+    inputs, outputs = read_streams(connection)
     return tuple(
         Run(
             id=name,
@@ -125,12 +126,35 @@ def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
             finished=finished,
             exit_code=exit_code,
             signal=signal,
+            stdin=inputs.get(number),
+            stdout=outputs.get((number, 1)),
+            stderr=outputs.get((number, 2)),
         )
         for (
             name, argv, binary, workingdir, environ, uid, gid, groups, umask, hostname, architecture, sysname,
-            release, distribution, version, started, finished, exit_code, signal,
+            release, distribution, version, started, finished, exit_code, signal, number,
         ) in rows
     )  # fmt: skip
+
+
+def read_streams(connection: sqlite3.Connection) -> tuple[dict[int, Input], dict[tuple[int, int], Output]]:
+    """Give the files that were standard input, by run number; and by run number and descriptor what was written.
+
+    Only what could be compared is among the latter.
+    """
+    inputs: dict[int, Input] = {}
+    outputs: dict[tuple[int, int], Output] = {}
+    rows = connection.execute(
+        'SELECT run, descriptor, kind, path, "begin", size, sha256, rows, columns, cut, joined FROM streams'
+    )
+    for run, descriptor, kind, path, begin, size, sha256, height, width, cut, joined in rows:
+        if descriptor == 0:
+            if kind == "file" and path is not None:
+                inputs[run] = Input(path, begin or 0)
+        elif sha256 is not None or (joined and (run, 1) in outputs):
+            window = None if height is None else (height, width)
+            outputs[run, descriptor] = Output(kind, size, sha256, window, bool(cut), bool(joined))
+    return inputs, outputs
 
 
 def read_run_names(connection: sqlite3.Connection) -> dict[int, str]:

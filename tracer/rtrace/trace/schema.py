@@ -30,6 +30,8 @@ class Use(IntFlag):
     """Its mode, owner, times or extended attributes were changed."""
     SOCKET = 512
     """Connected or bound to, as an AF_UNIX socket."""
+    APPEND = 1024
+    """Opened for writing at its end only (``O_APPEND``): beside WRITE, of a file that was there."""
 
 
 MUTATIONS = Use.WRITE | Use.TRUNCATE | Use.CREATE | Use.REMOVE | Use.METADATA
@@ -72,6 +74,10 @@ CREATE TABLE results(
   run INTEGER NOT NULL, path INTEGER NOT NULL,
   type TEXT, mode INTEGER, size INTEGER, mtime_ns INTEGER, device INTEGER, inode INTEGER, sha256 TEXT, target BLOB,
   PRIMARY KEY(run, path)) WITHOUT ROWID;
+CREATE TABLE streams(
+  run INTEGER NOT NULL, descriptor INTEGER NOT NULL, kind TEXT NOT NULL, joined INTEGER NOT NULL,
+  path BLOB, "begin" INTEGER, "end" INTEGER, file TEXT, kept INTEGER, size INTEGER, sha256 TEXT, cut INTEGER NOT NULL,
+  rows INTEGER, columns INTEGER, PRIMARY KEY(run, descriptor)) WITHOUT ROWID;
 CREATE TABLE notices(
   id INTEGER PRIMARY KEY, run INTEGER NOT NULL, kind TEXT NOT NULL, what TEXT NOT NULL, advice TEXT NOT NULL);
 """

@@ -6,7 +6,8 @@ as data, and is the run's init besides (it reaps orphans, hands signals on and e
 
     0x400000  ELF header, two program headers (the file in memory; a stack that is not executable)
     0x400100  machine code, of the architecture
-    0x400400  parameters, a word each: umask, directory, path, argv, envp, message, length, message, length
+    0x400400  parameters, a word each: umask, directory, path, argv, envp, message, length, message, length, standard
+              input, offset in it
     and then  arrays of pointers, each ended by a null pointer, and strings, each ended by a NUL
 
 See elf(5). All numbers are little-endian.
@@ -24,7 +25,7 @@ from rtrace_unpackers.docker.machine_code import ARCHITECTURES, MachineCode
 BASE = 0x400000
 CODE = 0x100
 PARAMETERS = 0x400
-PARAMETER_COUNT = 9
+PARAMETER_COUNT = 11
 
 PT_LOAD, PT_GNU_STACK = 1, 0x6474E551
 EXECUTABLE, WRITABLE, READABLE = 1, 2, 4
@@ -58,6 +59,8 @@ def build_launcher(run: Run) -> bytes:
         len(not_there),
         data.add_string(not_started),
         len(not_started),
+        data.add_string(run.stdin.path) if run.stdin is not None else 0,
+        run.stdin.offset & ((1 << 8 * code.word) - 1) if run.stdin is not None else 0,
     ]
     return build_program(code, code.launcher, data.pack(parameters))
 

@@ -59,7 +59,7 @@ class DockerTarget:
             try:
                 with ending_at_signals(engine, container) as signals:
                     status = engine.attach(
-                        [*plan_execution(run, container, streams), launcher],
+                        [*plan_execution(run, container, streams), launcher, *plan_joining(streams)],
                         streams,
                     )
             finally:
@@ -148,6 +148,11 @@ def plan_execution(run: Run, container: str, streams: Streams) -> tuple[str, ...
         "--workdir=/",
         container,
     )
+
+
+def plan_joining(streams: Streams) -> tuple[str, ...]:
+    """Return the launcher's arguments: any makes standard error the same as standard output, so that order is kept."""
+    return ("joined",) if streams.stdout == streams.stderr else ()
 
 
 @contextlib.contextmanager

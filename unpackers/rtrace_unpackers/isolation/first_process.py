@@ -13,6 +13,7 @@ import json
 import os
 import signal
 
+from rtrace.manifest.model import Input
 from rtrace_unpackers.isolation import libc, terminal
 from rtrace_unpackers.isolation.perform import describe, perform
 from rtrace_unpackers.isolation.plan import KEPT_CAPABILITIES, Isolation, Program
@@ -78,6 +79,12 @@ def be_program(program: Program, report: int) -> None:
         except OSError as error:
             write_report(report, stage="workingdir", errno=error.errno)
             os._exit(FAILED)
+        if program.stdin is not None:
+            try:
+                open_input(program.stdin)
+            except OSError as error:
+                write_report(report, stage="stdin", errno=error.errno)
+                os._exit(FAILED)
         drop_privileges(program)
         os.umask(program.umask)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and a program would inherit that
@@ -88,6 +95,16 @@ def be_program(program: Program, report: int) -> None:
         write_report(report, stage="execute", errno=error.errno)
     finally:
         os._exit(FAILED)
+
+
+def open_input(stdin: Input) -> None:
+    """Make a file of the bundle standard input, at the offset at which it was; never wait for a FIFO's writer."""
+    file = os.open(stdin.path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    os.set_blocking(file, True)
+    if stdin.offset:
+        os.lseek(file, stdin.offset, os.SEEK_SET)
+    os.dup2(file, 0)
+    os.close(file)
 
 
 def drop_privileges(program: Program) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rtrace.manifest.model import Run
+from rtrace.manifest.model import Input, Run
 from rtrace_unpackers.isolation.libc import MountFlag, Namespace
 from rtrace_unpackers.isolation.operations import (
     BringUpLoopback,
@@ -54,7 +54,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is executed in the end, and as whom. ``groups`` is None where they cannot be set (a user namespace)."""
+    """What is executed in the end, and as whom. ``groups`` is None where they cannot be set (a user namespace).
+
+    ``stdin`` is the file to read from instead of the caller's standard input.
+    """
 
     binary: bytes
     argv: tuple[bytes, ...]
@@ -64,6 +67,7 @@ class Program:
     uid: int
     gid: int
     groups: tuple[int, ...] | None
+    stdin: Input | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ def plan_isolation(run: Run, tree: bytes, owner: Owner | None, *, allow_network:
         uid=run.uid,
         gid=run.gid,
         groups=run.groups if owner is None else None,
+        stdin=run.stdin,
     )
     setup = (
         *plan_root(tree),

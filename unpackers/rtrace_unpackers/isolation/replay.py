@@ -247,6 +247,11 @@ def judge(text: bytes, isolation: Isolation, run: str) -> Outcome:
                 f"cannot enter the working directory {os.fsdecode(program.workingdir)} of {run}: {reason}; "
                 "the bundle does not hold it"
             )
+        case "stdin" if program.stdin is not None:
+            raise TargetError(
+                f"cannot open {os.fsdecode(program.stdin.path)}, the standard input of {run}: {reason}; "
+                "the bundle does not hold it"
+            )
         case "execute" if number in {errno.ENOENT, errno.ENOTDIR}:
             raise CommandNotFoundError(
                 f"cannot execute {os.fsdecode(program.binary)} of {run}: {reason}; "

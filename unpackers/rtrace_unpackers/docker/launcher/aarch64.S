@@ -3,7 +3,8 @@
         .set    SIGCHLD, 17
 /* the stack: 0 siginfo (128 bytes), 128 wait status, 136 signal set; x19 parameters, w20 program, w21 wait status */
         .globl  _start
-_start: sub     sp, sp, #144
+_start: ldr     x22, [sp]                       // argc
+        sub     sp, sp, #144
         movz    x19, #(PARAMETERS >> 16), lsl #16
         movk    x19, #(PARAMETERS & 0xffff)
         ldr     x0, [x19]
@@ -80,6 +81,34 @@ set_mask:
 child:  mov     x1, #0
         mov     x0, #2                          // SIG_SETMASK
         bl      set_mask
+        ldr     x1, [x19, #72]
+        cbz     x1, opened
+        mov     x0, #-100                       // AT_FDCWD
+        mov     x2, #0
+        mov     x8, #56                         // openat(AT_FDCWD, path, O_RDONLY)
+        svc     #0
+        tbnz    x0, #63, no_program
+        mov     x20, x0
+        ldr     x1, [x19, #80]
+        mov     x2, #0
+        mov     x8, #62                         // lseek(file, offset, SEEK_SET)
+        svc     #0
+        mov     x0, x20
+        mov     x1, #0
+        mov     x2, #0
+        mov     x8, #24                         // dup3(file, 0, 0)
+        svc     #0
+        mov     x0, x20
+        mov     x8, #57                         // close
+        svc     #0
+opened: cmp     x22, #1
+        b.eq    execute
+        mov     x0, #1
+        mov     x1, #2
+        mov     x2, #0
+        mov     x8, #24                         // dup3(1, 2, 0)
+        svc     #0
+execute:
         ldr     x0, [x19, #16]
         ldr     x1, [x19, #24]
         ldr     x2, [x19, #32]

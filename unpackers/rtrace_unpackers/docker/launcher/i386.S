@@ -3,7 +3,8 @@
         .set    SIGCHLD, 17
 /* the stack: 0 siginfo (128 bytes), 128 wait status, 132 signal set, 140 program (0 when it has ended); ebp its status */
         .globl  _start
-_start: sub     $144, %esp
+_start: mov     (%esp), %edi                    /* argc */
+        sub     $144, %esp
         mov     PARAMETERS, %ebx
         mov     $60, %eax                       /* umask */
         int     $0x80
@@ -80,6 +81,31 @@ child:  movl    $0, 132(%esp)
         movl    $0, 136(%esp)
         mov     $2, %ebx                        /* SIG_SETMASK */
         call    set_mask
+        mov     PARAMETERS + 36, %ebx
+        test    %ebx, %ebx
+        jz      opened
+        xor     %ecx, %ecx
+        mov     $5, %eax                        /* open(path, O_RDONLY) */
+        int     $0x80
+        test    %eax, %eax
+        js      no_program
+        mov     %eax, %ebx
+        mov     PARAMETERS + 40, %ecx
+        xor     %edx, %edx
+        mov     $19, %eax                       /* lseek(file, offset, SEEK_SET) */
+        int     $0x80
+        xor     %ecx, %ecx
+        mov     $63, %eax                       /* dup2(file, 0) */
+        int     $0x80
+        mov     $6, %eax                        /* close */
+        int     $0x80
+opened: cmp     $1, %edi
+        je      execute
+        mov     $1, %ebx
+        mov     $2, %ecx
+        mov     $63, %eax                       /* dup2(1, 2) */
+        int     $0x80
+execute:
         mov     PARAMETERS + 8, %ebx
         mov     PARAMETERS + 12, %ecx
         mov     PARAMETERS + 16, %edx

@@ -1,11 +1,13 @@
 /* Start a recorded program and be its init, on x86-64. Assembled into machine_code.py; a test compares the two.
    The parameters lie at 0x400400, eight bytes each: umask, directory, path, argv, envp, and two messages with their
-   lengths (directory cannot be entered; program cannot be executed). See elf.py. */
+   lengths (directory cannot be entered; program cannot be executed), the path of standard input (0: the caller's) and
+   the offset in it. With an argument of its own, it makes standard error the same as standard output. See elf.py. */
         .set    PARAMETERS, 0x400400
         .set    SIGCHLD, 17
 /* the stack: 0 siginfo (128 bytes), 128 wait status, 136 signal set */
         .globl  _start
-_start: sub     $152, %rsp
+_start: mov     (%rsp), %r12d                   /* argc */
+        sub     $152, %rsp
         mov     PARAMETERS, %edi
         mov     $95, %eax                       /* umask */
         syscall
@@ -86,6 +88,34 @@ set_mask:
 child:  movq    $0, 136(%rsp)
         mov     $2, %edi                        /* SIG_SETMASK */
         call    set_mask
+        mov     PARAMETERS + 72, %rdi
+        test    %rdi, %rdi
+        jz      opened
+        xor     %esi, %esi
+        mov     $2, %eax                        /* open(path, O_RDONLY) */
+        syscall
+        test    %eax, %eax
+        js      no_program
+        mov     %eax, %ebx
+        mov     %eax, %edi
+        mov     PARAMETERS + 80, %rsi
+        xor     %edx, %edx
+        mov     $8, %eax                        /* lseek(file, offset, SEEK_SET) */
+        syscall
+        mov     %ebx, %edi
+        xor     %esi, %esi
+        mov     $33, %eax                       /* dup2(file, 0) */
+        syscall
+        mov     %ebx, %edi
+        mov     $3, %eax                        /* close */
+        syscall
+opened: cmp     $1, %r12d
+        je      execute
+        mov     $1, %edi
+        mov     $2, %esi
+        mov     $33, %eax                       /* dup2(1, 2) */
+        syscall
+execute:
         mov     PARAMETERS + 16, %rdi
         mov     PARAMETERS + 24, %rsi
         mov     PARAMETERS + 32, %rdx

@@ -1,0 +1,275 @@
+"""Puts a relay behind the standard streams of a run: makes the ends of it, starts it, and hears from it what was kept.
+
+    usually         tracer --- fork ---> program
+                       +------ fork ---> (ends at once) --- fork ---> relay
+    at a terminal   tracer --- fork ---> (ends at once) --- fork ---> relay --- fork ---> program
+
+The relay is nobody's child, as the tracer waits for all of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import signal
+import socket
+import termios
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from rtrace.capture import kernel
+from rtrace.capture.keeping import KEPT_BYTES, Keeper, Kept
+from rtrace.capture.relay import (
+    CONTINUED,
+    FINISH,
+    WINDOW,
+    Input,
+    Output,
+    Relay,
+    Session,
+    close_all_but,
+    ignore_signals,
+    set_nonblocking,
+)
+from rtrace.capture.streams import Kind, Outlet
+from rtrace.capture.terminal import OFLAG, OuterTerminal, copy_window, open_anew, restored
+from rtrace.errors import TracingRefusedError
+
+PR_SET_PTRACER = 0x59616D61  # prctl(2): lets the tracer trace who is not its descendant, under Yama
+F_SETPIPE_SZ, F_GETPIPE_SZ = 1031, 1032  # fcntl(2); Python 3.10 has names for them
+ADVICE = "--no-capture leaves the streams of the run alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The descriptors of one outlet: the program's end, the relay's two, and the file of what is kept.
+
+    With a session, ``keyboard`` and ``terminal`` are the terminal outside, opened anew and as it is.
+    """
+
+    outlet: Outlet
+    program: int
+    source: int
+    sink: int
+    file: int
+    keyboard: int = -1
+    terminal: int = -1
+
+    def close(self) -> None:
+        """Close all of them."""
+        for descriptor in (self.program, self.source, self.sink, self.file, self.keyboard, self.terminal):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+class Interposition:
+    """The tracer's hold on the relay of a run."""
+
+    def __init__(self, outlets: tuple[Outlet, ...], files: tuple[Path, ...], limit: int = KEPT_BYTES) -> None:
+        """Relay these, and keep the first ``limit`` bytes of each in a file."""
+        self.outlets = outlets
+        self.files = files
+        self.limit = limit
+        self.session = any(outlet.session for outlet in outlets)
+        self.control: socket.socket | None = None
+
+    def fork(self) -> int:
+        """Fork the program's process, with the relay behind its streams; return as fork(2) does.
+
+        Raises TracingRefusedError when the relay cannot be made; nothing has been run then.
+        """
+        if not self.outlets:
+            return os.fork()
+        try:
+            ends = [open_ends(outlet, file) for outlet, file in zip(self.outlets, self.files, strict=True)]
+        except OSError as error:
+            raise TracingRefusedError(f"cannot keep what the run writes ({error.strerror}); {ADVICE}") from None
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        middle = os.fork()
+        if middle == 0:
+            return self._be_relay(theirs, ends)
+        theirs.close()
+        os.waitpid(middle, 0)
+        if self.session:
+            word = self.control.recv(16)
+            if not word:
+                raise TracingRefusedError(f"cannot start a session on a pty of its own; {ADVICE}")
+            program = int(word)
+        else:
+            program = os.fork()
+            if program == 0:
+                connect(ends)
+                return 0
+        for end in ends:
+            end.close()
+        self._let_go()
+        return program
+
+    def _let_go(self) -> None:
+        """Leave it to the relay to hold the pipe of standard output open: its reader sees its end when the run does."""
+        if any(outlet.kind is Kind.PIPE and outlet.descriptors == (1,) for outlet in self.outlets):
+            null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            os.dup2(null, 1)
+            os.close(null)
+
+    def _be_relay(self, control: socket.socket, ends: list[Ends]) -> int:
+        """In the process that ends at once, and in its child, the relay. Returns, 0, in the program's process only."""
+        tracer = os.getppid()
+        status = 1
+        try:
+            if os.fork() != 0:
+                os._exit(0)
+            os.setsid()
+            program = begin_session(control, ends, tracer) if self.session else -1
+            if program == 0:
+                return 0
+            relay = make_relay(control, ends, (tracer, program), self.limit)
+            relay.run()
+            status = 0
+        except OSError:  # nobody is left to be told
+            status = 1
+        os._exit(status)
+
+    def tell(self, word: bytes) -> None:
+        """Tell the relay something, if it still lives."""
+        if self.control is not None:
+            with contextlib.suppress(OSError):
+                self.control.send(word)
+
+    def suspend(self, _number: int, _frame: FrameType | None) -> None:
+        """Stop with the whole job, as the program did; when a shell lets it go on, so does the program.
+
+        Where no shell could let it go on (an orphaned process group), the kernel ignores the signal.
+        """
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.killpg(0, signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, self.suspend)
+        self.tell(CONTINUED)
+
+    def finish(self) -> dict[Outlet, Kept]:
+        """Wait until all that was written has been passed on; return what was kept of each outlet.
+
+        Nothing is known of them when the relay was killed.
+        """
+        if self.control is None:
+            return {}
+        self.tell(FINISH)
+        text = b""
+        with contextlib.suppress(OSError):
+            text = self.control.recv(4096)
+        self.control.close()
+        self.control = None
+        fields = [line.split() for line in text.decode().splitlines()]
+        return {
+            outlet: Kept(int(size), int(kept), digest, cut == "1")
+            for outlet, (size, kept, digest, cut) in zip(self.outlets, fields, strict=False)
+        }
+
+
+@contextlib.contextmanager
+def interposed(interposition: Interposition) -> Iterator[None]:
+    """Tell the relay of window sizes and job control as long as the run lasts; leave the terminal as it was."""
+    handlers = {}
+    if any(outlet.kind is Kind.TERMINAL for outlet in interposition.outlets):
+        handlers[signal.SIGWINCH] = lambda *_: interposition.tell(WINDOW)
+    if interposition.session:
+        handlers[signal.SIGCONT] = lambda *_: interposition.tell(CONTINUED)
+        handlers[signal.SIGTSTP] = interposition.suspend
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        with restored(0 if interposition.session else None):
+            try:
+                yield
+            finally:
+                if interposition.control is not None:
+                    interposition.control.close()
+                    interposition.control = None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def open_ends(outlet: Outlet, path: Path) -> Ends:
+    """Make a pipe or a pty like what was there, open the way out anew, and the file."""
+    first = outlet.descriptors[0]
+    source, program = make_pty(first, plain=not outlet.session) if outlet.kind is Kind.TERMINAL else make_pipe(first)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    set_nonblocking(source)
+    if not outlet.session:
+        return Ends(outlet, program, source, open_anew(first), file)
+    return Ends(outlet, program, source, open_anew(first), file, open_anew(0), os.dup(0))
+
+
+def make_pipe(like: int) -> tuple[int, int]:
+    """Make a pipe of the size and with the status flags of another."""
+    source, program = os.pipe2(os.O_CLOEXEC)
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(program, F_SETPIPE_SZ, fcntl.fcntl(like, F_GETPIPE_SZ))
+    flags = fcntl.fcntl(like, fcntl.F_GETFL) & (os.O_NONBLOCK | os.O_APPEND)
+    if flags:
+        fcntl.fcntl(program, fcntl.F_SETFL, flags)
+    return source, program
+
+
+def make_pty(like: int, *, plain: bool) -> tuple[int, int]:
+    """Make a pty with modes and window size of a terminal; return (master, slave).
+
+    ``plain``: what is written comes out as it is, because the terminal outside, left as it is, does what is to be
+    done to it.
+    """
+    master, slave = pty.openpty()
+    attributes = termios.tcgetattr(like)
+    if plain:
+        attributes[OFLAG] &= ~termios.OPOST
+    termios.tcsetattr(slave, termios.TCSANOW, attributes)
+    copy_window(like, slave)
+    return master, slave
+
+
+def connect(ends: list[Ends]) -> None:
+    """In the program's process: put its ends where the standard streams were."""
+    for end in ends:
+        for descriptor in end.outlet.descriptors:
+            os.dup2(end.program, descriptor)
+
+
+def begin_session(control: socket.socket, ends: list[Ends], tracer: int) -> int:
+    """In the relay: take the pty as controlling terminal, and fork the program into its foreground."""
+    (slave,) = (end.program for end in ends if end.outlet.session)
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    program = os.fork()
+    if program == 0:
+        os.setpgid(0, 0)
+        kernel.libc.prctl(PR_SET_PTRACER, tracer, 0, 0, 0)
+        connect(ends)
+        return 0
+    with contextlib.suppress(PermissionError):
+        os.setpgid(program, program)
+    os.tcsetpgrp(slave, program)
+    control.send(b"%d" % program)
+    return program
+
+
+def make_relay(control: socket.socket, ends: list[Ends], processes: tuple[int, int], limit: int) -> Relay:
+    """In the relay: close what it does not need, and make its channels; ``processes`` are tracer and program."""
+    ignore_signals()
+    tracer, program = processes
+    kept = {control.fileno()}
+    for end in ends:
+        kept |= {end.source, end.sink, end.file}
+        if end.outlet.session:
+            kept |= {end.program, end.keyboard, end.terminal}
+    close_all_but(kept)
+    relay = Relay(control, tracer)
+    for end in ends:
+        keeper = Keeper(end.file, limit)
+        terminal = OuterTerminal(end.terminal, tracer, end.outlet.controlling) if end.outlet.session else None
+        relay.outputs.append(Output(relay.poller, (end.source, end.sink), keeper, terminal))
+        if terminal is not None:
+            keyboard = Input(relay.poller, terminal, end.keyboard, os.dup(end.source))
+            relay.session = Session(relay, program, terminal, end.program, keyboard)
+    return relay

@@ -4,44 +4,82 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark import report
+from benchmark import killing, report, scaling, torture
+from benchmark.rep24 import REP24
 from benchmark.tools import BARE, Measurement, Tool, find_tools
 from benchmark.workloads import WORKLOADS, Workload
+
+ROWS = (*WORKLOADS, *REP24)
+GROUPS = tuple(dict.fromkeys(row.group for row in ROWS))
 
 
 def parse_arguments(argv: list[str]) -> argparse.Namespace:
     """Read the command line of scripts/bench, behind the path of the checkout."""
-    names = [row.name for row in WORKLOADS]
+    names = [row.name for row in ROWS]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("checkout", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, metavar="N", help="turns that each tool takes (default: 5)")
     parser.add_argument("--only", action="append", choices=names, metavar="ROW", help=f"rows: {', '.join(names)}")
-    parser.add_argument("--tools", default="bare,rtrace,strace,reprozip", help="columns (default: %(default)s)")
+    parser.add_argument("--group", choices=GROUPS, help="the rows of one group (default: all)")
+    parser.add_argument("--heavy", action="store_true", help="with the rows whose packages are large: latex, blast")
+    parser.add_argument(
+        "--tools", default="bare,rtrace,strace,reprozip,care,cde", help="columns (default: %(default)s)"
+    )
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, one round: does it all run?")
     parser.add_argument("--timeout", type=float, default=900, metavar="SECONDS", help="for one run of one tool")
-    return parser.parse_args(argv)
+    others = parser.add_argument_group(
+        "instead of the tables", "Exit status 1 when one run of --kill or --torture failed."
+    )
+    others.add_argument("--scaling", action="store_true", help="time and memory of rtrace: many calls, many paths")
+    others.add_argument("--kill", type=int, metavar="N", help="kill the tracer of N busy runs, and read their traces")
+    others.add_argument("--torture", type=int, metavar="N", help="compare N random process trees with their traces")
+    others.add_argument("--seed", type=int, default=1, help="of --kill's moments; the first of --torture's trees")
+    arguments = parser.parse_args(argv)
+    heavy = {row.name for row in ROWS if row.heavy}
+    if not arguments.heavy and (wanted := heavy.intersection(arguments.only or ())):
+        parser.error(f"{', '.join(sorted(wanted))}: add --heavy, which installs the packages for it")
+    return arguments
+
+
+def choose_rows(arguments: argparse.Namespace) -> list[Workload]:
+    """Return the rows that the command line asks for, in their order, made smaller by --quick."""
+    rows = [
+        row
+        for row in ROWS
+        if (not arguments.only or row.name in arguments.only)
+        and arguments.group in {None, row.group}
+        and (arguments.heavy or not row.heavy)
+    ]
+    return [row.scaled(10) for row in rows] if arguments.quick else rows
 
 
 def measure_row(
-    row: Workload, tools: list[Tool], *, rounds: int, timeout: float, python: str
+    row: Workload, tools: list[Tool], *, rounds: int, timeout: float, python: str, scratch: Path
 ) -> dict[str, list[Measurement]]:
     """Measure one row. The first run, bare and not counted, warms the caches; each round starts with another tool."""
     measurements: dict[str, list[Measurement]] = {tool.name: [] for tool in tools}
-    folder = Path(tempfile.mkdtemp(prefix=f"rtrace-bench-{row.name}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"row-{row.name}-", dir=scratch))
+    cwd = folder / "work"
+
+    def take_turn(tool: Tool) -> Measurement:
+        shutil.rmtree(cwd / "out", ignore_errors=True)
+        (cwd / "out").mkdir()
+        return tool.measure(argv, cwd, folder / "scratch", timeout)
+
     try:
-        cwd = folder / "work"
         cwd.mkdir()
         row.prepare(cwd, row.size)
         argv = row.argv(python)
-        BARE.measure(argv, cwd, folder / "scratch", timeout)
+        take_turn(BARE)
         for turn in range(rounds):
             shift = turn % len(tools)
             for tool in tools[shift:] + tools[:shift]:
                 if any(measurement.failure for measurement in measurements[tool.name]):
                     continue
-                measurement = tool.measure(argv, cwd, folder / "scratch", timeout)
+                measurement = take_turn(tool)
                 measurements[tool.name].append(measurement)
                 figure = measurement.failure or f"{measurement.seconds:.2f} s"
                 print(f"{row.name}, round {turn + 1}, {tool.name}: {figure}", file=sys.stderr, flush=True)
@@ -50,32 +88,70 @@ def measure_row(
     return measurements
 
 
-def main() -> None:
-    """Measure the chosen rows and columns, and print the report."""
-    arguments = parse_arguments(sys.argv[1:])
+def compare_tools(arguments: argparse.Namespace, machine: str, scratch: Path) -> None:
+    """Measure the chosen rows and columns, and print the tables."""
     wanted = arguments.tools.split(",")
     found = {tool.name: tool for tool in find_tools(arguments.checkout)}
     if unknown := [name for name in wanted if name not in found]:
         sys.exit(f"scripts/bench: no such tool: {', '.join(unknown)}; there are {', '.join(found)}")
     tools = [found[name] for name in wanted]
-    rows = [row for row in WORKLOADS if not arguments.only or row.name in arguments.only]
-    if arguments.quick:
-        rows = [row.scaled(10) for row in rows]
+    rows = choose_rows(arguments)
     rounds = arguments.rounds or (1 if arguments.quick else 5)
-    machine = report.describe_machine()
     science = str(arguments.checkout / ".bench/science/bin/python")
 
     results: dict[tuple[str, str], list[Measurement]] = {}
     for row in rows:
-        measured = measure_row(row, tools, rounds=rounds, timeout=arguments.timeout, python=science)
+        measured = measure_row(row, tools, rounds=rounds, timeout=arguments.timeout, python=science, scratch=scratch)
         results.update({(row.name, name): measurements for name, measurements in measured.items()})
 
     print(f"{machine}.\nMedians of {rounds} interleaved rounds; in brackets, times bare.\n")
     print("\n".join(f"- {tool.name}: {tool.describe()}" for tool in tools) + "\n")
     print(report.format_results(rows, tools, results))
-    for section in (report.format_parts(rows, results), report.format_failures(results)):
+    print_sections(
+        report.format_parts(rows, results),
+        report.format_means(rows, tools, results),
+        report.format_failures(results),
+    )
+
+
+def print_sections(*sections: str) -> None:
+    """Print those that have something to say, an empty line before each."""
+    for section in sections:
         if section:
             print(f"\n{section}")
+
+
+def choose_scales(*, quick: bool) -> Iterable[scaling.Scale]:
+    """Return the rows of --scaling, a hundredth of them under --quick."""
+    return [scale.scaled(100) for scale in scaling.SCALES] if quick else scaling.SCALES
+
+
+def main() -> None:
+    """Do what the command line asks for; exit status 1 when a killed or tortured run failed."""
+    arguments = parse_arguments(sys.argv[1:])
+    scratch = arguments.checkout / ".bench"
+    scratch.mkdir(exist_ok=True)
+    tracer = [str(arguments.checkout / ".venv/bin/rtrace"), "trace", "-q"]
+    machine = report.describe_machine()
+    passed, asked = True, False
+    if arguments.scaling:
+        scales = tuple(choose_scales(quick=arguments.quick))
+        costs = scaling.run_scaling(tracer, scales, scratch)
+        print(f"{machine}.\n\n{scaling.format_scaling(scales, costs)}")
+        asked = True
+    if arguments.kill is not None:
+        kills = killing.run_killing(tracer, arguments.kill, scratch, arguments.seed)
+        print(f"{machine}.\n\n{killing.format_killing(kills)}")
+        passed = passed and all(killed.passed for killed in kills)
+        asked = True
+    if arguments.torture is not None:
+        trees = torture.run_tortures(tracer, arguments.torture, torture.SIZE, scratch, arguments.seed)
+        print(f"{machine}.\n\n{torture.format_tortures(trees, torture.SIZE)}")
+        passed = passed and not any(trees.values())
+        asked = True
+    if not asked:
+        compare_tools(arguments, machine, scratch)
+    sys.exit(not passed)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 import os
 import platform
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmark.rep24 import GROUP, PUBLISHED_TOTALS, published_mean
 from benchmark.tools import PARTS, Measurement, Tool, median, median_parts
 from benchmark.workloads import Workload
 
@@ -72,3 +74,44 @@ def format_failures(results: Results) -> str:
         if measurement.failure
     }
     return "\n".join(f"- {tool} failed at {row}: {reason}" for (row, tool), reason in reasons.items())
+
+
+def find_ratio(row: Workload, tool: str, results: Results, *, program_only: bool) -> float | None:
+    """Return how many times bare a tool took at a row; its program's own time alone where it tells."""
+    bare = median(results.get((row.name, "bare"), []))
+    measurements = results.get((row.name, tool), [])
+    seconds = median(measurements)
+    if not bare or seconds is None:
+        return None
+    parts = median_parts(measurements)
+    if program_only:
+        return parts[1] / bare if parts else None
+    return seconds / bare
+
+
+def format_means(rows: Sequence[Workload], tools: Sequence[Tool], results: Results) -> str:
+    """Lay out the geometric means over the rows of the published suite's classes; empty when none was run."""
+    rows = [row for row in rows if row.group == GROUP]
+    measured: list[tuple[str, str, bool]] = [
+        (tool.name, tool.name, False) for tool in tools if tool.name not in {"bare", "rtrace"}
+    ]
+    if any(tool.name == "rtrace" for tool in tools):
+        measured = [("rtrace", "rtrace, its program", True), ("rtrace", "rtrace, in all", False), *measured]
+    lines = []
+    for tool, title, program_only in measured:
+        ratios = [find_ratio(row, tool, results, program_only=program_only) for row in rows]
+        found = [ratio for ratio in ratios if ratio]
+        mean = f"x {statistics.geometric_mean(found):.2f} ({len(found)} of {len(rows)} rows)" if found else "-"
+        lines.append(f"| {title} | {mean} | {format_published(tool, rows)} |")
+    absent = [tool for tool in PUBLISHED_TOTALS if tool not in {name for name, _, _ in measured}]
+    lines += [f"| {tool} | - | {format_published(tool, rows)} |" for tool in absent]
+    if not rows or not measured:
+        return ""
+    heading = "| geometric mean over ACM REP'24 classes | here | published, these classes | published, whole suite |"
+    return "\n".join([heading, "|---|---|---|---|", *lines])
+
+
+def format_published(tool: str, rows: Sequence[Workload]) -> str:
+    """Write the two published means of a tool as cells."""
+    means = published_mean(tool, {row.kind for row in rows}), PUBLISHED_TOTALS.get(tool)
+    return " | ".join(f"x {mean:.2f}" if mean else "-" for mean in means)

@@ -1,7 +1,7 @@
 """The rows of the benchmark: what is run, as data, and the files that each needs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 OPENS = """\
@@ -48,17 +48,23 @@ all: $(patsubst %.c,%.o,$(wildcard *.c))
 
 @dataclass(frozen=True)
 class Workload:
-    """One row: a command, whose {size} and {python} are filled in, and what prepares the folder it runs in."""
+    """One row: a command, whose {size} and {python} are filled in, and what prepares the folder it runs in.
+
+    Before every run the folder `out` in it is emptied. `kind` is the class of the published suite that it belongs to.
+    """
 
     name: str
     title: str
     command: tuple[str, ...]
     size: int
     prepare: Callable[[Path, int], None]
+    group: str = "own"
+    kind: str = ""
+    heavy: bool = False
 
     def scaled(self, divisor: int) -> "Workload":
         """Return the same row with less to do."""
-        return Workload(self.name, self.title, self.command, max(self.size // divisor, 1), self.prepare)
+        return replace(self, size=max(self.size // divisor, 1))
 
     def describe(self) -> str:
         """Return the title with the size in it."""
@@ -92,7 +98,7 @@ def prepare_source(folder: Path, _size: int) -> None:
     (folder / "source").write_bytes(bytes(64_000))
 
 
-PROCESSES = "for ((i = 0; i < {size}; i++)); do /bin/true; done"
+PROCESSES = "for ((i = 0; i < {size}; i++)); do /bin/true || exit; done"
 IMPORTS = "import numpy, pandas, sklearn, matplotlib"
 
 WORKLOADS = (

@@ -15,15 +15,23 @@ import pytest
 from observing import observe
 from rtrace.trace.schema import Use
 
-SOURCE = Path(__file__).parents[1] / "fixtures" / "programs" / "battery.c"
-CASES = re.findall(r"CASE\((\w+)\),", SOURCE.read_text())
+SOURCES = sorted((Path(__file__).parents[1] / "fixtures" / "programs" / "battery").glob("*.c"))
+CASES = [case for source in SOURCES for case in re.findall(r"^CASE\((\w+)\)", source.read_text(), re.MULTILINE)]
 
 
-@pytest.fixture(scope="session", params=["-m64", "-m32"])
+COMPILERS = {
+    "x86_64": {"x86_64": ["gcc", "-m64"], "i386": ["gcc", "-m32"]},
+    "aarch64": {"aarch64": ["gcc"], "arm": ["arm-linux-gnueabihf-gcc", "-static"]},
+}[os.uname().machine]
+"""By interface, what compiles for it on this machine."""
+
+
+@pytest.fixture(scope="session", params=COMPILERS)
 def battery(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The battery's program, compiled for x86-64 and for i386."""
+    """The battery's program, compiled for each interface that programs of this machine may use."""
     program = tmp_path_factory.mktemp("battery") / "battery"
-    subprocess.run(["gcc", request.param, "-O0", "-Wall", "-Werror", "-o", program, SOURCE, "-lpthread"], check=True)
+    command = [*COMPILERS[request.param], "-O0", "-Wall", "-Werror", "-o", str(program), *map(str, SOURCES)]
+    subprocess.run([*command, "-lpthread"], check=True)
     return program
 
 
@@ -36,13 +44,15 @@ def prepare(folder: Path) -> None:
     for odd in (b"new\nline", b"quote\"'s: \xff\xfe"):
         (folder / os.fsdecode(odd)).write_text("odd\n")
     links = {"link": "input.txt", "chain": "link", "dangling": "nowhere", "dirlink": "dir", "deeplink": "dir/sub"}
+    links["loop"] = "loop"
     for name, target in links.items():
         (folder / name).symlink_to(target)
     (folder / "dir/up").symlink_to("../input.txt")
     shutil.copy(shutil.which("true") or "/bin/true", folder / "true")
     (folder / "interpreter").symlink_to(shutil.which("true") or "/bin/true")
-    (folder / "script").write_text(f"#!{folder}/interpreter\n")
-    (folder / "script").chmod(0o755)
+    for script, interpreter in {"script": "interpreter", "outer": "script", "broken": "absent"}.items():
+        (folder / script).write_text(f"#!{folder}/{interpreter}\n")
+        (folder / script).chmod(0o755)
 
 
 def parse_expectations(output: bytes) -> dict[bytes, Use]:
@@ -59,8 +69,8 @@ def parse_expectations(output: bytes) -> dict[bytes, Use]:
 def test_case_list_is_complete(battery: Path) -> None:
     """Every case that the program knows is run by a test."""
     listed = subprocess.run([battery, "--list"], check=True, capture_output=True, text=True).stdout.split()
-    assert listed == CASES
-    assert len(set(CASES)) == len(CASES) > 100
+    assert sorted(listed) == sorted(CASES)
+    assert len(set(CASES)) == len(CASES) > 200
 
 
 @pytest.mark.parametrize("case", CASES)

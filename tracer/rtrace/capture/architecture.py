@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
-from rtrace.capture.calls import CALLS, FSTAT_ALIASES, REFUSED, SIMPLE_ACTIONS, Call
+from rtrace.capture.calls import CALLS, CONDITIONS, FSTAT_ALIASES, REFUSED, SIMPLE_ACTIONS, Call, Condition
+from rtrace.capture.kernel import own_interface
 from rtrace.capture.numbers import load_numbers
 from rtrace.errors import TracingRefusedError
 
@@ -14,7 +14,8 @@ from rtrace.errors import TracingRefusedError
 class Architecture:
     """One system call interface: its AUDIT_ARCH value (linux/audit.h), its pointer size in bytes, its calls.
 
-    ``calls`` are by number; ``simple`` are those among them that have one path and no more to read.
+    ``calls`` are by number; ``simple`` are those among them that have one path and no more to read, ``conditions``
+    tell of others when they matter.
     """
 
     name: str
@@ -23,13 +24,14 @@ class Architecture:
     calls: dict[int, Call]
     simple: dict[int, Call]
     names: dict[int, str]
+    conditions: dict[int, Condition]
     refused: tuple[int, ...]
     fstat_aliases: dict[int, int]
 
 
-AUDIT = {"x86_64": (0xC000003E, 8), "i386": (0x40000003, 4), "aarch64": (0xC00000B7, 8)}
-SPOKEN = {"x86_64": ("x86_64", "i386"), "i386": ("i386",), "i686": ("i386",), "aarch64": ("aarch64",)}
-"""The interfaces that programs may use on a machine, by machine of uname(2); the machine's own first."""
+AUDIT = {"x86_64": (0xC000003E, 8), "i386": (0x40000003, 4), "aarch64": (0xC00000B7, 8), "arm": (0x40000028, 4)}
+SPOKEN = {"x86_64": ("x86_64", "i386"), "i386": ("i386",), "aarch64": ("aarch64", "arm")}
+"""The interfaces that programs may use where a tracer has this one, its own first."""
 
 
 def load_architecture(name: str) -> Architecture:
@@ -47,6 +49,7 @@ def load_architecture(name: str) -> Architecture:
             if call in numbers and description.action in SIMPLE_ACTIONS
         },
         names={numbers[call]: call for call in CALLS if call in numbers},
+        conditions={numbers[call]: condition for call, condition in CONDITIONS.items() if call in numbers},
         refused=tuple(numbers[call] for call in REFUSED if call in numbers),
         fstat_aliases={numbers[call]: flags for call, flags in FSTAT_ALIASES.items() if call in numbers},
     )
@@ -54,7 +57,9 @@ def load_architecture(name: str) -> Architecture:
 
 def native_architectures() -> tuple[Architecture, ...]:
     """Return the interfaces of this machine; raise TracingRefusedError where rtrace cannot trace."""
-    machine = os.uname().machine
-    if machine not in SPOKEN:
-        raise TracingRefusedError(f"rtrace cannot trace on {machine} yet; trace on one of: {', '.join(sorted(SPOKEN))}")
-    return tuple(load_architecture(name) for name in SPOKEN[machine])
+    interface = own_interface()
+    if interface not in SPOKEN:
+        raise TracingRefusedError(
+            f"rtrace cannot trace on {interface} yet; trace on one of: {', '.join(sorted(SPOKEN))}"
+        )
+    return tuple(load_architecture(name) for name in SPOKEN[interface])

@@ -10,15 +10,18 @@ import struct
 from collections.abc import Iterable
 
 from rtrace.capture.architecture import Architecture
-from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD
+from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, Condition
 from rtrace.capture.kernel import SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO
 
 ENOSYS = 38
 LOAD = 0x20  # BPF_LD|BPF_W|BPF_ABS
 JUMP, JUMP_IF_EQUAL, JUMP_IF_NOT_BELOW = 0x05, 0x15, 0x35  # BPF_JMP with BPF_JA, BPF_JEQ|BPF_K, BPF_JGE|BPF_K
+AND = 0x54  # BPF_ALU|BPF_AND|BPF_K
 RETURN = 0x06  # BPF_RET|BPF_K
+INT_MASK = 0xFFFFFFFF
 NUMBER_OFFSET, ARCHITECTURE_OFFSET, ARGUMENTS_OFFSET = 0, 4, 16
 X32_BIT = 0x40000000  # __X32_SYSCALL_BIT: what the x32 ABI adds to a number under AUDIT_ARCH_X86_64
+X32_END = 0x80000000  # from here on a number is negative, and no call of anybody's
 
 Instruction = tuple[int, int, int, int]
 
@@ -44,19 +47,38 @@ def build_section(architecture: Architecture, verdict: int) -> list[Instruction]
         code += [(JUMP_IF_EQUAL, 0, 1, number), (RETURN, 0, 0, SECCOMP_RET_ERRNO | ENOSYS)]
     for number, flags in sorted(architecture.fstat_aliases.items()):
         code += [
-            (JUMP_IF_EQUAL, 0, 6, number),
+            (JUMP_IF_EQUAL, 0, 7, number),
             (LOAD, 0, 0, ARGUMENTS_OFFSET + 8 * flags),
+            (AND, 0, 0, INT_MASK & ~AT_NO_AUTOMOUNT),
             (JUMP_IF_EQUAL, 0, 3, AT_EMPTY_PATH),
             (LOAD, 0, 0, ARGUMENTS_OFFSET),
             (JUMP_IF_EQUAL, 1, 0, AT_FDCWD),
             (RETURN, 0, 0, SECCOMP_RET_ALLOW),
             (RETURN, 0, 0, verdict),
         ]
-    numbers = sorted(set(architecture.calls) - set(architecture.fstat_aliases))
-    code += [(JUMP_IF_EQUAL, len(numbers) - index + 1, 0, number) for index, number in enumerate(numbers)]
-    code += [
-        (JUMP_IF_NOT_BELOW, 1, 0, X32_BIT),
-        (RETURN, 0, 0, SECCOMP_RET_ALLOW),
-        (RETURN, 0, 0, verdict),
-    ]
+    for number, condition in sorted(architecture.conditions.items()):
+        test = build_test(condition, verdict)
+        code += [(JUMP_IF_EQUAL, 0, len(test), number), *test]
+    numbers = sorted(set(architecture.calls) - set(architecture.fstat_aliases) - set(architecture.conditions))
+    x32 = [(JUMP_IF_NOT_BELOW, 0, 1, X32_BIT), (JUMP_IF_NOT_BELOW, 0, 1, X32_END)]
+    tests = x32 if architecture.name == "x86_64" else []
+    code += [(JUMP_IF_EQUAL, len(numbers) - index + len(tests), 0, number) for index, number in enumerate(numbers)]
+    code += [*tests, (RETURN, 0, 0, SECCOMP_RET_ALLOW), (RETURN, 0, 0, verdict)]
     return code
+
+
+def build_test(condition: Condition, verdict: int) -> list[Instruction]:
+    """Assemble the end of the filter for a call that matters under a condition; its values fit in 32 bits."""
+    argument = ARGUMENTS_OFFSET + 8 * condition.argument
+    values = condition.values
+    ends: list[Instruction] = [(RETURN, 0, 0, SECCOMP_RET_ALLOW), (RETURN, 0, 0, verdict)]
+    if values:
+        tests = [(JUMP_IF_EQUAL, len(values) - index, 0, value) for index, value in enumerate(values)]
+        return [(LOAD, 0, 0, argument), *tests, *ends]
+    return [
+        (LOAD, 0, 0, argument),
+        (JUMP_IF_EQUAL, 0, 3, 0),
+        (LOAD, 0, 0, argument + 4),
+        (JUMP_IF_EQUAL, 0, 1, 0),
+        *ends,
+    ]

@@ -14,10 +14,22 @@ AT_FDCWD = 0xFFFFFF9C
 AT_SYMLINK_NOFOLLOW = 0x100
 AT_REMOVEDIR = 0x200
 AT_SYMLINK_FOLLOW = 0x400
+AT_NO_AUTOMOUNT = 0x800
 AT_EMPTY_PATH = 0x1000
-RENAME_EXCHANGE = 2
+RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
+IN_DONT_FOLLOW = 0x2000000  # inotify_add_watch(2)
 O_TMPFILE = 0o20000000
-OPEN_FLAGS = os.O_ACCMODE | os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | O_TMPFILE
+OPEN_FLAGS = (
+    os.O_ACCMODE
+    | os.O_CREAT
+    | os.O_EXCL
+    | os.O_TRUNC
+    | os.O_APPEND
+    | os.O_PATH
+    | os.O_DIRECTORY
+    | os.O_NOFOLLOW
+    | O_TMPFILE
+)
 AT_FLAGS = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH
 
 
@@ -30,6 +42,7 @@ class Action(Enum):
     LOOKUP_LINK = "lookup_link"
     METADATA = "metadata"
     METADATA_LINK = "metadata_link"
+    METADATA_DESCRIPTOR = "metadata_descriptor"
     TRUNCATE = "truncate"
     MAKE = "make"
     UNLINK = "unlink"
@@ -43,8 +56,29 @@ class Action(Enum):
     EXECUTE = "execute"
     CONNECT = "connect"
     BIND = "bind"
+    SEND = "send"
+    SEND_MESSAGE = "send_message"
+    SEND_MESSAGES = "send_messages"
     SOCKETCALL = "socketcall"
+    QUEUE = "queue"
+    WATCH = "watch"
     ESCAPE = "escape"
+
+
+SIMPLE_ACTIONS = frozenset(
+    {
+        Action.OPEN,
+        Action.LOOKUP,
+        Action.LOOKUP_LINK,
+        Action.METADATA,
+        Action.METADATA_LINK,
+        Action.TRUNCATE,
+        Action.MAKE,
+        Action.UNLINK,
+        Action.RMDIR,
+    }
+)
+"""Calls with one path, which mean the same each time: what was decoded once need not be again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +132,13 @@ CALLS: dict[str, Call] = {
     "llistxattr": Call(A.LOOKUP_LINK),
     "getxattrat": Call(A.LOOKUP, 1, 0, 2, AT_FLAGS),
     "listxattrat": Call(A.LOOKUP, 1, 0, 2, AT_FLAGS),
-    "inotify_add_watch": Call(A.LOOKUP, 1),
-    "name_to_handle_at": Call(A.LOOKUP, 1, 0),
+    "file_getattr": Call(A.LOOKUP, 1, 0, 4, AT_FLAGS),
+    "inotify_add_watch": Call(A.LOOKUP, 1, None, 2, IN_DONT_FOLLOW),
+    "fanotify_mark": Call(A.WATCH),
+    "name_to_handle_at": Call(A.LOOKUP_LINK, 1, 0, 4, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH),
+    "open_tree": Call(A.LOOKUP, 1, 0, 2, AT_FLAGS),
+    "open_tree_attr": Call(A.LOOKUP, 1, 0, 2, AT_FLAGS),
+    "quotactl": Call(A.LOOKUP, 1),
     "chdir": Call(A.CHDIR),
     "fchdir": Call(A.FCHDIR),
     # made, removed, renamed
@@ -112,7 +151,7 @@ CALLS: dict[str, Call] = {
     "rmdir": Call(A.RMDIR),
     "rename": Call(A.RENAME, 0, None, None, 0, 1),
     "renameat": Call(A.RENAME, 1, 0, None, 0, 3, 2),
-    "renameat2": Call(A.RENAME, 1, 0, 4, RENAME_EXCHANGE, 3, 2),
+    "renameat2": Call(A.RENAME, 1, 0, 4, RENAME_NOREPLACE | RENAME_EXCHANGE, 3, 2),
     "link": Call(A.LINK, 0, None, None, 0, 1),
     "linkat": Call(A.LINK, 1, 0, 4, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH, 3, 2),
     "symlink": Call(A.SYMLINK, 1),
@@ -122,9 +161,9 @@ CALLS: dict[str, Call] = {
     "fchmodat": Call(A.METADATA, 1, 0),
     "fchmodat2": Call(A.METADATA, 1, 0, 3, AT_FLAGS),
     "chown": Call(A.METADATA),
-    "chown32": Call(A.METADATA),
+    "chown16": Call(A.METADATA),
     "lchown": Call(A.METADATA_LINK),
-    "lchown32": Call(A.METADATA_LINK),
+    "lchown16": Call(A.METADATA_LINK),
     "fchownat": Call(A.METADATA, 1, 0, 4, AT_FLAGS),
     "utime": Call(A.METADATA),
     "utimes": Call(A.METADATA),
@@ -137,28 +176,74 @@ CALLS: dict[str, Call] = {
     "lremovexattr": Call(A.METADATA_LINK),
     "setxattrat": Call(A.METADATA, 1, 0, 2, AT_FLAGS),
     "removexattrat": Call(A.METADATA, 1, 0, 2, AT_FLAGS),
+    "file_setattr": Call(A.METADATA, 1, 0, 4, AT_FLAGS),
+    "fchmod": Call(A.METADATA_DESCRIPTOR),
+    "fchown": Call(A.METADATA_DESCRIPTOR),
+    "fchown16": Call(A.METADATA_DESCRIPTOR),
+    "fsetxattr": Call(A.METADATA_DESCRIPTOR),
+    "fremovexattr": Call(A.METADATA_DESCRIPTOR),
     # executed
     "execve": Call(A.EXECUTE, 0, None, None, 0, 1),
     "execveat": Call(A.EXECUTE, 1, 0, 4, AT_FLAGS, 2),
+    "uselib": Call(A.OPEN),
     # other processes and hosts
     "connect": Call(A.CONNECT, 1),
     "bind": Call(A.BIND, 1),
+    "sendto": Call(A.SEND, 4),
+    "sendmsg": Call(A.SEND_MESSAGE, 1),
+    "sendmmsg": Call(A.SEND_MESSAGES, 1),
     "socketcall": Call(A.SOCKETCALL),
+    "mq_open": Call(A.QUEUE),
+    "mq_unlink": Call(A.QUEUE),
     # out of sight
     "chroot": Call(A.CHROOT),
     "pivot_root": Call(A.ESCAPE),
     "mount": Call(A.ESCAPE),
+    "umount": Call(A.ESCAPE),
     "umount2": Call(A.ESCAPE),
+    "oldumount": Call(A.ESCAPE),
     "move_mount": Call(A.ESCAPE),
+    "mount_setattr": Call(A.ESCAPE),
+    "fsopen": Call(A.ESCAPE),
+    "fspick": Call(A.ESCAPE),
     "unshare": Call(A.ESCAPE),
     "setns": Call(A.ESCAPE),
     "ptrace": Call(A.ESCAPE),
+    "process_vm_readv": Call(A.ESCAPE),
+    "process_vm_writev": Call(A.ESCAPE),
+    "pidfd_getfd": Call(A.ESCAPE),
     "open_by_handle_at": Call(A.ESCAPE),
+    "bpf": Call(A.ESCAPE),
+    "init_module": Call(A.ESCAPE),
+    "finit_module": Call(A.ESCAPE),
+    "delete_module": Call(A.ESCAPE),
+    "kexec_load": Call(A.ESCAPE),
+    "kexec_file_load": Call(A.ESCAPE),
+    "swapon": Call(A.ESCAPE),
+    "swapoff": Call(A.ESCAPE),
+    "acct": Call(A.ESCAPE),
+    "reboot": Call(A.ESCAPE),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """When a call matters: if an argument is one of some values; with no values given, if it is not zero."""
+
+    argument: int
+    values: tuple[int, ...] = ()
+
+
+CONDITIONS = {
+    "sendto": Condition(4),
+    "socketcall": Condition(0, (2, 3, 11, 16, 20)),
+}
+"""Calls that programs make all the time for other purposes: sendto(2) without an address is send(2), and of
+socketcall(2) the bind, connect, sendto, sendmsg and sendmmsg of linux/net.h are looked at."""
 
 REFUSED = ("io_uring_setup",)
 """Answered with ENOSYS by the filter, so that programs fall back to calls that can be seen."""
 
-FSTAT_ALIASES = {"newfstatat": 3, "fstatat64": 3}
-"""Calls that the C library uses for fstat(3), with the index of their flags: let through when the flags are just
+FSTAT_ALIASES = {"newfstatat": 3, "fstatat64": 3, "statx": 2}
+"""Calls that runtime libraries use for fstat(3), with the index of their flags: let through when the flags are just
 AT_EMPTY_PATH and the folder is a descriptor, which costs a stop for every file opened otherwise."""

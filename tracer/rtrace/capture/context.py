@@ -37,17 +37,22 @@ class Context:
         """Write to the books of one run; ``first_environment`` is the first free row of ``environments``.
 
         ``moving`` are the threads whose chdir(2) may or may not have happened yet; ``rooted`` says that some process
-        has another root than the tracer's; ``loaders`` remembers by program, and by its identity, what loads it.
+        has another root than the tracer's; ``meetings`` are the socket addresses that were noted, by process and call;
+        ``serving`` that a FUSE filesystem is about to be mounted; ``loaders`` remembers by program, and by its
+        identity, what loads it.
         """
         self.ledger = ledger
         self.notices = notices
         self.walker = Walker()
+        ledger.served = self.walker.served
         self.tracees: dict[int, Tracee] = {}
         self.memory = CallMemory(self.tracees)
         self.moving: set[int] = set()
         self.rooted = False
+        self.serving = False
         self.environments: dict[bytes, int] = {}
         self.first_environment = first_environment
+        self.meetings: set[tuple[int, str, bytes]] = set()
         self.loaders: dict[bytes, tuple[tuple[int, int, int], Uses]] = {}
 
     def base(self, tracee: Tracee, dirfd: int, path: bytes) -> bytes:
@@ -76,7 +81,11 @@ class Context:
             return None
         if base.endswith(DELETED) and not os.path.lexists(base):
             return None
-        root = base if path.startswith(b"/") else b""
+        if self.walker.served:
+            self.walker.refuse_served(base)
+        root = b""
+        if self.rooted:
+            root = base if path.startswith(b"/") else tracee.read_link("root").rstrip(b"/")
         return self.walker.walk(base, path, follow=follow, tgid=tracee.process.tgid, tid=tracee.tid, root=root)
 
     def state(self, walk: Walk) -> PathState:

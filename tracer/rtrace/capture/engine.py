@@ -66,7 +66,6 @@ class Follower:
                     return stops.main_status
             if self.launched.listener >= 0:
                 wait_for_hang_up(self.launched.listener)
-            stops.finish()
         return stops.main_status
 
     @contextlib.contextmanager

@@ -34,10 +34,10 @@ def begin_execution(context: Context, request: Request) -> None:
     tracee, arguments = request.tracee, request.arguments
     walk = context.walk_argument(request, follow=True)
     tracee.execution = None
-    if walk is None:
+    if walk is None or (walk.volatile and walk.path.startswith(b"/proc/")):  # a file without a name: memfd_create(2)
         return
     state = context.use(tracee.process, walk, LOOKUP)
-    if walk.missing is not None:
+    if walk.missing is not None or not stat.S_ISREG(os.lstat(walk.path).st_mode):
         return
     tracee.execution = Execution(
         state=state,

@@ -21,7 +21,7 @@ TYPE_NAMES = {
     stat.S_IFBLK: "block",
     stat.S_IFCHR: "char",
 }
-USE_BITS = 10
+USE_BITS = 11
 MUTATION_BITS = int(MUTATIONS)
 UNLISTED = (b"/proc", b"/sys", b"/dev")
 """Folders whose content is the kernel's: listing them says nothing about the experiment."""
@@ -56,6 +56,7 @@ class Ledger:
         self.next_id = max(ids.values(), default=0) + 1
         self.linked: dict[tuple[int, int], list[PathState]] = {}
         self.copies: dict[tuple[int, int], tuple[str | None, str | None]] = {}
+        self.served: set[bytes] = set()
         self.started = time.monotonic_ns()
         rows = journal.pending
         self.paths, self.facts, self.uses = rows["paths"], rows["facts"], rows["uses"]
@@ -164,9 +165,15 @@ class Ledger:
             take_snapshot(state.path, self.snapshots / f"{self.run}-{family[0].id}")
         except OSError as error:
             copy = (None, error.strerror or str(error))
+            self._tell_of_lost(state.path, str(copy[1]))
         if inode in self.linked:
             self.copies[inode] = copy
         self.journal.pending["snapshots"].extend((self.run, member.id, *copy) for member in family)
+
+    def _tell_of_lost(self, path: bytes, reason: str) -> None:
+        what = f"the run changed {path.decode(errors='backslashreplace')}, and it could not be copied before ({reason})"
+        advice = "trace as a user who may read it, with enough room in the trace directory"
+        self.journal.pending["notices"].append((self.run, "snapshot", what, advice))
 
     def list_directory(self, state: PathState) -> None:
         """Note every entry of a folder that is being listed, once, as it is before the run changes more of it."""
@@ -182,7 +189,8 @@ class Ledger:
             return
         prefix = path if path == b"/" else path + b"/"
         for name in names:
-            self.state(prefix + name)
+            if prefix + name not in self.served:
+                self.state(prefix + name)
 
     def keep_tree(self, path: bytes, destination: bytes) -> None:
         """Keep all that lies below a folder that is about to be renamed, and note that it appears elsewhere."""

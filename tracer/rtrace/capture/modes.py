@@ -14,7 +14,7 @@ VARIABLE = "RTRACE_ENGINE"
 class Mode(str, Enum):
     """How system calls come to the tracer; the tree comes by ptrace in every mode.
 
-    NOTIFY: a seccomp filter notifies for the calls that matter (Linux 5.5). SECCOMP: the filter makes them ptrace
+    NOTIFY: a seccomp filter notifies for the calls that matter (Linux 5.6). SECCOMP: the filter makes them ptrace
     stops (RET_TRACE). STOPS: every call stops under ptrace, where no filter is to be had.
     """
 
@@ -32,7 +32,7 @@ def choose_modes() -> tuple[Mode, ...]:
         except ValueError:
             names = ", ".join(mode.value for mode in Mode)
             raise UsageError(f"{VARIABLE} is {wanted!r}; set it to one of: {names}, or unset it") from None
-    return tuple(Mode) if kernel_version() >= (5, 5) else (Mode.SECCOMP, Mode.STOPS)
+    return tuple(Mode) if kernel_version() >= (5, 6) else (Mode.SECCOMP, Mode.STOPS)
 
 
 def kernel_version() -> tuple[int, int]:

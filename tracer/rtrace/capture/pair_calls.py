@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
-from rtrace.capture.calls import AT_EMPTY_PATH, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE
+from rtrace.capture.calls import AT_EMPTY_PATH, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_NOREPLACE
 from rtrace.capture.context import Context, Request
 from rtrace.capture.ledger import PathState
+from rtrace.capture.path_calls import can_make, is_directory, is_empty
+from rtrace.capture.walker import Walk
 from rtrace.trace.schema import Use
 
 CREATE, LOOKUP, REMOVE = int(Use.CREATE), int(Use.LOOKUP), int(Use.REMOVE)
@@ -19,8 +21,7 @@ def rename(context: Context, request: Request) -> None:
         return
     process, call, ledger = request.tracee.process, request.call, context.ledger
     flags = 0 if call.flags is None else request.arguments[call.flags] & call.mask
-    reachable = destination.missing in (None, destination.path)
-    if source.missing is not None or not reachable:
+    if will_fail(source, destination, flags):
         context.use(process, source, LOOKUP)
         context.use(process, destination, LOOKUP)
         return
@@ -45,6 +46,33 @@ def rename(context: Context, request: Request) -> None:
         context.memory.appear(destination.path)
 
 
+def will_fail(source: Walk, destination: Walk, flags: int) -> bool:
+    """Tell whether rename(2) is going to do nothing, mostly with an error, as far as can be seen from outside.
+
+    mv(1) relies on EXDEV: between filesystems it copies and unlinks. Two folders on one device may still be under
+    two mounts, which is not seen here.
+    """
+    if source.missing is not None or destination.missing not in (None, destination.path):
+        return True
+    if (destination.path + b"/").startswith(source.path + b"/") and source.path != destination.path:
+        return True  # EINVAL: a folder into itself
+    folders = [walk.path.rpartition(b"/")[0] or b"/" for walk in (source, destination)]
+    if os.stat(folders[0]).st_dev != os.stat(folders[1]).st_dev:  # EXDEV
+        return True
+    if not can_make(source) or not can_make(destination):
+        return True
+    if destination.missing is not None:
+        return bool(flags & RENAME_EXCHANGE)  # ENOENT
+    if os.path.samestat(os.lstat(source.path), os.lstat(destination.path)):
+        return True  # two names of one file: nothing happens
+    if flags:
+        return bool(flags & RENAME_NOREPLACE)  # EEXIST
+    moving = is_directory(source)
+    if moving != is_directory(destination):  # ENOTDIR, EISDIR
+        return True
+    return moving and not is_empty(destination.path)  # ENOTEMPTY
+
+
 def link(context: Context, request: Request) -> None:
     """Note link(2): from now on the file can be changed under a name that was not there before."""
     flags = 0 if request.call.flags is None else request.arguments[request.call.flags]
@@ -54,7 +82,10 @@ def link(context: Context, request: Request) -> None:
     if destination is None:
         return
     process = request.tracee.process
-    if destination.missing != destination.path:
+    refused = source is not None and (source.missing is not None or is_directory(source))  # ENOENT, EPERM
+    if refused or destination.missing != destination.path or not can_make(destination):
+        if source is not None and not source.volatile:
+            context.use(process, source, LOOKUP)
         context.use(process, destination, LOOKUP)
         return
     new = context.use(process, destination, CREATE)
@@ -70,7 +101,7 @@ def symlink(context: Context, request: Request) -> None:
     walk = context.walk_argument(request)
     if walk is None:
         return
-    made = walk.missing == walk.path
+    made = walk.missing == walk.path and can_make(walk)
     state = context.use(request.tracee.process, walk, CREATE if made else LOOKUP)
     if made and (state.existed or walk.path in context.memory.makers):  # there was a file, and calls that met it
         context.forget_all()

@@ -14,36 +14,55 @@ from rtrace.trace.schema import Use
 
 READ, WRITE, TRUNCATE, CREATE = int(Use.READ), int(Use.WRITE), int(Use.TRUNCATE), int(Use.CREATE)
 LIST, LOOKUP, REMOVE, METADATA = int(Use.LIST), int(Use.LOOKUP), int(Use.REMOVE), int(Use.METADATA)
+APPEND = int(Use.APPEND)
+
+
+def is_permitted(path: bytes, access: int) -> bool:
+    """Tell whether the kernel lets the run read (R_OK) or change (W_OK) what is at a path.
+
+    Judged with the tracer's own rights, which are never less than those of the run.
+    """
+    return os.access(path, access, effective_ids=True)
+
+
+def can_make(walk: Walk) -> bool:
+    """Tell whether a name can be made, removed or changed at the end of a walk: its folder decides (EACCES, EROFS)."""
+    return is_permitted(walk.path.rpartition(b"/")[0] or b"/", os.W_OK | os.X_OK)
 
 
 def open_path(context: Context, walk: Walk, flags: int) -> Uses:
     """Decode open(2) and its kin: what it needs of what is there now."""
     access = flags & os.O_ACCMODE
     if walk.missing is not None:
-        if not flags & os.O_CREAT or walk.missing != walk.path:
+        if not flags & os.O_CREAT or walk.missing != walk.path or not can_make(walk):
             return [(context.state(walk), LOOKUP)]
         state = context.state(walk)
         context.memory.appear(walk.path)
         return [(state, CREATE | (0 if access == os.O_RDONLY else WRITE))]
     state = context.state(walk)
     status = walk.status or os.lstat(walk.path)
-    if stat.S_ISDIR(status.st_mode):
-        if access == os.O_RDONLY and not flags & (os.O_PATH | O_TMPFILE):
+    kind = stat.S_IFMT(status.st_mode)
+    exclusive = flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
+    if flags & os.O_PATH or exclusive or kind == stat.S_IFLNK:
+        return [(state, LOOKUP)]
+    context.notices.watch_opening(walk.path, status)
+    unreadable = access != os.O_WRONLY and not status.st_mode & stat.S_IROTH and not is_permitted(walk.path, os.R_OK)
+    if kind == stat.S_IFDIR:
+        if access == os.O_RDONLY and not flags & (O_TMPFILE | os.O_CREAT) and not unreadable:
             context.ledger.list_directory(state)
             return [(state, LIST)]
         return [(state, LOOKUP)]
-    exclusive = flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
-    if flags & os.O_PATH or exclusive or stat.S_ISLNK(status.st_mode):
+    if unreadable or flags & os.O_DIRECTORY:  # EACCES, ENOTDIR
         return [(state, LOOKUP)]
     writes = access != os.O_RDONLY or flags & os.O_TRUNC
     if not writes:
         return [(state, READ)]
-    if not os.access(walk.path, os.W_OK, effective_ids=True):
+    if not is_permitted(walk.path, os.W_OK):
         return [(state, LOOKUP)]  # EACCES, EROFS: programs then try again for reading
     context.ledger.before_change(state)
     if flags & os.O_TRUNC:
         return [(state, TRUNCATE | (0 if access == os.O_RDONLY else WRITE))]
-    return [(state, WRITE | (READ if access == os.O_RDWR else 0))]
+    return [(state, WRITE | (READ if access == os.O_RDWR else 0) | (APPEND if flags & os.O_APPEND else 0))]
 
 
 def look_up(context: Context, walk: Walk, _flags: int) -> Uses:
@@ -59,7 +78,7 @@ def change_metadata(context: Context, walk: Walk, _flags: int) -> Uses:
 def truncate(context: Context, walk: Walk, _flags: int) -> Uses:
     """Decode truncate(2)."""
     state = context.state(walk)
-    if walk.missing is not None:
+    if walk.missing is not None or not is_permitted(walk.path, os.W_OK) or is_directory(walk):
         return [(state, LOOKUP)]
     context.ledger.before_change(state)
     return [(state, WRITE)]
@@ -68,16 +87,28 @@ def truncate(context: Context, walk: Walk, _flags: int) -> Uses:
 def make(context: Context, walk: Walk, _flags: int) -> Uses:
     """Decode mkdir(2) and mknod(2)."""
     state = context.state(walk)
-    if walk.missing != walk.path:
+    if walk.missing != walk.path or not can_make(walk):
         return [(state, LOOKUP)]
     context.memory.appear(walk.path)
     return [(state, CREATE)]
 
 
+def is_empty(path: bytes) -> bool:
+    """Tell whether a folder has no entries."""
+    with os.scandir(path) as entries:
+        return next(entries, None) is None
+
+
+def is_directory(walk: Walk) -> bool:
+    """Tell whether a walk ended at a folder."""
+    status = walk.status or os.lstat(walk.path)
+    return stat.S_ISDIR(status.st_mode)
+
+
 def unlink(context: Context, walk: Walk, _flags: int) -> Uses:
     """Decode unlink(2)."""
     state = context.state(walk)
-    if walk.missing is not None:
+    if walk.missing is not None or is_directory(walk) or not can_make(walk):
         return [(state, LOOKUP)]
     context.ledger.before_change(state)
     if walk.path in context.walker.links:
@@ -88,8 +119,8 @@ def unlink(context: Context, walk: Walk, _flags: int) -> Uses:
 def rmdir(context: Context, walk: Walk, _flags: int) -> Uses:
     """Decode rmdir(2)."""
     state = context.state(walk)
-    if walk.missing is not None:
-        return [(state, LOOKUP)]
+    if walk.missing is not None or not is_directory(walk) or not can_make(walk) or not is_empty(walk.path):
+        return [(state, LOOKUP)]  # ENOTDIR, EACCES, ENOTEMPTY
     context.ledger.list_directory(state)
     context.walker.directories.discard(walk.path)
     return [(state, REMOVE)]

@@ -6,10 +6,19 @@ import os
 import struct
 from collections.abc import Callable
 
-from rtrace.capture import execution, pair_calls, place_calls, socket_calls
+from rtrace.capture import descriptor_calls, execution, pair_calls, place_calls, socket_calls
 from rtrace.capture.architecture import Architecture
 from rtrace.capture.call_memory import Key, Uses
-from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, OPEN_FLAGS, Action
+from rtrace.capture.calls import (
+    AT_EMPTY_PATH,
+    AT_FDCWD,
+    AT_REMOVEDIR,
+    AT_SYMLINK_FOLLOW,
+    AT_SYMLINK_NOFOLLOW,
+    IN_DONT_FOLLOW,
+    OPEN_FLAGS,
+    Action,
+)
 from rtrace.capture.context import INT_MASK, LOOKUP, Context, Request
 from rtrace.capture.path_calls import CREATE, DECODERS
 from rtrace.capture.tracee import Tracee
@@ -26,6 +35,7 @@ class Recorder:
         self.context = context
         self.memory = context.memory
         self.ledger = context.ledger
+        self.closed = False
         self.rarer: dict[Action, Callable[[Context, Request], None]] = {
             Action.OPEN_HOW: self._open_how,
             Action.RENAME: pair_calls.rename,
@@ -38,7 +48,13 @@ class Recorder:
             Action.EXECUTE: execution.begin_execution,
             Action.CONNECT: socket_calls.connect,
             Action.BIND: socket_calls.bind,
+            Action.SEND: socket_calls.send,
+            Action.SEND_MESSAGE: socket_calls.send_message,
+            Action.SEND_MESSAGES: socket_calls.send_messages,
             Action.SOCKETCALL: socket_calls.decode_socketcall,
+            Action.QUEUE: socket_calls.use_queue,
+            Action.WATCH: descriptor_calls.watch,
+            Action.METADATA_DESCRIPTOR: descriptor_calls.change_metadata,
         }
 
     def observe(self, tracee: Tracee, architecture: Architecture, number: int, arguments: list[int]) -> None:
@@ -47,7 +63,9 @@ class Recorder:
         ``arguments`` are the six registers as unsigned numbers. A call whose arguments cannot be read is one that
         the kernel will answer with EFAULT, or whose caller was killed meanwhile: there is nothing to note.
         """
-        if self.context.moving:
+        if self.context.moving or self.closed:
+            if self.closed:
+                return
             self.context.moving.discard(tracee.tid)
         call = architecture.simple.get(number)
         try:
@@ -68,8 +86,16 @@ class Recorder:
             key = (number, flags, base, path)
             if key not in tracee.process.seen:
                 self.note(tracee, call.action, key)
-        except (OSError, ValueError, struct.error):
+        except (OSError, ValueError, OverflowError, struct.error):  # an address may exceed what pread(2) takes
             return
+
+    def close(self) -> None:
+        """Take no further notes: the books are being closed."""
+        self.closed = True
+
+    def confess(self, tracee: Tracee, number: int, error: Exception) -> None:
+        """Tell that rtrace failed to understand a call: an error of ours, which is not the program's business."""
+        self.context.notices.add_failure(self.context.program(tracee), number, error)
 
     def refuse_x32(self, tracee: Tracee) -> None:
         """Note a call of the x32 ABI, which is answered with ENOSYS."""
@@ -123,8 +149,8 @@ class Recorder:
 def follows(action: Action, flags: int) -> bool:
     """Tell whether a call follows a symlink that is the last component of its path."""
     if action in NEVER_FOLLOWING:
-        return False
+        return bool(flags & AT_SYMLINK_FOLLOW)  # name_to_handle_at(2) alone has such a flag
     if action is Action.OPEN:
         exclusive = os.O_CREAT | os.O_EXCL
         return not flags & os.O_NOFOLLOW and flags & exclusive != exclusive
-    return action is Action.TRUNCATE or not flags & AT_SYMLINK_NOFOLLOW
+    return action is Action.TRUNCATE or not flags & (AT_SYMLINK_NOFOLLOW | IN_DONT_FOLLOW)

@@ -17,7 +17,7 @@ import signal
 from rtrace.capture import kernel
 from rtrace.capture.architecture import Architecture
 from rtrace.capture.bpf import X32_BIT, X32_END
-from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD
+from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT
 from rtrace.capture.context import INT_MASK
 from rtrace.capture.execution import note_execution
 from rtrace.capture.modes import Mode
@@ -47,7 +47,8 @@ class StopHandler:
         self.tree = tree
         self.tracees = tree.tracees
         self.listening = mode is Mode.NOTIFY
-        self.early: dict[int, int] = {}
+        self.early: dict[int, int] = {}  # ends told before the birth; without one, nothing of it ever ran
+        self.met: set[int] = set()
         self.detaching = False
 
     def take(self, tid: int, status: int) -> None:
@@ -79,6 +80,7 @@ class StopHandler:
             return
         if tid not in self.tracees:  # a child's first stop, before its parent's event or in place of it
             self.tree.find(tid)
+            self.met.add(tid)
         if event in FORK_EVENTS:
             self._take_birth(tid, event)
         elif event == kernel.PTRACE_EVENT_EXEC:
@@ -106,23 +108,17 @@ class StopHandler:
     def _take_birth(self, tid: int, event: int) -> None:
         """Add the child of a parent that is stopped for its birth.
 
-        The child may have been met before, stopped for the first time; it may even have been killed and have ended.
+        The child may have been met before, at its first stop, and may even have ended meanwhile.
         """
         parent = self.tracees[tid]
         child = kernel.read_event_message(tid)
-        if child in self.tracees:
+        if child in self.met:
+            self.met.discard(child)
             return
         is_thread = event == kernel.PTRACE_EVENT_CLONE and os.path.exists(f"/proc/{parent.process.tgid}/task/{child}")
         self.tree.born(child, parent, is_thread=is_thread)
         if child in self.early:
             self.tree.ended(child, self.early.pop(child))
-
-    def finish(self) -> None:
-        """Add those whose birth was never told, because their parent was killed at it, and who ended at once."""
-        for tid, status in self.early.items():
-            self.tree.born(tid, None)
-            self.tree.ended(tid, status)
-        self.early.clear()
 
     def _take_call(self, tid: int) -> None:
         stop = kernel.read_syscall(tid)
@@ -143,4 +139,5 @@ def is_fstat(architecture: Architecture, stop: kernel.SyscallStop) -> bool:
     flags = architecture.fstat_aliases.get(stop.number)
     if flags is None:
         return False
-    return stop.arguments[flags] & INT_MASK == AT_EMPTY_PATH and stop.arguments[0] & INT_MASK != AT_FDCWD
+    meaning = stop.arguments[flags] & INT_MASK & ~AT_NO_AUTOMOUNT
+    return meaning == AT_EMPTY_PATH and stop.arguments[0] & INT_MASK != AT_FDCWD

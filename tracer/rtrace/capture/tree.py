@@ -38,7 +38,10 @@ class ProcessTree:
         return self.find(tid)
 
     def find(self, tid: int) -> Tracee:
-        """Add a thread or process whose birth was not told (yet), as what proc(5) says of it."""
+        """Add a thread or process whose birth was not told (yet), as what proc(5) says of it.
+
+        Its parent stays unknown when that was killed at its birth: then proc(5) names who inherited it.
+        """
         fields = read_status(tid)
         tgid, parent_id = fields.get(b"Tgid", tid), fields.get(b"PPid", 0)
         is_thread = tgid != tid

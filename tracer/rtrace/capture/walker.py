@@ -6,6 +6,7 @@ folder that was walked before costs one lstat(2).
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from stat import S_ISDIR, S_ISLNK
@@ -40,8 +41,9 @@ class Walker:
     """Resolves paths for processes; remembers folders and symlinks until it is told that they may have changed."""
 
     def __init__(self) -> None:
-        """Begin with nothing known."""
+        """Begin with nothing known; ``served`` are the mount points of filesystems that the run itself serves."""
         self.directories: set[bytes] = set()
+        self.served: set[bytes] = set()
         self.links: dict[bytes, bytes] = {}
 
     def forget(self) -> None:
@@ -49,11 +51,16 @@ class Walker:
         self.directories.clear()
         self.links.clear()
 
+    def refuse_served(self, path: bytes) -> None:
+        """Keep away from filesystems of which the run is the server (FUSE): it may be waiting for us right now."""
+        if any((path + b"/").startswith(mount + b"/") for mount in self.served):
+            raise PermissionError(errno.EPERM, "served by the run itself", path)
+
     def walk(self, base: bytes, path: bytes, *, follow: bool, tgid: int, tid: int, root: bytes = b"") -> Walk:
         """Resolve ``path`` from the folder ``base``, for thread ``tid`` of process ``tgid`` with ``root`` as its ``/``.
 
         ``base`` is absolute and resolved; ``root`` is empty for the tracer's own root. The last component is followed
-        when ``follow`` says so or when a slash comes after it.
+        when ``follow`` says so or when a slash comes after it. Raises OSError for what the run serves itself.
         """
         current = root if path.startswith(b"/") else (b"" if base == b"/" else base)
         pending = path.split(b"/")
@@ -73,6 +80,8 @@ class Walker:
                 status = None
                 continue
             candidate = current + b"/" + name
+            if self.served:
+                self.refuse_served(candidate)
             if candidate in directories:
                 current, status = candidate, None
                 continue
@@ -96,7 +105,7 @@ class Walker:
                         current = candidate
                         continue
                     if not S_ISLNK(status.st_mode):
-                        if any(part not in (b"", b".") for part in pending):  # ENOTDIR
+                        if pending:  # ENOTDIR: even a slash alone after a file's name
                             return Walk(candidate, status, links, candidate, volatile)
                         return Walk(candidate, status, links, None, volatile)
                     try:

@@ -1,0 +1,195 @@
+"""The coverage report: what could not be captured is said once, in plain words; else there is silence."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from observing import Row, observe
+from plain_user import PlainUser
+from rtrace.capture.journal import Journal
+from rtrace.capture.notices import ESCAPES, NoticeBook, describe_device
+from rtrace.capture.services import find_service
+
+READ_MEMORY = """
+import ctypes, os, sys
+class Vector(ctypes.Structure): _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+place = Vector(ctypes.addressof(ctypes.create_string_buffer(8)), 8)
+libc = ctypes.CDLL(None)
+libc.process_vm_readv(int(sys.argv[1]) or os.getpid(), ctypes.byref(place), 1, ctypes.byref(place), 1, 0)
+"""
+QUIET = {
+    "ls": "ls -la /",
+    "python": "python3 -c 'import json'",
+    "gcc": "printf 'int main(void) { return 0; }' > a.c && gcc a.c && ./a.out",
+    "git": "git init -q && git status --short",
+    "terminal devices": "echo > /dev/null; head -c1 /dev/urandom > /dev/zero; test -e /dev/tty",
+    "its own server": 'python3 -c \'import socket as s; a = s.create_server(("127.0.0.1", 0));'
+    " s.create_connection(a.getsockname())'",
+    "its own memory": f"python3 -c '{READ_MEMORY}' 0",
+    "own folder listed": "ls -a; ls -l .rtrace-elsewhere 2> messages; echo new > new; mv new newer; rm newer",
+}
+
+
+def find_notices(tmp_path: Path, script: str, trace: str = "trace") -> list[Row]:
+    """Trace a script in a folder of its own and return the notices of the run."""
+    work = tmp_path / "work"
+    work.mkdir(exist_ok=True)
+    environ = {**os.environ, "HOME": str(tmp_path)}
+    observation = observe(tmp_path / trace, "bash", "-c", script, cwd=work, env=environ)
+    return observation.rows("SELECT kind, what, advice FROM notices")
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> NoticeBook:
+    """An empty book of notices, for a trace into `tmp_path`."""
+    return NoticeBook(Journal(sqlite3.connect(":memory:")), 1, tmp_path)
+
+
+@pytest.mark.parametrize("what", QUIET)
+def test_nothing_to_say_is_not_said(what: str, tmp_path: Path) -> None:
+    """Ordinary programs are captured whole, and rtrace keeps silent."""
+    assert find_notices(tmp_path, QUIET[what]) == []
+
+
+def test_reading_the_trace_directory_is_told(tmp_path: Path) -> None:
+    """A run that reads the folder it is traced into is told of it, with the option that helps; listing above is not."""
+    (notice,) = find_notices(tmp_path, "grep -rq nothing . ; cat .rtrace/trace.sqlite3 > copy", "work/.rtrace")
+    assert notice["kind"] == "trace-directory"
+    assert str(tmp_path / "work/.rtrace") in notice["what"]
+    assert "-d" in notice["advice"]
+
+
+@pytest.mark.parametrize("send", ["connect(a)", "sendto(b'x', a)", "sendmsg([b'x'], [], 0, a)"])
+def test_message_to_another_host_is_told(send: str, tmp_path: Path) -> None:
+    """A datagram to another host is told with address and port, whichever call sends it, and once."""
+    begin = "import socket as s; a = ('192.0.2.1', 9); u = s.socket(s.AF_INET, s.SOCK_DGRAM)"
+    program = f"{begin}\nfor _ in 'ab':\n try: u.{send}\n except OSError: pass"
+    (notice,) = find_notices(tmp_path, f'python3 -c "{program}"')
+    assert notice["kind"] == "connection"
+    assert "192.0.2.1 port 9" in notice["what"]
+
+
+def test_server_from_before_the_run_is_told(tmp_path: Path) -> None:
+    """A connection to a server that was there before the run is told under the path of its socket."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "server"))
+        server.listen()
+        (notice,) = find_notices(
+            tmp_path, "python3 -c 'import socket as s; s.socket(s.AF_UNIX).connect(\"../server\")'"
+        )
+    assert notice["kind"] == "connection"
+    assert str(tmp_path / "server") in notice["what"]
+
+
+def test_memory_of_a_process_outside_is_told(tmp_path: Path) -> None:
+    """Reaching into the memory of a process that is not part of the run is told."""
+    (notice,) = find_notices(tmp_path, f"python3 -c '{READ_MEMORY}' {os.getppid()}")
+    assert notice["kind"] == "escape"
+    assert "process_vm_readv" in notice["what"]
+
+
+@pytest.mark.requires("root", "unshare")
+def test_namespaces_and_mounts_are_told(tmp_path: Path) -> None:
+    """A mount namespace of its own and what is mounted in it are told."""
+    notices = find_notices(tmp_path, "mkdir place && unshare -m mount -t tmpfs none place")
+    assert {notice["what"].rpartition("(")[2] for notice in notices} == {"unshare)", "mount)"}
+
+
+def test_file_that_cannot_be_kept_is_told(plain_user: PlainUser) -> None:
+    """A file that may be written but not read cannot be copied before the change, which is told with the reason."""
+    secret = plain_user.home / "secret"
+    secret.write_text("old\n")
+    plain_user.give(secret)
+    secret.chmod(0o200)
+    completed = plain_user.run(plain_user.rtrace, "trace", "--", "sh", "-c", "echo more >> secret")
+    assert completed.returncode == 0, completed.stderr
+    told = [line for line in completed.stderr.decode().splitlines() if "secret" in line]
+    assert len(told) == 1
+    assert "Permission denied" in told[0]
+
+
+def test_unreadable_file_was_only_looked_up(plain_user: PlainUser) -> None:
+    """A file that the run may not read is no input of the run, and nothing to complain about."""
+    secret = plain_user.home / "secret"
+    secret.write_text("old\n")
+    secret.chmod(0o600 if os.geteuid() == 0 else 0o000)
+    completed = plain_user.run(plain_user.rtrace, "trace", "--", "sh", "-c", "cat secret; true")
+    assert "secret" not in completed.stderr.decode().replace("cat: secret: Permission denied", "")
+    with sqlite3.connect(plain_user.home / ".rtrace/trace.sqlite3") as connection:
+        query = "SELECT DISTINCT u.use FROM uses u JOIN paths p ON p.id = u.path WHERE p.path = ?"
+        assert connection.execute(query, [os.fsencode(secret)]).fetchall() == [(32,)]
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "path,device,word",
+    [
+        (b"/dev/nvidia0", (195, 0), "GPU"),
+        (b"/dev/dri/renderD128", (226, 128), "GPU"),
+        (b"/dev/kfd", (234, 0), "GPU"),
+        (b"/dev/ttyUSB0", (188, 0), "/dev/ttyUSB0"),
+        (b"/dev/ttyS0", (4, 64), "/dev/ttyS0"),
+        (b"/dev/sda", (8, 0), "/dev/sda"),
+        (b"/dev/null", (1, 3), None),
+        (b"/dev/urandom", (1, 9), None),
+        (b"/dev/tty", (5, 0), None),
+        (b"/dev/pts/3", (136, 3), None),
+        (b"/dev/tty1", (4, 1), None),
+    ],
+)
+def test_devices_that_a_replay_lacks_are_told(path: bytes, device: tuple[int, int], word: str | None) -> None:
+    """GPUs and other devices of this machine are told by name; what every machine has is not."""
+    told = describe_device(path, os.makedev(*device))
+    assert (told is None) == (word is None)
+    assert told is None or (word and word in told[0])
+
+
+def test_opened_device_is_told_once(book: NoticeBook) -> None:
+    """The second opening of a device says nothing new, and a regular file says nothing."""
+    status = os.stat_result((stat.S_IFCHR | 0o666, 0, 0, 1, 0, 0, 0, 0, 0, 0), {"st_rdev": os.makedev(195, 0)})
+    for _ in range(2):
+        book.watch_opening(b"/dev/nvidia0", status)
+    book.watch_opening(b"/etc/passwd", os.stat("/etc/passwd"))
+    assert [row[1] for row in book.rows] == ["device"]
+
+
+@pytest.mark.parametrize(
+    "address,word",
+    [
+        ("/run/dbus/system_bus_socket", "D-Bus"),
+        ("/run/user/1000/bus", "D-Bus"),
+        ("@/tmp/dbus-Ab12", "D-Bus"),
+        ("/run/systemd/private", "systemd"),
+        ("/run/user/1000/systemd/private", "systemd"),
+        ("/var/run/docker.sock", "container engine"),
+        ("/run/user/1000/podman/podman.sock", "container engine"),
+        ("@/tmp/.X11-unix/X0", "screen"),
+        ("/run/user/1000/wayland-0", "screen"),
+        ("/srv/database.sock", "connected to /srv/database.sock"),
+        ("/run/nscd/socket", None),
+        ("/var/run/nscd/socket", None),
+        ("/run/systemd/userdb/io.systemd.DynamicUser", None),
+        ("/run/systemd/journal/dev-log", None),
+        ("/dev/log", None),
+    ],
+)
+def test_servers_of_this_machine_are_told_in_their_own_words(address: str, word: str | None, book: NoticeBook) -> None:
+    """Servers that start programs out of sight are told as such; name services and logs are not worth a word."""
+    book.add_service("program", address)
+    told = [row[2] for row in book.rows]
+    assert (word is None) == (not told)
+    assert word is None or (word in told[0] and address in told[0] and len(told) == 1)
+    assert word != "D-Bus" or find_service(address) is not None
+
+
+def test_every_notice_tells_what_to_do(book: NoticeBook) -> None:
+    """No notice is without advice, and none ends in a full stop: the command line joins the two with a semicolon."""
+    for call in ESCAPES:
+        book.add_escape(call, "program")
+    assert all(what and advice and not advice.endswith(".") for _, _, what, advice in book.rows)

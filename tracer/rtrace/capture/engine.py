@@ -50,7 +50,7 @@ class Follower:
         tree.born(launched.pid, None)
         if launched.listener >= 0:
             serve = make_server(launched.listener, by_audit, recorder, tree, self.lock)
-            threading.Thread(target=serve_until_hung_up, args=(serve,), daemon=True).start()
+            threading.Thread(target=serve_until_hung_up, args=(serve, launched.listener), daemon=True).start()
 
     def follow(self, *, until_main_ends: bool = False) -> int | None:
         """Serve the tree until its last process ended; return the wait status of its first process.
@@ -134,11 +134,13 @@ def wait_for_hang_up(listener: int) -> None:
         poller.poll()
 
 
-def serve_until_hung_up(serve: Callable[[], None]) -> None:
+def serve_until_hung_up(serve: Callable[[], bool], listener: int) -> None:
     """Serve notifications until the last process under the filter is gone, or the listener is closed.
 
     Since Linux 6.10 the kernel wakes a receiver then; before, this thread stays blocked, and ends with the tracer.
     """
+    poller = select.poll()
+    poller.register(listener, 0)
     with contextlib.suppress(OSError):
-        while True:
-            serve()
+        while serve() or not poller.poll(0):
+            pass

@@ -23,8 +23,10 @@ RESPONSE = struct.Struct("<QqiI")  # struct seccomp_notif_resp: id, val, error, 
 
 def make_server(
     listener: int, architectures: dict[int, Architecture], recorder: Recorder, tree: ProcessTree, lock: threading.Lock
-) -> Callable[[], None]:
+) -> Callable[[], bool]:
     """Make the function that serves one notification, with all it needs at hand: this is the hot path.
+
+    It tells whether there was one; without any process under the filter it does not wait, and tells that there is none.
 
     ``architectures`` are by their AUDIT_ARCH value. ``lock`` is held while the books are written.
     """
@@ -36,18 +38,18 @@ def make_server(
     ioctl, unpack, pack = fcntl.ioctl, NOTIFICATION.unpack_from, RESPONSE.pack_into
     tracees, observe = tree.tracees, recorder.observe
 
-    def serve() -> None:
+    def serve() -> bool:
         request[:] = zeroes  # the kernel refuses a request that is not all zeroes
         try:
             ioctl(listener, receive, request)
         except (FileNotFoundError, InterruptedError):
-            return  # the caller was killed meanwhile; or a signal came, and the notification still waits
+            return False  # the caller was killed meanwhile, or a signal came; or nobody is left
         cookie, tid, _, number, audit, _, *arguments = unpack(request)
         with lock:
             tracee = tracees.get(tid)
             if tracee is None:
                 if not is_waiting(listener, cookie):
-                    return  # it was killed, and its end is told already
+                    return True  # it was killed, and its end is told already
                 tracee = tree.adopt(tid)
             if number < X32_BIT:
                 try:
@@ -63,6 +65,7 @@ def make_server(
             ioctl(listener, send, response)
         except FileNotFoundError:
             pass
+        return True
 
     return serve
 

@@ -102,7 +102,7 @@ def test_continue_adds_a_run(tmp_path: Path) -> None:
 def test_process_tree_has_parents_and_ends(tmp_path: Path) -> None:
     """Each process is there with its parent and its own end, threads apart from processes."""
     program = "import os, threading; threading.Thread(target=int).start(); os._exit(0) if os.fork() else os._exit(7)"
-    observation = observe(tmp_path / "trace", "sh", "-c", f'{sys.executable} -S -c "{program}"; (exit 9); true')
+    observation = observe(tmp_path / "trace", "sh", "-c", f'"{sys.executable}" -S -c "{program}"; (exit 9); true')
     rows = observation.rows("SELECT id, parent, is_thread, exit_code FROM processes ORDER BY id")
     processes = [row for row in rows if not row["is_thread"]]
     shell, python, child, subshell = processes

@@ -43,7 +43,7 @@ def test_first_choice_is_notification(tmp_path: Path) -> None:
 
 def test_without_seccomp_every_call_stops(deny: Deny, tmp_path: Path) -> None:
     """Where seccomp(2) is refused, plain ptrace stops tell of the calls, and the trace holds the same."""
-    completed = deny((SECCOMP,), "trace", "-q", "-d", tmp_path / "trace", "sh", "-c", f"cat {SOURCE} | wc -l; exit 3")
+    completed = deny((SECCOMP,), "trace", "-q", "-d", tmp_path / "trace", "sh", "-c", f"cat '{SOURCE}' | wc -l; exit 3")
     assert completed.returncode == 3, completed.stderr
     observation = Observation(completed, tmp_path / "trace")
     assert [row["engine"] for row in observation.rows("SELECT engine FROM runs")] == ["stops"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,8 @@ from terminals import at_terminal
 PYTHON = (sys.executable, "-S", "-c")
 RTRACE = (sys.executable, "-m", "rtrace")
 TRACE = (*RTRACE, "trace", "-q", "-d", "trace", "--")
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+"""With the interpreter of these tests, and its rtrace, before all others."""
 DESCRIBE = """
 import os, stat, sys, fcntl
 for number in (0, 1, 2):
@@ -46,7 +49,7 @@ def sha256(content: bytes) -> str:
 
 def shell(script: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
     """Run a shell script in which $RTRACE traces what follows."""
-    environ = {**os.environ, "RTRACE": " ".join(TRACE), "PYTHON": sys.executable, "DESCRIBE": DESCRIBE}
+    environ = {**os.environ, "RTRACE": "rtrace trace -q -d trace --", "PATH": PATH, "DESCRIBE": DESCRIBE}
     return subprocess.run(
         ["bash", "-c", script], cwd=folder, env=environ, capture_output=True, check=False, timeout=120
     )
@@ -66,7 +69,7 @@ def test_pipes_are_kept_apart(tmp_path: Path) -> None:
 
 def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
     """A program sees FIFOs where pipes were, a file where a file was, and no descriptor more."""
-    script = '$RTRACE $PYTHON -S -c "$DESCRIBE" < /etc/passwd | cat'
+    script = '$RTRACE python3 -S -c "$DESCRIBE" < /etc/passwd | cat'
     assert shell(script, tmp_path).stdout == b"0 is file\n1 is fifo\n2 is fifo\n"
 
 
@@ -96,9 +99,9 @@ def test_program_that_waits_for_its_reader_to_go_is_woken(tmp_path: Path) -> Non
         "poll = select.poll(); poll.register(1, 0); os.write(1, b'ready\\n')\n"
         "os.write(2, b'gone\\n' if poll.poll(60000) else b'waited in vain\\n')"
     )
-    environ = {**os.environ, "RTRACE": " ".join(TRACE), "PYTHON": sys.executable, "PROGRAM": program}
+    environ = {**os.environ, "RTRACE": "rtrace trace -q -d trace --", "PATH": PATH, "PROGRAM": program}
     done = subprocess.run(
-        ["bash", "-c", '$RTRACE $PYTHON -S -c "$PROGRAM" | head -1'],
+        ["bash", "-c", '$RTRACE python3 -S -c "$PROGRAM" | head -1'],
         cwd=tmp_path, env=environ, capture_output=True, check=False, timeout=120,
     )  # fmt: skip
     assert (done.stdout, done.stderr) == (b"ready\n", b"gone\n")
@@ -272,7 +275,7 @@ def test_stop_key_stops_the_whole_job_and_fg_continues_it(tmp_path: Path) -> Non
     with at_terminal("bash", "--norc", "--noprofile", "-i", cwd=tmp_path) as person:
         person.type(b"PS1='prompt''> '; set +o emacs\r")
         person.wait_for(b"prompt> ")
-        person.type(" ".join((*TRACE, sys.executable, "-S", "program.py")).encode() + b"\r")
+        person.type(shlex.join((*TRACE, sys.executable, "-S", "program.py")).encode() + b"\r")
         person.wait_for(b"ready\r\n")
         person.type(b"one\r")
         person.wait_for(b"got one\r\n")
@@ -321,7 +324,7 @@ def test_job_control_works_inside(tmp_path: Path) -> None:
 def test_terminal_is_restored_when_the_tracer_is_killed(tmp_path: Path) -> None:
     """After SIGKILL of the tracer the program is gone, and the terminal is as it was before."""
     with at_terminal(
-        "sh", "-c", f"{' '.join(TRACE)} sh -c 'echo $PPID ready; exec sleep 60'; echo over", cwd=tmp_path
+        "sh", "-c", f"{shlex.join(TRACE)} sh -c 'echo $PPID ready; exec sleep 60'; echo over", cwd=tmp_path
     ) as person:
         person.wait_for(b" ready\r\n")
         children = Path(f"/proc/{person.pid}/task/{person.pid}/children").read_text(encoding="ascii").split()
@@ -366,7 +369,7 @@ def test_only_what_was_a_terminal_is_one(place: int, shown: str, tmp_path: Path)
 def test_pager_reads_the_keys_while_the_traced_program_writes_to_it(tmp_path: Path) -> None:
     """In `rtrace trace prog | pager` what is typed belongs to the pager: the relay does not read the terminal."""
     program = "sh -c 'echo line; test -t 0 && echo input is a terminal'"
-    script = f"{' '.join(TRACE)} {program} | (cat; echo ready; read key < /dev/tty; echo got $key)"
+    script = f"{shlex.join(TRACE)} {program} | (cat; echo ready; read key < /dev/tty; echo got $key)"
     with at_terminal("bash", "-c", script, cwd=tmp_path) as person:
         person.wait_for(b"line\r\ninput is a terminal\r\nready\r\n")
         person.type(b"key\r")
@@ -442,7 +445,7 @@ def test_input_that_has_no_name_any_more_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("redirection", ["| cat", "> out", "2>&1 | cat"])
 def test_changed_output_is_told(redirection: str, tmp_path: Path) -> None:
     """A program that prints a random number gives `different` for its standard output, and status 1."""
-    script = f"{' '.join(RTRACE)} trace -q sh -c 'od -An -N8 -tx8 /dev/urandom' {redirection}"
+    script = f"{shlex.join(RTRACE)} trace -q sh -c 'od -An -N8 -tx8 /dev/urandom' {redirection}"
     subprocess.run(["sh", "-c", script], cwd=tmp_path, check=True, capture_output=True)
     assert run_rtrace("pack", cwd=tmp_path).returncode == 0
     verified = run_rtrace("verify", tmp_path / "bundle.rpz")
@@ -466,7 +469,7 @@ def test_output_to_a_terminal_is_compared_at_a_terminal(tmp_path: Path) -> None:
 @pytest.mark.requires("user-namespaces")
 def test_output_that_was_cut_off_is_cut_off_again(tmp_path: Path) -> None:
     """`yes | head -1` verifies: the replay's reader goes away after as many bytes, and SIGPIPE ends it again."""
-    script = f"{' '.join(RTRACE)} trace -q yes | head -1"
+    script = f"{shlex.join(RTRACE)} trace -q yes | head -1"
     subprocess.run(["sh", "-c", script], cwd=tmp_path, check=True, capture_output=True)
     assert run_rtrace("pack", cwd=tmp_path).returncode == 0
     verified = run_rtrace("verify", tmp_path / "bundle.rpz")

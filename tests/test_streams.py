@@ -339,7 +339,7 @@ def test_background_job_leaves_what_is_typed_to_the_shell(tmp_path: Path) -> Non
     with at_terminal("bash", "--norc", "--noprofile", "-i", cwd=tmp_path) as person:
         person.type(b"PS1='prompt''> '; set +o emacs\r")
         person.wait_for(b"prompt> ")
-        person.type(" ".join((*TRACE, "sh", "-c", "'echo there; read line; echo got $line'")).encode() + b" &\r")
+        person.type(shlex.join((*TRACE, "sh", "-c", "echo there; read line; echo got $line")).encode() + b" &\r")
         person.wait_for(b"there\r\n")
         person.type(b"echo for the shell $((40 + 2))\r")
         person.wait_for(b"for the shell 42\r\n")

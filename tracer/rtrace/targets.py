@@ -25,11 +25,6 @@ def load_unpacker(name: str) -> Unpacker:
     return unpacker
 
 
-def is_target(path: Path) -> bool:
-    """Tell whether an unpacker made this directory."""
-    return (path / STATE_FILE).is_file()
-
-
 def open_target(path: Path) -> Target:
     """Open a target with the unpacker that made it; raise TargetError when it is none."""
     state = path / STATE_FILE

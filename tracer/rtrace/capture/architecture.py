@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rtrace.capture.calls import CALLS, CONDITIONS, FSTAT_ALIASES, REFUSED, SIMPLE_ACTIONS, Call, Condition
+from rtrace.capture.calls import CALLS, CONDITIONS, FSTAT_ALIASES, REFUSED, SIMPLE_ACTIONS, Action, Call, Condition
 from rtrace.capture.kernel import own_interface
 from rtrace.capture.numbers import load_numbers
 from rtrace.errors import TracingRefusedError
+
+Simple = tuple[Action, int, int, int, int, int]
+"""A call with one path: its action, the indexes of path, folder (-1 without one) and flags, the mask, and the flags
+that are implied where the mask is 0."""
+
+
+def simplify(call: Call) -> Simple:
+    """Say of a call with one path what the hot path needs."""
+    dirfd, flags = (-1 if index is None else index for index in (call.dirfd, call.flags))
+    return call.action, call.path, dirfd, flags, call.mask, call.implied
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """One system call interface: its AUDIT_ARCH value (linux/audit.h), its pointer size in bytes, its calls.
 
-    ``calls`` are by number; ``simple`` are those among them that have one path and no more to read, ``conditions``
-    tell of others when they matter.
+    ``calls`` are by number; ``simple`` are those among them that have one path and no more to read, in the form that
+    the hot path takes apart fastest; ``conditions`` tell of others when they matter.
     """
 
     name: str
     audit: int
     word: int
     calls: dict[int, Call]
-    simple: dict[int, Call]
+    simple: dict[int, Simple]
     names: dict[int, str]
     conditions: dict[int, Condition]
     refused: tuple[int, ...]
@@ -44,7 +54,7 @@ def load_architecture(name: str) -> Architecture:
         word=word,
         calls={numbers[call]: description for call, description in CALLS.items() if call in numbers},
         simple={
-            numbers[call]: description
+            numbers[call]: simplify(description)
             for call, description in CALLS.items()
             if call in numbers and description.action in SIMPLE_ACTIONS
         },

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rtrace.capture.architecture import Architecture
-from rtrace.capture.call_memory import CallMemory, Uses
+from rtrace.capture.call_memory import CallMemory
 from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, Call
 from rtrace.capture.ledger import Ledger, PathState
 from rtrace.capture.notices import NoticeBook
 from rtrace.capture.tracee import Process, Tracee
 from rtrace.capture.walker import Walk, Walker
 from rtrace.trace.schema import Use
+
+if TYPE_CHECKING:
+    from rtrace.capture.execution import Loading
 
 DELETED = b" (deleted)"
 INT_MASK = 0xFFFFFFFF
@@ -38,8 +42,8 @@ class Context:
 
         ``moving`` are the threads whose chdir(2) may or may not have happened yet; ``rooted`` says that some process
         has another root than the tracer's; ``meetings`` are the socket addresses that were noted, by process and call;
-        ``serving`` that a FUSE filesystem is about to be mounted; ``loaders`` remembers by program, and by its
-        identity, what loads it.
+        ``serving`` that a FUSE filesystem is about to be mounted; ``loadings`` remembers by program how it is
+        loaded.
         """
         self.ledger = ledger
         self.notices = notices
@@ -53,7 +57,7 @@ class Context:
         self.environments: dict[bytes, int] = {}
         self.first_environment = first_environment
         self.meetings: set[tuple[int, str, bytes]] = set()
-        self.loaders: dict[bytes, tuple[tuple[int, int, int], Uses]] = {}
+        self.loadings: dict[bytes, Loading] = {}
 
     def base(self, tracee: Tracee, dirfd: int, path: bytes) -> bytes:
         """Name the folder from which a call's path is resolved; empty for an absolute path under the usual root."""

@@ -134,7 +134,7 @@ def wait_for_hang_up(listener: int) -> None:
         poller.poll()
 
 
-def serve_until_hung_up(serve: Callable[[], bool], listener: int) -> None:
+def serve_until_hung_up(serve: Callable[[], None], listener: int) -> None:
     """Serve notifications until the last process under the filter is gone, or the listener is closed.
 
     Since Linux 6.10 the kernel wakes a receiver then; before, this thread stays blocked, and ends with the tracer.
@@ -142,5 +142,7 @@ def serve_until_hung_up(serve: Callable[[], bool], listener: int) -> None:
     poller = select.poll()
     poller.register(listener, 0)
     with contextlib.suppress(OSError):
-        while serve() or not poller.poll(0):
-            pass
+        while True:
+            serve()
+            if poller.poll(0):
+                return

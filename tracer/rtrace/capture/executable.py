@@ -39,6 +39,16 @@ def read_interpreter(path: bytes) -> bytes | None:
         os.close(descriptor)
 
 
+def is_direct(path: bytes) -> bool:
+    """Tell whether the kernel loads the file itself, and does not hand it to an interpreter as an argument."""
+    try:
+        with open(path, "rb") as file:
+            header = file.read(HEADER)
+    except OSError:
+        return False
+    return header.startswith(b"\x7fELF") and match_handler(path, header) is None
+
+
 def read_elf_interpreter(descriptor: int, header: bytes) -> bytes | None:
     """Read PT_INTERP of an ELF file of either word size and byte order, from its first bytes on."""
     wide, order = header[4] == ELFCLASS64, "<" if header[5] == ELFDATA2LSB else ">"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass
@@ -9,24 +10,42 @@ from dataclasses import dataclass
 from rtrace.capture.call_memory import Uses
 from rtrace.capture.calls import AT_FDCWD
 from rtrace.capture.context import Context, Request
-from rtrace.capture.executable import read_interpreter
+from rtrace.capture.executable import is_direct, read_interpreter
+from rtrace.capture.kernel import WIDE_WORD
 from rtrace.capture.ledger import PathState
 from rtrace.capture.tracee import Tracee
 from rtrace.trace.schema import Use
 
 LOOKUP, EXECUTE = int(Use.LOOKUP), int(Use.EXECUTE)
+STACK_READ = 1 << 15  # bytes; enough for most environments, and less than a program's stack may grow by
 MAX_INTERPRETERS = 5  # the kernel's limit on chains of interpreters, fs/exec.c
 
 
 @dataclass(slots=True)
 class Execution:
-    """An execve that has begun: kept until the kernel says that it happened."""
+    """An execve that has begun: kept until the kernel says that it happened.
+
+    ``argv`` is None where the new program's stack will hold it unchanged.
+    """
 
     state: PathState
-    loaders: Uses
-    argv: tuple[bytes, ...]
+    loading: Loading
+    argv: tuple[bytes, ...] | None
     workingdir: bytes
     time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How the kernel loads a program: what it reads for it, and whether it hands it the arguments as they are.
+
+    It does not for ``#!`` and binfmt_misc: the interpreter's name, and the file's, take the place of argv[0].
+    ``identity`` are device, inode and modification time of the file.
+    """
+
+    identity: tuple[int, int, int]
+    uses: Uses
+    direct: bool
 
 
 def begin_execution(context: Context, request: Request) -> None:
@@ -37,24 +56,24 @@ def begin_execution(context: Context, request: Request) -> None:
     if walk is None or (walk.volatile and walk.path.startswith(b"/proc/")):  # a file without a name: memfd_create(2)
         return
     state = context.use(tracee.process, walk, LOOKUP)
-    if walk.missing is not None or not stat.S_ISREG(os.lstat(walk.path).st_mode):
+    if walk.missing is not None:
         return
-    tracee.execution = Execution(
-        state=state,
-        loaders=find_loaders(context, tracee, state),
-        argv=tracee.read_arguments(arguments[request.call.other_path], request.architecture.word),
-        workingdir=context.cwd(tracee),
-        time=context.ledger.now(),
-    )
+    status = walk.status or os.lstat(walk.path)
+    if not stat.S_ISREG(status.st_mode):
+        return
+    loading = find_loading(context, tracee, state, status)
+    argv = None
+    if not loading.direct:
+        argv = tracee.read_arguments(arguments[request.call.other_path], request.architecture.word)
+    tracee.execution = Execution(state, loading, argv, context.cwd(tracee), context.ledger.now())
 
 
-def find_loaders(context: Context, tracee: Tracee, program: PathState) -> Uses:
+def find_loading(context: Context, tracee: Tracee, program: PathState, status: os.stat_result) -> Loading:
     """Find the files that the kernel loads to execute a program: its chain of interpreters, links included."""
-    status = os.lstat(program.path)
     identity = (status.st_dev, status.st_ino, status.st_mtime_ns)
-    remembered = context.loaders.get(program.path)
-    if remembered is not None and remembered[0] == identity:
-        return remembered[1]
+    remembered = context.loadings.get(program.path)
+    if remembered is not None and remembered.identity == identity:
+        return remembered
     found: Uses = []
     path = program.path
     for _ in range(MAX_INTERPRETERS):
@@ -67,35 +86,65 @@ def find_loaders(context: Context, tracee: Tracee, program: PathState) -> Uses:
         found.append((context.state(walk), EXECUTE))
         found += [(context.ledger.state(link), LOOKUP) for link in walk.links]
         path = walk.path
-    context.loaders[program.path] = (identity, found)
+    loading = context.loadings[program.path] = Loading(identity, found, is_direct(program.path))
     if status.st_mode & (stat.S_ISUID | stat.S_ISGID) and os.geteuid() != 0:
         context.notices.add(
             "set-uid",
             f"{os.fsdecode(program.path)} is set-uid, and the kernel gives a traced program no privileges",
             "trace as root if the run needs them",
         )
-    return found
+    return loading
 
 
-def note_execution(context: Context, tracee: Tracee) -> None:
-    """Note that the execve which a thread had begun happened: the kernel has just stopped it in its new program."""
+def note_execution(context: Context, tracee: Tracee, stack: int, word: int) -> None:
+    """Note that the execve which a thread had begun happened: the kernel has just stopped it in its new program.
+
+    ``stack`` is its stack pointer, 0 where the kernel does not tell; ``word`` its pointers' size in bytes.
+    """
     tracee.forget_memory()
     execution, tracee.execution = tracee.execution, None
     if not isinstance(execution, Execution):
         return
     process, ledger = tracee.process, context.ledger
     ledger.use(process, execution.state, EXECUTE)
-    for loader, use in execution.loaders:
+    for loader, use in execution.loading.uses:
         ledger.use(process, loader, use)
-    try:
-        with open(f"/proc/{tracee.tid}/environ", "rb") as file:
-            content = file.read()
-    except OSError:
-        content = b""
+    arguments, content = read_beginning(tracee, stack, word)
     environment = context.environments.get(content)
     if environment is None:
         environment = context.environments[content] = context.first_environment + len(context.environments)
         ledger.journal.pending["environments"].append((environment, content))
-    argv = b"".join(argument + b"\0" for argument in execution.argv)
-    row = (ledger.run, process.id, execution.time, execution.state.id, argv, environment, execution.workingdir)
+    if execution.argv is not None:
+        arguments = b"".join(argument + b"\0" for argument in execution.argv)
+    row = (ledger.run, process.id, execution.time, execution.state.id, arguments, environment, execution.workingdir)
     ledger.journal.pending["executions"].append(row)
+
+
+def read_beginning(tracee: Tracee, stack: int, word: int) -> tuple[bytes, bytes]:
+    """Read the arguments and the environment that a program begins with, each string with its NUL.
+
+    One read of its stack is enough for most (there the kernel lays argc, argv, envp and then the strings, see its
+    fs/binfmt_elf.c), and its memory is about to be read anyway; the files of proc(5) take three calls each.
+    """
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        if stack:
+            data = tracee.read(stack, STACK_READ)
+            words = memoryview(data)[: len(data) // 8 * 8].cast("Q" if word == WIDE_WORD else "I")
+            first = words[0] + 2
+            last = first
+            while words[last]:
+                last += 1
+            begin, middle = words[1] - stack, (words[first] if last > first else 0) - stack
+            if words[0] and 0 < begin < middle and words[last - 1] - stack >= middle:
+                end = data.index(0, words[last - 1] - stack) + 1
+                return data[begin:middle], data[middle:end]
+    return read_file(f"/proc/{tracee.tid}/cmdline"), read_file(f"/proc/{tracee.tid}/environ")
+
+
+def read_file(path: str) -> bytes:
+    """Read a file of proc(5); nothing when the process is gone."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.readall()
+    except OSError:
+        return b""

@@ -61,6 +61,7 @@ FICLONE = 0x40049409  # ioctl_ficlone(2)
 WIDE_WORD = 8  # bytes of a pointer in a 64-bit program
 
 libc = ctypes.CDLL(None, use_errno=True)
+"""Its buffers that are kept here belong to the one thread that follows the tree: ptrace(2) answers no other."""
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 libc.ptrace.restype = ctypes.c_long
 libc.ioctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p]
@@ -94,12 +95,15 @@ def ptrace(request: int, pid: int, data: int = 0) -> None:
         raise last_error(f"ptrace request {request:#x} to process {pid}")
 
 
+_message = ctypes.c_ulong()
+_message_address = ctypes.addressof(_message)
+
+
 def read_event_message(pid: int) -> int:
     """Read the message of a ptrace event stop: the new process's id, or the former thread id after an exec."""
-    message = ctypes.c_ulong()
-    if libc.ptrace(PTRACE_GETEVENTMSG, pid, None, ctypes.addressof(message)) == -1:
+    if libc.ptrace(PTRACE_GETEVENTMSG, pid, None, _message_address) == -1:
         raise last_error(f"PTRACE_GETEVENTMSG of process {pid}")
-    return message.value
+    return _message.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +129,20 @@ def read_syscall(tid: int) -> SyscallStop:
     return SyscallStop(operation in SYSCALL_INFO_ENTRIES, audit, number & 0xFFFFFFFF, arguments)
 
 
-def read_interface(tid: int) -> int:
-    """Read the AUDIT_ARCH value of the program in which a tracee is stopped. Raises OSError, before Linux 5.3 too."""
-    buffer = ctypes.create_string_buffer(8)
-    if libc.ptrace(PTRACE_GET_SYSCALL_INFO, tid, len(buffer), ctypes.addressof(buffer)) == -1:
+INFO_HEAD = struct.Struct("=4xIQQ")  # the beginning of struct ptrace_syscall_info: op, arch, ip, sp
+_info_head = ctypes.create_string_buffer(INFO_HEAD.size)
+_info_head_address = ctypes.addressof(_info_head)
+
+
+def read_interface(tid: int) -> tuple[int, int]:
+    """Read the AUDIT_ARCH value and the stack pointer of the program in which a tracee is stopped.
+
+    Raises OSError, before Linux 5.3 too.
+    """
+    if libc.ptrace(PTRACE_GET_SYSCALL_INFO, tid, INFO_HEAD.size, _info_head_address) == -1:
         raise last_error(f"PTRACE_GET_SYSCALL_INFO of process {tid}")
-    return int.from_bytes(buffer.raw[4:], "little")
+    audit, _, stack = INFO_HEAD.unpack(_info_head)
+    return audit, stack
 
 
 NUMBER_OFFSET = {"x86_64": 15 * 8, "i386": 11 * 4}
@@ -166,39 +178,47 @@ def write_registers(tid: int, kind: int, content: bytes) -> None:
         raise last_error(f"writing registers of process {tid}")
 
 
-PTRACE_PEEKUSER, PTRACE_GETREGS = 3, 12
-RESULT_OFFSET = {"x86_64": 10 * 8, "i386": 6 * 4}
-"""Where struct user holds a call's result, in bytes (RAX, EAX of sys/reg.h), by interface."""
-ORIG_RAX, WIDE_ARGUMENTS, NARROW_ARGUMENTS = 15, (14, 13, 12, 7, 9, 8), (5, 11, 12, 13, 14, 4)
-"""Indexes into x86-64's struct user_regs_struct: a call's number, and its arguments from 64-bit and 32-bit programs."""
+PTRACE_GETREGS = 12
+RAX, ORIG_RAX, CS = 10, 15, 17
+WIDE_ARGUMENTS, NARROW_ARGUMENTS = (14, 13, 12, 7, 9, 8), (5, 11, 12, 13, 14, 4)
+"""Indexes into x86-64's struct user_regs_struct (sys/user.h): a call's result, its number, the code segment, and the
+arguments of 64-bit and of 32-bit programs."""
+WIDE_SEGMENT = 0x33  # __USER_CS of the kernel's arch/x86/include/asm/segment.h: the code is 64-bit
+HAS_REGISTERS = own_interface() == "x86_64"
+_registers = (ctypes.c_ulong * 27)()
+_registers_address = ctypes.addressof(_registers)
 
 
-def read_result(tid: int) -> int:
-    """Read what a stopped tracee's last call returned so far; 0 on machines where this is not known. Raises OSError."""
-    offset = RESULT_OFFSET.get(own_interface())
-    if offset is None:
-        return 0
-    ctypes.set_errno(0)
-    result: int = libc.ptrace(PTRACE_PEEKUSER, tid, offset, None)
-    if result == -1 and ctypes.get_errno():
-        raise last_error(f"reading the result of process {tid}")
-    return ctypes.c_int32(result & 0xFFFFFFFF).value
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The call that a tracee was in when a signal came; ``audit`` is the AUDIT_ARCH value of its interface."""
+
+    audit: int
+    number: int
+    arguments: list[int]
+
+
+def read_interrupted(tid: int, result: int) -> Interrupted | None:
+    """Read which call returned ``result`` just before the signal for which a tracee is stopped; None if none did.
+
+    Known on x86-64 only. Raises OSError.
+    """
+    if not HAS_REGISTERS:
+        return None
+    if libc.ptrace(PTRACE_GETREGS, tid, None, _registers_address) == -1:
+        raise last_error(f"PTRACE_GETREGS of process {tid}")
+    if _registers[RAX] & 0xFFFFFFFF != result & 0xFFFFFFFF:
+        return None
+    wide = _registers[CS] == WIDE_SEGMENT
+    mask = 0xFFFFFFFFFFFFFFFF if wide else 0xFFFFFFFF
+    arguments = [_registers[index] & mask for index in (WIDE_ARGUMENTS if wide else NARROW_ARGUMENTS)]
+    return Interrupted(0xC000003E if wide else 0x40000003, _registers[ORIG_RAX] & 0xFFFFFFFF, arguments)
 
 
 def write_result(tid: int, result: int) -> None:
-    """Change what a stopped tracee's last call returns. Raises OSError."""
-    if libc.ptrace(PTRACE_POKEUSER, tid, RESULT_OFFSET[own_interface()], result) == -1:
+    """Change what a stopped tracee's last call returns, on x86-64. Raises OSError."""
+    if libc.ptrace(PTRACE_POKEUSER, tid, RAX * WIDE_WORD, result) == -1:
         raise last_error(f"writing the result of process {tid}")
-
-
-def read_call_registers(tid: int, *, wide: bool) -> tuple[int, list[int]]:
-    """Read number and arguments of a stopped tracee's last call, on x86-64; ``wide`` for a 64-bit program."""
-    registers = (ctypes.c_ulong * 27)()
-    if libc.ptrace(PTRACE_GETREGS, tid, None, ctypes.addressof(registers)) == -1:
-        raise last_error(f"PTRACE_GETREGS of process {tid}")
-    mask = 0xFFFFFFFFFFFFFFFF if wide else 0xFFFFFFFF
-    indexes = WIDE_ARGUMENTS if wide else NARROW_ARGUMENTS
-    return registers[ORIG_RAX] & 0xFFFFFFFF, [registers[index] & mask for index in indexes]
 
 
 PIDFD_OPEN, PIDFD_GETFD = 434, 438  # calls with the same number on every architecture

@@ -21,7 +21,7 @@ from rtrace.capture.calls import (
 )
 from rtrace.capture.context import INT_MASK, LOOKUP, Context, Request
 from rtrace.capture.path_calls import CREATE, DECODERS
-from rtrace.capture.tracee import Tracee
+from rtrace.capture.tracee import PAGE, READ_FIRST, Tracee
 
 RESOLVE_IN_ROOT = 0x10  # openat2(2)
 NEVER_FOLLOWING = frozenset({Action.LOOKUP_LINK, Action.METADATA_LINK, Action.UNLINK, Action.RMDIR, Action.MAKE})
@@ -63,29 +63,41 @@ class Recorder:
         ``arguments`` are the six registers as unsigned numbers. A call whose arguments cannot be read is one that
         the kernel will answer with EFAULT, or whose caller was killed meanwhile: there is nothing to note.
         """
-        if self.context.moving or self.closed:
+        context = self.context
+        if context.moving or self.closed:
             if self.closed:
                 return
-            self.context.moving.discard(tracee.tid)
-        call = architecture.simple.get(number)
+            context.moving.discard(tracee.tid)
+        simple = architecture.simple.get(number)
         try:
-            if call is None:
+            if simple is None:
+                tracee.answered = (number, arguments[1])
                 call = architecture.calls[number]
-                self.rarer[call.action](self.context, Request(tracee, architecture, number, call, arguments))
+                self.rarer[call.action](context, Request(tracee, architecture, number, call, arguments))
                 return
-            flags = call.implied if call.flags is None else arguments[call.flags] & call.mask
-            address = arguments[call.path]
-            path = tracee.read_string(address) if address else b""
-            if path[:1] == b"/" and not self.context.rooted:
+            action, path_index, dirfd_index, flags_index, mask, flags = simple
+            if mask:
+                flags = arguments[flags_index] & mask
+            address = arguments[path_index]
+            if address:  # read here, as Tracee.read_string would, and by it where the string is long
+                memory = tracee.memory
+                if memory < 0:
+                    memory = tracee.open_memory()
+                room = PAGE - address % PAGE
+                path = os.pread(memory, min(room, READ_FIRST), address)
+                end = path.find(0)
+                path = path[:end] if end >= 0 else tracee.read_string(address)
+            else:
+                path = b""
+            if path[:1] == b"/" and not context.rooted:
                 base = b""
             else:
-                if not path and address and not flags & AT_EMPTY_PATH and call.action is not Action.LOOKUP_LINK:
+                if not path and address and not flags & AT_EMPTY_PATH and action is not Action.LOOKUP_LINK:
                     return  # ENOENT
-                dirfd = AT_FDCWD if call.dirfd is None else arguments[call.dirfd] & INT_MASK
-                base = self.context.base(tracee, dirfd, path)
+                base = context.base(tracee, AT_FDCWD if dirfd_index < 0 else arguments[dirfd_index] & INT_MASK, path)
             key = (number, flags, base, path)
             if key not in tracee.process.seen:
-                self.note(tracee, call.action, key)
+                self.note(tracee, action, key)
         except (OSError, ValueError, OverflowError, struct.error):  # an address may exceed what pread(2) takes
             return
 

@@ -31,14 +31,12 @@ def restart_interrupted_call(context: Context, tracee: Tracee, architectures: di
 
     ``architectures`` are by their AUDIT_ARCH value. Raises OSError when the thread is gone.
     """
-    if kernel.read_result(tracee.tid) != -ERESTARTSYS:
+    interrupted = kernel.read_interrupted(tracee.tid, -ERESTARTSYS)
+    if interrupted is None:
         return
-    architecture = architectures.get(kernel.read_interface(tracee.tid))
-    if architecture is None:
-        return
-    number, arguments = kernel.read_call_registers(tracee.tid, wide=architecture.word == kernel.WIDE_WORD)
-    call = architecture.calls.get(number)
-    if call is not None and not may_block(context, tracee, call, number, arguments):
+    architecture = architectures.get(interrupted.audit)
+    call = None if architecture is None else architecture.calls.get(interrupted.number)
+    if call is not None and not may_block(context, tracee, call, interrupted.number, interrupted.arguments):
         kernel.write_result(tracee.tid, -ERESTARTNOINTR)
 
 

@@ -23,10 +23,10 @@ from rtrace.capture.execution import note_execution
 from rtrace.capture.modes import Mode
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.restarts import restart_interrupted_call
-from rtrace.capture.tracee import Tracee
 from rtrace.capture.tree import ProcessTree
 
 STOP_SIGNALS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
+STOPPED = 0x7F  # the low byte of a stop's wait status, see WIFSTOPPED of wait(2)
 SYSCALL_SIGNAL = signal.SIGTRAP | 0x80  # with PTRACE_O_TRACESYSGOOD
 FORK_EVENTS = (kernel.PTRACE_EVENT_FORK, kernel.PTRACE_EVENT_VFORK, kernel.PTRACE_EVENT_CLONE)
 
@@ -53,9 +53,11 @@ class StopHandler:
 
     def take(self, tid: int, status: int) -> None:
         """Take one answer of waitpid(2): a stop, after which the thread goes on, or an end."""
-        if os.WIFSTOPPED(status):
-            with contextlib.suppress(ProcessLookupError):  # killed at any time, also while it is stopped
-                self._take_stop(tid, status >> 16, os.WSTOPSIG(status))
+        if status & 0xFF == STOPPED:
+            try:  # noqa: SIM105 - contextlib.suppress takes a microsecond
+                self._take_stop(tid, status >> 16, status >> 8 & 0xFF)
+            except ProcessLookupError:  # killed at any time, also while it is stopped
+                pass
             return
         self.context.moving.discard(tid)
         if tid in self.tracees:
@@ -84,9 +86,7 @@ class StopHandler:
         if event in FORK_EVENTS:
             self._take_birth(tid, event)
         elif event == kernel.PTRACE_EVENT_EXEC:
-            tracee = self.tree.replaced(tid, kernel.read_event_message(tid))
-            note_execution(self.context, tracee)
-            self._check_interface(tracee)
+            self._take_execution(tid)
         elif event == kernel.PTRACE_EVENT_STOP and signal_number in STOP_SIGNALS:
             kernel.ptrace(kernel.PTRACE_LISTEN, tid)
             return
@@ -98,12 +98,20 @@ class StopHandler:
                 restart_interrupted_call(self.context, self.tracees[tid], self.architectures)
         kernel.ptrace(self.resume, tid, 0 if event else signal_number)
 
-    def _check_interface(self, tracee: Tracee) -> None:
-        """Tell of a program whose interface rtrace has no table for: its calls run unseen."""
-        with contextlib.suppress(OSError):  # before Linux 5.3 the kernel does not tell
-            audit = kernel.read_interface(tracee.tid)
-            if audit not in self.architectures:
-                self.context.notices.add_unseen(self.context.program(tracee), audit)
+    def _take_execution(self, tid: int) -> None:
+        """Note the program that a thread has begun, and tell when rtrace has no table for its interface."""
+        tracee = self.tree.replaced(tid, kernel.read_event_message(tid))
+        try:
+            audit, stack = kernel.read_interface(tid)
+        except ProcessLookupError:
+            raise
+        except OSError:  # before Linux 5.3 the kernel does not tell
+            note_execution(self.context, tracee, 0, kernel.WIDE_WORD)
+            return
+        architecture = self.architectures.get(audit)
+        note_execution(self.context, tracee, stack, kernel.WIDE_WORD if architecture is None else architecture.word)
+        if architecture is None:
+            self.context.notices.add_unseen(self.context.program(tracee), audit)
 
     def _take_birth(self, tid: int, event: int) -> None:
         """Add the child of a parent that is stopped for its birth.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 PAGE = 4096
+READ_FIRST = 256  # bytes read at once of a string, most of which are shorter
 PATH_MAX = 4096
 MAX_ARGUMENT = 131072  # MAX_ARG_STRLEN of execve(2): 32 pages
 
@@ -35,7 +36,7 @@ class Tracee:
         self.memory = -1
         self.cwd: bytes | None = None
         self.execution: object = None
-        self.answered: tuple[int, int] = (-1, 0)
+        self.answered: tuple[int, int] = (-1, 0)  # number and second argument of its last call, if not a simple one
 
     def forget_memory(self) -> None:
         """Let go of the address space: the thread ended or executed another program."""
@@ -57,7 +58,7 @@ class Tracee:
         memory = self.memory
         if memory < 0:
             memory = self.open_memory()
-        data = os.pread(memory, min(PAGE - address % PAGE, 256), address)
+        data = os.pread(memory, min(PAGE - address % PAGE, READ_FIRST), address)
         end = data.find(0)
         if end >= 0:
             return data[:end]

@@ -13,6 +13,7 @@ from stat import S_ISDIR, S_ISLNK
 
 MAX_LINKS = 40  # MAXSYMLINKS of the kernel's fs/namei.c
 SELVES = (b"/proc/self", b"/proc/thread-self")
+NO_NAMES = frozenset({b"", b".", b".."})
 
 
 def is_file_name(target: bytes) -> bool:
@@ -56,6 +57,21 @@ class Walker:
         if any((path + b"/").startswith(mount + b"/") for mount in self.served):
             raise PermissionError(errno.EPERM, "served by the run itself", path)
 
+    def _step(self, path: bytes) -> Walk | None:
+        """Take the shortest way, to what is no symlink in a folder that is known; None where there is a longer one."""
+        folder, _, name = path.rpartition(b"/")
+        if folder not in self.directories or name in NO_NAMES or folder == b"/proc":
+            return None
+        try:
+            status = os.lstat(path)
+        except (OSError, ValueError):
+            return Walk(path, None, [], path, volatile=False)
+        if S_ISLNK(status.st_mode):
+            return None
+        if S_ISDIR(status.st_mode):
+            self.directories.add(path)
+        return Walk(path, status, [], None, volatile=False)
+
     def walk(self, base: bytes, path: bytes, *, follow: bool, tgid: int, tid: int, root: bytes = b"") -> Walk:
         """Resolve ``path`` from the folder ``base``, for thread ``tid`` of process ``tgid`` with ``root`` as its ``/``.
 
@@ -63,6 +79,10 @@ class Walker:
         when ``follow`` says so or when a slash comes after it. Raises OSError for what the run serves itself.
         """
         current = root if path.startswith(b"/") else (b"" if base == b"/" else base)
+        if not self.served:
+            end = self._step(current + path if path.startswith(b"/") else current + b"/" + path)
+            if end is not None:
+                return end
         pending = path.split(b"/")
         pending.reverse()
         follow = follow or path.endswith((b"/", b"/."))

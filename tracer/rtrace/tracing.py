@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +67,8 @@ class TracePlace:
             return
         self.earlier_runs = 0
         if overwrite and os.path.lexists(directory.path):
+            import tempfile
+
             directory.open().close()
             holder = tempfile.mkdtemp(prefix=f"{directory.path.name}.old-", dir=directory.path.parent)
             self.aside = Path(holder) / directory.path.name
@@ -86,7 +86,7 @@ class TracePlace:
     def keep(self) -> None:
         """Let go of what was overwritten: the run begins."""
         if self.aside is not None:
-            shutil.rmtree(self.aside.parent, ignore_errors=True)
+            remove_tree(self.aside.parent)
             self.aside = None
 
     def restore(self) -> None:
@@ -97,11 +97,18 @@ class TracePlace:
             return
         if hasattr(self, "connection"):
             self.connection.close()
-            shutil.rmtree(self.directory.path, ignore_errors=True)
+            remove_tree(self.directory.path)
         if self.aside is not None:
             self.aside.rename(self.directory.path)
             self.aside.parent.rmdir()
             self.aside = None
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder with all that is in it, as far as that is possible."""
+    import shutil  # 5 ms that most runs do not need
+
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def trace_into(

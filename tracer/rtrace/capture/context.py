@@ -122,6 +122,14 @@ class Context:
         self.walker.forget()
         self.memory.forget()
 
+    def forget_everything(self) -> None:
+        """Let go of what was remembered and kept for the books: they are closed."""
+        self.forget_all()
+        self.ledger.states.clear()
+        self.ledger.ids.clear()
+        for tracee in self.tracees.values():
+            tracee.process.uses.clear()
+
     def forget_cwds(self, mover: Tracee) -> None:
         """Forget all working directories: threads, and processes made with CLONE_FS, share theirs with the mover.
 

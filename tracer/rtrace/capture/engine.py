@@ -108,8 +108,9 @@ class Follower:
             told = False
             while not done.wait(FLUSH_SECONDS):
                 with self.lock:
-                    journal.flush()
+                    taken = journal.take()
                     left = self.tree.name_programs() if self.stops.main_status is not None and not told else ()
+                journal.write(taken)  # without the lock: the program goes on meanwhile
                 if left:
                     told = True
                     self.on_waiting(left)

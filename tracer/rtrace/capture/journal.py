@@ -37,13 +37,21 @@ class Journal:
         self.connection = connection
         self.pending: dict[str, list[Row]] = {name: [] for name in INSERTS}
 
-    def flush(self) -> None:
-        """Commit every row collected so far in one transaction."""
-        if not any(self.pending.values()):
-            return
-        self.connection.execute("BEGIN")
-        for name, rows in self.pending.items():
-            if rows:
+    def take(self) -> dict[str, list[Row]]:
+        """Hand over the rows collected so far; the lists that the loop appends to stay the same and are empty then."""
+        taken = {name: rows.copy() for name, rows in self.pending.items() if rows}
+        for name in taken:
+            self.pending[name].clear()
+        return taken
+
+    def write(self, taken: dict[str, list[Row]]) -> None:
+        """Commit rows that were handed over, in one transaction."""
+        if taken:
+            self.connection.execute("BEGIN")
+            for name, rows in taken.items():
                 self.connection.executemany(INSERTS[name], rows)
-                rows.clear()
-        self.connection.execute("COMMIT")
+            self.connection.execute("COMMIT")
+
+    def flush(self) -> None:
+        """Commit every row collected so far."""
+        self.write(self.take())

@@ -110,6 +110,7 @@ def trace_command(
         record_results(ledger)
         record.finish(connection, kept)
         journal.flush()
+        context.forget_everything()  # what comes next needs the memory
     killed = status is not None and os.WIFSIGNALED(status)
     traced = Traced(
         exit_code=None if status is None or killed else os.WEXITSTATUS(status),

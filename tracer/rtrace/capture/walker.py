@@ -79,10 +79,8 @@ class Walker:
         when ``follow`` says so or when a slash comes after it. Raises OSError for what the run serves itself.
         """
         current = root if path.startswith(b"/") else (b"" if base == b"/" else base)
-        if not self.served:
-            end = self._step(current + path if path.startswith(b"/") else current + b"/" + path)
-            if end is not None:
-                return end
+        if not self.served and (end := self._step(current + path if path[:1] == b"/" else current + b"/" + path)):
+            return end
         pending = path.split(b"/")
         pending.reverse()
         follow = follow or path.endswith((b"/", b"/."))
@@ -95,9 +93,7 @@ class Walker:
             if name in (b"", b"."):
                 continue
             if name == b"..":
-                if current != root:
-                    current = current.rpartition(b"/")[0]
-                status = None
+                current, status = current if current == root else current.rpartition(b"/")[0], None
                 continue
             candidate = current + b"/" + name
             if self.served:

@@ -57,9 +57,9 @@ class TraceDirectory:
         except OSError as error:
             raise TraceError(f"cannot make {self.path}: {error.strerror}; use -d to write elsewhere") from None
         connection = connect(self.database)
-        connection.executescript(SCHEMA)
+        connection.executescript(f"BEGIN; {SCHEMA}")
         connection.execute("INSERT INTO meta VALUES ('format', ?), ('rtrace', ?)", (TRACE_FORMAT, __version__))
-        connection.commit()
+        connection.execute("COMMIT")
         return connection
 
     def open(self) -> sqlite3.Connection:

@@ -1,6 +1,7 @@
 """The benchmark's report: medians, ratios, and what it says when a tool failed."""
 
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import killing, report, scaling
+from benchmark import killing, programs, report, scaling
 from benchmark.__main__ import ROWS, choose_rows, parse_arguments
 from benchmark.descendants import find_marked, kill_marked, make_mark
 from benchmark.programs import compile_program
@@ -234,3 +235,12 @@ def write_fake_tracer(folder: Path) -> Path:
     )
     fake.chmod(0o755)
     return fake
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="floor.c knows the system calls of x86-64 only")
+def test_the_kernels_share_lets_the_program_be(tmp_path: Path) -> None:
+    """The program that asks the kernel what rtrace asks it passes on what the traced program does, forks included."""
+    floor = compile_program(Path(programs.__file__).with_name("floor.c"), tmp_path)
+    script = "for number in 1 2 3; do /bin/echo $number; done; cat /no/such/file 2>/dev/null || exit 7"
+    done = subprocess.run([floor, "sh", "-c", script], check=False, stdout=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stdout) == (7, "1\n2\n3\n")

@@ -26,7 +26,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--group", choices=GROUPS, help="the rows of one group (default: all)")
     parser.add_argument("--heavy", action="store_true", help="with the rows whose packages are large: latex, blast")
     parser.add_argument(
-        "--tools", default="bare,rtrace,strace,reprozip,care,cde", help="columns (default: %(default)s)"
+        "--tools", default="bare,floor,rtrace,strace,reprozip,care,cde", help="columns (default: %(default)s)"
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, one round: does it all run?")
     parser.add_argument("--timeout", type=float, default=900, metavar="SECONDS", help="for one run of one tool")

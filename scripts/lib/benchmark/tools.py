@@ -136,6 +136,7 @@ def read_parts(timings: Path) -> tuple[float, ...]:
 def find_tools(checkout: Path) -> tuple[Tool, ...]:
     """Tell the columns, for the programs that scripts/bench installed."""
     rtrace = checkout / ".venv/bin/rtrace"
+    floor = checkout / ".bench/floor"
     strace = Path(shutil.which("strace") or "strace")
     reprozip = checkout / ".bench/reprozip/bin/reprozip"
     revealed = ["-r", str(Path.home()), "-r", tempfile.gettempdir()]  # both are hidden by CARE's defaults
@@ -143,6 +144,13 @@ def find_tools(checkout: Path) -> tuple[Tool, ...]:
     strace_options = ["-f", "--seccomp-bpf", "-e", "trace=file,process"]
     return (
         BARE,
+        Tool(
+            "floor",
+            "the kernel's share: a C program that asks the kernel what rtrace asks it, and notes nothing",
+            floor,
+            lambda _: [str(floor)],
+            (),
+        ),
         Tool(
             "rtrace",
             "rtrace trace",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-FLUSH_SECONDS = 1.0
+FLUSH_SECONDS = 0.8
 
 INSERTS = {
     "paths": "INSERT INTO paths VALUES (?, ?)",

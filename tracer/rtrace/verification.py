@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -15,7 +15,7 @@ from rtrace.bundle.printable import printable
 from rtrace.bundle.reader import open_bundle
 from rtrace.collecting import Collected, collecting
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
-from rtrace.manifest.model import Output, Run
+from rtrace.manifest.model import NamedFile, Output, Run
 from rtrace.progress import SILENT, Progress
 from rtrace.unpacker import Outcome, Snapshot, Streams, Target, Unpacker
 
@@ -191,6 +191,7 @@ def verify_bundle(
     """
     with open_bundle(bundle) as opened:
         runs, results, entries = opened.manifest.runs, opened.results, opened.entries
+        patterns = find_patterns(opened.manifest.outputs)
     every_path = frozenset(result.path for result in results)
     lines: list[Line] = []
     made = unpacker.unpack(bundle, workspace / "target", progress=progress).target
@@ -207,9 +208,61 @@ def verify_bundle(
                 lines += (status, *compare_streams(run, collection.found), *files)
                 if is_last:
                     lines += (Line("extra", run.id, path) for path in snapshot.extra if not is_provided(path))
+        renamed = pair_renamed(lines, patterns)
+        found = target.inspect(renamed.values(), entries).found if renamed else {}
     finally:
         target.destroy()
-    return Report(tuple(lines))
+    return Report(tuple(settle_renamed(lines, renamed, results, found)))
+
+
+def find_patterns(outputs: Iterable[NamedFile]) -> dict[bytes, bytes]:
+    """Give by path the patterns of outputs whose names change, and of the folders on the way to them that do, too."""
+    patterns: dict[bytes, bytes] = {}
+    for output in outputs:
+        path, pattern = output.path, output.pattern
+        while pattern is not None and pattern != path and path.count(b"/") == pattern.count(b"/") > 1:
+            patterns[path] = pattern
+            path, pattern = path.rpartition(b"/")[0], pattern.rpartition(b"/")[0]
+        if pattern is not None and pattern != path:
+            patterns[path] = pattern
+    return patterns
+
+
+def pair_renamed(lines: Iterable[Line], patterns: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Give, by the original's path, under which other name a replay left an output whose name changes.
+
+    A path that is missing and one that nobody expected belong together when the pattern matches no other.
+    """
+    if not patterns:
+        return {}
+    from rtrace.packing.patterns import Patterns  # needs re, which most verifications do not
+
+    missing = [line.path for line in lines if line.verdict == "missing" and line.path in patterns]
+    extra = [line.path for line in lines if line.verdict == "extra" and line.path is not None]
+    pairs: dict[bytes, bytes] = {}
+    for path in missing:
+        if path is not None:
+            matcher = Patterns([patterns[path]])
+            fitting = [other for other in extra if matcher.match(other) and other.count(b"/") == path.count(b"/")]
+            if len(fitting) == 1:
+                pairs[path] = fitting[0]
+    return pairs if len(set(pairs.values())) == len(pairs) else {}
+
+
+def settle_renamed(
+    lines: Iterable[Line], renamed: Mapping[bytes, bytes], results: Iterable[Result], found: Mapping[bytes, Result]
+) -> Iterator[Line]:
+    """Put the comparison with the renamed file in the place of the line that says that the original's is missing."""
+    expected = {(result.run, result.path): result for result in results}
+    for line in lines:
+        path = line.path
+        if path is not None and line.verdict == "missing" and path in renamed and (line.run, path) in expected:
+            other = renamed[path]
+            compared = compare_result(expected[line.run, path], found.get(other))
+            detail = f"now called {printable(other)}"
+            yield replace(compared, detail=f"{detail}; {compared.detail}" if compared.detail else detail)
+        elif not (line.verdict == "extra" and path in renamed.values()):
+            yield line
 
 
 def replay(target: Target, run: Run, streams: Streams) -> Outcome:

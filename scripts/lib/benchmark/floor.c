@@ -65,12 +65,22 @@ static void *serve(void *argument)
 {
     int listener = *(int *)argument;
     char path[256];
-    ioctl(listener, SET_FLAGS, STAY_ON_ONE_CPU);
+    unsigned long together = STAY_ON_ONE_CPU, wanted;
+    unsigned served = 0, turns = 0, last = 0;
+    ioctl(listener, SET_FLAGS, together);
     for (;;) {
         struct seccomp_notif request = {0};
         struct seccomp_notif_resp response = {.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
         if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &request))
             continue;
+        turns += request.pid != last;
+        last = request.pid;
+        if (++served == 128) { /* callers side by side are woken where there is room, as rtrace does it */
+            wanted = turns > 48 ? 0 : STAY_ON_ONE_CPU;
+            if (wanted != together)
+                ioctl(listener, SET_FLAGS, together = wanted);
+            served = turns = 0;
+        }
         for (int index = 0; index < CALLS; index++)
             if (calls[index].number == request.data.nr) {
                 struct iovec here = {path, sizeof path}, there = {(void *)request.data.args[calls[index].path], sizeof path};

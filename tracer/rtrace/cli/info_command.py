@@ -70,7 +70,8 @@ def describe_names(title: str, files: tuple[NamedFile, ...]) -> Iterable[str]:
     if files:
         yield f"{title:11} {len(files)}"
     for file in files:
-        yield f"  {file.name}: {show(file.path)} ({', '.join(file.runs)})"
+        changing = "" if file.pattern is None else f", changes as {show(file.pattern)}"
+        yield f"  {file.name}: {show(file.path)} ({', '.join(file.runs)}){changing}"
 
 
 def to_json(bundle: Bundle) -> dict[str, Any]:
@@ -122,4 +123,5 @@ def run_to_json(run: Run) -> dict[str, Any]:
 
 def names_to_json(file: NamedFile) -> dict[str, Any]:
     """Return an input or output as values for JSON."""
-    return {"name": file.name, "path": show(file.path), "runs": list(file.runs)}
+    pattern = {} if file.pattern is None else {"pattern": show(file.pattern)}
+    return {"name": file.name, "path": show(file.path), "runs": list(file.runs), **pattern}

@@ -64,7 +64,7 @@ _RUN = (
 _INPUT = ("path", "offset")
 _OUTPUT = ("kind", "size", "window", "cut", "joined", "sha256")
 _OUTPUT_KINDS = ("terminal", "pipe", "file")
-_NAMED_FILE = ("name", "path", "runs")
+_NAMED_FILE = ("name", "path", "runs", "pattern")
 _PACKAGE = ("name", "version", "architecture", "manager", "files", "size", "pack")
 _NOTICE = ("kind", "what", "advice")
 
@@ -236,7 +236,12 @@ def _split(item: bytes) -> tuple[bytes, bytes | None]:
 
 def _named_file(node: Node) -> NamedFile:
     fields = Fields(node, _NAMED_FILE, "a named file")
-    return NamedFile(fields.take("name", string), fields.take("path", path), fields.take_or("runs", items(string), ()))
+    return NamedFile(
+        fields.take("name", string),
+        fields.take("path", path),
+        fields.take_or("runs", items(string), ()),
+        fields.take_or("pattern", path, None),
+    )
 
 
 def _package(node: Node) -> Package:

@@ -85,11 +85,15 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class NamedFile:
-    """An input or an output: a file with a name by which a person replaces or fetches it."""
+    """An input or an output: a file with a name by which a person replaces or fetches it.
+
+    ``pattern`` is a glob pattern for an output whose path changes from run to run, None for one whose path stays.
+    """
 
     name: str
     path: bytes
     runs: tuple[str, ...]
+    pattern: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ class Mapping:
 
 
 Node = Scalar | Sequence | Mapping
+TOO_DEEP = "this is nested too deeply"
 
 
 def parse(content: str, source: str) -> Node:
@@ -72,6 +73,8 @@ def parse(content: str, source: str) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source, 1, 1)
+        if "nesting depth" in (error.problem or ""):  # PyYAML has a limit of its own since 6.0.4
+            raise place.error(TOO_DEEP) from None
         raise place.error(f"this is not YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:  # a character that YAML forbids
         position = getattr(error, "position", 0)
@@ -111,7 +114,7 @@ class _Builder:
         if event.tag is not None and not (event.tag == _BINARY and isinstance(event, yaml.ScalarEvent)):
             raise place.error(f"the tag {event.tag!r} is not allowed; the only one is !!binary before a string")
         if depth > _DEPTH_LIMIT:
-            raise place.error("this is nested too deeply")
+            raise place.error(TOO_DEEP)
         if isinstance(event, yaml.ScalarEvent):
             return Scalar(place, event.value, not event.style, event.tag == _BINARY)
         if isinstance(event, yaml.SequenceStartEvent):

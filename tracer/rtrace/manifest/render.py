@@ -161,7 +161,8 @@ def quoted_bytes(value: bytes) -> str:
 
 def _named_file(file: NamedFile) -> str:
     runs = ", ".join(map(text, file.runs))
-    return f"  - {{name: {text(file.name)}, path: {byte_string(file.path)}, runs: [{runs}]}}\n"
+    pattern = "" if file.pattern is None else f", pattern: {byte_string(file.pattern)}"
+    return f"  - {{name: {text(file.name)}, path: {byte_string(file.path)}, runs: [{runs}]{pattern}}}\n"
 
 
 def _package(package: Package) -> str:

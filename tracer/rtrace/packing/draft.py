@@ -32,9 +32,7 @@ def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
         choice for choice in select(world, place).choices if choice.before.use and choice.before.type != "directory"
     ]
     owners = find_owners([choice.before.path for choice in choices])
-    inputs, outputs = name_files(
-        world, reader.read_results(connection), reader.read_uses(connection), numbers, owners.keys(), place
-    )
+    inputs, outputs = name_files(connection, world, numbers, owners.keys(), place)
     return Manifest(
         rtrace=__version__,
         runs=runs,

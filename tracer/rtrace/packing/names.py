@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rtrace.manifest.model import NamedFile
+from rtrace.packing.changing import DAY, find_pattern
 from rtrace.packing.selection import PROVIDED
+from rtrace.trace import reader
 from rtrace.trace.schema import Use
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from rtrace.manifest.model import Run
@@ -49,14 +53,16 @@ _CONTENT_CHANGED = int(Use.WRITE | Use.TRUNCATE | Use.CREATE)
 
 
 def name_files(
+    connection: sqlite3.Connection,
     world: Sequence[Before],
-    results: Sequence[After],
-    uses: Mapping[tuple[int, bytes], int],
     runs: Mapping[int, Run],
     packaged: Collection[bytes],
     trace_directory: bytes,
 ) -> tuple[tuple[NamedFile, ...], tuple[NamedFile, ...]]:
-    """Give (inputs, outputs) under names that are unique; one file that is both has one name."""
+    """Give (inputs, outputs) under names that are unique; one file that is both has one name.
+
+    What one step of the experiment wrote and a later one reads is an intermediate, and no input.
+    """
     homes = tuple(run.workingdir.rstrip(b"/") + b"/" for run in runs.values() if run.workingdir != b"/")
     apart = tuple(place + b"/" for place in (*PROVIDED, trace_directory))
 
@@ -69,17 +75,25 @@ def name_files(
         start = max((len(home) - 1 for home in homes if path.startswith(home)), default=0)
         return not _HIDDEN.search(path, start)
 
+    replaced = reader.read_replaced(connection)
     inputs = [
         before.path
         for before in world
         if before.type == "file"
         and before.use & _INPUT == _READ
+        and before.path not in replaced
         and is_personal(before.path)
         and not is_program(before.path)
     ]
-    outputs = sorted(path for path in _find_outputs(world, results, uses) if is_personal(path))
-    outputs = limit([path for path in outputs if not path.endswith(_COMPILED)])
+    results = [
+        after
+        for after in reader.read_results(connection)
+        if is_personal(after.path) and not after.path.endswith(_COMPILED)
+    ]
+    uses = reader.read_uses(connection, [after.path for after in results])
+    outputs = limit(sorted(_find_outputs(world, results, uses)))
     inputs = limit(inputs)
+    uses.update(reader.read_uses(connection, inputs))
     names = choose_names(sorted({*inputs, *outputs}))
 
     def with_runs(paths: Iterable[bytes], flags: int) -> tuple[NamedFile, ...]:
@@ -92,7 +106,13 @@ def name_files(
         everyone = tuple(run.id for run in runs.values())
         return tuple(NamedFile(names[path], path, tuple(users[path]) or everyone[-1:]) for path in wanted)
 
-    return with_runs(inputs, _READ), with_runs(outputs, _CONTENT_CHANGED)
+    changing = {run.id: (run, reader.read_pids(connection, number)) for number, run in runs.items()} if outputs else {}
+
+    def with_pattern(file: NamedFile) -> NamedFile:
+        run, pids = changing[file.runs[-1]]
+        return replace(file, pattern=find_pattern(file.path, run.started, run.finished or run.started + DAY, pids))
+
+    return with_runs(inputs, _READ), tuple(map(with_pattern, with_runs(outputs, _CONTENT_CHANGED)))
 
 
 def limit(paths: list[bytes]) -> list[bytes]:

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.errors import TraceError
 from rtrace.manifest.model import Input, Notice, Output, Run
-from rtrace.trace.schema import TRACE_FORMAT
+from rtrace.trace.schema import TRACE_FORMAT, Use
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from rtrace.trace.directory import TraceDirectory
+
+
+_CONTENT = int(Use.READ | Use.WRITE | Use.EXECUTE)
+_REPLACING = int(Use.TRUNCATE | Use.CREATE | Use.REMOVE)
 
 
 class Before(NamedTuple):
@@ -203,16 +208,37 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
     return sorted(found.values())
 
 
-def read_uses(connection: sqlite3.Connection) -> dict[tuple[int, bytes], int]:
-    """Give every flag of every use of a path in a run, by run number and path."""
+def read_uses(connection: sqlite3.Connection, paths: Collection[bytes]) -> dict[tuple[int, bytes], int]:
+    """Give every flag of every use of some paths in a run, by run number and path."""
     uses: dict[tuple[int, bytes], int] = {}
-    rows = connection.execute(
-        "SELECT used.run, paths.path, used.use FROM (SELECT DISTINCT run, path, use FROM uses) AS used"
-        " JOIN paths ON paths.id = used.path"
-    )
-    for run, path, use in rows:
-        uses[run, path] = uses.get((run, path), 0) | use
+    connection.execute("CREATE TEMP TABLE wanted(path BLOB PRIMARY KEY) WITHOUT ROWID")
+    try:
+        connection.executemany("INSERT OR IGNORE INTO wanted VALUES (?)", ((path,) for path in paths))
+        rows = connection.execute(
+            "SELECT DISTINCT uses.run, paths.path, uses.use FROM uses JOIN paths ON paths.id = uses.path"
+            " WHERE uses.path IN (SELECT id FROM paths JOIN wanted ON wanted.path = paths.path)"
+        )
+        for run, path, use in rows:
+            uses[run, path] = uses.get((run, path), 0) | use
+    finally:
+        connection.execute("DROP TABLE wanted")
     return uses
+
+
+def read_replaced(connection: sqlite3.Connection) -> set[bytes]:
+    """Give the paths that were read, but only after the experiment itself had replaced or removed what was there."""
+    rows = connection.execute(
+        "SELECT paths.path FROM uses JOIN paths ON paths.id = uses.path WHERE uses.use & ? GROUP BY uses.path"
+        " HAVING max(uses.use & ?) AND min(CASE WHEN uses.use & ? THEN uses.id END)"
+        " < min(CASE WHEN NOT uses.use & ? THEN uses.id END)",
+        (_CONTENT | _REPLACING, int(Use.READ), _REPLACING, _REPLACING),
+    )
+    return {path for (path,) in rows}
+
+
+def read_pids(connection: sqlite3.Connection, run: int) -> set[int]:
+    """Give the ids of a run's processes."""
+    return {pid for (pid,) in connection.execute("SELECT DISTINCT pid FROM processes WHERE run = ?", (run,))}
 
 
 def read_results(connection: sqlite3.Connection) -> list[After]:

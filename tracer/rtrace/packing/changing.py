@@ -1,0 +1,52 @@
+"""Outputs whose names change from run to run: with the time, a random part or a process id in them."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+DAY = 86_400
+_DATE = re.compile(
+    rb"(?<!\d)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])\2([0-2]\d|3[01])"
+    rb"(?:[T_. -]?(?:[01]\d|2[0-3])[-_:.h]?[0-5]\d(?:[-_:.m]?[0-5]\d)?(?:\.\d+)?)?(?!\d)"
+)
+_EPOCH = re.compile(rb"(?<!\d)(\d{10})(?:\d{3}|\d{6}|\.\d+)?(?!\d)")
+_RANDOM = re.compile(
+    rb"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"  # RFC 9562, a UUID
+    rb"|(?<![A-Za-z0-9])tmp[a-z0-9_]{8}(?![A-Za-z0-9])"  # Python's tempfile
+    rb"|(?<![A-Za-z0-9])tmp\.[A-Za-z0-9]{6,10}(?![A-Za-z0-9])"  # mktemp(1)
+)
+_NUMBER = re.compile(rb"(?<![0-9A-Za-z])[1-9]\d{2,6}(?![0-9A-Za-z])")
+_GLOB = re.compile(rb"[*?\[\]{}]")
+
+
+def find_pattern(path: bytes, began: float, ended: float, pids: Collection[int]) -> bytes | None:
+    """Give the glob pattern that another run's name of the same file would match; None for a name that stays.
+
+    A time counts when it is one of the run (``began`` and ``ended`` are seconds since the Epoch, a day more or less for
+    time zones), a number when it is the id of one of its processes. Names with glob characters are left alone.
+    """
+    if _GLOB.search(path):
+        return None
+    days = {
+        time.strftime("%Y%m%d", time.gmtime(moment)).encode() for moment in (began - DAY, began, ended, ended + DAY)
+    }
+
+    def date(match: re.Match[bytes]) -> bytes:
+        return b"*" if match[1] + match[3] + match[4] in days else match[0]
+
+    def epoch(match: re.Match[bytes]) -> bytes:
+        return b"*" if began - 1 <= int(match[1]) <= ended + 1 else match[0]
+
+    def number(match: re.Match[bytes]) -> bytes:
+        return b"*" if int(match[0]) in pids else match[0]
+
+    pattern = _RANDOM.sub(b"*", path)
+    pattern = _DATE.sub(date, pattern)
+    pattern = _EPOCH.sub(epoch, pattern)
+    pattern = _NUMBER.sub(number, pattern)
+    return pattern if pattern != path else None

@@ -12,6 +12,7 @@ from rtrace.errors import RtraceError
 
 COMMANDS = {
     "trace": "Run a command and note everything that it looks at.",
+    "combine": "Bring the runs of several trace directories together in one.",
     "pack": "Write what the traced runs need into one bundle.",
     "info": "Tell what a bundle holds: runs, machine, packages, inputs, outputs.",
     "list": "List the files of a bundle.",

@@ -180,8 +180,8 @@ def _variable(item: bytes) -> tuple[bytes, bytes | None]:
 def read_world(connection: sqlite3.Connection) -> list[Before]:
     """Give what was there before the experiment, for every path of the trace, sorted by path.
 
-    The earliest run that met a path tells. A snapshot of a later run serves as well when that run found the file as
-    the earliest one had.
+    The earliest run that met a path tells; among runs that went on at the same time, the one that met it first. A
+    snapshot of a later run serves as well when that run found the file as the earliest one had.
     """
     uses: dict[int, int] = {}
     for number, use in connection.execute("SELECT DISTINCT path, use FROM uses"):
@@ -192,9 +192,13 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
     }
     nothing = (None, None)
     found: dict[int, Before] = {}
+    (overlapping,) = connection.execute(
+        "SELECT count(*) FROM runs AS one JOIN runs AS other ON other.id > one.id AND other.started < one.finished"
+    ).fetchone()
+    begun = "(SELECT started FROM runs WHERE id = facts.run) + time / 1e9, run"
     rows = connection.execute(
-        "SELECT facts.path, paths.path, run, time, type, mode, uid, gid, size, mtime_ns, device, inode, links, target"
-        " FROM facts JOIN paths ON paths.id = facts.path ORDER BY run"
+        "SELECT facts.path, paths.path, run, time, type, mode, uid, gid, size, mtime_ns, device, inode, links, target"  # noqa: S608
+        f" FROM facts JOIN paths ON paths.id = facts.path ORDER BY {begun if overlapping else 'run'}"
     )
     for number, *known in rows:
         copy = copies.get((known[1], number), nothing)

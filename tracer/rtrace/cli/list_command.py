@@ -8,8 +8,9 @@ import click
 
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index import dump_entry
+from rtrace.bundle.printable import printable
 from rtrace.bundle.reader import open_bundle
-from rtrace.cli.options import JSON, show
+from rtrace.cli.options import JSON
 
 
 @click.command()
@@ -30,7 +31,7 @@ def command(bundle: Path, *, as_json: bool) -> None:
 
 def describe(entry: Entry) -> str:
     """Write an entry on one line for a person."""
-    where = "" if entry.target is None else f" -> {show(entry.target)}"
+    where = "" if entry.target is None else f" -> {printable(entry.target)}"
     package, reason = entry.package or "-", entry.reason or "-"
     kind = "listed" if entry.placeholder else entry.type.value
-    return f"{kind:9}  {entry.mode:04o}  {entry.size:>12}  {package:24}  {reason:18}  {show(entry.path)}{where}"
+    return f"{kind:9}  {entry.mode:04o}  {entry.size:>12}  {package:24}  {reason:18}  {printable(entry.path)}{where}"

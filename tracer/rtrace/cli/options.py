@@ -52,12 +52,6 @@ def format_size(size: float) -> str:
     return f"{size:.1f} {UNITS[-1]}"
 
 
-def show(path: bytes) -> str:
-    """Write a path so that it stays on one line, whatever bytes it is made of."""
-    text = path.decode(errors="backslashreplace")
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
-
-
 class TerminalProgress:
     """Draws a bar on standard error, for tasks that take a while."""
 

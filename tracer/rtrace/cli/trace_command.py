@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rtrace.cli.options import DIRECTORY, parse_size, say, show
+from rtrace.bundle.printable import printable
+from rtrace.cli.options import DIRECTORY, parse_size, say
 from rtrace.errors import UsageError
 from rtrace.trace.directory import TraceDirectory
 
@@ -89,7 +90,7 @@ def tell(report: TraceReport, *, quiet: bool) -> None:
         traced = report.traced
         how = f"signal {traced.signal}" if traced.signal is not None else f"exit status {traced.exit_code}"
         say(f"traced {report.processes} processes and {report.paths} paths; {how}")
-        manifest = show(os.fsencode(report.directory.manifest))
+        manifest = printable(os.fsencode(report.directory.manifest))
         say(f"edit {manifest} if you like, then run `rtrace pack{report.pack_options}`")
 
 

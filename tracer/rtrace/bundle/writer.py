@@ -16,7 +16,7 @@ from rtrace.bundle import members, tar
 from rtrace.bundle.archive import ArchiveWriter, compress_frame
 from rtrace.bundle.entry import Entry, Result
 from rtrace.bundle.index import dump_entry, dump_result
-from rtrace.bundle.printable import printable
+from rtrace.printable import printable
 from rtrace.bundle.stream import entry_header, has_content
 from rtrace.errors import BundleError
 from rtrace.manifest.render import render

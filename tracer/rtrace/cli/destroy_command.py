@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from rtrace.bundle.printable import printable
 from rtrace.cli.options import say
+from rtrace.printable import printable
 from rtrace.targets import open_target
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from rtrace.bundle.entry import FileType
-from rtrace.bundle.printable import printable
 from rtrace.bundle.reader import Bundle, open_bundle
-from rtrace.cli.options import JSON, format_size
+from rtrace.cli.options import JSON
 from rtrace.manifest.model import NamedFile, Run
+from rtrace.printable import format_size, printable
 
 
 @click.command()

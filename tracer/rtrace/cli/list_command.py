@@ -8,7 +8,7 @@ import click
 
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index import dump_entry
-from rtrace.bundle.printable import printable
+from rtrace.printable import printable
 from rtrace.bundle.reader import open_bundle
 from rtrace.cli.options import JSON
 

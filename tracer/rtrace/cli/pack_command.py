@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from rtrace.bundle.printable import printable
-from rtrace.cli.options import DIRECTORY, format_size, progress, say
+from rtrace.cli.options import DIRECTORY, progress, say
 from rtrace.packing.pack import carry_out, plan_packing
+from rtrace.printable import format_size, printable
 from rtrace.trace.directory import TraceDirectory
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from rtrace.bundle.printable import printable
 from rtrace.cli.options import progress, say
 from rtrace.errors import TargetError
+from rtrace.printable import printable
 from rtrace.targets import load_unpacker
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import FileType
-from rtrace.bundle.printable import printable
+from rtrace.printable import printable
 from rtrace.bundle.writer import BundleWriter, Item, Written
 from rtrace.manifest.model import Notice
 from rtrace.packing.collector import without_collector

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rtrace.bundle.printable import printable
+from rtrace.printable import printable
 from rtrace.errors import BundleError, TraceError
 from rtrace.manifest.model import Manifest, Notice, Package
 from rtrace.packages.attribution import Installed, find_owners

@@ -22,7 +22,8 @@ def command(directory: Path, *, dry_run: bool, bundle: Path) -> None:
     plan = plan_packing(TraceDirectory(directory), bundle)
     if dry_run:
         for entry in plan.entries:
-            click.echo(f"{entry.type.value:9}  {entry.size:>12}  {entry.reason:20}  {printable(entry.path)}")
+            kind = "outline" if entry.placeholder else entry.type.value
+            click.echo(f"{kind:9}  {entry.size:>12}  {entry.reason:21}  {printable(entry.path)}")
         return
     report = carry_out(plan, progress=progress())
     for notice in report.notices:

@@ -28,7 +28,7 @@ from rtrace.capture.recorder import Recorder
 from rtrace.capture.results import record_results
 from rtrace.capture.snapshots import SNAPSHOT_LIMIT, SnapshotTaker
 from rtrace.capture.stream_record import StreamRecord
-from rtrace.capture.streams import Stream
+from rtrace.capture.streams import Kind, Stream
 from rtrace.capture.tree import ProcessTree
 from rtrace.errors import CommandNotExecutableError
 from rtrace.host import describe_host
@@ -92,10 +92,17 @@ def trace_command(
     journal = Journal(connection)
     ids = {path: number for number, path in connection.execute("SELECT id, path FROM paths")} if run > 1 else {}
     notices = NoticeBook(journal, run, directory.path)
+    # What is said while the run writes to the same file would be taken for the run's own words.
+    silent = watch.keep is not None and streams[2].kind is Kind.FILE
 
     def tell_of_loss(what: str, advice: str) -> None:
         notices.add("snapshot", what, advice)
-        watch.on_loss(what, advice)
+        if not silent:
+            watch.on_loss(what, advice)
+
+    def tell_of_waiting(programs: tuple[str, ...]) -> None:
+        if not silent:
+            watch.on_waiting(programs)
 
     snapshots = SnapshotTaker(directory.snapshots, watch.snapshot_limit, tell_of_loss)
     ledger = Ledger(journal, run, snapshots, ids)
@@ -109,7 +116,7 @@ def trace_command(
             record.begin(connection, ledger, tree.next_row)
             record.note_unkept(context.notices)
             connection.execute("UPDATE runs SET engine = ? WHERE id = ?", (launched.mode.value, run))
-            follower = Follower(launched, architectures, Recorder(context), tree, watch.on_waiting)
+            follower = Follower(launched, architectures, Recorder(context), tree, tell_of_waiting)
             launched.channel.send(b"go")
             status = follower.follow(until_main_ends=watch.detach_daemons)
             kept = record.interposition.finish()

@@ -12,7 +12,7 @@ from rtrace.errors import BundleError, TraceError
 from rtrace.manifest.model import Manifest, Notice, Package
 from rtrace.packages.attribution import Installed, find_owners
 from rtrace.packing.collector import without_collector
-from rtrace.packing.draft import count_packages, draft_manifest, fold_folders
+from rtrace.packing.draft import count_packages, draft_manifest, find_unfinished, fold_folders
 from rtrace.packing.inclusion import REASON, include
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.selection import PROVIDED, Choice, Selection, resolve_directory, select
@@ -127,12 +127,20 @@ def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Pat
 
 
 def _read_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
-    """Read the manifest that a person may have edited; where there is none (a killed tracer), draft it."""
+    """Read the manifest that a person may have edited; where there is none (a killed tracer), draft it.
+
+    What could not be captured is a fact of the trace: it is told of the runs that are packed, whatever became of it in
+    the manifest.
+    """
     if not directory.manifest.exists():
         return draft_manifest(connection, directory)
     from rtrace.manifest.load import load
 
-    return load(directory.manifest)
+    manifest = load(directory.manifest)
+    known = {run.id for run in manifest.runs}
+    unfinished = find_unfinished(run for run in reader.read_runs(connection) if run.id in known)
+    facts = (*reader.read_notices(connection, known), *unfinished)
+    return replace(manifest, notices=tuple(dict.fromkeys((*facts, *manifest.notices))))
 
 
 def _with_included(

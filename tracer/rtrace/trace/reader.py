@@ -285,7 +285,8 @@ def read_copies(connection: sqlite3.Connection) -> list[Copy]:
     return sorted(map(Copy._make, rows))
 
 
-def read_notices(connection: sqlite3.Connection) -> tuple[Notice, ...]:
-    """Give what could not be captured faithfully, each thing once."""
-    rows = connection.execute("SELECT kind, what, advice FROM notices ORDER BY id")
-    return tuple(dict.fromkeys(Notice(*row) for row in rows))
+def read_notices(connection: sqlite3.Connection, runs: Container[str] | None = None) -> tuple[Notice, ...]:
+    """Give what could not be captured faithfully of these runs, by their names, or of all; each thing once."""
+    names = read_run_names(connection)
+    rows = connection.execute("SELECT run, kind, what, advice FROM notices ORDER BY id")
+    return tuple(dict.fromkeys(Notice(*row) for run, *row in rows if runs is None or names.get(run) in runs))

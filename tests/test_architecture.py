@@ -26,7 +26,7 @@ FORMAT_HALF = (
     "rtrace.bundle",
     "rtrace.errors",
     "rtrace.manifest",
-    "rtrace.paths",
+    "rtrace.printable",
     "rtrace.progress",
     "rtrace.unpacker",
 )

@@ -134,6 +134,20 @@ def test_versions_that_never_were(text: bytes, tmp_path: Path) -> None:
         open_bundle(path)
 
 
+@pytest.mark.parametrize("length", [len(members.VERSION_TEXT) + 1, 1 << 40])
+def test_version_that_goes_on_is_refused(length: int, sample: Sample, tmp_path: Path) -> None:
+    """A version member with more in it than the version is refused by its size, a terabyte of holes included."""
+    content = sample.path.read_bytes()
+    end = tar.BLOCK + len(members.VERSION_TEXT) + len(tar.padding(len(members.VERSION_TEXT)))
+    path = tmp_path / "x.rpz"
+    with path.open("wb") as file:
+        file.write(tar.header(members.VERSION.encode(), tar.REGULAR, length) + members.VERSION_TEXT)
+        file.seek(tar.BLOCK + length + len(tar.padding(length)))
+        file.write(content[end:])
+    with pytest.raises(BundleError, match=f"{members.VERSION} is larger than any that rtrace writes"):
+        open_bundle(path)
+
+
 def test_cut_off_anywhere(sample: Sample, tmp_path: Path) -> None:
     """Cut off within or after any member, a bundle is said to be cut off, without looking at its data."""
     whole = sample.path.read_bytes()

@@ -15,10 +15,27 @@ CHANGES = {
     "truncated": ": > file",
     "appended to": "echo more >> file",
     "deleted": "rm file",
-    "renamed": "mv file other",
+    "renamed and appended to": "mv file other; echo more >> other",
+    "renamed and deleted": "mv file other; rm other",
+    "renamed twice and rewritten": "mv file other; mv other third; printf new | dd of=third conv=notrunc status=none",
+    "renamed and replaced by a rename": "mv file other; echo new > fresh; mv fresh other",
+    "renamed and truncated under a name that was written to before": "echo a > other; mv file other; echo b > other",
+    "renamed and deleted under a name that was deleted before": (
+        'python3 -c \'import os; open("other", "w"); os.unlink("other"); os.rename("file", "other");'
+        ' os.unlink("other")\''
+    ),
+    "linked to a name that was written to before, and changed there": (
+        'python3 -c \'import os; open("b", "w"); os.unlink("b"); os.link("file", "b"); open("b", "w")\''
+    ),
+    "renamed, and another file made in its place": "mv file other; echo new > file; rm other",
+    "exchanged with another and changed": (
+        'echo new > other; python3 -c \'import ctypes; ctypes.CDLL(None).renameat2(-100, b"file", -100, b"other", 2)\';'
+        " echo more >> other"
+    ),
     "replaced by a rename": "echo new > fresh; mv fresh file",
     "edited by sed -i": "sed -i s/old/new/ file",
-    "moved with its folder": "mkdir place; mv file place; mv place elsewhere",
+    "moved with its folder and changed": "mkdir place; mv file place; mv place elsewhere; echo more >> elsewhere/file",
+    "moved with its folder and deleted with it": "mkdir place; mv file place; mv place elsewhere; rm -r elsewhere",
     "truncated by truncate(1)": "truncate -s 1 file",
     "changed through a hard link made by the run": "ln file second; echo more >> second",
     "changed through a symlink": "ln -s file pointer; echo more >> pointer",
@@ -37,6 +54,41 @@ def test_content_before_the_change_is_kept(how: str, tmp_path: Path) -> None:
     assert observation.facts(work / "file")["size"] == len(b"old content\n")
 
 
+RENAMES = {
+    "a file": ("mv file other", "file", "other"),
+    "a file, and another made in its place": ("mv file other; echo new > file; echo more >> file", "file", "other"),
+    "a file twice": ("mv file other; mv other third", "file", "third"),
+    "its folder twice": ("mv folder place; mv place elsewhere", "folder/sub/inner", "elsewhere/sub/inner"),
+    "a file of a renamed folder": ("mv folder place; mv place/sub/inner .", "folder/sub/inner", "inner"),
+}
+
+
+@pytest.mark.parametrize("what", RENAMES)
+def test_renaming_copies_nothing(what: str, tmp_path: Path) -> None:
+    """What is only renamed is not copied, however large: its content is where it went."""
+    work = tmp_path / "work"
+    (work / "folder/sub").mkdir(parents=True)
+    for name in ("file", "folder/sub/inner"):
+        (work / name).write_text("old content\n")
+    script, before, after = RENAMES[what]
+    observation = observe(tmp_path / "trace", "sh", "-c", script, cwd=work)
+    assert observation.completed.returncode == 0, observation.completed.stderr
+    assert list((tmp_path / "trace/snapshots").iterdir()) == []
+    assert observation.facts(work / before)["inode"] == (work / after).stat().st_ino
+    assert observation.rows("SELECT * FROM snapshots") == []
+
+
+def test_change_below_a_renamed_folder_copies_one_file(tmp_path: Path) -> None:
+    """Of a renamed folder, only the file that is changed afterwards is copied, under the name it had before."""
+    work = tmp_path / "work"
+    (work / "folder").mkdir(parents=True)
+    for name in ("one", "two", "three"):
+        (work / "folder" / name).write_text(name)
+    observation = observe(tmp_path / "trace", "sh", "-c", "mv folder moved; echo more >> moved/two", cwd=work)
+    assert observation.snapshot(work / "folder/two") == b"two"
+    assert len(observation.rows("SELECT * FROM snapshots")) == 1
+
+
 def test_change_through_another_old_name_keeps_both(tmp_path: Path) -> None:
     """Two names of one file from before the run both keep the content, though only one of them was written to."""
     work = tmp_path / "work"
@@ -49,8 +101,8 @@ def test_change_through_another_old_name_keeps_both(tmp_path: Path) -> None:
     assert observation.snapshot(work / "second") == b"old\n"
 
 
-def test_folder_renamed_keeps_all_below(tmp_path: Path) -> None:
-    """When a folder from before the run is renamed, everything below it is kept as it was."""
+def test_folder_renamed_is_told_below_both_names(tmp_path: Path) -> None:
+    """When a folder from before the run is renamed, what lay below it is gone there, and is below the new name."""
     work = tmp_path / "work"
     (work / "folder/sub").mkdir(parents=True)
     (work / "folder/sub/file").write_text("old\n")

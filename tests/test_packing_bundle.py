@@ -149,8 +149,9 @@ def test_symlinks_fifos_and_folders_are_packed_as_they_are(trace: TraceBuilder, 
     deep.mkdir(parents=True)
     (home / "a").chmod(0o2750)
     (deep / "file").write_text("x")
-    for path in (link, fifo, deep / "file"):
+    for path in (link, fifo):
         trace.touch(path, Use.LOOKUP)
+    trace.read(deep / "file")
     entries, contents, _ = packed(trace)
     assert entries[bytes(link)].target == b"/nowhere/at all"
     assert entries[bytes(fifo)].type is FileType.FIFO
@@ -279,6 +280,7 @@ def test_a_copy_that_could_not_be_made_is_told(trace: TraceBuilder, home: Path) 
     """A file that the run changed without a copy having been possible is packed as it is, with the reason."""
     path = home / "file"
     path.write_text("before")
+    trace.read(path)
     trace.write(path, b"after the run", problem="No space left on device")
     _, contents, report = packed(trace)
     assert contents[bytes(path)] == b"after the run"
@@ -293,6 +295,7 @@ def test_a_copy_that_is_gone_is_told(trace: TraceBuilder, home: Path) -> None:
     """When the trace directory has lost a copy, the file it belongs to is named."""
     path = home / "file"
     path.write_text("before")
+    trace.read(path)
     trace.write(path, b"after")
     for copy in trace.directory.snapshots.iterdir():
         copy.unlink()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from observing import Observation, observe
-from rtrace.trace.treatment import Treatment, classify
+from rtrace.trace.schema import Use
+from rtrace.trace.treatment import Treatment, classify, most_needing
 
 SCRIPTS = {
     "cat file": Treatment.READ,
@@ -68,6 +69,20 @@ def test_run_is_classified_by_the_content_it_needs(script: str, tmp_path: Path) 
 
 
 def test_content_is_needed_by_what_keeps_some_of_it() -> None:
-    """A replay needs the former content of what was read, executed, appended to or partly rewritten: of no more."""
-    needing = {treatment for treatment in Treatment if treatment.needs_content}
-    assert needing == {Treatment.EXECUTED, Treatment.REWRITTEN, Treatment.APPENDED, Treatment.READ}
+    """Content goes along of what was read, in part kept, left behind under some name, or lost by removing it."""
+    lacking = {treatment for treatment in Treatment if not treatment.needs_content}
+    before = {Treatment.REPLACED, Treatment.LISTED, Treatment.LOOKED_UP}
+    assert lacking == before | {Treatment.MADE, Treatment.TEMPORARY}
+
+
+def test_what_became_of_a_path_is_guessed_where_nobody_saw_it() -> None:
+    """Of a run whose end was not seen, a path that was removed and not made again counts as gone."""
+    assert classify("file", [Use.REMOVE], left=None) is Treatment.REMOVED
+    assert classify("file", [Use.REMOVE, Use.CREATE | Use.WRITE], left=None) is Treatment.REPLACED
+    assert classify("file", [], left=None) is Treatment.LISTED
+
+
+def test_run_that_needs_most_decides() -> None:
+    """Of several runs, the one that needs most of a path's content decides."""
+    assert most_needing([Treatment.LISTED, Treatment.READ, Treatment.REPLACED]) is Treatment.READ
+    assert most_needing([Treatment.LOOKED_UP, Treatment.REPLACED]) is Treatment.REPLACED

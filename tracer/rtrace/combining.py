@@ -182,7 +182,7 @@ def copy_files(source: Path, target: Path, prefix: str) -> None:
         if content in kept:
             copy.hardlink_to(kept[content])
         else:
-            take_snapshot(os.fsencode(path), copy)
+            take_snapshot(os.fsencode(path), copy, path.stat().st_size)
             kept[content] = copy
 
 

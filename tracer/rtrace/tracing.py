@@ -12,6 +12,7 @@ from rtrace.capture.architecture import native_architectures
 from rtrace.capture.keeping import KEPT_BYTES
 from rtrace.capture.launch import find_command, read_own_environment
 from rtrace.capture.session import Traced, Watch, trace_command
+from rtrace.capture.snapshots import SNAPSHOT_LIMIT
 from rtrace.capture.streams import look_at_streams
 from rtrace.errors import TraceError
 from rtrace.manifest.model import Manifest, Notice
@@ -24,7 +25,8 @@ from rtrace.trace.directory import DEFAULT_NAME, TraceDirectory, close
 class TraceRequest:
     """What to trace and how: as a further run (``continued``), or in place of an older trace (``overwrite``).
 
-    ``keep`` is how many bytes of standard output and error are kept, None to leave these alone.
+    ``keep`` is how many bytes of standard output and error are kept, None to leave these alone; ``snapshot_limit`` how
+    many the copies of files that the run changes may take.
     """
 
     argv: tuple[bytes, ...]
@@ -32,6 +34,7 @@ class TraceRequest:
     overwrite: bool = False
     detach_daemons: bool = False
     keep: int | None = KEPT_BYTES
+    snapshot_limit: int = SNAPSHOT_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +115,15 @@ def remove_tree(path: Path) -> None:
 
 
 def trace_into(
-    directory: TraceDirectory, request: TraceRequest, *, on_waiting: Callable[[tuple[str, ...]], None]
+    directory: TraceDirectory,
+    request: TraceRequest,
+    *,
+    on_waiting: Callable[[tuple[str, ...]], None],
+    on_loss: Callable[[str, str], None],
 ) -> TraceReport:
     """Trace a command as one more run of a trace directory, and draft the manifest.
 
+    ``on_waiting`` and ``on_loss`` are told while the run goes on, as ``Watch`` describes.
     Raises TraceError, CommandNotFoundError, CommandNotExecutableError and TracingRefusedError; all is as before then.
     """
     streams = look_at_streams()
@@ -130,7 +138,7 @@ def trace_into(
         begun = True
 
     try:
-        watch = Watch(begin, on_waiting, request.detach_daemons, request.keep)
+        watch = Watch(begin, on_waiting, on_loss, request.detach_daemons, request.keep, request.snapshot_limit)
         traced = trace_command(command, architectures, directory, place.connection, streams, watch)
     except BaseException:
         if not begun:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from rtrace.bundle.entry import FileType, Result
-from rtrace.bundle.printable import printable
 from rtrace.bundle.reader import open_bundle
 from rtrace.collecting import Collected, collecting
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
 from rtrace.manifest.model import NamedFile, Output, Run
+from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.unpacker import Outcome, Snapshot, Streams, Target, Unpacker
 

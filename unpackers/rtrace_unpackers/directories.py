@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from rtrace.bundle.printable import printable
 from rtrace.errors import TargetError
+from rtrace.printable import printable
 
 
 def flags() -> int:

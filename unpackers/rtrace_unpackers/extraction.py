@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterable, Iterator
 
 from rtrace.bundle.entry import Entry
-from rtrace.bundle.printable import printable
 from rtrace.errors import BundleError
+from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace_unpackers.directories import Descent
 from rtrace_unpackers.layout import Layout, name_of, parent_of

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.printable import printable
 from rtrace.bundle.validation import validate_entries
 from rtrace.errors import HostileBundleError
+from rtrace.printable import printable
 
 PROVIDED = {b"/dev": 0o755, b"/proc": 0o555, b"/sys": 0o555}
 """What a replay mounts over: the mount points, with the modes they get where the bundle has none of its own."""

@@ -18,6 +18,7 @@ _REPROZIP = b"REPROZIP VERSION "
 _REPROZIP_NAMES = (b"METADATA/", b"DATA.tar.gz", b"DATA/")
 _LOOKED_AT = 64 << 10
 _LIMITS = {
+    members.VERSION: len(members.VERSION_TEXT),
     members.MANIFEST: members.MANIFEST_LIMIT,
     members.FILES: members.INDEX_LIMIT,
     members.RESULTS: members.INDEX_LIMIT,

@@ -13,8 +13,8 @@ from json.encoder import encode_basestring as quote
 from typing import TYPE_CHECKING, Any
 
 from rtrace.bundle.entry import Entry, FileType, Result
-from rtrace.bundle.printable import printable
 from rtrace.errors import BundleError, HostileBundleError
+from rtrace.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

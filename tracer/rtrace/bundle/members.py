@@ -20,7 +20,6 @@ DIGESTED = (FILES, RESULTS, TRACE, DATA)
 FRAME_SIZE = 4 << 20
 """Bytes of uncompressed data in every frame of DATA.tar.zst but the last."""
 
-VERSION_LIMIT = 64
 MANIFEST_LIMIT = 16 << 20
 INDEX_LIMIT = 256 << 20
 """Bytes that an index (FILES, RESULTS) may have when decompressed; compressed it may not be larger either."""

@@ -11,11 +11,11 @@ from rtrace.bundle import members, tar
 from rtrace.bundle.archive import ArchiveReader, decompress_frame, frame_size
 from rtrace.bundle.container import Member, find_members
 from rtrace.bundle.index import load_entries, load_results
-from rtrace.bundle.printable import printable
 from rtrace.bundle.stream import has_content, lay_out
 from rtrace.bundle.validation import validate_entries, validate_results
 from rtrace.errors import BundleError, HostileBundleError, ManifestError
 from rtrace.manifest.load import load
+from rtrace.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ import re
 from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import Entry, FileType, Result
-from rtrace.bundle.printable import printable
 from rtrace.errors import HostileBundleError
+from rtrace.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,10 +16,10 @@ from rtrace.bundle import members, tar
 from rtrace.bundle.archive import ArchiveWriter, compress_frame
 from rtrace.bundle.entry import Entry, Result
 from rtrace.bundle.index import dump_entry, dump_result
-from rtrace.bundle.printable import printable
 from rtrace.bundle.stream import entry_header, has_content
 from rtrace.errors import BundleError
 from rtrace.manifest.render import render
+from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -36,14 +36,16 @@ _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_
 class Item(NamedTuple):
     """What is to be written: an entry, and the file that holds its content if it has any.
 
-    The entry's digest and offset are found while it is written and need not be there. When ``source`` is the entry's
-    own path, the file there must have the entry's time; from anywhere else (a snapshot), its size alone. ``linked``
-    is False when no further hard link to it will come, which saves the memory to remember its digest.
+    The entry's digest and offset are found while it is written and need not be there. The file at ``source`` must have
+    the entry's size, and the time ``mtime_ns``; if that is None, the entry's time at the entry's own path, and any time
+    elsewhere (a snapshot). ``linked`` is False when no further hard link to it will come, which saves the memory to
+    remember its digest.
     """
 
     entry: Entry
     source: bytes | None = None
     linked: bool = True
+    mtime_ns: int | None = None
 
 
 class Written(Enum):
@@ -88,7 +90,9 @@ class BundleWriter:
         """Write an entry; the paths must come in order. Raises OSError when the disk of the bundle is full."""
         entry = item.entry
         if has_content(entry):
-            return self._add_content(entry, item.source or entry.path, linked=item.linked)
+            source = item.source or entry.path
+            time = entry.mtime_ns if item.mtime_ns is None and source == entry.path else item.mtime_ns
+            return self._add_content(entry, source, time, linked=item.linked)
         self._archive.write(entry_header(entry))
         sha256, size = self._digests[entry.link] if entry.link is not None else (None, entry.size)
         self._lines.append(dump_entry(entry, size, sha256, None))
@@ -133,7 +137,7 @@ class BundleWriter:
         except FileExistsError:
             raise BundleError(f"{self.target} was made by somebody else in the meantime; name another file") from None
 
-    def _add_content(self, entry: Entry, source: bytes, *, linked: bool) -> Written:
+    def _add_content(self, entry: Entry, source: bytes, mtime_ns: int | None, *, linked: bool) -> Written:
         try:
             descriptor = os.open(source, _OPEN_FLAGS)
         except (FileNotFoundError, NotADirectoryError):
@@ -144,7 +148,7 @@ class BundleWriter:
             state = os.fstat(descriptor)
             if not S_ISREG(state.st_mode):
                 return Written.VANISHED
-            whole = state.st_size == entry.size and (state.st_mtime_ns == entry.mtime_ns or source != entry.path)
+            whole = state.st_size == entry.size and mtime_ns in {None, state.st_mtime_ns}
             if state.st_size <= _SMALL:
                 written = self._add_small(entry, descriptor, linked=linked)
             else:

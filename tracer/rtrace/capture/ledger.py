@@ -1,15 +1,19 @@
-"""The books of one run: what was at each path before, who used it how, and the copies of what was changed."""
+"""The books of one run: what was at each path before, who used it how, and the copies of what was changed.
+
+A file that is only renamed is not copied: its content is where it went. It is followed there by its inode, and copied
+when it is about to be changed or removed under its new name.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
 import time
-from pathlib import Path
 
 from rtrace.capture.journal import Journal
-from rtrace.capture.snapshots import take_snapshot
+from rtrace.capture.snapshots import SnapshotLimitError, SnapshotTaker
 from rtrace.capture.tracee import Process
+from rtrace.printable import printable
 from rtrace.trace.schema import MUTATIONS
 
 TYPE_NAMES = {
@@ -28,7 +32,10 @@ UNLISTED = (b"/proc", b"/sys", b"/dev")
 
 
 class PathState:
-    """One path in one run. ``settled`` says that its content before the run is safe, whatever is done to it now."""
+    """One path in one run. ``settled`` says that its content before the run is safe, whatever is done to it now.
+
+    ``inode`` is that of its file as it was before, None while the file has no other name that is known of.
+    """
 
     __slots__ = ("existed", "id", "inode", "listed", "mutated", "path", "settled")
 
@@ -46,8 +53,8 @@ class PathState:
 class Ledger:
     """Everything known about the paths of one run; turns first touches and changes into rows."""
 
-    def __init__(self, journal: Journal, run: int, snapshots: Path, ids: dict[bytes, int]) -> None:
-        """Write through ``journal``; copies go to the folder ``snapshots``; ``ids`` are the paths of earlier runs."""
+    def __init__(self, journal: Journal, run: int, snapshots: SnapshotTaker, ids: dict[bytes, int]) -> None:
+        """Write through ``journal``; ``snapshots`` takes the copies; ``ids`` are the paths of earlier runs."""
         self.journal = journal
         self.run = run
         self.snapshots = snapshots
@@ -123,15 +130,23 @@ class Ledger:
             state.settled = True
             self.journal.pending["snapshots"].append((self.run, state.id, *self.copies[inode]))
 
-    def link_made(self, state: PathState) -> None:
-        """Note that a further name is being given to a file, by which its content could be changed unseen."""
+    def follow_content(self, state: PathState) -> bool:
+        """Keep an eye on a file that is being given another name, by which its content could be changed unseen.
+
+        Tell whether it holds what some path held before the run, and of which there is no copy.
+        """
+        if not state.existed and not self.linked:
+            return False
+        try:
+            status = os.lstat(state.path)
+        except OSError:
+            return False
+        if not stat.S_ISREG(status.st_mode):
+            return False
+        inode = (status.st_dev, status.st_ino)
         if state.existed and state.inode is None:
-            try:
-                status = os.lstat(state.path)
-            except OSError:
-                return
-            if stat.S_ISREG(status.st_mode):
-                self._join_links(state, (status.st_dev, status.st_ino))
+            self._join_links(state, inode)
+        return any(not member.settled for member in self.linked.get(inode, ()))
 
     def use(self, process: Process, state: PathState, use: int) -> None:
         """Note that a process used a path in this way; once for each process, path and way."""
@@ -152,7 +167,7 @@ class Ledger:
             return
         inode = (status.st_dev, status.st_ino)
         family = [member for member in self.linked.get(inode, ()) if not member.settled]
-        if not state.settled and state not in family:
+        if not state.settled and state.inode is None:
             family.append(state)
         if not family:
             return
@@ -160,9 +175,12 @@ class Ledger:
             member.settled = True
         if not stat.S_ISREG(status.st_mode):
             return
-        copy: tuple[str | None, str | None] = (f"{self.run}-{family[0].id}", None)
+        name = f"{self.run}-{family[0].id}"
+        copy: tuple[str | None, str | None] = (name, None)
         try:
-            take_snapshot(state.path, self.snapshots / f"{self.run}-{family[0].id}")
+            self.snapshots.take(state.path, name)
+        except SnapshotLimitError as error:
+            copy = (None, str(error))
         except OSError as error:
             copy = (None, error.strerror or str(error))
             self._tell_of_lost(state.path, str(copy[1]))
@@ -171,7 +189,7 @@ class Ledger:
         self.journal.pending["snapshots"].extend((self.run, member.id, *copy) for member in family)
 
     def _tell_of_lost(self, path: bytes, reason: str) -> None:
-        what = f"the run changed {path.decode(errors='backslashreplace')}, and it could not be copied before ({reason})"
+        what = f"the run changed {printable(path)}, and it could not be copied before ({reason})"
         advice = "trace as a user who may read it, with enough room in the trace directory"
         self.journal.pending["notices"].append((self.run, "snapshot", what, advice))
 
@@ -193,11 +211,11 @@ class Ledger:
                 self.state(prefix + name)
 
     def keep_tree(self, path: bytes, destination: bytes) -> None:
-        """Keep all that lies below a folder that is about to be renamed, and note that it appears elsewhere."""
+        """Note all that lies below a folder that is about to be renamed, and that it appears elsewhere."""
         for parent, folders, files in os.walk(path):
             self.list_directory(self.state(parent))
             for name in folders + files:
                 below = self.state(parent + b"/" + name)
                 moved = self.state(destination + below.path[len(path) :])
                 below.mutated = moved.mutated = True
-                self.before_change(below)
+                self.follow_content(below)

@@ -15,7 +15,7 @@ CREATE, LOOKUP, REMOVE = int(Use.CREATE), int(Use.LOOKUP), int(Use.REMOVE)
 
 
 def rename(context: Context, request: Request) -> None:
-    """Note rename(2) and its kin; what moves and what is replaced is kept as it was."""
+    """Note rename(2) and its kin; what is replaced is kept as it was, what moves is followed to its new place."""
     source, destination = context.walk_argument(request), context.walk_argument(request, other=True)
     if source is None or destination is None:
         return
@@ -26,14 +26,19 @@ def rename(context: Context, request: Request) -> None:
         context.use(process, destination, LOOKUP)
         return
     old, new = context.state(source), context.state(destination)
-    for state in (old, new):
-        ledger.before_change(state)
+    exchanged = flags & RENAME_EXCHANGE
+    if not exchanged:
+        ledger.before_change(new)
+    moving = (old, new) if exchanged else (old,)
+    arriving = (new, old) if exchanged else (new,)
+    unkept = [ledger.follow_content(state) for state in moving]
+    if any(unkept) and any(state.existed or state.mutated for state in arriving):
+        context.memory.forget()  # calls that changed what was there would now change what arrives
     folders = [walk.path for walk in (source, destination) if os.path.isdir(walk.path)]
     if source.path in folders:
         ledger.keep_tree(source.path, destination.path)
-    if flags & RENAME_EXCHANGE and destination.path in folders:
+    if exchanged and destination.path in folders:
         ledger.keep_tree(destination.path, source.path)
-    exchanged = flags & RENAME_EXCHANGE
     context.use(process, source, REMOVE | (CREATE if exchanged else 0))
     context.use(process, destination, CREATE | (REMOVE if destination.missing is None else 0))
     note_move(context, request, "exchange" if exchanged else "rename", old, new)
@@ -88,11 +93,13 @@ def link(context: Context, request: Request) -> None:
             context.use(process, source, LOOKUP)
         context.use(process, destination, LOOKUP)
         return
+    made_before = context.state(destination).mutated
     new = context.use(process, destination, CREATE)
     context.memory.appear(destination.path)
     if source is not None and not source.volatile:
         old = context.use(process, source, LOOKUP)
-        context.ledger.link_made(old)
+        if context.ledger.follow_content(old) and made_before:
+            context.memory.forget()
         note_move(context, request, "link", old, new)
 
 

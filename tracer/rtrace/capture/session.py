@@ -26,8 +26,9 @@ from rtrace.capture.modes import Mode, choose_modes
 from rtrace.capture.notices import NoticeBook
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.results import record_results
+from rtrace.capture.snapshots import SNAPSHOT_LIMIT, SnapshotTaker
 from rtrace.capture.stream_record import StreamRecord
-from rtrace.capture.streams import Stream
+from rtrace.capture.streams import Kind, Stream
 from rtrace.capture.tree import ProcessTree
 from rtrace.errors import CommandNotExecutableError
 from rtrace.host import describe_host
@@ -41,14 +42,17 @@ class Watch:
     """What a caller wants to be told while a run goes on, and how long it wants to wait.
 
     ``on_start`` is called when the tracer is ready and before the program begins; ``on_waiting`` with the programs that
-    outlive the command, once it has ended. With ``detach_daemons`` those are not waited for. ``keep`` is how many bytes
-    of standard output and error are kept, None to leave them alone.
+    outlive the command, once it has ended; ``on_loss`` with what is being lost, and what to do about it. With
+    ``detach_daemons`` those that outlive it are not waited for. ``keep`` is how many bytes of standard output and error
+    are kept, None to leave them alone; ``snapshot_limit`` how many the copies of what is changed may take.
     """
 
     on_start: Callable[[], None]
     on_waiting: Callable[[tuple[str, ...]], None]
+    on_loss: Callable[[str, str], None]
     detach_daemons: bool = False
     keep: int | None = KEPT_BYTES
+    snapshot_limit: int = SNAPSHOT_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,22 @@ def trace_command(
     run = add_run(connection, command)
     journal = Journal(connection)
     ids = {path: number for number, path in connection.execute("SELECT id, path FROM paths")} if run > 1 else {}
-    ledger = Ledger(journal, run, directory.snapshots, ids)
-    context = Context(ledger, NoticeBook(journal, run, directory.path), next_row(connection, "environments"))
+    notices = NoticeBook(journal, run, directory.path)
+    # What is said while the run writes to the same file would be taken for the run's own words.
+    silent = watch.keep is not None and streams[2].kind is Kind.FILE
+
+    def tell_of_loss(what: str, advice: str) -> None:
+        notices.add("snapshot", what, advice)
+        if not silent:
+            watch.on_loss(what, advice)
+
+    def tell_of_waiting(programs: tuple[str, ...]) -> None:
+        if not silent:
+            watch.on_waiting(programs)
+
+    snapshots = SnapshotTaker(directory.snapshots, watch.snapshot_limit, tell_of_loss)
+    ledger = Ledger(journal, run, snapshots, ids)
+    context = Context(ledger, notices, next_row(connection, "environments"))
     tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"))
     record = StreamRecord(streams, directory.streams, run, limit=watch.keep)
     began = time.monotonic()
@@ -98,7 +116,7 @@ def trace_command(
             record.begin(connection, ledger, tree.next_row)
             record.note_unkept(context.notices)
             connection.execute("UPDATE runs SET engine = ? WHERE id = ?", (launched.mode.value, run))
-            follower = Follower(launched, architectures, Recorder(context), tree, watch.on_waiting)
+            follower = Follower(launched, architectures, Recorder(context), tree, tell_of_waiting)
             launched.channel.send(b"go")
             status = follower.follow(until_main_ends=watch.detach_daemons)
             kept = record.interposition.finish()
@@ -107,6 +125,7 @@ def trace_command(
         raise
     ended = time.monotonic()
     with follower.paused():
+        snapshots.finish()
         record_results(ledger)
         record.finish(connection, kept)
         journal.flush()

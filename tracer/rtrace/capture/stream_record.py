@@ -135,7 +135,7 @@ def keep_nameless(ledger: Ledger, name: bytes, status: os.stat_result) -> bool:
     state.settled = True
     file = f"{ledger.run}-{state.id}"
     try:
-        copy_input(ledger.snapshots / file)
+        copy_input(ledger.snapshots.folder / file)
     except OSError:
         return False
     ledger.journal.pending["snapshots"].append((ledger.run, state.id, file, None))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import DIRECTORY, say, show
+from rtrace.cli.options import DIRECTORY, say
+from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory
 
 
@@ -32,4 +33,4 @@ def command(directory: Path, *, sources: tuple[Path, ...]) -> None:
         close(connection)
     for notice in manifest.notices:
         say(f"not captured: {notice.what}; {notice.advice}")
-    say(f"combined {combined.runs} runs of {combined.sources} traces in {show(os.fsencode(directory))}")
+    say(f"combined {combined.runs} runs of {combined.sources} traces in {printable(os.fsencode(directory))}")

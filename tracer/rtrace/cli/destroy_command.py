@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import say, show
+from rtrace.cli.options import say
+from rtrace.printable import printable
 from rtrace.targets import open_target
 
 
@@ -16,4 +17,4 @@ from rtrace.targets import open_target
 def command(target: Path) -> None:
     """Remove TARGET, a folder that `rtrace unpack` made, with all that belongs to it (mounts, containers, images)."""
     open_target(target).destroy()
-    say(f"removed {show(os.fsencode(target))}")
+    say(f"removed {printable(os.fsencode(target))}")

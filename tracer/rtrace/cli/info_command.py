@@ -14,8 +14,9 @@ import click
 
 from rtrace.bundle.entry import FileType
 from rtrace.bundle.reader import Bundle, open_bundle
-from rtrace.cli.options import JSON, format_size, show
+from rtrace.cli.options import JSON
 from rtrace.manifest.model import NamedFile, Run
+from rtrace.printable import format_size, printable
 
 
 @click.command()
@@ -37,7 +38,7 @@ def describe(bundle: Bundle) -> Iterable[str]:
     files = [entry for entry in bundle.entries if entry.type is FileType.REGULAR]
     size = format_size(sum(entry.size for entry in files if not entry.placeholder))
     packed = format_size(bundle.path.stat().st_size)
-    yield f"{show(os.fsencode(bundle.path))}: {packed}, made by rtrace {manifest.rtrace}"
+    yield f"{printable(os.fsencode(bundle.path))}: {packed}, made by rtrace {manifest.rtrace}"
     yield f"identity    sha256:{bundle.identity}"
     yield f"files       {len(files)}, {size} unpacked"
     for run in manifest.runs:
@@ -59,8 +60,8 @@ def describe_run(run: Run) -> Iterable[str]:
     started = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(run.started))
     took = "" if run.finished is None else f", took {run.finished - run.started:.2f} s"
     how = "end not seen" if run.exit_status is None else f"exit status {run.exit_status}"
-    yield f"{run.id:11} {shlex.join(show(argument) for argument in run.argv)}"
-    yield f"  in        {show(run.workingdir)}"
+    yield f"{run.id:11} {shlex.join(printable(argument) for argument in run.argv)}"
+    yield f"  in        {printable(run.workingdir)}"
     yield f"  when      {started}{took}, {how}"
     yield f"  machine   {run.hostname}: {' '.join(run.distribution)}, {' '.join(run.system)}, {run.architecture}"
 
@@ -70,8 +71,8 @@ def describe_names(title: str, files: tuple[NamedFile, ...]) -> Iterable[str]:
     if files:
         yield f"{title:11} {len(files)}"
     for file in files:
-        changing = "" if file.pattern is None else f", changes as {show(file.pattern)}"
-        yield f"  {file.name}: {show(file.path)} ({', '.join(file.runs)}){changing}"
+        changing = "" if file.pattern is None else f", changes as {printable(file.pattern)}"
+        yield f"  {file.name}: {printable(file.path)} ({', '.join(file.runs)}){changing}"
 
 
 def to_json(bundle: Bundle) -> dict[str, Any]:
@@ -105,9 +106,9 @@ def run_to_json(run: Run) -> dict[str, Any]:
     """Return a run as values for JSON; times in seconds since the Epoch."""
     return {
         "id": run.id,
-        "argv": [show(argument) for argument in run.argv],
-        "binary": show(run.binary),
-        "workingdir": show(run.workingdir),
+        "argv": [printable(argument) for argument in run.argv],
+        "binary": printable(run.binary),
+        "workingdir": printable(run.workingdir),
         "uid": run.uid,
         "gid": run.gid,
         "hostname": run.hostname,
@@ -123,5 +124,5 @@ def run_to_json(run: Run) -> dict[str, Any]:
 
 def names_to_json(file: NamedFile) -> dict[str, Any]:
     """Return an input or output as values for JSON."""
-    pattern = {} if file.pattern is None else {"pattern": show(file.pattern)}
-    return {"name": file.name, "path": show(file.path), "runs": list(file.runs), **pattern}
+    pattern = {} if file.pattern is None else {"pattern": printable(file.pattern)}
+    return {"name": file.name, "path": printable(file.path), "runs": list(file.runs), **pattern}

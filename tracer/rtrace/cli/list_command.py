@@ -9,7 +9,8 @@ import click
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index import dump_entry
 from rtrace.bundle.reader import open_bundle
-from rtrace.cli.options import JSON, show
+from rtrace.cli.options import JSON
+from rtrace.printable import printable
 
 
 @click.command()
@@ -18,6 +19,7 @@ from rtrace.cli.options import JSON, show
 def command(bundle: Path, *, as_json: bool) -> None:
     """List the files of BUNDLE: type, permissions, size in bytes, owning package, why it is there, path.
 
+    An `outline` is a file that no run needed the content of: only its name, size, times and permissions are kept.
     With --json, one JSON object a line, with digest and times as well.
     """
     with open_bundle(bundle) as opened:
@@ -30,7 +32,7 @@ def command(bundle: Path, *, as_json: bool) -> None:
 
 def describe(entry: Entry) -> str:
     """Write an entry on one line for a person."""
-    where = "" if entry.target is None else f" -> {show(entry.target)}"
+    where = "" if entry.target is None else f" -> {printable(entry.target)}"
     package, reason = entry.package or "-", entry.reason or "-"
-    kind = "listed" if entry.placeholder else entry.type.value
-    return f"{kind:9}  {entry.mode:04o}  {entry.size:>12}  {package:24}  {reason:18}  {show(entry.path)}{where}"
+    kind = "outline" if entry.placeholder else entry.type.value
+    return f"{kind:9}  {entry.mode:04o}  {entry.size:>12}  {package:24}  {reason:21}  {printable(entry.path)}{where}"

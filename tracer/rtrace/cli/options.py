@@ -25,7 +25,6 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for
 UNPACKER = click.option("--unpacker", "unpacker_name", default="chroot", show_default=True, help="What to replay with.")
 
 SIZE_LETTERS = "_KMGT"
-UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def parse_size(text: str) -> int:
@@ -41,21 +40,6 @@ def parse_size(text: str) -> int:
 def say(message: str) -> None:
     """Tell something on standard error: standard output is for programs and for requested data."""
     click.echo(f"rtrace: {message}", err=True)
-
-
-def format_size(size: float) -> str:
-    """Write a number of bytes as a person reads it."""
-    for unit in UNITS[:-1]:
-        if size < 1024:  # noqa: PLR2004 - the step from one unit to the next
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} {UNITS[-1]}"
-
-
-def show(path: bytes) -> str:
-    """Write a path so that it stays on one line, whatever bytes it is made of."""
-    text = path.decode(errors="backslashreplace")
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 class TerminalProgress:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import DIRECTORY, format_size, progress, say, show
+from rtrace.cli.options import DIRECTORY, progress, say
 from rtrace.packing.pack import carry_out, plan_packing
+from rtrace.printable import format_size, printable
 from rtrace.trace.directory import TraceDirectory
 
 
@@ -21,11 +22,12 @@ def command(directory: Path, *, dry_run: bool, bundle: Path) -> None:
     plan = plan_packing(TraceDirectory(directory), bundle)
     if dry_run:
         for entry in plan.entries:
-            click.echo(f"{entry.type.value:9}  {entry.size:>12}  {entry.reason:20}  {show(entry.path)}")
+            kind = "outline" if entry.placeholder else entry.type.value
+            click.echo(f"{kind:9}  {entry.size:>12}  {entry.reason:21}  {printable(entry.path)}")
         return
     report = carry_out(plan, progress=progress())
     for notice in report.notices:
         say(f"{notice.what}; {notice.advice}")
     size = format_size(bundle.stat().st_size)
-    say(f"packed {report.files} files into {show(os.fsencode(bundle))} ({size})")
+    say(f"packed {report.files} files into {printable(os.fsencode(bundle))} ({size})")
     say(f"its identity is sha256:{report.identity}")

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rtrace.cli.options import DIRECTORY, parse_size, say, show
+from rtrace.cli.options import DIRECTORY, parse_size, say
 from rtrace.errors import UsageError
+from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory
 
 if TYPE_CHECKING:
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 @click.option(
     "--keep", type=parse_size, default="256M", show_default=True, help="Bytes to keep of each; all are compared."
 )
+@click.option(
+    "--snapshot-limit",
+    type=parse_size,
+    metavar="SIZE",
+    default="1G",
+    show_default=True,
+    help="Bytes that copies of files before their change may take; a filesystem with reflinks needs none.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails or could not be captured.")
 @click.argument("arguments", nargs=-1, required=True, metavar="[--] COMMAND [ARGUMENT]...", type=click.UNPROCESSED)
 def command(  # noqa: PLR0913 - an argument for each option
@@ -39,6 +48,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     detach_daemons: bool,
     no_capture: bool,
     keep: int,
+    snapshot_limit: int,
     quiet: bool,
     arguments: tuple[str, ...],
 ) -> None:
@@ -61,10 +71,11 @@ def command(  # noqa: PLR0913 - an argument for each option
         overwrite=overwrite,
         detach_daemons=detach_daemons,
         keep=None if no_capture else keep,
+        snapshot_limit=snapshot_limit,
     )
 
     def trace() -> TraceReport:
-        report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons)
+        report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
         tell(report, quiet=quiet)
         write_timings(report.traced.began, report.traced.ended)
         return report
@@ -89,13 +100,18 @@ def tell(report: TraceReport, *, quiet: bool) -> None:
         traced = report.traced
         how = f"signal {traced.signal}" if traced.signal is not None else f"exit status {traced.exit_code}"
         say(f"traced {report.processes} processes and {report.paths} paths; {how}")
-        manifest = show(os.fsencode(report.directory.manifest))
+        manifest = printable(os.fsencode(report.directory.manifest))
         say(f"edit {manifest} if you like, then run `rtrace pack{report.pack_options}`")
 
 
 def tell_of_daemons(programs: tuple[str, ...]) -> None:
     """Say who is waited for when the command has ended."""
     say(f"the command has ended; waiting for {', '.join(programs)} (--detach-daemons would not wait)")
+
+
+def tell_of_loss(what: str, advice: str) -> None:
+    """Say at once what cannot be captured, as the report will again."""
+    say(f"{what}; {advice}")
 
 
 def write_timings(began: float, ended: float) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import progress, say, show
+from rtrace.cli.options import progress, say
 from rtrace.errors import TargetError
+from rtrace.printable import printable
 from rtrace.targets import load_unpacker
 
 
@@ -36,5 +37,5 @@ def command(unpacker_name: str, bundle: Path, target: Path | None, *, dry_run: b
     unpacked = unpacker.unpack(bundle, target, progress=progress())
     for note in unpacked.notes:
         say(note)
-    name = show(os.fsencode(target))
+    name = printable(os.fsencode(target))
     say(f"unpacked into {name}; `rtrace run {name}` replays it, `rtrace destroy {name}` removes it")

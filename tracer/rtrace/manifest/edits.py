@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def keep_edits(draft: Manifest, path: Path) -> Manifest:
     """Give a new draft with what the manifest at ``path`` says of the runs that it knows. Raises ManifestError.
 
-    Kept are those runs as they stand there, patterns, which packages are packed, and the names of inputs and outputs; a
-    name that was taken out stays out.
+    Kept are those runs as they stand there, patterns, which packages are packed, the names of inputs and outputs, and
+    notices that were added; a name that was taken out stays out.
     """
     edited = load(path)
     known = {run.id: run for run in edited.runs}
@@ -34,6 +34,7 @@ def keep_edits(draft: Manifest, path: Path) -> Manifest:
         ),
         exclude=edited.exclude,
         include=edited.include,
+        notices=tuple(dict.fromkeys((*draft.notices, *edited.notices))),
     )
 
 

@@ -40,7 +40,9 @@ def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
         outputs=outputs,
         packages=count_packages(choices, owners),
         notices=reader.read_notices(connection) + find_unfinished(runs),
-        folders=fold_folders(choice.before for choice in choices if choice.before.path not in owners),
+        folders=fold_folders(
+            choice.before for choice in choices if not choice.placeholder and choice.before.path not in owners
+        ),
     )
 
 
@@ -52,7 +54,8 @@ def count_packages(choices: Iterable[Choice], owners: Mapping[bytes, Installed])
         owner = owners.get(choice.before.path)
         if owner is not None:
             files[owner] = files.get(owner, 0) + 1
-            sizes[owner] = sizes.get(owner, 0) + (choice.before.size if choice.before.type == "file" else 0)
+            has_content = choice.before.type == "file" and not choice.placeholder
+            sizes[owner] = sizes.get(owner, 0) + (choice.before.size if has_content else 0)
     return tuple(Package(*owner, files=files[owner], size=sizes[owner]) for owner in sorted(files))
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import FileType
-from rtrace.bundle.printable import printable
 from rtrace.bundle.writer import BundleWriter, Item, Written
 from rtrace.manifest.model import Notice
 from rtrace.packing.collector import without_collector
 from rtrace.packing.outcome import finish_results
 from rtrace.packing.plan import PackingPlan, plan_packing
+from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.trace.directory import DATABASE
 from rtrace.trace.reader import copy_database, open_for_reading
@@ -101,7 +101,9 @@ class _Files:
         entry = item.entry
         holder = self._orphans[entry.link] if entry.link is not None else None
         if holder is None:
-            return Item(replace(entry, link=None), entry.path)
+            found = self._plan.whereabouts.get(entry.path)
+            source, mtime_ns = (entry.path, None) if found is None else found[:2]
+            return Item(replace(entry, link=None), source, mtime_ns=mtime_ns)
         return Item(replace(entry, link=holder))
 
     def _tell(self, item: Item, written: Written) -> None:
@@ -109,8 +111,12 @@ class _Files:
         entry = item.entry
         name = printable(entry.path)
         problem = self._plan.problems.get(entry.path)
+        found = self._plan.whereabouts.get(entry.path)
+        moved = found is not None and found.moved_to is not None and found.mtime_ns is not None
         if problem is not None:
             what = f"the run changed {name}, and no copy of it could be made before that ({problem})"
+        elif moved and found is not None:
+            name = what = f"{name}, renamed by the run to {printable(found.moved_to or b'')},"
         elif item.source != entry.path:
             what = f"the copy of {name} in {self._plan.directory.snapshots} is not what it was"
         else:

@@ -8,16 +8,17 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rtrace.bundle.printable import printable
 from rtrace.errors import BundleError, TraceError
 from rtrace.manifest.model import Manifest, Notice, Package
 from rtrace.packages.attribution import Installed, find_owners
 from rtrace.packing.collector import without_collector
-from rtrace.packing.draft import count_packages, draft_manifest, fold_folders
-from rtrace.packing.inclusion import include
+from rtrace.packing.draft import count_packages, draft_manifest, find_unfinished, fold_folders
+from rtrace.packing.inclusion import REASON, include
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.selection import PROVIDED, Choice, Selection, resolve_directory, select
 from rtrace.packing.tree import build_tree
+from rtrace.packing.whereabouts import Finder, Whereabout
+from rtrace.printable import printable
 from rtrace.trace import reader
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class PackingPlan:
     """What is to be written where.
 
     ``notices`` are what planning found, also among those of ``manifest``. ``results`` still lack the digests of big
-    files, which ``copies`` may help to find. ``problems`` says of files that a run changed why there is no snapshot.
+    files, which ``copies`` may help to find. ``problems`` says of files that a run changed why there is no snapshot,
+    ``whereabouts`` where the content is of those that it gave another name.
     """
 
     directory: TraceDirectory
@@ -46,6 +48,7 @@ class PackingPlan:
     run_names: dict[int, str]
     notices: tuple[Notice, ...]
     problems: dict[bytes, str]
+    whereabouts: dict[bytes, Whereabout]
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -76,12 +79,17 @@ def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Pat
     selection = select(reader.read_world(connection), place, excluded.match)
     choices, unmatched = _with_included(selection, manifest, excluded, place)
     choices, owners = _without_packages(choices, manifest)
+    copies, results = reader.read_copies(connection), reader.read_results(connection)
+    finder = Finder(reader.read_moves(connection), copies, results, os.fsencode(directory.snapshots))
+    found = {choice.before.path: finder.find(choice.before) for choice in choices if not choice.placeholder}
+    whereabouts = {path: whereabout for path, whereabout in found.items() if whereabout is not None}
     workingdirs = sorted({run.workingdir for run in manifest.runs if not _is_provided(run.workingdir)})
     tree = build_tree(
         choices,
         workingdirs,
         {path: owner.name for path, owner in owners.items()},
         os.fsencode(directory.snapshots),
+        whereabouts,
     )
     notices = (
         *(_notice_impossible(path, what) for path, what in selection.impossible),
@@ -104,38 +112,48 @@ def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Pat
         items=tuple(tree.items),
         results=tuple(
             after
-            for after in reader.read_results(connection)
+            for after in results
             if names[after.run] in known
             and not after.path.startswith(place + b"/")
             and not _is_provided(after.path)
             and after.type in {None, "file", "directory", "symlink", "fifo"}
         ),
-        copies=tuple(reader.read_copies(connection)),
+        copies=tuple(copies),
         run_names=names,
         notices=notices,
         problems={choice.before.path: choice.before.problem for choice in choices if choice.before.problem},
+        whereabouts=whereabouts,
     )
 
 
 def _read_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
-    """Read the manifest that a person may have edited; where there is none (a killed tracer), draft it."""
+    """Read the manifest that a person may have edited; where there is none (a killed tracer), draft it.
+
+    What could not be captured is a fact of the trace: it is told of the runs that are packed, whatever became of it in
+    the manifest.
+    """
     if not directory.manifest.exists():
         return draft_manifest(connection, directory)
     from rtrace.manifest.load import load
 
-    return load(directory.manifest)
+    manifest = load(directory.manifest)
+    known = {run.id for run in manifest.runs}
+    unfinished = find_unfinished(run for run in reader.read_runs(connection) if run.id in known)
+    facts = (*reader.read_notices(connection, known), *unfinished)
+    return replace(manifest, notices=tuple(dict.fromkeys((*facts, *manifest.notices))))
 
 
 def _with_included(
     selection: Selection, manifest: Manifest, excluded: Patterns, place: bytes
 ) -> tuple[list[Choice], list[bytes]]:
-    """Add what the manifest's patterns include; what a run touched stays as it was before the run."""
+    """Add what the manifest's patterns include, with its content; what a run touched stays as it was before the run."""
     if not manifest.include:
         return selection.choices, []
 
     def leave_out(path: bytes) -> bool:
         return excluded.match(path) or path.startswith(place + b"/") or _is_provided(path)
 
+    patterns = Patterns(manifest.include)
     added, unmatched = include(manifest.include, leave_out)
     chosen = {choice.before.path: choice for choice in selection.choices}
     for choice in added:
@@ -144,7 +162,12 @@ def _with_included(
             chosen[choice.before.path] = choice
         elif traced.placeholder:
             chosen[choice.before.path] = traced._replace(reason=choice.reason, placeholder=False)
-    return [chosen[path] for path in sorted(chosen)], unmatched
+    for path, choice in chosen.items():  # what a run replaced or removed need not be there any more to be found
+        if choice.placeholder and patterns.match(path):
+            chosen[path] = choice._replace(reason=REASON, placeholder=False)
+    known = [choice.before.path for choice in selection.choices]
+    lost = [pattern for pattern in unmatched if not any(map(Patterns([pattern]).match, known))]
+    return [chosen[path] for path in sorted(chosen)], lost
 
 
 def _without_packages(choices: list[Choice], manifest: Manifest) -> tuple[list[Choice], dict[bytes, Installed]]:
@@ -160,7 +183,7 @@ def _without_packages(choices: list[Choice], manifest: Manifest) -> tuple[list[C
             if packed is False:
                 del owners[path]
                 continue
-            if packed is None and choice.placeholder:
+            if packed is None and choice.placeholder and not choice.before.use:
                 del owners[path]  # a package of which only the names of some files were seen is none that was used
         kept.append(choice)
     return kept, owners

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.trace.schema import Use
+from rtrace.trace.treatment import Treatment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,17 +18,9 @@ PROVIDED = (b"/proc", b"/sys", b"/dev")
 PACKED_TYPES = frozenset({"file", "directory", "symlink", "fifo"})
 _NAMES = {"socket": "a socket", "block": "a block device", "char": "a character device"}
 
-_READ = int(Use.READ)
-_WRITTEN = int(Use.WRITE | Use.TRUNCATE)
-_EXECUTE = int(Use.EXECUTE)
-_REMOVE = int(Use.REMOVE)
-_CREATE = int(Use.CREATE)
-_LIST = int(Use.LIST)
-_METADATA = int(Use.METADATA)
-
 
 class Choice(NamedTuple):
-    """A path that goes into the bundle. ``placeholder`` is for regular files of which only the outside was seen."""
+    """A path that goes into the bundle. ``placeholder`` is for regular files whose content no run needed."""
 
     before: Before
     reason: str
@@ -62,29 +54,15 @@ def select(
             if before.use:
                 impossible.append((path, _NAMES.get(kind, kind)))
             continue
-        choices.append(Choice(before, find_reason(kind, before.use), not before.use and kind == "file"))
+        choices.append(Choice(before, find_reason(before), kind == "file" and not before.treatment.needs_content))
     return Selection(choices, impossible)
 
 
-def find_reason(kind: str, use: int) -> str:
-    """Say in a word why a path is needed."""
-    if not use:
-        return "listed"
-    if use & _EXECUTE:
-        return "executed"
-    if use & _READ:
-        return "read"
-    if use & _WRITTEN:
-        return "written"
-    if use & _REMOVE:
-        return "removed"
-    if use & _METADATA:
-        return "changed"
-    if use & _LIST and kind == "directory":
-        return "listed"
-    if kind == "symlink":
+def find_reason(before: Before) -> str:
+    """Say in a word or two why a path is needed."""
+    if before.type == "symlink" and before.treatment is Treatment.LOOKED_UP:
         return "symlink on the way"
-    return "created in" if use & _CREATE else "looked up"
+    return before.treatment.value
 
 
 def resolve_directory(path: os.PathLike[str]) -> bytes:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rtrace.packing.selection import Choice
+    from rtrace.packing.whereabouts import Whereabout
     from rtrace.trace.reader import Before
 
 _TYPES = {kind.value: kind for kind in FileType}
@@ -27,12 +28,17 @@ class Tree(NamedTuple):
 
 
 def build_tree(
-    choices: Sequence[Choice], directories: Iterable[bytes], packages: Mapping[bytes, str], snapshots: bytes
+    choices: Sequence[Choice],
+    directories: Iterable[bytes],
+    packages: Mapping[bytes, str],
+    snapshots: bytes,
+    whereabouts: Mapping[bytes, Whereabout],
 ) -> Tree:
     """Make the items of a bundle.
 
     ``choices`` are sorted by path; ``directories`` are needed besides; ``packages`` names the owners of paths;
-    ``snapshots`` is the folder of the copies. Every ancestor of an item is an item: what the trace does not tell of it
+    ``snapshots`` is the folder of the copies; ``whereabouts`` tells of the files whose content is elsewhere, or has
+    another time than the trace noted. Every ancestor of an item is an item: what the trace does not tell of it
     is looked up now.
     """
     links = _join_links(choices)
@@ -51,7 +57,9 @@ def build_tree(
             misplaced.append((path, problem))
             continue
         previous = folder
-        tree[path] = _make_item(choice, links.get(path), packages.get(path), snapshots)
+        item = _make_item(choice, links.get(path), packages.get(path), snapshots)
+        found = whereabouts.get(item.source) if item.source is not None else None
+        tree[path] = item if found is None else item._replace(source=found.source, mtime_ns=found.mtime_ns)
     for path in directories:
         if not _put_ancestors(tree, path) and path not in tree:
             tree[path] = Item(_look_up(path, "working directory"))

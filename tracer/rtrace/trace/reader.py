@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from rtrace.errors import TraceError
 from rtrace.manifest.model import Input, Notice, Output, Run
 from rtrace.trace.schema import TRACE_FORMAT, Use
+from rtrace.trace.treatment import Treatment, classify, most_needing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Container
     from pathlib import Path
 
     from rtrace.trace.directory import TraceDirectory
@@ -26,8 +27,8 @@ class Before(NamedTuple):
 
     ``type`` is one of the words of ``facts.type``, None when nothing was there. ``use`` is every flag of every use in
     any run, 0 for a path that was only seen in the list of its directory. ``snapshot`` names the copy in the folder of
-    snapshots that holds the content, ``problem`` says why there is none although the file was changed. (A tuple, not
-    a dataclass: a trace can have a million of these.)
+    snapshots that holds the content, ``problem`` says why there is none although the file was changed. ``treatment`` is
+    that of the run which needs most of it. (A tuple, not a dataclass: a trace can have a million of these.)
     """
 
     path: bytes
@@ -46,6 +47,7 @@ class Before(NamedTuple):
     use: int
     snapshot: str | None
     problem: str | None
+    treatment: Treatment = Treatment.LISTED
 
 
 class After(NamedTuple):
@@ -61,6 +63,21 @@ class After(NamedTuple):
     inode: int | None
     sha256: str | None
     target: bytes | None
+
+
+class Move(NamedTuple):
+    """A rename or link: ``kind`` is ``rename``, ``exchange`` or ``link``."""
+
+    run: int
+    time: int
+    kind: str
+    source: bytes
+    destination: bytes
+
+    @property
+    def moved(self) -> tuple[bytes, ...]:
+        """The paths of which something was given another name."""
+        return (self.source, self.destination) if self.kind == "exchange" else (self.source,)
 
 
 class Copy(NamedTuple):
@@ -183,9 +200,14 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
     The earliest run that met a path tells; among runs that went on at the same time, the one that met it first. A
     snapshot of a later run serves as well when that run found the file as the earliest one had.
     """
-    uses: dict[int, int] = {}
-    for number, use in connection.execute("SELECT DISTINCT path, use FROM uses"):
-        uses[number] = uses.get(number, 0) | use
+    uses: dict[int, dict[int, list[int]]] = {}
+    for run, number, use in connection.execute("SELECT DISTINCT run, path, use FROM uses"):
+        uses.setdefault(number, {}).setdefault(run, []).append(use)
+    left = {
+        (run, number): kind is not None
+        for run, number, kind in connection.execute("SELECT run, path, type FROM results")
+    }
+    moved = {path for move in read_moves(connection) for path in move.moved}
     copies = {
         (run, number): (file, problem)
         for run, number, file, problem in connection.execute("SELECT run, path, file, problem FROM snapshots")
@@ -204,12 +226,40 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
         copy = copies.get((known[1], number), nothing)
         first = found.get(number)
         if first is None:
-            found[number] = Before._make((*known, uses.get(number, 0), *copy))
+            ways = uses.get(number, {})
+            every = 0
+            for way in (way for run in ways.values() for way in run):
+                every |= way
+            has_moved = bool(moved) and is_below(known[0], moved)
+            treatment = most_needing(
+                classify(known[3], ways.get(run, ()), left=left.get((run, number)), moved=has_moved)
+                for run in ways or (known[1],)
+            )
+            found[number] = Before._make((*known, every, *copy, treatment))
         elif copy is not nothing and first.snapshot is None and first.problem is None:
-            later = Before._make((*known, 0, *copy))
-            if (first.type, first.size, first.mtime_ns) == (later.type, later.size, later.mtime_ns):
-                found[number] = first._replace(snapshot=later.snapshot, problem=later.problem)
+            _, _, _, kind, _, _, _, size, mtime_ns, *_ = known
+            if (first.type, first.size, first.mtime_ns) == (kind, size, mtime_ns):
+                found[number] = first._replace(snapshot=copy[0], problem=copy[1])
     return sorted(found.values())
+
+
+def is_below(path: bytes, places: Container[bytes]) -> bool:
+    """Tell whether a path or a folder above it is one of some places."""
+    while path:
+        if path in places:
+            return True
+        path = path.rpartition(b"/")[0]
+    return False
+
+
+def read_moves(connection: sqlite3.Connection) -> list[Move]:
+    """Give every rename and link, in their order."""
+    rows = connection.execute(
+        "SELECT run, time, kind, sources.path, destinations.path FROM moves"
+        " JOIN paths AS sources ON sources.id = moves.source"
+        " JOIN paths AS destinations ON destinations.id = moves.destination ORDER BY moves.id"
+    )
+    return list(map(Move._make, rows))
 
 
 def read_uses(connection: sqlite3.Connection, paths: Collection[bytes]) -> dict[tuple[int, bytes], int]:
@@ -264,7 +314,8 @@ def read_copies(connection: sqlite3.Connection) -> list[Copy]:
     return sorted(map(Copy._make, rows))
 
 
-def read_notices(connection: sqlite3.Connection) -> tuple[Notice, ...]:
-    """Give what could not be captured faithfully, each thing once."""
-    rows = connection.execute("SELECT kind, what, advice FROM notices ORDER BY id")
-    return tuple(dict.fromkeys(Notice(*row) for row in rows))
+def read_notices(connection: sqlite3.Connection, runs: Container[str] | None = None) -> tuple[Notice, ...]:
+    """Give what could not be captured faithfully of these runs, by their names, or of all; each thing once."""
+    names = read_run_names(connection)
+    rows = connection.execute("SELECT run, kind, what, advice FROM notices ORDER BY id")
+    return tuple(dict.fromkeys(Notice(*row) for run, *row in rows if runs is None or names.get(run) in runs))

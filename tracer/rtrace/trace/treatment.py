@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
+from functools import cache
 
 from rtrace.trace.schema import Use
+
+_READ, _EXECUTE, _LIST, _METADATA = int(Use.READ), int(Use.EXECUTE), int(Use.LIST), int(Use.METADATA)
+_WRITE, _CREATE, _APPEND = int(Use.WRITE), int(Use.CREATE), int(Use.APPEND)
+_REMOVE = int(Use.REMOVE)
+_REPLACE = int(Use.TRUNCATE | Use.REMOVE)
+_FROM_NOTHING = int(Use.CREATE | Use.TRUNCATE)
 
 
 class Treatment(Enum):
@@ -15,48 +22,71 @@ class Treatment(Enum):
     REWRITTEN = "partly rewritten"
     APPENDED = "appended to"
     READ = "read"
-    REPLACED = "replaced from nothing"
+    MOVED = "renamed or linked"
+    CHANGED = "changed"
     REMOVED = "removed"
+    REPLACED = "replaced from nothing"
     TEMPORARY = "made and removed again"
     MADE = "made"
-    CHANGED = "changed in mode, owner, times or attributes"
     LISTED = "listed"
     LOOKED_UP = "looked up"
 
     @property
     def needs_content(self) -> bool:
-        """Whether a replay needs what the file held before; the others need at most that it is there."""
-        return self in (Treatment.EXECUTED, Treatment.REWRITTEN, Treatment.APPENDED, Treatment.READ)
+        """Whether what the file held before belongs to the world before the run; else only that it was there.
+
+        A replay looks into what was read, and leaves behind (under some name) what was not replaced. What was removed
+        unread is kept since nobody else has it; what was replaced from nothing had become worthless to its owner.
+        """
+        return self in _WITH_CONTENT
 
 
-def classify(before: str | None, uses: Iterable[int], *, left: bool) -> Treatment:
+_ORDER = {treatment: place for place, treatment in enumerate(Treatment)}
+_WITH_CONTENT = frozenset(list(Treatment)[: _ORDER[Treatment.REMOVED] + 1])
+
+
+def classify(before: str | None, uses: Iterable[int], *, left: bool | None, moved: bool = False) -> Treatment:
     """Sum up the uses of a path in a run.
 
     ``before`` is the type of what was there (``facts.type``), None for nothing. ``uses`` are the rows of ``uses`` as
     they are, not added up: appending and rewriting are told apart by the single openings. ``left`` says that something
-    was there after the run (``results.type``).
+    was there after the run (``results.type``), None where nobody saw it (a killed tracer). ``moved`` says that it, or a
+    folder above it, was given another name, under which anything may have been done with it.
 
     A file that was there and is read counts as read, whatever else is done to it afterwards, unless that needs more. A
     file that was truncated after it was opened for writing (ftruncate(2)) counts as partly rewritten.
     """
-    ways = {Use(use) for use in uses}
-    every = Use(0)
+    return _classify(before is not None, frozenset(uses), left, moved)
+
+
+def most_needing(treatments: Iterable[Treatment]) -> Treatment:
+    """Sum up what several runs did with a path: what one of them needs is needed."""
+    return min(treatments, key=_ORDER.__getitem__)
+
+
+@cache
+def _classify(existed: bool, ways: frozenset[int], left: bool | None, moved: bool) -> Treatment:  # noqa: FBT001
+    every = 0
     for way in ways:
         every |= way
-    if before is None:
-        if not every & Use.CREATE:
+    if left is None:
+        left = not every & _REMOVE or bool(every & _CREATE)
+    if not existed:
+        if not every & _CREATE:
             return Treatment.LOOKED_UP
         return Treatment.MADE if left else Treatment.TEMPORARY
-    if every & Use.EXECUTE:
+    if every & _EXECUTE:
         return Treatment.EXECUTED
-    writing = [way for way in ways if way & Use.WRITE and not way & (Use.CREATE | Use.TRUNCATE)]
-    replaced = every & (Use.TRUNCATE | Use.REMOVE)
+    writing = [way for way in ways if way & _WRITE and not way & _FROM_NOTHING]
+    replaced = every & _REPLACE
     if writing and not replaced:
-        return Treatment.APPENDED if all(way & Use.APPEND for way in writing) else Treatment.REWRITTEN
-    if every & Use.READ:
+        return Treatment.APPENDED if all(way & _APPEND for way in writing) else Treatment.REWRITTEN
+    if every & _READ:
         return Treatment.READ
+    if moved:
+        return Treatment.MOVED
     if replaced:
         return Treatment.REPLACED if left else Treatment.REMOVED
-    if every & Use.METADATA:
+    if every & _METADATA:
         return Treatment.CHANGED
-    return Treatment.LISTED if every & Use.LIST else Treatment.LOOKED_UP
+    return Treatment.LISTED if every & _LIST or not every else Treatment.LOOKED_UP

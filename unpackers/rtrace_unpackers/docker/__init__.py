@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry
-from rtrace.bundle.printable import printable
 from rtrace.bundle.reader import open_bundle
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
+from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.unpacker import Unpacked
 from rtrace_unpackers.docker.dockerfile import FOLDER, IGNORED, PAUSE, ROOTFS, name_launchers, render_dockerfile

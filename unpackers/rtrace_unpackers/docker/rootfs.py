@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 from rtrace.bundle.entry import Entry
-from rtrace.bundle.printable import printable
 from rtrace.errors import BundleError, HostileBundleError
+from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace_unpackers.layout import Layout
 

@@ -35,18 +35,20 @@ def make_server(
     wake = Waking(listener)
     receive, send = kernel.SECCOMP_IOCTL_NOTIF_RECV, kernel.SECCOMP_IOCTL_NOTIF_SEND
     proceed = kernel.SECCOMP_USER_NOTIF_FLAG_CONTINUE
-    empty = bytes(NOTIFICATION.size)  # the kernel refuses a request that is not all zeroes
-    ioctl, unpack, pack = fcntl.ioctl, NOTIFICATION.unpack, RESPONSE.pack
+    request, response, zeroes = bytearray(NOTIFICATION.size), bytearray(RESPONSE.size), bytes(NOTIFICATION.size)
+    ioctl, unpack, pack = fcntl.ioctl, NOTIFICATION.unpack_from, RESPONSE.pack_into
     tracees, observe = tree.tracees, recorder.observe
 
     def serve() -> None:
         """Return when a caller was killed meanwhile, when a signal came, or when nobody is left under the filter."""
         served = turns = last = 0
         while True:
+            request[:] = zeroes  # the kernel refuses a request that is not all zeroes
             try:
-                cookie, tid, number, audit, *arguments = unpack(ioctl(listener, receive, empty))
+                ioctl(listener, receive, request)
             except (FileNotFoundError, InterruptedError):
                 return
+            cookie, tid, number, audit, *arguments = unpack(request)
             served += 1
             if tid != last:
                 last = tid
@@ -65,12 +67,12 @@ def make_server(
                         observe(tracee, architectures[audit], number, arguments)
                     except Exception as error:  # noqa: BLE001 - whatever is wrong with us, the program must go on
                         recorder.confess(tracee, number, error)
-                    answer = pack(cookie, 0, 0, proceed)
+                    pack(response, 0, cookie, 0, 0, proceed)
                 else:
                     recorder.refuse_x32(tracee)
-                    answer = pack(cookie, 0, -ENOSYS, 0)
+                    pack(response, 0, cookie, 0, -ENOSYS, 0)
             try:  # noqa: SIM105 - contextlib.suppress takes a microsecond
-                ioctl(listener, send, answer)
+                ioctl(listener, send, response)
             except FileNotFoundError:
                 pass
 

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 def keep_edits(draft: Manifest, path: Path) -> Manifest:
     """Give a new draft with what the manifest at ``path`` says of the runs that it knows. Raises ManifestError.
 
-    Kept are those runs as they stand there, patterns, which packages are packed, the names of inputs and outputs, and
-    notices that were added; a name that was taken out stays out.
+    Kept are those runs as they stand there, patterns, which packages and completions are packed, the names of inputs
+    and outputs, and notices that were added; a name that was taken out stays out.
     """
     edited = load(path)
     known = {run.id: run for run in edited.runs}
     packed = {(package.manager, package.name): package.pack for package in edited.packages}
+    completed = {(one.rule, one.name): one.pack for one in edited.completion}
     return replace(
         draft,
         runs=tuple(known.get(run.id, run) for run in draft.runs),
@@ -32,6 +33,7 @@ def keep_edits(draft: Manifest, path: Path) -> Manifest:
             replace(package, pack=packed.get((package.manager, package.name), package.pack))
             for package in draft.packages
         ),
+        completion=tuple(replace(one, pack=completed.get((one.rule, one.name), one.pack)) for one in draft.completion),
         exclude=edited.exclude,
         include=edited.include,
         notices=tuple(dict.fromkeys((*draft.notices, *edited.notices))),

@@ -19,7 +19,7 @@ from rtrace.manifest.fields import (
     path,
     string,
 )
-from rtrace.manifest.model import MANIFEST_FORMAT, Input, Manifest, NamedFile, Notice, Output, Package, Run
+from rtrace.manifest.model import MANIFEST_FORMAT, Completion, Input, Manifest, NamedFile, Notice, Output, Package, Run
 from rtrace.manifest.nodes import Mapping, Node, Sequence, parse
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _MANIFEST = (
     "inputs",
     "outputs",
     "packages",
+    "completion",
     "exclude",
     "include",
     "notices",
@@ -66,6 +67,7 @@ _OUTPUT = ("kind", "size", "window", "cut", "joined", "sha256")
 _OUTPUT_KINDS = ("terminal", "pipe", "file")
 _NAMED_FILE = ("name", "path", "runs", "pattern")
 _PACKAGE = ("name", "version", "architecture", "manager", "files", "size", "pack")
+_COMPLETION = ("rule", "name", "files", "size", "pack")
 _NOTICE = ("kind", "what", "advice")
 
 
@@ -101,6 +103,7 @@ def _manifest(node: Node) -> Manifest:
         inputs=fields.take_or("inputs", items(_named_file), ()),
         outputs=fields.take_or("outputs", items(_named_file), ()),
         packages=fields.take_or("packages", items(_package), ()),
+        completion=fields.take_or("completion", items(_completion), ()),
         exclude=fields.take_or("exclude", items(byte_string), ()),
         include=fields.take_or("include", items(path), ()),
         notices=fields.take_or("notices", items(_notice), ()),
@@ -241,6 +244,17 @@ def _named_file(node: Node) -> NamedFile:
         fields.take("path", path),
         fields.take_or("runs", items(string), ()),
         fields.take_or("pattern", path, None),
+    )
+
+
+def _completion(node: Node) -> Completion:
+    fields = Fields(node, _COMPLETION, "a completion")
+    return Completion(
+        rule=fields.take("rule", string),
+        name=fields.take("name", string),
+        files=fields.take("files", count),
+        size=fields.take("size", count),
+        pack=fields.take_or("pack", boolean, default=True),
     )
 
 

@@ -115,6 +115,17 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
+class Completion:
+    """Files that a rule adds to those that were traced: the rest of something that loads lazily, and its bytes."""
+
+    rule: str
+    name: str
+    files: int
+    size: int
+    pack: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The whole manifest. ``exclude`` and ``include`` are glob patterns over absolute paths (``**`` crosses ``/``)."""
 
@@ -123,6 +134,7 @@ class Manifest:
     inputs: tuple[NamedFile, ...] = ()
     outputs: tuple[NamedFile, ...] = ()
     packages: tuple[Package, ...] = ()
+    completion: tuple[Completion, ...] = ()
     exclude: tuple[bytes, ...] = ()
     include: tuple[bytes, ...] = ()
     notices: tuple[Notice, ...] = ()

@@ -15,7 +15,7 @@ from rtrace.manifest.scalars import byte_string, quoted, text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rtrace.manifest.model import Folder, Manifest, NamedFile, Notice, Package, Run
+    from rtrace.manifest.model import Completion, Folder, Manifest, NamedFile, Notice, Package, Run
 
 _LINE = 110
 _NAME_LIMIT = 256
@@ -36,6 +36,10 @@ _INPUTS = """
 _PACKAGES = """
 # Installed packages that own files the runs touched (these files and their bytes). With `pack: false` they are left
 # out of the bundle: the replay then needs the same packages installed.
+"""
+_COMPLETION = """
+# The rest of what the runs used a part of, for programs that load it another time. `pack: false` leaves it out; what is
+# large is left out unless you say `pack: true`.
 """
 _PATTERNS = """
 # Patterns over absolute paths: ? and * stay within a name, ** crosses slashes; one that matches a folder stands for all
@@ -60,6 +64,8 @@ def render(manifest: Manifest) -> str:
     parts += [_INPUTS, _list("inputs", "".join(map(_named_file, manifest.inputs)))]
     parts.append(_list("outputs", "".join(map(_named_file, manifest.outputs))))
     parts += [_PACKAGES, _list("packages", "".join(map(_package, manifest.packages)))]
+    if manifest.completion:
+        parts += [_COMPLETION, _list("completion", "".join(map(_completion, manifest.completion)))]
     parts += [_PATTERNS, _list("exclude", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.exclude))]
     parts.append(_list("include", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.include)))
     if manifest.folders:
@@ -170,6 +176,13 @@ def _package(package: Package) -> str:
         f"  - {{name: {text(package.name)}, version: {quoted(package.version)}, "
         f"architecture: {text(package.architecture)}, manager: {text(package.manager)}, "
         f"files: {package.files}, size: {package.size}, pack: {'true' if package.pack else 'false'}}}\n"
+    )
+
+
+def _completion(completion: Completion) -> str:
+    return (
+        f"  - {{rule: {text(completion.rule)}, name: {text(completion.name)}, files: {completion.files}, "
+        f"size: {completion.size}, pack: {'true' if completion.pack else 'false'}}}  # {_bytes(completion.size)}\n"
     )
 
 

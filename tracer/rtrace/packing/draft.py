@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtrace import __version__
-from rtrace.manifest.model import Folder, Manifest, Notice, Package
+from rtrace.manifest.model import Completion, Folder, Manifest, Notice, Package
 from rtrace.packages.attribution import Installed, find_owners
+from rtrace.packing.completion import Addition, complete
 from rtrace.packing.names import name_files
 from rtrace.packing.selection import Choice, resolve_directory, select
 from rtrace.trace import reader
@@ -39,11 +40,21 @@ def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
         inputs=inputs,
         outputs=outputs,
         packages=count_packages(choices, owners),
+        completion=tuple(
+            Completion(one.rule, one.name, len(one.paths), one.size, pack=one.cheap)
+            for one in complete_choices(choices)
+        ),
         notices=reader.read_notices(connection) + find_unfinished(runs),
         folders=fold_folders(
             choice.before for choice in choices if not choice.placeholder and choice.before.path not in owners
         ),
     )
+
+
+def complete_choices(choices: Iterable[Choice]) -> list[Addition]:
+    """Say what would complete the files that a run needs; found anew each time, as it is now."""
+    whole = [choice.before.path for choice in choices if not choice.placeholder and choice.before.type != "directory"]
+    return complete(whole, frozenset(whole))
 
 
 def count_packages(choices: Iterable[Choice], owners: Mapping[bytes, Installed]) -> tuple[Package, ...]:

@@ -36,7 +36,7 @@ def include(patterns: Iterable[bytes], leave_out: Callable[[bytes], bool]) -> tu
         for path in _walk(resolved):
             seen = start.rstrip(b"/") + path[len(resolved.rstrip(b"/")) :]
             if matcher.match(seen or b"/") and not leave_out(path):
-                choice = _look_up(path)
+                choice = look_up(path)
                 if choice is not None:
                     matched = True
                     found[path] = choice
@@ -70,7 +70,7 @@ def _links_on_the_way(path: bytes) -> Iterator[tuple[bytes, Choice]]:
             here = os.path.dirname(here)
             continue
         place = os.path.join(here, part)
-        choice = _look_up(place)
+        choice = look_up(place)
         if choice is None or choice.before.target is None:
             here = place
             continue
@@ -81,7 +81,8 @@ def _links_on_the_way(path: bytes) -> Iterator[tuple[bytes, Choice]]:
         pending += [part for part in reversed(target.split(b"/")) if part not in {b"", b"."}]
 
 
-def _look_up(path: bytes) -> Choice | None:
+def look_up(path: bytes, reason: str = REASON) -> Choice | None:
+    """Choose what is at a path now; None where there is nothing that a bundle can hold."""
     try:
         state = os.lstat(path)
         kind = _TYPES.get(stat.S_IFMT(state.st_mode))
@@ -94,4 +95,4 @@ def _look_up(path: bytes) -> Choice | None:
         path, 0, 0, kind, stat.S_IMODE(state.st_mode), state.st_uid, state.st_gid, state.st_size, state.st_mtime_ns,
         state.st_dev, state.st_ino, state.st_nlink, target, 0, None, None,
     )  # fmt: skip
-    return Choice(before, REASON, placeholder=False)
+    return Choice(before, reason, placeholder=False)

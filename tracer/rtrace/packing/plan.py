@@ -12,8 +12,9 @@ from rtrace.errors import BundleError, TraceError
 from rtrace.manifest.model import Manifest, Notice, Package
 from rtrace.packages.attribution import Installed, find_owners
 from rtrace.packing.collector import without_collector
-from rtrace.packing.draft import count_packages, draft_manifest, find_unfinished, fold_folders
-from rtrace.packing.inclusion import REASON, include
+from rtrace.packing.completion import COMPLETION
+from rtrace.packing.draft import complete_choices, count_packages, draft_manifest, find_unfinished, fold_folders
+from rtrace.packing.inclusion import REASON, include, look_up
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.selection import PROVIDED, Choice, Selection, resolve_directory, select
 from rtrace.packing.tree import build_tree
@@ -78,6 +79,7 @@ def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Pat
     excluded = Patterns(manifest.exclude)
     selection = select(reader.read_world(connection), place, excluded.match)
     choices, unmatched = _with_included(selection, manifest, excluded, place)
+    choices = _with_completed(choices, manifest, excluded)
     choices, owners = _without_packages(choices, manifest)
     copies, results = reader.read_copies(connection), reader.read_results(connection)
     finder = Finder(reader.read_moves(connection), copies, results, os.fsencode(directory.snapshots))
@@ -168,6 +170,22 @@ def _with_included(
     known = [choice.before.path for choice in selection.choices]
     lost = [pattern for pattern in unmatched if not any(map(Patterns([pattern]).match, known))]
     return [chosen[path] for path in sorted(chosen)], lost
+
+
+def _with_completed(choices: list[Choice], manifest: Manifest, excluded: Patterns) -> list[Choice]:
+    """Add what completes the files of the runs, as far as the manifest, or its cheapness, lets it in."""
+    switches = {(one.rule, one.name): one.pack for one in manifest.completion}
+    chosen = {choice.before.path: choice for choice in choices}
+    for addition in complete_choices(choices):
+        if switches.get((addition.rule, addition.name), addition.cheap):
+            for path in addition.paths:
+                traced = chosen.get(path)
+                added = look_up(path, COMPLETION) if traced is None and not excluded.match(path) else None
+                if added is not None:
+                    chosen[path] = added
+                elif traced is not None and traced.placeholder and traced.before.type == "file":
+                    chosen[path] = traced._replace(reason=COMPLETION, placeholder=False)
+    return [chosen[path] for path in sorted(chosen)]
 
 
 def _without_packages(choices: list[Choice], manifest: Manifest) -> tuple[list[Choice], dict[bytes, Installed]]:

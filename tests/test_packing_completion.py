@@ -1,0 +1,100 @@
+"""Completion: what loads lazily goes in although the run did not touch it, each thing with a switch of its own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from observing import run_rtrace
+from rtrace.packing import completion
+from rtrace.packing.completion import complete
+
+RECORD = """\
+lazy/__init__.py,sha256=x,10
+lazy/later.py,sha256=x,20
+lazy/__pycache__/later.cpython-311.pyc,,
+"lazy/a,b.txt",sha256=x,3
+lazy-1.0.dist-info/METADATA,sha256=x,5
+../../bin/lazy,sha256=x,7
+"""
+
+
+def make_site(folder: Path) -> Path:
+    """Make a site-packages folder with one distribution, of which one module is enough to import it."""
+    site = folder / "lib/site-packages"
+    for name, content in {
+        "lazy/__init__.py": "",
+        "lazy/later.py": "value = 42\n",
+        "lazy/a,b.txt": "data",
+        "lazy-1.0.dist-info/METADATA": "Name: lazy\n",
+        "lazy-1.0.dist-info/RECORD": RECORD,
+        "other/__init__.py": "",
+        "other-2.dist-info/RECORD": "other/__init__.py,,0\n",
+    }.items():
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text(content)
+    return site
+
+
+def test_a_distribution_is_completed_from_its_record(tmp_path: Path) -> None:
+    """All that RECORD lists goes in, except compiled files and what was traced; unused distributions stay out."""
+    site = make_site(tmp_path)
+    used = bytes(site / "lazy/__init__.py")
+    (addition,) = complete([used], {used})
+    assert (addition.rule, addition.name, addition.size) == ("python", "lazy 1.0", 35)
+    assert [path.removeprefix(bytes(tmp_path)) for path in addition.paths] == [
+        b"/bin/lazy",
+        b"/lib/site-packages/lazy-1.0.dist-info/METADATA",
+        b"/lib/site-packages/lazy/a,b.txt",
+        b"/lib/site-packages/lazy/later.py",
+    ]
+
+
+def test_plugins_beside_one_that_was_loaded(tmp_path: Path) -> None:
+    """A folder of plugins is completed when one of them was loaded; a folder of libraries is not."""
+    for name in ("plugins/a.so", "plugins/b.so", "lib/a.so", "lib/b.so"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"1234")
+    used = [bytes(tmp_path / "plugins/a.so"), bytes(tmp_path / "lib/a.so")]
+    (addition,) = complete(used, used)
+    assert (addition.rule, addition.paths, addition.size) == ("plugins", (bytes(tmp_path / "plugins/b.so"),), 4)
+
+
+def test_time_zones_come_with_one_of_them() -> None:
+    """Who read one time zone may be asked for another; who read none needs none."""
+    pytest.importorskip("zoneinfo").ZoneInfo("Europe/Paris")
+    (addition,) = complete([b"/etc/localtime"], ())
+    assert b"/usr/share/zoneinfo/Europe/Paris" in addition.paths
+    assert complete([b"/etc/hostname"], ()) == []
+
+
+def test_what_is_large_is_not_added_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above a size the switch begins as off."""
+    used = bytes(make_site(tmp_path) / "lazy/__init__.py")
+    assert complete([used], {used})[0].cheap
+    monkeypatch.setattr(completion, "CHEAP", 34)
+    assert not complete([used], {used})[0].cheap
+
+
+@pytest.mark.requires("user-namespaces")
+def test_a_replay_can_import_what_the_run_did_not(tmp_path: Path) -> None:
+    """The manifest shows what completes the run; it is packed, and switched off it is not."""
+    site = make_site(tmp_path)
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import lazy"
+    traced = run_rtrace("trace", "--", "/usr/bin/python3", "-c", script, site, cwd=tmp_path)
+    assert traced.returncode == 0, traced.stderr
+    manifest = tmp_path / ".rtrace/manifest.yml"
+    line = next(line for line in manifest.read_text().splitlines() if "lazy 1.0" in line)
+    assert "pack: true" in line
+    assert run_rtrace("pack", "with.rpz", cwd=tmp_path).returncode == 0
+    manifest.write_text(manifest.read_text().replace(line, line.replace("pack: true", "pack: false")))
+    assert run_rtrace("pack", "without.rpz", cwd=tmp_path).returncode == 0
+    listed = {name: run_rtrace("list", f"{name}.rpz", cwd=tmp_path).stdout for name in ("with", "without")}
+    assert b"lazy/later.py" in listed["with"]
+    assert b"lazy/later.py" not in listed["without"]
+    (tmp_path / "without.rpz").unlink()
+    shutil.rmtree(site)
+    verified = run_rtrace("verify", "with.rpz", cwd=tmp_path)
+    assert verified.returncode == 0, verified.stdout

@@ -1,0 +1,138 @@
+"""What programs that load lazily need next time although this run did not touch it.
+
+Each rule adds the rest of something of which the run used a part: a Python distribution, a folder of plugins, time
+zones, certificates, locales. What a rule adds is shown in the manifest with its size and a switch of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+COMPLETION = "completion"
+"""The reason why such a file is in a bundle."""
+CHEAP = 64 << 20
+"""Bytes that a rule may add unasked."""
+
+_SITE = re.compile(rb"(.*/(?:site|dist)-packages)/([^/]+)")
+_PLUGINS = re.compile(
+    rb"/(?:plugins|loaders|gconv|coders|engines-\d[\d.]*|ossl-modules|sasl2|gio/modules|security|[^/]*-modules"
+    rb"|modules-[^/]+|(?:platforms|imageformats|styles|iconengines|sqldrivers|bearer)|libnss|pkcs11|girepository-1\.0)$"
+)
+"""Folders from which programs load what a setting or an input asks for, by the end of their path."""
+_SHARED = (
+    ("timezone", (b"/etc/localtime", b"/usr/share/zoneinfo"), (b"/usr/share/zoneinfo",)),
+    (
+        "certificates",
+        (b"/etc/ssl", b"/etc/pki", b"/usr/lib/ssl", b"/usr/share/ca-certificates"),
+        (b"/etc/ssl/certs", b"/etc/ssl/openssl.cnf", b"/etc/pki/tls/certs", b"/usr/share/ca-certificates"),
+    ),
+    ("locale", (b"/usr/lib/locale", b"/usr/share/locale/locale.alias"), (b"/usr/lib/locale",)),
+)
+"""Data of the system by rule: what shows that a run uses it, and what is added then. See tzset(3), locale(7)."""
+
+
+class Addition(NamedTuple):
+    """What one rule adds for one thing: files that the trace does not have, and their bytes."""
+
+    rule: str
+    name: str
+    paths: tuple[bytes, ...]
+    size: int
+
+    @property
+    def cheap(self) -> bool:
+        """Whether it is small enough to be added unasked."""
+        return self.size <= CHEAP
+
+
+def complete(used: Collection[bytes], known: Collection[bytes]) -> list[Addition]:
+    """Say what would complete the files that a run read or executed (``used``, resolved); ``known`` are traced already.
+
+    Sorted by rule and name. What is no longer there, or cannot be read, is left out.
+    """
+    additions = [*_complete_python(used, known), *_complete_plugins(used, known), *_complete_shared(used, known)]
+    return sorted(addition for addition in additions if addition.paths)
+
+
+def _complete_python(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:
+    """Add the rest of each Python distribution of which a module was imported, as its RECORD lists it.
+
+    See the PyPA specification "Recording installed projects". Compiled files of others come and go, and stay out.
+    """
+    modules: dict[bytes, set[bytes]] = {}
+    for path in used:
+        match = _SITE.match(path)
+        if match:
+            modules.setdefault(match[1], set()).add(match[2])
+    for site, names in sorted(modules.items()):
+        try:
+            folders = sorted(name for name in os.listdir(site) if name.endswith(b".dist-info"))
+        except OSError:
+            continue
+        for folder in folders:
+            record = _read_record(site, folder)
+            if any(path[len(site) + 1 :].split(b"/", 1)[0] in names for path, _ in record if path.startswith(site)):
+                files = [(path, size) for path, size in record if path not in known and not path.endswith(b".pyc")]
+                project, _, version = folder.removesuffix(b".dist-info").partition(b"-")
+                yield Addition("python", f"{project.decode()} {version.decode()}", *_weigh(files))
+
+
+def _read_record(site: bytes, folder: bytes) -> list[tuple[bytes, int]]:
+    """Read the files of a distribution and their sizes; nothing when it has no RECORD."""
+    try:
+        with open(
+            os.path.join(site, folder, b"RECORD"), encoding="utf-8", errors="surrogateescape", newline=""
+        ) as file:
+            rows = [row for row in csv.reader(file) if len(row) == 3]  # noqa: PLR2004 - path, digest, size
+    except (OSError, csv.Error):
+        return []
+    return [
+        (os.path.normpath(os.path.join(site, os.fsencode(name))), int(size) if size.isdigit() else 0)
+        for name, _, size in rows
+    ]
+
+
+def _complete_plugins(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:
+    """Add the other plugins of a folder from which one was loaded."""
+    folders = {path.rpartition(b"/")[0] for path in used if b".so" in path}
+    for folder in sorted(folder for folder in folders if _PLUGINS.search(folder)):
+        files = [(path, size) for path, size in _list_files(folder, deep=False) if path not in known]
+        yield Addition("plugins", folder.decode(errors="backslashreplace"), *_weigh(files))
+
+
+def _complete_shared(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:
+    """Add data of the system of which a run used a part."""
+    used = list(used)
+    for rule, signs, places in _SHARED:
+        folders = tuple(sign + b"/" for sign in signs)
+        if any(path in signs or path.startswith(folders) for path in used):
+            for place in places:
+                files = [(path, size) for path, size in _list_files(place, deep=True) if path not in known]
+                yield Addition(rule, place.decode(), *_weigh(files))
+
+
+def _list_files(place: bytes, *, deep: bool) -> Iterator[tuple[bytes, int]]:
+    """Give the files and symlinks at or below a place, with their sizes; nothing where there is none."""
+    if os.path.isfile(place) or os.path.islink(place):
+        yield place, os.lstat(place).st_size
+        return
+    for folder, folders, names in os.walk(place):
+        if not deep:
+            folders.clear()
+        for name in (*names, *(name for name in folders if os.path.islink(os.path.join(folder, name)))):
+            path = os.path.join(folder, name)
+            try:
+                yield path, os.lstat(path).st_size
+            except OSError:
+                continue
+
+
+def _weigh(files: Iterable[tuple[bytes, int]]) -> tuple[tuple[bytes, ...], int]:
+    found = sorted(set(files))
+    return tuple(path for path, _ in found), sum(size for _, size in found)

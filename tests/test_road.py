@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from observing import Observation, run_rtrace
+from rtrace.bundle.reader import open_bundle
 
 ODD_NAMES = (b"new\nline", b"quote'\" and : colon", b"-dash", b"caf\xc3\xa9", b"latin \xe9\xff", b"#!{x}: &y *z %20")
 ODD_PROGRAM = """
@@ -86,6 +87,95 @@ def test_replay_starts_from_the_state_before_the_run(unpacker: str, tmp_path: Pa
     assert verified.returncode == 0, verified.stdout + verified.stderr
     for name in ("before", "after", "changed", "appended", "renamed", "elsewhere", "deleted"):
         assert f"same       {work}/{name}\n".encode() in verified.stdout
+
+
+TREATED = {
+    "read": "read",
+    "appended": "appended to",
+    "rewritten": "partly rewritten",
+    "replaced": "replaced from nothing",
+    "emptied": "replaced from nothing",
+    "removed": "removed",
+    "renamed": "renamed or linked",
+    "touched": "changed",
+    "seen": "looked up",
+}
+TREATING = """
+cat read; echo more >> appended; printf new | dd of=rewritten conv=notrunc status=none; echo new > replaced; : > emptied
+rm removed; mv renamed other; chmod 600 touched; test -s seen; echo temporary > made; rm made; python3 -c '
+import os; os.listdir("listed")'
+"""
+
+
+@pytest.mark.parametrize("unpacker", REPLAYS)
+def test_content_comes_along_where_it_is_needed(unpacker: str, tmp_path: Path) -> None:
+    """`rtrace list` says what the run did with each file; what it did not need comes by name, size and times alone."""
+    work = tmp_path / "work"
+    (work / "listed").mkdir(parents=True)
+    for name in (*TREATED, "listed/file"):
+        (work / name).write_text(f"{name}, as it was\n")
+    assert run_rtrace("trace", "sh", "-c", TREATING, cwd=work).returncode == 0
+    pack(work, tmp_path / "bundle.rpz")
+    listed = run_rtrace("list", tmp_path / "bundle.rpz").stdout.decode()
+    found = {}
+    for line in listed.splitlines():
+        if str(work) in line and not line.startswith("directory"):
+            kind, _, size, _, reason = line[: line.index(f"  {work}")].split(maxsplit=4)
+            found[line.partition(f"{work}/")[2]] = (kind, int(size), reason.strip())
+    without = {"replaced", "emptied", "seen"}
+    assert found == {
+        **{
+            name: ("outline" if name in without else "file", len(f"{name}, as it was\n"), reason)
+            for name, reason in TREATED.items()
+        },
+        "listed/file": ("outline", len("listed/file, as it was\n"), "listed"),
+    }
+    verified = run_rtrace("verify", "--unpacker", unpacker, tmp_path / "bundle.rpz")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_included_files_come_with_their_content(tmp_path: Path) -> None:
+    """What a person names under `include:` comes with the content of before the run, replaced or listed only."""
+    work = tmp_path / "work"
+    work.mkdir()
+    for name in ("replaced", "removed since", "listed"):
+        (work / name).write_text(f"{name}, as it was\n")
+    script = 'echo new > replaced; echo new > "removed since"; ls -U > /dev/null'
+    assert run_rtrace("trace", "sh", "-c", script, cwd=work).returncode == 0
+    (work / "removed since").unlink()
+    manifest = work / ".rtrace/manifest.yml"
+    manifest.write_text(manifest.read_text().replace("include: []", f'include: ["{work}/*"]'))
+    pack(work, tmp_path / "bundle.rpz")
+    with open_bundle(tmp_path / "bundle.rpz") as bundle:
+        for name in ("replaced", "removed since", "listed"):
+            assert b"".join(bundle.read_file(bytes(work / name))) == f"{name}, as it was\n".encode()
+
+
+@pytest.mark.parametrize("unpacker", REPLAYS)
+def test_listing_is_the_same_in_a_replay(unpacker: str, tmp_path: Path) -> None:
+    """`ls -l` and `find` show the same names, types, modes, sizes and times in a replay, of what nobody opened, too."""
+    folder = tmp_path / "work/folder"
+    (folder / "inner/empty").mkdir(parents=True)
+    for name, size in (("small", 5), ("large", 3_000_000), ("nothing", 0), ("inner/deep", 77)):
+        (folder / name).write_bytes(b"x" * size)
+    (folder / "large").chmod(0o751)
+    (folder / "inner").chmod(0o2755)
+    (folder / "link").symlink_to("nowhere at all")
+    os.mkfifo(folder / "fifo", 0o640)
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, ns=(1, 1_234_567_890_123_456_789), follow_symlinks=False)
+    script = (
+        "cd folder; ls -lnR --time-style=full-iso | grep -v ^total > ../listing;"
+        " find . -printf '%P %y %m %s %n %T@ %l\\n' | sort > ../found; stat -c '%n %s %f' * > ../stated"
+    )
+    assert run_rtrace("trace", "sh", "-c", script, cwd=folder.parent).returncode == 0
+    assert b"3000000" in (folder.parent / "listing").read_bytes()
+    pack(folder.parent, tmp_path / "bundle.rpz")
+    assert (tmp_path / "bundle.rpz").stat().st_size < 20 << 20
+    verified = run_rtrace("verify", "--unpacker", unpacker, tmp_path / "bundle.rpz")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    for name in ("listing", "found", "stated"):
+        assert f"same       {folder.parent}/{name}\n".encode() in verified.stdout
 
 
 def test_two_runs_hand_over(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def test_the_manifest_is_found_by_the_standard_library(tmp_path: Path) -> None:
         assert outer.getnames() == [
             "METADATA/version",
             "METADATA/manifest.yml",
+            "METADATA/identity",
             "METADATA/files.jsonl.zst",
             "METADATA/results.jsonl.zst",
             "METADATA/trace.sqlite3",

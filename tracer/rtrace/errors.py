@@ -47,6 +47,16 @@ class BundleError(RtraceError):
     """A bundle is absent, exists already, is damaged, or is not a bundle."""
 
 
+class DamagedBundleError(BundleError):
+    """A bundle is damaged in a place that is known: the bytes ``first`` to ``last`` of its file, both inclusive."""
+
+    def __init__(self, sentence: str, first: int, last: int) -> None:
+        """Say what is damaged, and where."""
+        super().__init__(sentence)
+        self.first = first
+        self.last = last
+
+
 class HostileBundleError(BundleError):
     """A bundle tries to reach outside the target; nothing was written."""
 

@@ -227,6 +227,15 @@ class ArchiveReader:
             offset += len(part)
             yield part
 
+    def find_bad_frame(self) -> tuple[int, int] | None:
+        """Give the place of the first frame that cannot be decompressed: its first byte, and the one after its last."""
+        for number in range(len(self._offsets) - 1):
+            try:
+                decompress_frame(self._compressed(number), self._size_of(number))
+            except BundleError:
+                return self._offsets[number], self._offsets[number + 1]
+        return None
+
     def frames(self) -> Generator[bytes, None, None]:
         """Give the content of every frame in order, decompressed ahead of the caller by a pool of threads."""
         ahead = cores() + 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.bundle import members, tar
-from rtrace.errors import BundleError
+from rtrace.errors import BundleError, DamagedBundleError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +20,7 @@ _LOOKED_AT = 64 << 10
 _LIMITS = {
     members.VERSION: len(members.VERSION_TEXT),
     members.MANIFEST: members.MANIFEST_LIMIT,
+    members.IDENTITY: members.IDENTITY_SIZE,
     members.FILES: members.INDEX_LIMIT,
     members.RESULTS: members.INDEX_LIMIT,
 }
@@ -40,23 +41,32 @@ def find_members(path: Path, file: BinaryIO) -> dict[str, Member]:
     found: dict[str, Member] = {}
     position = 0
     for name in members.MEMBERS:
+        if name == members.IDENTITY and _begins(file, position, members.FILES):
+            continue
         size = _member_size(path, file, position, name)
         offset = position + tar.BLOCK
         position = offset + size + len(tar.padding(size))
         if position > length:
             raise _cut_off(path)
         if any(_read_at(file, offset + size, position - offset - size)):
-            raise BundleError(f"{path} is damaged: there is something between {name} and what follows it")
+            sentence = f"{path} is damaged: there is something between {name} and what follows it"
+            raise DamagedBundleError(sentence, offset + size, position - 1)
         if size > _LIMITS.get(name, size):
-            raise BundleError(f"{path} is refused: {name} is larger than any that rtrace writes")
+            sentence = f"{path} is refused: {name} is larger than any that rtrace writes"
+            raise DamagedBundleError(sentence, offset, position - 1)
         found[name] = Member(offset, size)
     file.seek(position)
     end = file.read(len(tar.END) + 1)
     if len(end) < len(tar.END) and not any(end):
         raise _cut_off(path)
     if end != tar.END:
-        raise BundleError(f"{path} is damaged: there is something after its last member")
+        raise DamagedBundleError(f"{path} is damaged: there is something after its last member", position, length - 1)
     return found
+
+
+def _begins(file: BinaryIO, position: int, name: str) -> bool:
+    """Tell whether a member's header is at a position, by the name in it."""
+    return _read_at(file, position, 100).rstrip(b"\0") == name.encode()
 
 
 def _read_at(file: BinaryIO, position: int, length: int) -> bytes:
@@ -98,7 +108,8 @@ def _member_size(path: Path, file: BinaryIO, position: int, name: str) -> int:
         digits = field.rstrip(b"\0")
         size = int(digits, 8) if digits.isdigit() and not digits.strip(b"01234567") else -1
     if size < 0 or size >> 62 or header != tar.header(name.encode(), tar.REGULAR, size):
-        raise BundleError(f"{path} is damaged: where {name} should begin, something else does")
+        sentence = f"{path} is damaged: where {name} should begin, something else does"
+        raise DamagedBundleError(sentence, position, position + tar.BLOCK - 1)
     return size
 
 

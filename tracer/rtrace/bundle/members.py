@@ -8,14 +8,19 @@ VERSION_TEXT = VERSION_PREFIX + b"%d\n" % BUNDLE_FORMAT
 
 VERSION = "METADATA/version"
 MANIFEST = "METADATA/manifest.yml"
+IDENTITY = "METADATA/identity"
 FILES = "METADATA/files.jsonl.zst"
 RESULTS = "METADATA/results.jsonl.zst"
 TRACE = "METADATA/trace.sqlite3"
 DATA = "DATA.tar.zst"
 
-MEMBERS = (VERSION, MANIFEST, FILES, RESULTS, TRACE, DATA)
+MEMBERS = (VERSION, MANIFEST, IDENTITY, FILES, RESULTS, TRACE, DATA)
 DIGESTED = (FILES, RESULTS, TRACE, DATA)
 """The members whose SHA-256 the manifest holds."""
+
+IDENTITY_TEXT = "sha256:%s\n"
+IDENTITY_SIZE = len(IDENTITY_TEXT % ("0" * 64))
+"""The manifest's own SHA-256, by which a damaged manifest is found. The first bundles had no such member."""
 
 FRAME_SIZE = 4 << 20
 """Bytes of uncompressed data in every frame of DATA.tar.zst but the last."""

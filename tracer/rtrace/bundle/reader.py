@@ -13,7 +13,7 @@ from rtrace.bundle.container import Member, find_members
 from rtrace.bundle.index import load_entries, load_results
 from rtrace.bundle.stream import has_content, lay_out
 from rtrace.bundle.validation import validate_entries, validate_results
-from rtrace.errors import BundleError, HostileBundleError, ManifestError
+from rtrace.errors import BundleError, DamagedBundleError, HostileBundleError, ManifestError
 from rtrace.manifest.load import load
 from rtrace.printable import printable
 
@@ -50,6 +50,7 @@ class Bundle:
         self._members = find_members(path, file)
         text = self._read(self._members[members.MANIFEST])
         self.identity = hashlib.sha256(text).hexdigest()
+        self._check_identity()
         try:
             self.manifest: Manifest = load(text, f"{path}: {members.MANIFEST}")
         except ManifestError as error:
@@ -214,6 +215,30 @@ class Bundle:
         if end + len(tar.END) != self._archive.size:
             raise BundleError(f"{self.path} is damaged: {members.DATA} is not as long as the index says")
 
+    def _check_identity(self) -> None:
+        """Refuse a manifest that is not the one that was packed. The first bundles do not say which that is."""
+        member = self._members.get(members.IDENTITY)
+        if member is not None and self._read(member) != (members.IDENTITY_TEXT % self.identity).encode():
+            manifest = self._members[members.MANIFEST]
+            raise DamagedBundleError(
+                f"{self.path} is damaged: its manifest is not the one that was packed; fetch it again",
+                manifest.offset,
+                member.offset + member.size - 1,
+            )
+
+    def find_member(self, name: str) -> Member:
+        """Tell where a member lies in the file."""
+        return self._members[name]
+
+    def find_bad_frame(self) -> tuple[int, int] | None:
+        """Give first and last byte, in the file, of the first frame of the data that cannot be decompressed.
+
+        None when all can: then what is wrong is not the data, but what is said of it.
+        """
+        start = self._members[members.DATA].offset
+        bad = self._archive.find_bad_frame()
+        return None if bad is None else (start + bad[0], start + bad[1] - 1)
+
     def _read(self, member: Member) -> bytes:
         self._file.seek(member.offset)
         content = self._file.read(member.size)
@@ -242,7 +267,9 @@ class Bundle:
             digest.update(part)
             yield part
         if digest.hexdigest() != self.manifest.digests[name]:
-            raise BundleError(f"{self.path} is damaged: {name} is not what was packed; fetch it again")
+            raise DamagedBundleError(
+                f"{self.path} is damaged: {name} is not what was packed; fetch it again", member.offset, end - 1
+            )
 
     def _damaged(self, name: str, error: BundleError) -> BundleError:
         message = str(error)

@@ -113,17 +113,19 @@ class BundleWriter:
         with trace_database.open("rb") as trace:
             digests[members.TRACE] = _digest_file(trace)
             text = render(replace(manifest, digests=dict(sorted(digests.items())))).encode()
+            identity = hashlib.sha256(text).hexdigest()
             whole = self.folder / "bundle"
             with whole.open("xb") as bundle:
                 _write_member(bundle, members.VERSION, members.VERSION_TEXT)
                 _write_member(bundle, members.MANIFEST, text)
+                _write_member(bundle, members.IDENTITY, (members.IDENTITY_TEXT % identity).encode())
                 _write_member(bundle, members.FILES, files)
                 _write_member(bundle, members.RESULTS, outcomes)
                 _copy_member(bundle, members.TRACE, trace)
                 _copy_member(bundle, members.DATA, self._data)
                 bundle.write(tar.END)
         self._give_name(whole)
-        return hashlib.sha256(text).hexdigest()
+        return identity
 
     def _give_name(self, whole: Path) -> None:
         try:

@@ -16,6 +16,7 @@ COMMANDS = {
     "pack": "Write what the traced runs need into one bundle.",
     "info": "Tell what a bundle holds: runs, machine, packages, inputs, outputs.",
     "list": "List the files of a bundle.",
+    "check": "Read all of a bundle and compare every digest.",
     "unpack": "Make a target from a bundle: a chroot tree, a Docker image.",
     "run": "Replay the runs of a target, or of a bundle in a throw-away target.",
     "verify": "Replay a bundle in isolation and compare every output with the original.",
@@ -26,6 +27,7 @@ EXIT_STATUSES = """\b
 Exit status:
   that of the program for `trace` and `run` (128+N when signal N ended it)
   0 or 1 for `verify`: all outputs are the same, or not
+  0 or 1 for `check`: the bundle is whole, or not
   2    wrong usage
   125  rtrace itself failed; the reason is on standard error
   126  the command to trace is not executable

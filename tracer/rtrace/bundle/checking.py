@@ -1,0 +1,55 @@
+"""Whether a bundle is whole. Every byte of it is covered: by a digest, or by being the only one that can stand there.
+
+version, headers, padding, end      compared with the only bytes that they can be
+manifest                            its SHA-256 is the member METADATA/identity
+indexes, trace database, data       their SHA-256 are in the manifest
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rtrace.bundle import members
+from rtrace.bundle.reader import open_bundle
+from rtrace.errors import BundleError, DamagedBundleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of a bundle after reading all of it.
+
+    ``identity`` is the manifest's SHA-256, None when not even that can be read. ``problem`` is a sentence, None for a
+    bundle that is whole. ``first`` and ``last`` are the first range of bytes that is not what was packed, as narrow as
+    it can be told; None where the damage has no place, as in a bundle that is cut off.
+    """
+
+    identity: str | None
+    problem: str | None = None
+    first: int | None = None
+    last: int | None = None
+
+
+def check_bundle(path: Path) -> Checked:
+    """Read all of a bundle, and compare every byte with what it has to be. Raises BundleError when it is no file."""
+    if not path.is_file():
+        raise BundleError(f"{path} is no file; name a bundle")
+    identity = None
+    try:
+        with open_bundle(path) as bundle:
+            identity = bundle.identity
+            try:
+                bundle.check()
+            except DamagedBundleError as error:
+                data = bundle.find_member(members.DATA)
+                found = bundle.find_bad_frame() if error.first == data.offset else None
+                first, last = found or (error.first, error.last)
+                return Checked(identity, str(error), first, last)
+    except DamagedBundleError as error:
+        return Checked(identity, str(error), error.first, error.last)
+    except BundleError as error:
+        return Checked(identity, str(error))
+    return Checked(identity)

@@ -43,7 +43,8 @@ _COMPLETION = """
 """
 _PATTERNS = """
 # Patterns over absolute paths: ? and * stay within a name, ** crosses slashes; one that matches a folder stands for all
-# in it. `exclude` leaves files out, `include` adds files that the runs did not touch. For example:
+# in it. `exclude` leaves files out, `include` adds files that the runs did not touch, and the content of those
+# that they only listed, looked up or replaced. For example:
 #   exclude: [/home/me/cache, "**/*.tmp"]
 """
 _FOLDERS = """

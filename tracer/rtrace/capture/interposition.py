@@ -12,58 +12,23 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import pty
 import signal
 import socket
 import termios
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from rtrace.capture import kernel
-from rtrace.capture.keeping import KEPT_BYTES, Keeper, Kept
-from rtrace.capture.relay import (
-    CONTINUED,
-    FINISH,
-    WINDOW,
-    Input,
-    Output,
-    Relay,
-    Session,
-    close_all_but,
-    ignore_signals,
-    set_nonblocking,
-)
+from rtrace.capture.ends import Ends, connect, open_ends
+from rtrace.capture.keeping import KEPT_BYTES, Kept
+from rtrace.capture.relay import CONTINUED, FINISH, WINDOW, make_relay
 from rtrace.capture.streams import Kind, Outlet
-from rtrace.capture.terminal import OFLAG, OuterTerminal, copy_window, open_anew, restored
+from rtrace.capture.terminal import restored
 from rtrace.errors import TracingRefusedError
 
 PR_SET_PTRACER = 0x59616D61  # prctl(2): lets the tracer trace who is not its descendant, under Yama
-F_SETPIPE_SZ, F_GETPIPE_SZ = 1031, 1032  # fcntl(2); Python 3.10 has names for them
 ADVICE = "--no-capture leaves the streams of the run alone"
-
-
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """The descriptors of one outlet: the program's end, the relay's two, and the file of what is kept.
-
-    With a session, ``keyboard`` and ``terminal`` are the terminal outside, opened anew and as it is.
-    """
-
-    outlet: Outlet
-    program: int
-    source: int
-    sink: int
-    file: int
-    keyboard: int = -1
-    terminal: int = -1
-
-    def close(self) -> None:
-        """Close all of them."""
-        for descriptor in (self.program, self.source, self.sink, self.file, self.keyboard, self.terminal):
-            if descriptor >= 0:
-                os.close(descriptor)
 
 
 class Interposition:
@@ -193,50 +158,6 @@ def interposed(interposition: Interposition) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def open_ends(outlet: Outlet, path: Path) -> Ends:
-    """Make a pipe or a pty like what was there, open the way out anew, and the file."""
-    first = outlet.descriptors[0]
-    source, program = make_pty(first, plain=not outlet.session) if outlet.kind is Kind.TERMINAL else make_pipe(first)
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    set_nonblocking(source)
-    if not outlet.session:
-        return Ends(outlet, program, source, open_anew(first), file)
-    return Ends(outlet, program, source, open_anew(first), file, open_anew(0), os.dup(0))
-
-
-def make_pipe(like: int) -> tuple[int, int]:
-    """Make a pipe of the size and with the status flags of another."""
-    source, program = os.pipe2(os.O_CLOEXEC)
-    with contextlib.suppress(OSError):
-        fcntl.fcntl(program, F_SETPIPE_SZ, fcntl.fcntl(like, F_GETPIPE_SZ))
-    flags = fcntl.fcntl(like, fcntl.F_GETFL) & (os.O_NONBLOCK | os.O_APPEND)
-    if flags:
-        fcntl.fcntl(program, fcntl.F_SETFL, flags)
-    return source, program
-
-
-def make_pty(like: int, *, plain: bool) -> tuple[int, int]:
-    """Make a pty with modes and window size of a terminal; return (master, slave).
-
-    ``plain``: what is written comes out as it is, because the terminal outside, left as it is, does what is to be
-    done to it.
-    """
-    master, slave = pty.openpty()
-    attributes = termios.tcgetattr(like)
-    if plain:
-        attributes[OFLAG] &= ~termios.OPOST
-    termios.tcsetattr(slave, termios.TCSANOW, attributes)
-    copy_window(like, slave)
-    return master, slave
-
-
-def connect(ends: list[Ends]) -> None:
-    """In the program's process: put its ends where the standard streams were."""
-    for end in ends:
-        for descriptor in end.outlet.descriptors:
-            os.dup2(end.program, descriptor)
-
-
 def begin_session(control: socket.socket, ends: list[Ends], tracer: int) -> int:
     """In the relay: take the pty as controlling terminal, and fork the program into its foreground."""
     (slave,) = (end.program for end in ends if end.outlet.session)
@@ -252,24 +173,3 @@ def begin_session(control: socket.socket, ends: list[Ends], tracer: int) -> int:
     os.tcsetpgrp(slave, program)
     control.send(b"%d" % program)
     return program
-
-
-def make_relay(control: socket.socket, ends: list[Ends], processes: tuple[int, int], limit: int) -> Relay:
-    """In the relay: close what it does not need, and make its channels; ``processes`` are tracer and program."""
-    ignore_signals()
-    tracer, program = processes
-    kept = {control.fileno()}
-    for end in ends:
-        kept |= {end.source, end.sink, end.file}
-        if end.outlet.session:
-            kept |= {end.program, end.keyboard, end.terminal}
-    close_all_but(kept)
-    relay = Relay(control, tracer)
-    for end in ends:
-        keeper = Keeper(end.file, limit)
-        terminal = OuterTerminal(end.terminal, tracer, end.outlet.controlling) if end.outlet.session else None
-        relay.outputs.append(Output(relay.poller, (end.source, end.sink), keeper, terminal))
-        if terminal is not None:
-            keyboard = Input(relay.poller, terminal, end.keyboard, os.dup(end.source))
-            relay.session = Session(relay, program, terminal, end.program, keyboard)
-    return relay

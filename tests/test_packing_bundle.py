@@ -2,7 +2,9 @@
 
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -18,6 +20,8 @@ from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.reader import open_for_reading
 from rtrace.trace.schema import Use
 from trace_builder import TraceBuilder
+
+Rtrace = Callable[..., CompletedProcess[bytes]]
 
 
 @pytest.fixture
@@ -502,3 +506,21 @@ def test_notices_of_the_trace_are_in_the_manifest(trace: TraceBuilder) -> None:
     pack_directory(directory)
     notices = load(directory.manifest).notices
     assert notices == (Notice("connection", "curl connected to 192.0.2.1", "save the file first"),)
+
+
+def test_patterns_of_the_command_line_add_to_the_manifests(trace: TraceBuilder, home: Path, rtrace: Rtrace) -> None:
+    """--exclude leaves out and --include adds, beside what the manifest says; the bundle's manifest tells of it."""
+    for name in ("data", "scratch", "extra"):
+        (home / name).write_text(name)
+    trace.read(home / "data", home / "scratch")
+    trace.finish()
+    options = ("--exclude", "**/scratch", "--include", home / "extra")
+    done = rtrace("pack", "-d", home / ".rtrace", *options, home.parent / "bundle.rpz")
+    assert done.returncode == 0, done.stderr
+    with open_bundle(home.parent / "bundle.rpz") as bundle:
+        assert bundle.find(bytes(home / "data")) is not None
+        assert bundle.find(bytes(home / "extra")) is not None
+        assert bundle.find(bytes(home / "scratch")) is None
+        assert (bundle.manifest.exclude, bundle.manifest.include) == ((b"**/scratch",), (bytes(home / "extra"),))
+    relative = rtrace("pack", "-d", home / ".rtrace", "--include", "extra", home.parent / "other.rpz")
+    assert (relative.returncode, b"begin it with a slash" in relative.stderr) == (2, True)

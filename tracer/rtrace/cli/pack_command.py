@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rtrace.cli.options import DIRECTORY, progress, say
+from rtrace.errors import UsageError
 from rtrace.packing.pack import carry_out, plan_packing
 from rtrace.printable import format_size, printable
 from rtrace.trace.directory import TraceDirectory
@@ -16,10 +17,26 @@ from rtrace.trace.directory import TraceDirectory
 @click.command()
 @DIRECTORY
 @click.option("-n", "--dry-run", is_flag=True, help="List what would be packed, and why; write nothing.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches, as `exclude:` does.")
+@click.option("--include", multiple=True, metavar="PATTERN", help="Add what matches, as `include:` does.")
 @click.argument("bundle", type=click.Path(path_type=Path), default=Path("bundle.rpz"))
-def command(directory: Path, *, dry_run: bool, bundle: Path) -> None:
-    """Write what the traced runs need, as it was before they began, into BUNDLE [default: bundle.rpz]."""
-    plan = plan_packing(TraceDirectory(directory), bundle)
+def command(
+    directory: Path, *, dry_run: bool, exclude: tuple[str, ...], include: tuple[str, ...], bundle: Path
+) -> None:
+    """Write what the traced runs need, as it was before they began, into BUNDLE [default: bundle.rpz].
+
+    A PATTERN is a glob pattern over absolute paths: ? and * stay within a name, ** crosses slashes, and one that
+    matches a folder stands for all in it. Each may be given several times, and adds to what the manifest says.
+    """
+    for pattern in include:
+        if not pattern.startswith("/"):
+            raise UsageError(f"--include {pattern} is no absolute path; begin it with a slash")
+    plan = plan_packing(
+        TraceDirectory(directory),
+        bundle,
+        exclude=tuple(map(os.fsencode, exclude)),
+        include=tuple(map(os.fsencode, include)),
+    )
     if dry_run:
         for entry in plan.entries:
             kind = "outline" if entry.placeholder else entry.type.value

@@ -62,19 +62,29 @@ class PackingPlan:
         return sum(item.entry.size for item in self.items if item.source is not None)
 
 
-def plan_packing(directory: TraceDirectory, target: Path) -> PackingPlan:
-    """Decide what goes into a bundle. Raises TraceError, ManifestError, and BundleError when the target exists."""
+def plan_packing(
+    directory: TraceDirectory, target: Path, *, exclude: tuple[bytes, ...] = (), include: tuple[bytes, ...] = ()
+) -> PackingPlan:
+    """Decide what goes into a bundle; ``exclude`` and ``include`` are patterns besides those of the manifest.
+
+    Raises TraceError, ManifestError, and BundleError when the target exists.
+    """
     if os.path.lexists(target):
         raise BundleError(f"{target} exists already; remove it or name another file")
     with closing(reader.open_for_reading(directory)) as connection, without_collector():
         try:
-            return _plan(connection, directory, target)
+            manifest = _read_manifest(connection, directory)
+            manifest = replace(
+                manifest,
+                exclude=tuple(dict.fromkeys((*manifest.exclude, *exclude))),
+                include=tuple(dict.fromkeys((*manifest.include, *include))),
+            )
+            return _plan(connection, directory, target, manifest)
         except sqlite3.Error as error:
             raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
 
 
-def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Path) -> PackingPlan:
-    manifest = _read_manifest(connection, directory)
+def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Path, manifest: Manifest) -> PackingPlan:
     place = resolve_directory(directory.path)
     excluded = Patterns(manifest.exclude)
     selection = select(reader.read_world(connection), place, excluded.match)

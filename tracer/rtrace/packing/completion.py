@@ -6,10 +6,11 @@ zones, certificates, locales. What a rule adds is shown in the manifest with its
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
+
+from rtrace.packages.python import SITE, list_distributions, read_record, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -19,7 +20,6 @@ COMPLETION = "completion"
 CHEAP = 64 << 20
 """Bytes that a rule may add unasked."""
 
-_SITE = re.compile(rb"(.*/(?:site|dist)-packages)/([^/]+)")
 _PLUGINS = re.compile(
     rb"/(?:plugins|loaders|gconv|coders|engines-\d[\d.]*|ossl-modules|sasl2|gio/modules|security|[^/]*-modules"
     rb"|modules-[^/]+|(?:platforms|imageformats|styles|iconengines|sqldrivers|bearer)|libnss|pkcs11|girepository-1\.0)$"
@@ -67,35 +67,15 @@ def _complete_python(used: Iterable[bytes], known: Collection[bytes]) -> Iterato
     """
     modules: dict[bytes, set[bytes]] = {}
     for path in used:
-        match = _SITE.match(path)
+        match = SITE.match(path)
         if match:
             modules.setdefault(match[1], set()).add(match[2])
     for site, names in sorted(modules.items()):
-        try:
-            folders = sorted(name for name in os.listdir(site) if name.endswith(b".dist-info"))
-        except OSError:
-            continue
-        for folder in folders:
-            record = _read_record(site, folder)
+        for folder in list_distributions(site):
+            record = read_record(site, folder)
             if any(path[len(site) + 1 :].split(b"/", 1)[0] in names for path, _ in record if path.startswith(site)):
                 files = [(path, size) for path, size in record if path not in known and not path.endswith(b".pyc")]
-                project, _, version = folder.removesuffix(b".dist-info").partition(b"-")
-                yield Addition("python", f"{project.decode()} {version.decode()}", *_weigh(files))
-
-
-def _read_record(site: bytes, folder: bytes) -> list[tuple[bytes, int]]:
-    """Read the files of a distribution and their sizes; nothing when it has no RECORD."""
-    try:
-        with open(
-            os.path.join(site, folder, b"RECORD"), encoding="utf-8", errors="surrogateescape", newline=""
-        ) as file:
-            rows = [row for row in csv.reader(file) if len(row) == 3]  # noqa: PLR2004 - path, digest, size
-    except (OSError, csv.Error):
-        return []
-    return [
-        (os.path.normpath(os.path.join(site, os.fsencode(name))), int(size) if size.isdigit() else 0)
-        for name, _, size in rows
-    ]
+                yield Addition("python", " ".join(split_name(folder)), *_weigh(files))
 
 
 def _complete_plugins(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:

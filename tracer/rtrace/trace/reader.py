@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from itertools import groupby
+from operator import itemgetter
+from sys import intern
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.errors import TraceError
@@ -200,9 +203,6 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
     The earliest run that met a path tells; among runs that went on at the same time, the one that met it first. A
     snapshot of a later run serves as well when that run found the file as the earliest one had.
     """
-    uses: dict[int, dict[int, list[int]]] = {}
-    for run, number, use in connection.execute("SELECT DISTINCT run, path, use FROM uses"):
-        uses.setdefault(number, {}).setdefault(run, []).append(use)
     left = {
         (run, number): kind is not None
         for run, number, kind in connection.execute("SELECT run, path, type FROM results")
@@ -213,34 +213,56 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
         for run, number, file, problem in connection.execute("SELECT run, path, file, problem FROM snapshots")
     }
     nothing = (None, None)
-    found: dict[int, Before] = {}
+    found: list[Before] = []
     (overlapping,) = connection.execute(
         "SELECT count(*) FROM runs AS one JOIN runs AS other ON other.id > one.id AND other.started < one.finished"
     ).fetchone()
     begun = "(SELECT started FROM runs WHERE id = facts.run) + time / 1e9, run"
     rows = connection.execute(
         "SELECT facts.path, paths.path, run, time, type, mode, uid, gid, size, mtime_ns, device, inode, links, target"  # noqa: S608
-        f" FROM facts JOIN paths ON paths.id = facts.path ORDER BY {begun if overlapping else 'run'}"
+        f" FROM facts JOIN paths ON paths.id = facts.path ORDER BY facts.path, {begun if overlapping else 'run'}"
     )
-    for number, *known in rows:
-        copy = copies.get((known[1], number), nothing)
-        first = found.get(number)
-        if first is None:
-            ways = uses.get(number, {})
-            every = 0
-            for way in (way for run in ways.values() for way in run):
-                every |= way
-            has_moved = bool(moved) and is_below(known[0], moved)
-            treatment = most_needing(
-                classify(known[3], ways.get(run, ()), left=left.get((run, number)), moved=has_moved)
-                for run in ways or (known[1],)
-            )
-            found[number] = Before._make((*known, every, *copy, treatment))
-        elif copy is not nothing and first.snapshot is None and first.problem is None:
-            _, _, _, kind, _, _, _, size, mtime_ns, *_ = known
-            if (first.type, first.size, first.mtime_ns) == (kind, size, mtime_ns):
-                found[number] = first._replace(snapshot=copy[0], problem=copy[1])
-    return sorted(found.values())
+    uses = _Uses(connection)
+    for number, group in groupby(rows, itemgetter(0)):
+        (_, *known), *later = group
+        ways = uses.of(number)
+        every = 0
+        for way in (way for run in ways.values() for way in run):
+            every |= way
+        has_moved = bool(moved) and is_below(known[0], moved)
+        treatment = most_needing(
+            classify(known[3], ways.get(run, ()), left=left.get((run, number)), moved=has_moved)
+            for run in ways or (known[1],)
+        )
+        known[3] = known[3] and intern(known[3])  # one string for all, and not one for each of a million paths
+        first = Before._make((*known, every, *copies.get((known[1], number), nothing), treatment))
+        for _, _, run, _, kind, _, _, _, size, mtime_ns, *_ in later:
+            copy = copies.get((run, number), nothing)
+            kept = first.snapshot is not None or first.problem is not None
+            if not kept and (first.type, first.size, first.mtime_ns) == (kind, size, mtime_ns):
+                first = first._replace(snapshot=copy[0], problem=copy[1])
+        found.append(first)
+    found.sort()
+    return found
+
+
+class _Uses:
+    """The uses of one path after the other, in the order of their numbers: all of them at once would take too much."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        rows = connection.execute("SELECT DISTINCT path, run, use FROM uses ORDER BY path")
+        self._groups = groupby(rows, itemgetter(0))
+        self._next = next(self._groups, None)
+
+    def of(self, number: int) -> dict[int, list[int]]:
+        """Give the uses of a path by run; the numbers asked for must come in order."""
+        while self._next is not None and self._next[0] < number:
+            self._next = next(self._groups, None)
+        ways: dict[int, list[int]] = {}
+        if self._next is not None and self._next[0] == number:
+            for _, run, use in self._next[1]:
+                ways.setdefault(run, []).append(use)
+        return ways
 
 
 def is_below(path: bytes, places: Container[bytes]) -> bool:

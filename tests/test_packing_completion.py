@@ -52,6 +52,15 @@ def test_a_distribution_is_completed_from_its_record(tmp_path: Path) -> None:
     ]
 
 
+def test_the_source_of_a_compiled_module(tmp_path: Path) -> None:
+    """Beside each compiled module its source goes in, where there is one."""
+    for name in ("a.py", "__pycache__/a.cpython-311.pyc", "__pycache__/gone.cpython-311.pyc"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1234")
+    (addition,) = complete([bytes(path) for path in (tmp_path / "__pycache__").iterdir()], ())
+    assert (addition.rule, addition.paths, addition.size) == ("python", (bytes(tmp_path / "a.py"),), 4)
+
+
 def test_plugins_beside_one_that_was_loaded(tmp_path: Path) -> None:
     """A folder of plugins is completed when one of them was loaded; a folder of libraries is not."""
     for name in ("plugins/a.so", "plugins/b.so", "lib/a.so", "lib/b.so"):

@@ -34,7 +34,7 @@ class Python:
         for path in paths:
             match = SITE.match(path)
             if match:
-                sites.setdefault(match[1], {}).setdefault(_find_source(path), []).append(path)
+                sites.setdefault(match[1], {}).setdefault(find_source(path), []).append(path)
         owners: dict[bytes, Installed] = {}
         names: set[str] = set()
         for site, wanted in sorted(sites.items()):
@@ -94,7 +94,7 @@ def _resolve(site: bytes, name: bytes) -> bytes:
     return os.path.normpath(os.path.join(site, name))
 
 
-def _find_source(path: bytes) -> bytes:
+def find_source(path: bytes) -> bytes:
     """Give the source of a compiled module, which RECORD lists in its place; another path stays as it is."""
     match = _COMPILED.match(path)
     return match[1] + match[2] + b".py" if match else path

@@ -10,7 +10,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.packages.python import SITE, list_distributions, read_record, split_name
+from rtrace.packages.python import SITE, find_source, list_distributions, read_record, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -56,7 +56,8 @@ def complete(used: Collection[bytes], known: Collection[bytes]) -> list[Addition
 
     Sorted by rule and name. What is no longer there, or cannot be read, is left out.
     """
-    additions = [*_complete_python(used, known), *_complete_plugins(used, known), *_complete_shared(used, known)]
+    rules = (_complete_sources, _complete_python, _complete_plugins, _complete_shared)
+    additions = [addition for rule in rules for addition in rule(used, known)]
     return sorted(addition for addition in additions if addition.paths)
 
 
@@ -76,6 +77,17 @@ def _complete_python(used: Iterable[bytes], known: Collection[bytes]) -> Iterato
             if any(path[len(site) + 1 :].split(b"/", 1)[0] in names for path, _ in record if path.startswith(site)):
                 files = [(path, size) for path, size in record if path not in known and not path.endswith(b".pyc")]
                 yield Addition("python", " ".join(split_name(folder)), *_weigh(files))
+
+
+def _complete_sources(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:
+    """Add the source of each compiled Python module: a traceback shows it, and another Python compiles it anew."""
+    sources = {find_source(path) for path in used if path.endswith(b".pyc")}
+    files = [
+        (source, os.lstat(source).st_size)
+        for source in sources
+        if source.endswith(b".py") and source not in known and os.path.isfile(source)
+    ]
+    yield Addition("python", "sources of compiled modules", *_weigh(files))
 
 
 def _complete_plugins(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:

@@ -6,7 +6,6 @@ every row that names one follows, parents included; times stay as they are, coun
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import sqlite3
@@ -14,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rtrace.capture.results import hash_file
 from rtrace.capture.snapshots import take_snapshot
 from rtrace.errors import TraceError, UsageError
 from rtrace.trace.directory import TraceDirectory, close
@@ -173,26 +173,17 @@ def highest(connection: sqlite3.Connection, table: str) -> int:
 
 def copy_files(source: Path, target: Path, prefix: str) -> None:
     """Copy the files of a folder under longer names; what has the same content as one copied before is a link to it."""
-    kept: dict[tuple[int, str], Path] = {}
+    kept: dict[tuple[int, str | None], Path] = {}
     for path in target.iterdir():
-        kept[path.stat().st_size, hash_content(path)] = path
+        kept[path.stat().st_size, hash_file(os.fsencode(path))] = path
     for path in sorted(source.iterdir()):
         copy = target / f"{prefix}{path.name}"
-        content = (path.stat().st_size, hash_content(path))
+        content = (path.stat().st_size, hash_file(os.fsencode(path)))
         if content in kept:
             copy.hardlink_to(kept[content])
         else:
             take_snapshot(os.fsencode(path), copy, path.stat().st_size)
             kept[content] = copy
-
-
-def hash_content(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(1 << 20):
-            digest.update(data)
-    return digest.hexdigest()
 
 
 def note_differences(connection: sqlite3.Connection) -> None:

@@ -140,9 +140,12 @@ def trace_into(
     try:
         watch = Watch(begin, on_waiting, on_loss, request.detach_daemons, request.keep, request.snapshot_limit)
         traced = trace_command(command, architectures, directory, place.connection, streams, watch)
-    except BaseException:
+    except BaseException as error:
         if not begun:
             place.restore()
+        if isinstance(error, sqlite3.Error):
+            sentence = f"{directory.database} cannot be written ({error}); free some space and trace again"
+            raise TraceError(sentence) from None
         raise
     manifest = write_manifest(place.connection, directory)
     run = place.earlier_runs + 1

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 
@@ -110,7 +111,8 @@ class Follower:
                 with self.lock:
                     taken = journal.take()
                     left = self.tree.name_programs() if self.stops.main_status is not None and not told else ()
-                journal.write(taken)  # without the lock: the program goes on meanwhile
+                with contextlib.suppress(sqlite3.Error):  # tried again in a second, and told at the end
+                    journal.write(taken)  # without the lock: the program goes on meanwhile
                 if left:
                     told = True
                     self.on_waiting(left)

@@ -45,12 +45,20 @@ class Journal:
         return taken
 
     def write(self, taken: dict[str, list[Row]]) -> None:
-        """Commit rows that were handed over, in one transaction."""
-        if taken:
+        """Commit rows that were handed over, in one transaction; take them back and raise where that fails."""
+        if not taken:
+            return
+        try:
             self.connection.execute("BEGIN")
             for name, rows in taken.items():
                 self.connection.executemany(INSERTS[name], rows)
             self.connection.execute("COMMIT")
+        except sqlite3.Error:  # the disk is full, as a rule
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            for name, rows in taken.items():
+                self.pending[name][:0] = rows
+            raise
 
     def flush(self) -> None:
         """Commit every row collected so far."""

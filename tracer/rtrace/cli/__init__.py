@@ -17,6 +17,7 @@ COMMANDS = {
     "info": "Tell what a bundle holds: runs, machine, packages, inputs, outputs.",
     "list": "List the files of a bundle.",
     "check": "Read all of a bundle and compare every digest.",
+    "audit": "Look for passwords, keys and tokens in a bundle.",
     "unpack": "Make a target from a bundle: a chroot tree, a Docker image.",
     "run": "Replay the runs of a target, or of a bundle in a throw-away target.",
     "verify": "Replay a bundle in isolation and compare every output with the original.",
@@ -28,6 +29,7 @@ Exit status:
   that of the program for `trace` and `run` (128+N when signal N ended it)
   0 or 1 for `verify`: all outputs are the same, or not
   0 or 1 for `check`: the bundle is whole, or not
+  0 or 1 for `audit`: nothing that looks like a secret was found, or something
   2    wrong usage
   125  rtrace itself failed; the reason is on standard error
   126  the command to trace is not executable

@@ -1,0 +1,87 @@
+"""Searching a finished bundle for secrets: its manifest, its trace database, and the files that no package owns."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from rtrace.bundle.reader import Bundle, open_bundle
+from rtrace.errors import BundleError
+from rtrace.printable import printable
+from rtrace.progress import SILENT, Progress
+from rtrace.secrets.scan import LIMIT, Finding, scan_arguments, scan_environment, scan_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TABLES = {"environments", "executions", "paths"}
+
+
+def audit_bundle(path: Path, progress: Progress = SILENT) -> tuple[Finding, ...]:
+    """Give what looks like a secret, each thing once, in the order of the bundle. Raises BundleError."""
+    with open_bundle(path) as bundle:
+        found = [*_audit_manifest(bundle), *_audit_trace(bundle), *_audit_files(bundle, progress)]
+    return tuple(dict.fromkeys(found))
+
+
+def _audit_manifest(bundle: Bundle) -> Iterator[Finding]:
+    for run in bundle.manifest.runs:
+        owner = f"manifest: {run.id}"
+        yield from scan_arguments(run.argv, owner)
+        yield from scan_environment(run.environ, owner)
+
+
+def _audit_trace(bundle: Bundle) -> Iterator[Finding]:
+    """Look at every execution: the manifest may have been edited after it, and children get what it does not have."""
+    with TemporaryDirectory(prefix="rtrace-audit-") as folder:
+        database = Path(folder) / "trace.sqlite3"
+        bundle.extract_trace(database)
+        try:
+            with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+                yield from _audit_executions(connection)
+        except sqlite3.Error as error:
+            raise BundleError(f"the trace in {bundle.path} cannot be searched ({error}); pack it again") from None
+
+
+def _audit_executions(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Look at arguments and environments. A hostile database has views for tables, which may never come to an end."""
+    connection.execute("PRAGMA trusted_schema = OFF")
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables >= _TABLES:
+        raise sqlite3.DatabaseError(f"it has no table {min(_TABLES - tables)}")
+    rows = connection.execute(
+        "SELECT CAST(coalesce(paths.path, x'') AS BLOB), CAST(argv AS BLOB) FROM executions"
+        " LEFT JOIN paths ON paths.id = executions.path WHERE argv NOT NULL ORDER BY executions.id"
+    )
+    for path, argv in rows:
+        yield from scan_arguments(_split_items(argv), f"trace: {printable(path)}")
+    for (content,) in connection.execute(
+        "SELECT CAST(content AS BLOB) FROM environments WHERE content NOT NULL ORDER BY id"
+    ):
+        items = (item.partition(b"=") for item in _split_items(content))
+        yield from scan_environment(((name, value if equals else None) for name, equals, value in items), "trace")
+
+
+def _split_items(blob: bytes) -> list[bytes]:
+    """Take apart a list of which every item is followed by a NUL."""
+    return blob.removesuffix(b"\0").split(b"\0") if blob else []
+
+
+def _audit_files(bundle: Bundle, progress: Progress) -> Iterator[Finding]:
+    """Look at the files that no package owns; those of a package are everybody's."""
+    progress.start("Searching", sum(entry.package is None for entry in bundle.entries))
+    for entry, parts in bundle.stream_data():
+        if entry.package is not None:
+            continue
+        content = bytearray()
+        for part in parts:
+            content += part[: LIMIT - len(content)]
+            if len(content) == LIMIT:
+                break
+        if content:
+            yield from scan_file(entry.path, bytes(content))
+        progress.advance(1)
+    progress.finish()

@@ -26,8 +26,10 @@ FORMAT_HALF = (
     "rtrace.bundle",
     "rtrace.errors",
     "rtrace.manifest",
+    "rtrace.opening",
     "rtrace.printable",
     "rtrace.progress",
+    "rtrace.reprozip",
     "rtrace.unpacker",
 )
 CAPTURE_HALF = ("rtrace.capture", "rtrace.cli", "rtrace.host", "rtrace.packing", "rtrace.trace", "rtrace.tracing")

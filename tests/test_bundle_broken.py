@@ -103,22 +103,6 @@ def test_another_tar_is_not_a_bundle(tmp_path: Path) -> None:
         open_bundle(path)
 
 
-@pytest.mark.parametrize("compression", ["", "gz"])
-@pytest.mark.parametrize("version", [1, 2])
-def test_bundles_of_reprozip_are_told_apart(version: int, compression: str, tmp_path: Path) -> None:
-    """A bundle of ReproZip, plain or compressed, is called that."""
-    path = tmp_path / "x.rpz"
-    text = b"REPROZIP VERSION %d\n" % version
-    mode = "w:gz" if compression else "w"
-    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
-        for name, content in (("DATA.tar.gz", b"d" * 3000), ("METADATA/version", text)):
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    with pytest.raises(BundleError, match="is a bundle of ReproZip"):
-        open_bundle(path)
-
-
 def test_newer_bundle_asks_for_an_update(tmp_path: Path) -> None:
     """A bundle of a later format is refused by its version, before anything else of it is looked at."""
     path = tmp_path / "new.rpz"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from rtrace.bundle.entry import FileType, Result
-from rtrace.bundle.reader import open_bundle
 from rtrace.collecting import Collected, collecting
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
 from rtrace.manifest.model import NamedFile, Output, Run
+from rtrace.opening import open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.unpacker import Outcome, Snapshot, Streams, Target, Unpacker
@@ -26,6 +26,7 @@ PERMISSIONS = 0o777
 PROVIDED = (b"/dev", b"/proc", b"/sys")
 """What a replay provides afresh and lets go of afterwards: nothing there can be compared."""
 
+NO_DIGEST = "the bundle does not hold the original's digest"
 STREAMS = {"stdout": "standard output", "stderr": "standard error"}
 WORDS = {
     FileType.REGULAR: "a file",
@@ -125,7 +126,7 @@ def compare_streams(run: Run, found: Mapping[str, Collected]) -> Iterator[Line]:
 def compare_stream(run: Run, stream: Literal["stdout", "stderr"], expected: Output, found: Collected) -> Line:
     """Compare one stream."""
     if expected.sha256 is None:
-        return Line("unknown", run.id, None, "the bundle does not hold the original's digest", stream)
+        return Line("unknown", run.id, None, NO_DIGEST, stream)
     if expected.sha256 == found.sha256:
         return Line("same", run.id, None, "", stream)
     if expected.size != found.size:
@@ -146,11 +147,13 @@ def compare_result(expected: Result, found: Result | None) -> Line:
         return Line("extra", expected.run, expected.path, "it is still there, and the original run removed it")
     if there is None:
         return Line("missing", expected.run, expected.path)
+    if expected.vague:
+        return Line("unknown", expected.run, expected.path, NO_DIGEST)
     differences = "; ".join(list_differences(expected, there))
     if differences:
         return Line("different", expected.run, expected.path, differences)
     if expected.type is FileType.REGULAR and expected.sha256 is None:
-        return Line("unknown", expected.run, expected.path, "the bundle does not hold the original's digest")
+        return Line("unknown", expected.run, expected.path, NO_DIGEST)
     return Line("same", expected.run, expected.path)
 
 
@@ -192,6 +195,8 @@ def verify_bundle(
     with open_bundle(bundle) as opened:
         runs, results, entries = opened.manifest.runs, opened.results, opened.entries
         patterns = find_patterns(opened.manifest.outputs)
+        keeps_digests = opened.keeps_digests
+        named = {output.path for output in opened.manifest.outputs}
     every_path = frozenset(result.path for result in results)
     lines: list[Line] = []
     made = unpacker.unpack(bundle, workspace / "target", progress=progress).target
@@ -204,8 +209,13 @@ def verify_bundle(
                 expected = [result for result in results if result.run == run.id]
                 is_last = number == len(runs) - 1
                 snapshot = target.inspect(every_path if is_last else (result.path for result in expected), entries)
+                unnamed = {result.path for result in expected if result.vague and result.path not in named}
                 status, *files = compare(run, outcome, expected, snapshot)
+                files = [line for line in files if line.verdict != "missing" or line.path not in unnamed]
                 lines += (status, *compare_streams(run, collection.found), *files)
+                if not keeps_digests:
+                    lines += (Line("unknown", run.id, None, NO_DIGEST, "stdout"),)
+                    lines += (Line("unknown", run.id, None, NO_DIGEST, "stderr"),)
                 if is_last:
                     lines += (Line("extra", run.id, path) for path in snapshot.extra if not is_provided(path))
         renamed = pair_renamed(lines, patterns)

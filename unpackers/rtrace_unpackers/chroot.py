@@ -17,9 +17,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry
-from rtrace.bundle.reader import open_bundle
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Manifest, Run
+from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
 from rtrace.unpacker import OWN_STREAMS, Outcome, Snapshot, Streams, Unpacked
 from rtrace_unpackers import directories

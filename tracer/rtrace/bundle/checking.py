@@ -11,11 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rtrace.bundle import members
-from rtrace.bundle.reader import open_bundle
+from rtrace.bundle.reader import Bundle
 from rtrace.errors import BundleError, DamagedBundleError
+from rtrace.opening import open_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_UNPROVEN = (
+    "ReproZip keeps no digests, so that only the checksums of its compression could be compared; "
+    "to know that nobody changed it, compare its SHA-256, which is its identity here, with the author's"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +31,15 @@ class Checked:
 
     ``identity`` is the manifest's SHA-256, None when not even that can be read. ``problem`` is a sentence, None for a
     bundle that is whole. ``first`` and ``last`` are the first range of bytes that is not what was packed, as narrow as
-    it can be told; None where the damage has no place, as in a bundle that is cut off.
+    it can be told; None where the damage has no place, as in a bundle that is cut off. ``note`` is a sentence on what
+    could not be checked.
     """
 
     identity: str | None
     problem: str | None = None
     first: int | None = None
     last: int | None = None
+    note: str | None = None
 
 
 def check_bundle(path: Path) -> Checked:
@@ -44,10 +53,13 @@ def check_bundle(path: Path) -> Checked:
             try:
                 bundle.check()
             except DamagedBundleError as error:
-                data = bundle.find_member(members.DATA)
-                found = bundle.find_bad_frame() if error.first == data.offset else None
+                found = None
+                if isinstance(bundle, Bundle) and error.first == bundle.find_member(members.DATA).offset:
+                    found = bundle.find_bad_frame()
                 first, last = found or (error.first, error.last)
                 return Checked(identity, str(error), first, last)
+            if not bundle.keeps_digests:
+                return Checked(identity, note=_UNPROVEN)
     except DamagedBundleError as error:
         return Checked(identity, str(error), error.first, error.last)
     except BundleError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -13,9 +12,6 @@ from rtrace.errors import BundleError, DamagedBundleError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_GZIP = b"\x1f\x8b"
-_REPROZIP = b"REPROZIP VERSION "
-_REPROZIP_NAMES = (b"METADATA/", b"DATA.tar.gz", b"DATA/")
 _LOOKED_AT = 64 << 10
 _LIMITS = {
     members.VERSION: len(members.VERSION_TEXT),
@@ -75,7 +71,7 @@ def _read_at(file: BinaryIO, position: int, length: int) -> bytes:
 
 
 def _check_version(path: Path, file: BinaryIO) -> None:
-    """Read the version, which comes first; tell apart what is no bundle, a newer one, and somebody else's."""
+    """Read the version, which comes first; tell apart what is no bundle and what is a newer one."""
     file.seek(0)
     start = file.read(_LOOKED_AT)
     if not start:
@@ -90,8 +86,6 @@ def _check_version(path: Path, file: BinaryIO) -> None:
             return
     if len(start) < tar.BLOCK + len(members.VERSION_TEXT) and expected.startswith(start[: tar.BLOCK]):
         raise _cut_off(path)
-    if _is_reprozip(start, file):
-        raise BundleError(f"{path} is a bundle of ReproZip, which this rtrace does not read yet")
     raise BundleError(f"{path} is not a bundle; `rtrace pack` makes one")
 
 
@@ -115,33 +109,3 @@ def _member_size(path: Path, file: BinaryIO, position: int, name: str) -> int:
 
 def _cut_off(path: Path) -> BundleError:
     return BundleError(f"{path} is cut off: it ends before the bundle does; fetch or pack it again")
-
-
-def _is_reprozip(start: bytes, file: BinaryIO) -> bool:
-    """Recognise ReproZip's bundles by what they begin with: its version text, or members of its names."""
-    if start.startswith(_GZIP):
-        try:
-            start = zlib.decompressobj(wbits=31).decompress(start, _LOOKED_AT)
-        except zlib.error:
-            return False
-    if _REPROZIP in start:
-        return True
-    if start[257:262] != b"ustar" or not start.startswith(_REPROZIP_NAMES):
-        return False
-    return _holds(file, _REPROZIP)
-
-
-def _holds(file: BinaryIO, text: bytes) -> bool:
-    """Walk the members of a plain tar, looking for one that begins with a text."""
-    position = 0
-    for _ in range(16):
-        file.seek(position)
-        block = file.read(2 * tar.BLOCK)
-        if block[tar.BLOCK :].startswith(text):
-            return True
-        digits = block[124:135].strip(b" \0")
-        if not digits or digits.strip(b"01234567"):
-            return False
-        size = int(digits, 8)
-        position += tar.BLOCK + size + len(tar.padding(size))
-    return False

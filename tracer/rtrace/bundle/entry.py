@@ -49,7 +49,8 @@ class Result:
     """The state in which a run left a path that it created, changed or removed.
 
     ``type`` is None when the path does not exist after the run. ``sha256`` is None for everything but regular files,
-    and for a regular file whose content could no longer be read when the bundle was made.
+    and for a regular file whose content could no longer be read when the bundle was made. ``vague``: all that is known
+    is that the run wrote there; only other programs' bundles have such results.
     """
 
     run: str
@@ -59,3 +60,4 @@ class Result:
     size: int = 0
     sha256: str | None = None
     target: bytes | None = None
+    vague: bool = False

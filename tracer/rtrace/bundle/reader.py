@@ -44,6 +44,9 @@ def open_bundle(path: Path) -> Bundle:
 class Bundle:
     """An open bundle. ``entries``, ``results`` and the data are read and checked when they are asked for."""
 
+    keeps_digests = True
+    extensions: tuple[str, ...] = ()
+
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
         self._file = file
@@ -70,6 +73,11 @@ class Bundle:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    @property
+    def maker(self) -> str:
+        """Who wrote the bundle."""
+        return f"rtrace {self.manifest.rtrace}"
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:

@@ -35,6 +35,7 @@ def command(bundle: Path, *, as_json: bool, identity: str | None) -> None:
             "problem": problem,
             "first": checked.first,
             "last": checked.last,
+            **({} if checked.note is None else {"note": checked.note}),
         }
         click.echo(json.dumps(answer, indent=2))
     elif problem is not None:
@@ -42,4 +43,6 @@ def command(bundle: Path, *, as_json: bool, identity: str | None) -> None:
         click.echo(f"{problem}{where}")
     else:
         click.echo(f"{bundle} is whole; its identity is {PREFIX}{checked.identity}")
+        if checked.note is not None:
+            click.echo(checked.note)
     sys.exit(0 if problem is None else 1)

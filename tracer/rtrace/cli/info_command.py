@@ -13,9 +13,9 @@ from typing import Any
 import click
 
 from rtrace.bundle.entry import FileType
-from rtrace.bundle.reader import Bundle, open_bundle
 from rtrace.cli.options import JSON
 from rtrace.manifest.model import NamedFile, Run
+from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import format_size, printable
 
 
@@ -32,15 +32,17 @@ def command(bundle: Path, *, as_json: bool) -> None:
                 click.echo(line)
 
 
-def describe(bundle: Bundle) -> Iterable[str]:
+def describe(bundle: OpenBundle) -> Iterable[str]:
     """Write what a bundle holds, for a person."""
     manifest = bundle.manifest
     files = [entry for entry in bundle.entries if entry.type is FileType.REGULAR]
     size = format_size(sum(entry.size for entry in files if not entry.placeholder))
     packed = format_size(bundle.path.stat().st_size)
-    yield f"{printable(os.fsencode(bundle.path))}: {packed}, made by rtrace {manifest.rtrace}"
+    yield f"{printable(os.fsencode(bundle.path))}: {packed}, made by {bundle.maker}"
     yield f"identity    sha256:{bundle.identity}"
     yield f"files       {len(files)}, {size} unpacked"
+    if bundle.extensions:
+        yield f"extensions  {', '.join(bundle.extensions)}"
     for run in manifest.runs:
         yield from describe_run(run)
     yield from describe_names("inputs", manifest.inputs)
@@ -50,15 +52,18 @@ def describe(bundle: Bundle) -> Iterable[str]:
         for package in manifest.packages:
             left_out = "" if package.pack else "  (not packed)"
             what = f"{package.files} files, {format_size(package.size)}"
-            yield f"  {package.name} {package.version} {package.architecture} ({package.manager}): {what}{left_out}"
+            name = " ".join(filter(None, (package.name, package.version, package.architecture)))
+            yield f"  {name} ({package.manager}): {what}{left_out}"
     for notice in manifest.notices:
         yield f"not captured: {notice.what}; {notice.advice}"
 
 
 def describe_run(run: Run) -> Iterable[str]:
     """Write what a run was, for a person."""
-    started = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(run.started))
-    took = "" if run.finished is None else f", took {run.finished - run.started:.2f} s"
+    started, took = "not known", ""
+    if run.started is not None:
+        started = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(run.started))
+        took = "" if run.finished is None else f", took {run.finished - run.started:.2f} s"
     how = "end not seen" if run.exit_status is None else f"exit status {run.exit_status}"
     yield f"{run.id:11} {shlex.join(printable(argument) for argument in run.argv)}"
     yield f"  in        {printable(run.workingdir)}"
@@ -75,12 +80,14 @@ def describe_names(title: str, files: tuple[NamedFile, ...]) -> Iterable[str]:
         yield f"  {file.name}: {printable(file.path)} ({', '.join(file.runs)}){changing}"
 
 
-def to_json(bundle: Bundle) -> dict[str, Any]:
+def to_json(bundle: OpenBundle) -> dict[str, Any]:
     """Return the same as values for JSON; bytes that are not UTF-8 are written with backslashes, as people see them."""
     manifest = bundle.manifest
     return {
         "identity": bundle.identity,
         "rtrace": manifest.rtrace,
+        "maker": bundle.maker,
+        "extensions": list(bundle.extensions),
         "files": sum(entry.type is FileType.REGULAR for entry in bundle.entries),
         "size": sum(entry.size for entry in bundle.entries if not entry.placeholder),
         "runs": [run_to_json(run) for run in manifest.runs],

@@ -8,8 +8,8 @@ import click
 
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index import dump_entry
-from rtrace.bundle.reader import open_bundle
 from rtrace.cli.options import JSON
+from rtrace.opening import open_bundle
 from rtrace.printable import printable
 
 

@@ -168,7 +168,7 @@ def _run(node: Node) -> Run:
         architecture=fields.take("architecture", string),
         system=fields.take("system", _pair),
         distribution=fields.take("distribution", _pair),
-        started=fields.take("started", number),
+        started=fields.take_or("started", number, None),
         finished=fields.take_or("finished", number, None),
         exit_code=fields.take_or("exit_code", integer, None),
         signal=fields.take_or("signal", count, None),

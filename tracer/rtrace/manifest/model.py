@@ -38,7 +38,8 @@ class Run:
 
     ``binary`` is the absolute path that was executed (a script's own path, not its interpreter's). ``environ`` keeps
     the order of the original; an item without ``=`` has None for its value. ``umask`` and the ids are as numbers.
-    ``exit_code`` and ``signal`` are both None when the end of the run was not seen. Times are seconds since the Epoch.
+    ``exit_code`` and ``signal`` are both None when the end of the run was not seen. Times are seconds since the Epoch,
+    None where they are not known.
     ``stdin``, ``stdout`` and ``stderr`` are None where there is nothing to replay or to compare.
     ``system`` is sysname and release of uname(2); ``distribution`` is name and version of os-release(5).
     """
@@ -56,7 +57,7 @@ class Run:
     architecture: str
     system: tuple[str, str]
     distribution: tuple[str, str]
-    started: float
+    started: float | None
     finished: float | None
     exit_code: int | None
     signal: int | None

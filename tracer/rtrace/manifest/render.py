@@ -89,10 +89,12 @@ def _run(run: Run) -> str:
         *_sequence("argv", [byte_string(item) for item in run.argv]),
         f"    binary: {byte_string(run.binary)}",
         f"    workingdir: {byte_string(run.workingdir)}",
-        f"    started: {run.started!r}  # {_time(run.started)}",
     ]
+    if run.started is not None:
+        lines.append(f"    started: {run.started!r}  # {_time(run.started)}")
     if run.finished is not None:
-        lines.append(f"    finished: {run.finished!r}  # after {max(0.0, run.finished - run.started):.2f} seconds")
+        took = "" if run.started is None else f"  # after {max(0.0, run.finished - run.started):.2f} seconds"
+        lines.append(f"    finished: {run.finished!r}{took}")
     if run.exit_code is not None:
         lines.append(f"    exit_code: {run.exit_code}")
     if run.signal is not None:

@@ -110,6 +110,8 @@ def name_files(
 
     def with_pattern(file: NamedFile) -> NamedFile:
         run, pids = changing[file.runs[-1]]
+        if run.started is None:
+            return file
         return replace(file, pattern=find_pattern(file.path, run.started, run.finished or run.started + DAY, pids))
 
     return with_runs(inputs, _READ), tuple(map(with_pattern, with_runs(outputs, _CONTENT_CHANGED)))

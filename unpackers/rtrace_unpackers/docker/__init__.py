@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry
-from rtrace.bundle.reader import open_bundle
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
+from rtrace.opening import open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.unpacker import Unpacked

@@ -1,0 +1,201 @@
+"""Where bytes come from: a range of a file, or what comes out of a decompressor, never more at once than was asked for.
+
+The decompressors of the standard library's own file objects trust what they read: an xz stream may ask for gigabytes
+of memory. Here the memory has a limit, whatever the stream says.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from rtrace.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CHUNK = 256 << 10
+_XZ_MEMORY = 128 << 20
+"""Twice what `xz -9` needs."""
+_PADDING_LIMIT = 1 << 20
+
+
+class Source(Protocol):
+    """Bytes from front to back."""
+
+    def read(self, size: int) -> bytes:
+        """Give at most ``size`` bytes, at least one; none at the end. Raises BundleError."""
+
+    def skip(self, size: int) -> None:
+        """Leave out so many bytes. Raises BundleError when there are fewer."""
+
+
+class FileSource:
+    """A range of a file; other readers of the same file do not disturb it."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file = file
+        self._position = start
+        self._end = start + size
+
+    def read(self, size: int) -> bytes:
+        """Give what is in the file next."""
+        size = min(size, self._end - self._position)
+        if size <= 0:
+            return b""
+        self._file.seek(self._position)
+        content = self._file.read(size)
+        if not content:
+            raise BundleError("it is cut off")
+        self._position += len(content)
+        return content
+
+    def skip(self, size: int) -> None:
+        """Go on behind so many bytes."""
+        if size > self._end - self._position:
+            raise BundleError("it is cut off")
+        self._position += size
+
+
+class _Decoder(Protocol):
+    """What bz2 and lzma call a decompressor."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class _Gzip:
+    """zlib's decompressor with the manners of the other two; it checks the checksum and the length of what it gave."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(wbits=31)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+
+
+_KINDS: dict[bytes, Callable[[], _Decoder]] = {
+    b"\x1f\x8b": _Gzip,
+    b"BZh": bz2.BZ2Decompressor,
+    b"\xfd7zXZ\0": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY),
+}
+MAGIC_LENGTH = max(map(len, _KINDS))
+
+
+class Decompressed:
+    """What a source holds when it is decompressed; itself, when it begins as no compressed stream does."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._waiting = take(source, MAGIC_LENGTH, whole=False)
+        self._kind = next((kind for magic, kind in _KINDS.items() if self._waiting.startswith(magic)), None)
+        self._decoder = self._kind() if self._kind else None
+
+    @property
+    def is_compressed(self) -> bool:
+        """Tell whether it is not the source itself."""
+        return self._kind is not None
+
+    def read(self, size: int) -> bytes:
+        """Give what comes next."""
+        if self._decoder is None:
+            if not self._waiting:
+                return b"" if self._kind else self._source.read(size)
+            part, self._waiting = self._waiting[:size], self._waiting[size:]
+            return part
+        try:
+            return self._decode(size)
+        except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
+            raise BundleError(f"it cannot be decompressed ({error})") from None
+
+    def skip(self, size: int) -> None:
+        """Take so many bytes and forget them."""
+        while size:
+            part = self.read(min(size, CHUNK))
+            if not part:
+                raise BundleError("it is cut off")
+            size -= len(part)
+
+    def _decode(self, size: int) -> bytes:
+        while self._decoder is not None:
+            data, self._waiting = self._waiting, b""
+            if not data and self._decoder.needs_input:
+                data = self._source.read(CHUNK)
+            part = self._decoder.decompress(data, size)
+            if self._decoder.eof:
+                self._begin_next()
+            elif not part and not data and self._decoder.needs_input:
+                raise BundleError("it is cut off")
+            if part:
+                return part
+        return b""
+
+    def _begin_next(self) -> None:
+        """Look at what follows a stream: nothing but zeros, or another stream."""
+        rest = self._decoder.unused_data if self._decoder else b""
+        self._decoder = None
+        while not (rest := rest.lstrip(b"\0")):
+            rest = self._source.read(CHUNK)
+            if not rest:
+                return
+        magic = next(magic for magic, kind in _KINDS.items() if kind is self._kind)
+        rest += take(self._source, max(0, len(magic) - len(rest)), whole=False)
+        if not rest.startswith(magic) or self._kind is None:
+            raise BundleError("something else follows what is compressed")
+        self._decoder = self._kind()
+        self._waiting = rest
+
+
+def take(source: Source, size: int, *, whole: bool = True) -> bytes:
+    """Give exactly so many bytes; fewer only at the end, and then not if they have to be ``whole``."""
+    parts = []
+    while size > 0:
+        part = source.read(size)
+        if not part:
+            if whole:
+                raise BundleError("it is cut off")
+            break
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def chunks(source: Source, size: int) -> Iterator[bytes]:
+    """Give so many bytes, a chunk at a time."""
+    while size:
+        part = source.read(min(size, CHUNK))
+        if not part:
+            raise BundleError("it is cut off")
+        size -= len(part)
+        yield part
+
+
+def expect_end(source: Source) -> None:
+    """Read to the end, so that checksums there are compared; refuse anything but a padding of zeros."""
+    length = 0
+    while part := source.read(CHUNK):
+        length += len(part)
+        if part.strip(b"\0") or length > _PADDING_LIMIT:
+            raise BundleError("something follows after its end")

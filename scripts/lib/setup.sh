@@ -4,6 +4,7 @@
 # Source it after `set -euo pipefail`. It sets CHECKOUT and VENV, and has one function a need:
 #   need_packages PACKAGE...   Debian packages, installed when missing
 #   need_venv EXTRA            .venv in the checkout, with rtrace (editable) and an extra of pyproject.toml
+#   need_tools NAME PACKAGE... Python packages, in a virtual environment of their own: .bench/NAME
 #   need_docker                a Docker engine that answers; one that was started here is stopped in the end
 #   at_exit COMMAND...         run a command when the script ends, last one first
 
@@ -78,6 +79,17 @@ need_venv() {
     quietly "$VENV/bin/python" -m pip install --disable-pip-version-check --editable "$CHECKOUT${extra:+[$extra]}" \
         </dev/null || fail "could not install rtrace into $VENV: see above."
     touch "$stamp"
+}
+
+# A virtual environment in .bench, made once: need_tools NAME PACKAGE...
+need_tools() {
+    local name=$1 folder=$CHECKOUT/.bench/$1
+    shift
+    [ -e "$folder/.whole" ] && return
+    say "Installing $* into .bench/$name ..."
+    quietly "${PYTHON:-python3}" -m venv --clear "$folder" || fail "could not make $folder: see above."
+    quietly "$folder/bin/python" -m pip install --disable-pip-version-check "$@" </dev/null || return 1
+    touch "$folder/.whole"
 }
 
 docker_answers() { docker info >/dev/null 2>&1; }

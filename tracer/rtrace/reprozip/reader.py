@@ -1,7 +1,7 @@
 """A bundle of ReproZip, open: the same questions and answers as `rtrace.bundle.reader.Bundle` has.
 
 ReproZip keeps no list of its files beside them, so they are listed by decompressing all data once; digests are computed
-on the way, and the second time, when files are unpacked, each must be the same. Memory holds no more than a chunk of it.
+on the way, and the second time, when files are unpacked, each must be the same. In memory is no more than a chunk.
 """
 
 from __future__ import annotations

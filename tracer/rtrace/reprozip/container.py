@@ -72,17 +72,13 @@ def is_reprozip(file: BinaryIO) -> bool:
         file.seek(0)
         if file.read(len(_ZIP)) == _ZIP:
             return any(part.name == VERSION for part in ZipContainer(file).parts())
-        source = _outer(file)
-        is_compressed = isinstance(source, Decompressed)
-        reader = TarReader(source)
-        for member in islice(reader, 1 if is_compressed else _LOOKED_AT):
+        reader = TarReader(_outer(file))
+        for member in islice(reader, _LOOKED_AT):
             name = member.name.removeprefix(b"./")
             if name == VERSION:
                 return take(reader, len(VERSION_PREFIX), whole=False) == VERSION_PREFIX
-            if name == DATA or name.startswith((DATA_FOLDER, EXTENSIONS)):
+            if name == DATA or name.startswith((_METADATA, DATA_FOLDER, EXTENSIONS)):
                 return True
-            if is_compressed:
-                return name.startswith(_METADATA)
     except BundleError:
         pass
     return False

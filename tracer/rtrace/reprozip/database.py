@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import IntFlag
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 STEPS_LIMIT = 20_000
 _STEP = 100_000
 """Instructions of SQLite's machine between two looks; both together allow for traces of some million rows."""
+USES_LIMIT = 256 << 20
+"""Bytes that all paths may take, with some room for what is known of each."""
+_USE_ROOM = 128
+_VALUE_LIMIT = 64 << 20
 _TABLES = ("processes", "opened_files", "executed_files")
 _SIGNAL = 0x100
 
@@ -52,10 +57,13 @@ class Traced:
 def read_database(path: Path, runs: int) -> Traced:
     """Read the database of so many runs. Raises sqlite3.Error for one that cannot be read."""
     steps = iter(range(STEPS_LIMIT))
+    room = USES_LIMIT
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
         connection.text_factory = bytes
         connection.set_progress_handler(lambda: next(steps, None) is None, _STEP)
         connection.execute("PRAGMA trusted_schema = OFF")
+        if sys.version_info >= (3, 11):
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_LIMIT)
         columns = {table: _columns(connection, table) for table in _TABLES}
         traced = Traced()
         if "run_id" in columns["processes"]:
@@ -65,13 +73,17 @@ def read_database(path: Path, runs: int) -> Traced:
             offset, run_of = 0, _runs_of_processes(connection)
         for run, name, mode in _uses(connection, columns, run_of):
             if 0 <= run - offset < runs:
-                key = (run - offset, os.path.normpath(name))
+                key = (run - offset, os.path.normpath(b"/" + name.lstrip(b"/")))
+                if key not in traced.uses:
+                    room -= len(key[1]) + _USE_ROOM
+                    if room < 0:
+                        raise sqlite3.DataError("it has more rows than any that rtrace reads")
                 traced.uses[key] = traced.uses.get(key, 0) | mode
         if "exitcode" in columns["processes"]:
             column = "run_id" if run_of is None else "id"
             rows = connection.execute(f"SELECT {column}, exitcode FROM processes WHERE parent IS NULL ORDER BY id DESC")  # noqa: S608
             for number, code in rows:
-                if isinstance(code, int):
+                if isinstance(code, int) and isinstance(number, int):
                     run = number - offset if run_of is None else run_of[number]
                     traced.exits[run] = (None, code & 0x7F) if code & _SIGNAL else (code & 0xFF, None)
     return traced

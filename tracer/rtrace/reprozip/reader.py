@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 VERSIONS = (1, 2)
 LIST_LIMIT = 256 << 20
 """Bytes that the list of members may take, names and some room for the rest of each."""
-TRACE_LIMIT = 4 << 30
+TRACE_LIMIT = 1 << 30
 _MEMBER_ROOM = 128
 _VERSION_LIMIT = 64
 _PROVIDED = (b"/dev", b"/proc", b"/sys")
@@ -88,6 +88,7 @@ class ReprozipBundle:
                 elif part.member is not None and part.name.startswith(container.DATA_FOLDER):
                     self._list(part.member, part.source)
                 elif part.name.startswith(container.EXTENSIONS):
+                    self._take_room(len(part.name))
                     extensions[printable(part.name).split("/")[1]] = None
         except BundleError as error:
             raise self._explain(error) from None
@@ -98,6 +99,9 @@ class ReprozipBundle:
         if self.version > 1 and not has_data:
             raise BundleError(f"{path} is damaged: it has no {container.DATA.decode()}")
         self._has_list = self.version == 1
+        if not self._has_list:
+            self._listed = []
+            self._room = LIST_LIMIT
         try:
             self._config: Config = load_config(found[container.CONFIG], f"{path}: {container.CONFIG.decode()}")
         except ManifestError as error:
@@ -136,13 +140,17 @@ class ReprozipBundle:
         traced, problem = self._traced
         runs = tuple(_with_exit(run, number, traced) for number, run in enumerate(self._config.runs))
         config = replace(self._config, runs=runs)
+        try:
+            notices = list_shortcomings(config, self._tree, traced, problem)
+        except HostileBundleError as error:
+            raise self._explain(error) from None
         return Manifest(
             rtrace=__version__,
             runs=runs,
             inputs=config.inputs,
             outputs=config.outputs,
             packages=self._packages(),
-            notices=list_shortcomings(config, self._tree, traced, problem),
+            notices=notices,
         )
 
     @cached_property
@@ -262,8 +270,8 @@ class ReprozipBundle:
             try:
                 self.extract_trace(place)
                 return read_database(place, len(self._config.runs)), None
-            except (sqlite3.Error, OverflowError) as error:
-                return None, str(error)
+            except (sqlite3.Error, OverflowError, ValueError) as error:  # ValueError: names that are not UTF-8
+                return None, printable(str(error).encode("utf-8", "backslashreplace"))
             except BundleError as error:
                 return None, str(error).removeprefix(f"{self.path} ")
 
@@ -323,9 +331,7 @@ class ReprozipBundle:
     def _list(self, member: TarMember, source: Source) -> None:
         """Note a member, with the digest of its content."""
         refuse_device(member)
-        self._room -= len(member.name) + len(member.link) + _MEMBER_ROOM
-        if self._room < 0:
-            raise HostileBundleError("the bundle holds more files than any that rtrace reads")
+        self._take_room(len(member.name) + len(member.link))
         sha256 = None
         if member.kind == tar.REGULAR:
             digest = hashlib.sha256()
@@ -333,6 +339,12 @@ class ReprozipBundle:
                 digest.update(chunk)
             sha256 = digest.hexdigest()
         self._listed.append((member, sha256))
+
+    def _take_room(self, length: int) -> None:
+        """Account for the names of a member. Raises HostileBundleError when there are too many."""
+        self._room -= length + _MEMBER_ROOM
+        if self._room < 0:
+            raise HostileBundleError("the bundle holds more files than any that rtrace reads")
 
     def _content(self, entry: Entry, source: Source) -> Iterator[bytes]:
         digest = hashlib.sha256()

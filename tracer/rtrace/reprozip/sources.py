@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CHUNK = 256 << 10
+_INPUT = 64 << 10
 _XZ_MEMORY = 128 << 20
 """Twice what `xz -9` needs."""
 _PADDING_LIMIT = 1 << 20
@@ -112,6 +113,8 @@ class Decompressed:
         self._waiting = take(source, MAGIC_LENGTH, whole=False)
         self._kind = next((kind for magic, kind in _KINDS.items() if self._waiting.startswith(magic)), None)
         self._decoder = self._kind() if self._kind else None
+        self._ready = b""
+        self._used = 0
 
     @property
     def is_compressed(self) -> bool:
@@ -120,13 +123,19 @@ class Decompressed:
 
     def read(self, size: int) -> bytes:
         """Give what comes next."""
-        if self._decoder is None:
-            if not self._waiting:
-                return b"" if self._kind else self._source.read(size)
-            part, self._waiting = self._waiting[:size], self._waiting[size:]
-            return part
+        if self._used == len(self._ready):
+            self._ready, self._used = self._fill(), 0
+        part = self._ready[self._used : self._used + size]
+        self._used += len(part)
+        return part
+
+    def _fill(self) -> bytes:
+        """Give the next piece, of the same size however little is asked for: a decoder copies what it did not use."""
+        if self._kind is None:
+            start, self._waiting = self._waiting, b""
+            return start or self._source.read(CHUNK)
         try:
-            return self._decode(size)
+            return self._decode(CHUNK)
         except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
             raise BundleError(f"it cannot be decompressed ({error})") from None
 
@@ -142,7 +151,7 @@ class Decompressed:
         while self._decoder is not None:
             data, self._waiting = self._waiting, b""
             if not data and self._decoder.needs_input:
-                data = self._source.read(CHUNK)
+                data = self._source.read(_INPUT)
             part = self._decoder.decompress(data, size)
             if self._decoder.eof:
                 self._begin_next()

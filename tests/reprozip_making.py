@@ -112,7 +112,7 @@ def make_tar(members: Iterable[Member]) -> bytes:
     return file.getvalue()
 
 
-def make_database(folder: Path, *, exitcode: int | None = 0, old: bool = False) -> bytes:
+def make_database(folder: Path, *, exitcode: int | None = 0, environment: str = "", old: bool = False) -> bytes:
     """Write the trace database of one run, which read /data/in and wrote /data/out and /data/made."""
     path = folder / "made.sqlite3"
     connection = sqlite3.connect(path)
@@ -127,7 +127,7 @@ def make_database(folder: Path, *, exitcode: int | None = 0, old: bool = False) 
     rows = (("/data/in", 1), ("/data/./out", 2), ("/data/made", 2), ("/data/log", 3), ("/run/service", 34))
     for number, (name, mode) in enumerate(rows):
         insert("opened_files", number, *first, name, number, mode, 0, 1)
-    insert("executed_files", 1, "/bin/busybox", *first, 1, 1, "busybox\0", "", "/data")
+    insert("executed_files", 1, "/bin/busybox", *first, 1, 1, "busybox\0", environment, "/data")
     connection.commit()
     connection.close()
     content = path.read_bytes()

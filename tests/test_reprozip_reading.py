@@ -30,6 +30,7 @@ from reprozip_making import (
     write_tar,
     write_zip,
 )
+from rtrace.auditing import audit_bundle
 from rtrace.bundle.checking import check_bundle
 from rtrace.bundle.entry import FileType
 from rtrace.bundle.reader import Bundle
@@ -321,6 +322,19 @@ def test_check_reads_all_and_says_what_it_cannot_know(rtrace: Command, tmp_path:
     done = rtrace("check", tmp_path / "x.rpz")
     assert done.returncode == 1
     assert b"is damaged" in done.stdout
+
+
+def test_audit_looks_into_configuration_trace_and_files(tmp_path: Path) -> None:
+    """A secret in a variable, in the environment of a traced program, or in a file is told; without a trace, too."""
+    one, two, three = ("ghp_" + hashlib.sha256(word).hexdigest()[:36] for word in (b"1", b"2", b"3"))
+    config = make_config().replace("HOME: /,", f"HOME: /, SETTING: {one},")
+    members = [*usual_members(), Member("DATA/data/notes", f"{three}\n".encode())]
+    trace = make_database(tmp_path, environment=f"A=b\0OTHER={two}\0")
+    found = audit_bundle(write_tar(tmp_path / "x.rpz", make_parts(config, members, trace)))
+    places = ["manifest: run0: variable SETTING", "trace: variable OTHER", "/data/notes: line 1"]
+    assert [finding.place for finding in found] == places
+    found = audit_bundle(write_tar(tmp_path / "y.rpz", make_parts(config, members)))
+    assert [finding.place for finding in found] == [places[0], places[2]]
 
 
 def test_files_under_several_names_are_one(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from rtrace.bundle.reader import Bundle, open_bundle
 from rtrace.errors import BundleError
+from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.secrets.scan import LIMIT, Finding, scan_arguments, scan_environment, scan_file
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _TABLES = {"environments", "executions", "paths"}
+_REPROZIP_TABLE = "executed_files"
 
 
 def audit_bundle(path: Path, progress: Progress = SILENT) -> tuple[Finding, ...]:
@@ -27,15 +28,17 @@ def audit_bundle(path: Path, progress: Progress = SILENT) -> tuple[Finding, ...]
     return tuple(dict.fromkeys(found))
 
 
-def _audit_manifest(bundle: Bundle) -> Iterator[Finding]:
+def _audit_manifest(bundle: OpenBundle) -> Iterator[Finding]:
     for run in bundle.manifest.runs:
         owner = f"manifest: {run.id}"
         yield from scan_arguments(run.argv, owner)
         yield from scan_environment(run.environ, owner)
 
 
-def _audit_trace(bundle: Bundle) -> Iterator[Finding]:
+def _audit_trace(bundle: OpenBundle) -> Iterator[Finding]:
     """Look at every execution: the manifest may have been edited after it, and children get what it does not have."""
+    if not bundle.has_trace:
+        return
     with TemporaryDirectory(prefix="rtrace-audit-") as folder:
         database = Path(folder) / "trace.sqlite3"
         bundle.extract_trace(database)
@@ -50,6 +53,9 @@ def _audit_executions(connection: sqlite3.Connection) -> Iterator[Finding]:
     """Look at arguments and environments. A hostile database has views for tables, which may never come to an end."""
     connection.execute("PRAGMA trusted_schema = OFF")
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if _REPROZIP_TABLE in tables:
+        yield from _audit_executions_of_reprozip(connection)
+        return
     if not tables >= _TABLES:
         raise sqlite3.DatabaseError(f"it has no table {min(_TABLES - tables)}")
     rows = connection.execute(
@@ -65,12 +71,24 @@ def _audit_executions(connection: sqlite3.Connection) -> Iterator[Finding]:
         yield from scan_environment(((name, value if equals else None) for name, equals, value in items), "trace")
 
 
+def _audit_executions_of_reprozip(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Look at the same in the trace of a bundle of ReproZip, which has an environment for each execution."""
+    rows = connection.execute(
+        "SELECT CAST(name AS BLOB), CAST(argv AS BLOB), CAST(envp AS BLOB) FROM executed_files"
+        " WHERE name NOT NULL AND argv NOT NULL AND envp NOT NULL ORDER BY id"
+    )
+    for path, argv, environment in rows:
+        yield from scan_arguments(_split_items(argv), f"trace: {printable(path)}")
+        items = (item.partition(b"=") for item in _split_items(environment))
+        yield from scan_environment(((name, value if equals else None) for name, equals, value in items), "trace")
+
+
 def _split_items(blob: bytes) -> list[bytes]:
     """Take apart a list of which every item is followed by a NUL."""
     return blob.removesuffix(b"\0").split(b"\0") if blob else []
 
 
-def _audit_files(bundle: Bundle, progress: Progress) -> Iterator[Finding]:
+def _audit_files(bundle: OpenBundle, progress: Progress) -> Iterator[Finding]:
     """Look at the files that no package owns; those of a package are everybody's."""
     progress.start("Searching", sum(entry.package is None for entry in bundle.entries))
     for entry, parts in bundle.stream_data():

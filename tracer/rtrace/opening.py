@@ -35,6 +35,10 @@ class OpenBundle(Protocol):
         """Whether it says what its files, and the outputs of the runs, have to be."""
 
     @property
+    def has_trace(self) -> bool:
+        """Whether there is a trace database in it."""
+
+    @property
     def extensions(self) -> tuple[str, ...]:
         """The names of what others have added to it."""
 

@@ -45,6 +45,7 @@ class Bundle:
     """An open bundle. ``entries``, ``results`` and the data are read and checked when they are asked for."""
 
     keeps_digests = True
+    has_trace = True
     extensions: tuple[str, ...] = ()
 
     def __init__(self, path: Path, file: BinaryIO) -> None:

@@ -120,6 +120,11 @@ class ReprozipBundle:
         self._file.close()
 
     @property
+    def has_trace(self) -> bool:
+        """Whether there is a trace database in the bundle; that it can be read is another matter."""
+        return self._trace is not None
+
+    @property
     def maker(self) -> str:
         """Who wrote the bundle, and in which versions of its formats."""
         program = self._config.generator.replace("reprozip", "ReproZip") or "ReproZip"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """Host name, uname(2)'s machine, sysname and release, and the distribution's id and version of os-release(5)."""
 
     hostname: str

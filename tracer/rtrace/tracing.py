@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rtrace.capture.architecture import native_architectures
 from rtrace.capture.keeping import KEPT_BYTES
@@ -21,8 +21,7 @@ from rtrace.packing.draft import draft_manifest
 from rtrace.trace.directory import DEFAULT_NAME, TraceDirectory, close
 
 
-@dataclass(frozen=True, slots=True)
-class TraceRequest:
+class TraceRequest(NamedTuple):
     """What to trace and how: as a further run (``continued``), or in place of an older trace (``overwrite``).
 
     ``keep`` is how many bytes of standard output and error are kept, None to leave these alone; ``snapshot_limit`` how
@@ -37,8 +36,7 @@ class TraceRequest:
     snapshot_limit: int = SNAPSHOT_LIMIT
 
 
-@dataclass(frozen=True, slots=True)
-class TraceReport:
+class TraceReport(NamedTuple):
     """What a trace has to say when it is done; ``directory`` is the trace directory as the caller named it."""
 
     traced: Traced

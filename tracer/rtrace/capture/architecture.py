@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rtrace.capture.calls import CALLS, CONDITIONS, FSTAT_ALIASES, REFUSED, SIMPLE_ACTIONS, Action, Call, Condition
 from rtrace.capture.kernel import own_interface
@@ -20,8 +20,7 @@ def simplify(call: Call) -> Simple:
     return call.action, call.path, dirfd, flags, call.mask, call.implied
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
+class Architecture(NamedTuple):
     """One system call interface: its AUDIT_ARCH value (linux/audit.h), its pointer size in bytes, its calls.
 
     ``calls`` are by number; ``simple`` are those among them that have one path and no more to read, in the form that

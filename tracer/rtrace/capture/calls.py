@@ -7,8 +7,8 @@ index (0 to 5). See syscalls(2) and each call's own page.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 AT_FDCWD = 0xFFFFFF9C
 AT_SYMLINK_NOFOLLOW = 0x100
@@ -81,8 +81,7 @@ SIMPLE_ACTIONS = frozenset(
 """Calls with one path, which mean the same each time: what was decoded once need not be again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """Where one system call keeps what matters.
 
     ``flags`` is the index of the flags argument and ``mask`` the bits of it that change the call's meaning.
@@ -226,8 +225,7 @@ CALLS: dict[str, Call] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """When a call matters: if an argument is one of some values; with no values given, if it is not zero."""
 
     argument: int

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.capture.architecture import Architecture
 from rtrace.capture.call_memory import CallMemory
@@ -23,8 +22,7 @@ INT_MASK = 0xFFFFFFFF
 LOOKUP = int(Use.LOOKUP)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One system call at its entry: who makes it, in which interface, with which six registers."""
 
     tracee: Tracee

@@ -7,8 +7,8 @@ import fcntl
 import os
 import pty
 import termios
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rtrace.capture.streams import Kind, Outlet
 from rtrace.capture.terminal import OFLAG, copy_window, open_anew
@@ -16,8 +16,7 @@ from rtrace.capture.terminal import OFLAG, copy_window, open_anew
 F_SETPIPE_SZ, F_GETPIPE_SZ = 1031, 1032  # fcntl(2); Python 3.10 has names for them
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
+class Ends(NamedTuple):
     """The descriptors of one outlet: the program's end, the relay's two, and the file of what is kept.
 
     With a session, ``keyboard`` and ``terminal`` are the terminal outside, opened anew and as it is.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 HEADER = 256  # BINPRM_BUF_SIZE of the kernel
 PT_INTERP, ELFCLASS64, ELFDATA2LSB = 3, 2, 1
@@ -64,8 +64,7 @@ def read_elf_interpreter(descriptor: int, header: bytes) -> bytes | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Handler:
+class Handler(NamedTuple):
     """One enabled entry of binfmt_misc: a magic number under a mask at an offset, or a file name extension."""
 
     interpreter: bytes

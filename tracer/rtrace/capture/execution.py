@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rtrace.capture.call_memory import Uses
 from rtrace.capture.calls import AT_FDCWD
@@ -21,8 +21,7 @@ STACK_READ = 1 << 15  # bytes; enough for most environments, and less than a pro
 MAX_INTERPRETERS = 5  # the kernel's limit on chains of interpreters, fs/exec.c
 
 
-@dataclass(slots=True)
-class Execution:
+class Execution(NamedTuple):
     """An execve that has begun: kept until the kernel says that it happened.
 
     ``argv`` is None where the new program's stack will hold it unchanged.
@@ -35,8 +34,7 @@ class Execution:
     time: int
 
 
-@dataclass(frozen=True, slots=True)
-class Loading:
+class Loading(NamedTuple):
     """How the kernel loads a program: what it reads for it, and whether it hands it the arguments as they are.
 
     It does not for ``#!`` and binfmt_misc: the interpreter's name, and the file's, take the place of argv[0].

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 KEPT_BYTES = 256 << 20
 """Bytes of a stream that are kept unless another limit is asked for; the digest is that of all of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """What became of a stream: the bytes the run wrote, those that are in the file, and the SHA-256 of all.
 
     ``cut`` says that the reader went away before the run had ended: of what came then nothing is known.
@@ -29,6 +27,8 @@ class Keeper:
 
     def __init__(self, file: int, limit: int) -> None:
         """Write the first ``limit`` bytes to an open file."""
+        import hashlib  # 3 ms, for the relay's process alone
+
         self.file = file
         self.room = limit
         self.size = 0

@@ -10,7 +10,7 @@ import ctypes
 import errno
 import os
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 PTRACE_POKEUSER = 6
 PTRACE_CONT = 7
@@ -106,8 +106,7 @@ def read_event_message(pid: int) -> int:
     return _message.value
 
 
-@dataclass(frozen=True, slots=True)
-class SyscallStop:
+class SyscallStop(NamedTuple):
     """A tracee stopped at a system call: at its entry, or at its exit when ``entering`` is false."""
 
     entering: bool
@@ -189,8 +188,7 @@ _registers = (ctypes.c_ulong * 27)()
 _registers_address = ctypes.addressof(_registers)
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
+class Interrupted(NamedTuple):
     """The call that a tracee was in when a signal came; ``audit`` is the AUDIT_ARCH value of its interface."""
 
     audit: int

@@ -9,7 +9,7 @@ import signal
 import socket
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rtrace.capture import kernel
 from rtrace.capture.executable import HEADER, read_interpreter
@@ -29,8 +29,7 @@ SEIZE_OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """What to start: the file, its arguments, and its environment item by item as the caller's own was."""
 
     binary: bytes
@@ -120,8 +119,7 @@ def _become_tracee(command: Command, filters: Mapping[Mode, bytes], channel: soc
         os._exit(126)
 
 
-@dataclass(frozen=True, slots=True)
-class Launched:
+class Launched(NamedTuple):
     """A process that waits to execute the command: its id, its mode, its filter's listener (-1 without one).
 
     ``channel`` lets it execute at ``go``; it says ``execve N`` if the kernel refuses the file with errno N, and closes

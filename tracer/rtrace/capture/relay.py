@@ -126,7 +126,9 @@ def make_relay(control: socket.socket, ends: list[Ends], processes: tuple[int, i
     relay = Relay(control, tracer)
     for end in ends:
         keeper = Keeper(end.file, limit)
-        terminal = OuterTerminal(end.terminal, tracer, end.outlet.controlling) if end.outlet.session else None
+        terminal = (
+            OuterTerminal(end.terminal, tracer, controlling=end.outlet.controlling) if end.outlet.session else None
+        )
         relay.outputs.append(Output(relay.poller, (end.source, end.sink), keeper, terminal))
         if terminal is not None:
             keyboard = Keyboard(relay.poller, terminal, end.keyboard, os.dup(end.source))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 
@@ -41,6 +40,8 @@ def record_results(ledger: Ledger) -> None:
 
 def hash_file(path: bytes) -> str | None:
     """Return a file's SHA-256 in hexadecimal; None when it cannot be read."""
+    import hashlib  # 3 ms that a run without outputs does not need
+
     digest = hashlib.sha256()
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A server by its address. ``what`` a program does by talking to it is empty where there is nothing to say."""
+class Service(NamedTuple):
+    """A server by its address, a regular expression that is compiled when a program connects to anything.
 
-    address: re.Pattern[str]
+    ``what`` a program does by talking to it is empty where there is nothing to say.
+    """
+
+    address: str
     kind: str = ""
     what: str = ""
     advice: str = ""
@@ -20,27 +22,27 @@ INSIDE = "start what it needs inside the run, where rtrace sees it"
 
 SERVICES = (
     # Name services and logs: the C library asks them behind every program's back, and does without them.
-    Service(re.compile(r"(/var)?/run/(nscd|avahi-daemon|systemd/(userdb|resolve|journal))/|/var/lib/sss/|/dev/log$")),
+    Service(r"(/var)?/run/(nscd|avahi-daemon|systemd/(userdb|resolve|journal))/|/var/lib/sss/|/dev/log$"),
     Service(
-        re.compile(r"(/var)?/run/(user/\d+/)?systemd/"),
+        r"(/var)?/run/(user/\d+/)?systemd/",
         "escape",
         "spoke to systemd, which can start programs out of sight",
         INSIDE,
     ),
     Service(
-        re.compile(r"(/var)?/run/(dbus/|user/\d+/bus$)|@?/tmp/dbus-"),
+        r"(/var)?/run/(dbus/|user/\d+/bus$)|@?/tmp/dbus-",
         "escape",
         "spoke on D-Bus, where other programs can work for it out of sight",
         INSIDE,
     ),
     Service(
-        re.compile(r"(/var)?/run/(user/\d+/)?(docker|containerd|podman|crio|buildkit)\b"),
+        r"(/var)?/run/(user/\d+/)?(docker|containerd|podman|crio|buildkit)\b",
         "escape",
         "spoke to a container engine, which starts programs out of sight",
         "trace the command inside the container instead",
     ),
     Service(
-        re.compile(r"@?/tmp/\.X11-unix/|(/var)?/run/user/\d+/wayland-"),
+        r"@?/tmp/\.X11-unix/|(/var)?/run/user/\d+/wayland-",
         "display",
         "drew on the screen",
         "a replay has no screen: let it draw into a file",
@@ -50,4 +52,4 @@ SERVICES = (
 
 def find_service(address: str) -> Service | None:
     """Find a server by the name of its socket; abstract names begin with ``@``."""
-    return next((service for service in SERVICES if service.address.match(address)), None)
+    return next((service for service in SERVICES if re.match(service.address, address)), None)

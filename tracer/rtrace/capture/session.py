@@ -9,8 +9,8 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import FrameType
+from typing import NamedTuple
 
 from rtrace.capture import kernel
 from rtrace.capture.architecture import Architecture
@@ -37,8 +37,7 @@ from rtrace.trace.directory import TraceDirectory
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(NamedTuple):
     """What a caller wants to be told while a run goes on, and how long it wants to wait.
 
     ``on_start`` is called when the tracer is ready and before the program begins; ``on_waiting`` with the programs that
@@ -55,8 +54,7 @@ class Watch:
     snapshot_limit: int = SNAPSHOT_LIMIT
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
+class Traced(NamedTuple):
     """How a traced run ended, and when its program began and ended (seconds of time.monotonic).
 
     ``linger`` serves the processes that were not waited for until they end; without them it returns at once.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import replace
 
 from rtrace.capture.calls import AT_FDCWD
 from rtrace.capture.context import INT_MASK, Context, Request
@@ -62,7 +61,7 @@ def decode_socketcall(context: Context, request: Request) -> None:
         packed = request.tracee.read(request.arguments[1], 6 * request.architecture.word)
         words = len(packed) // 4
         arguments = [*struct.unpack(f"<{words}I", packed[: 4 * words]), *[0] * (6 - words)]
-        decode(context, replace(request, arguments=arguments))
+        decode(context, request._replace(arguments=arguments))
 
 
 def use_socket(context: Context, request: Request, call: str, address_pointer: int, size: int) -> None:

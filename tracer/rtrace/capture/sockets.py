@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SOCKADDR_IN, SOCKADDR_IN6 = 8, 24  # bytes up to the end of the host
 MAX_ADDRESS = 128  # sizeof(struct sockaddr_storage)
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where a socket leads: a ``path`` (AF_UNIX; abstract names begin with NUL), or a host and port."""
 
     family: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sqlite3
 import stat
@@ -166,6 +165,8 @@ def copy_input(destination: Path) -> None:
 
 def hash_range(descriptor: int, begin: int, end: int) -> Kept:
     """Hash a part of a file."""
+    import hashlib
+
     digest = hashlib.sha256()
     position = begin
     while position < end:

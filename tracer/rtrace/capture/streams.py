@@ -15,8 +15,8 @@ import stat
 import struct
 import termios
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from rtrace.capture.terminal import is_controlling
 
@@ -41,8 +41,7 @@ RELAYED = frozenset({Kind.TERMINAL, Kind.PIPE})
 COMPARABLE = frozenset({Kind.TERMINAL, Kind.PIPE, Kind.FILE})
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """A standard stream as the tracer found it; two with the same ``identity`` lead to the same place.
 
     ``offset`` is where a file is read or written next, ``path`` that of a file (None when it has none any more).
@@ -90,8 +89,7 @@ def find_device(terminal: int, number: int) -> int:
     return number
 
 
-@dataclass(frozen=True, slots=True)
-class Outlet:
+class Outlet(NamedTuple):
     """One way out of a run, for those of its descriptors that lead to the same place, the first named first.
 
     ``session``: the program gets a session of its own on a pty, through which its input goes, too. ``controlling``

@@ -7,7 +7,6 @@ import fcntl
 import os
 import termios
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 Attributes = list[Any]
@@ -86,18 +85,19 @@ def is_in_foreground(pid: int) -> bool:
     return False
 
 
-@dataclass(slots=True)
 class OuterTerminal:
     """The terminal at which a person sits, in raw mode while a relay has it; ``owner`` is the tracer's process id.
 
     ``controlling`` says that it is the tracer's controlling terminal, so that a shell may put it in the background.
     """
 
-    descriptor: int
-    owner: int
-    controlling: bool
-    cooked: Attributes | None = None
-    raw: Attributes | None = None
+    def __init__(self, descriptor: int, owner: int, *, controlling: bool) -> None:
+        """Leave it as it is for now."""
+        self.descriptor = descriptor
+        self.owner = owner
+        self.controlling = controlling
+        self.cooked: Attributes | None = None
+        self.raw: Attributes | None = None
 
     def is_ours(self) -> bool:
         """Tell whether input may be taken from it: what a person types to a shell is not for the program."""

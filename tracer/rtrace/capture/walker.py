@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 from stat import S_ISDIR, S_ISLNK
+from typing import NamedTuple
 
 MAX_LINKS = 40  # MAXSYMLINKS of the kernel's fs/namei.c
 SELVES = (b"/proc/self", b"/proc/thread-self")
@@ -21,8 +21,7 @@ def is_file_name(target: bytes) -> bool:
     return target.startswith(b"/") and not target.endswith(b" (deleted)")
 
 
-@dataclass(slots=True)
-class Walk:
+class Walk(NamedTuple):
     """Where a path leads.
 
     ``path`` is absolute, without symlinks but possibly the last component. ``status`` is its lstat where the walk

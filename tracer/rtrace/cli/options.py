@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -51,6 +50,8 @@ class TerminalProgress:
 
     def start(self, task: str, total: int) -> None:
         """Draw the bar of a task of ``total`` units."""
+        import shutil
+
         self.finish()
         width = max(10, min(40, shutil.get_terminal_size().columns - len(task) - 30))
         self.bar = click.progressbar(length=total, label=task, file=sys.stderr, width=width)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rtrace import __version__
 from rtrace.errors import TraceError
@@ -18,8 +18,7 @@ STREAMS = "streams"
 MANIFEST = "manifest.yml"
 
 
-@dataclass(frozen=True, slots=True)
-class TraceDirectory:
+class TraceDirectory(NamedTuple):
     """A trace directory by its path; whether it exists is for the methods to find out."""
 
     path: Path

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rtrace.bundle import members
 from rtrace.bundle.reader import Bundle
 from rtrace.errors import BundleError, DamagedBundleError
 from rtrace.opening import open_bundle
@@ -54,7 +53,7 @@ def check_bundle(path: Path) -> Checked:
                 bundle.check()
             except DamagedBundleError as error:
                 found = None
-                if isinstance(bundle, Bundle) and error.first == bundle.find_member(members.DATA).offset:
+                if isinstance(bundle, Bundle) and error.first == bundle.find_member(bundle.DATA).offset:
                     found = bundle.find_bad_frame()
                 first, last = found or (error.first, error.last)
                 return Checked(identity, str(error), first, last)

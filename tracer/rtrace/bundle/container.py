@@ -10,6 +10,7 @@ from rtrace.bundle import members, tar
 from rtrace.errors import BundleError, DamagedBundleError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 _LOOKED_AT = 64 << 10
@@ -32,11 +33,19 @@ class Member:
 
 def find_members(path: Path, file: BinaryIO) -> dict[str, Member]:
     """Find the members of the bundle in ``file``. Raises BundleError for anything but a whole bundle of this format."""
-    length = file.seek(0, os.SEEK_END)
     _check_version(path, file)
+    return locate_members(path, file, members.MEMBERS, _LIMITS)
+
+
+def locate_members(path: Path, file: BinaryIO, names: Iterable[str], limits: Mapping[str, int]) -> dict[str, Member]:
+    """Find the members of these names, which must be all that is there, in this order and as rtrace writes them.
+
+    ``limits`` are the most bytes that some of them may have. Raises BundleError.
+    """
+    length = file.seek(0, os.SEEK_END)
     found: dict[str, Member] = {}
     position = 0
-    for name in members.MEMBERS:
+    for name in names:
         if name == members.IDENTITY and _begins(file, position, members.FILES):
             continue
         size = _member_size(path, file, position, name)
@@ -47,7 +56,7 @@ def find_members(path: Path, file: BinaryIO) -> dict[str, Member]:
         if any(_read_at(file, offset + size, position - offset - size)):
             sentence = f"{path} is damaged: there is something between {name} and what follows it"
             raise DamagedBundleError(sentence, offset + size, position - 1)
-        if size > _LIMITS.get(name, size):
+        if size > limits.get(name, size):
             sentence = f"{path} is refused: {name} is larger than any that rtrace writes"
             raise DamagedBundleError(sentence, offset, position - 1)
         found[name] = Member(offset, size)

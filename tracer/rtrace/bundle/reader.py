@@ -18,7 +18,7 @@ from rtrace.manifest.load import load
 from rtrace.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -42,8 +42,18 @@ def open_bundle(path: Path) -> Bundle:
 
 
 class Bundle:
-    """An open bundle. ``entries``, ``results`` and the data are read and checked when they are asked for."""
+    """An open bundle. ``entries``, ``results`` and the data are read and checked when they are asked for.
 
+    The names are those of the members that hold each thing, which another container may call otherwise.
+    """
+
+    MANIFEST = members.MANIFEST
+    IDENTITY = members.IDENTITY
+    FILES = members.FILES
+    RESULTS = members.RESULTS
+    TRACE = members.TRACE
+    DATA = members.DATA
+    DIGESTED = members.DIGESTED
     keeps_digests = True
     has_trace = True
     extensions: tuple[str, ...] = ()
@@ -51,15 +61,16 @@ class Bundle:
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
         self._file = file
-        self._members = find_members(path, file)
-        text = self._read(self._members[members.MANIFEST])
+        self._end_of_data = 0
+        self._members = self._find_members()
+        text = self._read(self._members[self.MANIFEST])
         self.identity = hashlib.sha256(text).hexdigest()
         self._check_identity()
         try:
-            self.manifest: Manifest = load(text, f"{path}: {members.MANIFEST}")
+            self.manifest: Manifest = load(text, f"{path}: {self.MANIFEST}")
         except ManifestError as error:
             raise BundleError(str(error)) from None
-        missing = [name for name in members.DIGESTED if name not in self.manifest.digests]
+        missing = [name for name in self.DIGESTED if name not in self.manifest.digests]
         if missing:
             raise BundleError(f"{path}: the manifest lacks the digest of {missing[0]}; the bundle is damaged")
 
@@ -84,12 +95,12 @@ class Bundle:
     def entries(self) -> tuple[Entry, ...]:
         """Every packed file, sorted by path, and proven harmless: HostileBundleError where one is not."""
         try:
-            entries = load_entries(self._read_index(members.FILES))
+            entries = load_entries(self._read_index(self.FILES))
             validate_entries(entries)
         except HostileBundleError as error:
             raise HostileBundleError(f"{self.path} is refused: {error}; nothing was written") from None
         except BundleError as error:
-            raise self._damaged(members.FILES, error) from None
+            raise self._damaged(self.FILES, error) from None
         self._check_offsets(entries)
         return entries
 
@@ -97,25 +108,25 @@ class Bundle:
     def results(self) -> tuple[Result, ...]:
         """What the runs left behind, sorted by run and path."""
         try:
-            results = load_results(self._read_index(members.RESULTS))
+            results = load_results(self._read_index(self.RESULTS))
             validate_results(results, (run.id for run in self.manifest.runs))
         except HostileBundleError as error:
             raise HostileBundleError(f"{self.path} is refused: {error}; nothing was written") from None
         except BundleError as error:
-            raise self._damaged(members.RESULTS, error) from None
+            raise self._damaged(self.RESULTS, error) from None
         return results
 
     @cached_property
     def _archive(self) -> ArchiveReader:
-        member = self._members[members.DATA]
+        member = self._members[self.DATA]
         try:
             return ArchiveReader(self._file, member.offset, member.size)
         except BundleError as error:
-            raise self._damaged(members.DATA, error) from None
+            raise self._damaged(self.DATA, error) from None
 
     def check(self) -> None:
         """Read all of the bundle and compare every digest. Raises BundleError naming what does not agree."""
-        for name in members.DIGESTED:
+        for name in self.DIGESTED:
             for _ in self._verified(name):
                 pass
         _ = self.results
@@ -148,7 +159,7 @@ class Bundle:
                 digest.update(part)
                 yield part
         except BundleError as error:
-            raise self._damaged(members.DATA, error) from None
+            raise self._damaged(self.DATA, error) from None
         self._compare(entry, digest.hexdigest())
 
     def stream_data(self) -> Iterator[tuple[Entry, Iterator[bytes]]]:
@@ -159,21 +170,20 @@ class Bundle:
         caller does not take of a file is skipped. Raises BundleError.
         """
         entries = self.entries
-        stream = _DataStream(self._archive)
+        stream = _DataStream(self._decompress())
         try:
-            for entry, header, offset in lay_out(entries):
+            for entry, header, offset in self._lay_out(entries):
                 stream.skip_to(offset)
                 if stream.take(len(header)) != header:
                     raise BundleError(f"the tar header of {printable(entry.path)} does not agree with the index")
                 yield entry, self._content(entry, stream) if has_content(entry) else iter(())
-            end = self._archive.size - len(tar.END)
-            stream.skip_to(end)
-            if stream.take(len(tar.END)) != tar.END:
+            stream.skip_to(self._end_of_data)
+            if stream.take(len(tar.END)) != tar.END or not stream.is_at_end():
                 raise BundleError("it does not end as a tar does")
         except BundleError as error:
             if isinstance(error, _ContentError):
                 raise
-            raise self._damaged(members.DATA, error) from None
+            raise self._damaged(self.DATA, error) from None
         finally:
             stream.close()
 
@@ -181,7 +191,7 @@ class Bundle:
         """Write the trace database to a new file. Raises BundleError; then there is no file."""
         try:
             with destination.open("xb") as copy:
-                for part in self._verified(members.TRACE):
+                for part in self._verified(self.TRACE):
                     copy.write(part)
         except FileExistsError:
             raise BundleError(f"{destination} exists already; remove it or name another file") from None
@@ -213,22 +223,42 @@ class Bundle:
     def _check_offsets(self, entries: tuple[Entry, ...]) -> None:
         """Refuse offsets that are not where the entries' own layout puts the contents."""
         end = 0
-        for entry, header, offset in lay_out(entries):
+        last = None
+        for last, header, offset in self._lay_out(entries):
             end = offset + len(header)
-            if has_content(entry):
-                if entry.offset != end:
-                    raise BundleError(
-                        f"{self.path} is damaged: the offset of {printable(entry.path)} does not agree with its place"
-                    )
-                end += entry.size + len(tar.padding(entry.size))
-        if end + len(tar.END) != self._archive.size:
-            raise BundleError(f"{self.path} is damaged: {members.DATA} is not as long as the index says")
+            if has_content(last) and last.offset != end:
+                raise BundleError(
+                    f"{self.path} is damaged: the offset of {printable(last.path)} does not agree with its place"
+                )
+        self._end_of_data = end + (0 if last is None else self._room(last))
+        self._check_size(self._end_of_data + len(tar.END))
+
+    def _check_size(self, size: int) -> None:
+        """Refuse data of another size than the entries' layout gives."""
+        if size != self._archive.size:
+            raise BundleError(f"{self.path} is damaged: {self.DATA} is not as long as the index says")
+
+    def _find_members(self) -> dict[str, Member]:
+        """Find the members of the file. Raises BundleError."""
+        return find_members(self.path, self._file)
+
+    def _lay_out(self, entries: tuple[Entry, ...]) -> Iterator[tuple[Entry, bytes, int]]:
+        """Give the entries that have a member in the data, each with its header and where that is."""
+        return lay_out(entries)
+
+    def _room(self, entry: Entry) -> int:
+        """Tell what the content of an entry takes in the data, filled up to whole blocks."""
+        return entry.size + len(tar.padding(entry.size)) if has_content(entry) else 0
+
+    def _decompress(self) -> Generator[bytes, None, None]:
+        """Give the data stream from its beginning on."""
+        return self._archive.frames()
 
     def _check_identity(self) -> None:
         """Refuse a manifest that is not the one that was packed. The first bundles do not say which that is."""
-        member = self._members.get(members.IDENTITY)
+        member = self._members.get(self.IDENTITY)
         if member is not None and self._read(member) != (members.IDENTITY_TEXT % self.identity).encode():
-            manifest = self._members[members.MANIFEST]
+            manifest = self._members[self.MANIFEST]
             raise DamagedBundleError(
                 f"{self.path} is damaged: its manifest is not the one that was packed; fetch it again",
                 manifest.offset,
@@ -244,7 +274,7 @@ class Bundle:
 
         None when all can: then what is wrong is not the data, but what is said of it.
         """
-        start = self._members[members.DATA].offset
+        start = self._members[self.DATA].offset
         bad = self._archive.find_bad_frame()
         return None if bad is None else (start + bad[0], start + bad[1] - 1)
 
@@ -294,8 +324,8 @@ class _ContentError(BundleError):
 class _DataStream:
     """The data stream from its beginning on, as it comes out of the frames."""
 
-    def __init__(self, archive: ArchiveReader) -> None:
-        self._frames = archive.frames()
+    def __init__(self, frames: Generator[bytes, None, None]) -> None:
+        self._frames = frames
         self._frame = b""
         self._start = 0
         self._used = 0
@@ -337,6 +367,10 @@ class _DataStream:
             parts.append(part)
             length -= len(part)
         return b"".join(parts)
+
+    def is_at_end(self) -> bool:
+        """Tell whether nothing follows."""
+        return self._used == len(self._frame) and not next(self._frames, b"")
 
     def _next_frame(self) -> None:
         self._start += len(self._frame)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from dataclasses import replace
 from enum import Enum
-from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from rtrace.bundle import members, tar
 from rtrace.bundle.archive import ArchiveWriter, compress_frame
 from rtrace.bundle.entry import Entry, Result
+from rtrace.bundle.incomplete import Incomplete
 from rtrace.bundle.index import dump_entry, dump_result
 from rtrace.bundle.stream import entry_header, has_content
 from rtrace.errors import BundleError
@@ -24,6 +23,7 @@ from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
     from types import TracebackType
 
     from rtrace.manifest.model import Manifest
@@ -61,14 +61,8 @@ class BundleWriter:
     """A bundle in the making, in a folder ``NAME.incomplete-XXXX`` beside it, which is gone afterwards in any case."""
 
     def __init__(self, target: Path) -> None:
-        self.target = target
-        if os.path.lexists(target):
-            raise BundleError(f"{target} exists already; remove it or name another file")
-        try:
-            self.folder = Path(tempfile.mkdtemp(prefix=f"{target.name}.incomplete-", dir=target.parent))
-        except OSError as error:
-            raise BundleError(f"cannot write in {target.parent}: {error.strerror}; name another folder") from None
-        """Room for what is needed until the bundle is whole."""
+        self._incomplete = Incomplete(target)
+        self.folder = self._incomplete.folder
         self._data = (self.folder / "data").open("w+b")
         self._archive = ArchiveWriter(self._data)
         self._lines: list[str] = []
@@ -82,9 +76,7 @@ class BundleWriter:
     ) -> None:
         self._archive.close()
         self._data.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise BundleError(f"cannot write {self.target}: {error.strerror}; nothing was left there") from error
+        self._incomplete.__exit__(kind, error, trace)
 
     def add(self, item: Item) -> Written:
         """Write an entry; the paths must come in order. Raises OSError when the disk of the bundle is full."""
@@ -111,33 +103,21 @@ class BundleWriter:
         digests[members.FILES] = hashlib.sha256(files).hexdigest()
         digests[members.RESULTS] = hashlib.sha256(outcomes).hexdigest()
         with trace_database.open("rb") as trace:
-            digests[members.TRACE] = _digest_file(trace)
+            digests[members.TRACE] = digest_file(trace)
             text = render(replace(manifest, digests=dict(sorted(digests.items())))).encode()
             identity = hashlib.sha256(text).hexdigest()
             whole = self.folder / "bundle"
             with whole.open("xb") as bundle:
-                _write_member(bundle, members.VERSION, members.VERSION_TEXT)
-                _write_member(bundle, members.MANIFEST, text)
-                _write_member(bundle, members.IDENTITY, (members.IDENTITY_TEXT % identity).encode())
-                _write_member(bundle, members.FILES, files)
-                _write_member(bundle, members.RESULTS, outcomes)
-                _copy_member(bundle, members.TRACE, trace)
-                _copy_member(bundle, members.DATA, self._data)
+                write_member(bundle, members.VERSION, members.VERSION_TEXT)
+                write_member(bundle, members.MANIFEST, text)
+                write_member(bundle, members.IDENTITY, (members.IDENTITY_TEXT % identity).encode())
+                write_member(bundle, members.FILES, files)
+                write_member(bundle, members.RESULTS, outcomes)
+                copy_member(bundle, members.TRACE, trace)
+                copy_member(bundle, members.DATA, self._data)
                 bundle.write(tar.END)
-        self._give_name(whole)
+        self._incomplete.give_name(whole)
         return identity
-
-    def _give_name(self, whole: Path) -> None:
-        try:
-            try:
-                os.link(whole, self.target)
-            except PermissionError:
-                # A filesystem without hard links (FAT, some network shares): look, then rename.
-                if os.path.lexists(self.target):
-                    raise FileExistsError from None
-                whole.rename(self.target)
-        except FileExistsError:
-            raise BundleError(f"{self.target} was made by somebody else in the meantime; name another file") from None
 
     def _add_content(self, entry: Entry, source: bytes, mtime_ns: int | None, *, linked: bool) -> Written:
         try:
@@ -236,11 +216,13 @@ def _member_header(name: str, size: int) -> bytes:
     return tar.header(name.encode(), tar.REGULAR, size)
 
 
-def _write_member(bundle: BinaryIO, name: str, content: bytes) -> None:
+def write_member(bundle: BinaryIO, name: str, content: bytes) -> None:
+    """Write a member of the outer tar."""
     bundle.write(_member_header(name, len(content)) + content + tar.padding(len(content)))
 
 
-def _copy_member(bundle: BinaryIO, name: str, source: BinaryIO) -> None:
+def copy_member(bundle: BinaryIO, name: str, source: BinaryIO) -> None:
+    """Write a member of the outer tar that is all of a file."""
     size = source.seek(0, os.SEEK_END)
     source.seek(0)
     bundle.write(_member_header(name, size))
@@ -248,7 +230,8 @@ def _copy_member(bundle: BinaryIO, name: str, source: BinaryIO) -> None:
     bundle.write(tar.padding(size))
 
 
-def _digest_file(file: BinaryIO) -> str:
+def digest_file(file: BinaryIO) -> str:
+    """Give the SHA-256 of what is left of a file."""
     digest = hashlib.sha256()
     while chunk := file.read(_COPY):
         digest.update(chunk)

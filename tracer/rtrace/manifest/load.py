@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtrace.errors import ManifestError
+from rtrace.manifest import keys
 from rtrace.manifest.fields import (
     Fields,
     boolean,
@@ -27,48 +28,7 @@ if TYPE_CHECKING:
 
 _LIMIT = 16 << 20
 
-_MANIFEST = (
-    "version",
-    "rtrace",
-    "runs",
-    "inputs",
-    "outputs",
-    "packages",
-    "completion",
-    "exclude",
-    "include",
-    "notices",
-    "digests",
-)
-_RUN = (
-    "id",
-    "argv",
-    "binary",
-    "workingdir",
-    "started",
-    "finished",
-    "exit_code",
-    "signal",
-    "stdin",
-    "stdout",
-    "stderr",
-    "uid",
-    "gid",
-    "groups",
-    "umask",
-    "hostname",
-    "architecture",
-    "system",
-    "distribution",
-    "environ",
-)
-_INPUT = ("path", "offset")
-_OUTPUT = ("kind", "size", "window", "cut", "joined", "sha256")
 _OUTPUT_KINDS = ("terminal", "pipe", "file")
-_NAMED_FILE = ("name", "path", "runs", "pattern")
-_PACKAGE = ("name", "version", "architecture", "manager", "files", "size", "pack")
-_COMPLETION = ("rule", "name", "files", "size", "pack")
-_NOTICE = ("kind", "what", "advice")
 
 
 def load(source: str | bytes | Path, name: str = "manifest.yml") -> Manifest:
@@ -96,7 +56,7 @@ def load(source: str | bytes | Path, name: str = "manifest.yml") -> Manifest:
 
 def _manifest(node: Node) -> Manifest:
     _check_version(node)
-    fields = Fields(node, _MANIFEST, "a manifest")
+    fields = Fields(node, keys.MANIFEST, "a manifest")
     manifest = Manifest(
         rtrace=fields.take("rtrace", string),
         runs=fields.take("runs", items(_run)),
@@ -150,7 +110,7 @@ def _refuse_twice(fields: Fields, what: str, names: Iterable[str]) -> None:
 
 
 def _run(node: Node) -> Run:
-    fields = Fields(node, _RUN, "a run")
+    fields = Fields(node, keys.RUN, "a run")
     argv = fields.take("argv", items(byte_string))
     if not argv:
         raise fields.take("argv", lambda item: item.place).error("an argv has at least the program's name")
@@ -179,12 +139,12 @@ def _run(node: Node) -> Run:
 
 
 def _input(node: Node) -> Input:
-    fields = Fields(node, _INPUT, "a standard input")
+    fields = Fields(node, keys.STANDARD_INPUT, "a standard input")
     return Input(fields.take("path", path), fields.take_or("offset", count, 0))
 
 
 def _output(node: Node) -> Output:
-    fields = Fields(node, _OUTPUT, "an output stream")
+    fields = Fields(node, keys.OUTPUT_STREAM, "an output stream")
     return Output(
         kind=fields.take("kind", _output_kind),
         size=fields.take_or("size", count, None),
@@ -238,7 +198,7 @@ def _split(item: bytes) -> tuple[bytes, bytes | None]:
 
 
 def _named_file(node: Node) -> NamedFile:
-    fields = Fields(node, _NAMED_FILE, "a named file")
+    fields = Fields(node, keys.NAMED_FILE, "a named file")
     return NamedFile(
         fields.take("name", string),
         fields.take("path", path),
@@ -248,7 +208,7 @@ def _named_file(node: Node) -> NamedFile:
 
 
 def _completion(node: Node) -> Completion:
-    fields = Fields(node, _COMPLETION, "a completion")
+    fields = Fields(node, keys.COMPLETION, "a completion")
     return Completion(
         rule=fields.take("rule", string),
         name=fields.take("name", string),
@@ -259,7 +219,7 @@ def _completion(node: Node) -> Completion:
 
 
 def _package(node: Node) -> Package:
-    fields = Fields(node, _PACKAGE, "a package")
+    fields = Fields(node, keys.PACKAGE, "a package")
     return Package(
         name=fields.take("name", string),
         version=fields.take("version", string),
@@ -272,7 +232,7 @@ def _package(node: Node) -> Package:
 
 
 def _notice(node: Node) -> Notice:
-    fields = Fields(node, _NOTICE, "a notice")
+    fields = Fields(node, keys.NOTICE, "a notice")
     return Notice(fields.take("kind", string), fields.take("what", string), fields.take("advice", string))
 
 

@@ -91,10 +91,10 @@ def _run(run: Run) -> str:
         f"    workingdir: {byte_string(run.workingdir)}",
     ]
     if run.started is not None:
-        lines.append(f"    started: {run.started!r}  # {_time(run.started)}")
+        lines.append(f"    started: {_number(run.started)}  # {_time(run.started)}")
     if run.finished is not None:
         took = "" if run.started is None else f"  # after {max(0.0, run.finished - run.started):.2f} seconds"
-        lines.append(f"    finished: {run.finished!r}{took}")
+        lines.append(f"    finished: {_number(run.finished)}{took}")
     if run.exit_code is not None:
         lines.append(f"    exit_code: {run.exit_code}")
     if run.signal is not None:
@@ -207,6 +207,12 @@ def _bytes(size: int) -> str:
         if amount < 999.95:  # noqa: PLR2004 -- what would be rounded to 1000.0
             return f"{amount:.1f} {unit}"
     return f"{amount / 1000:.1f} TB"
+
+
+def _number(value: float) -> str:
+    """Write a number so that YAML 1.1 takes it for one too: there, one with an exponent has a point."""
+    digits, exponent, power = repr(value).partition("e")
+    return f"{digits}{'.0' if exponent and '.' not in digits else ''}{exponent}{power}"
 
 
 def _time(seconds: float) -> str:

@@ -1,0 +1,48 @@
+"""The keys of every mapping in a manifest, in the order in which they are written.
+
+The same keys, in the same order and below the same names, are in ``manifest.schema.json``; a test compares them.
+"""
+
+from __future__ import annotations
+
+MANIFEST = (
+    "version",
+    "rtrace",
+    "runs",
+    "inputs",
+    "outputs",
+    "packages",
+    "completion",
+    "exclude",
+    "include",
+    "notices",
+    "digests",
+)
+RUN = (
+    "id",
+    "argv",
+    "binary",
+    "workingdir",
+    "started",
+    "finished",
+    "exit_code",
+    "signal",
+    "stdin",
+    "stdout",
+    "stderr",
+    "uid",
+    "gid",
+    "groups",
+    "umask",
+    "hostname",
+    "architecture",
+    "system",
+    "distribution",
+    "environ",
+)
+STANDARD_INPUT = ("path", "offset")
+OUTPUT_STREAM = ("kind", "size", "window", "cut", "joined", "sha256")
+NAMED_FILE = ("name", "path", "runs", "pattern")
+PACKAGE = ("name", "version", "architecture", "manager", "files", "size", "pack")
+COMPLETION = ("rule", "name", "files", "size", "pack")
+NOTICE = ("kind", "what", "advice")

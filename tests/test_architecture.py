@@ -14,6 +14,7 @@ ROOTS = (CHECKOUT / "tracer", CHECKOUT / "unpackers")
 
 # Where each outside dependency may be imported: below one package, and by how many modules at most.
 DOORS = {
+    "ahocorasick_rs": ("rtrace.secrets", 1),
     "ptrace": ("rtrace.capture", None),
     "zstandard": ("rtrace.bundle", 1),
     "yaml": ("rtrace.manifest", None),

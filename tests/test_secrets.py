@@ -20,7 +20,7 @@ from rtrace.auditing import audit_bundle
 from rtrace.bundle.reader import open_bundle
 from rtrace.errors import BundleError
 from rtrace.secrets.rules import RULES
-from rtrace.secrets.scan import LIMIT, scan_arguments, scan_environment, scan_file
+from rtrace.secrets.scan import find_in_file, scan_arguments, scan_environment, scan_file
 
 # What secrets look like, so written that nothing here looks like one: `~` is nothing, {20} are 20 letters and digits
 # that are made up at run time; x: hexadecimal ones, u: capitals, d: digits.
@@ -304,11 +304,21 @@ def test_an_item_without_a_name_is_told_by_its_number() -> None:
 
 
 def test_files_are_searched_as_far_as_they_are_text() -> None:
-    """The first MiB is searched, each line told once; a file with a NUL is told by its name alone."""
+    """All of a text is searched, each line told once; a file with a NUL is told by its name alone."""
     secret = Planter().make_up("gh~p_{36}")[0].encode()
     twice = secret + b" " + secret + b"\n"
-    assert [found.place for found in scan_file(b"/a", b"\n" + twice + twice)] == ["/a: line 2", "/a: line 3"]
-    assert list(scan_file(b"/a", b"x" * LIMIT + b"\n" + secret)) == []
-    assert list(scan_file(b"/a", b"\0" + secret)) == []
-    assert [found.place for found in scan_file(b"/home/x/.ssh/id_x", b"\0")] == ["/home/x/.ssh/id_x"]
-    assert list(scan_file(b"/home/x/.ssh/id_x.pub", b"ssh-ed25519 AAAA x")) == []
+    assert [found.place for found in scan_file(b"/a", [b"\n" + twice + twice])] == ["/a: line 2", "/a: line 3"]
+    assert list(scan_file(b"/a", [b"\0" + secret])) == []
+    assert [found.place for found in scan_file(b"/home/x/.ssh/id_x", [b"\0"])] == ["/home/x/.ssh/id_x"]
+    assert list(scan_file(b"/home/x/.ssh/id_x.pub", [b"ssh-ed25519 AAAA x"])) == []
+
+
+@pytest.mark.parametrize("before", [0, 1000, 65000, 65500, 65536, 131000, 200000])
+def test_a_secret_is_found_wherever_the_parts_of_a_file_meet(before: int) -> None:
+    """A file comes in parts: a secret that lies in two of them is found as any other, once, on its line."""
+    secret = Planter().make_up("gh~p_{36}")[0].encode()
+    text = b"line\n" * (before // 5) + secret + b"\n" + b"x y\n" * 50000
+    parts = [text[at : at + 65536] for at in range(0, len(text), 65536)]
+    assert [found.place for found in scan_file(b"/a", parts)] == [f"/a: line {before // 5 + 1}"]
+    begins = {(found.begin, found.end) for found in find_in_file(b"/a", parts)}
+    assert begins == {(before // 5 * 5, before // 5 * 5 + len(secret))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from rtrace.errors import BundleError
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
-from rtrace.secrets.scan import LIMIT, Finding, scan_arguments, scan_environment, scan_file
+from rtrace.secrets.scan import Finding, scan_arguments, scan_environment, scan_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,12 +95,8 @@ def _audit_files(bundle: OpenBundle, progress: Progress) -> Iterator[Finding]:
     for entry, parts in bundle.stream_data():
         if entry.package is not None:
             continue
-        content = bytearray()
-        for part in parts:
-            content += part[: LIMIT - len(content)]
-            if len(content) == LIMIT:
-                break
-        if content:
-            yield from scan_file(entry.path, bytes(content))
+        beginning = next(parts, b"")
+        if beginning:
+            yield from scan_file(entry.path, chain([beginning], parts))
         progress.advance(1)
     progress.finish()

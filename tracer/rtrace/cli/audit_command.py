@@ -21,9 +21,8 @@ from rtrace.printable import printable
 def command(bundle: Path, *, as_json: bool) -> None:
     """Look for passwords, keys, tokens and cookies in BUNDLE; change nothing.
 
-    Looks at the arguments and variables of every program that ran, and at the files that no package owns (the first
-    MiB of each that is text). Tells the place and the kind of what it finds, never the value. Exits with 0 when
-    nothing was found, and with 1 otherwise.
+    Looks at the arguments and variables of every program that ran, and at the text files that no package owns. Tells
+    the place and the kind of what it finds, never the value. Exits with 0 when nothing was found, and with 1 otherwise.
     """
     findings = audit_bundle(bundle, progress())
     name = printable(os.fsencode(bundle))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.printable import printable
-from rtrace.secrets.rules import RULES, Rule
+from rtrace.secrets.matching import IN_ARGUMENTS, IN_VARIABLES, MATCHER, Matcher, Span, find_rules
+from rtrace.secrets.rules import NOTHING, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-LIMIT = 1 << 20
-"""How much of a file is searched, in bytes."""
 _HEAD = 8192  # where a NUL says that a file is no text, as grep(1) and git(1) have it
+_OVERLAP = 32 << 10  # of a part of a file with the next one: more than any match needs
+_EDGE = 1 << 10  # near the end of a part, a match may be another one with the next part behind it
+_SCRIPT = re.compile(rb"-[A-Za-z]*[ce]|--?eval|--?command")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,48 +28,98 @@ class Finding:
     place: str
 
 
-def scan_environment(environ: Iterable[tuple[bytes, bytes | None]], owner: str) -> Iterator[Finding]:
-    """Look at variables; ``owner`` is whose they are. An item without ``=`` is told by its number: it has no name."""
-    rules = _rules_for(b"variable")
-    for number, (name, value) in enumerate(environ, 1):
-        text = name if value is None else name + b"=" + value
-        place = f"item {number} of the environment" if value is None else f"variable {printable(name)}"
-        for rule in rules:
-            if rule.pattern is not None and rule.pattern.search(text):
-                yield Finding(rule.id, rule.what, f"{owner}: {place}")
+class InArgument(NamedTuple):
+    """A secret in arguments: the number of the one that tells of it, and from where to where it goes in which one."""
+
+    rule: Rule
+    number: int
+    holder: int
+    begin: int
+    end: int
 
 
-def scan_arguments(argv: Iterable[bytes], owner: str) -> Iterator[Finding]:
-    """Look at the arguments of a command, of which the command itself is number 0."""
+class InFile(NamedTuple):
+    """A secret in a file: the line where its match begins, from 1 on, and from where to where it goes in the file."""
+
+    rule: Rule
+    line: int
+    begin: int
+    end: int
+
+
+def find_in_variable(name: bytes, value: bytes | None) -> list[Span]:
+    """Look at a variable; an item without ``=`` is all name."""
+    return MATCHER.find(name if value is None else name + b"=" + value, IN_VARIABLES)
+
+
+def find_in_arguments(argv: Sequence[bytes]) -> list[InArgument]:
+    """Look at the arguments of a command, of which the command itself is number 0.
+
+    A secret goes to the end of its argument when what tells of it begins the argument, as in ``--password=a b``; but
+    not where the argument is a script, as after ``sh -c``.
+    """
     text = b"\0".join(argv)
-    for rule in _rules_for(b"argument"):
-        for number in _parts_with(rule, text, b"\0"):
-            yield Finding(rule.id, rule.what, f"{owner}: argument {number}")
+    found = []
+    for span in MATCHER.find(text, IN_ARGUMENTS):
+        number, holder = text.count(b"\0", 0, span.match), text.count(b"\0", 0, span.begin)
+        start = text.rfind(b"\0", 0, span.begin) + 1
+        is_script = holder and _SCRIPT.fullmatch(argv[holder - 1])
+        begins = span.match == text.rfind(b"\0", 0, span.match) + 1
+        whole = begins and not is_script and span.rule.rest is not NOTHING
+        end = len(argv[holder]) if whole else span.end - start
+        found.append(InArgument(span.rule, number, holder, span.begin - start, end))
+    return found
 
 
-def scan_file(path: bytes, content: bytes) -> Iterator[Finding]:
-    """Look at a file that is not empty: at its name, and at the first LIMIT bytes of it if it is text."""
-    content = content[:LIMIT]
-    is_text = b"\0" not in content[:_HEAD]
+def find_in_file(path: bytes, parts: Iterable[bytes]) -> Iterator[InFile]:
+    """Look at a file that is not empty: at its name, and at all of it if it is text, a part after the other.
+
+    A rule for its name alone gives an item of length 0 at its beginning. What is in two parts may be told twice, the
+    second time to its end.
+    """
+    rules = find_rules(path)
+    yield from (InFile(rule, 0, 0, 0) for rule in sorted(rules, key=lambda rule: rule.id) if rule.pattern is None)
+    yield from find_in_text(MATCHER, rules, parts)
+
+
+def find_in_text(matcher: Matcher, rules: Collection[Rule], parts: Iterable[bytes]) -> Iterator[InFile]:
+    """Look at a text that comes in parts; at nothing if a NUL at the beginning says that it is none."""
+    text, offset, lines = b"", 0, 1
+    parts = iter(parts)
+    following = next(parts, b"")
+    if b"\0" in following[:_HEAD]:
+        return
+    while following:
+        text, following = text + following, next(parts, b"")
+        counted = line = 0
+        for span in matcher.find(text, rules, is_head=not offset):
+            if (span.match >= _EDGE or not offset) and (span.match < len(text) - _EDGE or not following):
+                line += text.count(b"\n", counted, span.match)
+                counted = span.match
+                yield InFile(span.rule, lines + line, offset + span.begin, offset + span.end)
+        done = max(0, len(text) - _OVERLAP)
+        lines += text.count(b"\n", 0, done)
+        offset += done
+        text = text[done:]
+
+
+def scan_environment(environ: Iterable[tuple[bytes, bytes | None]], owner: str) -> Iterator[Finding]:
+    """Tell of variables; ``owner`` is whose they are. An item without ``=`` is told by its number: it has no name."""
+    for number, (name, value) in enumerate(environ, 1):
+        place = f"item {number} of the environment" if value is None else f"variable {printable(name)}"
+        for rule in dict.fromkeys(span.rule for span in find_in_variable(name, value)):
+            yield Finding(rule.id, rule.what, f"{owner}: {place}")
+
+
+def scan_arguments(argv: Sequence[bytes], owner: str) -> Iterator[Finding]:
+    """Tell of arguments."""
+    for found in find_in_arguments(argv):
+        yield Finding(found.rule.id, found.rule.what, f"{owner}: argument {found.number}")
+
+
+def scan_file(path: bytes, parts: Iterable[bytes]) -> Iterator[Finding]:
+    """Tell of a file, of each line once for each rule."""
     name = printable(path)
-    for rule in _rules_for(b"file " + path):
-        if rule.pattern is None:
-            yield Finding(rule.id, rule.what, name)
-        elif is_text:
-            for number in _parts_with(rule, content, b"\n"):
-                yield Finding(rule.id, rule.what, f"{name}: line {number + 1}")
-
-
-def _rules_for(label: bytes) -> tuple[Rule, ...]:
-    return tuple(rule for rule in RULES if rule.where.search(label))
-
-
-def _parts_with(rule: Rule, text: bytes, separator: bytes) -> Iterator[int]:
-    """Give the numbers, from 0 on, of the parts of a text in which a match begins; each once."""
-    number, counted, last = 0, 0, -1
-    for match in rule.pattern.finditer(text) if rule.pattern is not None else ():
-        number += text.count(separator, counted, match.start())
-        counted = match.start()
-        if number != last:
-            yield number
-        last = number
+    told = dict.fromkeys((found.rule, found.line) for found in find_in_file(path, parts))
+    for rule, line in told:
+        yield Finding(rule.id, rule.what, f"{name}: line {line}" if line else name)

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,7 @@ def test_headers_say_what_they_were_made_from(
     numbers=st.tuples(st.integers(0, 0o7777), st.integers(0), st.integers(0), st.integers()),
     placeholder=st.booleans(),
     offset=st.none() | st.integers(0),
+    copy_of=st.none() | PATHS,
 )
 def test_entries_survive_json(
     path: bytes,
@@ -187,9 +189,11 @@ def test_entries_survive_json(
     numbers: tuple[int, int, int, int],
     placeholder: bool,  # noqa: FBT001
     offset: int | None,
+    copy_of: bytes | None,
 ) -> None:
     """A line of an index gives back the entry that it was made from, whatever bytes are in its paths."""
     entry = Entry(path, FileType.REGULAR, *numbers, 5, "d" * 64, target, link, placeholder, offset, package, reason)
+    entry = replace(entry, copy_of=copy_of)
     line = dump_entry(entry, entry.size, entry.sha256, entry.offset)
     assert load_entries(line.encode()) == (entry,)
 
@@ -203,10 +207,11 @@ def test_results_survive_json(path: bytes, target: bytes | None, kind: FileType 
 
 
 def test_has_content_is_for_regular_files_alone() -> None:
-    """Neither placeholders nor further hard links nor anything else has content in the stream."""
+    """Neither placeholders nor further hard links nor copies nor anything else has content in the stream."""
     regular = Entry(b"/a", FileType.REGULAR, 0o644, 0, 0, 0)
     assert has_content(regular)
     assert not has_content(Entry(b"/a", FileType.REGULAR, 0o644, 0, 0, 0, link=b"/b"))
     assert not has_content(Entry(b"/a", FileType.REGULAR, 0o644, 0, 0, 0, placeholder=True))
+    assert not has_content(Entry(b"/a", FileType.REGULAR, 0o644, 0, 0, 0, copy_of=b"/b"))
     assert not has_content(Entry(b"/a", FileType.FIFO, 0o644, 0, 0, 0))
     assert FRAME_SIZE == 4 * 1024 * 1024

@@ -15,6 +15,8 @@ FOLDER = Entry(b"/a", FileType.DIRECTORY, 0o755, 0, 0, 0)
 FILE = Entry(b"/a/f", FileType.REGULAR, 0o644, 0, 0, 0, 3, "a" * 64, offset=512)
 LINK = Entry(b"/a/l", FileType.SYMLINK, 0o777, 0, 0, 0, target=b"/etc/passwd")
 HARD = Entry(b"/a/h", FileType.REGULAR, 0o644, 0, 0, 0, 3, "a" * 64, link=b"/a/f")
+COPY = Entry(b"/a/g", FileType.REGULAR, 0o600, 1, 1, 1, 3, "a" * 64, copy_of=b"/a/f")
+OUTLINE = Entry(b"/a/e", FileType.REGULAR, 0o600, 1, 1, 1, 3, placeholder=True)
 
 TRICKS = {
     "a relative path": ([replace(FILE, path=b"a/f")], "not absolute"),
@@ -52,6 +54,29 @@ TRICKS = {
     "a hard link to another content": ([FILE, replace(HARD, sha256="b" * 64)], "whose content is another"),
     "a hard link with content": ([FILE, replace(HARD, offset=0)], "content of its own"),
     "a directory that is a hard link": ([replace(FOLDER, link=b"/b")], "hard link, though it is no regular file"),
+    "a copy of nothing": ([FOLDER, COPY], "as a copy of /a/f, which is no regular file before it"),
+    "a copy of what comes later": ([replace(COPY, path=b"/a/a"), FILE], "as a copy of /a/f, which is no regular file"),
+    "a copy of a placeholder": ([OUTLINE, replace(COPY, copy_of=b"/a/e")], "a copy of /a/e, which is no regular file"),
+    "a copy of a symlink": ([replace(LINK, path=b"/a/b"), replace(COPY, copy_of=b"/a/b")], "no regular file before it"),
+    "a copy of a copy": ([FILE, COPY, replace(COPY, path=b"/a/h", copy_of=b"/a/g")], "a copy of /a/g, which is no"),
+    "a copy of a hard link": (
+        [FILE, HARD, replace(COPY, path=b"/a/i", copy_of=b"/a/h")],
+        "a copy of /a/h, which is no",
+    ),
+    "a copy of itself": ([replace(COPY, copy_of=b"/a/g")], "a copy of /a/g, which is no regular file before it"),
+    "a copy of what is outside": (
+        [FILE, replace(COPY, copy_of=b"/../etc/shadow")],
+        "as a copy with a path that climbs",
+    ),
+    "a copy of another size": ([FILE, replace(COPY, size=4)], "as a copy of /a/f, whose content is another"),
+    "a copy of another content": (
+        [FILE, replace(COPY, sha256="b" * 64)],
+        "as a copy of /a/f, whose content is another",
+    ),
+    "a copy with content": ([FILE, replace(COPY, offset=0)], "content of its own, though it is a copy"),
+    "a copy that is a hard link": ([FILE, replace(COPY, link=b"/a/f")], "the marks of a hard link and of a copy"),
+    "a copy that is a placeholder": ([FILE, replace(COPY, placeholder=True)], "content, though it is a placeholder"),
+    "a directory that is a copy": ([replace(FOLDER, copy_of=b"/b")], "the content of another file, though"),
     "a mode with a file type in it": ([replace(FILE, mode=0o120777)], "the mode 0o120777"),
     "a negative mode": ([replace(FILE, mode=-1)], "the mode"),
     "a negative size": ([replace(FILE, size=-1)], "a size of -1 bytes"),
@@ -87,7 +112,8 @@ def test_tricks_are_refused(name: str) -> None:
 def test_harmless_entries_pass() -> None:
     """What a writer writes is accepted: symlinks may point anywhere, hard links follow what they link to."""
     after = replace(FOLDER, path=b"/b")
-    validate_entries([ROOT, FOLDER, FILE, HARD, LINK, after, replace(FILE, path=b"/b/..b")])
+    linked_copy = replace(HARD, path=b"/a/i", link=b"/a/g")
+    validate_entries([ROOT, FOLDER, FILE, COPY, HARD, linked_copy, LINK, after, replace(FILE, path=b"/b/..b")])
 
 
 def test_a_neighbour_of_a_file_is_not_below_it() -> None:

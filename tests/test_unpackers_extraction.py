@@ -28,9 +28,11 @@ def entry(path: bytes, kind: FileType = FileType.REGULAR, **changes: object) -> 
 
 def lay_out(**kinds: tuple[Entry, ...]) -> Layout:
     """Return a layout that nobody has checked."""
-    empty: tuple[Entry, ...] = ()
-    names = ("directories", "files", "placeholders", "links", "fifos", "symlinks")
-    return Layout(**{name: kinds.get(name, empty) for name in names})
+
+    def of(kind: str) -> tuple[Entry, ...]:
+        return kinds.get(kind, ())
+
+    return Layout(of("directories"), of("files"), of("placeholders"), of("links"), of("fifos"), of("symlinks"))
 
 
 def test_every_kind_of_file_comes_out_as_recorded(tmp_path: Path) -> None:

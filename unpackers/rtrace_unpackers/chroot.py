@@ -103,12 +103,11 @@ class ChrootUnpacker:
         with open_bundle(bundle) as opened:
             layout = plan_layout(opened.entries)
             runs = opened.manifest.runs
-        size = sum(entry.size for entry in layout.files)
         whose = "owned as recorded" if os.geteuid() == 0 else "owned by you"
         return (
             f"make {target}, entered by nobody but you",
             f"make {len(layout.directories)} directories in {target / TREE}",
-            f"write {len(layout.files)} files ({size} bytes), {whose}",
+            f"write {layout.count} files ({layout.size} bytes), {whose}",
             f"make {len(layout.placeholders)} files of holes and {len(layout.links)} hard links",
             f"make {len(layout.symlinks)} symbolic links and {len(layout.fifos)} FIFOs",
             f"note {', '.join(run.id for run in runs)} for replay",

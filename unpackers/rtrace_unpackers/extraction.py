@@ -15,6 +15,7 @@ from rtrace.bundle.entry import Entry
 from rtrace.errors import BundleError
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
+from rtrace_unpackers.copying import copy_content, refuse_too_large
 from rtrace_unpackers.directories import Descent
 from rtrace_unpackers.layout import Layout, name_of, parent_of
 from rtrace_unpackers.ownership import Ownership
@@ -33,11 +34,12 @@ def extract(
     ``contents`` brings the content of every file of the layout, in any order. Raises BundleError when it does not, and
     OSError when the disk refuses.
     """
+    refuse_too_large(layout.size, root)
     with Descent(root) as descent:
         for entry in layout.directories:
             if entry.path != b"/":
                 os.mkdir(name_of(entry.path), 0o700, dir_fd=descent.enter(parent_of(entry.path)))
-        write_files(layout.files, contents, descent, ownership, progress)
+        write_files(layout, contents, descent, ownership, progress)
         for entry in layout.placeholders:
             write_placeholder(entry, descent, ownership)
         for entry in layout.links:
@@ -55,15 +57,15 @@ def extract(
 
 
 def write_files(
-    files: Iterable[Entry],
+    layout: Layout,
     contents: Iterable[tuple[Entry, Iterator[bytes]]],
     descent: Descent,
     ownership: Ownership,
     progress: Progress,
 ) -> None:
-    """Write all regular files that have a content of their own, as their contents come."""
-    wanted = {entry.path: entry for entry in files}
-    progress.start("unpacking", sum(entry.size for entry in wanted.values()))
+    """Write all regular files that have a content, as their contents come, each with its copies."""
+    wanted = {entry.path: entry for entry in layout.files}
+    progress.start("unpacking", layout.size)
     for named, content in contents:
         entry = wanted.pop(named.path, None)
         if entry is None:
@@ -77,12 +79,25 @@ def write_files(
                 progress.advance(len(part))
             if written != entry.size:
                 raise BundleError(f"{printable(entry.path)} has {written} bytes in the bundle instead of {entry.size}")
+            for copy in layout.copies.get(entry.path, ()):
+                write_copy(copy, descriptor, descent, ownership)
+                progress.advance(copy.size)
             finish(descriptor, entry, ownership)
         finally:
             os.close(descriptor)
     progress.finish()
     if wanted:
         raise BundleError(f"the bundle lacks the content of {printable(next(iter(wanted)))}")
+
+
+def write_copy(entry: Entry, source: int, descent: Descent, ownership: Ownership) -> None:
+    """Write a file with the content of one that is open."""
+    descriptor = create(entry, descent)
+    try:
+        copy_content(source, descriptor, entry.size)
+        finish(descriptor, entry, ownership)
+    finally:
+        os.close(descriptor)
 
 
 def write_placeholder(entry: Entry, descent: Descent, ownership: Ownership) -> None:
@@ -113,8 +128,8 @@ def write_link(entry: Entry, descent: Descent) -> None:
 
 
 def create(entry: Entry, descent: Descent) -> int:
-    """Make a new file and open it for writing."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    """Make a new file and open it for writing, and for reading when copies of it are made."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.open(name_of(entry.path), flags, 0o600, dir_fd=descent.enter(parent_of(entry.path)))
 
 

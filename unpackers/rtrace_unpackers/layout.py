@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.validation import validate_entries
@@ -19,6 +20,7 @@ class Layout:
     """Entries by the step that makes them, each in the order of paths, so that parents come before their children.
 
     ``directories`` holds also those that the entries need and the bundle does not list, and the mount points.
+    ``copies`` are the files whose content is that of one of ``files``, by its path.
     """
 
     directories: tuple[Entry, ...]
@@ -27,6 +29,17 @@ class Layout:
     links: tuple[Entry, ...]
     fifos: tuple[Entry, ...]
     symlinks: tuple[Entry, ...]
+    copies: dict[bytes, tuple[Entry, ...]] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Number of files that have a content."""
+        return len(self.files) + sum(map(len, self.copies.values()))
+
+    @property
+    def size(self) -> int:
+        """Bytes that the content of all files takes."""
+        return sum(entry.size for entry in (*self.files, *chain.from_iterable(self.copies.values())))
 
 
 @dataclass(slots=True)
@@ -39,6 +52,7 @@ class Shelf:
     links: list[Entry] = field(default_factory=list)
     fifos: list[Entry] = field(default_factory=list)
     symlinks: list[Entry] = field(default_factory=list)
+    copies: dict[bytes, list[Entry]] = field(default_factory=dict)
 
 
 def is_provided(path: bytes) -> bool:
@@ -78,6 +92,7 @@ def plan_layout(entries: Iterable[Entry]) -> Layout:
         links=tuple(shelf.links),
         fifos=tuple(shelf.fifos),
         symlinks=tuple(shelf.symlinks),
+        copies={path: tuple(copies) for path, copies in shelf.copies.items()},
     )
 
 
@@ -92,6 +107,8 @@ def put(entry: Entry, shelf: Shelf) -> None:
             shelf.fifos.append(entry)
         case FileType.REGULAR if entry.link is not None:
             shelf.links.append(entry)
+        case FileType.REGULAR if entry.copy_of is not None:
+            shelf.copies.setdefault(entry.copy_of, []).append(entry)
         case FileType.REGULAR if entry.placeholder:
             shelf.placeholders.append(entry)
         case FileType.REGULAR:

@@ -174,6 +174,7 @@ class ArchiveReader:
     def __init__(self, file: BinaryIO, start: int, length: int) -> None:
         self._file = file
         self._start = start
+        self._last: tuple[int, bytes] = (-1, b"")
         self._offsets, self.size = self._read_table(length)
 
     def _read_table(self, length: int) -> tuple[list[int], int]:
@@ -216,13 +217,19 @@ class ArchiveReader:
         return min(FRAME_SIZE, self.size - frame * FRAME_SIZE)
 
     def read(self, offset: int, length: int) -> Iterator[bytes]:
-        """Give ``length`` bytes from ``offset`` on, a frame's worth at a time, reading those frames only."""
+        """Give ``length`` bytes from ``offset`` on, a frame's worth at a time, reading those frames only.
+
+        The last frame is kept for whoever reads small files in the order in which they lie.
+        """
         end = offset + length
         if not 0 <= offset <= end <= self.size:
             raise BundleError(f"it holds {self.size} bytes, not the ones at {offset} to {end}")
         while offset < end:
             number, skipped = divmod(offset, FRAME_SIZE)
-            content = decompress_frame(self._compressed(number), self._size_of(number))
+            last, content = self._last
+            if last != number:
+                content = decompress_frame(self._compressed(number), self._size_of(number))
+                self._last = (number, content)
             part = content[skipped : skipped + end - offset]
             offset += len(part)
             yield part

@@ -25,6 +25,7 @@ class Entry:
     ``placeholder`` marks a regular file of which only the name, type, size and times were needed (its directory was
     listed, nobody opened it): its content is not in the bundle, it unpacks as a sparse file of its size.
     ``link`` is the path of the entry that holds the content, when this one is a further hard link to it.
+    ``copy_of`` is the path of the entry that holds the content, when this is a file of its own with the same content.
     ``offset`` is where the content starts in the uncompressed data stream, None when there is no content there.
     """
 
@@ -42,6 +43,7 @@ class Entry:
     offset: int | None = None
     package: str | None = None
     reason: str = ""
+    copy_of: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) 
 
     Made by hand, six times as fast as the module json: a bundle can have a million of these.
     """
-    parts = [f'{{"gid":{entry.gid}']
+    parts = ["{" if entry.copy_of is None else f'{{"copy_of":{dump_bytes(entry.copy_of)},']
+    parts[0] += f'"gid":{entry.gid}'
     if entry.link is not None:
         parts.append(f'"link":{dump_bytes(entry.link)}')
     parts.append(f'"mode":{entry.mode},"mtime_ns":{entry.mtime_ns}')
@@ -155,6 +156,7 @@ def _entry(found: dict[str, Any]) -> Entry:
         _integer(found, "offset"),
         _text(found, "package"),
         _text(found, "reason") or "",
+        _bytes(found, "copy_of"),
     )
 
 

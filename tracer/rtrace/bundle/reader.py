@@ -130,9 +130,10 @@ class Bundle:
             for _ in self._verified(name):
                 pass
         _ = self.results
-        for _, content in self.stream_data():
-            for _ in content:
-                pass
+        for entry, content in self.stream_data():
+            if entry.copy_of is None:
+                for _ in content:
+                    pass
 
     def find(self, path: bytes) -> Entry | None:
         """Give the entry at a path."""
@@ -148,6 +149,8 @@ class Bundle:
         entry = self.find(path)
         if entry is not None and entry.link is not None:
             entry = self.find(entry.link)
+        if entry is not None and entry.copy_of is not None:
+            entry = self.find(entry.copy_of)
         if entry is None:
             raise BundleError(f"{self.path} holds no {printable(path)}; `rtrace list` shows what it holds")
         if not has_content(entry):
@@ -167,7 +170,8 @@ class Bundle:
 
         There are no parts but for regular files that are neither placeholders nor further hard links (and not for empty
         ones). A file's digest is known to be right when its last part has been taken without an error; what the
-        caller does not take of a file is skipped. Raises BundleError.
+        caller does not take of a file is skipped. The content of a copy is read again where it is; who has many of
+        them to write had better copy what was written first (``copy_of``). Raises BundleError.
         """
         entries = self.entries
         stream = _DataStream(self._decompress())
@@ -176,7 +180,10 @@ class Bundle:
                 stream.skip_to(offset)
                 if stream.take(len(header)) != header:
                     raise BundleError(f"the tar header of {printable(entry.path)} does not agree with the index")
-                yield entry, self._content(entry, stream) if has_content(entry) else iter(())
+                if has_content(entry):
+                    yield entry, self._content(entry, stream)
+                else:
+                    yield entry, iter(()) if entry.copy_of is None else self.read_file(entry.path)
             stream.skip_to(self._end_of_data)
             if stream.take(len(tar.END)) != tar.END or not stream.is_at_end():
                 raise BundleError("it does not end as a tar does")

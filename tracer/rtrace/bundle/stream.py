@@ -21,8 +21,8 @@ _KINDS = {
 
 
 def has_content(entry: Entry) -> bool:
-    """Tell whether an entry's content is in the data stream: a regular file, no further hard link, no placeholder."""
-    return entry.type is FileType.REGULAR and entry.link is None and not entry.placeholder
+    """Tell whether an entry's own content is in the data stream: a regular file, no link, no copy, no placeholder."""
+    return entry.type is FileType.REGULAR and entry.link is None and entry.copy_of is None and not entry.placeholder
 
 
 def entry_header(entry: Entry) -> bytes:
@@ -32,8 +32,9 @@ def entry_header(entry: Entry) -> bytes:
     size = 0
     link = b""
     if entry.type is FileType.REGULAR:
-        if entry.link is not None:
-            kind, link = tar.HARD_LINK, PREFIX + entry.link
+        holder = entry.link if entry.copy_of is None else entry.copy_of
+        if holder is not None:
+            kind, link = tar.HARD_LINK, PREFIX + holder
         elif entry.placeholder and entry.size:
             kind, size = tar.SPARSE, entry.size
         else:

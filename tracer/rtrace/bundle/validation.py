@@ -65,6 +65,7 @@ def validate_entries(entries: Iterable[Entry]) -> None:
     directories: set[bytes] = set()
     others: set[bytes] = set()
     contents: dict[bytes, Entry] = {}
+    copies: dict[bytes, Entry] = {}
     previous = b""
     for entry in entries:
         path = entry.path
@@ -87,7 +88,12 @@ def validate_entries(entries: Iterable[Entry]) -> None:
         others.add(path)
         if kind is FileType.REGULAR:
             if entry.link is not None:
-                _check_hard_link(entry, entry.link, contents)
+                _check_holder(
+                    entry, entry.link, contents.get(entry.link) or copies.get(entry.link), "a hard link", "to"
+                )
+            elif entry.copy_of is not None:
+                _check_holder(entry, entry.copy_of, contents.get(entry.copy_of), "a copy", "of")
+                copies[path] = entry
             elif not entry.placeholder:
                 contents[path] = entry
 
@@ -141,6 +147,8 @@ def _attribute_problem(entry: Entry) -> str | None:
         return "content, though it is no regular file"
     if entry.link is not None:
         return "a hard link, though it is no regular file"
+    if entry.copy_of is not None:
+        return "the content of another file, though it is no regular file"
     if entry.placeholder:
         return "the mark of a placeholder, though it is no regular file"
     if entry.type is FileType.SYMLINK:
@@ -152,13 +160,16 @@ def _regular_problem(entry: Entry) -> str | None:
     if entry.target is not None:
         return "a symlink's target, though it is no symlink"
     if entry.placeholder:
-        if entry.link is not None or entry.sha256 is not None or entry.offset is not None:
+        if entry.sha256 is not None or (entry.link, entry.copy_of, entry.offset) != (None, None, None):
             return "content, though it is a placeholder"
         return None
     if entry.sha256 is None or not _PROPER_DIGEST.match(entry.sha256):
         return "no proper SHA-256"
-    if entry.link is not None:
-        return "content of its own, though it is a hard link" if entry.offset is not None else None
+    if entry.link is not None or entry.copy_of is not None:
+        if entry.link is not None and entry.copy_of is not None:
+            return "the marks of a hard link and of a copy"
+        what = "copy" if entry.link is None else "hard link"
+        return f"content of its own, though it is a {what}" if entry.offset is not None else None
     if entry.offset is None or entry.offset < 0:
         return "content at no place"
     return None
@@ -174,16 +185,15 @@ def _target_problem(target: bytes | None) -> str | None:
     return None
 
 
-def _check_hard_link(entry: Entry, link: bytes, contents: dict[bytes, Entry]) -> None:
-    """Refuse a hard link to anything but content that comes before it; the attributes of the two must agree."""
-    problem = path_problem(link)
+def _check_holder(entry: Entry, path: bytes, holder: Entry | None, what: str, to: str) -> None:
+    """Refuse a hard link or copy of anything but content that comes before it; size and digest must agree."""
+    problem = path_problem(path)
     if problem:
-        raise _refusal(entry.path, f"as a hard link with {problem}")
-    holder = contents.get(link)
+        raise _refusal(entry.path, f"as {what} with {problem}")
     if holder is None:
-        raise _refusal(entry.path, f"as a hard link to {printable(link)}, which is no regular file before it")
+        raise _refusal(entry.path, f"as {what} {to} {printable(path)}, which is no regular file before it")
     if (entry.size, entry.sha256) != (holder.size, holder.sha256):
-        raise _refusal(entry.path, f"as a hard link to {printable(link)}, whose content is another")
+        raise _refusal(entry.path, f"as {what} {to} {printable(path)}, whose content is another")
 
 
 def _result_problem(result: Result) -> str | None:

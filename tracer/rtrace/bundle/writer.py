@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections import Counter
 from dataclasses import replace
 from enum import Enum
 from stat import S_ISREG
@@ -22,7 +23,7 @@ from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _SMALL = 256 << 10
 _COPY = 1 << 20
+_PROBE = 64 << 10
+"""Bytes at either end of a large file by which it is told whether it could have the content of another."""
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -60,7 +63,11 @@ class Written(Enum):
 class BundleWriter:
     """A bundle in the making, in a folder ``NAME.incomplete-XXXX`` beside it, which is gone afterwards in any case."""
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, repeated: Container[int] = frozenset()) -> None:
+        """Begin; ``repeated`` are the sizes that several files have (``find_repeated``): they may have one content."""
+        self._repeated = repeated
+        self._holders: dict[bytes, bytes] = {}
+        self._probes: set[tuple[int, bytes]] = set()
         self._incomplete = Incomplete(target)
         self.folder = self._incomplete.folder
         self._data = (self.folder / "data").open("w+b")
@@ -133,6 +140,8 @@ class BundleWriter:
             whole = state.st_size == entry.size and mtime_ns in {None, state.st_mtime_ns}
             if state.st_size <= _SMALL:
                 written = self._add_small(entry, descriptor, linked=linked)
+            elif state.st_size in self._repeated and self._add_again(entry, descriptor, state.st_size, linked=linked):
+                written = Written.WHOLE
             else:
                 written = self._add_large(entry, descriptor, state.st_size, linked=linked)
             return written if whole or written is Written.UNREADABLE else Written.CHANGED
@@ -145,10 +154,13 @@ class BundleWriter:
         except OSError:
             return Written.UNREADABLE
         size = len(content)
+        digest = hashlib.sha256(content)
+        if size in self._repeated and self._add_copy(entry, size, digest.digest(), linked=linked):
+            return Written.WHOLE if size == entry.size else Written.CHANGED
         header = entry_header(entry if size == entry.size else replace(entry, size=size))
         offset = self._archive.position + len(header)
         self._archive.write(b"%b%b%b" % (header, content, tar.padding(size)))
-        self._note(entry, size, hashlib.sha256(content).hexdigest(), offset, linked=linked)
+        self._note(entry, size, digest.digest(), offset, linked=linked)
         return Written.WHOLE if size == entry.size else Written.CHANGED
 
     def _add_large(self, entry: Entry, descriptor: int, size: int, *, linked: bool) -> Written:
@@ -177,13 +189,49 @@ class BundleWriter:
             self._archive.fill(length)
             left -= length
         self._archive.write(tar.padding(size))
-        self._note(entry, size, digest.hexdigest(), offset, linked=linked)
+        self._note(entry, size, digest.digest(), offset, linked=linked)
         return Written.WHOLE if whole and size == entry.size else Written.CHANGED
 
-    def _note(self, entry: Entry, size: int, sha256: str, offset: int, *, linked: bool) -> None:
+    def _add_again(self, entry: Entry, descriptor: int, size: int, *, linked: bool) -> bool:
+        """Write a large file as a copy if it is one; only one that begins and ends as another did is read for that."""
+        try:
+            ends = os.pread(descriptor, _PROBE, 0) + os.pread(descriptor, _PROBE, size - _PROBE)
+            probe = (size, hashlib.sha256(ends).digest())
+            if probe not in self._probes:
+                self._probes.add(probe)
+                return False
+            digest = hashlib.sha256()
+            buffer = memoryview(bytearray(_COPY))
+            while length := os.readv(descriptor, [buffer]):
+                digest.update(buffer[:length])
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        except OSError:
+            return False
+        return self._add_copy(entry, size, digest.digest(), linked=linked)
+
+    def _add_copy(self, entry: Entry, size: int, digest: bytes, *, linked: bool) -> bool:
+        """Write a file whose content is in the bundle already; tell whether it is."""
+        holder = self._holders.get(digest)
+        if holder is None:
+            return False
+        copy = replace(entry, copy_of=holder)
+        self._archive.write(entry_header(copy))
+        self._note(copy, size, digest, None, linked=linked)
+        return True
+
+    def _note(self, entry: Entry, size: int, digest: bytes, offset: int | None, *, linked: bool) -> None:
+        sha256 = digest.hex()
         self._lines.append(dump_entry(entry, size, sha256, offset))
         if linked:
             self._digests[entry.path] = (sha256, size)
+        if offset is not None and size in self._repeated:
+            self._holders[digest] = entry.path
+
+
+def find_repeated(items: Iterable[Item]) -> frozenset[int]:
+    """Give the sizes that the contents of several items have; empty ones take no room anyway."""
+    sizes = Counter(item.entry.size for item in items if item.source is not None)
+    return frozenset(size for size, number in sizes.items() if number > 1 and size)
 
 
 def write_bundle(
@@ -201,7 +249,7 @@ def write_bundle(
     """
     every = tuple(items)
     progress.start("writing", len(every))
-    with BundleWriter(target) as writer:
+    with BundleWriter(target, find_repeated(every)) as writer:
         for item in every:
             written = writer.add(item)
             if written is not Written.WHOLE:

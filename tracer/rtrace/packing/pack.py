@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import FileType
-from rtrace.bundle.writer import BundleWriter, Item, Written
+from rtrace.bundle.writer import BundleWriter, Item, Written, find_repeated
 from rtrace.manifest.model import Notice
 from rtrace.packing.collector import without_collector
 from rtrace.packing.outcome import finish_results
@@ -46,7 +46,7 @@ def pack(directory: TraceDirectory, target: Path, *, progress: Progress = SILENT
 
 def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
     """Write the bundle of a plan: whole, or not at all. Raises BundleError."""
-    with BundleWriter(plan.target) as writer, without_collector():
+    with BundleWriter(plan.target, find_repeated(plan.items)) as writer, without_collector():
         files = _Files(plan, writer)
         files.write(progress)
         manifest = replace(plan.manifest, notices=tuple(dict.fromkeys((*plan.manifest.notices, *files.notices))))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry
@@ -21,6 +22,7 @@ from rtrace.opening import open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.unpacker import Unpacked
+from rtrace_unpackers.copying import refuse_too_large
 from rtrace_unpackers.docker.dockerfile import FOLDER, IGNORED, PAUSE, ROOTFS, name_launchers, render_dockerfile
 from rtrace_unpackers.docker.elf import build_launcher, build_pause
 from rtrace_unpackers.docker.engine import Engine, choose_engine
@@ -46,13 +48,12 @@ class DockerUnpacker:
         with open_bundle(bundle) as opened:
             layout = plan_layout(opened.entries)
             runs, identity = opened.manifest.runs, opened.identity
-        size = sum(entry.size for entry in layout.files)
         engine = choose_engine()
         image = name_image(target, identity)
         answers = engine.answers()
         return (
             f"make {target}",
-            f"write {target / ROOTFS} with {len(layout.files)} files ({size} bytes) and {len(runs)} launchers",
+            f"write {target / ROOTFS} with {layout.count} files ({layout.size} bytes) and {len(runs)} launchers",
             f"write {target / 'Dockerfile'}",
             f"build the image {image} with {engine.name}" if answers else f"build no image: {silence(engine)}",
         )
@@ -72,7 +73,8 @@ class DockerUnpacker:
             if answers:
                 image = choose_free(engine, image)
             with build_beside(target) as folder:
-                with (folder / ROOTFS).open("xb") as file:
+                with (folder / ROOTFS).open("x+b") as file:
+                    refuse_too_large(layout.size, file.fileno())
                     empty = write_rootfs(file, layout, opened.stream_data(), FOLDER, programs, progress=progress)
                 dockerfile = render_dockerfile(manifest.runs, opened.identity)
                 (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8", newline="\n")
@@ -81,7 +83,9 @@ class DockerUnpacker:
                 write_state(folder, State(NAME, opened.identity, facts), manifest)
                 if answers:
                     engine.build(image, folder)
-            replaced = [entry.path for entry in (*layout.files, *layout.symlinks) if entry.path in DOCKERS_OWN]
+            copies = chain.from_iterable(layout.copies.values())
+            files = (*layout.files, *copies, *layout.symlinks)
+            replaced = [entry.path for entry in files if entry.path in DOCKERS_OWN]
         notes = (*tell_image(engine, image, target, manifest.runs, answers=answers), *tell_limits(replaced, empty))
         return Unpacked(target, notes)
 

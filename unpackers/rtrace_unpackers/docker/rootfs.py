@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import BinaryIO
 
 from rtrace.bundle.entry import Entry
@@ -39,7 +40,7 @@ def write_rootfs(
         for entry in layout.directories:
             if entry.path != b"/":
                 tar.addfile(describe(entry, tarfile.DIRTYPE))
-        write_files(tar, layout.files, contents, progress)
+        write_files(tar, file, layout, contents, progress)
         for entry in layout.placeholders:
             size = 0 if entry in empty else entry.size
             tar.addfile(describe(entry, tarfile.REGTYPE, size=size), Zeros())
@@ -58,7 +59,8 @@ def write_rootfs(
 
 def refuse_taken(layout: Layout, folder: bytes) -> None:
     """Raise HostileBundleError when the bundle holds more than an empty directory at our folder."""
-    everything = (*layout.files, *layout.placeholders, *layout.links, *layout.fifos, *layout.symlinks)
+    copies = chain.from_iterable(layout.copies.values())
+    everything = (*layout.files, *copies, *layout.placeholders, *layout.links, *layout.fifos, *layout.symlinks)
     for entry in (*everything, *layout.directories):
         if entry.path.startswith(folder + b"/"):
             raise HostileBundleError(f"the bundle holds {printable(entry.path)}, where a launcher is to be")
@@ -79,13 +81,14 @@ def choose_empty(placeholders: Iterable[Entry]) -> frozenset[Entry]:
 
 def write_files(
     tar: tarfile.TarFile,
-    files: Iterable[Entry],
+    file: BinaryIO,
+    layout: Layout,
     contents: Iterable[tuple[Entry, Iterator[bytes]]],
     progress: Progress,
 ) -> None:
-    """Write all regular files that have a content of their own, as their contents come."""
-    wanted = {entry.path: entry for entry in files}
-    progress.start("unpacking", sum(entry.size for entry in wanted.values()))
+    """Write all regular files that have a content, as their contents come, each with its copies."""
+    wanted = {entry.path: entry for entry in layout.files}
+    progress.start("unpacking", layout.size)
     for named, content in contents:
         entry = wanted.pop(named.path, None)
         if entry is not None:
@@ -98,6 +101,10 @@ def write_files(
                         f"{printable(entry.path)} has fewer than {entry.size} bytes in the bundle"
                     ) from None
                 raise
+            start = tar.offset - -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+            for copy in layout.copies.get(entry.path, ()):
+                tar.addfile(describe(copy, tarfile.REGTYPE, size=copy.size), Again(file, start))
+                progress.advance(copy.size)
     progress.finish()
     if wanted:
         raise BundleError(f"the bundle lacks the content of {printable(next(iter(wanted)))}")
@@ -156,6 +163,27 @@ class Stream(io.RawIOBase):
         self.rest = everything[size:]
         self.progress.advance(min(size, length))
         return everything[:size]
+
+
+class Again(io.RawIOBase):
+    """What was written to a file from an offset on, read while more is being written to its end."""
+
+    def __init__(self, file: BinaryIO, offset: int) -> None:
+        self.file = file
+        self.offset = offset
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return that many bytes."""
+        end = self.file.tell()
+        self.file.seek(self.offset)
+        content = self.file.read(size)
+        self.offset += len(content)
+        self.file.seek(end)
+        return content
 
 
 class Zeros(io.RawIOBase):

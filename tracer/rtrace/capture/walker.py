@@ -56,8 +56,15 @@ class Walker:
         if any((path + b"/").startswith(mount + b"/") for mount in self.served):
             raise PermissionError(errno.EPERM, "served by the run itself", path)
 
-    def _step(self, path: bytes) -> Walk | None:
-        """Take the shortest way, to what is no symlink in a folder that is known; None where there is a longer one."""
+    def _step(self, base: bytes, path: bytes) -> Walk | None:
+        """Take the shortest way, to what is no symlink in a folder that is known; None where there is a longer one.
+
+        An empty path stands for the base itself, as in a call on a descriptor.
+        """
+        if path[:1] == b"/":
+            path = base + path
+        else:
+            path = base + b"/" + (path[2:] if path[:2] == b"./" else path) if path else base
         folder, _, name = path.rpartition(b"/")
         if folder not in self.directories or name in NO_NAMES or folder == b"/proc":
             return None
@@ -78,7 +85,7 @@ class Walker:
         when ``follow`` says so or when a slash comes after it. Raises OSError for what the run serves itself.
         """
         current = root if path.startswith(b"/") else (b"" if base == b"/" else base)
-        if not self.served and (end := self._step(current + path if path[:1] == b"/" else current + b"/" + path)):
+        if not self.served and (end := self._step(current, path)):
             return end
         pending = path.split(b"/")
         pending.reverse()

@@ -10,6 +10,7 @@
 
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 VENV=$CHECKOUT/.venv
+REPROZIP=(reprozip reprounzip==1.3.2 reprounzip-docker setuptools)
 APT_IS_FRESH=
 
 EXIT_COMMANDS=()
@@ -81,15 +82,15 @@ need_venv() {
     touch "$stamp"
 }
 
-# A virtual environment in .bench, made once: need_tools NAME PACKAGE...
+# A virtual environment in .bench, made once for the same packages: need_tools NAME PACKAGE...
 need_tools() {
     local name=$1 folder=$CHECKOUT/.bench/$1
     shift
-    [ -e "$folder/.whole" ] && return
+    [ "$(cat "$folder/.whole" 2>/dev/null)" = "$*" ] && return
     say "Installing $* into .bench/$name ..."
     quietly "${PYTHON:-python3}" -m venv --clear "$folder" || fail "could not make $folder: see above."
     quietly "$folder/bin/python" -m pip install --disable-pip-version-check "$@" </dev/null || return 1
-    touch "$folder/.whole"
+    printf '%s\n' "$*" >"$folder/.whole"
 }
 
 docker_answers() { docker info >/dev/null 2>&1; }

@@ -84,9 +84,9 @@ def open_bundle(path: Path) -> OpenBundle:
         raise BundleError(f"cannot open {path}: {error.strerror}") from None
     try:
         if is_reprozip(file):
-            from rtrace.reprozip.reader import ReprozipBundle  # needs sqlite3 and more, which our own do not
+            from rtrace.reprozip.extended import open_reprozip  # needs sqlite3 and more, which our own do not
 
-            return ReprozipBundle(path, file)
+            return open_reprozip(path, file)
         return Bundle(path, file)
     except BaseException:
         file.close()

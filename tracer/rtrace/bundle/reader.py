@@ -53,7 +53,7 @@ class Bundle:
     RESULTS = members.RESULTS
     TRACE = members.TRACE
     DATA = members.DATA
-    DIGESTED = members.DIGESTED
+    DIGESTED: tuple[str, ...] = members.DIGESTED
     keeps_digests = True
     has_trace = True
     extensions: tuple[str, ...] = ()
@@ -174,16 +174,13 @@ class Bundle:
         them to write had better copy what was written first (``copy_of``). Raises BundleError.
         """
         entries = self.entries
-        stream = _DataStream(self._decompress())
+        stream = DataStream(self._decompress())
         try:
             for entry, header, offset in self._lay_out(entries):
                 stream.skip_to(offset)
                 if stream.take(len(header)) != header:
                     raise BundleError(f"the tar header of {printable(entry.path)} does not agree with the index")
-                if has_content(entry):
-                    yield entry, self._content(entry, stream)
-                else:
-                    yield entry, iter(()) if entry.copy_of is None else self.read_file(entry.path)
+                yield entry, self._parts(entry, stream)
             stream.skip_to(self._end_of_data)
             if stream.take(len(tar.END)) != tar.END or not stream.is_at_end():
                 raise BundleError("it does not end as a tar does")
@@ -208,7 +205,13 @@ class Bundle:
         except OSError as error:
             raise BundleError(f"cannot write {destination}: {error.strerror}") from None
 
-    def _content(self, entry: Entry, stream: _DataStream) -> Iterator[bytes]:
+    def _parts(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
+        """Give the content of an entry whose member comes next in the data."""
+        if has_content(entry):
+            return self._content(entry, stream)
+        return iter(()) if entry.copy_of is None else self.read_file(entry.path)
+
+    def _content(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
         digest = hashlib.sha256()
         left = entry.size
         while left:
@@ -328,7 +331,7 @@ class _ContentError(BundleError):
     """A file whose content is not what was packed; the sentence is complete."""
 
 
-class _DataStream:
+class DataStream:
     """The data stream from its beginning on, as it comes out of the frames."""
 
     def __init__(self, frames: Generator[bytes, None, None]) -> None:

@@ -14,6 +14,7 @@ COMMANDS = {
     "trace": "Run a command and note everything that it looks at.",
     "combine": "Bring the runs of several trace directories together in one.",
     "pack": "Write what the traced runs need into one bundle.",
+    "convert": "Write a bundle once more, in the format of ReproZip.",
     "info": "Tell what a bundle holds: runs, machine, packages, inputs, outputs.",
     "list": "List the files of a bundle.",
     "check": "Read all of a bundle and compare every digest.",

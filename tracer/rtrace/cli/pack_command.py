@@ -19,9 +19,17 @@ from rtrace.trace.directory import TraceDirectory
 @click.option("-n", "--dry-run", is_flag=True, help="List what would be packed, and why; write nothing.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches, as `exclude:` does.")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Add what matches, as `include:` does.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["rtrace", "reprozip"]),
+    default="rtrace",
+    show_default=True,
+    help="Whose bundle: with reprozip, one that `reprounzip` unpacks and runs, too.",
+)
 @click.argument("bundle", type=click.Path(path_type=Path), default=Path("bundle.rpz"))
 def command(
-    directory: Path, *, dry_run: bool, exclude: tuple[str, ...], include: tuple[str, ...], bundle: Path
+    directory: Path, *, dry_run: bool, exclude: tuple[str, ...], include: tuple[str, ...], form: str, bundle: Path
 ) -> None:
     """Write what the traced runs need, as it was before they began, into BUNDLE [default: bundle.rpz].
 
@@ -41,6 +49,15 @@ def command(
         for entry in plan.entries:
             kind = "outline" if entry.placeholder else entry.type.value
             click.echo(f"{kind:9}  {entry.size:>12}  {entry.reason:21}  {printable(entry.path)}")
+        return
+    if form == "reprozip":
+        from rtrace.cli.convert_command import tell
+        from rtrace.converting import carry_out_for_reprozip
+
+        report, written = carry_out_for_reprozip(plan, progress=progress())
+        for notice in report.notices:
+            say(f"{notice.what}; {notice.advice}")
+        tell(written)
         return
     report = carry_out(plan, progress=progress())
     for notice in report.notices:

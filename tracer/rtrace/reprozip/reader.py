@@ -21,7 +21,7 @@ from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.bundle.stream import has_content
 from rtrace.bundle.validation import path_problem, validate_results
 from rtrace.errors import BundleError, HostileBundleError, ManifestError
-from rtrace.manifest.model import Manifest, Package, Run
+from rtrace.manifest.model import Manifest, Notice, Package, Run
 from rtrace.printable import printable
 from rtrace.reprozip import container
 from rtrace.reprozip.config import CONFIG_LIMIT, Config, load_config
@@ -65,9 +65,11 @@ class ReprozipBundle:
 
     keeps_digests = False
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, extension_problem: BundleError | None = None) -> None:
+        """Open a bundle; ``extension_problem`` says why what rtrace itself added to it is not used."""
         self.path = path
         self._file = file
+        self._extension_problem = extension_problem
         self._listed: list[tuple[TarMember, str | None]] = []
         self._room = LIST_LIMIT
         extensions: dict[str, None] = {}
@@ -155,7 +157,7 @@ class ReprozipBundle:
             inputs=config.inputs,
             outputs=config.outputs,
             packages=self._packages(),
-            notices=notices,
+            notices=(*self._notice_extension(), *notices),
         )
 
     @cached_property
@@ -194,6 +196,8 @@ class ReprozipBundle:
 
     def check(self) -> None:
         """Read all of the bundle, with every checksum of its compressors; there are no others. Raises BundleError."""
+        if self._extension_problem is not None:
+            raise self._extension_problem
         _ = self.results, self.manifest
         for _entry, content in self.stream_data():
             for _part in content:
@@ -292,6 +296,15 @@ class ReprozipBundle:
                     yield content
                 return
         raise BundleError(f"{self.path} holds no trace")
+
+    def _notice_extension(self) -> Iterator[Notice]:
+        if self._extension_problem is not None:
+            what = str(self._extension_problem).removeprefix(f"{self.path} ")
+            yield Notice(
+                "extension-ignored",
+                f"rtrace wrote this bundle, and somebody changed it since: it {what}",
+                "it is read as any other bundle of ReproZip; fetch the original to have all that rtrace knew",
+            )
 
     def _packages(self) -> tuple[Package, ...]:
         sizes: dict[str, int] = {}

@@ -1,0 +1,42 @@
+"""`rtrace convert` and `rtrace pack --format reprozip`: the same bundle in another format."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtrace.bundle.reader import Bundle
+from rtrace.errors import BundleError
+from rtrace.opening import open_bundle
+from rtrace.packing.pack import PackReport, carry_out
+from rtrace.progress import SILENT, Progress
+from rtrace.reprozip.extended import ExtendedBundle
+from rtrace.reprozip.writer import Written, write_reprozip
+
+if TYPE_CHECKING:
+    from rtrace.packing.plan import PackingPlan
+
+
+def convert(source: Path, target: Path, *, progress: Progress = SILENT) -> Written:
+    """Write a bundle of rtrace's in ReproZip's format. Raises BundleError; then there is no new file."""
+    if os.path.lexists(target):
+        raise BundleError(f"{target} exists already; remove it or name another file")
+    with open_bundle(source) as bundle:
+        if not isinstance(bundle, Bundle) or isinstance(bundle, ExtendedBundle):
+            raise BundleError(f"{source} is a bundle in ReproZip's format already; copy it")
+        return write_reprozip(bundle, target, progress=progress)
+
+
+def carry_out_for_reprozip(plan: PackingPlan, *, progress: Progress = SILENT) -> tuple[PackReport, Written]:
+    """Write the bundle of a plan in ReproZip's format, by way of one of rtrace's own. Raises BundleError."""
+    try:
+        workspace = tempfile.TemporaryDirectory(prefix=f"{plan.target.name}.incomplete-", dir=plan.target.parent)
+    except OSError as error:
+        raise BundleError(f"cannot write in {plan.target.parent}: {error.strerror}; name another folder") from None
+    with workspace as folder:
+        own = Path(folder) / plan.target.name
+        report = carry_out(replace(plan, target=own), progress=progress)
+        return report, convert(own, plan.target, progress=progress)

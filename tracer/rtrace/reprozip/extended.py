@@ -1,0 +1,141 @@
+"""A bundle of ReproZip with rtrace's own manifest and index in it, which are used if the rest agrees with them.
+
+Such a bundle lacks nothing that one of rtrace has, and is proven and read in the same way: every byte of it is covered
+by a digest, or is the only one that can stand there. If anything is not as rtrace writes it (somebody packed the parts
+anew, or edited the configuration), it is read as any other bundle of ReproZip, and that is told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+from rtrace.bundle.container import Member, locate_members
+from rtrace.bundle.reader import Bundle
+from rtrace.bundle.stream import has_content
+from rtrace.errors import BundleError, ManifestError
+from rtrace.printable import printable
+from rtrace.reprozip import extension
+from rtrace.reprozip.config import load_config
+from rtrace.reprozip.config_writer import kept_environment
+from rtrace.reprozip.container import open_container
+from rtrace.reprozip.data_layout import as_member, lay_out_data, room
+from rtrace.reprozip.reader import ReprozipBundle
+from rtrace.reprozip.sources import CHUNK, Decompressed, FileSource
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from rtrace.bundle.entry import Entry
+    from rtrace.bundle.reader import DataStream
+    from rtrace.manifest.model import Run
+
+
+def open_reprozip(path: Path, file: BinaryIO) -> Bundle | ReprozipBundle:
+    """Open a bundle of ReproZip, by rtrace's own index if it has one. Raises BundleError."""
+    problem = None
+    if _is_extended(file):
+        try:
+            return ExtendedBundle(path, file)
+        except BundleError as error:
+            problem = error
+    return ReprozipBundle(path, file, problem)
+
+
+def _is_extended(file: BinaryIO) -> bool:
+    """Tell whether there is a manifest of rtrace's; what is no container at all is told by who reads it."""
+    try:
+        return any(part.name == extension.MANIFEST.encode() for part in open_container(file).parts())
+    except BundleError:
+        return False
+
+
+class ExtendedBundle(Bundle):
+    """An open bundle of ReproZip that rtrace wrote."""
+
+    MANIFEST = extension.MANIFEST
+    IDENTITY = extension.IDENTITY
+    FILES = extension.FILES
+    RESULTS = extension.RESULTS
+    TRACE = extension.OWN_TRACE
+    DATA = extension.DATA
+    DIGESTED = extension.DIGESTED
+    extensions = (extension.NAME,)
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        super().__init__(path, file)
+        for name in (self.FILES, self.RESULTS):
+            for _ in self._verified(name):
+                pass
+        self._compare_runs()
+
+    @property
+    def maker(self) -> str:
+        """Who wrote the bundle."""
+        return f"rtrace {self.manifest.rtrace}, for ReproZip"
+
+    def read_file(self, path: bytes) -> Iterator[bytes]:
+        """Give the content of one packed file; all that is before it is decompressed on the way. Raises BundleError."""
+        entry = self.find(path)
+        holder = entry.link if entry is not None and entry.link is not None else path
+        if entry is None or not has_content(as_member(entry)):
+            yield from super().read_file(path)  # which says why not
+            return
+        for found, content in self.stream_data():
+            if found.path == holder:
+                yield from content
+                return
+
+    def find_bad_frame(self) -> tuple[int, int] | None:
+        """Give nothing: what comes after the first bad byte of gzip cannot be told from what comes before."""
+        return None
+
+    def _find_members(self) -> dict[str, Member]:
+        found = locate_members(self.path, self._file, extension.MEMBERS, extension.LIMITS)
+        if self._read(found[extension.VERSION]) != extension.VERSION_TEXT:
+            raise BundleError(f"{self.path} is damaged: its {extension.VERSION} is another")
+        return found
+
+    def _lay_out(self, entries: tuple[Entry, ...]) -> Iterator[tuple[Entry, bytes, int]]:
+        return lay_out_data(entries)
+
+    def _parts(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
+        has_parts = entry.link is None and has_content(as_member(entry))
+        return self._content(entry, stream) if has_parts else iter(())
+
+    def _room(self, entry: Entry) -> int:
+        return room(entry)
+
+    def _check_size(self, size: int) -> None:
+        """Do nothing: how long the data are is known when they have been decompressed, and compared then."""
+
+    def _decompress(self) -> Generator[bytes, None, None]:
+        member = self._members[self.DATA]
+        source = Decompressed(FileSource(self._file, member.offset, member.size))
+        if not source.is_compressed:
+            raise BundleError("it is not compressed")
+        while part := source.read(CHUNK):
+            yield part
+
+    def _compare_runs(self) -> None:
+        """Refuse a configuration by which ReproZip would replay something else than rtrace does."""
+        content = b"".join(self._verified(extension.CONFIG))
+        try:
+            config = load_config(content, f"{self.path}: {extension.CONFIG}")
+        except ManifestError as error:
+            raise BundleError(str(error)) from None
+        for run, theirs in zip(self.manifest.runs, config.runs, strict=False):
+            if _start_of(run) != _start_of(theirs):
+                raise BundleError(f"{self.path} is damaged: {extension.CONFIG} has another run {printable_id(run)}")
+        if len(self.manifest.runs) != len(config.runs):
+            raise BundleError(f"{self.path} is damaged: {extension.CONFIG} has other runs than {self.MANIFEST}")
+
+
+def printable_id(run: Run) -> str:
+    """Give the name of a run fit for a terminal."""
+    return printable(run.id.encode())
+
+
+def _start_of(run: Run) -> tuple[object, ...]:
+    """Give what decides how a run starts."""
+    return (run.argv, run.binary, run.workingdir, kept_environment(run), run.uid, run.gid)

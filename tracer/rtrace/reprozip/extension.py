@@ -1,0 +1,34 @@
+"""Where the members of a bundle of ReproZip that rtrace wrote are; FORMAT.md describes them.
+
+METADATA/ and DATA.tar.gz are what every bundle of ReproZip has, EXTENSIONS/rtrace/ is what one of rtrace has besides.
+"""
+
+from __future__ import annotations
+
+from rtrace.bundle import members
+
+NAME = "rtrace"
+FOLDER = f"EXTENSIONS/{NAME}/"
+
+VERSION = "METADATA/version"
+VERSION_TEXT = b"REPROZIP VERSION 2\n"
+CONFIG = "METADATA/config.yml"
+MANIFEST = f"{FOLDER}manifest.yml"
+IDENTITY = f"{FOLDER}identity"
+FILES = f"{FOLDER}files.jsonl.zst"
+RESULTS = f"{FOLDER}results.jsonl.zst"
+OWN_TRACE = f"{FOLDER}trace.sqlite3"
+TRACE = "METADATA/trace.sqlite3"
+DATA = "DATA.tar.gz"
+
+MEMBERS = (VERSION, MANIFEST, IDENTITY, CONFIG, FILES, RESULTS, OWN_TRACE, TRACE, DATA)
+DIGESTED = (CONFIG, FILES, RESULTS, OWN_TRACE, TRACE, DATA)
+"""The members whose SHA-256 the manifest holds."""
+LIMITS = {
+    VERSION: len(VERSION_TEXT),
+    MANIFEST: members.MANIFEST_LIMIT,
+    IDENTITY: members.IDENTITY_SIZE,
+    CONFIG: 64 << 20,
+    FILES: members.INDEX_LIMIT,
+    RESULTS: members.INDEX_LIMIT,
+}

@@ -1,0 +1,57 @@
+"""Inputs and outputs as ReproZip has them: one list, in which neither a name nor a path comes twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rtrace.manifest.model import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A file with a name, and the runs that read and wrote it, by their numbers from 0."""
+
+    name: str
+    path: bytes
+    readers: tuple[int, ...]
+    writers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """All of them. ``renamed`` are those that got another name, as ``old (now new)``."""
+
+    files: tuple[Named, ...]
+    renamed: tuple[str, ...]
+
+
+def merge_names(manifest: Manifest) -> Names:
+    """Make one list of the inputs and outputs of a manifest.
+
+    A file that is both is listed once, by its name as an input. One that no run is said to use is everybody's.
+    """
+    numbers = {run.id: number for number, run in enumerate(manifest.runs)}
+    names: dict[bytes, str] = {}
+    uses: dict[bytes, tuple[set[int], set[int]]] = {}
+    renamed: list[str] = []
+    for kind, files in enumerate((manifest.inputs, manifest.outputs)):
+        for file in files:
+            name = names.get(file.path) or _free_name(file.name, set(names.values()))
+            if name != file.name:
+                renamed.append(f"{file.name} (now {name})")
+            names[file.path] = name
+            runs = {numbers[run] for run in file.runs if run in numbers} or set(numbers.values())
+            uses.setdefault(file.path, (set(), set()))[kind].update(runs)
+    found = (Named(names[path], path, tuple(sorted(by[0])), tuple(sorted(by[1]))) for path, by in uses.items())
+    return Names(tuple(found), tuple(renamed))
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """Give a name that nobody has: with a number behind it, if need be."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free

@@ -26,6 +26,7 @@ DOORS = {
 FORMAT_HALF = (
     "rtrace.bundle",
     "rtrace.errors",
+    "rtrace.holes",
     "rtrace.manifest",
     "rtrace.opening",
     "rtrace.printable",

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from rtrace.errors import TargetError
 from rtrace.printable import format_size
+
+if TYPE_CHECKING:
+    from rtrace.holes import Segments
 
 FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 CHUNK = 1 << 26
 PART = 1 << 20
 
 
-def copy_content(source: int, destination: int, size: int) -> None:
+def copy_content(source: int, destination: int, size: int, segments: Segments | None = None) -> None:
     """Copy ``size`` bytes between open files: shared where the file system can, else copied by the kernel, else by us.
 
-    Raises OSError when the disk refuses.
+    Of a sparse file only ``segments`` are copied. Raises OSError when the disk refuses.
     """
     if sys.platform == "linux":
         import fcntl
@@ -27,15 +31,25 @@ def copy_content(source: int, destination: int, size: int) -> None:
             pass
         else:
             return
-    done = 0
+    for start, length in ((0, size),) if segments is None else segments:
+        copy_part(source, destination, start, start + length)
+    if segments is not None:
+        os.ftruncate(destination, size)
+
+
+def copy_part(source: int, destination: int, start: int, end: int) -> None:
+    """Copy a part of a file to the same place in another."""
     if sys.platform == "linux":
         try:
-            while done < size and (length := os.copy_file_range(source, destination, min(CHUNK, size - done), done)):
-                done += length
+            while start < end:
+                length = os.copy_file_range(source, destination, min(CHUNK, end - start), start, start)
+                if not length:
+                    return
+                start += length
         except OSError:  # EXDEV, EINVAL, EOPNOTSUPP: the file system cannot
-            done = os.lseek(destination, 0, os.SEEK_CUR)
-    while done < size and (part := os.pread(source, min(PART, size - done), done)):
-        done += os.pwrite(destination, part, done)
+            pass
+    while start < end and (part := os.pread(source, min(PART, end - start), start)):
+        start += os.pwrite(destination, part, start)
 
 
 def refuse_too_large(size: int, folder: int) -> None:

@@ -9,6 +9,7 @@ entries have no word for them.
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from rtrace.bundle.entry import Entry
@@ -34,7 +35,7 @@ def extract(
     ``contents`` brings the content of every file of the layout, in any order. Raises BundleError when it does not, and
     OSError when the disk refuses.
     """
-    refuse_too_large(layout.size, root)
+    refuse_too_large(layout.room, root)
     with Descent(root) as descent:
         for entry in layout.directories:
             if entry.path != b"/":
@@ -73,14 +74,20 @@ def write_files(
         descriptor = create(entry, descent)
         try:
             written = 0
+            holes = entry.segments is not None
             for part in content:
-                write_all(descriptor, part)
+                if not (holes and is_hole(entry, written)):
+                    write_all(descriptor, part)
+                elif written + len(part) < entry.size:
+                    os.lseek(descriptor, len(part), os.SEEK_CUR)
+                else:
+                    os.ftruncate(descriptor, entry.size)
                 written += len(part)
                 progress.advance(len(part))
             if written != entry.size:
                 raise BundleError(f"{printable(entry.path)} has {written} bytes in the bundle instead of {entry.size}")
             for copy in layout.copies.get(entry.path, ()):
-                write_copy(copy, descriptor, descent, ownership)
+                write_copy(copy, descriptor, entry, descent, ownership)
                 progress.advance(copy.size)
             finish(descriptor, entry, ownership)
         finally:
@@ -90,11 +97,18 @@ def write_files(
         raise BundleError(f"the bundle lacks the content of {printable(next(iter(wanted)))}")
 
 
-def write_copy(entry: Entry, source: int, descent: Descent, ownership: Ownership) -> None:
+def is_hole(entry: Entry, offset: int) -> bool:
+    """Tell whether an offset is in a hole of a sparse file."""
+    segments = entry.segments or ()
+    place = bisect_right(segments, offset, key=lambda segment: segment[0]) - 1
+    return place < 0 or offset >= sum(segments[place])
+
+
+def write_copy(entry: Entry, source: int, holder: Entry, descent: Descent, ownership: Ownership) -> None:
     """Write a file with the content of one that is open."""
     descriptor = create(entry, descent)
     try:
-        copy_content(source, descriptor, entry.size)
+        copy_content(source, descriptor, entry.size, holder.segments)
         finish(descriptor, entry, ownership)
     finally:
         os.close(descriptor)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from rtrace.bundle.entry import Entry, FileType
+from rtrace.bundle.stream import stored_size
 from rtrace.bundle.validation import validate_entries
 from rtrace.errors import HostileBundleError
 from rtrace.printable import printable
@@ -38,8 +39,13 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """Bytes that the content of all files takes."""
+        """Bytes that all files have together."""
         return sum(entry.size for entry in (*self.files, *chain.from_iterable(self.copies.values())))
+
+    @property
+    def room(self) -> int:
+        """Bytes that they take on a disk: as many, but for holes."""
+        return sum(stored_size(entry) * (1 + len(self.copies.get(entry.path, ()))) for entry in self.files)
 
 
 @dataclass(slots=True)

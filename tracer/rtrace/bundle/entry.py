@@ -26,6 +26,8 @@ class Entry:
     listed, nobody opened it): its content is not in the bundle, it unpacks as a sparse file of its size.
     ``link`` is the path of the entry that holds the content, when this one is a further hard link to it.
     ``copy_of`` is the path of the entry that holds the content, when this is a file of its own with the same content.
+    ``segments`` are offset and length of the parts of a sparse file that hold data, in their order: all else is holes,
+    and not in the data stream. None: it has no holes.
     ``offset`` is where the content starts in the uncompressed data stream, None when there is no content there.
     """
 
@@ -44,6 +46,7 @@ class Entry:
     package: str | None = None
     reason: str = ""
     copy_of: bytes | None = None
+    segments: tuple[tuple[int, int], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,9 @@ def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) 
         parts.append('"placeholder":true')
     if entry.reason:
         parts.append(f'"reason":{quote(entry.reason)}')
+    if entry.segments is not None:
+        pairs = ",".join(f"[{start},{length}]" for start, length in entry.segments)
+        parts.append(f'"segments":[{pairs}]')
     if sha256 is not None:
         parts.append(f'"sha256":"{sha256}"')
     if size:
@@ -157,6 +160,7 @@ def _entry(found: dict[str, Any]) -> Entry:
         _text(found, "package"),
         _text(found, "reason") or "",
         _bytes(found, "copy_of"),
+        _segments(found) if "segments" in found else None,
     )
 
 
@@ -200,6 +204,15 @@ def _required_integer(found: dict[str, Any], key: str) -> int:
     if type(value) is not int:
         raise _NotALineError(f"no integer {key}")
     return value
+
+
+def _segments(found: dict[str, Any]) -> tuple[tuple[int, int], ...]:
+    match found.pop("segments"):
+        case [*pairs]:
+            numbers = [tuple(pair) if isinstance(pair, list) else () for pair in pairs]
+            if all(len(pair) == 2 and type(pair[0]) is type(pair[1]) is int for pair in numbers):  # noqa: PLR2004
+                return tuple(numbers)
+    raise _NotALineError("segments that are no pairs of integers")
 
 
 def _text(found: dict[str, Any], key: str) -> str | None:

@@ -11,7 +11,8 @@ from rtrace.bundle import members, tar
 from rtrace.bundle.archive import ArchiveReader, decompress_frame, frame_size
 from rtrace.bundle.container import Member, find_members
 from rtrace.bundle.index import load_entries, load_results
-from rtrace.bundle.stream import has_content, lay_out
+from rtrace.bundle.sparse import fill_holes
+from rtrace.bundle.stream import has_content, lay_out, stored_size
 from rtrace.bundle.validation import validate_entries, validate_results
 from rtrace.errors import BundleError, DamagedBundleError, HostileBundleError, ManifestError
 from rtrace.manifest.load import load
@@ -158,7 +159,10 @@ class Bundle:
             raise BundleError(f"{self.path} holds {what} of {printable(path)}, a {entry.type.value}")
         digest = hashlib.sha256()
         try:
-            for part in self._archive.read(entry.offset or 0, entry.size):
+            parts = self._archive.read(entry.offset or 0, stored_size(entry))
+            if entry.segments is not None:
+                parts = fill_holes(entry.segments, entry.size, parts)
+            for part in parts:
                 digest.update(part)
                 yield part
         except BundleError as error:
@@ -170,8 +174,9 @@ class Bundle:
 
         There are no parts but for regular files that are neither placeholders nor further hard links (and not for empty
         ones). A file's digest is known to be right when its last part has been taken without an error; what the
-        caller does not take of a file is skipped. The content of a copy is read again where it is; who has many of
-        them to write had better copy what was written first (``copy_of``). Raises BundleError.
+        caller does not take of a file is skipped. No part of a sparse file has both of data and of holes in it. The
+        content of a copy is read again where it is; who has many of them to write had better copy what was written
+        first (``copy_of``). Raises BundleError.
         """
         entries = self.entries
         stream = DataStream(self._decompress())
@@ -214,8 +219,8 @@ class Bundle:
     def _content(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
         digest = hashlib.sha256()
         left = entry.size
-        while left:
-            part = stream.take_some(left)
+        parts = stream.take_parts(stored_size(entry))
+        for part in parts if entry.segments is None else fill_holes(entry.segments, entry.size, parts):
             digest.update(part)
             left -= len(part)
             if not left:
@@ -258,7 +263,8 @@ class Bundle:
 
     def _room(self, entry: Entry) -> int:
         """Tell what the content of an entry takes in the data, filled up to whole blocks."""
-        return entry.size + len(tar.padding(entry.size)) if has_content(entry) else 0
+        size = stored_size(entry) if has_content(entry) else 0
+        return size + len(tar.padding(size))
 
     def _decompress(self) -> Generator[bytes, None, None]:
         """Give the data stream from its beginning on."""
@@ -364,6 +370,13 @@ class DataStream:
         self._used = start + len(part)
         return part
 
+    def take_parts(self, length: int) -> Iterator[bytes]:
+        """Take exactly so many bytes, part by part."""
+        while length:
+            part = self.take_some(length)
+            length -= len(part)
+            yield part
+
     def take(self, length: int) -> bytes:
         """Take exactly so many bytes."""
         start = self._used
@@ -371,12 +384,7 @@ class DataStream:
         if end <= len(self._frame):
             self._used = end
             return self._frame[start:end]
-        parts = []
-        while length:
-            part = self.take_some(length)
-            parts.append(part)
-            length -= len(part)
-        return b"".join(parts)
+        return b"".join(self.take_parts(length))
 
     def is_at_end(self) -> bool:
         """Tell whether nothing follows."""

@@ -25,25 +25,33 @@ def has_content(entry: Entry) -> bool:
     return entry.type is FileType.REGULAR and entry.link is None and entry.copy_of is None and not entry.placeholder
 
 
+def stored_size(entry: Entry) -> int:
+    """Tell how many bytes of an entry that has a content of its own are in the data stream: not those of holes."""
+    return entry.size if entry.segments is None else sum(length for _, length in entry.segments)
+
+
 def entry_header(entry: Entry) -> bytes:
     """Make the tar header of an entry: the bytes of the data stream before its content."""
     name = PREFIX + entry.path
     kind = _KINDS[entry.type]
     size = 0
     link = b""
+    segments: tuple[tuple[int, int], ...] = ()
     if entry.type is FileType.REGULAR:
         holder = entry.link if entry.copy_of is None else entry.copy_of
         if holder is not None:
             kind, link = tar.HARD_LINK, PREFIX + holder
         elif entry.placeholder and entry.size:
             kind, size = tar.SPARSE, entry.size
+        elif entry.segments is not None:
+            kind, size, segments = tar.SPARSE, entry.size, entry.segments
         else:
             size = entry.size
     elif entry.type is FileType.DIRECTORY:
         name = name if name.endswith(b"/") else name + b"/"
     elif entry.type is FileType.SYMLINK:
         link = entry.target or b""
-    return tar.header(name, kind, size, entry.mode, (entry.uid, entry.gid), entry.mtime_ns // _SECOND, link)
+    return tar.header(name, kind, size, entry.mode, (entry.uid, entry.gid), entry.mtime_ns // _SECOND, link, segments)
 
 
 def lay_out(entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, int]]:
@@ -54,4 +62,5 @@ def lay_out(entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, int]]:
         yield entry, header, offset
         offset += len(header)
         if has_content(entry):
-            offset += entry.size + len(tar.padding(entry.size))
+            size = stored_size(entry)
+            offset += size + len(tar.padding(size))

@@ -6,11 +6,17 @@ little: the module tarfile is ten times slower. The layout is in tar(5) of libar
     name 100 | mode 8 | uid 8 | gid 8 | size 12 | mtime 12 | checksum 8 | type 1 | link name 100 | "ustar  " NUL |
     user 32 | group 32 | major 8 | minor 8 | atime 12 | ctime 12 | offset 12 | long names 4 | unused 1 |
     sparse map 4 x 24 | extended 1 | real size 12 | padding 17
+
+A sparse map of more items goes on, "extended" being 1, in blocks of 21 x 24 | extended 1 | padding 7.
 """
 
 from __future__ import annotations
 
 import zlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -45,7 +51,7 @@ def number(value: int, width: int) -> bytes:
     return bytes([encoded[0] | 0x80]) + encoded[1:]
 
 
-def header(
+def header(  # noqa: PLR0913, PLR0917 -- a header has that many fields
     name: bytes,
     kind: bytes,
     size: int = 0,
@@ -53,13 +59,14 @@ def header(
     owner: tuple[int, int] = (0, 0),
     mtime: int = 0,
     link: bytes = b"",
+    segments: Sequence[tuple[int, int]] = (),
 ) -> bytes:
     """Make the header of one member, preceded by extra members for a name or link longer than 100 bytes.
 
-    ``size`` is that of the data that follows; for SPARSE it is the size of the file, all of it a hole, and no data
-    follows. ``mtime`` is in seconds.
+    ``size`` is that of the data that follows; for SPARSE it is the size of the file, of which only the ``segments``
+    (offset and length) follow, and all else is holes. ``mtime`` is in seconds.
     """
-    longer = b""
+    longer = more = b""
     if len(link) > _NAME_LENGTH:
         longer = _long(LONG_LINK, link)
         link = link[:_NAME_LENGTH]
@@ -67,20 +74,31 @@ def header(
         longer += _long(LONG_NAME, name)
         name = name[:_NAME_LENGTH]
     uid, gid = owner
+    stored = sum(length for _, length in segments) if kind == SPARSE else size
     if 0 <= uid <= _SMALL_ID and 0 <= gid <= _SMALL_ID and 0 <= mtime <= _SMALL_NUMBER and size <= _SMALL_NUMBER:
-        numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (mode, uid, gid, 0 if kind == SPARSE else size, mtime)
+        numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (mode, uid, gid, stored, mtime)
     else:
-        stored = 0 if kind == SPARSE else size
         numbers = number(mode, 8) + number(uid, 8) + number(gid, 8) + number(stored, 12) + number(mtime, 12)
     start = name.ljust(_NAME_LENGTH, b"\0") + numbers
     end = kind + link.ljust(_NAME_LENGTH, b"\0") + _MAGIC
     if kind == SPARSE:
-        # One map item, "0 bytes at the end", says that all before it is a hole.
-        end = (end.ljust(386 - 156, b"\0") + number(size, 12) + number(0, 12)).ljust(483 - 156, b"\0") + number(
-            size, 12
-        )
+        items, more = _map(segments, size)
+        end = (end.ljust(386 - 156, b"\0") + items).ljust(482 - 156, b"\0") + bytes([bool(more)]) + number(size, 12)
     end = end.ljust(BLOCK - 156, b"\0")
-    return b"%b%b%06o\0 %b" % (longer, start, _sum(start) + _sum(end[:256]) + _sum(end[256:]) + 8 * 32, end)
+    return b"%b%b%06o\0 %b%b" % (longer, start, _sum(start) + _sum(end[:256]) + _sum(end[256:]) + 8 * 32, end, more)
+
+
+def _map(segments: Sequence[tuple[int, int]], size: int) -> tuple[bytes, bytes]:
+    """Give the map of a sparse file: the part in its header, and the blocks after that.
+
+    A last item of "0 bytes at the end" says that all before it is a hole.
+    """
+    ends_in_hole = not segments or sum(segments[-1]) < size
+    items = [number(start, 12) + number(length, 12) for start, length in (*segments, *([(size, 0)] * ends_in_hole))]
+    blocks = [b"".join(items[at : at + 21]).ljust(504, b"\0") for at in range(4, len(items), 21)]
+    last = len(blocks) - 1
+    more = b"".join((block + bytes([at < last])).ljust(BLOCK, b"\0") for at, block in enumerate(blocks))
+    return b"".join(items[:4]), more
 
 
 def _sum(part: bytes) -> int:

@@ -9,6 +9,8 @@ import re
 from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import Entry, FileType, Result
+from rtrace.bundle.sparse import HOLES_LIMIT, segments_problem
+from rtrace.bundle.stream import has_content, stored_size
 from rtrace.errors import HostileBundleError
 from rtrace.printable import printable
 
@@ -66,6 +68,7 @@ def validate_entries(entries: Iterable[Entry]) -> None:
     others: set[bytes] = set()
     contents: dict[bytes, Entry] = {}
     copies: dict[bytes, Entry] = {}
+    holes = 0
     previous = b""
     for entry in entries:
         path = entry.path
@@ -96,6 +99,10 @@ def validate_entries(entries: Iterable[Entry]) -> None:
                 copies[path] = entry
             elif not entry.placeholder:
                 contents[path] = entry
+                if entry.segments is not None:
+                    holes += entry.size - stored_size(entry)
+                    if holes > HOLES_LIMIT:
+                        raise _refusal(path, f"and others with more than {HOLES_LIMIT} bytes of holes")
 
 
 def validate_results(results: Iterable[Result], runs: Iterable[str]) -> None:
@@ -141,16 +148,16 @@ def _attribute_problem(entry: Entry) -> str | None:
         return f"a size of {entry.size} bytes"
     if entry.type is FileType.REGULAR:
         return _regular_problem(entry)
-    if entry.size:
-        return "a size, though it is no regular file"
-    if entry.sha256 is not None or entry.offset is not None:
-        return "content, though it is no regular file"
-    if entry.link is not None:
-        return "a hard link, though it is no regular file"
-    if entry.copy_of is not None:
-        return "the content of another file, though it is no regular file"
-    if entry.placeholder:
-        return "the mark of a placeholder, though it is no regular file"
+    for given, what in (
+        (entry.size, "a size"),
+        (entry.sha256 is not None or entry.offset is not None, "content"),
+        (entry.link is not None, "a hard link"),
+        (entry.copy_of is not None, "the content of another file"),
+        (entry.segments is not None, "holes"),
+        (entry.placeholder, "the mark of a placeholder"),
+    ):
+        if given:
+            return f"{what}, though it is no regular file"
     if entry.type is FileType.SYMLINK:
         return _target_problem(entry.target)
     return "a symlink's target, though it is no symlink" if entry.target is not None else None
@@ -159,6 +166,12 @@ def _attribute_problem(entry: Entry) -> str | None:
 def _regular_problem(entry: Entry) -> str | None:
     if entry.target is not None:
         return "a symlink's target, though it is no symlink"
+    if entry.segments is not None:
+        if not has_content(entry):
+            return "holes, though it has no content of its own"
+        problem = segments_problem(entry.segments, entry.size)
+        if problem:
+            return problem
     if entry.placeholder:
         if entry.sha256 is not None or (entry.link, entry.copy_of, entry.offset) != (None, None, None):
             return "content, though it is a placeholder"

@@ -16,8 +16,10 @@ from rtrace.bundle.archive import ArchiveWriter, compress_frame
 from rtrace.bundle.entry import Entry, Result
 from rtrace.bundle.incomplete import Incomplete
 from rtrace.bundle.index import dump_entry, dump_result
+from rtrace.bundle.sparse import HOLES_LIMIT, zeros
 from rtrace.bundle.stream import entry_header, has_content
 from rtrace.errors import BundleError
+from rtrace.holes import find_segments
 from rtrace.manifest.render import render
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from rtrace.holes import Segments
     from rtrace.manifest.model import Manifest
 
 _SMALL = 256 << 10
@@ -52,11 +55,12 @@ class Item(NamedTuple):
 
 
 class Written(Enum):
-    """What became of an item. Nothing at all was written for the last two."""
+    """What became of an item. Nothing at all was written for the last three."""
 
     WHOLE = "whole"
     CHANGED = "it changed after the trace and was packed as it is now"
     VANISHED = "it is no longer there"
+    HOLLOW = "it has larger holes than a bundle may hold"
     UNREADABLE = "it cannot be read"
 
 
@@ -68,6 +72,7 @@ class BundleWriter:
         self._repeated = repeated
         self._holders: dict[bytes, bytes] = {}
         self._probes: set[tuple[int, bytes]] = set()
+        self._holes = 0
         self._incomplete = Incomplete(target)
         self.folder = self._incomplete.folder
         self._data = (self.folder / "data").open("w+b")
@@ -138,12 +143,18 @@ class BundleWriter:
             if not S_ISREG(state.st_mode):
                 return Written.VANISHED
             whole = state.st_size == entry.size and mtime_ns in {None, state.st_mtime_ns}
-            if state.st_size <= _SMALL:
+            size = state.st_size
+            segments = find_segments(descriptor, state)
+            if segments is not None:
+                self._holes += size - sum(length for _, length in segments)
+                if self._holes > HOLES_LIMIT:
+                    return Written.HOLLOW
+            if size <= _SMALL and segments is None:
                 written = self._add_small(entry, descriptor, linked=linked)
-            elif state.st_size in self._repeated and self._add_again(entry, descriptor, state.st_size, linked=linked):
+            elif size in self._repeated and self._add_again(entry, descriptor, size, segments, linked=linked):
                 written = Written.WHOLE
             else:
-                written = self._add_large(entry, descriptor, state.st_size, linked=linked)
+                written = self._add_large(entry, descriptor, size, segments, linked=linked)
             return written if whole or written is Written.UNREADABLE else Written.CHANGED
         finally:
             os.close(descriptor)
@@ -163,22 +174,38 @@ class BundleWriter:
         self._note(entry, size, digest.digest(), offset, linked=linked)
         return Written.WHOLE if size == entry.size else Written.CHANGED
 
-    def _add_large(self, entry: Entry, descriptor: int, size: int, *, linked: bool) -> Written:
+    def _add_large(
+        self, entry: Entry, descriptor: int, size: int, segments: Segments | None, *, linked: bool
+    ) -> Written:
         """Stream a file of the size that was just seen; one that shrinks meanwhile is filled up with zeros."""
         try:
-            beginning = os.read(descriptor, tar.BLOCK)
+            os.pread(descriptor, 1, 0)
         except OSError:
             return Written.UNREADABLE
-        self._archive.write(entry_header(entry if size == entry.size else replace(entry, size=size)))
+        seen = replace(entry, size=size, segments=segments)
+        self._archive.write(entry_header(seen))
         offset = self._archive.position
-        digest = hashlib.sha256(beginning)
-        self._archive.write(beginning)
-        left = size - len(beginning)
+        digest = hashlib.sha256()
+        end = 0
+        whole = True
+        for start, length in ((0, size),) if segments is None else segments:
+            for hole in zeros(start - end):
+                digest.update(hole)
+            whole &= self._add_part(descriptor, start, length, digest)
+            end = start + length
+        for hole in zeros(size - end):
+            digest.update(hole)
+        self._archive.write(tar.padding(self._archive.position - offset))
+        self._note(seen, size, digest.digest(), offset, linked=linked)
+        return Written.WHOLE if whole and size == entry.size else Written.CHANGED
+
+    def _add_part(self, descriptor: int, start: int, left: int, digest: hashlib._Hash) -> bool:
+        """Stream a part of a file; tell whether it was all there."""
         whole = True
         while left:
             space = self._archive.space()[: min(left, _COPY)]
             try:
-                length = os.readv(descriptor, [space])
+                length = os.preadv(descriptor, [space], start)
             except OSError:
                 length = 0
             if not length:
@@ -187,27 +214,22 @@ class BundleWriter:
                 space[:] = bytes(length)
             digest.update(space[:length])
             self._archive.fill(length)
+            start += length
             left -= length
-        self._archive.write(tar.padding(size))
-        self._note(entry, size, digest.digest(), offset, linked=linked)
-        return Written.WHOLE if whole and size == entry.size else Written.CHANGED
+        return whole
 
-    def _add_again(self, entry: Entry, descriptor: int, size: int, *, linked: bool) -> bool:
+    def _add_again(self, entry: Entry, descriptor: int, size: int, segments: Segments | None, *, linked: bool) -> bool:
         """Write a large file as a copy if it is one; only one that begins and ends as another did is read for that."""
         try:
-            ends = os.pread(descriptor, _PROBE, 0) + os.pread(descriptor, _PROBE, size - _PROBE)
+            ends = os.pread(descriptor, _PROBE, 0) + os.pread(descriptor, _PROBE, max(0, size - _PROBE))
             probe = (size, hashlib.sha256(ends).digest())
             if probe not in self._probes:
                 self._probes.add(probe)
                 return False
-            digest = hashlib.sha256()
-            buffer = memoryview(bytearray(_COPY))
-            while length := os.readv(descriptor, [buffer]):
-                digest.update(buffer[:length])
-            os.lseek(descriptor, 0, os.SEEK_SET)
+            digest = digest_content(descriptor, size, segments)
         except OSError:
             return False
-        return self._add_copy(entry, size, digest.digest(), linked=linked)
+        return self._add_copy(entry, size, digest, linked=linked)
 
     def _add_copy(self, entry: Entry, size: int, digest: bytes, *, linked: bool) -> bool:
         """Write a file whose content is in the bundle already; tell whether it is."""
@@ -276,6 +298,27 @@ def copy_member(bundle: BinaryIO, name: str, source: BinaryIO) -> None:
     bundle.write(_member_header(name, size))
     shutil.copyfileobj(source, bundle, _COPY)
     bundle.write(tar.padding(size))
+
+
+def digest_content(descriptor: int, size: int, segments: Segments | None) -> bytes:
+    """Give the SHA-256 of an open file; of a sparse one, only the parts that hold data are read. Raises OSError."""
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(_COPY))
+
+    def read(start: int, end: int) -> None:
+        while start < end and (length := os.preadv(descriptor, [buffer[: end - start]], start)):
+            digest.update(buffer[:length])
+            start += length
+
+    end = 0
+    for start, length in ((0, size),) if segments is None else segments:
+        for hole in zeros(start - end):
+            digest.update(hole)
+        end = start + length
+        read(start, end)
+    for hole in zeros(size - end):
+        digest.update(hole)
+    return digest.digest()
 
 
 def digest_file(file: BinaryIO) -> str:

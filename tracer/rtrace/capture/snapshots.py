@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rtrace.capture.kernel import FICLONE
+from rtrace.holes import find_segments
 from rtrace.printable import format_size, printable
 
 CHUNK = 1 << 26  # bytes for each copy_file_range(2)
@@ -104,9 +105,16 @@ def copy_content(reading: int, writing: int, room: float = math.inf) -> int:
         pass
     else:
         return 0
-    size = os.fstat(reading).st_size
+    state = os.fstat(reading)
+    size = min(state.st_size, state.st_blocks * 512)  # less than its size where it has holes
     if size > room:
         raise SnapshotLimitError(size)
+    segments = find_segments(reading, state)
+    if segments is not None:
+        for start, length in segments:
+            _copy_part(reading, writing, start, start + length)
+        os.ftruncate(writing, state.st_size)
+        return size
     try:
         while os.copy_file_range(reading, writing, CHUNK):
             pass
@@ -115,3 +123,9 @@ def copy_content(reading: int, writing: int, room: float = math.inf) -> int:
         while data := os.pread(reading, 1 << 20, offset):
             offset += os.pwrite(writing, data, offset)
     return size
+
+
+def _copy_part(reading: int, writing: int, start: int, end: int) -> None:
+    """Copy a part of a sparse file to its place."""
+    while start < end and (data := os.pread(reading, min(1 << 20, end - start), start)):
+        start += os.pwrite(writing, data, start)

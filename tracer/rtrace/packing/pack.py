@@ -131,12 +131,16 @@ class _Files:
             what += ": it was not packed" if what != name else f" {_VANISHED}"
             self.notices.append(Notice("missing", what, "put it back and pack again, or trace again"))
             return
-        what += ": it cannot be read now" if what != name else f" {_UNREADABLE}"
-        self.notices.append(Notice("unreadable", what, "pack as a user who may read it, if the replay needs it"))
+        if written is Written.HOLLOW:
+            self.notices.append(Notice("not packed", f"{name} {_HOLLOW}", "make it smaller, if the replay needs it"))
+        else:
+            what += ": it cannot be read now" if what != name else f" {_UNREADABLE}"
+            self.notices.append(Notice("unreadable", what, "pack as a user who may read it, if the replay needs it"))
         self._writer.add(Item(replace(entry, placeholder=True)))
         self.count += 1
 
 
 _CHANGED = "changed after the trace: it was packed as it is now"
 _VANISHED = "is no longer there: it was not packed"
+_HOLLOW = "has larger holes than a bundle may hold: only its name and size were packed"
 _UNREADABLE = "cannot be read: only its name and size were packed"

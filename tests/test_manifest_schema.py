@@ -19,7 +19,17 @@ from bundle_samples import MANIFEST, RUN
 from rtrace.errors import ManifestError
 from rtrace.manifest import keys
 from rtrace.manifest.load import load
-from rtrace.manifest.model import Completion, Input, Manifest, NamedFile, Notice, Output, Package
+from rtrace.manifest.model import (
+    Completion,
+    Input,
+    Manifest,
+    NamedFile,
+    Notice,
+    Output,
+    Package,
+    Secret,
+    SecretPack,
+)
 from rtrace.manifest.render import render
 from rtrace.manifest.schema import read_schema
 from test_manifest_roundtrip import manifests
@@ -45,6 +55,7 @@ WHOLE = Manifest(
     completion=(Completion("python", "numpy 2.0", 3, 5, pack=False),),
     exclude=(b"**/*.tmp",),
     include=(b"/\xff/more",),
+    secrets=(Secret("variable TOKEN", "secret-variable", "a variable", SecretPack.REDACTED),),
     notices=(Notice("network", "it spoke", "let it not"),),
     digests={"DATA.tar.zst": "b" * 64},
 )

@@ -9,9 +9,17 @@ import click
 
 from rtrace.cli.options import DIRECTORY, progress, say
 from rtrace.errors import UsageError
+from rtrace.manifest.model import Secret, SecretPack
+from rtrace.manifest.scalars import quoted
 from rtrace.packing.pack import carry_out, plan_packing
 from rtrace.printable import format_size, printable
 from rtrace.trace.directory import TraceDirectory
+
+FATES = {
+    SecretPack.AS_IT_IS: "packed as it is",
+    SecretPack.REDACTED: "redacted",
+    SecretPack.LEFT_OUT: "left out",
+}
 
 
 @click.command()
@@ -35,6 +43,9 @@ def command(
 
     A PATTERN is a glob pattern over absolute paths: ? and * stay within a name, ** crosses slashes, and one that
     matches a folder stands for all in it. Each may be given several times, and adds to what the manifest says.
+
+    What looks like a secret in arguments, variables and text files of no package is redacted, files that are secrets
+    as a whole are left out, and all of it is told by its place. Items under `secrets:` in the manifest overrule that.
     """
     for pattern in include:
         if not pattern.startswith("/"):
@@ -44,7 +55,9 @@ def command(
         bundle,
         exclude=tuple(map(os.fsencode, exclude)),
         include=tuple(map(os.fsencode, include)),
+        progress=progress(),
     )
+    _tell_secrets(plan.manifest.secrets, plan.directory)
     if dry_run:
         for entry in plan.entries:
             kind = "outline" if entry.placeholder else entry.type.value
@@ -65,3 +78,13 @@ def command(
     size = format_size(bundle.stat().st_size)
     say(f"packed {report.files} files into {printable(os.fsencode(bundle))} ({size})")
     say(f"its identity is sha256:{report.identity}")
+
+
+def _tell_secrets(secrets: tuple[Secret, ...], directory: TraceDirectory) -> None:
+    """Tell what looks like a secret, what becomes of it, and how to overrule that; never the value."""
+    for secret in secrets:
+        say(f"{secret.place}: {secret.what} ({secret.rule}): {FATES[secret.pack]}")
+    hidden = [secret for secret in secrets if secret.pack is not SecretPack.AS_IT_IS]
+    if hidden:
+        item = f"- {{place: {quoted(hidden[0].place)}, pack: true}}"
+        say(f"to pack one of these as it is, write for example {item} under `secrets:` in {directory.manifest}")

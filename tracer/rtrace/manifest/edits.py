@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def keep_edits(draft: Manifest, path: Path) -> Manifest:
     """Give a new draft with what the manifest at ``path`` says of the runs that it knows. Raises ManifestError.
 
-    Kept are those runs as they stand there, patterns, which packages and completions are packed, the names of inputs
-    and outputs, and notices that were added; a name that was taken out stays out.
+    Kept are those runs as they stand there, patterns, what becomes of secrets, which packages and completions are
+    packed, the names of inputs and outputs, and notices that were added; a name that was taken out stays out.
     """
     edited = load(path)
     known = {run.id: run for run in edited.runs}
@@ -36,6 +36,7 @@ def keep_edits(draft: Manifest, path: Path) -> Manifest:
         completion=tuple(replace(one, pack=completed.get((one.rule, one.name), one.pack)) for one in draft.completion),
         exclude=edited.exclude,
         include=edited.include,
+        secrets=edited.secrets,
         notices=tuple(dict.fromkeys((*draft.notices, *edited.notices))),
     )
 

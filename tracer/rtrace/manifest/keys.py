@@ -15,6 +15,7 @@ MANIFEST = (
     "completion",
     "exclude",
     "include",
+    "secrets",
     "notices",
     "digests",
 )
@@ -45,4 +46,5 @@ OUTPUT_STREAM = ("kind", "size", "window", "cut", "joined", "sha256")
 NAMED_FILE = ("name", "path", "runs", "pattern")
 PACKAGE = ("name", "version", "architecture", "manager", "files", "size", "pack")
 COMPLETION = ("rule", "name", "files", "size", "pack")
+SECRET = ("place", "rule", "what", "pack")
 NOTICE = ("kind", "what", "advice")

@@ -20,8 +20,20 @@ from rtrace.manifest.fields import (
     path,
     string,
 )
-from rtrace.manifest.model import MANIFEST_FORMAT, Completion, Input, Manifest, NamedFile, Notice, Output, Package, Run
-from rtrace.manifest.nodes import Mapping, Node, Sequence, parse
+from rtrace.manifest.model import (
+    MANIFEST_FORMAT,
+    Completion,
+    Input,
+    Manifest,
+    NamedFile,
+    Notice,
+    Output,
+    Package,
+    Run,
+    Secret,
+    SecretPack,
+)
+from rtrace.manifest.nodes import Mapping, Node, Scalar, Sequence, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +78,7 @@ def _manifest(node: Node) -> Manifest:
         completion=fields.take_or("completion", items(_completion), ()),
         exclude=fields.take_or("exclude", items(byte_string), ()),
         include=fields.take_or("include", items(path), ()),
+        secrets=fields.take_or("secrets", items(_secret), ()),
         notices=fields.take_or("notices", items(_notice), ()),
         digests=fields.take_or("digests", _digests, {}),
     )
@@ -229,6 +242,24 @@ def _package(node: Node) -> Package:
         size=fields.take("size", count),
         pack=fields.take_or("pack", boolean, default=True),
     )
+
+
+def _secret(node: Node) -> Secret:
+    fields = Fields(node, keys.SECRET, "a secret")
+    return Secret(
+        place=fields.take("place", string),
+        rule=fields.take_or("rule", string, None),
+        what=fields.take_or("what", string, ""),
+        pack=fields.take("pack", _secret_pack),
+    )
+
+
+def _secret_pack(node: Node) -> SecretPack:
+    if isinstance(node, Scalar) and not node.binary and (node.plain or node.value == SecretPack.REDACTED.value):
+        for pack in SecretPack:
+            if pack.value == node.value:
+                return pack
+    raise node.place.error("true (as it is), redacted or false (left out) is wanted here")
 
 
 def _notice(node: Node) -> Notice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 MANIFEST_FORMAT = 1
 
@@ -126,6 +127,27 @@ class Completion:
     pack: bool = True
 
 
+class SecretPack(str, Enum):
+    """What becomes of a secret: packed as it is, made unreadable where it stands, or left out with what holds it."""
+
+    AS_IT_IS = "true"
+    REDACTED = "redacted"
+    LEFT_OUT = "false"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What looks like a secret, by its place and the rule that found it, and what becomes of it.
+
+    In a manifest that a person edits, ``place`` may be ``file`` and a pattern, and ``rule`` None: any.
+    """
+
+    place: str
+    rule: str | None
+    what: str
+    pack: SecretPack
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """The whole manifest. ``exclude`` and ``include`` are glob patterns over absolute paths (``**`` crosses ``/``)."""
@@ -138,6 +160,7 @@ class Manifest:
     completion: tuple[Completion, ...] = ()
     exclude: tuple[bytes, ...] = ()
     include: tuple[bytes, ...] = ()
+    secrets: tuple[Secret, ...] = ()
     notices: tuple[Notice, ...] = ()
     digests: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the bundle's other members by their name; empty in a trace directory."""

@@ -15,7 +15,7 @@ from rtrace.manifest.scalars import byte_string, quoted, text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rtrace.manifest.model import Completion, Folder, Manifest, NamedFile, Notice, Package, Run
+    from rtrace.manifest.model import Completion, Folder, Manifest, NamedFile, Notice, Package, Run, Secret
 
 _LINE = 110
 _NAME_LIMIT = 256
@@ -47,6 +47,10 @@ _PATTERNS = """
 # that they only listed, looked up or replaced. For example:
 #   exclude: [/home/me/cache, "**/*.tmp"]
 """
+_SECRETS = """
+# What looks like a secret, by its place and the rule that found it: `pack: true` packs it as it is, `redacted` makes it
+# unreadable where it stands, `false` leaves out the variable or file. A place may be `file` and a pattern.
+"""
 _FOLDERS = """
 # Files that no package owns, by folder:
 """
@@ -69,6 +73,8 @@ def render(manifest: Manifest) -> str:
         parts += [_COMPLETION, _list("completion", "".join(map(_completion, manifest.completion)))]
     parts += [_PATTERNS, _list("exclude", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.exclude))]
     parts.append(_list("include", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.include)))
+    if manifest.secrets:
+        parts += [_SECRETS, _list("secrets", "".join(map(_secret, manifest.secrets)))]
     if manifest.folders:
         parts += [_FOLDERS, *map(_folder, manifest.folders)]
     if manifest.notices:
@@ -187,6 +193,12 @@ def _completion(completion: Completion) -> str:
         f"  - {{rule: {text(completion.rule)}, name: {text(completion.name)}, files: {completion.files}, "
         f"size: {completion.size}, pack: {'true' if completion.pack else 'false'}}}  # {_bytes(completion.size)}\n"
     )
+
+
+def _secret(secret: Secret) -> str:
+    rule = "" if secret.rule is None else f", rule: {text(secret.rule)}"
+    what = f", what: {quoted(secret.what)}" if secret.what else ""
+    return f"  - {{place: {quoted(secret.place)}{rule}{what}, pack: {secret.pack.value}}}\n"
 
 
 def _notice(notice: Notice) -> str:

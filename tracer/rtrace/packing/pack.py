@@ -41,7 +41,7 @@ class PackReport:
 
 def pack(directory: TraceDirectory, target: Path, *, progress: Progress = SILENT) -> PackReport:
     """Pack a trace into a bundle. Raises TraceError, ManifestError and BundleError; then there is no bundle."""
-    return carry_out(plan_packing(directory, target), progress=progress)
+    return carry_out(plan_packing(directory, target, progress=progress), progress=progress)
 
 
 def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
@@ -53,6 +53,7 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
         database = writer.folder / DATABASE
         with closing(open_for_reading(plan.directory)) as connection:
             copy_database(connection, database)
+        plan.concealment.conceal_database(database)
         identity = writer.finish(manifest, finish_results(plan), database)
     return PackReport(plan.target, identity, files.count, files.size, (*plan.notices, *files.notices))
 
@@ -76,7 +77,7 @@ class _Files:
             item = planned
             if self._orphans and item.entry.link in self._orphans:
                 item = self._adopt(item)
-            written = self._writer.add(item)
+            written = self._writer.add(self._plan.secret_files.cross_out(item, self._writer.folder))
             if written is not Written.WHOLE:
                 self._tell(item, written)
                 if written is not Written.CHANGED:

@@ -13,13 +13,17 @@ from rtrace.manifest.model import Manifest, Notice, Package
 from rtrace.packages.attribution import Installed, find_owners
 from rtrace.packing.collector import without_collector
 from rtrace.packing.completion import COMPLETION
+from rtrace.packing.concealment import Concealment
 from rtrace.packing.draft import complete_choices, count_packages, draft_manifest, find_unfinished, fold_folders
 from rtrace.packing.inclusion import REASON, include, look_up
 from rtrace.packing.patterns import Patterns
+from rtrace.packing.rewriting import rewrite_value
+from rtrace.packing.secret_files import SecretFiles
 from rtrace.packing.selection import PROVIDED, Choice, Selection, resolve_directory, select
 from rtrace.packing.tree import build_tree
 from rtrace.packing.whereabouts import Finder, Whereabout
 from rtrace.printable import printable
+from rtrace.progress import SILENT, Progress
 from rtrace.trace import reader
 
 if TYPE_CHECKING:
@@ -50,6 +54,8 @@ class PackingPlan:
     notices: tuple[Notice, ...]
     problems: dict[bytes, str]
     whereabouts: dict[bytes, Whereabout]
+    concealment: Concealment
+    secret_files: SecretFiles
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -63,7 +69,12 @@ class PackingPlan:
 
 
 def plan_packing(
-    directory: TraceDirectory, target: Path, *, exclude: tuple[bytes, ...] = (), include: tuple[bytes, ...] = ()
+    directory: TraceDirectory,
+    target: Path,
+    *,
+    exclude: tuple[bytes, ...] = (),
+    include: tuple[bytes, ...] = (),
+    progress: Progress = SILENT,
 ) -> PackingPlan:
     """Decide what goes into a bundle; ``exclude`` and ``include`` are patterns besides those of the manifest.
 
@@ -79,7 +90,8 @@ def plan_packing(
                 exclude=tuple(dict.fromkeys((*manifest.exclude, *exclude))),
                 include=tuple(dict.fromkeys((*manifest.include, *include))),
             )
-            return _plan(connection, directory, target, manifest)
+            plan = _plan(connection, directory, target, manifest)
+            return _without_secrets(connection, plan, progress)
         except sqlite3.Error as error:
             raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
 
@@ -135,7 +147,29 @@ def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Pat
         notices=notices,
         problems={choice.before.path: choice.before.problem for choice in choices if choice.before.problem},
         whereabouts=whereabouts,
+        concealment=(concealment := Concealment(manifest.secrets)),
+        secret_files=SecretFiles(concealment),
     )
+
+
+def _without_secrets(connection: sqlite3.Connection, plan: PackingPlan, progress: Progress) -> PackingPlan:
+    """Find what is secret in what ran and in the files of no package, and take it out as the manifest says."""
+    concealment = plan.concealment
+    runs = tuple(map(concealment.conceal_run, plan.manifest.runs))
+    concealment.look_at_trace(connection)
+    secret_files = SecretFiles(concealment)
+    items = secret_files.look_at(plan.items, progress)
+    manifest = rewrite_value(
+        replace(
+            plan.manifest,
+            runs=runs,
+            secrets=concealment.secrets,
+            notices=tuple(dict.fromkeys((*plan.manifest.notices, *concealment.unused))),
+        ),
+        concealment.conceal,
+    )
+    notices = (*plan.notices, *concealment.unused)
+    return replace(plan, manifest=manifest, items=items, notices=notices, secret_files=secret_files)
 
 
 def _read_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:

@@ -102,7 +102,9 @@ RULES = (
         "an AWS secret key or session token",
         ANYWHERE,
         re.compile(
-            rb"(?i:secret_?access_?key|aws_?session_?token)[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?P<value>[A-Za-z0-9/+]{40})"
+            rb"(?i:secret_?access_?key|aws_?session_?token)[\"']?\s{0,8}[:=]\s{0,8}[\"']?"
+            + _NO_VALUE
+            + rb"(?P<value>[A-Za-z0-9/+]{40})"
         ),
         (b"access_key", b"accesskey", b"session_token", b"sessiontoken"),
     ),
@@ -118,7 +120,7 @@ RULES = (
         "azure-key",
         "the key of an Azure account",
         ANYWHERE,
-        re.compile(rb"Account[Kk]ey=(?P<value>[A-Za-z0-9+/]{40,}={0,2})"),
+        re.compile(rb"Account[Kk]ey=" + _NO_VALUE + rb"(?P<value>[A-Za-z0-9+/]{40,}={0,2})"),
         (b"accountkey=",),
         NOTHING,
     ),
@@ -126,7 +128,7 @@ RULES = (
         "azure-signature",
         "a signed Azure address",
         ANYWHERE,
-        re.compile(rb"[?&]sig=(?P<value>[A-Za-z0-9%+/]{40,})"),
+        re.compile(rb"[?&]sig=" + _NO_VALUE + rb"(?P<value>[A-Za-z0-9%+/]{40,})"),
         (b"sig=",),
         re.compile(rb"[^\s\0\"'`&]{0,16384}"),
     ),

@@ -150,6 +150,28 @@ def test_data_is_a_tar_that_every_tool_reads(pair: tuple[Path, Path]) -> None:
     assert not any(member.islnk() for member in members.values())
 
 
+def test_copies_are_whole_files_for_reprozip(tmp_path: Path) -> None:
+    """What a bundle of rtrace has once, for several files of one content, is there for each; rtrace still knows."""
+    maker = BundleMaker(tmp_path)
+    for name in (b"a", b"b", b"c"):
+        maker.file(b"/work/" + name, b"the same\n", uid=ord(name))
+    own = maker.write(make_run())
+    convert(own, tmp_path / "theirs.rpz")
+    with open_bundle(own) as one, open_extended(tmp_path / "theirs.rpz") as other:
+        assert isinstance(one, Bundle)
+        assert [entry.path for entry in other.entries if entry.copy_of == b"/work/a"] == [b"/work/b", b"/work/c"]
+        assert describe(other) == describe(one)
+        assert b"".join(other.read_file(b"/work/c")) == b"the same\n"
+        other.check()
+    data = io.BytesIO(read_parts(tmp_path / "theirs.rpz")["DATA.tar.gz"])
+    with tarfile.open(fileobj=data, mode="r:gz") as archive:
+        for letter in ("a", "b", "c"):
+            file = archive.extractfile(f"DATA/work/{letter}")
+            assert file is not None
+            assert file.read() == b"the same\n"
+            assert archive.getmember(f"DATA/work/{letter}").uid == ord(letter)
+
+
 def test_converting_twice_gives_the_same_bytes(pair: tuple[Path, Path], tmp_path: Path) -> None:
     """Neither time zone, locale, umask nor the number of cores has an influence, nor the name of the file."""
     script = 'umask 0077; exec taskset -c 0 "$@"'
@@ -254,6 +276,7 @@ def test_damage_is_told_with_its_place(pair: tuple[Path, Path], rtrace: Command,
 def test_edited_configuration_takes_the_extension_away(tmp_path: Path) -> None:
     """Somebody who edits config.yml means it: the bundle is read as ReproZip would, which is told; `check` fails."""
     maker = BundleMaker(tmp_path)
+    maker.add(Entry(b"/work/outline", FileType.REGULAR, 0o644, 7, 7, 0, 12345, placeholder=True))
     theirs = tmp_path / "theirs.rpz"
     convert(maker.write(make_run(b"echo original")), theirs)
     parts = read_parts(theirs)
@@ -264,7 +287,9 @@ def test_edited_configuration_takes_the_extension_away(tmp_path: Path) -> None:
         assert bundle.manifest.runs[0].argv == (b"sh", b"-c", b"echo edited", b"zero")
         (notice,) = [notice for notice in bundle.manifest.notices if notice.kind == "extension-ignored"]
         assert "METADATA/config.yml is not what was packed" in notice.what
-        assert [entry.path for entry in bundle.entries if entry.path.startswith(b"/bin/busybox")] == [b"/bin/busybox"]
+        (outline,) = [entry for entry in bundle.entries if entry.path == b"/work/outline"]
+        assert (outline.placeholder, outline.size, outline.sha256, outline.uid) == (True, 12345, None, 7)
+        assert any(entry.path == b"/bin/busybox" and entry.offset is not None for entry in bundle.entries)
     checked = check_bundle(edited)
     assert "METADATA/config.yml" in (checked.problem or "")
     assert checked.first is not None

@@ -6,28 +6,39 @@ would look for the file that a member links to by the name that it has in the ta
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rtrace.bundle import tar
+from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.stream import has_content, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rtrace.bundle.entry import Entry
-
 ROOT = b"/"
 
 
 def as_member(entry: Entry) -> Entry:
-    """Give what an entry is in the data."""
-    return entry if entry.link is None and entry.copy_of is None else replace(entry, link=None, copy_of=None)
+    """Give what an entry is in the data: whole, if its content is anywhere in the bundle, else from the outside."""
+    is_whole = has_content(entry) or entry.link is not None or entry.copy_of is not None
+    return Entry(
+        entry.path,
+        entry.type,
+        entry.mode,
+        entry.uid,
+        entry.gid,
+        entry.mtime_ns,
+        entry.size,
+        entry.sha256,
+        entry.target,
+        placeholder=entry.type is FileType.REGULAR and not is_whole,
+    )
 
 
 def room(entry: Entry) -> int:
     """Tell how many bytes the content of an entry takes, filled up to whole blocks."""
-    return entry.size + len(tar.padding(entry.size)) if has_content(as_member(entry)) else 0
+    member = as_member(entry)
+    return member.size + len(tar.padding(member.size)) if has_content(member) else 0
 
 
 def lay_out_data(entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, int]]:

@@ -100,8 +100,8 @@ class ExtendedBundle(Bundle):
         return lay_out_data(entries)
 
     def _parts(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
-        has_parts = entry.link is None and has_content(as_member(entry))
-        return self._content(entry, stream) if has_parts else iter(())
+        member = as_member(entry)
+        return self._content(member, stream) if entry.link is None and has_content(member) else iter(())
 
     def _room(self, entry: Entry) -> int:
         return room(entry)

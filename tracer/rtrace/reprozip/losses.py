@@ -8,6 +8,7 @@ from rtrace.manifest.model import Notice
 from rtrace.printable import printable
 from rtrace.reprozip.config import UMASK
 from rtrace.reprozip.config_writer import DISTRIBUTORS, kept_environment
+from rtrace.reprozip.data_layout import as_member
 from rtrace.reprozip.naming import merge_names
 from rtrace.reprozip.shortcomings import name_some
 
@@ -89,7 +90,7 @@ def _lost_of_files(entries: Iterable[Entry]) -> Iterator[Notice]:
     for entry in entries:
         if entry.link is not None:
             links.append(printable(entry.path))
-        elif entry.placeholder:
+        elif as_member(entry).placeholder:
             placeholders.append(printable(entry.path))
     if links:
         yield Notice(

@@ -35,7 +35,10 @@ _DECIMAL = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?\Z")
 
 @dataclass(frozen=True, slots=True)
 class TarMember:
-    """One member, its name and link as they stand there; ``offset`` is where its content begins in the tar."""
+    """One member, its name and link as they stand there; ``offset`` is where its content begins in the tar.
+
+    ``hole`` is the size of a sparse file that is nothing but a hole, which is the only kind that is let in.
+    """
 
     name: bytes
     kind: bytes
@@ -46,6 +49,7 @@ class TarMember:
     size: int
     link: bytes
     offset: int
+    hole: int = 0
 
 
 class TarReader:
@@ -134,7 +138,8 @@ def _member(
     kind = header[156:157]
     if kind in {b"\0", _CONTIGUOUS}:
         kind = tar.DIRECTORY if kind == b"\0" and name.endswith(b"/") else tar.REGULAR
-    if kind not in _KNOWN or any(key.startswith(b"GNU.sparse.") for key in records):
+    hole = _hole(header) if kind == tar.SPARSE else 0
+    if (kind not in _KNOWN and not hole) or any(key.startswith(b"GNU.sparse.") for key in records):
         raise HostileBundleError(f"the bundle holds {printable(name)} in a form that ReproZip never writes ({kind!r})")
     size = _decimal(records[b"size"]) // _SECOND if b"size" in records else _number(header[124:136])
     if size < 0:
@@ -149,7 +154,18 @@ def _member(
         size=size if kind == tar.REGULAR else 0,
         link=link,
         offset=offset,
+        hole=hole,
     )
+
+
+def _hole(header: bytes) -> int:
+    """Give the size of a sparse file of GNU that is all hole, as rtrace writes files without their content; else 0."""
+    size = _number(header[483:495])
+    first = tar.number(size, 12) + tar.number(0, 12)
+    is_hole = (
+        size > 0 and header[386:482] == first.ljust(96, b"\0") and not header[482] and not _number(header[124:136])
+    )
+    return size if is_hole else 0
 
 
 def _number(field: bytes) -> int:

@@ -36,6 +36,7 @@ _TYPES = {
     tar.DIRECTORY: FileType.DIRECTORY,
     tar.SYMLINK: FileType.SYMLINK,
     tar.FIFO: FileType.FIFO,
+    tar.SPARSE: FileType.REGULAR,
 }
 _DEVICES = {BLOCK_DEVICE: "block", CHARACTER_DEVICE: "character"}
 
@@ -174,7 +175,7 @@ def build_tree(
             _refuse_another(found[path], entry)
             continue
         found[path] = entry
-        if entry.type is FileType.REGULAR:
+        if entry.offset is not None:
             holders[path] = path
     contents = {entry.offset: path for path, entry in found.items() if entry.offset is not None}
     for holder, links in groups.items():
@@ -193,7 +194,7 @@ def build_tree(
 
 def _entry(path: bytes, member: TarMember, sha256: str | None) -> Entry:
     kind = _TYPES[member.kind]
-    is_file = kind is FileType.REGULAR
+    is_file = member.kind == tar.REGULAR
     return Entry(
         path=path,
         type=kind,
@@ -201,9 +202,10 @@ def _entry(path: bytes, member: TarMember, sha256: str | None) -> Entry:
         uid=member.uid,
         gid=member.gid,
         mtime_ns=member.mtime_ns,
-        size=member.size,
+        size=member.size or member.hole,
         sha256=sha256 if is_file else None,
         target=member.link if kind is FileType.SYMLINK else None,
+        placeholder=member.kind == tar.SPARSE,
         offset=member.offset if is_file else None,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
+from rtrace.bundle import tar
 from rtrace.bundle.container import Member, locate_members
 from rtrace.bundle.reader import Bundle
 from rtrace.bundle.stream import has_content
@@ -17,7 +18,6 @@ from rtrace.printable import printable
 from rtrace.reprozip import extension
 from rtrace.reprozip.config import load_config
 from rtrace.reprozip.config_writer import kept_environment
-from rtrace.reprozip.container import open_container
 from rtrace.reprozip.data_layout import as_member, lay_out_data, room
 from rtrace.reprozip.reader import ReprozipBundle
 from rtrace.reprozip.sources import CHUNK, Decompressed, FileSource
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
     from rtrace.bundle.reader import DataStream
     from rtrace.manifest.model import Run
 
+_SECOND_MEMBER = 2 * tar.BLOCK
+"""Where the header of the second member is, after that of the first and its few bytes."""
+
 
 def open_reprozip(path: Path, file: BinaryIO) -> Bundle | ReprozipBundle:
     """Open a bundle of ReproZip, by rtrace's own index if it has one. Raises BundleError."""
-    problem = None
-    if _is_extended(file):
+    file.seek(_SECOND_MEMBER)
+    if file.read(tar.BLOCK).startswith(extension.MANIFEST.encode() + b"\0"):
         try:
             return ExtendedBundle(path, file)
         except BundleError as error:
-            problem = error
-    return ReprozipBundle(path, file, problem)
-
-
-def _is_extended(file: BinaryIO) -> bool:
-    """Tell whether there is a manifest of rtrace's; what is no container at all is told by who reads it."""
-    try:
-        return any(part.name == extension.MANIFEST.encode() for part in open_container(file).parts())
-    except BundleError:
-        return False
+            return ReprozipBundle(path, file, error)
+    bundle = ReprozipBundle(path, file)
+    if extension.NAME in bundle.extensions:
+        bundle.extension_problem = BundleError(
+            f"{path} is not as rtrace wrote it: its members were packed anew; fetch the original"
+        )
+    return bundle
 
 
 class ExtendedBundle(Bundle):

@@ -66,10 +66,10 @@ class ReprozipBundle:
     keeps_digests = False
 
     def __init__(self, path: Path, file: BinaryIO, extension_problem: BundleError | None = None) -> None:
-        """Open a bundle; ``extension_problem`` says why what rtrace itself added to it is not used."""
         self.path = path
         self._file = file
-        self._extension_problem = extension_problem
+        self.extension_problem = extension_problem
+        """Why what rtrace itself added to the bundle is not used; None where there is nothing of it."""
         self._listed: list[tuple[TarMember, str | None]] = []
         self._room = LIST_LIMIT
         extensions: dict[str, None] = {}
@@ -196,8 +196,8 @@ class ReprozipBundle:
 
     def check(self) -> None:
         """Read all of the bundle, with every checksum of its compressors; there are no others. Raises BundleError."""
-        if self._extension_problem is not None:
-            raise self._extension_problem
+        if self.extension_problem is not None:
+            raise self.extension_problem
         _ = self.results, self.manifest
         for _entry, content in self.stream_data():
             for _part in content:
@@ -298,8 +298,8 @@ class ReprozipBundle:
         raise BundleError(f"{self.path} holds no trace")
 
     def _notice_extension(self) -> Iterator[Notice]:
-        if self._extension_problem is not None:
-            what = str(self._extension_problem).removeprefix(f"{self.path} ")
+        if self.extension_problem is not None:
+            what = str(self.extension_problem).removeprefix(f"{self.path} ")
             yield Notice(
                 "extension-ignored",
                 f"rtrace wrote this bundle, and somebody changed it since: it {what}",

@@ -13,6 +13,7 @@ from rtrace.trace.schema import Use
 CREATE, LOOKUP, READ, REMOVE = int(Use.CREATE), int(Use.LOOKUP), int(Use.READ), int(Use.REMOVE)
 SOCKET, WRITE = int(Use.SOCKET), int(Use.WRITE)
 MAX_MESSAGES = 1024  # UIO_MAXIOV of linux/uio.h
+UNIX = b"\1"  # AF_UNIX, the first byte of its sockaddr: behind the same name there may be another socket now
 QUEUES = b"/dev/mqueue/"  # mq_overview(7)
 
 
@@ -68,11 +69,11 @@ def use_socket(context: Context, request: Request, call: str, address_pointer: i
     """Note where a socket leads: a path, or a host. The same once for each process."""
     tracee, ledger = request.tracee, context.ledger
     data = tracee.read(address_pointer, min(size & INT_MASK, MAX_ADDRESS))
+    meeting = (tracee.process.id, call, data)
+    if meeting in context.meetings and data[:1] != UNIX:
+        return
     address = parse_address(data)
     if address is None:
-        return
-    meeting = (tracee.process.id, call, data)
-    if meeting in context.meetings and not address.path:
         return
     name = address.host
     if address.family == "unix":

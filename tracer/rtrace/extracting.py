@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.incomplete import Incomplete
+from rtrace.elsewhere import NO_SOURCES, Sources, find_places, read_content
 from rtrace.errors import BundleError
 from rtrace.packing.patterns import Patterns
 from rtrace.printable import printable
@@ -45,7 +46,7 @@ def find_entries(bundle: OpenBundle, wanted: Sequence[bytes]) -> tuple[Entry, ..
     return tuple(found[path] for path in sorted(found))
 
 
-def write_file(bundle: OpenBundle, entry: Entry, target: Path) -> None:
+def write_file(bundle: OpenBundle, entry: Entry, target: Path, sources: Sources = NO_SOURCES) -> None:
     """Write the content of an entry to a new file, whole or not at all, with its permissions and time.
 
     Raises BundleError, also when there is something at ``target``.
@@ -53,7 +54,7 @@ def write_file(bundle: OpenBundle, entry: Entry, target: Path) -> None:
     with Incomplete(target) as incomplete:
         whole = incomplete.folder / "whole"
         with whole.open("xb") as file:
-            for part in bundle.read_file(entry.path):
+            for part in read_content(bundle, entry, sources):
                 file.write(part)
             file.flush()
             os.fchmod(file.fileno(), entry.mode & _PERMISSIONS)
@@ -62,13 +63,19 @@ def write_file(bundle: OpenBundle, entry: Entry, target: Path) -> None:
 
 
 def write_files(
-    bundle: OpenBundle, entries: Iterable[Entry], folder: Path, progress: Progress = SILENT
+    bundle: OpenBundle,
+    entries: Iterable[Entry],
+    folder: Path,
+    sources: Sources = NO_SOURCES,
+    progress: Progress = SILENT,
 ) -> tuple[Entry, ...]:
     """Write entries below a folder, by their paths; give those of which the bundle holds no content.
 
-    No symlink is made, so that no path of a bundle leads out of the folder. Raises BundleError.
+    No symlink is made, so that no path of a bundle leads out of the folder. Raises BundleError, and
+    ElsewhereError for content that is nowhere.
     """
     entries = tuple(entries)
+    find_places(bundle, entries, sources)
     without = []
     progress.start("fetching", sum(entry.size for entry in entries))
     for entry in entries:
@@ -80,7 +87,7 @@ def write_files(
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BundleError(f"cannot make {target.parent}: {error.strerror}; name another folder") from None
-        write_file(bundle, entry, target)
+        write_file(bundle, entry, target, sources)
         progress.advance(entry.size)
     progress.finish()
     return tuple(without)

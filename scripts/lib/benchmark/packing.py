@@ -102,11 +102,11 @@ def take_turn(command: Sequence[str | Path]) -> Turn:
     """Run a command to its end. The peak is the highest of any of its processes (ru_maxrss of getrusage(2))."""
     os.sync()
     begin = time.perf_counter()
-    running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    words = running.stderr.read() if running.stderr else b""
-    _, status, usage = os.wait4(running.pid, 0)
-    seconds = time.perf_counter() - begin
-    running.returncode = os.waitstatus_to_exitcode(status)
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
+        words = running.stderr.read() if running.stderr else b""
+        _, status, usage = os.wait4(running.pid, 0)
+        seconds = time.perf_counter() - begin
+        running.returncode = os.waitstatus_to_exitcode(status)
     if running.returncode:
         sys.exit(f"scripts/bench: {describe_status(running.returncode)} of {command}: {words.decode(errors='replace')}")
     return Turn(seconds, usage.ru_maxrss * 1024)

@@ -10,7 +10,7 @@ from typing import Any
 from plain_user import PlainUser
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.bundle.writer import Item, write_bundle
-from rtrace.manifest.model import Manifest, Run
+from rtrace.manifest.model import Elsewhere, Manifest, Run
 
 TIME = 1_000_000_000_123_456_789
 USER = 4321
@@ -85,14 +85,20 @@ class BundleMaker:
         """Add a symbolic link."""
         self.add(Entry(path, FileType.SYMLINK, 0o777, USER, USER, TIME, target=target))
 
-    def write(self, *runs: Run, results: tuple[Result, ...] = (), name: str = "bundle.rpz") -> Path:
+    def write(
+        self,
+        *runs: Run,
+        results: tuple[Result, ...] = (),
+        name: str = "bundle.rpz",
+        elsewhere: tuple[Elsewhere, ...] = (),
+    ) -> Path:
         """Write the bundle and return its path."""
         database = self.folder / "trace.sqlite3"
         database.write_bytes(b"")
         order = {run.id: number for number, run in enumerate(runs)}
         write_bundle(
             self.folder / name,
-            Manifest("0.1.0", runs),
+            Manifest("0.1.0", runs, elsewhere=elsewhere),
             sorted(self.items.values(), key=lambda item: item.entry.path),
             sorted(results, key=lambda result: (order[result.run], result.path)),
             database,

@@ -25,7 +25,9 @@ DOORS = {
 # What reads a bundle anywhere; what needs Linux and its ptrace, or speaks to a person.
 FORMAT_HALF = (
     "rtrace.bundle",
+    "rtrace.elsewhere",
     "rtrace.errors",
+    "rtrace.fetching",
     "rtrace.holes",
     "rtrace.manifest",
     "rtrace.opening",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import killing, programs, report, scaling
+from benchmark import killing, packing, programs, report, scaling
 from benchmark.__main__ import ROWS, choose_rows, parse_arguments
 from benchmark.descendants import find_marked, kill_marked, make_mark
 from benchmark.programs import compile_program
@@ -244,3 +244,16 @@ def test_the_kernels_share_lets_the_program_be(tmp_path: Path) -> None:
     script = "for number in 1 2 3; do /bin/echo $number; done; cat /no/such/file 2>/dev/null || exit 7"
     done = subprocess.run([floor, "sh", "-c", script], check=False, stdout=subprocess.PIPE, text=True)
     assert (done.returncode, done.stdout) == (7, "1\n2\n3\n")
+
+
+@pytest.mark.requires("strace", "zstd")
+def test_packing_is_measured_beside_tar(tmp_path: Path) -> None:
+    """A few files are packed and unpacked by both, and what `list` and `extract` read is counted."""
+    material = packing.Material("a few files", packing.make_small, 20)
+    (row,) = packing.run_packing(Path(sys.executable).with_name("rtrace"), [material], tmp_path, 1)
+    assert (row.files, len(row.turns)) == (20, 4)
+    assert all(turn.seconds > 0 for turns in row.turns.values() for turn in turns)
+    assert 0 < row.listed < row.bundle
+    assert 1 << 10 <= row.fetched <= row.bundle
+    assert list(tmp_path.iterdir()) == []
+    assert packing.format_packing([material], [row]).count("a few files") == 3

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bundle_samples import MANIFEST, RUN
 from rtrace.manifest.load import load
-from rtrace.manifest.model import Folder, Manifest, NamedFile, Notice, Package, Run
+from rtrace.manifest.model import Elsewhere, Folder, Manifest, NamedFile, Notice, Package, Run
 from rtrace.manifest.render import render
 from rtrace.manifest.scalars import byte_string
 
@@ -17,6 +17,7 @@ TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 NAME = TEXT.filter(bool)
 BYTES = st.one_of(st.binary(), TEXT.map(str.encode)).map(lambda value: value.replace(b"\0", b""))
 PATH = BYTES.map(lambda value: b"/" + value)
+URL = st.none() | st.from_regex(r"\A(https?://[a-z0-9]|file:///)[!-~]*\Z")
 COUNT = st.integers(0, 10**18)
 TIME = st.floats(allow_nan=False, allow_infinity=False)
 VARIABLE = st.tuples(BYTES.map(lambda name: name.replace(b"=", b"")), st.none() | BYTES)
@@ -64,6 +65,9 @@ def manifests(draw: st.DrawFn) -> Manifest:
         packages=tuple(draw(st.lists(packages, max_size=2))),
         exclude=tuple(draw(st.lists(BYTES, max_size=2))),
         include=tuple(draw(st.lists(PATH, max_size=2))),
+        elsewhere=tuple(
+            draw(st.lists(st.builds(Elsewhere, PATH, st.none() | COUNT, st.none() | digest, URL), max_size=2))
+        ),
         notices=tuple(draw(st.lists(st.builds(Notice, TEXT, TEXT, TEXT), max_size=2))),
         digests=draw(st.dictionaries(NAME, digest, max_size=2)),
         folders=tuple(draw(st.lists(st.builds(Folder, PATH, COUNT, COUNT), max_size=2))),

@@ -21,6 +21,7 @@ from rtrace.manifest import keys
 from rtrace.manifest.load import load
 from rtrace.manifest.model import (
     Completion,
+    Elsewhere,
     Input,
     Manifest,
     NamedFile,
@@ -56,6 +57,7 @@ WHOLE = Manifest(
     exclude=(b"**/*.tmp",),
     include=(b"/\xff/more",),
     secrets=(Secret("variable TOKEN", "secret-variable", "a variable", SecretPack.REDACTED),),
+    elsewhere=(Elsewhere(b"/data/big", 5, "c" * 64, "https://example.org/big"),),
     notices=(Notice("network", "it spoke", "let it not"),),
     digests={"DATA.tar.zst": "b" * 64},
 )

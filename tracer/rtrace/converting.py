@@ -19,6 +19,8 @@ from rtrace.reprozip.writer import Written, write_reprozip
 if TYPE_CHECKING:
     from rtrace.packing.plan import PackingPlan
 
+_WHOLE = "pack all of it, without --larger-than and `elsewhere:`"
+
 
 def convert(source: Path, target: Path, *, progress: Progress = SILENT) -> Written:
     """Write a bundle of rtrace's in ReproZip's format. Raises BundleError; then there is no new file."""
@@ -27,11 +29,15 @@ def convert(source: Path, target: Path, *, progress: Progress = SILENT) -> Writt
     with open_bundle(source) as bundle:
         if not isinstance(bundle, Bundle) or isinstance(bundle, ExtendedBundle):
             raise BundleError(f"{source} is a bundle in ReproZip's format already; copy it")
+        if bundle.manifest.elsewhere:
+            raise BundleError(f"{source} leaves content elsewhere, which ReproZip's format cannot; {_WHOLE}")
         return write_reprozip(bundle, target, progress=progress)
 
 
 def carry_out_for_reprozip(plan: PackingPlan, *, progress: Progress = SILENT) -> tuple[PackReport, Written]:
     """Write the bundle of a plan in ReproZip's format, by way of one of rtrace's own. Raises BundleError."""
+    if plan.elsewhere:
+        raise BundleError(f"ReproZip's format has no place for content elsewhere; {_WHOLE}")
     try:
         workspace = tempfile.TemporaryDirectory(prefix=f"{plan.target.name}.incomplete-", dir=plan.target.parent)
     except OSError as error:

@@ -61,5 +61,9 @@ class HostileBundleError(BundleError):
     """A bundle tries to reach outside the target; nothing was written."""
 
 
+class ElsewhereError(RtraceError):
+    """Content that a bundle leaves elsewhere is not to be had there, or is not what was packed."""
+
+
 class TargetError(RtraceError):
     """A target is absent, exists already, or cannot be built or replayed."""

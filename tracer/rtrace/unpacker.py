@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rtrace.bundle.entry import Entry, Result
+from rtrace.elsewhere import NO_SOURCES, Sources
 from rtrace.manifest.model import Run
 from rtrace.progress import SILENT, Progress
 
@@ -92,8 +93,14 @@ class Unpacker(Protocol):
     def plan(self, bundle: Path, target: Path) -> tuple[str, ...]:
         """Tell, a line for each step, what ``unpack`` would do; touches nothing."""
 
-    def unpack(self, bundle: Path, target: Path, *, progress: Progress = SILENT) -> Unpacked:
-        """Make a target from a bundle; ``target`` must not exist. Raises BundleError and TargetError."""
+    def unpack(
+        self, bundle: Path, target: Path, *, progress: Progress = SILENT, sources: Sources = NO_SOURCES
+    ) -> Unpacked:
+        """Make a target from a bundle; ``target`` must not exist. Raises BundleError and TargetError.
+
+        ``sources`` tells where content may come from that is not in the bundle, for
+        `rtrace.elsewhere.complete_data`, which raises ElsewhereError where there is none.
+        """
 
     def open(self, target: Path) -> Target:
         """Open a target that ``unpack`` of this unpacker made. Raises TargetError."""

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from rtrace.bundle.entry import FileType, Result
 from rtrace.collecting import Collected, collecting
+from rtrace.elsewhere import NO_SOURCES, Sources
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
 from rtrace.manifest.model import NamedFile, Output, Run
 from rtrace.opening import open_bundle
@@ -184,7 +185,13 @@ def is_provided(path: bytes) -> bool:
 
 
 def verify_bundle(
-    bundle: Path, unpacker: Unpacker, workspace: Path, *, progress: Progress = SILENT, quiet: bool = False
+    bundle: Path,
+    unpacker: Unpacker,
+    workspace: Path,
+    *,
+    progress: Progress = SILENT,
+    quiet: bool = False,
+    sources: Sources = NO_SOURCES,
 ) -> Report:
     """Replay every run of a bundle in a throw-away target below an existing folder, and compare.
 
@@ -199,7 +206,7 @@ def verify_bundle(
         named = {output.path for output in opened.manifest.outputs}
     every_path = frozenset(result.path for result in results)
     lines: list[Line] = []
-    made = unpacker.unpack(bundle, workspace / "target", progress=progress).target
+    made = unpacker.unpack(bundle, workspace / "target", progress=progress, sources=sources).target
     target = unpacker.open(made)
     try:
         with streams_for_verifying(quiet=quiet) as streams:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry
+from rtrace.elsewhere import NO_SOURCES, Sources, complete_data
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Manifest, Run
 from rtrace.opening import open_bundle
@@ -113,7 +114,9 @@ class ChrootUnpacker:
             f"note {', '.join(run.id for run in runs)} for replay",
         )
 
-    def unpack(self, bundle: Path, target: Path, *, progress: Progress = SILENT) -> Unpacked:
+    def unpack(
+        self, bundle: Path, target: Path, *, progress: Progress = SILENT, sources: Sources = NO_SOURCES
+    ) -> Unpacked:
         """Write the bundle's files below a new folder."""
         refuse_system()
         refuse_existing(target)
@@ -121,11 +124,12 @@ class ChrootUnpacker:
         with open_bundle(bundle) as opened:
             manifest = opened.manifest
             layout = plan_layout(opened.entries)
+            contents = complete_data(opened, sources)
             with build_beside(target) as folder:
                 os.mkdir(folder / TREE, 0o700)
                 with directories.opened(folder / TREE) as root:
                     ownership = choose_ownership(manifest.runs, as_root=as_root)
-                    extract(layout, opened.stream_data(), root, ownership, progress=progress)
+                    extract(layout, contents, root, ownership, progress=progress)
                 facts = {"owners": RECORDED if as_root else CALLER}
                 write_state(folder, State(NAME, opened.identity, facts), manifest)
         return Unpacked(target)

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark import killing, report, scaling, torture
+from benchmark import killing, packing, report, scaling, torture
 from benchmark.rep24 import REP24
 from benchmark.tools import BARE, Measurement, Tool, find_tools
 from benchmark.workloads import WORKLOADS, Workload
@@ -34,6 +34,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
         "instead of the tables", "Exit status 1 when one run of --kill or --torture failed."
     )
     others.add_argument("--scaling", action="store_true", help="time and memory of rtrace: many calls, many paths")
+    others.add_argument("--packing", action="store_true", help="packing and unpacking beside tar and zstd")
     others.add_argument("--kill", type=int, metavar="N", help="kill the tracer of N busy runs, and read their traces")
     others.add_argument("--torture", type=int, metavar="N", help="compare N random process trees with their traces")
     others.add_argument("--seed", type=int, default=1, help="of --kill's moments; the first of --torture's trees")
@@ -138,6 +139,13 @@ def main() -> None:
         scales = tuple(choose_scales(quick=arguments.quick))
         costs = scaling.run_scaling(tracer, scales, scratch)
         print(f"{machine}.\n\n{scaling.format_scaling(scales, costs)}")
+        asked = True
+    if arguments.packing:
+        rtrace = arguments.checkout / ".venv/bin/rtrace"
+        materials = [one.scaled(50) for one in packing.MATERIALS] if arguments.quick else packing.MATERIALS
+        rounds = arguments.rounds or (1 if arguments.quick else 3)
+        measured = packing.run_packing(rtrace, materials, scratch, rounds)
+        print(f"{machine}.\nMedians of {rounds} interleaved rounds.\n\n{packing.format_packing(materials, measured)}")
         asked = True
     if arguments.kill is not None:
         kills = killing.run_killing(tracer, arguments.kill, scratch, arguments.seed)

@@ -23,6 +23,8 @@ _UNPROVEN = (
     "to know that nobody changed it, compare its SHA-256, which is its identity here, with the author's"
 )
 
+_ELSEWHERE = "the content of %d files is elsewhere and was not looked at; it is compared when it is fetched"
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -59,6 +61,8 @@ def check_bundle(path: Path) -> Checked:
                 return Checked(identity, str(error), first, last)
             if not bundle.keeps_digests:
                 return Checked(identity, note=_UNPROVEN)
+            if bundle.manifest.elsewhere:
+                return Checked(identity, note=_ELSEWHERE % len(bundle.manifest.elsewhere))
     except DamagedBundleError as error:
         return Checked(identity, str(error), error.first, error.last)
     except BundleError as error:

@@ -28,6 +28,8 @@ def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) 
     Made by hand, six times as fast as the module json: a bundle can have a million of these.
     """
     parts = ["{" if entry.copy_of is None else f'{{"copy_of":{dump_bytes(entry.copy_of)},']
+    if entry.elsewhere:
+        parts[0] += '"elsewhere":true,'
     parts[0] += f'"gid":{entry.gid}'
     if entry.link is not None:
         parts.append(f'"link":{dump_bytes(entry.link)}')
@@ -161,6 +163,7 @@ def _entry(found: dict[str, Any]) -> Entry:
         _text(found, "reason") or "",
         _bytes(found, "copy_of"),
         _segments(found) if "segments" in found else None,
+        _flag(found, "elsewhere"),
     )
 
 

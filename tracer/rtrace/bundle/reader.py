@@ -13,7 +13,7 @@ from rtrace.bundle.container import Member, find_members
 from rtrace.bundle.index import load_entries, load_results
 from rtrace.bundle.sparse import fill_holes
 from rtrace.bundle.stream import has_content, lay_out, stored_size
-from rtrace.bundle.validation import validate_entries, validate_results
+from rtrace.bundle.validation import validate_elsewhere, validate_entries, validate_results
 from rtrace.errors import BundleError, DamagedBundleError, HostileBundleError, ManifestError
 from rtrace.manifest.load import load
 from rtrace.printable import printable
@@ -98,6 +98,7 @@ class Bundle:
         try:
             entries = load_entries(self._read_index(self.FILES))
             validate_entries(entries)
+            validate_elsewhere(entries, self.manifest.elsewhere)
         except HostileBundleError as error:
             raise HostileBundleError(f"{self.path} is refused: {error}; nothing was written") from None
         except BundleError as error:
@@ -155,7 +156,7 @@ class Bundle:
         if entry is None:
             raise BundleError(f"{self.path} holds no {printable(path)}; `rtrace list` shows what it holds")
         if not has_content(entry):
-            what = "only the size" if entry.placeholder else "no content"
+            what = "only the size" if entry.placeholder else "only size and digest" if entry.elsewhere else "no content"
             raise BundleError(f"{self.path} holds {what} of {printable(path)}, a {entry.type.value}")
         digest = hashlib.sha256()
         try:

@@ -21,8 +21,9 @@ _KINDS = {
 
 
 def has_content(entry: Entry) -> bool:
-    """Tell whether an entry's own content is in the data stream: a regular file, no link, no copy, no placeholder."""
-    return entry.type is FileType.REGULAR and entry.link is None and entry.copy_of is None and not entry.placeholder
+    """Tell whether an entry's own content is in the data stream: a regular file, no link nor copy, and not left out."""
+    is_elsewhere = entry.placeholder or entry.elsewhere or entry.link is not None or entry.copy_of is not None
+    return entry.type is FileType.REGULAR and not is_elsewhere
 
 
 def stored_size(entry: Entry) -> int:
@@ -41,7 +42,7 @@ def entry_header(entry: Entry) -> bytes:
         holder = entry.link if entry.copy_of is None else entry.copy_of
         if holder is not None:
             kind, link = tar.HARD_LINK, PREFIX + holder
-        elif entry.placeholder and entry.size:
+        elif (entry.placeholder or entry.elsewhere) and entry.size:
             kind, size = tar.SPARSE, entry.size
         elif entry.segments is not None:
             kind, size, segments = tar.SPARSE, entry.size, entry.segments

@@ -17,6 +17,8 @@ from rtrace.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rtrace.manifest.model import Elsewhere
+
 PATH_LIMIT = 4095
 """Bytes of a path, PATH_MAX without the NUL."""
 NAME_LIMIT = 255
@@ -97,12 +99,24 @@ def validate_entries(entries: Iterable[Entry]) -> None:
             elif entry.copy_of is not None:
                 _check_holder(entry, entry.copy_of, contents.get(entry.copy_of), "a copy", "of")
                 copies[path] = entry
+            elif entry.elsewhere:
+                copies[path] = entry
             elif not entry.placeholder:
                 contents[path] = entry
                 if entry.segments is not None:
                     holes += entry.size - stored_size(entry)
                     if holes > HOLES_LIMIT:
                         raise _refusal(path, f"and others with more than {HOLES_LIMIT} bytes of holes")
+
+
+def validate_elsewhere(entries: Iterable[Entry], told: Iterable[Elsewhere]) -> None:
+    """Check that the manifest tells of the content that is elsewhere what the index does; raise HostileBundleError."""
+    left_out = {entry.path: (entry.size, entry.sha256) for entry in entries if entry.elsewhere}
+    for one in told:
+        if left_out.pop(one.path, None) != (one.size, one.sha256):
+            raise HostileBundleError(f"its manifest and its index do not agree about {printable(one.path)}")
+    if left_out:
+        raise HostileBundleError(f"its manifest does not tell that {printable(min(left_out))} is elsewhere")
 
 
 def validate_results(results: Iterable[Result], runs: Iterable[str]) -> None:
@@ -155,6 +169,7 @@ def _attribute_problem(entry: Entry) -> str | None:
         (entry.copy_of is not None, "the content of another file"),
         (entry.segments is not None, "holes"),
         (entry.placeholder, "the mark of a placeholder"),
+        (entry.elsewhere, "the mark of content elsewhere"),
     ):
         if given:
             return f"{what}, though it is no regular file"
@@ -175,9 +190,12 @@ def _regular_problem(entry: Entry) -> str | None:
     if entry.placeholder:
         if entry.sha256 is not None or (entry.link, entry.copy_of, entry.offset) != (None, None, None):
             return "content, though it is a placeholder"
-        return None
+        return "the mark of content elsewhere, though it is a placeholder" if entry.elsewhere else None
     if entry.sha256 is None or not _PROPER_DIGEST.match(entry.sha256):
         return "no proper SHA-256"
+    if entry.elsewhere:
+        alone = (entry.link, entry.copy_of, entry.offset, entry.segments) == (None,) * 4
+        return None if alone else "content, though that is elsewhere"
     if entry.link is not None or entry.copy_of is not None:
         if entry.link is not None and entry.copy_of is not None:
             return "the marks of a hard link and of a copy"

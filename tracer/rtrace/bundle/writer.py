@@ -79,6 +79,8 @@ class BundleWriter:
         self._archive = ArchiveWriter(self._data)
         self._lines: list[str] = []
         self._digests: dict[bytes, tuple[str, int]] = {}
+        self.elsewhere: dict[bytes, tuple[int, str]] = {}
+        """Size and digest of the files whose content was left out."""
 
     def __enter__(self) -> BundleWriter:
         return self
@@ -93,7 +95,7 @@ class BundleWriter:
     def add(self, item: Item) -> Written:
         """Write an entry; the paths must come in order. Raises OSError when the disk of the bundle is full."""
         entry = item.entry
-        if has_content(entry):
+        if has_content(entry) or entry.elsewhere:
             source = item.source or entry.path
             time = entry.mtime_ns if item.mtime_ns is None and source == entry.path else item.mtime_ns
             return self._add_content(entry, source, time, linked=item.linked)
@@ -143,6 +145,9 @@ class BundleWriter:
             if not S_ISREG(state.st_mode):
                 return Written.VANISHED
             whole = state.st_size == entry.size and mtime_ns in {None, state.st_mtime_ns}
+            if entry.elsewhere:
+                written = self._add_elsewhere(entry, descriptor, linked=linked)
+                return written if whole or written is Written.UNREADABLE else Written.CHANGED
             size = state.st_size
             segments = find_segments(descriptor, state)
             if segments is not None:
@@ -172,6 +177,21 @@ class BundleWriter:
         offset = self._archive.position + len(header)
         self._archive.write(b"%b%b%b" % (header, content, tar.padding(size)))
         self._note(entry, size, digest.digest(), offset, linked=linked)
+        return Written.WHOLE if size == entry.size else Written.CHANGED
+
+    def _add_elsewhere(self, entry: Entry, descriptor: int, *, linked: bool) -> Written:
+        """Note size and digest of a file, and leave its content out."""
+        digest = hashlib.sha256()
+        size = 0
+        try:
+            while content := os.read(descriptor, _COPY):
+                digest.update(content)
+                size += len(content)
+        except OSError:
+            return Written.UNREADABLE
+        self._archive.write(entry_header(replace(entry, size=size)))
+        self._note(entry, size, digest.digest(), None, linked=linked)
+        self.elsewhere[entry.path] = (size, digest.hexdigest())
         return Written.WHOLE if size == entry.size else Written.CHANGED
 
     def _add_large(

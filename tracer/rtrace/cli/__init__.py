@@ -17,6 +17,7 @@ COMMANDS = {
     "convert": "Write a bundle once more, in the format of ReproZip.",
     "info": "Tell what a bundle holds: runs, machine, packages, inputs, outputs.",
     "list": "List the files of a bundle.",
+    "extract": "Fetch files out of a bundle without unpacking it.",
     "check": "Read all of a bundle and compare every digest.",
     "audit": "Look for passwords, keys and tokens in a bundle.",
     "unpack": "Make a target from a bundle: a chroot tree, a Docker image.",

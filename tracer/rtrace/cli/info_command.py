@@ -36,7 +36,7 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
     """Write what a bundle holds, for a person."""
     manifest = bundle.manifest
     files = [entry for entry in bundle.entries if entry.type is FileType.REGULAR]
-    size = format_size(sum(entry.size for entry in files if not entry.placeholder))
+    size = format_size(sum(entry.size for entry in files if not entry.placeholder and not entry.elsewhere))
     packed = format_size(bundle.path.stat().st_size)
     yield f"{printable(os.fsencode(bundle.path))}: {packed}, made by {bundle.maker}"
     yield f"identity    sha256:{bundle.identity}"
@@ -54,6 +54,11 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
             what = f"{package.files} files, {format_size(package.size)}"
             name = " ".join(filter(None, (package.name, package.version, package.architecture)))
             yield f"  {name} ({package.manager}): {what}{left_out}"
+    if manifest.elsewhere:
+        yield f"elsewhere   {len(manifest.elsewhere)}, {format_size(sum(one.size or 0 for one in manifest.elsewhere))}"
+    for one in manifest.elsewhere:
+        where = one.url or "at no known place"
+        yield f"  {printable(one.path)}: {format_size(one.size or 0)}, {where}, SHA-256 {one.sha256}"
     for notice in manifest.notices:
         yield f"not captured: {notice.what}; {notice.advice}"
 
@@ -89,7 +94,7 @@ def to_json(bundle: OpenBundle) -> dict[str, Any]:
         "maker": bundle.maker,
         "extensions": list(bundle.extensions),
         "files": sum(entry.type is FileType.REGULAR for entry in bundle.entries),
-        "size": sum(entry.size for entry in bundle.entries if not entry.placeholder),
+        "size": sum(entry.size for entry in bundle.entries if not entry.placeholder and not entry.elsewhere),
         "runs": [run_to_json(run) for run in manifest.runs],
         "inputs": [names_to_json(file) for file in manifest.inputs],
         "outputs": [names_to_json(file) for file in manifest.outputs],
@@ -104,6 +109,10 @@ def to_json(bundle: OpenBundle) -> dict[str, Any]:
                 "packed": package.pack,
             }
             for package in manifest.packages
+        ],
+        "elsewhere": [
+            {"path": printable(one.path), "size": one.size, "sha256": one.sha256, "url": one.url}
+            for one in manifest.elsewhere
         ],
         "notices": [{"kind": notice.kind, "what": notice.what, "advice": notice.advice} for notice in manifest.notices],
     }

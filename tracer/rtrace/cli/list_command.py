@@ -8,7 +8,7 @@ import click
 
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index import dump_entry
-from rtrace.cli.options import JSON
+from rtrace.cli.options import JSON, describe_kind
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
 
@@ -20,6 +20,7 @@ def command(bundle: Path, *, as_json: bool) -> None:
     """List the files of BUNDLE: type, permissions, size in bytes, owning package, why it is there, path.
 
     An `outline` is a file that no run needed the content of: only its name, size, times and permissions are kept.
+    What is `elsewhere` was needed, and is fetched when the bundle is unpacked.
     With --json, one JSON object a line, with digest and times as well.
     """
     with open_bundle(bundle) as opened:
@@ -34,5 +35,5 @@ def describe(entry: Entry) -> str:
     """Write an entry on one line for a person."""
     where = "" if entry.target is None else f" -> {printable(entry.target)}"
     package, reason = entry.package or "-", entry.reason or "-"
-    kind = "outline" if entry.placeholder else entry.type.value
+    kind = describe_kind(entry)
     return f"{kind:9}  {entry.mode:04o}  {entry.size:>12}  {package:24}  {reason:21}  {printable(entry.path)}{where}"

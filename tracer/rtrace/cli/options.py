@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from rtrace.bundle.entry import Entry
 from rtrace.progress import SILENT, Progress
 from rtrace.trace.directory import DEFAULT_NAME
 
@@ -23,6 +24,18 @@ DIRECTORY = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs to read.")
 UNPACKER = click.option("--unpacker", "unpacker_name", default="chroot", show_default=True, help="What to replay with.")
 
+FETCH = click.option(
+    "--fetch", is_flag=True, help="Fetch content that is not in the bundle from the URLs that its author named."
+)
+FROM = click.option(
+    "--from",
+    "folders",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A folder that has such content, by the file's name, path or SHA-256.",
+)
+
 SIZE_LETTERS = "_KMGT"
 
 
@@ -34,6 +47,13 @@ def parse_size(text: str) -> int:
     if not (digits.isascii() and digits.isdigit()):
         raise click.BadParameter(f"{text!r} is no size; write a number of bytes, or one as 256M")
     return int(digits) * factor
+
+
+def describe_kind(entry: Entry) -> str:
+    """Name the kind of an entry in a word, and that its content is not in the bundle."""
+    if entry.placeholder:
+        return "outline"
+    return "elsewhere" if entry.elsewhere else entry.type.value
 
 
 def say(message: str) -> None:

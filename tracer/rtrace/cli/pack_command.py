@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import DIRECTORY, progress, say
+from rtrace.cli.options import DIRECTORY, describe_kind, parse_size, progress, say
 from rtrace.errors import UsageError
 from rtrace.manifest.model import Secret, SecretPack
 from rtrace.manifest.scalars import quoted
@@ -28,6 +28,9 @@ FATES = {
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches, as `exclude:` does.")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Add what matches, as `include:` does.")
 @click.option(
+    "--larger-than", metavar="SIZE", help="Leave out the content of files of more bytes than SIZE (500M, 2G)."
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["rtrace", "reprozip"]),
@@ -37,7 +40,14 @@ FATES = {
 )
 @click.argument("bundle", type=click.Path(path_type=Path), default=Path("bundle.rpz"))
 def command(
-    directory: Path, *, dry_run: bool, exclude: tuple[str, ...], include: tuple[str, ...], form: str, bundle: Path
+    directory: Path,
+    *,
+    dry_run: bool,
+    exclude: tuple[str, ...],
+    include: tuple[str, ...],
+    larger_than: str | None,
+    form: str,
+    bundle: Path,
 ) -> None:
     """Write what the traced runs need, as it was before they began, into BUNDLE [default: bundle.rpz].
 
@@ -46,6 +56,9 @@ def command(
 
     What looks like a secret in arguments, variables and text files of no package is redacted, files that are secrets
     as a whole are left out, and all of it is told by its place. Items under `secrets:` in the manifest overrule that.
+
+    Content that is left out stays in the bundle's index by its size and digest: `rtrace unpack` fetches it from the URL
+    that `elsewhere:` in the manifest names, or takes it from a folder.
     """
     for pattern in include:
         if not pattern.startswith("/"):
@@ -56,11 +69,12 @@ def command(
         exclude=tuple(map(os.fsencode, exclude)),
         include=tuple(map(os.fsencode, include)),
         progress=progress(),
+        larger_than=None if larger_than is None else parse_size(larger_than),
     )
     _tell_secrets(plan.manifest.secrets, plan.directory)
     if dry_run:
         for entry in plan.entries:
-            kind = "outline" if entry.placeholder else entry.type.value
+            kind = describe_kind(entry)
             click.echo(f"{kind:9}  {entry.size:>12}  {entry.reason:21}  {printable(entry.path)}")
         return
     if form == "reprozip":

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import UNPACKER, progress
+from rtrace.cli.options import FETCH, FROM, UNPACKER, progress
+from rtrace.elsewhere import Sources
 from rtrace.errors import UsageError
 from rtrace.manifest.model import Run
 from rtrace.targets import load_unpacker, open_target
@@ -19,15 +20,19 @@ from rtrace.unpacker import Target
 
 @click.command()
 @UNPACKER
+@FETCH
+@FROM
 @click.argument("target", type=click.Path(path_type=Path))
 @click.argument("names", metavar="[RUN]...", nargs=-1)
-def command(target: Path, names: tuple[str, ...], *, unpacker_name: str) -> None:
+def command(
+    target: Path, names: tuple[str, ...], *, unpacker_name: str, fetch: bool, folders: tuple[Path, ...]
+) -> None:
     """Replay the runs of TARGET: all of them in their order, or those that are named.
 
     TARGET is what `rtrace unpack` made, or a bundle, which is then replayed in a throw-away target (made by the
     unpacker of --unpacker). Exits with the status of the last run, or of the first one that fails.
     """
-    with opened(target, unpacker_name) as replayable:
+    with opened(target, unpacker_name, Sources(folders, fetch)) as replayable:
         for run in choose_runs(replayable.runs(), names, target):
             status = replayable.run(run).exit_status
             if status != 0:
@@ -36,14 +41,14 @@ def command(target: Path, names: tuple[str, ...], *, unpacker_name: str) -> None
 
 
 @contextlib.contextmanager
-def opened(path: Path, unpacker_name: str) -> Iterator[Target]:
+def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]:
     """Open a target, or make a throw-away one of a bundle and destroy it afterwards."""
     if not path.is_file():
         yield open_target(path)
         return
     with tempfile.TemporaryDirectory(prefix="rtrace-run-", ignore_cleanup_errors=True) as workspace:
         unpacker = load_unpacker(unpacker_name)
-        made = unpacker.unpack(path, Path(workspace) / "target", progress=progress()).target
+        made = unpacker.unpack(path, Path(workspace) / "target", progress=progress(), sources=sources).target
         target = unpacker.open(made)
         try:
             yield target

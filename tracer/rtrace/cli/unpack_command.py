@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import progress, say
+from rtrace.cli.options import FETCH, FROM, progress, say
+from rtrace.elsewhere import Sources
 from rtrace.errors import TargetError
 from rtrace.printable import printable
 from rtrace.targets import load_unpacker
@@ -15,10 +16,14 @@ from rtrace.targets import load_unpacker
 
 @click.command()
 @click.option("-n", "--dry-run", is_flag=True, help="Tell what would be done; write nothing.")
+@FETCH
+@FROM
 @click.argument("unpacker_name", metavar="UNPACKER")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path), required=False)
-def command(unpacker_name: str, bundle: Path, target: Path | None, *, dry_run: bool) -> None:
+def command(
+    unpacker_name: str, bundle: Path, target: Path | None, *, dry_run: bool, fetch: bool, folders: tuple[Path, ...]
+) -> None:
     """Make TARGET from BUNDLE with UNPACKER (chroot or docker).
 
     TARGET is a folder that does not exist yet [default: the bundle's name without its ending].
@@ -34,7 +39,7 @@ def command(unpacker_name: str, bundle: Path, target: Path | None, *, dry_run: b
         for line in unpacker.plan(bundle, target):
             click.echo(line)
         return
-    unpacked = unpacker.unpack(bundle, target, progress=progress())
+    unpacked = unpacker.unpack(bundle, target, progress=progress(), sources=Sources(folders, fetch))
     for note in unpacked.notes:
         say(note)
     name = printable(os.fsencode(target))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import JSON, UNPACKER, progress
+from rtrace.cli.options import FETCH, FROM, JSON, UNPACKER, progress
+from rtrace.elsewhere import Sources
 from rtrace.targets import load_unpacker
 from rtrace.verification import verify_bundle
 
@@ -17,16 +18,19 @@ from rtrace.verification import verify_bundle
 @click.command()
 @UNPACKER
 @JSON
+@FETCH
+@FROM
 @click.argument("bundle", type=click.Path(path_type=Path))
-def command(bundle: Path, *, unpacker_name: str, as_json: bool) -> None:
+def command(bundle: Path, *, unpacker_name: str, as_json: bool, fetch: bool, folders: tuple[Path, ...]) -> None:
     """Replay every run of BUNDLE in a throw-away target and compare what comes out with the original run.
 
-    No network, no file of this machine. Prints a line for the exit status and for each output: same, different,
-    missing or extra. Exits with 0 when everything is the same, and with 1 otherwise.
+    No network (but for --fetch, before the replay), no file of this machine. Prints a line for the exit status and for
+    each output: same, different, missing or extra. Exits with 0 when everything is the same, and with 1 otherwise.
     """
     unpacker = load_unpacker(unpacker_name)
     with tempfile.TemporaryDirectory(prefix="rtrace-verify-", ignore_cleanup_errors=True) as workspace:
-        report = verify_bundle(bundle, unpacker, Path(workspace), progress=progress())
+        sources = Sources(folders, fetch)
+        report = verify_bundle(bundle, unpacker, Path(workspace), progress=progress(), sources=sources)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:

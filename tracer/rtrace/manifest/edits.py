@@ -37,6 +37,7 @@ def keep_edits(draft: Manifest, path: Path) -> Manifest:
         exclude=edited.exclude,
         include=edited.include,
         secrets=edited.secrets,
+        elsewhere=edited.elsewhere,
         notices=tuple(dict.fromkeys((*draft.notices, *edited.notices))),
     )
 

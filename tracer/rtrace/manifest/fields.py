@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})\Z")
 _OCTAL = re.compile(r"(?:0o)?[0-7]{1,5}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+_URL = re.compile(r"(?:https?://[!-.0-~]|file:///)[!-~]*\Z")
 
 
 class Fields:
@@ -92,6 +93,14 @@ def path(node: Node) -> bytes:
     value = byte_string(node)
     if not value.startswith(b"/"):
         raise node.place.error("a path that begins with / is wanted here")
+    return value
+
+
+def url(node: Node) -> str:
+    """Read the URL of something that can be fetched."""
+    value = string(node)
+    if not _URL.match(value):
+        raise node.place.error("a URL that begins with https://, http:// or file:/// is wanted here, without spaces")
     return value
 
 

@@ -16,6 +16,7 @@ MANIFEST = (
     "exclude",
     "include",
     "secrets",
+    "elsewhere",
     "notices",
     "digests",
 )
@@ -47,4 +48,5 @@ NAMED_FILE = ("name", "path", "runs", "pattern")
 PACKAGE = ("name", "version", "architecture", "manager", "files", "size", "pack")
 COMPLETION = ("rule", "name", "files", "size", "pack")
 SECRET = ("place", "rule", "what", "pack")
+ELSEWHERE = ("path", "size", "sha256", "url")
 NOTICE = ("kind", "what", "advice")

@@ -19,10 +19,12 @@ from rtrace.manifest.fields import (
     octal,
     path,
     string,
+    url,
 )
 from rtrace.manifest.model import (
     MANIFEST_FORMAT,
     Completion,
+    Elsewhere,
     Input,
     Manifest,
     NamedFile,
@@ -79,6 +81,7 @@ def _manifest(node: Node) -> Manifest:
         exclude=fields.take_or("exclude", items(byte_string), ()),
         include=fields.take_or("include", items(path), ()),
         secrets=fields.take_or("secrets", items(_secret), ()),
+        elsewhere=fields.take_or("elsewhere", items(_elsewhere), ()),
         notices=fields.take_or("notices", items(_notice), ()),
         digests=fields.take_or("digests", _digests, {}),
     )
@@ -260,6 +263,16 @@ def _secret_pack(node: Node) -> SecretPack:
             if pack.value == node.value:
                 return pack
     raise node.place.error("true (as it is), redacted or false (left out) is wanted here")
+
+
+def _elsewhere(node: Node) -> Elsewhere:
+    fields = Fields(node, keys.ELSEWHERE, "what is elsewhere")
+    return Elsewhere(
+        fields.take("path", path),
+        fields.take_or("size", count, None),
+        fields.take_or("sha256", digest, None),
+        fields.take_or("url", url, None),
+    )
 
 
 def _notice(node: Node) -> Notice:

@@ -149,6 +149,20 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Content that is left out of the bundle, and where it can be fetched.
+
+    In a trace directory ``path`` is a pattern, and a ``url`` that ends in ``/`` stands for a folder that has the files
+    by their names; ``size`` and ``sha256`` may be None. In a bundle it is one file, of which all but ``url`` is known.
+    """
+
+    path: bytes
+    size: int | None = None
+    sha256: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The whole manifest. ``exclude`` and ``include`` are glob patterns over absolute paths (``**`` crosses ``/``)."""
 
@@ -161,6 +175,7 @@ class Manifest:
     exclude: tuple[bytes, ...] = ()
     include: tuple[bytes, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
     notices: tuple[Notice, ...] = ()
     digests: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the bundle's other members by their name; empty in a trace directory."""

@@ -15,7 +15,7 @@ from rtrace.manifest.scalars import byte_string, quoted, text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rtrace.manifest.model import Completion, Folder, Manifest, NamedFile, Notice, Package, Run, Secret
+    from rtrace.manifest.model import Completion, Elsewhere, Folder, Manifest, NamedFile, Notice, Package, Run, Secret
 
 _LINE = 110
 _NAME_LIMIT = 256
@@ -46,6 +46,11 @@ _PATTERNS = """
 # in it. `exclude` leaves files out, `include` adds files that the runs did not touch, and the content of those
 # that they only listed, looked up or replaced. For example:
 #   exclude: [/home/me/cache, "**/*.tmp"]
+# `elsewhere` leaves the content of files out, to be fetched and compared with its digest when the bundle is unpacked:
+#   elsewhere: [{path: /home/me/genomes/**, url: "https://example.org/genomes/"}]
+"""
+_ELSEWHERE = """
+# Content that is left out of the bundle, to be fetched when somebody unpacks it. A `url` that ends in / is a folder.
 """
 _SECRETS = """
 # What looks like a secret, by its place and the rule that found it: `pack: true` packs it as it is, `redacted` makes it
@@ -75,6 +80,8 @@ def render(manifest: Manifest) -> str:
     parts.append(_list("include", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.include)))
     if manifest.secrets:
         parts += [_SECRETS, _list("secrets", "".join(map(_secret, manifest.secrets)))]
+    if manifest.elsewhere:
+        parts += [_ELSEWHERE, _list("elsewhere", "".join(map(_elsewhere, manifest.elsewhere)))]
     if manifest.folders:
         parts += [_FOLDERS, *map(_folder, manifest.folders)]
     if manifest.notices:
@@ -199,6 +206,17 @@ def _secret(secret: Secret) -> str:
     rule = "" if secret.rule is None else f", rule: {text(secret.rule)}"
     what = f", what: {quoted(secret.what)}" if secret.what else ""
     return f"  - {{place: {quoted(secret.place)}{rule}{what}, pack: {secret.pack.value}}}\n"
+
+
+def _elsewhere(one: Elsewhere) -> str:
+    parts = [f"path: {byte_string(one.path)}"]
+    if one.size is not None:
+        parts.append(f"size: {one.size}")
+    if one.sha256 is not None:
+        parts.append(f"sha256: {quoted(one.sha256)}")
+    if one.url is not None:
+        parts.append(f"url: {quoted(one.url)}")
+    return f"  - {{{', '.join(parts)}}}\n"
 
 
 def _notice(notice: Notice) -> str:

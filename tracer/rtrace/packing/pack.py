@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rtrace.bundle.entry import FileType
 from rtrace.bundle.writer import BundleWriter, Item, Written, find_repeated
 from rtrace.manifest.model import Notice
+from rtrace.packing.absence import tell_elsewhere
 from rtrace.packing.collector import without_collector
 from rtrace.packing.outcome import finish_results
 from rtrace.packing.plan import PackingPlan, plan_packing
@@ -49,7 +50,11 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
     with BundleWriter(plan.target, find_repeated(plan.items)) as writer, without_collector():
         files = _Files(plan, writer)
         files.write(progress)
-        manifest = replace(plan.manifest, notices=tuple(dict.fromkeys((*plan.manifest.notices, *files.notices))))
+        manifest = replace(
+            plan.manifest,
+            elsewhere=tell_elsewhere(plan.elsewhere, writer.elsewhere),
+            notices=tuple(dict.fromkeys((*plan.manifest.notices, *files.notices))),
+        )
         database = writer.folder / DATABASE
         with closing(open_for_reading(plan.directory)) as connection:
             copy_database(connection, database)
@@ -137,7 +142,7 @@ class _Files:
         else:
             what += ": it cannot be read now" if what != name else f" {_UNREADABLE}"
             self.notices.append(Notice("unreadable", what, "pack as a user who may read it, if the replay needs it"))
-        self._writer.add(Item(replace(entry, placeholder=True)))
+        self._writer.add(Item(replace(entry, placeholder=True, elsewhere=False)))
         self.count += 1
 
 

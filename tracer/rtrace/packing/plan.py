@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rtrace.errors import BundleError, TraceError
-from rtrace.manifest.model import Manifest, Notice, Package
+from rtrace.manifest.model import Elsewhere, Manifest, Notice, Package
 from rtrace.packages.attribution import Installed, find_owners
+from rtrace.packing.absence import leave_elsewhere
 from rtrace.packing.collector import without_collector
 from rtrace.packing.completion import COMPLETION
 from rtrace.packing.concealment import Concealment
@@ -41,7 +42,8 @@ class PackingPlan:
 
     ``notices`` are what planning found, also among those of ``manifest``. ``results`` still lack the digests of big
     files, which ``copies`` may help to find. ``problems`` says of files that a run changed why there is no snapshot,
-    ``whereabouts`` where the content is of those that it gave another name.
+    ``whereabouts`` where the content is of those that it gave another name, ``elsewhere``, by path, what the manifest
+    says of those whose content is left out.
     """
 
     directory: TraceDirectory
@@ -56,6 +58,7 @@ class PackingPlan:
     whereabouts: dict[bytes, Whereabout]
     concealment: Concealment
     secret_files: SecretFiles
+    elsewhere: dict[bytes, Elsewhere]
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -75,8 +78,11 @@ def plan_packing(
     exclude: tuple[bytes, ...] = (),
     include: tuple[bytes, ...] = (),
     progress: Progress = SILENT,
+    larger_than: int | None = None,
 ) -> PackingPlan:
     """Decide what goes into a bundle; ``exclude`` and ``include`` are patterns besides those of the manifest.
+
+    The content of files of more than ``larger_than`` bytes is left out, besides what the manifest says is elsewhere.
 
     Raises TraceError, ManifestError, and BundleError when the target exists.
     """
@@ -90,13 +96,19 @@ def plan_packing(
                 exclude=tuple(dict.fromkeys((*manifest.exclude, *exclude))),
                 include=tuple(dict.fromkeys((*manifest.include, *include))),
             )
-            plan = _plan(connection, directory, target, manifest)
+            plan = _plan(connection, directory, target, manifest, larger_than)
             return _without_secrets(connection, plan, progress)
         except sqlite3.Error as error:
             raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
 
 
-def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Path, manifest: Manifest) -> PackingPlan:
+def _plan(
+    connection: sqlite3.Connection,
+    directory: TraceDirectory,
+    target: Path,
+    manifest: Manifest,
+    larger_than: int | None,
+) -> PackingPlan:
     place = resolve_directory(directory.path)
     excluded = Patterns(manifest.exclude)
     selection = select(reader.read_world(connection), place, excluded.match)
@@ -115,10 +127,13 @@ def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Pat
         os.fsencode(directory.snapshots),
         whereabouts,
     )
+    items, elsewhere, unused = leave_elsewhere(tree.items, manifest.elsewhere, larger_than)
     notices = (
         *(_notice_impossible(path, what) for path, what in selection.impossible),
         *(_notice_misplaced(path, why) for path, why in tree.misplaced),
-        *(_notice_unmatched(pattern) for pattern in unmatched),
+        *(_notice_unmatched(pattern, "include") for pattern in unmatched),
+        *(_notice_unmatched(one.path, "elsewhere") for one in unused),
+        *(_notice_homeless(path) for path, one in elsewhere.items() if one.url is None),
     )
     names = reader.read_run_names(connection)
     known = {run.id for run in manifest.runs}
@@ -133,7 +148,7 @@ def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Pat
                 choice.before for choice in choices if not choice.placeholder and choice.before.path not in owners
             ),
         ),
-        items=tuple(tree.items),
+        items=items,
         results=tuple(
             after
             for after in results
@@ -149,6 +164,7 @@ def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Pat
         whereabouts=whereabouts,
         concealment=(concealment := Concealment(manifest.secrets)),
         secret_files=SecretFiles(concealment),
+        elsewhere=elsewhere,
     )
 
 
@@ -169,7 +185,10 @@ def _without_secrets(connection: sqlite3.Connection, plan: PackingPlan, progress
         concealment.conceal,
     )
     notices = (*plan.notices, *concealment.unused)
-    return replace(plan, manifest=manifest, items=items, notices=notices, secret_files=secret_files)
+    elsewhere = {path: rewrite_value(one, concealment.conceal) for path, one in plan.elsewhere.items()}
+    return replace(
+        plan, manifest=manifest, items=items, notices=notices, secret_files=secret_files, elsewhere=elsewhere
+    )
 
 
 def _read_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
@@ -274,5 +293,13 @@ def _notice_misplaced(path: bytes, why: str) -> Notice:
     return Notice("not packed", f"{printable(path)} has no place in the bundle: {why}", "it is missing at the replay")
 
 
-def _notice_unmatched(pattern: bytes) -> Notice:
-    return Notice("pattern", f"the pattern {printable(pattern)} matches nothing", "correct it under `include:`")
+def _notice_unmatched(pattern: bytes, key: str) -> Notice:
+    return Notice("pattern", f"the pattern {printable(pattern)} matches nothing", f"correct it under `{key}:`")
+
+
+def _notice_homeless(path: bytes) -> Notice:
+    return Notice(
+        "elsewhere",
+        f"the content of {printable(path)} is not in the bundle",
+        "say under `elsewhere:` in the manifest at which url it is, or hand the file over with the bundle",
+    )

@@ -47,7 +47,7 @@ class SecretFiles:
         left_out = set()
         for item in items:
             entry = item.entry
-            has_content = entry.type is FileType.REGULAR and item.source is not None
+            has_content = entry.type is FileType.REGULAR and item.source is not None and not entry.elsewhere
             if has_content and entry.package is None and self._decide(item, [entry.path, *names.get(entry.path, ())]):
                 left_out.add(entry.path)
             progress.advance(1)

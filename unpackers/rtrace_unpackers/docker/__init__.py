@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry
+from rtrace.elsewhere import NO_SOURCES, Sources, complete_data
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
 from rtrace.opening import open_bundle
@@ -58,7 +59,9 @@ class DockerUnpacker:
             f"build the image {image} with {engine.name}" if answers else f"build no image: {silence(engine)}",
         )
 
-    def unpack(self, bundle: Path, target: Path, *, progress: Progress = SILENT) -> Unpacked:
+    def unpack(
+        self, bundle: Path, target: Path, *, progress: Progress = SILENT, sources: Sources = NO_SOURCES
+    ) -> Unpacked:
         """Write a build context in a new folder, and have an engine build the image if one answers."""
         refuse_existing(target)
         with open_bundle(bundle) as opened:
@@ -72,10 +75,11 @@ class DockerUnpacker:
             image = name_image(target, opened.identity)
             if answers:
                 image = choose_free(engine, image)
+            contents = complete_data(opened, sources)
             with build_beside(target) as folder:
                 with (folder / ROOTFS).open("x+b") as file:
                     refuse_too_large(layout.size, file.fileno())
-                    empty = write_rootfs(file, layout, opened.stream_data(), FOLDER, programs, progress=progress)
+                    empty = write_rootfs(file, layout, contents, FOLDER, programs, progress=progress)
                 dockerfile = render_dockerfile(manifest.runs, opened.identity)
                 (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8", newline="\n")
                 (folder / ".dockerignore").write_text(IGNORED, encoding="utf-8", newline="\n")

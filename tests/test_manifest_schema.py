@@ -21,6 +21,7 @@ from rtrace.manifest import keys
 from rtrace.manifest.load import load
 from rtrace.manifest.model import (
     Completion,
+    Folder,
     Input,
     Manifest,
     NamedFile,
@@ -51,12 +52,13 @@ WHOLE = Manifest(
     ),
     inputs=(NamedFile("in", b"/data/in", ("run1",)),),
     outputs=(NamedFile("out", b"/data/out-1", ("run1",), b"/data/out-*"),),
-    packages=(Package("libc6", "2.36", "amd64", "dpkg", 3, 5, pack=False),),
+    packages=(Package("libc6", "2.36", "amd64", "dpkg", 3, 5, pack=False, origin="source glibc 2.36"),),
     completion=(Completion("python", "numpy 2.0", 3, 5, pack=False),),
     exclude=(b"**/*.tmp",),
     include=(b"/\xff/more",),
     secrets=(Secret("variable TOKEN", "secret-variable", "a variable", SecretPack.REDACTED),),
     notices=(Notice("network", "it spoke", "let it not"),),
+    unowned=(Folder(b"/opt/tool", 2, 7),),
     digests={"DATA.tar.zst": "b" * 64},
 )
 """A manifest in which no key is absent."""

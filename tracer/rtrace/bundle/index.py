@@ -27,8 +27,10 @@ def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) 
 
     Made by hand, six times as fast as the module json: a bundle can have a million of these.
     """
-    parts = ["{" if entry.copy_of is None else f'{{"copy_of":{dump_bytes(entry.copy_of)},']
-    parts[0] += f'"gid":{entry.gid}'
+    parts = [] if entry.belonging is None else [f'"belonging":{quote(entry.belonging)}']
+    if entry.copy_of is not None:
+        parts.append(f'"copy_of":{dump_bytes(entry.copy_of)}')
+    parts.append(f'"gid":{entry.gid}')
     if entry.link is not None:
         parts.append(f'"link":{dump_bytes(entry.link)}')
     parts.append(f'"mode":{entry.mode},"mtime_ns":{entry.mtime_ns}')
@@ -51,7 +53,7 @@ def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) 
     if entry.target is not None:
         parts.append(f'"target":{dump_bytes(entry.target)}')
     parts.append(f'"type":"{entry.type.value}","uid":{entry.uid}}}\n')
-    return ",".join(parts)
+    return "{" + ",".join(parts)
 
 
 def dump_result(result: Result) -> str:
@@ -161,6 +163,7 @@ def _entry(found: dict[str, Any]) -> Entry:
         _text(found, "reason") or "",
         _bytes(found, "copy_of"),
         _segments(found) if "segments" in found else None,
+        _text(found, "belonging"),
     )
 
 

@@ -17,6 +17,7 @@ MANIFEST = (
     "include",
     "secrets",
     "notices",
+    "unowned",
     "digests",
 )
 RUN = (
@@ -44,7 +45,8 @@ RUN = (
 STANDARD_INPUT = ("path", "offset")
 OUTPUT_STREAM = ("kind", "size", "window", "cut", "joined", "sha256")
 NAMED_FILE = ("name", "path", "runs", "pattern")
-PACKAGE = ("name", "version", "architecture", "manager", "files", "size", "pack")
+PACKAGE = ("name", "version", "architecture", "manager", "origin", "files", "size", "pack")
 COMPLETION = ("rule", "name", "files", "size", "pack")
 SECRET = ("place", "rule", "what", "pack")
+FOLDER = ("path", "files", "size")
 NOTICE = ("kind", "what", "advice")

@@ -23,6 +23,7 @@ from rtrace.manifest.fields import (
 from rtrace.manifest.model import (
     MANIFEST_FORMAT,
     Completion,
+    Folder,
     Input,
     Manifest,
     NamedFile,
@@ -80,6 +81,7 @@ def _manifest(node: Node) -> Manifest:
         include=fields.take_or("include", items(path), ()),
         secrets=fields.take_or("secrets", items(_secret), ()),
         notices=fields.take_or("notices", items(_notice), ()),
+        unowned=fields.take_or("unowned", items(_folder), ()),
         digests=fields.take_or("digests", _digests, {}),
     )
     _check_names(fields, manifest)
@@ -241,6 +243,7 @@ def _package(node: Node) -> Package:
         files=fields.take("files", count),
         size=fields.take("size", count),
         pack=fields.take_or("pack", boolean, default=True),
+        origin=fields.take_or("origin", string, ""),
     )
 
 
@@ -260,6 +263,11 @@ def _secret_pack(node: Node) -> SecretPack:
             if pack.value == node.value:
                 return pack
     raise node.place.error("true (as it is), redacted or false (left out) is wanted here")
+
+
+def _folder(node: Node) -> Folder:
+    fields = Fields(node, keys.FOLDER, "a folder of unowned files")
+    return Folder(fields.take("path", path), fields.take("files", count), fields.take("size", count))
 
 
 def _notice(node: Node) -> Notice:

@@ -52,7 +52,11 @@ _SECRETS = """
 # unreadable where it stands, `false` leaves out the variable or file. A place may be `file` and a pattern.
 """
 _FOLDERS = """
-# Files that no package owns, by folder:
+# Files of the experiment itself, by folder:
+"""
+_UNOWNED = """
+# Files of no package that is known, and outside of the experiment's folders: where are these from? (For you to know;
+# changes here have no effect.)
 """
 _NOTICES = """
 # What could not be captured faithfully, and what to do about it.
@@ -77,6 +81,8 @@ def render(manifest: Manifest) -> str:
         parts += [_SECRETS, _list("secrets", "".join(map(_secret, manifest.secrets)))]
     if manifest.folders:
         parts += [_FOLDERS, *map(_folder, manifest.folders)]
+    if manifest.unowned:
+        parts += [_UNOWNED, _list("unowned", "".join(map(_unowned, manifest.unowned)))]
     if manifest.notices:
         parts += [_NOTICES, _list("notices", "".join(map(_notice, manifest.notices)))]
     if manifest.digests:
@@ -181,9 +187,10 @@ def _named_file(file: NamedFile) -> str:
 
 
 def _package(package: Package) -> str:
+    origin = f"origin: {text(package.origin)}, " if package.origin else ""
     return (
         f"  - {{name: {text(package.name)}, version: {quoted(package.version)}, "
-        f"architecture: {text(package.architecture)}, manager: {text(package.manager)}, "
+        f"architecture: {text(package.architecture)}, manager: {text(package.manager)}, {origin}"
         f"files: {package.files}, size: {package.size}, pack: {'true' if package.pack else 'false'}}}\n"
     )
 
@@ -207,6 +214,13 @@ def _notice(notice: Notice) -> str:
 
 def _folder(folder: Folder) -> str:
     return f"#   {folder.files:>7} files {_bytes(folder.size):>9}  {byte_string(folder.path)}\n"
+
+
+def _unowned(folder: Folder) -> str:
+    return (
+        f"  - {{path: {byte_string(folder.path)}, files: {folder.files}, size: {folder.size}}}"
+        f"  # {_bytes(folder.size)}\n"
+    )
 
 
 def _bytes(size: int) -> str:

@@ -56,7 +56,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
     """Any manifest."""
     runs = tuple(draw(st.lists(RUNS, max_size=2, unique_by=lambda run: run.id)))
     digest = st.text(string.hexdigits[:16], min_size=64, max_size=64)
-    packages = st.builds(Package, TEXT, TEXT, TEXT, TEXT, COUNT, COUNT, st.booleans())
+    packages = st.builds(Package, TEXT, TEXT, TEXT, TEXT, COUNT, COUNT, st.booleans(), TEXT)
     return Manifest(
         rtrace=draw(TEXT),
         runs=runs,
@@ -69,6 +69,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
             draw(st.lists(st.builds(Elsewhere, PATH, st.none() | COUNT, st.none() | digest, URL), max_size=2))
         ),
         notices=tuple(draw(st.lists(st.builds(Notice, TEXT, TEXT, TEXT), max_size=2))),
+        unowned=tuple(draw(st.lists(st.builds(Folder, PATH, COUNT, COUNT), max_size=2))),
         digests=draw(st.dictionaries(NAME, digest, max_size=2)),
         folders=tuple(draw(st.lists(st.builds(Folder, PATH, COUNT, COUNT), max_size=2))),
     )

@@ -22,6 +22,7 @@ from rtrace.manifest.load import load
 from rtrace.manifest.model import (
     Completion,
     Elsewhere,
+    Folder,
     Input,
     Manifest,
     NamedFile,
@@ -52,13 +53,14 @@ WHOLE = Manifest(
     ),
     inputs=(NamedFile("in", b"/data/in", ("run1",)),),
     outputs=(NamedFile("out", b"/data/out-1", ("run1",), b"/data/out-*"),),
-    packages=(Package("libc6", "2.36", "amd64", "dpkg", 3, 5, pack=False),),
+    packages=(Package("libc6", "2.36", "amd64", "dpkg", 3, 5, pack=False, origin="source glibc 2.36"),),
     completion=(Completion("python", "numpy 2.0", 3, 5, pack=False),),
     exclude=(b"**/*.tmp",),
     include=(b"/\xff/more",),
     secrets=(Secret("variable TOKEN", "secret-variable", "a variable", SecretPack.REDACTED),),
     elsewhere=(Elsewhere(b"/data/big", 5, "c" * 64, "https://example.org/big"),),
     notices=(Notice("network", "it spoke", "let it not"),),
+    unowned=(Folder(b"/opt/tool", 2, 7),),
     digests={"DATA.tar.zst": "b" * 64},
 )
 """A manifest in which no key is absent."""

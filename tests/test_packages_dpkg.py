@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.packages.attribution import Installed, find_owners
+from rtrace.packages.attribution import Attribution, Installed, attribute, find_owners
 from rtrace.packages.dpkg import Dpkg
 
 STATUS = """\
@@ -100,7 +100,7 @@ def test_compiled_python_belongs_to_its_source(root: bytes) -> None:
     listing = Path(root.decode()) / "var/lib/dpkg/info/perl.list"
     listing.write_text("/.\n/usr/lib/python3/foo.py\n")
     path = b"/usr/lib/python3/__pycache__/foo.cpython-311.pyc"
-    assert Dpkg(root).find_owners([path]) == {path: PERL}
+    assert attribute([path], root=root) == Attribution({path: PERL}, {path: "compiled"})
 
 
 def test_long_lists_are_searched_as_well(root: bytes) -> None:

@@ -369,23 +369,24 @@ def test_patterns_leave_out_and_add(trace: TraceBuilder, home: Path) -> None:
     assert [notice.what for notice in report.notices] == [f"the pattern {home}/none* matches nothing"]
 
 
-def test_packages_are_named_and_can_be_left_out(
-    trace: TraceBuilder, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file says whose it is; with `pack: false` the files of a package stay out, what else was seen stays in."""
+def test_packages_are_named_and_can_be_left_out(trace: TraceBuilder, home: Path) -> None:
+    """A file says whose it is; with `pack: false` the files of a package stay out, what else was seen stays in.
+
+    These packages are those of another root, as a chroot that a run entered has its own.
+    """
     database = home.parent / "var/lib/dpkg/info"
     database.mkdir(parents=True)
     for name in ("mine", "other"):
         (home / name).write_text(name)
-        (database / f"{name}.list").write_text(f"/.\n{home}/{name}\n")
+        (database / f"{name}.list").write_text(f"/.\n/home/{name}\n")
     (database.parent / "status").write_text(
         "".join(f"Package: {name}\nArchitecture: all\nVersion: 1\n\n" for name in ("mine", "other"))
     )
-    monkeypatch.setattr("rtrace.packages.dpkg.Dpkg.__init__.__defaults__", (bytes(home.parent),))
     trace.read(home / "mine", home / "other")
-    line = 'name: other, version: "1", architecture: all, manager: dpkg, files: 1, size: 5, pack: '
+    where = f"in {home.parent}"
+    line = f'name: "other {where}", version: "1", architecture: all, manager: dpkg, files: 1, size: 5, pack: '
     entries, _, _ = packed(trace, (line + "true", line + "false"))
-    assert entries[bytes(home / "mine")].package == "mine"
+    assert entries[bytes(home / "mine")].package == f"mine {where}"
     assert bytes(home / "other") not in entries
     assert bytes(home) in entries
 

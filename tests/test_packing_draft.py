@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from rtrace.manifest.model import Manifest
-from rtrace.packing.draft import draft_manifest, fold_folders
+from rtrace.packing.belonging import fold_folders
+from rtrace.packing.draft import draft_manifest
 from rtrace.packing.names import choose_names, clean_name, is_program
 from rtrace.packing.patterns import Patterns
-from rtrace.trace.reader import Before
 from rtrace.trace.schema import Use
 from trace_builder import TraceBuilder
 
@@ -136,13 +136,9 @@ def test_run_is_as_it_was_started(trace: TraceBuilder, tmp_path: Path) -> None:
 
 def test_folders_fold_until_they_fit() -> None:
     """Files in hundreds of folders are counted by the folders above, no file is lost."""
-
-    def file(path: bytes) -> Before:
-        return Before(path, 1, 1, "file", 0o644, 0, 0, 10, 0, 1, 1, 1, None, 1, None, None)
-
-    few = fold_folders([file(b"/a/b/c"), file(b"/a/b/d"), file(b"/e")])
+    few = fold_folders([(b"/a/b/c", 10), (b"/a/b/d", 10), (b"/e", 10)])
     assert [(folder.path, folder.files, folder.size) for folder in few] == [(b"/", 1, 10), (b"/a/b", 2, 20)]
-    many = fold_folders([file(b"/a/b/%d/%d/x" % (number % 5, number)) for number in range(300)])
+    many = fold_folders([(b"/a/b/%d/%d/x" % (number % 5, number), 1) for number in range(300)])
     assert [(folder.path, folder.files) for folder in many] == [(b"/a/b/%d" % number, 60) for number in range(5)]
 
 

@@ -30,15 +30,22 @@ class TraceBuilder:
         self.ids: dict[bytes, int] = {}
         self.time = 0
 
-    def begin(self, *, finished: bool = True, workingdir: Path | None = None) -> None:
-        """Begin a run."""
+    def begin(
+        self,
+        *,
+        finished: bool = True,
+        workingdir: Path | None = None,
+        argv: bytes = b"./run.sh\0a b\0",
+        binary: bytes | None = None,
+    ) -> None:
+        """Begin a run; ``argv`` has a NUL after each argument."""
         self.run += 1
         values = {
             "id": self.run,
             "name": f"run{self.run}",
-            "argv": b"./run.sh\0a b\0",
+            "argv": argv,
             "environ": b"PATH=/usr/bin\0ODD=\xff\0",
-            "binary": bytes(self.home / "run.sh"),
+            "binary": binary or bytes(self.home / "run.sh"),
             "workingdir": bytes(workingdir or self.home),
             "uid": 1000,
             "gid": 1000,

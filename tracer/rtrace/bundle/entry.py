@@ -29,6 +29,7 @@ class Entry:
     ``segments`` are offset and length of the parts of a sparse file that hold data, in their order: all else is holes,
     and not in the data stream. None: it has no holes.
     ``elsewhere`` marks a regular file whose content is left out, to be fetched by its size and digest.
+    ``package`` owns it; ``belonging`` says why although it does not list it, or whose it is without a package.
     ``offset`` is where the content starts in the uncompressed data stream, None when there is no content there.
     """
 
@@ -49,6 +50,7 @@ class Entry:
     copy_of: bytes | None = None
     segments: tuple[tuple[int, int], ...] | None = None
     elsewhere: bool = False
+    belonging: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

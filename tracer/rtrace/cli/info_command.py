@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from rtrace.bundle.entry import FileType
+from rtrace.bundle.entry import Entry, FileType
 from rtrace.cli.options import JSON
 from rtrace.manifest.model import NamedFile, Run
 from rtrace.opening import OpenBundle, open_bundle
@@ -53,7 +53,15 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
             left_out = "" if package.pack else "  (not packed)"
             what = f"{package.files} files, {format_size(package.size)}"
             name = " ".join(filter(None, (package.name, package.version, package.architecture)))
-            yield f"  {name} ({package.manager}): {what}{left_out}"
+            origin = f", from {package.origin}" if package.origin else ""
+            yield f"  {name} ({package.manager}{origin}): {what}{left_out}"
+    experiment = [entry for entry in files if entry.belonging == "experiment"]
+    if experiment:
+        yield f"experiment  {len(experiment)} files, {format_size(sum(count_bytes(entry) for entry in experiment))}"
+    if manifest.unowned:
+        yield f"unowned     {sum(folder.files for folder in manifest.unowned)} files, of no package that is known"
+        for folder in manifest.unowned:
+            yield f"  {printable(folder.path)}: {folder.files} files, {format_size(folder.size)}"
     if manifest.elsewhere:
         yield f"elsewhere   {len(manifest.elsewhere)}, {format_size(sum(one.size or 0 for one in manifest.elsewhere))}"
     for one in manifest.elsewhere:
@@ -61,6 +69,11 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
         yield f"  {printable(one.path)}: {format_size(one.size or 0)}, {where}, SHA-256 {one.sha256}"
     for notice in manifest.notices:
         yield f"not captured: {notice.what}; {notice.advice}"
+
+
+def count_bytes(entry: Entry) -> int:
+    """Count the bytes of content that a bundle holds of an entry."""
+    return 0 if entry.placeholder or entry.link is not None else entry.size
 
 
 def describe_run(run: Run) -> Iterable[str]:
@@ -107,12 +120,16 @@ def to_json(bundle: OpenBundle) -> dict[str, Any]:
                 "files": package.files,
                 "size": package.size,
                 "packed": package.pack,
+                **({"origin": package.origin} if package.origin else {}),
             }
             for package in manifest.packages
         ],
         "elsewhere": [
             {"path": printable(one.path), "size": one.size, "sha256": one.sha256, "url": one.url}
             for one in manifest.elsewhere
+        ],
+        "unowned": [
+            {"path": printable(folder.path), "files": folder.files, "size": folder.size} for folder in manifest.unowned
         ],
         "notices": [{"kind": notice.kind, "what": notice.what, "advice": notice.advice} for notice in manifest.notices],
     }

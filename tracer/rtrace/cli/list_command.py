@@ -15,9 +15,13 @@ from rtrace.printable import printable
 
 @click.command()
 @JSON
+@click.option("--unowned", is_flag=True, help="Only files that belong to no package and not to the experiment.")
 @click.argument("bundle", type=click.Path(path_type=Path))
-def command(bundle: Path, *, as_json: bool) -> None:
-    """List the files of BUNDLE: type, permissions, size in bytes, owning package, why it is there, path.
+def command(bundle: Path, *, as_json: bool, unowned: bool) -> None:
+    """List the files of BUNDLE: type, permissions, size in bytes, whose it is, why it is there, path.
+
+    A file is a package's, the `experiment`'s, or `unowned`. In brackets stands why a package owns what it does not
+    list: it was made or compiled when the package was installed, is an alternative that leads to one of its files ...
 
     An `outline` is a file that no run needed the content of: only its name, size, times and permissions are kept.
     What is `elsewhere` was needed, and is fetched when the bundle is unpacked.
@@ -25,6 +29,8 @@ def command(bundle: Path, *, as_json: bool) -> None:
     """
     with open_bundle(bundle) as opened:
         for entry in opened.entries:
+            if unowned and entry.belonging != "unowned":
+                continue
             if as_json:
                 click.echo(dump_entry(entry, entry.size, entry.sha256, entry.offset), nl=False)
             else:
@@ -34,6 +40,8 @@ def command(bundle: Path, *, as_json: bool) -> None:
 def describe(entry: Entry) -> str:
     """Write an entry on one line for a person."""
     where = "" if entry.target is None else f" -> {printable(entry.target)}"
-    package, reason = entry.package or "-", entry.reason or "-"
+    package, reason = entry.package or entry.belonging or "-", entry.reason or "-"
+    if entry.package and entry.belonging:
+        package = f"{entry.package} ({entry.belonging})"
     kind = describe_kind(entry)
     return f"{kind:9}  {entry.mode:04o}  {entry.size:>12}  {package:24}  {reason:21}  {printable(entry.path)}{where}"

@@ -18,6 +18,7 @@ MANIFEST = (
     "secrets",
     "elsewhere",
     "notices",
+    "unowned",
     "digests",
 )
 RUN = (
@@ -45,8 +46,9 @@ RUN = (
 STANDARD_INPUT = ("path", "offset")
 OUTPUT_STREAM = ("kind", "size", "window", "cut", "joined", "sha256")
 NAMED_FILE = ("name", "path", "runs", "pattern")
-PACKAGE = ("name", "version", "architecture", "manager", "files", "size", "pack")
+PACKAGE = ("name", "version", "architecture", "manager", "origin", "files", "size", "pack")
 COMPLETION = ("rule", "name", "files", "size", "pack")
 SECRET = ("place", "rule", "what", "pack")
 ELSEWHERE = ("path", "size", "sha256", "url")
+FOLDER = ("path", "files", "size")
 NOTICE = ("kind", "what", "advice")

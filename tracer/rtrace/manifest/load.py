@@ -25,6 +25,7 @@ from rtrace.manifest.model import (
     MANIFEST_FORMAT,
     Completion,
     Elsewhere,
+    Folder,
     Input,
     Manifest,
     NamedFile,
@@ -83,6 +84,7 @@ def _manifest(node: Node) -> Manifest:
         secrets=fields.take_or("secrets", items(_secret), ()),
         elsewhere=fields.take_or("elsewhere", items(_elsewhere), ()),
         notices=fields.take_or("notices", items(_notice), ()),
+        unowned=fields.take_or("unowned", items(_folder), ()),
         digests=fields.take_or("digests", _digests, {}),
     )
     _check_names(fields, manifest)
@@ -244,6 +246,7 @@ def _package(node: Node) -> Package:
         files=fields.take("files", count),
         size=fields.take("size", count),
         pack=fields.take_or("pack", boolean, default=True),
+        origin=fields.take_or("origin", string, ""),
     )
 
 
@@ -273,6 +276,9 @@ def _elsewhere(node: Node) -> Elsewhere:
         fields.take_or("sha256", digest, None),
         fields.take_or("url", url, None),
     )
+def _folder(node: Node) -> Folder:
+    fields = Fields(node, keys.FOLDER, "a folder of unowned files")
+    return Folder(fields.take("path", path), fields.take("files", count), fields.take("size", count))
 
 
 def _notice(node: Node) -> Notice:

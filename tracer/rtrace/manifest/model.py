@@ -74,7 +74,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """An installed package that owns files the runs touched. ``size`` is that of the touched files, in bytes."""
+    """An installed package that owns files the runs touched. ``size`` is that of the touched files, in bytes.
+
+    ``origin`` is where its manager has it from (a source package, an address, a channel); empty where it is not known.
+    """
 
     name: str
     version: str
@@ -83,6 +86,7 @@ class Package:
     files: int
     size: int
     pack: bool = True
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """How many packed files below a folder no package owns, and their bytes."""
+    """How many files below a folder, and the bytes of their content."""
 
     path: bytes
     files: int
@@ -177,7 +181,9 @@ class Manifest:
     secrets: tuple[Secret, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
     notices: tuple[Notice, ...] = ()
+    unowned: tuple[Folder, ...] = ()
+    """Where the files lie that belong to no package and not to the experiment."""
     digests: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the bundle's other members by their name; empty in a trace directory."""
     folders: tuple[Folder, ...] = field(default=(), compare=False)
-    """Where the files lie that no package owns: a comment in the YAML, which reading it does not give back."""
+    """Where the files of the experiment lie: a comment in the YAML, which reading it does not give back."""

@@ -57,7 +57,11 @@ _SECRETS = """
 # unreadable where it stands, `false` leaves out the variable or file. A place may be `file` and a pattern.
 """
 _FOLDERS = """
-# Files that no package owns, by folder:
+# Files of the experiment itself, by folder:
+"""
+_UNOWNED = """
+# Files of no package that is known, and outside of the experiment's folders: where are these from? (For you to know;
+# changes here have no effect.)
 """
 _NOTICES = """
 # What could not be captured faithfully, and what to do about it.
@@ -84,6 +88,8 @@ def render(manifest: Manifest) -> str:
         parts += [_ELSEWHERE, _list("elsewhere", "".join(map(_elsewhere, manifest.elsewhere)))]
     if manifest.folders:
         parts += [_FOLDERS, *map(_folder, manifest.folders)]
+    if manifest.unowned:
+        parts += [_UNOWNED, _list("unowned", "".join(map(_unowned, manifest.unowned)))]
     if manifest.notices:
         parts += [_NOTICES, _list("notices", "".join(map(_notice, manifest.notices)))]
     if manifest.digests:
@@ -188,9 +194,10 @@ def _named_file(file: NamedFile) -> str:
 
 
 def _package(package: Package) -> str:
+    origin = f"origin: {text(package.origin)}, " if package.origin else ""
     return (
         f"  - {{name: {text(package.name)}, version: {quoted(package.version)}, "
-        f"architecture: {text(package.architecture)}, manager: {text(package.manager)}, "
+        f"architecture: {text(package.architecture)}, manager: {text(package.manager)}, {origin}"
         f"files: {package.files}, size: {package.size}, pack: {'true' if package.pack else 'false'}}}\n"
     )
 
@@ -225,6 +232,13 @@ def _notice(notice: Notice) -> str:
 
 def _folder(folder: Folder) -> str:
     return f"#   {folder.files:>7} files {_bytes(folder.size):>9}  {byte_string(folder.path)}\n"
+
+
+def _unowned(folder: Folder) -> str:
+    return (
+        f"  - {{path: {byte_string(folder.path)}, files: {folder.files}, size: {folder.size}}}"
+        f"  # {_bytes(folder.size)}\n"
+    )
 
 
 def _bytes(size: int) -> str:

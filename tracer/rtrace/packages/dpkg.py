@@ -59,6 +59,7 @@ class Dpkg:
                 for claim in claims.get(line, ()):
                     if claim.only in {None, name} and claim.all_but != name:
                         found.setdefault(claim.path, package)
+        found.update((path, package) for package, path in self._read_registry() if path in plain and path not in found)
         described = self._describe(set(found.values()))
         return {path: described[package] for path, package in found.items() if package in described}
 
@@ -73,7 +74,7 @@ class Dpkg:
         plain = set(paths) - {b"/" + folder for folder in _MERGED}
         claims: dict[bytes, list[_Claim]] = {}
         renamed = (*merged, *(place for place, _ in _LINKED))
-        for path in [path for path in plain if path.startswith(renamed) or path.endswith(b".pyc")]:
+        for path in [path for path in plain if path.startswith(renamed)]:
             for name in _names(path, merged):
                 claims.setdefault(name, []).append(_Claim(path))
         for path in plain & diverted.keys():
@@ -96,6 +97,12 @@ class Dpkg:
         """Give (original name, where it went, the package that has the name now, ``:`` for the administrator)."""
         lines = iter(_read(os.path.join(self._database, b"diversions")).split(b"\n"))
         return zip(lines, lines, lines)  # noqa: B905 -- what is left of the last three is the end of the file
+
+    def _read_registry(self) -> Iterator[tuple[bytes, bytes]]:
+        """Give (package, configuration file) of those that ucf(1) keeps for packages, which list them not."""
+        for line in _read(os.path.join(self._root, b"var/lib/ucf/registry")).split(b"\n"):
+            package, _, path = line.partition(b"\t")
+            yield package.strip(), path.strip()
 
     def _read_lists(self) -> Iterator[tuple[bytes, bytes | mmap]]:
         """Give each package (``name`` or ``name:architecture``) with its list of files, in the order of the names."""
@@ -130,9 +137,17 @@ class Dpkg:
                 if not only or only == architecture:
                     full = name if architecture in {native, b"all"} else name + b":" + architecture
                     version = fields.get(b"Version", b"")
-                    described[package] = Installed(_text(full), _text(version), _text(architecture), "dpkg")
+                    described[package] = Installed(
+                        _text(full), _text(version), _text(architecture), "dpkg", _text(_origin(fields))
+                    )
                     break
         return described
+
+
+def _origin(fields: dict[bytes, bytes]) -> bytes:
+    """Name the source package, where it is not called as the package is."""
+    source, _, version = fields.get(b"Source", b"").partition(b" ")
+    return b"source %b %b" % (source, version.strip(b"()") or fields.get(b"Version", b"")) if source else b""
 
 
 def _fields(paragraph: bytes) -> dict[bytes, bytes]:
@@ -149,10 +164,6 @@ def _names(path: bytes, merged: tuple[bytes, ...]) -> Iterator[bytes]:
     for place, name in _LINKED:
         if path.startswith(place):
             yield name + path[len(place) :]
-    if path.endswith(b".pyc"):
-        # Compiled when the package was installed (py3compile): no list has it, but that of its source does.
-        folder, _, compiled = path.rpartition(b"/__pycache__/")
-        yield folder + b"/" + compiled.partition(b".")[0] + b".py"
 
 
 def _find_lines(content: bytes | mmap, wanted: frozenset[bytes]) -> Iterable[bytes]:

@@ -12,13 +12,13 @@ import re
 from typing import TYPE_CHECKING
 
 from rtrace.packages.attribution import Installed
+from rtrace.packages.generated import find_source
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 SITE = re.compile(rb"(.*/(?:site|dist)-packages)/([^/]+)")
 """A file of a site folder: the folder, and the first component below it."""
-_COMPILED = re.compile(rb"(.*/)__pycache__/([^/]+?)\.[^/.]*(?:\.opt-[12])?\.pyc$")
 _ANY = "any"
 
 
@@ -92,12 +92,6 @@ def split_name(folder: bytes) -> tuple[str, str]:
 
 def _resolve(site: bytes, name: bytes) -> bytes:
     return os.path.normpath(os.path.join(site, name))
-
-
-def find_source(path: bytes) -> bytes:
-    """Give the source of a compiled module, which RECORD lists in its place; another path stays as it is."""
-    match = _COMPILED.match(path)
-    return match[1] + match[2] + b".py" if match else path
 
 
 def _describe(site: bytes, folder: bytes, taken: Collection[str]) -> Installed:

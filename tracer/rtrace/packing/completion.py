@@ -10,7 +10,8 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.packages.python import SITE, find_source, list_distributions, read_record, split_name
+from rtrace.packages.generated import find_source
+from rtrace.packages.python import SITE, list_distributions, read_record, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

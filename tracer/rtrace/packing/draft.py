@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtrace import __version__
-from rtrace.manifest.model import Completion, Folder, Manifest, Notice, Package
-from rtrace.packages.attribution import Installed, find_owners
+from rtrace.manifest.model import Completion, Manifest, Notice, Package
+from rtrace.packages.attribution import Installed
+from rtrace.packing.belonging import (
+    EXPERIMENT,
+    UNOWNED,
+    attribute_choices,
+    find_experiment,
+    fold_words,
+    say_belonging,
+)
 from rtrace.packing.completion import Addition, complete
 from rtrace.packing.names import name_files
 from rtrace.packing.selection import Choice, resolve_directory, select
@@ -19,9 +27,6 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Run
     from rtrace.trace.directory import TraceDirectory
 
-_MOST_FOLDERS = 16
-_DEEPEST = 12
-
 
 def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
     """Describe a trace: its runs, the files that have a name, the packages that own the rest, and what is missing."""
@@ -32,8 +37,11 @@ def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
     choices = [
         choice for choice in select(world, place).choices if choice.before.use and choice.before.type != "directory"
     ]
-    owners = find_owners([choice.before.path for choice in choices])
+    attribution = attribute_choices(choices)
+    owners = attribution.owners
     inputs, outputs = name_files(connection, world, numbers, owners.keys(), place)
+    experiment = find_experiment(runs, (*inputs, *outputs), owners.keys(), {choice.before.path for choice in choices})
+    belonging = say_belonging(choices, attribution, experiment, owners.keys())
     return Manifest(
         rtrace=__version__,
         runs=runs,
@@ -45,9 +53,8 @@ def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
             for one in complete_choices(choices)
         ),
         notices=reader.read_notices(connection) + find_unfinished(runs),
-        folders=fold_folders(
-            choice.before for choice in choices if not choice.placeholder and choice.before.path not in owners
-        ),
+        unowned=fold_words(choices, belonging, UNOWNED),
+        folders=fold_words(choices, belonging, EXPERIMENT),
     )
 
 
@@ -67,7 +74,18 @@ def count_packages(choices: Iterable[Choice], owners: Mapping[bytes, Installed])
             files[owner] = files.get(owner, 0) + 1
             has_content = choice.before.type == "file" and not choice.placeholder
             sizes[owner] = sizes.get(owner, 0) + (choice.before.size if has_content else 0)
-    return tuple(Package(*owner, files=files[owner], size=sizes[owner]) for owner in sorted(files))
+    return tuple(
+        Package(
+            owner.name,
+            owner.version,
+            owner.architecture,
+            owner.manager,
+            files=files[owner],
+            size=sizes[owner],
+            origin=owner.origin,
+        )
+        for owner in sorted(files)
+    )
 
 
 def find_unfinished(runs: Iterable[Run]) -> tuple[Notice, ...]:
@@ -81,23 +99,3 @@ def find_unfinished(runs: Iterable[Run]) -> tuple[Notice, ...]:
         for run in runs
         if run.finished is None
     )
-
-
-def fold_folders(files: Iterable[reader.Before]) -> tuple[Folder, ...]:
-    """Add files up by folder, as deep as possible with no more folders than fit on a screen."""
-    counts: dict[bytes, tuple[int, int]] = {}
-    for before in files:
-        if before.type == "file":
-            folder = before.path.rpartition(b"/")[0] or b"/"
-            number, size = counts.get(folder, (0, 0))
-            counts[folder] = (number + 1, size + before.size)
-    depth = _DEEPEST
-    while len(counts) > _MOST_FOLDERS and depth > 1:
-        folded: dict[bytes, tuple[int, int]] = {}
-        for folder, (number, size) in counts.items():
-            shorter = b"/".join(folder.split(b"/")[: depth + 1])
-            before_number, before_size = folded.get(shorter, (0, 0))
-            folded[shorter] = (before_number + number, before_size + size)
-        counts = folded
-        depth -= 1
-    return tuple(Folder(folder, *counts[folder]) for folder in sorted(counts))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Run
     from rtrace.trace.reader import After, Before
 
-_SYSTEM = (
+SYSTEM = (
     b"/bin/", b"/boot/", b"/dev/", b"/etc/", b"/gnu/", b"/lib/", b"/lib32/", b"/lib64/", b"/libx32/", b"/nix/",
     b"/opt/", b"/proc/", b"/run/", b"/sbin/", b"/snap/", b"/sys/", b"/usr/", b"/var/cache/", b"/var/lib/",
 )  # fmt: skip
@@ -69,7 +69,7 @@ def name_files(
     def is_personal(path: bytes) -> bool:
         if path in packaged or path.startswith(apart):
             return False
-        if path.startswith(_SYSTEM) and not path.startswith(homes):
+        if path.startswith(SYSTEM) and not path.startswith(homes):
             return False
         # A hidden folder on the way to the experiment itself does not make the experiment's files hidden.
         start = max((len(home) - 1 for home in homes if path.startswith(home)), default=0)

@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING
 
 from rtrace.errors import BundleError, TraceError
 from rtrace.manifest.model import Elsewhere, Manifest, Notice, Package
-from rtrace.packages.attribution import Installed, find_owners
+from rtrace.packages.attribution import Attribution, Installed
 from rtrace.packing.absence import leave_elsewhere
+from rtrace.packing.belonging import (
+    EXPERIMENT,
+    UNOWNED,
+    attribute_choices,
+    find_experiment,
+    fold_words,
+    say_belonging,
+)
 from rtrace.packing.collector import without_collector
 from rtrace.packing.completion import COMPLETION
 from rtrace.packing.concealment import Concealment
-from rtrace.packing.draft import complete_choices, count_packages, draft_manifest, find_unfinished, fold_folders
+from rtrace.packing.draft import complete_choices, count_packages, draft_manifest, find_unfinished
 from rtrace.packing.inclusion import REASON, include, look_up
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.rewriting import rewrite_value
@@ -114,7 +122,14 @@ def _plan(
     selection = select(reader.read_world(connection), place, excluded.match)
     choices, unmatched = _with_included(selection, manifest, excluded, place)
     choices = _with_completed(choices, manifest, excluded)
-    choices, owners = _without_packages(choices, manifest)
+    choices, owners, attribution = _without_packages(choices, manifest)
+    experiment = find_experiment(
+        manifest.runs,
+        (*manifest.inputs, *manifest.outputs),
+        attribution.owners.keys(),
+        {choice.before.path for choice in choices},
+    )
+    belonging = say_belonging(choices, attribution, experiment, owners.keys())
     copies, results = reader.read_copies(connection), reader.read_results(connection)
     finder = Finder(reader.read_moves(connection), copies, results, os.fsencode(directory.snapshots))
     found = {choice.before.path: finder.find(choice.before) for choice in choices if not choice.placeholder}
@@ -124,6 +139,7 @@ def _plan(
         choices,
         workingdirs,
         {path: owner.name for path, owner in owners.items()},
+        belonging,
         os.fsencode(directory.snapshots),
         whereabouts,
     )
@@ -144,9 +160,8 @@ def _plan(
             manifest,
             packages=manifest.packages + _new_packages(choices, owners, manifest),
             notices=tuple(dict.fromkeys((*manifest.notices, *notices))),
-            folders=fold_folders(
-                choice.before for choice in choices if not choice.placeholder and choice.before.path not in owners
-            ),
+            unowned=fold_words(choices, belonging, UNOWNED),
+            folders=fold_words(choices, belonging, EXPERIMENT),
         ),
         items=items,
         results=tuple(
@@ -251,9 +266,15 @@ def _with_completed(choices: list[Choice], manifest: Manifest, excluded: Pattern
     return [chosen[path] for path in sorted(chosen)]
 
 
-def _without_packages(choices: list[Choice], manifest: Manifest) -> tuple[list[Choice], dict[bytes, Installed]]:
-    """Attribute files to packages, and leave out those of packages that are not to be packed."""
-    owners = find_owners([choice.before.path for choice in choices if choice.before.type != "directory"])
+def _without_packages(
+    choices: list[Choice], manifest: Manifest
+) -> tuple[list[Choice], dict[bytes, Installed], Attribution]:
+    """Attribute files to packages, and leave out those of packages that are not to be packed.
+
+    Gives what is left, the owners among the packages that the runs used, and the whole attribution.
+    """
+    attribution = attribute_choices(choices)
+    owners = dict(attribution.owners)
     known = {(package.manager, package.name): package.pack for package in manifest.packages}
     kept = []
     for choice in choices:
@@ -267,7 +288,7 @@ def _without_packages(choices: list[Choice], manifest: Manifest) -> tuple[list[C
             if packed is None and choice.placeholder and not choice.before.use:
                 del owners[path]  # a package of which only the names of some files were seen is none that was used
         kept.append(choice)
-    return kept, owners
+    return kept, owners, attribution
 
 
 def _new_packages(

@@ -31,15 +31,16 @@ def build_tree(
     choices: Sequence[Choice],
     directories: Iterable[bytes],
     packages: Mapping[bytes, str],
+    belonging: Mapping[bytes, str],
     snapshots: bytes,
     whereabouts: Mapping[bytes, Whereabout],
 ) -> Tree:
     """Make the items of a bundle.
 
-    ``choices`` are sorted by path; ``directories`` are needed besides; ``packages`` names the owners of paths;
-    ``snapshots`` is the folder of the copies; ``whereabouts`` tells of the files whose content is elsewhere, or has
-    another time than the trace noted. Every ancestor of an item is an item: what the trace does not tell of it
-    is looked up now.
+    ``choices`` are sorted by path; ``directories`` are needed besides; ``packages`` names the owners of paths,
+    ``belonging`` says of paths whose they are without a package, or why a package's; ``snapshots`` is the folder of the
+    copies; ``whereabouts`` tells of the files whose content is elsewhere, or has another time than the trace noted.
+    Every ancestor of an item is an item: what the trace does not tell of it is looked up now.
     """
     links = _join_links(choices)
     tree: dict[bytes, Item] = {}
@@ -57,7 +58,7 @@ def build_tree(
             misplaced.append((path, problem))
             continue
         previous = folder
-        item = _make_item(choice, links.get(path), packages.get(path), snapshots)
+        item = _make_item(choice, links.get(path), packages.get(path), belonging.get(path), snapshots)
         found = whereabouts.get(item.source) if item.source is not None else None
         tree[path] = item if found is None else item._replace(source=found.source, mtime_ns=found.mtime_ns)
     for path in directories:
@@ -66,7 +67,9 @@ def build_tree(
     return Tree([tree[path] for path in sorted(tree)], misplaced)
 
 
-def _make_item(choice: Choice, head: Before | None, package: str | None, snapshots: bytes) -> Item:
+def _make_item(
+    choice: Choice, head: Before | None, package: str | None, belonging: str | None, snapshots: bytes
+) -> Item:
     """Make one item; ``head`` is the first name of the same file, which holds the content; None if it has no other."""
     before, reason, placeholder = choice
     if head is None:
@@ -91,6 +94,7 @@ def _make_item(choice: Choice, head: Before | None, package: str | None, snapsho
         None,
         package,
         reason,
+        belonging=belonging,
     )
     if not regular or link is not None or placeholder:
         return Item(entry)

@@ -1,0 +1,120 @@
+"""Whom the files of a bundle belong to: a package, the experiment, or nobody that is known."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from rtrace.manifest.model import Folder
+from rtrace.packages.attribution import Attribution, attribute
+from rtrace.packing.names import SYSTEM
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from rtrace.manifest.model import NamedFile, Run
+    from rtrace.packing.selection import Choice
+
+EXPERIMENT = "experiment"
+UNOWNED = "unowned"
+_MOST_FOLDERS = 16
+_DEEPEST = 12
+_SHARED = re.compile(rb"/|/(?:tmp|var/tmp|home|root|mnt|media|srv|data|scratch|work|opt)|/home/[^/]+")
+"""Folders of many things, of which an experiment is one: what lies there need not be a part of it."""
+
+
+class Experiment(NamedTuple):
+    """What belongs to an experiment: all below ``homes``, all but hidden things below ``shared``, and ``files``."""
+
+    homes: tuple[bytes, ...]
+    shared: tuple[bytes, ...]
+    files: frozenset[bytes]
+
+    def holds(self, path: bytes) -> bool:
+        """Tell whether a path that no package owns is a part of it."""
+        if path in self.files or path.startswith(self.homes):
+            return True
+        return any(path.startswith(home) and path[len(home)] != ord(".") for home in self.shared)
+
+
+def attribute_choices(choices: Iterable[Choice]) -> Attribution:
+    """Ask the package managers for all that is chosen and is no directory."""
+    files = {choice.before.path: choice.before.target for choice in choices if choice.before.type != "directory"}
+    return attribute(files, {path: target for path, target in files.items() if target is not None})
+
+
+def find_experiment(
+    runs: Iterable[Run], named: Iterable[NamedFile], packaged: Collection[bytes], known: Collection[bytes]
+) -> Experiment:
+    """Say what the experiment is: the working directories, and the folders of inputs, outputs and commands.
+
+    ``named`` are the inputs and outputs, ``packaged`` the paths that packages own, ``known`` all paths of the trace:
+    an argument of a command that is one of these, and no package's, is a part of the command.
+    """
+    runs = tuple(runs)
+    files = {file.path for file in named}
+    for run in runs:
+        arguments = (os.path.normpath(os.path.join(run.workingdir, argument)) for argument in run.argv)
+        files.update(path for path in (run.binary, *arguments) if path in known and path not in packaged)
+    personal = {os.path.dirname(path) for path in files if not path.startswith(SYSTEM)}
+    folders = {run.workingdir for run in runs} | {
+        folder for folder in personal if os.path.basename(folder) not in {b"bin", b"sbin"}
+    }
+    own = {value for run in runs for name, value in run.environ if name == b"HOME" and value}
+    shared = {folder for folder in folders if folder in own or _SHARED.fullmatch(folder)}
+    return Experiment(
+        tuple(folder + b"/" for folder in sorted(folders - shared)),
+        tuple(run.workingdir + b"/" for run in runs if run.workingdir in shared and run.workingdir != b"/"),
+        frozenset(files),
+    )
+
+
+def say_belonging(
+    choices: Iterable[Choice], attribution: Attribution, experiment: Experiment, used: Collection[bytes]
+) -> dict[bytes, str]:
+    """Say in a word or two of each file whom it belongs to, or why to a package that does not list it.
+
+    ``used`` are the paths whose package is one of the manifest's.
+    """
+    words: dict[bytes, str] = {}
+    for choice in choices:
+        path = choice.before.path
+        if choice.before.type == "directory":
+            continue
+        owner = attribution.owners.get(path)
+        if owner is None:
+            words[path] = EXPERIMENT if experiment.holds(path) else UNOWNED
+        elif path not in used:
+            words[path] = f"of {owner.name}, which no run used"
+        elif path in attribution.reasons:
+            words[path] = attribution.reasons[path]
+    return words
+
+
+def fold_words(choices: Iterable[Choice], words: Mapping[bytes, str], word: str) -> tuple[Folder, ...]:
+    """Add up by folder the files of which a word was said."""
+    return fold_folders(
+        (choice.before.path, 0 if choice.placeholder or choice.before.type != "file" else choice.before.size)
+        for choice in choices
+        if words.get(choice.before.path) == word
+    )
+
+
+def fold_folders(files: Iterable[tuple[bytes, int]]) -> tuple[Folder, ...]:
+    """Add files (path, bytes) up by folder, as deep as possible with no more folders than fit on a screen."""
+    counts: dict[bytes, tuple[int, int]] = {}
+    for path, bytes_ in files:
+        folder = path.rpartition(b"/")[0] or b"/"
+        number, size = counts.get(folder, (0, 0))
+        counts[folder] = (number + 1, size + bytes_)
+    depth = _DEEPEST
+    while len(counts) > _MOST_FOLDERS and depth > 1:
+        folded: dict[bytes, tuple[int, int]] = {}
+        for folder, (number, size) in counts.items():
+            shorter = b"/".join(folder.split(b"/")[: depth + 1])
+            before_number, before_size = folded.get(shorter, (0, 0))
+            folded[shorter] = (before_number + number, before_size + size)
+        counts = folded
+        depth -= 1
+    return tuple(Folder(folder, *counts[folder]) for folder in sorted(counts))

@@ -66,7 +66,7 @@ WRONG = {
     "relative workingdir": (changed("workingdir: /data", "workingdir: data"), "begins with /"),
     "system of three": (changed('system: [Linux, "6.1.0"]', "system: [a, b, c]"), "two strings"),
     "environ of a word": (GOOD[: GOOD.index("    environ:")] + "    environ: x\n", "a mapping of names"),
-    "variable twice": (changed("      PATH:", '      PATH: "a"\n      PATH:'), "PATH is here for the second time"),
+    "variable twice": (changed("      PATH:", '      PATH: "a"\n      PATH:'), "'PATH' is here for the second time"),
     "variable with =": (changed("      PATH:", "      A=B:"), "cannot hold an ="),
     "package without name": (HEAD + "runs: []\npackages: [{version: a}]\n", "a package lacks the key 'name'"),
     "pack that is yes": (

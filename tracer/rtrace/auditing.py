@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from rtrace.bundle.database import open_database
 from rtrace.errors import BundleError
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import printable
@@ -18,8 +18,8 @@ from rtrace.secrets.scan import Finding, scan_arguments, scan_environment, scan_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TABLES = {"environments", "executions", "paths"}
-_REPROZIP_TABLE = "executed_files"
+_TABLES = {b"environments", b"executions", b"paths"}
+_REPROZIP_TABLE = b"executed_files"
 
 
 def audit_bundle(path: Path, progress: Progress = SILENT) -> tuple[Finding, ...]:
@@ -44,27 +44,28 @@ def _audit_trace(bundle: OpenBundle) -> Iterator[Finding]:
         database = Path(folder) / "trace.sqlite3"
         bundle.extract_trace(database)
         try:
-            with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+            with open_database(database) as connection:
                 yield from _audit_executions(connection)
         except sqlite3.Error as error:
-            raise BundleError(f"the trace in {bundle.path} cannot be searched ({error}); pack it again") from None
+            reason = printable(str(error).encode("utf-8", "backslashreplace"))  # SQLite quotes what it found
+            raise BundleError(f"the trace in {bundle.path} cannot be searched ({reason}); pack it again") from None
 
 
 def _audit_executions(connection: sqlite3.Connection) -> Iterator[Finding]:
-    """Look at arguments and environments. A hostile database has views for tables, which may never come to an end."""
-    connection.execute("PRAGMA trusted_schema = OFF")
+    """Look at arguments and environments. Raises sqlite3.Error."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if _REPROZIP_TABLE in tables:
         yield from _audit_executions_of_reprozip(connection)
         return
     if not tables >= _TABLES:
-        raise sqlite3.DatabaseError(f"it has no table {min(_TABLES - tables)}")
+        raise sqlite3.DatabaseError(f"it has no table {min(_TABLES - tables).decode()}")
     rows = connection.execute(
         "SELECT CAST(coalesce(paths.path, x'') AS BLOB), CAST(argv AS BLOB) FROM executions"
         " LEFT JOIN paths ON paths.id = executions.path WHERE argv NOT NULL ORDER BY executions.id"
     )
     for path, argv in rows:
-        yield from scan_arguments(_split_items(argv), f"trace: {printable(path)}")
+        if isinstance(path, bytes):  # NULL, in a database that is damaged
+            yield from scan_arguments(_split_items(argv), f"trace: {printable(path)}")
     for (content,) in connection.execute(
         "SELECT CAST(content AS BLOB) FROM environments WHERE content NOT NULL ORDER BY id"
     ):
@@ -79,13 +80,14 @@ def _audit_executions_of_reprozip(connection: sqlite3.Connection) -> Iterator[Fi
         " WHERE name NOT NULL AND argv NOT NULL AND envp NOT NULL ORDER BY id"
     )
     for path, argv, environment in rows:
-        yield from scan_arguments(_split_items(argv), f"trace: {printable(path)}")
+        if isinstance(path, bytes):
+            yield from scan_arguments(_split_items(argv), f"trace: {printable(path)}")
         items = (item.partition(b"=") for item in _split_items(environment))
         yield from scan_environment(((name, value if equals else None) for name, equals, value in items), "trace")
 
 
-def _split_items(blob: bytes) -> list[bytes]:
-    """Take apart a list of which every item is followed by a NUL."""
+def _split_items(blob: bytes | None) -> list[bytes]:
+    """Take apart a list of which every item is followed by a NUL; a damaged database has NULL where none can be."""
     return blob.removesuffix(b"\0").split(b"\0") if blob else []
 
 

@@ -205,7 +205,7 @@ def _environ(node: Node) -> tuple[tuple[bytes, bytes | None], ...]:
         if b"=" in name:
             raise key.place.error("a variable's name cannot hold an =")
         if name in found:
-            raise key.place.error(f"the variable {key.value} is here for the second time")
+            raise key.place.error(f"the variable {key.value!r} is here for the second time")
         found[name] = byte_string(value)
     return tuple(found.items())
 

@@ -12,23 +12,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
-from contextlib import closing
 from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import TYPE_CHECKING
+
+from rtrace.bundle.database import STEPS_LIMIT, open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-STEPS_LIMIT = 20_000
-_STEP = 100_000
-"""Instructions of SQLite's machine between two looks; both together allow for traces of some million rows."""
 USES_LIMIT = 256 << 20
 """Bytes that all paths may take, with some room for what is known of each."""
 _USE_ROOM = 128
-_VALUE_LIMIT = 64 << 20
 _TABLES = ("processes", "opened_files", "executed_files")
 _SIGNAL = 0x100
 
@@ -56,14 +52,8 @@ class Traced:
 
 def read_database(path: Path, runs: int) -> Traced:
     """Read the database of so many runs. Raises sqlite3.Error for one that cannot be read."""
-    steps = iter(range(STEPS_LIMIT))
     room = USES_LIMIT
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
-        connection.text_factory = bytes
-        connection.set_progress_handler(lambda: next(steps, None) is None, _STEP)
-        connection.execute("PRAGMA trusted_schema = OFF")
-        if sys.version_info >= (3, 11):
-            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_LIMIT)
+    with open_database(path, STEPS_LIMIT) as connection:
         columns = {table: _columns(connection, table) for table in _TABLES}
         traced = Traced()
         if "run_id" in columns["processes"]:

@@ -14,9 +14,10 @@ from heapq import merge
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rtrace.bundle.database import STEPS_LIMIT
 from rtrace.errors import BundleError
 from rtrace.printable import printable
-from rtrace.reprozip.database import STEPS_LIMIT, Mode
+from rtrace.reprozip.database import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,0 +1,1 @@
+"""Fuzz what reads bundles and manifests. FORMAT.md promises that whatever they hold, it is refused in one sentence."""

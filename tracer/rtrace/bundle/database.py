@@ -1,0 +1,37 @@
+"""A trace database that came in a bundle, opened as what it may be: hostile. The limits of SQLite's time and memory.
+
+A view in the place of a table, or a column that is computed, can go on for ever, or ask for gigabytes; a damaged file
+can give NULL where its schema forbids that. So callers ask real tables only, and look at the type of what they get.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STEPS_LIMIT = 20_000
+_STEP = 100_000
+"""Instructions of SQLite's machine between two looks; both together allow for traces of some million rows."""
+_VALUE_LIMIT = 64 << 20
+
+
+@contextmanager
+def open_database(path: Path, steps: int = STEPS_LIMIT) -> Iterator[sqlite3.Connection]:
+    """Open a database for reading; text comes as bytes. Raises sqlite3.Error, also when the steps are used up."""
+    left = iter(range(steps))
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+        connection.text_factory = bytes
+        connection.set_progress_handler(lambda: next(left, None) is None, _STEP)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        if sys.version_info >= (3, 11):
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_LIMIT)
+        try:
+            yield connection
+        except UnicodeDecodeError:  # SQLite quotes the damaged schema in its own error, which Python cannot read then
+            raise sqlite3.DatabaseError("its schema is not UTF-8") from None

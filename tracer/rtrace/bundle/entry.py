@@ -30,6 +30,7 @@ class Entry:
     and not in the data stream. None: it has no holes.
     ``elsewhere`` marks a regular file whose content is left out, to be fetched by its size and digest.
     ``package`` owns it; ``belonging`` says why although it does not list it, or whose it is without a package.
+    ``xattrs`` are names and values of extended attributes, sorted by name; a further hard link has none of its own.
     ``offset`` is where the content starts in the uncompressed data stream, None when there is no content there.
     """
 
@@ -51,6 +52,7 @@ class Entry:
     segments: tuple[tuple[int, int], ...] | None = None
     elsewhere: bool = False
     belonging: str | None = None
+    xattrs: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,7 @@ def _plan(
         belonging,
         os.fsencode(directory.snapshots),
         whereabouts,
+        reader.read_attributes(connection),
     )
     items, elsewhere, unused = leave_elsewhere(tree.items, manifest.elsewhere, larger_than)
     notices = (

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from bundle_samples import MANIFEST, RUN
 from rtrace.manifest.load import load
-from rtrace.manifest.model import Elsewhere, Folder, Manifest, NamedFile, Notice, Package, Run
+from rtrace.manifest.model import (
+    Completion,
+    Elsewhere,
+    Folder,
+    Input,
+    Manifest,
+    NamedFile,
+    Notice,
+    Output,
+    Package,
+    Run,
+)
 from rtrace.manifest.render import render
 from rtrace.manifest.scalars import byte_string
 
@@ -21,6 +32,17 @@ URL = st.none() | st.from_regex(r"\A(https?://[a-z0-9]|file:///)[!-~]*\Z")
 COUNT = st.integers(0, 10**18)
 TIME = st.floats(allow_nan=False, allow_infinity=False)
 VARIABLE = st.tuples(BYTES.map(lambda name: name.replace(b"=", b"")), st.none() | BYTES)
+DIGEST = st.text(string.hexdigits[:16], min_size=64, max_size=64)
+SIDE = st.integers(0, 0xFFFF)
+OUTPUTS = st.builds(
+    Output,
+    kind=st.sampled_from(["terminal", "pipe", "file"]),
+    size=st.none() | COUNT,
+    sha256=st.none() | DIGEST,
+    window=st.none() | st.tuples(SIDE, SIDE),
+    cut=st.booleans(),
+    joined=st.booleans(),
+)
 RUNS = st.builds(
     Run,
     id=NAME,
@@ -40,6 +62,9 @@ RUNS = st.builds(
     finished=st.none() | TIME,
     exit_code=st.none() | st.integers(-(10**9), 10**9),
     signal=st.none() | COUNT,
+    stdin=st.none() | st.builds(Input, PATH, COUNT),
+    stdout=st.none() | OUTPUTS,
+    stderr=st.none() | OUTPUTS,
 )
 
 
@@ -55,22 +80,23 @@ def named_files(draw: st.DrawFn, runs: tuple[Run, ...]) -> tuple[NamedFile, ...]
 def manifests(draw: st.DrawFn) -> Manifest:
     """Any manifest."""
     runs = tuple(draw(st.lists(RUNS, max_size=2, unique_by=lambda run: run.id)))
-    digest = st.text(string.hexdigits[:16], min_size=64, max_size=64)
     packages = st.builds(Package, TEXT, TEXT, TEXT, TEXT, COUNT, COUNT, st.booleans(), TEXT)
+    completions = st.builds(Completion, TEXT, TEXT, COUNT, COUNT, st.booleans())
     return Manifest(
         rtrace=draw(TEXT),
         runs=runs,
         inputs=draw(named_files(runs)),
         outputs=draw(named_files(runs)),
         packages=tuple(draw(st.lists(packages, max_size=2))),
+        completion=tuple(draw(st.lists(completions, max_size=2))),
         exclude=tuple(draw(st.lists(BYTES, max_size=2))),
         include=tuple(draw(st.lists(PATH, max_size=2))),
         elsewhere=tuple(
-            draw(st.lists(st.builds(Elsewhere, PATH, st.none() | COUNT, st.none() | digest, URL), max_size=2))
+            draw(st.lists(st.builds(Elsewhere, PATH, st.none() | COUNT, st.none() | DIGEST, URL), max_size=2))
         ),
         notices=tuple(draw(st.lists(st.builds(Notice, TEXT, TEXT, TEXT), max_size=2))),
         unowned=tuple(draw(st.lists(st.builds(Folder, PATH, COUNT, COUNT), max_size=2))),
-        digests=draw(st.dictionaries(NAME, digest, max_size=2)),
+        digests=draw(st.dictionaries(NAME, DIGEST, max_size=2)),
         folders=tuple(draw(st.lists(st.builds(Folder, PATH, COUNT, COUNT), max_size=2))),
     )
 

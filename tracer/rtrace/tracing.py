@@ -14,7 +14,7 @@ from rtrace.capture.launch import find_command, read_own_environment
 from rtrace.capture.session import Traced, Watch, trace_command
 from rtrace.capture.snapshots import SNAPSHOT_LIMIT
 from rtrace.capture.streams import look_at_streams
-from rtrace.errors import TraceError
+from rtrace.errors import ManifestError, TraceError
 from rtrace.manifest.model import Manifest, Notice
 from rtrace.manifest.render import render
 from rtrace.packing.draft import draft_manifest
@@ -37,13 +37,17 @@ class TraceRequest(NamedTuple):
 
 
 class TraceReport(NamedTuple):
-    """What a trace has to say when it is done; ``directory`` is the trace directory as the caller named it."""
+    """What a trace has to say when it is done; ``directory`` is the trace directory as the caller named it.
+
+    ``problem`` is what is wrong with the manifest, when a person edited it during the run and made a mistake.
+    """
 
     traced: Traced
     processes: int
     paths: int
     notices: tuple[Notice, ...]
     directory: TraceDirectory
+    problem: str | None = None
 
     @property
     def pack_options(self) -> str:
@@ -122,8 +126,13 @@ def trace_into(
     """Trace a command as one more run of a trace directory, and draft the manifest.
 
     ``on_waiting`` and ``on_loss`` are told while the run goes on, as ``Watch`` describes.
-    Raises TraceError, CommandNotFoundError, CommandNotExecutableError and TracingRefusedError; all is as before then.
+    Raises TraceError, CommandNotFoundError, CommandNotExecutableError, TracingRefusedError, and ManifestError when the
+    manifest of a trace to be continued is none; all is as before then.
     """
+    if request.continued and directory.manifest.exists():
+        from rtrace.manifest.load import load
+
+        load(directory.manifest)  # a mistake in it is told now, and not when the run is over
     streams = look_at_streams()
     command = find_command(request.argv, read_own_environment())
     architectures = native_architectures()
@@ -145,24 +154,45 @@ def trace_into(
             sentence = f"{directory.database} cannot be written ({error}); free some space and trace again"
             raise TraceError(sentence) from None
         raise
-    manifest = write_manifest(place.connection, directory)
+    try:
+        notices, problem = write_manifest(place.connection, directory).notices, None
+    except ManifestError as error:  # it was edited while the run went on: that must not cost the run's exit status
+        notices, problem = (), str(error)
     run = place.earlier_runs + 1
     (processes,) = place.connection.execute(
         "SELECT count(*) FROM processes WHERE run = ? AND NOT is_thread", (run,)
     ).fetchone()
     (paths,) = place.connection.execute("SELECT count(DISTINCT path) FROM uses WHERE run = ?", (run,)).fetchone()
     close(place.connection)
-    return TraceReport(traced, processes, paths, manifest.notices, directory)
+    return TraceReport(traced, processes, paths, notices, directory, problem)
 
 
 def write_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
-    """Draft the manifest of a trace and write it, whole or not at all; what a person edited in it stays."""
-    manifest = draft_manifest(connection, directory)
-    if directory.manifest.exists():
-        from rtrace.manifest.edits import keep_edits  # needs PyYAML, which one run alone does not
+    """Draft the manifest of a trace and write it, whole or not at all; what a person wrote into it stays.
 
-        manifest = keep_edits(manifest, directory.manifest)
-    incomplete = directory.manifest.with_name(directory.manifest.name + ".incomplete")
-    incomplete.write_text(render(manifest), encoding="utf-8")
-    incomplete.replace(directory.manifest)
+    Raises ManifestError when a person's manifest is none; the draft is beside it then.
+    """
+    manifest = draft_manifest(connection, directory)
+    if not directory.manifest.exists():
+        _write_text(directory.manifest, render(manifest))
+        return manifest
+    from rtrace.manifest.edits import keep_edits  # needs PyYAML, which one run alone does not
+    from rtrace.manifest.load import load, read_text
+    from rtrace.manifest.revision import write_again
+
+    try:
+        earlier = read_text(directory.manifest)
+        manifest = keep_edits(manifest, load(earlier, str(directory.manifest)))
+    except ManifestError as error:
+        draft = directory.manifest.with_suffix(".draft.yml")
+        _write_text(draft, render(manifest))
+        raise ManifestError(f"{error}; all is traced, and {draft} is a fresh manifest to compare it with") from None
+    _write_text(directory.manifest, write_again(manifest, earlier))
     return manifest
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    incomplete = path.with_name(path.name + ".incomplete")
+    incomplete.write_text(text, encoding="utf-8", newline="")
+    incomplete.replace(path)

@@ -22,7 +22,7 @@ from rtrace.bundle.sparse import HOLES_LIMIT, zeros
 from rtrace.bundle.stream import entry_header, has_content
 from rtrace.errors import BundleError
 from rtrace.holes import find_segments
-from rtrace.manifest.render import render
+from rtrace.manifest.revision import write_again
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 
@@ -112,10 +112,13 @@ class BundleWriter:
         self._lines.append(dump_entry(entry, size, sha256, None))
         return Written.WHOLE
 
-    def finish(self, manifest: Manifest, results: Iterable[Result], trace_database: Path) -> str:
+    def finish(
+        self, manifest: Manifest, results: Iterable[Result], trace_database: Path, *, earlier: str | None = None
+    ) -> str:
         """Put the bundle together, give it its name, and tell its identity. Raises BundleError when the name is taken.
 
-        The manifest is written with the digests of the other members.
+        The manifest is written with the digests of the other members, and with a person's own comments in an earlier
+        text of it.
         """
         self._archive.write(tar.END)
         digests = {members.DATA: self._archive.finish()}
@@ -126,7 +129,7 @@ class BundleWriter:
         digests[members.RESULTS] = hashlib.sha256(outcomes).hexdigest()
         with trace_database.open("rb") as trace:
             digests[members.TRACE] = digest_file(trace)
-            text = render(replace(manifest, digests=dict(sorted(digests.items())))).encode()
+            text = write_again(replace(manifest, digests=dict(sorted(digests.items()))), earlier).encode()
             identity = hashlib.sha256(text).hexdigest()
             whole = self.folder / "bundle"
             with whole.open("xb") as bundle:

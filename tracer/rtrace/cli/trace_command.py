@@ -96,6 +96,8 @@ def tell(report: TraceReport, *, quiet: bool) -> None:
     """Say what was traced, and what could not be."""
     for notice in report.notices:
         say(f"not captured: {notice.what}; {notice.advice}")
+    if report.problem:
+        say(report.problem)
     if not quiet:
         traced = report.traced
         how = f"signal {traced.signal}" if traced.signal is not None else f"exit status {traced.exit_code}"

@@ -53,6 +53,13 @@ def load(source: str | bytes | Path, name: str = "manifest.yml") -> Manifest:
     """
     if isinstance(source, Path):
         name = str(source)
+    return _manifest(parse(read_text(source, name), name))
+
+
+def read_text(source: str | bytes | Path, name: str = "manifest.yml") -> str:
+    """Give the text of a manifest, as far as it is text and not too much of it; raises ManifestError."""
+    if isinstance(source, Path):
+        name = str(source)
         try:
             with source.open("rb") as file:
                 source = file.read(_LIMIT + 1)
@@ -66,7 +73,7 @@ def load(source: str | bytes | Path, name: str = "manifest.yml") -> Manifest:
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             raise ManifestError(f"{name}, line {line}: this is not UTF-8; write such bytes as !!binary") from None
-    return _manifest(parse(source, name))
+    return source
 
 
 def _manifest(node: Node) -> Manifest:
@@ -276,6 +283,8 @@ def _elsewhere(node: Node) -> Elsewhere:
         fields.take_or("sha256", digest, None),
         fields.take_or("url", url, None),
     )
+
+
 def _folder(node: Node) -> Folder:
     fields = Fields(node, keys.FOLDER, "a folder of unowned files")
     return Folder(fields.take("path", path), fields.take("files", count), fields.take("size", count))

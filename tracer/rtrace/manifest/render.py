@@ -6,6 +6,7 @@ on importing PyYAML. `rtrace.manifest.load` is its inverse.
 
 from __future__ import annotations
 
+import re
 from time import gmtime, strftime
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Completion, Elsewhere, Folder, Manifest, NamedFile, Notice, Package, Run, Secret
 
 _LINE = 110
+SIZE = re.compile(r"[0-9]+(?:\.[0-9])? (?:[kMGT]?B)\b")
+FOLDER = re.compile(rf"# +[0-9]+ files? +{SIZE.pattern}  ")
+"""How the comments begin that `_completion` and `_folder` write."""
 _NAME_LIMIT = 256
 """Characters of an environment variable's name that may be a key: YAML ends an implicit key at 1024."""
 
@@ -80,14 +84,13 @@ def render(manifest: Manifest) -> str:
     parts += [_PACKAGES, _list("packages", "".join(map(_package, manifest.packages)))]
     if manifest.completion:
         parts += [_COMPLETION, _list("completion", "".join(map(_completion, manifest.completion)))]
+    parts.append(render_folders(manifest.folders))
     parts += [_PATTERNS, _list("exclude", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.exclude))]
     parts.append(_list("include", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.include)))
     if manifest.secrets:
         parts += [_SECRETS, _list("secrets", "".join(map(_secret, manifest.secrets)))]
     if manifest.elsewhere:
         parts += [_ELSEWHERE, _list("elsewhere", "".join(map(_elsewhere, manifest.elsewhere)))]
-    if manifest.folders:
-        parts += [_FOLDERS, *map(_folder, manifest.folders)]
     if manifest.unowned:
         parts += [_UNOWNED, _list("unowned", "".join(map(_unowned, manifest.unowned)))]
     if manifest.notices:
@@ -228,6 +231,12 @@ def _elsewhere(one: Elsewhere) -> str:
 
 def _notice(notice: Notice) -> str:
     return f"  - kind: {text(notice.kind)}\n    what: {quoted(notice.what)}\n    advice: {quoted(notice.advice)}\n"
+
+
+def render_folders(folders: Iterable[Folder]) -> str:
+    """Write the comment that tells of the files without a package; nothing where there are none."""
+    lines = "".join(map(_folder, folders))
+    return _FOLDERS + lines if lines else ""
 
 
 def _folder(folder: Folder) -> str:

@@ -61,8 +61,18 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
         with closing(open_for_reading(plan.directory)) as connection:
             copy_database(connection, database)
         plan.concealment.conceal_database(database)
-        identity = writer.finish(manifest, finish_results(plan), database)
+        identity = writer.finish(manifest, finish_results(plan), database, earlier=_read_earlier(plan))
     return PackReport(plan.target, identity, files.count, files.size, (*plan.notices, *files.notices))
+
+
+def _read_earlier(plan: PackingPlan) -> str | None:
+    """Give the text of the manifest, whose comments travel in the bundle, without secrets; None where there is none."""
+    from rtrace.manifest.load import read_text
+
+    if not plan.directory.manifest.exists():
+        return None
+    text = plan.concealment.conceal(read_text(plan.directory.manifest).encode())
+    return plan.secret_files.cross_out_text(text).decode(errors="replace")
 
 
 class _Files:

@@ -79,6 +79,11 @@ class SecretFiles:
         mtime_ns = item.entry.mtime_ns if item.mtime_ns is None and item.source == item.entry.path else item.mtime_ns
         return item._replace(source=copy, mtime_ns=mtime_ns)
 
+    def cross_out_text(self, text: bytes) -> bytes:
+        """Give a text with everything in it crossed out that looks like a secret."""
+        found = find_in_text(self._matcher, frozenset(RULES) | self._extra, [text])
+        return b"".join(_cross_out([text], sorted((begin, end) for _, _, begin, end in found)))
+
     def _decide(self, item: Item, paths: list[bytes]) -> bool:
         """Look at a file under all its names; tell whether it is left out, and remember what is crossed out in it."""
         rules = frozenset(rule for path in paths for rule in find_rules(path)) | self._extra

@@ -25,7 +25,7 @@ from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Callable, Container, Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -102,10 +102,17 @@ class BundleWriter:
         self._lines.append(dump_entry(entry, size, sha256, None))
         return Written.WHOLE
 
-    def finish(self, manifest: Manifest, results: Iterable[Result], trace_database: Path) -> str:
+    def finish(
+        self,
+        manifest: Manifest,
+        results: Iterable[Result],
+        trace_database: Path,
+        inspect: Callable[[Path], None] | None = None,
+    ) -> str:
         """Put the bundle together, give it its name, and tell its identity. Raises BundleError when the name is taken.
 
-        The manifest is written with the digests of the other members.
+        The manifest is written with the digests of the other members. ``inspect`` sees the whole file before it has its
+        name, and raises what keeps it from it.
         """
         self._archive.write(tar.END)
         digests = {members.DATA: self._archive.finish()}
@@ -128,6 +135,8 @@ class BundleWriter:
                 copy_member(bundle, members.TRACE, trace)
                 copy_member(bundle, members.DATA, self._data)
                 bundle.write(tar.END)
+        if inspect is not None:
+            inspect(whole)
         self._incomplete.give_name(whole)
         return identity
 

@@ -35,9 +35,21 @@ FATES = {
     show_default=True,
     help="Whose bundle: with reprozip, one that `reprounzip` unpacks and runs, too.",
 )
+@click.option("--anonymous", is_flag=True, help="Replace the names of the user and the host wherever they stand.")
+@click.option(
+    "--anonymous-except", "named", multiple=True, metavar="PATTERN", help="Files that may hold such names nevertheless."
+)
 @click.argument("bundle", type=click.Path(path_type=Path), default=Path("bundle.rpz"))
-def command(
-    directory: Path, *, dry_run: bool, exclude: tuple[str, ...], include: tuple[str, ...], form: str, bundle: Path
+def command(  # noqa: PLR0913 -- an argument for each option
+    directory: Path,
+    *,
+    dry_run: bool,
+    exclude: tuple[str, ...],
+    include: tuple[str, ...],
+    form: str,
+    anonymous: bool,
+    named: tuple[str, ...],
+    bundle: Path,
 ) -> None:
     """Write what the traced runs need, as it was before they began, into BUNDLE [default: bundle.rpz].
 
@@ -46,6 +58,10 @@ def command(
 
     What looks like a secret in arguments, variables and text files of no package is redacted, files that are secrets
     as a whole are left out, and all of it is told by its place. Items under `secrets:` in the manifest overrule that.
+
+    With --anonymous, neutral names of the same length stand in the place of those of user, home folder and host: in
+    paths, arguments, variables, contents of files (but those of Debian packages) and the trace. If one is still
+    anywhere in the bundle, no bundle is written.
     """
     for pattern in include:
         if not pattern.startswith("/"):
@@ -55,6 +71,8 @@ def command(
         bundle,
         exclude=tuple(map(os.fsencode, exclude)),
         include=tuple(map(os.fsencode, include)),
+        anonymous=anonymous or bool(named),
+        named=tuple(map(os.fsencode, named)),
         progress=progress(),
     )
     _tell_secrets(plan.manifest.secrets, plan.directory)

@@ -49,12 +49,23 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
     with BundleWriter(plan.target, find_repeated(plan.items)) as writer, without_collector():
         files = _Files(plan, writer)
         files.write(progress)
+        disguise = plan.disguise
+        if disguise is not None:
+            files.notices += disguise.notices
         manifest = replace(plan.manifest, notices=tuple(dict.fromkeys((*plan.manifest.notices, *files.notices))))
         database = writer.folder / DATABASE
         with closing(open_for_reading(plan.directory)) as connection:
             copy_database(connection, database)
         plan.concealment.conceal_database(database)
-        identity = writer.finish(manifest, finish_results(plan), database)
+        if disguise is None:
+            identity = writer.finish(manifest, finish_results(plan), database)
+        else:
+            from rtrace.packing.anonymity import check_anonymity
+
+            disguise.rewrite_database(database)
+            results = disguise.rewrite_results(finish_results(plan), plan.results, plan.run_names)
+            manifest = disguise.rewrite_manifest(manifest)
+            identity = writer.finish(manifest, results, database, lambda whole: check_anonymity(whole, disguise))
     return PackReport(plan.target, identity, files.count, files.size, (*plan.notices, *files.notices))
 
 
@@ -77,7 +88,7 @@ class _Files:
             item = planned
             if self._orphans and item.entry.link in self._orphans:
                 item = self._adopt(item)
-            written = self._writer.add(self._plan.secret_files.cross_out(item, self._writer.folder))
+            written = self._add(item)
             if written is not Written.WHOLE:
                 self._tell(item, written)
                 if written is not Written.CHANGED:
@@ -93,6 +104,13 @@ class _Files:
                     waiting = 0
         progress.advance(waiting)
         progress.finish()
+
+    def _add(self, item: Item) -> Written:
+        """Write an item without its secrets and, in an anonymous bundle, under neutral names."""
+        item = self._plan.secret_files.cross_out(item, self._writer.folder)
+        if self._plan.disguise is not None:
+            item = self._plan.disguise.put_on(item, self._writer.folder)
+        return self._writer.add(item)
 
     def _adopt(self, item: Item) -> Item:
         """Hang a further hard link elsewhere, as the one that should have held the content could not be packed.
@@ -137,7 +155,7 @@ class _Files:
         else:
             what += ": it cannot be read now" if what != name else f" {_UNREADABLE}"
             self.notices.append(Notice("unreadable", what, "pack as a user who may read it, if the replay needs it"))
-        self._writer.add(Item(replace(entry, placeholder=True)))
+        self._add(Item(replace(entry, placeholder=True)))
         self.count += 1
 
 

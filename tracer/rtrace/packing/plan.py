@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from rtrace.bundle.entry import Entry
     from rtrace.bundle.writer import Item
+    from rtrace.packing.disguise import Disguise
     from rtrace.trace.directory import TraceDirectory
 
 
@@ -56,6 +57,7 @@ class PackingPlan:
     whereabouts: dict[bytes, Whereabout]
     concealment: Concealment
     secret_files: SecretFiles
+    disguise: Disguise | None = None
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -74,9 +76,13 @@ def plan_packing(
     *,
     exclude: tuple[bytes, ...] = (),
     include: tuple[bytes, ...] = (),
+    anonymous: bool = False,
+    named: tuple[bytes, ...] = (),
     progress: Progress = SILENT,
 ) -> PackingPlan:
     """Decide what goes into a bundle; ``exclude`` and ``include`` are patterns besides those of the manifest.
+
+    With ``anonymous``, names of the user and the host are replaced; in files that ``named`` matches they may stay.
 
     Raises TraceError, ManifestError, and BundleError when the target exists.
     """
@@ -91,7 +97,13 @@ def plan_packing(
                 include=tuple(dict.fromkeys((*manifest.include, *include))),
             )
             plan = _plan(connection, directory, target, manifest)
-            return _without_secrets(connection, plan, progress)
+            plan = _without_secrets(connection, plan, progress)
+            if not anonymous:
+                return plan
+            from rtrace.packing.disguise import Disguise
+
+            disguise = Disguise(connection, plan.manifest, directory.streams, named)
+            return replace(plan, items=disguise.arrange(plan.items), disguise=disguise)
         except sqlite3.Error as error:
             raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
 

@@ -27,7 +27,7 @@ from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Callable, Container, Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -113,12 +113,18 @@ class BundleWriter:
         return Written.WHOLE
 
     def finish(
-        self, manifest: Manifest, results: Iterable[Result], trace_database: Path, *, earlier: str | None = None
+        self,
+        manifest: Manifest,
+        results: Iterable[Result],
+        trace_database: Path,
+        *,
+        earlier: str | None = None,
+        inspect: Callable[[Path], None] | None = None,
     ) -> str:
         """Put the bundle together, give it its name, and tell its identity. Raises BundleError when the name is taken.
 
         The manifest is written with the digests of the other members, and with a person's own comments in an earlier
-        text of it.
+        text of it. ``inspect`` sees the whole file before it has its name, and raises what keeps it from it.
         """
         self._archive.write(tar.END)
         digests = {members.DATA: self._archive.finish()}
@@ -141,6 +147,8 @@ class BundleWriter:
                 copy_member(bundle, members.TRACE, trace)
                 copy_member(bundle, members.DATA, self._data)
                 bundle.write(tar.END)
+        if inspect is not None:
+            inspect(whole)
         self._incomplete.give_name(whole)
         return identity
 

@@ -38,8 +38,12 @@ FATES = {
     show_default=True,
     help="Whose bundle: with reprozip, one that `reprounzip` unpacks and runs, too.",
 )
+@click.option("--anonymous", is_flag=True, help="Replace the names of the user and the host wherever they stand.")
+@click.option(
+    "--anonymous-except", "named", multiple=True, metavar="PATTERN", help="Files that may hold such names nevertheless."
+)
 @click.argument("bundle", type=click.Path(path_type=Path), default=Path("bundle.rpz"))
-def command(
+def command(  # noqa: PLR0913 -- an argument for each option
     directory: Path,
     *,
     dry_run: bool,
@@ -47,6 +51,8 @@ def command(
     include: tuple[str, ...],
     larger_than: str | None,
     form: str,
+    anonymous: bool,
+    named: tuple[str, ...],
     bundle: Path,
 ) -> None:
     """Write what the traced runs need, as it was before they began, into BUNDLE [default: bundle.rpz].
@@ -59,6 +65,10 @@ def command(
 
     Content that is left out stays in the bundle's index by its size and digest: `rtrace unpack` fetches it from the URL
     that `elsewhere:` in the manifest names, or takes it from a folder.
+
+    With --anonymous, neutral names of the same length stand in the place of those of user, home folder and host: in
+    paths, arguments, variables, contents of files (but those of Debian packages) and the trace. If one is still
+    anywhere in the bundle, no bundle is written.
     """
     for pattern in include:
         if not pattern.startswith("/"):
@@ -68,6 +78,8 @@ def command(
         bundle,
         exclude=tuple(map(os.fsencode, exclude)),
         include=tuple(map(os.fsencode, include)),
+        anonymous=anonymous or bool(named),
+        named=tuple(map(os.fsencode, named)),
         progress=progress(),
         larger_than=None if larger_than is None else parse_size(larger_than),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import FileType
@@ -20,8 +21,10 @@ from rtrace.trace.directory import DATABASE
 from rtrace.trace.reader import copy_database, open_for_reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from rtrace.bundle.entry import Result
     from rtrace.trace.directory import TraceDirectory
 
 __all__ = ["PackReport", "carry_out", "pack", "plan_packing"]
@@ -52,16 +55,31 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
         files = _Files(plan, writer)
         files.write(progress)
         files.tell_unkept()
+        disguise = plan.disguise
+        elsewhere = plan.elsewhere
+        if disguise is not None:
+            files.notices += disguise.notices
+            elsewhere = {disguise.rewrite(path): one for path, one in elsewhere.items()}
         manifest = replace(
             plan.manifest,
-            elsewhere=tell_elsewhere(plan.elsewhere, writer.elsewhere),
+            elsewhere=tell_elsewhere(elsewhere, writer.elsewhere),
             notices=tuple(dict.fromkeys((*plan.manifest.notices, *files.notices))),
         )
         database = writer.folder / DATABASE
         with closing(open_for_reading(plan.directory)) as connection:
             copy_database(connection, database)
         plan.concealment.conceal_database(database)
-        identity = writer.finish(manifest, finish_results(plan), database, earlier=_read_earlier(plan))
+        results: Iterable[Result] = finish_results(plan)
+        earlier, inspect = _read_earlier(plan), None
+        if disguise is not None:
+            from rtrace.packing.anonymity import check_anonymity
+
+            disguise.rewrite_database(database)
+            results = disguise.rewrite_results(results, plan.results, plan.run_names)
+            manifest = disguise.rewrite_manifest(manifest)
+            earlier = earlier and disguise.rewrite(earlier.encode()).decode()
+            inspect = partial(check_anonymity, disguise=disguise)
+        identity = writer.finish(manifest, results, database, earlier=earlier, inspect=inspect)
     return PackReport(plan.target, identity, files.count, files.size, (*plan.notices, *files.notices))
 
 
@@ -94,7 +112,7 @@ class _Files:
             item = planned
             if self._orphans and item.entry.link in self._orphans:
                 item = self._adopt(item)
-            written = self._writer.add(self._plan.secret_files.cross_out(item, self._writer.folder))
+            written = self._add(item)
             if written is not Written.WHOLE:
                 self._tell(item, written)
                 if written is not Written.CHANGED:
@@ -120,6 +138,13 @@ class _Files:
         if kinds:
             what = f"extended attributes that are not packed: {', '.join(kinds)}"
             self.notices.append(Notice("not packed", what, "set them again where the replay needs them"))
+
+    def _add(self, item: Item) -> Written:
+        """Write an item without its secrets and, in an anonymous bundle, under neutral names."""
+        item = self._plan.secret_files.cross_out(item, self._writer.folder)
+        if self._plan.disguise is not None:
+            item = self._plan.disguise.put_on(item, self._writer.folder)
+        return self._writer.add(item)
 
     def _adopt(self, item: Item) -> Item:
         """Hang a further hard link elsewhere, as the one that should have held the content could not be packed.
@@ -164,7 +189,7 @@ class _Files:
         else:
             what += ": it cannot be read now" if what != name else f" {_UNREADABLE}"
             self.notices.append(Notice("unreadable", what, "pack as a user who may read it, if the replay needs it"))
-        self._writer.add(Item(replace(entry, placeholder=True, elsewhere=False)))
+        self._add(Item(replace(entry, placeholder=True, elsewhere=False)))
         self.count += 1
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from rtrace.bundle.entry import Entry
     from rtrace.bundle.writer import Item
+    from rtrace.packing.disguise import Disguise
     from rtrace.trace.directory import TraceDirectory
 
 
@@ -67,6 +68,7 @@ class PackingPlan:
     concealment: Concealment
     secret_files: SecretFiles
     elsewhere: dict[bytes, Elsewhere]
+    disguise: Disguise | None = None
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -79,18 +81,21 @@ class PackingPlan:
         return sum(item.entry.size for item in self.items if item.source is not None)
 
 
-def plan_packing(
+def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pack`
     directory: TraceDirectory,
     target: Path,
     *,
     exclude: tuple[bytes, ...] = (),
     include: tuple[bytes, ...] = (),
+    anonymous: bool = False,
+    named: tuple[bytes, ...] = (),
     progress: Progress = SILENT,
     larger_than: int | None = None,
 ) -> PackingPlan:
     """Decide what goes into a bundle; ``exclude`` and ``include`` are patterns besides those of the manifest.
 
     The content of files of more than ``larger_than`` bytes is left out, besides what the manifest says is elsewhere.
+    With ``anonymous``, names of the user and the host are replaced; in files that ``named`` matches they may stay.
 
     Raises TraceError, ManifestError, and BundleError when the target exists.
     """
@@ -105,7 +110,13 @@ def plan_packing(
                 include=tuple(dict.fromkeys((*manifest.include, *include))),
             )
             plan = _plan(connection, directory, target, manifest, larger_than)
-            return _without_secrets(connection, plan, progress)
+            plan = _without_secrets(connection, plan, progress)
+            if not anonymous:
+                return plan
+            from rtrace.packing.disguise import Disguise
+
+            disguise = Disguise(connection, plan.manifest, directory.streams, named)
+            return replace(plan, items=disguise.arrange(plan.items), disguise=disguise)
         except sqlite3.Error as error:
             raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
 

@@ -1,0 +1,203 @@
+"""`rtrace pack --anonymous`: the names of user and host are nowhere in the bundle, and its replay is the same."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bundle_samples import MANIFEST, RUN
+from plain_user import find_python
+from rtrace.bundle.reader import open_bundle
+from rtrace.packing.disguise import Disguise
+from rtrace.trace.schema import SCHEMA
+from secret_planting import command
+from test_packing_secrets import read_everything
+
+NAME = "quillfeather"
+HOST = "kestrel-7"
+FULL = "Quentin Zilch"
+
+MODULE = """\
+import os
+
+def tell(where):
+    return f"{where} of {os.path.expanduser('~')}"
+"""
+STUDY = """\
+#!{home}/venv/bin/python
+import os, pwd, sys
+from telling import tell
+
+account = pwd.getpwuid(os.getuid())
+print(tell(__file__), account.pw_name, account.pw_dir, os.uname().nodename, os.environ["USER"])
+with open("{home}/study/result.txt", "w") as result:
+    result.write(f"{{account.pw_name.upper()}} in {{os.getcwd()}} with {{sys.prefix}}\\n")
+os.symlink("../{name}/study/result.txt", "../../{name}/study/link")
+"""
+
+
+class Author:
+    """Somebody with an account, a home folder and an experiment in it."""
+
+    def __init__(self, home: Path, rtrace: Path) -> None:
+        self.home = home
+        self.rtrace = rtrace
+
+    def run(self, *argv: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run a command as this person, in the folder of the experiment."""
+        env = {"HOME": str(self.home), "USER": NAME, "LOGNAME": NAME, "PATH": "/usr/local/bin:/usr/bin:/bin"}
+        machine = ("unshare", "--uts", "sh", "-c", f'hostname {HOST} && exec "$@"', "sh")
+        identity = (*machine, "setpriv", f"--reuid={NAME}", f"--regid={NAME}", "--init-groups", "--", "env", "--")
+        return subprocess.run(
+            [*identity, *argv],
+            cwd=self.home / "study",
+            env={**env, "SSH_CLIENT": "192.0.2.7 5 22"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+
+
+@pytest.fixture
+def author(everybodys_rtrace: Path) -> Iterator[Author]:
+    """Make the account, a virtual environment, and an experiment with the name in paths, code and outputs."""
+    home = Path("/home") / NAME
+    subprocess.run(["userdel", "--remove", NAME], check=False, capture_output=True)
+    subprocess.run(
+        ["useradd", "--create-home", "--home-dir", home, "--comment", FULL, "--uid", "12399", NAME], check=True
+    )
+    try:
+        made = Author(home, everybodys_rtrace)
+        (home / "study").mkdir()
+        subprocess.run([find_python(), "-m", "venv", "--without-pip", home / "venv"], check=True)
+        packages = next((home / "venv/lib").glob("python3.*/site-packages"))
+        (packages / "telling.py").write_text(MODULE)
+        program = home / "venv/bin/study"
+        program.write_text(STUDY.format(home=home, name=NAME))
+        program.chmod(0o755)
+        subprocess.run(["chown", "-R", f"{NAME}:{NAME}", home], check=True)
+        compiled = made.run(home / "venv/bin/python", "-c", "import telling")
+        assert compiled.returncode == 0, compiled.stderr
+        yield made
+    finally:
+        subprocess.run(["userdel", "--remove", NAME], check=False, capture_output=True)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def find_names(bundle: Path, *names: str) -> list[tuple[str, str]]:
+    """Say which names are in which members of a bundle, in whatever case."""
+    everything = [(member, content.lower()) for member, content in read_everything(bundle)]
+    return [(member, name) for member, content in everything for name in names if name.lower().encode() in content]
+
+
+@pytest.mark.requires("root")
+@pytest.mark.xdist_group("accounts")
+def test_an_anonymous_bundle_tells_nobody_and_verifies(author: Author, tmp_path: Path) -> None:
+    """An account with a virtual environment: no name in any member, and a replay gives the same under neutral names."""
+    traced = author.run(author.rtrace, "trace", "--", author.home / "venv/bin/study")
+    assert traced.returncode == 0, traced.stderr
+    assert f"{NAME} {author.home} {HOST} {NAME}" in traced.stdout
+    packed = author.run(author.rtrace, "pack", "--anonymous", author.home / "out.rpz")
+    assert packed.returncode == 0, packed.stderr
+    bundle = tmp_path / "out.rpz"
+    shutil.move(author.home / "out.rpz", bundle)
+    assert find_names(bundle, NAME, FULL, HOST, str(author.home), "12399", "192.0.2.7") == []
+    with open_bundle(bundle) as opened:
+        paths = {entry.path for entry in opened.entries}
+        run = opened.manifest.runs[0]
+        owners = {entry.uid for entry in opened.entries}
+        script = opened.find(b"/home/userxxxxxxxx/venv/bin/study")
+        assert script is not None
+        assert next(opened.read_file(script.path)).startswith(b"#!/home/userxxxxxxxx/venv/bin/python\n")
+    assert any(path.startswith(b"/home/userxxxxxxxx/venv/lib") and path.endswith(b".pyc") for path in paths)
+    assert (run.uid, run.gid) == (1000, 1000)
+    assert 12399 not in owners
+    subprocess.run(["userdel", "--remove", NAME], check=True, capture_output=True)
+    verified = command("verify", bundle, cwd=tmp_path, env={})
+    assert verified.returncode == 0, (verified.stdout, verified.stderr)
+    assert verified.stdout.count("same") >= 4
+
+
+@pytest.mark.requires("root")
+@pytest.mark.xdist_group("accounts")
+def test_what_cannot_be_rewritten_is_named_and_no_bundle_is_written(author: Author) -> None:
+    """A file that is compressed by itself and still shows the name is refused, unless it may pass."""
+    archive = author.home / "study/old.zip"
+    archive.write_bytes(b"PK\x03\x04" + NAME.encode())
+    traced = author.run(author.rtrace, "trace", "--", "cat", archive)
+    assert traced.returncode == 0, traced.stderr
+    packed = author.run(author.rtrace, "pack", "--anonymous", author.home / "out.rpz")
+    assert packed.returncode == 125
+    assert f"a name of the user or host is still in {archive}; leave such files out" in packed.stderr
+    assert not (author.home / "out.rpz").exists()
+    packed = author.run(author.rtrace, "pack", "--anonymous-except", "*.zip", author.home / "out.rpz")
+    assert packed.returncode == 0, packed.stderr
+    assert "what is compressed within files was not searched for names" in packed.stderr
+    packed = author.run(author.rtrace, "pack", "--anonymous", "--exclude", "*.zip", author.home / "other.rpz")
+    assert packed.returncode == 0, packed.stderr
+    assert find_names(author.home / "other.rpz", NAME) == []
+
+
+@pytest.fixture(scope="module")
+def disguise(tmp_path_factory: pytest.TempPathFactory) -> Disguise:
+    """A disguise for somebody called alice at a machine of an institute."""
+    run = replace(
+        RUN,
+        hostname="lab7x.chem.example.org",
+        environ=((b"USER", b"alice"), (b"HOST", b"pi"), (b"HOME", b"/home/alice"), (b"LOGNAME", b"alice-smith")),
+    )
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        connection.execute("INSERT INTO paths VALUES (1, CAST('/home/userx' AS BLOB))")
+        manifest = replace(MANIFEST, runs=(run,), packages=())
+        return Disguise(connection, manifest, tmp_path_factory.mktemp("streams"))
+
+
+def test_a_name_of_two_letters_is_replaced_where_it_stands_alone(disguise: Disguise) -> None:
+    """Such a name is an ordinary word of programs: it is replaced in the record of a run, and not in files."""
+    run = replace(RUN, hostname="pi", environ=((b"HOST", b"pi"), (b"X", b"pies"), (b"SSH_CLIENT", b"192.0.2.7 5 22")))
+    rewritten = disguise.rewrite_manifest(replace(MANIFEST, runs=(run,))).runs[0]
+    assert rewritten.hostname == "ho"
+    assert rewritten.environ == ((b"HOST", b"ho"), (b"X", b"pies"), (b"SSH_CLIENT", b"redacted"))
+    assert disguise.rewrite(b"math.pi") == b"math.pi"
+
+
+@pytest.mark.parametrize(
+    "text, wanted",
+    [
+        (b"/home/alice/x", b"/home/usery/x"),  # userx is somebody else's
+        (b"malice and alice2", b"malice and alice2"),
+        (b"by Alice, ALICE", b"by Usery, USERY"),
+        (b"alice-smith@lab7x.chem.example.org", b"userxxxxxxx@hostx.xxxx.xxxxxxx.xxx"),
+    ],
+)
+def test_names_are_replaced_as_words_at_the_same_length(disguise: Disguise, text: bytes, wanted: bytes) -> None:
+    """Short names are replaced where they stand alone, in the case that they have."""
+    assert disguise.rewrite(text) == wanted
+    assert len(disguise.rewrite(text)) == len(text)
+
+
+WORDS = [b"alice", b"ALICE", b" ", b"m", b"-smith", b"\0" * 700, b"x\n" * 400]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(WORDS), max_size=40), st.data())
+def test_a_text_in_parts_is_rewritten_as_one(disguise: Disguise, words: list[bytes], data: st.DataObject) -> None:
+    """Wherever parts meet, a name is replaced and found, and what is none stays."""
+    text = b"".join(words)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=5)))
+    parts = [text[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True) if begin < end]
+    whole = disguise.rewrite(text)
+    assert b"".join(disguise._rewrite_parts(iter(parts))) == whole
+    assert disguise.occurs(iter(parts)) == (whole != text)
+    assert not disguise.occurs(iter([whole]))

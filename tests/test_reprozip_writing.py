@@ -172,6 +172,41 @@ def test_copies_are_whole_files_for_reprozip(tmp_path: Path) -> None:
             assert archive.getmember(f"DATA/work/{letter}").uid == ord(letter)
 
 
+def test_holes_stay_holes(tmp_path: Path) -> None:
+    """The data of a sparse file lie in the tar without its holes, as every tool reads them; a link has zeros."""
+    work = tmp_path / "work"
+    work.mkdir()
+    with (work / "sparse").open("wb") as file:
+        for place, part in ((10 << 20, b"x" * 70_000), (20 << 20, b"y" * 5_000), (29 << 20, b"z")):
+            file.seek(place)
+            file.write(part)
+        file.truncate(30 << 20)
+    os.link(work / "sparse", work / "zlink")
+    content = (work / "sparse").read_bytes()
+    script = "sha256sum sparse zlink; du -k sparse | cut -f1"
+    assert run_rtrace("trace", "-q", "sh", "-c", script, cwd=work).returncode == 0
+    for form in ("rtrace", "reprozip"):
+        packed = run_rtrace("pack", "--format", form, tmp_path / form, cwd=work)
+        assert packed.returncode == 0, packed.stderr
+    shutil.rmtree(work)
+    with open_bundle(tmp_path / "rtrace") as one, open_extended(tmp_path / "reprozip") as other:
+        assert isinstance(one, Bundle)
+        entry = other.find(bytes(work / "sparse"))
+        assert entry is not None
+        assert entry.segments is not None
+        assert describe(other) == describe(one)
+        other.check()
+    with tarfile.open(fileobj=io.BytesIO(read_parts(tmp_path / "reprozip")["DATA.tar.gz"]), mode="r:gz") as archive:
+        for name, is_sparse in (("sparse", True), ("zlink", False)):
+            member = archive.getmember(f"DATA{work}/{name}")
+            copy = archive.extractfile(member)
+            assert copy is not None
+            assert copy.read() == content
+            assert member.issparse() == is_sparse
+    verified = run_rtrace("verify", tmp_path / "reprozip")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
 def test_converting_twice_gives_the_same_bytes(pair: tuple[Path, Path], tmp_path: Path) -> None:
     """Neither time zone, locale, umask nor the number of cores has an influence, nor the name of the file."""
     script = 'umask 0077; exec taskset -c 0 "$@"'

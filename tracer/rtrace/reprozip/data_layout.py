@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle import tar
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.stream import has_content, lay_out
+from rtrace.bundle.stream import has_content, lay_out, stored_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,13 +32,31 @@ def as_member(entry: Entry) -> Entry:
         entry.sha256,
         entry.target,
         placeholder=entry.type is FileType.REGULAR and not is_whole,
+        segments=entry.segments,
     )
+
+
+def stored_parts(entry: Entry, parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Give those parts of a content that are no holes, each of which is one or the other as a whole."""
+    if entry.segments is None:
+        yield from parts
+        return
+    position = 0
+    segments = iter(entry.segments)
+    start, end = 0, 0
+    for part in parts:
+        while end <= position and (segment := next(segments, None)) is not None:
+            start, end = segment[0], sum(segment)
+        if start <= position < end:
+            yield part
+        position += len(part)
 
 
 def room(entry: Entry) -> int:
     """Tell how many bytes the content of an entry takes, filled up to whole blocks."""
     member = as_member(entry)
-    return member.size + len(tar.padding(member.size)) if has_content(member) else 0
+    size = stored_size(member) if has_content(member) else 0
+    return size + len(tar.padding(size))
 
 
 def lay_out_data(entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, int]]:

@@ -16,13 +16,13 @@ from rtrace.bundle.archive import compress_frame
 from rtrace.bundle.entry import FileType
 from rtrace.bundle.incomplete import Incomplete
 from rtrace.bundle.index import dump_entry, dump_result
-from rtrace.bundle.stream import entry_header, has_content
+from rtrace.bundle.stream import entry_header, has_content, stored_size
 from rtrace.bundle.writer import copy_member, digest_file, write_member
 from rtrace.manifest.render import render
 from rtrace.progress import SILENT, Progress
 from rtrace.reprozip import extension
 from rtrace.reprozip.config_writer import render_config
-from rtrace.reprozip.data_layout import ROOT, as_member
+from rtrace.reprozip.data_layout import ROOT, as_member, stored_parts
 from rtrace.reprozip.gzip_writer import GzipWriter
 from rtrace.reprozip.losses import list_losses
 from rtrace.reprozip.trace_writer import write_trace
@@ -88,7 +88,7 @@ def write_reprozip(bundle: OpenBundle, target: Path, *, progress: Progress = SIL
 def _write_data(bundle: OpenBundle, path: Path, progress: Progress) -> list[str]:
     """Write the data; give the lines of the index, which say where each content begins in it."""
     lines: list[str] = []
-    progress.start("converting", sum(entry.size for entry in bundle.entries if has_content(entry)))
+    progress.start("converting", sum(stored_size(entry) for entry in bundle.entries if has_content(entry)))
     with path.open("xb") as file, GzipWriter(file) as archive:
         for entry, parts in bundle.stream_data():
             offset = None
@@ -97,10 +97,11 @@ def _write_data(bundle: OpenBundle, path: Path, progress: Progress) -> list[str]
                 archive.write(entry_header(member))
                 if has_content(member):
                     offset = archive.position if has_content(entry) else None
-                    for part in parts if entry.link is None else bundle.read_file(entry.link):
+                    contents = parts if entry.link is None else bundle.read_file(entry.link)
+                    for part in stored_parts(member, contents):
                         archive.write(part)
                         progress.advance(len(part))
-                    archive.write(tar.padding(entry.size))
+                    archive.write(tar.padding(stored_size(member)))
             lines.append(dump_entry(entry, entry.size, entry.sha256, offset))
         archive.write(tar.END)
         archive.finish()

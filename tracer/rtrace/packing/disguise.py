@@ -8,6 +8,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rtrace.attributes import read_attributes
+from rtrace.bundle.entry import FileType
 from rtrace.manifest.model import Manifest, Notice
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.person import avoid, find_names
@@ -179,6 +181,11 @@ class Disguise:
         source, size = item.source, entry.size
         if source is not None and not (entry.placeholder or entry.elsewhere or entry.package in self._system):
             source, size = self._rewrite_file(entry.path, source, size, folder)
+        attributes, touched = item.attributes, item.ctime_ns
+        if attributes is None and entry.type is not FileType.SYMLINK:
+            attributes = read_attributes(item.source or entry.path)[0]
+        if source is not None and source != item.source and touched == os.stat(item.source or entry.path).st_ctime_ns:
+            touched = None  # the copy's is another in any case
         disguised = replace(
             entry,
             path=self.rewrite(entry.path),
@@ -188,7 +195,7 @@ class Disguise:
             gid=self._map_id(entry.gid),
             size=size,
         )
-        return item._replace(entry=disguised, source=source, mtime_ns=mtime_ns)
+        return item._replace(entry=disguised, source=source, mtime_ns=mtime_ns, ctime_ns=touched, attributes=attributes)
 
     def _rewrite_file(self, path: bytes, source: bytes, size: int, folder: Path) -> tuple[bytes, int]:
         """Copy a file with neutral names if it holds others; give the file to be packed and its size."""

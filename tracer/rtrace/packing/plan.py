@@ -52,7 +52,7 @@ class PackingPlan:
     ``notices`` are what planning found, also among those of ``manifest``. ``results`` still lack the digests of big
     files, which ``copies`` may help to find. ``problems`` says of files that a run changed why there is no snapshot,
     ``whereabouts`` where the content is of those that it gave another name, ``elsewhere``, by path, what the manifest
-    says of those whose content is left out.
+    says of those whose content is left out, ``owners`` which package has a file now.
     """
 
     directory: TraceDirectory
@@ -68,6 +68,7 @@ class PackingPlan:
     concealment: Concealment
     secret_files: SecretFiles
     elsewhere: dict[bytes, Elsewhere]
+    owners: dict[bytes, Installed]
     disguise: Disguise | None = None
 
     @property
@@ -192,6 +193,7 @@ def _plan(
         concealment=(concealment := Concealment(manifest.secrets)),
         secret_files=SecretFiles(concealment),
         elsewhere=elsewhere,
+        owners=owners,
     )
 
 

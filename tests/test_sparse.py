@@ -23,9 +23,12 @@ from rtrace.bundle.reader import open_bundle
 from rtrace.bundle.sparse import HOLES_LIMIT, fill_holes, segments_problem
 from rtrace.bundle.writer import digest_content
 from rtrace.capture.snapshots import take_snapshot
+from rtrace.errors import BundleError
 from rtrace.holes import LEAST_HOLE, find_segments
 from rtrace_unpackers.chroot import UNPACKER
+from rtrace_unpackers.extraction import extract
 from rtrace_unpackers.layout import plan_layout
+from rtrace_unpackers.ownership import Ownership
 from trace_builder import TraceBuilder
 
 Rtrace = Callable[..., CompletedProcess[bytes]]
@@ -149,6 +152,28 @@ def test_a_gibibyte_of_holes(rtrace: Rtrace, tmp_path: Path) -> None:
     assert line["segments"] == [[place, len(BLOCK)] for place in (0, HUGE // 2, HUGE - len(BLOCK))]
     with unpacked.open("rb") as file:
         assert line["sha256"] == digest_content(file.fileno(), HUGE, None).hex()
+
+
+@pytest.mark.parametrize("length", [1, 7, 64, 1000])
+def test_parts_of_any_length_are_written_to_their_places(tmp_path: Path, length: int) -> None:
+    """Another container may give data and zeros in one part: no byte is lost, and what is in a hole is refused."""
+    content = bytes(100) + b"a" * 50 + bytes(200) + b"b" * 50 + bytes(100)
+    file = Entry(
+        b"/a", FileType.REGULAR, 0o644, 0, 0, 0, 500, digest(content), offset=512, segments=((100, 50), (350, 50))
+    )
+    for number, whole in enumerate((content, content[:160] + b"x" + content[161:])):
+        parts = iter([whole[at : at + length] for at in range(0, len(whole), length)])
+        (tmp_path / str(number)).mkdir()
+        folder = os.open(tmp_path / str(number), os.O_RDONLY)
+        try:
+            if number:
+                with pytest.raises(BundleError, match="data in a hole of /a"):
+                    extract(plan_layout([file]), [(file, parts)], folder, Ownership(keep=False))
+            else:
+                extract(plan_layout([file]), [(file, parts)], folder, Ownership(keep=False))
+                assert (tmp_path / "0/a").read_bytes() == content
+        finally:
+            os.close(folder)
 
 
 def test_a_copy_before_a_change_keeps_holes(tmp_path: Path) -> None:

@@ -75,18 +75,17 @@ def write_files(
         descriptor = create(entry, descent)
         try:
             written = 0
-            holes = entry.segments is not None
             for part in content:
-                if not (holes and is_hole(entry, written)):
+                if entry.segments is None:
                     write_all(descriptor, part)
-                elif written + len(part) < entry.size:
-                    os.lseek(descriptor, len(part), os.SEEK_CUR)
                 else:
-                    os.ftruncate(descriptor, entry.size)
+                    write_data(descriptor, part, written, entry)
                 written += len(part)
                 progress.advance(len(part))
             if written != entry.size:
                 raise BundleError(f"{printable(entry.path)} has {written} bytes in the bundle instead of {entry.size}")
+            if entry.segments is not None:
+                os.ftruncate(descriptor, entry.size)
             for copy in layout.copies.get(entry.path, ()):
                 write_copy(copy, descriptor, entry, descent, ownership)
                 progress.advance(copy.size)
@@ -98,11 +97,26 @@ def write_files(
         raise BundleError(f"the bundle lacks the content of {printable(next(iter(wanted)))}")
 
 
-def is_hole(entry: Entry, offset: int) -> bool:
-    """Tell whether an offset is in a hole of a sparse file."""
+def write_data(descriptor: int, part: bytes, offset: int, entry: Entry) -> None:
+    """Write what of a part of a sparse file, whose content it is from ``offset`` on, lies in its segments.
+
+    The rest has to be zeros, and stays a hole. Raises BundleError when it is not.
+    """
     segments = entry.segments or ()
-    place = bisect_right(segments, offset, key=lambda segment: segment[0]) - 1
-    return place < 0 or offset >= sum(segments[place])
+    number = max(0, bisect_right(segments, offset, key=lambda segment: segment[0]) - 1)
+    at, end = offset, offset + len(part)
+    while at < end:
+        while number < len(segments) and sum(segments[number]) <= at:
+            number += 1
+        start, length = segments[number] if number < len(segments) else (end, 0)
+        stop = min(end, start + length if at >= start else start)
+        piece = part[at - offset : stop - offset]
+        if at >= start:
+            while piece:
+                piece = piece[os.pwrite(descriptor, piece, stop - len(piece)) :]
+        elif piece != bytes(len(piece)):
+            raise BundleError(f"the bundle has data in a hole of {printable(entry.path)}; fetch it again")
+        at = stop
 
 
 def write_copy(entry: Entry, source: int, holder: Entry, descent: Descent, ownership: Ownership) -> None:

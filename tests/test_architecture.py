@@ -18,6 +18,7 @@ DOORS = {
     "ptrace": ("rtrace.capture", None),
     "zstandard": ("rtrace.bundle", 1),
     "yaml": ("rtrace.manifest", None),
+    "elftools": ("rtrace.packages", 1),
     "distro": ("rtrace.host", 1),
     "click": ("rtrace.cli", None),
 }

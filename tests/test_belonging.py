@@ -125,6 +125,22 @@ def test_experiment_is_where_it_runs_and_what_it_names(tmp_path: Path) -> None:
     assert [path for path in inside + outside if experiment.holds(path)] == inside
 
 
+@pytest.mark.parametrize("work, managers", [("study", set()), ("elsewhere", {"cargo"})])
+def test_what_is_built_where_a_run_works_is_the_experiment(work: str, managers: set[str], tmp_path: Path) -> None:
+    """A program that says which crate it is belongs to the crate, unless it lies in the working directory."""
+    program = tmp_path / "study/root/bin/tool"
+    program.parent.mkdir(parents=True)
+    program.write_bytes(b"\x7fELF")
+    program.chmod(0o755)
+    crates = {"installs": {"tool 1.0 (path+file:///x)": {"bins": ["tool"], "target": "x86_64"}}}
+    (tmp_path / "study/root/.crates2.json").write_text(json.dumps(crates))
+    (tmp_path / "elsewhere").mkdir()
+    trace = TraceBuilder(tmp_path)
+    trace.begin(workingdir=tmp_path / work)
+    trace.read(program)
+    assert {package.manager for package in draft_manifest(trace.connection, trace.directory).packages} == managers
+
+
 def test_made_files_and_alternatives_of_any_root(tmp_path: Path) -> None:
     """Caches are their makers', alternatives their targets', kept configuration the configuration's; no others are."""
     for name in ("usr/bin/vim.basic", "usr/bin/vim.tiny"):

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark import killing, packing, report, scaling, torture
+from benchmark import attribution, killing, packing, report, scaling, torture
 from benchmark.rep24 import REP24
 from benchmark.tools import BARE, Measurement, Tool, find_tools
 from benchmark.workloads import WORKLOADS, Workload
@@ -37,6 +37,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     others.add_argument("--packing", action="store_true", help="packing and unpacking beside tar and zstd")
     others.add_argument("--kill", type=int, metavar="N", help="kill the tracer of N busy runs, and read their traces")
     others.add_argument("--torture", type=int, metavar="N", help="compare N random process trees with their traces")
+    others.add_argument("--attribution", type=int, metavar="N", help="say whose N files of this machine are")
     others.add_argument("--seed", type=int, default=1, help="of --kill's moments; the first of --torture's trees")
     arguments = parser.parse_args(argv)
     heavy = {row.name for row in ROWS if row.heavy}
@@ -146,6 +147,12 @@ def main() -> None:
         rounds = arguments.rounds or (1 if arguments.quick else 3)
         measured = packing.run_packing(rtrace, materials, scratch, rounds)
         print(f"{machine}.\nMedians of {rounds} interleaved rounds.\n\n{packing.format_packing(materials, measured)}")
+        asked = True
+    if arguments.attribution is not None:
+        owned = attribution.measure_attribution(
+            arguments.attribution, arguments.checkout / ".venv", arguments.rounds or 5
+        )
+        print(f"{machine}.\n\n{attribution.format_attribution(owned)}")
         asked = True
     if arguments.kill is not None:
         kills = killing.run_killing(tracer, arguments.kill, scratch, arguments.seed)

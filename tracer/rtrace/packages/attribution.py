@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+EDITABLE = "editable"
+"""The reason why a distribution owns the sources in the folder where it is developed."""
+_FOLDERS = re.compile(rb"/node_modules/|library/|/gems/|/extensions/|/bin/[^/]*$|\.gem(?:spec)?$")
 
 
 class Installed(NamedTuple):
@@ -40,13 +45,17 @@ class PackageManager(Protocol):
 
 
 def attribute(
-    paths: Collection[bytes], targets: Mapping[bytes, bytes | None] | None = None, root: bytes = b"/"
+    paths: Collection[bytes],
+    targets: Mapping[bytes, bytes | None] | None = None,
+    root: bytes = b"/",
+    modules: Collection[bytes] = (),
 ) -> Attribution:
     """Ask every package manager that rtrace knows: the system's first, then those of languages for the rest.
 
     ``paths`` are absolute and resolved, seen from ``root``; no directories. ``targets`` are what the symlinks among
-    them point to. What no package lists, but a package's program made, compiled or links to, is that package's.
-    Modules are imported only where a path could be theirs, which saves most traces a tenth of their finish.
+    them point to, ``modules`` the environment modules that were loaded (``name/version``). What no package lists, but a
+    package's program made, compiled or links to, is that package's. Modules are imported only where a path could be
+    theirs, which saves most traces a tenth of their finish.
     """
     from rtrace.packages.generated import find_stand_ins
 
@@ -54,7 +63,7 @@ def attribute(
     asked = {path for path in paths if path.startswith(b"/")}
     asked.update(stand_in.path for found in stand_ins.values() for stand_in in found)
     listed = _ask_system(asked, root)
-    _ask_languages(asked, listed, root)
+    _ask_languages(asked, listed, root, modules)
     owners, reasons = {}, {}
     for path in paths:
         owner, reason = listed.get(path), ""
@@ -66,9 +75,25 @@ def attribute(
             owners[path] = owner
             if reason:
                 reasons[path] = reason
+    if any(b"-packages/" in path for path in paths):
+        _find_editable([path for path in paths if path not in owners], paths, owners, reasons)
     if root == b"/":
         _ask_other_roots([path for path in paths if path not in owners], targets or {}, owners, reasons)
     return Attribution(owners, reasons)
+
+
+def _find_editable(
+    rest: Collection[bytes],
+    paths: Collection[bytes],
+    owners: dict[bytes, Installed],
+    reasons: dict[bytes, str],
+) -> None:
+    """Attribute sources of distributions that are used where they are developed."""
+    from rtrace.packages.python import find_editable
+
+    found = find_editable(rest, [path for path in paths if b"-packages/" in path])
+    owners.update(found)
+    reasons.update(dict.fromkeys(found, EDITABLE))
 
 
 def find_owners(paths: Collection[bytes]) -> dict[bytes, Installed]:
@@ -78,31 +103,92 @@ def find_owners(paths: Collection[bytes]) -> dict[bytes, Installed]:
 
 def _ask_system(asked: Collection[bytes], root: bytes) -> dict[bytes, Installed]:
     """Ask the system's own package manager, or those that there are."""
-    from rtrace.packages.dpkg import Dpkg
+    owners: dict[bytes, Installed] = {}
+    for manager in find_databases(root):
+        owners.update(manager.find_owners([path for path in asked if path not in owners]))
+    return owners
 
-    return Dpkg(root).find_owners(asked)
+
+def find_databases(root: bytes) -> Iterator[PackageManager]:
+    """Give the package managers that have a database below a root."""
+    from rtrace.packages.roots import DATABASES
+
+    for database, name in DATABASES:
+        if os.path.exists(root.rstrip(b"/") + database):
+            match name:
+                case "dpkg":
+                    from rtrace.packages.dpkg import Dpkg
+
+                    yield Dpkg(root)
+                case "rpm":
+                    from rtrace.packages.rpm import Rpm
+
+                    yield Rpm(root)
+                case "pacman":
+                    from rtrace.packages.pacman import Pacman
+
+                    yield Pacman(root)
+                case _:
+                    from rtrace.packages.apk import Apk
+
+                    yield Apk(root)
 
 
-def _ask_languages(asked: Iterable[bytes], owners: dict[bytes, Installed], root: bytes) -> None:
-    """Ask the package managers of languages for what the system's packages do not own."""
+def _ask_languages(
+    asked: Iterable[bytes], owners: dict[bytes, Installed], root: bytes, modules: Collection[bytes]
+) -> None:
+    """Ask the package managers of languages and of clusters for what the system's packages do not own."""
     prefix = root.rstrip(b"/")
     rest = {prefix + path: path for path in asked if path not in owners}
-    languages: list[PackageManager] = []
+    for manager in find_languages(rest, modules):
+        unknown = [path for path, inside in rest.items() if inside not in owners]
+        owners.update((rest[path], owner) for path, owner in manager.find_owners(unknown).items())
+
+
+def find_languages(rest: Collection[bytes], modules: Collection[bytes]) -> Iterator[PackageManager]:
+    """Give the package managers of languages and clusters of which something could be among the paths."""
+    from rtrace.packages.prefixes import group_by_prefix
+
+    elsewhere = [path for path in rest if not path.startswith((b"/etc/", b"/bin", b"/lib", b"/sbin", b"/run/"))]
+    if group_by_prefix(elsewhere, b"conda-meta"):
+        from rtrace.packages.conda import Conda
+
+        yield Conda()
+    if modules or any(group_by_prefix(elsewhere, mark) for mark in (b".spack", b"easybuild")):
+        from rtrace.packages.hpc import Hpc
+
+        yield Hpc(modules)
     if any(b"-packages/" in path for path in rest):
         from rtrace.packages.python import Python
 
-        languages.append(Python())
-    if any(b"/node_modules/" in path or b"library/" in path or b"/gems/" in path for path in rest):
+        yield Python()
+    if any(map(_FOLDERS.search, rest)):
         from rtrace.packages.folders import Folders
 
-        languages.append(Folders())
+        yield Folders()
     if any(b"/bin/" in path or b"/lib64" in path or path.endswith(b"/pyvenv.cfg") for path in rest):
         from rtrace.packages.venv import Venv
 
-        languages.append(Venv())
-    for manager in languages:
-        unknown = [path for path, inside in rest.items() if inside not in owners]
-        owners.update((rest[path], owner) for path, owner in manager.find_owners(unknown).items())
+        yield Venv()
+    if any(b"/lib/python" in path for path in elsewhere):
+        from rtrace.packages.interpreters import Interpreters
+
+        yield Interpreters()
+    if any(is_program(path) for path in elsewhere):
+        from rtrace.packages.binaries import Binaries
+
+        yield Binaries()
+
+
+def is_program(path: bytes) -> bool:
+    """Tell whether a path, whose name has no ending, leads to an executable ELF file."""
+    if b"." in path.rpartition(b"/")[2] or not os.access(path, os.X_OK):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
 
 
 def _ask_other_roots(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rtrace.packages.attribution import Installed
@@ -19,8 +20,16 @@ _ANY = "any"
 _LIMIT = 1 << 20
 """Bytes of a description; a longer one is none."""
 _NPM = re.compile(rb"(.*/node_modules/(?:@[^/]+/)?[^/@][^/]*)/")
-_R = re.compile(rb"(.*/(?:site-library|library)/[A-Za-z][A-Za-z0-9.]*)/")
-_GEM = re.compile(rb"(.*/gems/([^/]+?)-(\d[^/-]*)(?:-([^/]+))?)/")
+_R = re.compile(
+    rb"(.*/(?:site-library|library|[^/]*-library/\d[\d.]*|renv/library(?:/[^/]+){1,3}|renv/cache/v\d+(?:/[^/]+){5})"
+    rb"/[A-Za-z][A-Za-z0-9.]*)/"
+)
+_GEM_NAME = rb"([^/]+?)-(\d[^/-]*)(?:-([^/]+))?"
+_GEM = re.compile(rb"(.*)/(?:gems|extensions/[^/]+/[^/]+|doc|build_info)/(%b)(?:\.info$|/)" % _GEM_NAME)
+_GEM_FILE = re.compile(rb"(.*)/(?:specifications(?:/default)?|cache)/(%b)\.gem(?:spec)?$" % _GEM_NAME)
+_GEM_PROGRAM = re.compile(rb"(.*)/bin/()[^/]+$")
+_GEM_STUB = re.compile(rb"^\s*load Gem\.activate_bin_path\('([^']+)'", re.MULTILINE)
+"""What a program has that RubyGems made to start one of a gem's."""
 
 
 class Folders:
@@ -35,9 +44,10 @@ class Folders:
                 match = pattern.match(path)
                 if match is None:
                     continue
-                if match[1] not in known:
-                    known[match[1]] = describe(match)
-                owner = known[match[1]]
+                key = match[0] if describe in {_describe_program, _describe_gem} else match[1]
+                if key not in known:
+                    known[key] = describe(match)
+                owner = known[key]
                 if owner is not None:
                     owners[path] = owner
                     break
@@ -55,7 +65,22 @@ def _describe_npm(match: re.Match[bytes]) -> Installed | None:
     folder = os.path.dirname(match[1])
     if folder.count(b"/node_modules") > 1:  # another version, for one package alone: names are unique
         name = f"{name} in {folder.decode(errors='backslashreplace')}"
-    return Installed(name, version, _ANY, "npm")
+    resolved = facts.get("_resolved")  # of npm before 7; later ones keep it in one list for the whole tree
+    if not isinstance(resolved, str):
+        top, _, rest = match[1].partition(b"/node_modules/")
+        resolved = _read_lock(top + b"/node_modules").get("node_modules/" + os.fsdecode(rest), "")
+    return Installed(name, version, _ANY, "npm", resolved)
+
+
+@lru_cache(maxsize=64)
+def _read_lock(folder: bytes) -> dict[str, str]:
+    """Read from where npm has each package of a tree, by its place in it."""
+    try:
+        with open(os.path.join(folder, b".package-lock.json"), "rb") as file:
+            packages = json.load(file)["packages"]
+        return {place: str(facts["resolved"]) for place, facts in packages.items() if facts.get("resolved")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
 def _describe_r(match: re.Match[bytes]) -> Installed | None:
@@ -64,15 +89,36 @@ def _describe_r(match: re.Match[bytes]) -> Installed | None:
     if "Package" not in fields or "Version" not in fields:
         return None
     built = fields.get("Built", "").split("; ")
-    return Installed(fields["Package"], fields["Version"], built[1] if len(built) > 1 and built[1] else _ANY, "R")
+    commit = fields.get("RemoteSha", "")
+    origin = "@".join(filter(None, (fields.get("RemoteUrl") or fields.get("Repository", ""), commit)))
+    architecture = built[1] if len(built) > 1 and built[1] else _ANY
+    return Installed(fields["Package"], fields["Version"], architecture, "R", origin)
 
 
 def _describe_gem(match: re.Match[bytes]) -> Installed | None:
-    specifications = os.path.join(os.path.dirname(os.path.dirname(match[1])), b"specifications")
-    if not os.path.exists(os.path.join(specifications, os.path.basename(match[1]) + b".gemspec")):
+    home, full, name, version, platform = match.groups()
+    places = [home + b"/specifications/" + kind + full + b".gemspec" for kind in (b"", b"default/")]
+    places.append(home + b"/gems/" + full + b"/" + name + b".gemspec")  # as bundler has those that git brought
+    if not any(map(os.path.exists, places)):
         return None
-    name, version, platform = (part.decode(errors="backslashreplace") if part else _ANY for part in match.groups()[1:])
-    return Installed(name, version, platform, "gem")
+    named, numbered, built = (
+        part.decode(errors="backslashreplace") if part else _ANY for part in (name, version, platform)
+    )
+    return Installed(named, numbered, built, "gem")
+
+
+def _describe_program(match: re.Match[bytes]) -> Installed | None:
+    """Find the gem of a program that RubyGems has made, in the same folder of gems: the newest one."""
+    try:
+        names = sorted(os.listdir(match[1] + b"/specifications"), reverse=True)
+    except OSError:
+        return None
+    stub = _GEM_STUB.search(_read(match[0]))
+    for name in names if stub else ():
+        found = _GEM_FILE.match(match[1] + b"/specifications/" + name)
+        if found and stub and found[3] == stub[1]:
+            return _describe_gem(found)
+    return None
 
 
 def _read(path: bytes) -> bytes:
@@ -88,4 +134,6 @@ _KINDS: tuple[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Installed | N
     (_NPM, _describe_npm),
     (_R, _describe_r),
     (_GEM, _describe_gem),
+    (_GEM_FILE, _describe_gem),
+    (_GEM_PROGRAM, _describe_program),
 )

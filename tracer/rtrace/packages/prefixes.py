@@ -19,12 +19,12 @@ def group_by_prefix(paths: Iterable[bytes], mark: bytes) -> dict[bytes, list[byt
     def find(folder: bytes) -> bytes | None:
         if folder not in known:
             marked = os.path.lexists(folder + b"/" + mark)
-            known[folder] = folder if marked else find(os.path.dirname(folder))
+            known[folder] = folder if marked else find(folder.rpartition(b"/")[0])
         return known[folder]
 
     found: dict[bytes, list[bytes]] = {}
     for path in paths:
-        prefix = find(os.path.dirname(path))
+        prefix = find(path.rpartition(b"/")[0])
         if prefix is not None:
             found.setdefault(prefix, []).append(path)
     return found

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DATABASES = (
-    b"/var/lib/dpkg/status",
-    b"/var/lib/rpm",
-    b"/usr/lib/sysimage/rpm",
-    b"/var/lib/pacman/local",
-    b"/lib/apk/db/installed",
-    b"/usr/lib/apk/db/installed",
+    (b"/var/lib/dpkg/status", "dpkg"),
+    (b"/usr/lib/sysimage/rpm", "rpm"),
+    (b"/var/lib/rpm", "rpm"),
+    (b"/var/lib/pacman/local", "pacman"),
+    (b"/lib/apk/db/installed", "apk"),
+    (b"/usr/lib/apk/db/installed", "apk"),
 )
 """Where package managers keep what they know, below a root."""
 _TOP = re.compile(rb"/(?=(?:bin|etc|home|lib|lib32|lib64|opt|root|run|sbin|srv|tmp|usr|var)(?:/|$))")
@@ -30,7 +30,7 @@ def group_by_root(paths: Iterable[bytes]) -> dict[bytes, list[bytes]]:
         for match in reversed(list(_TOP.finditer(path))):
             place = path[: match.start()]
             if place not in known:
-                known[place] = any(os.path.exists(place + database) for database in DATABASES)
+                known[place] = any(os.path.exists(place + database) for database, _ in DATABASES)
             if known[place]:
                 found.setdefault(place, []).append(path)
                 break

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.manifest.model import Folder
-from rtrace.packages.attribution import Attribution, attribute
+from rtrace.packages.attribution import EDITABLE, Attribution, attribute
 from rtrace.packing.names import SYSTEM
 
 if TYPE_CHECKING:
@@ -38,10 +38,27 @@ class Experiment(NamedTuple):
         return any(path.startswith(home) and path[len(home)] != ord(".") for home in self.shared)
 
 
-def attribute_choices(choices: Iterable[Choice]) -> Attribution:
-    """Ask the package managers for all that is chosen and is no directory."""
+def attribute_choices(choices: Iterable[Choice], runs: Iterable[Run]) -> Attribution:
+    """Ask the package managers for all that is chosen and is no directory.
+
+    What is built or developed where a run works is the experiment, whatever package it says it is.
+    """
+    runs = tuple(runs)
     files = {choice.before.path: choice.before.target for choice in choices if choice.before.type != "directory"}
-    return attribute(files, {path: target for path, target in files.items() if target is not None})
+    modules = {
+        module
+        for run in runs
+        for name, value in run.environ
+        if name == b"LOADEDMODULES" and value
+        for module in value.split(b":")
+    }
+    found = attribute(files, {path: target for path, target in files.items() if target is not None}, modules=modules)
+    homes = tuple(run.workingdir.rstrip(b"/") + b"/" for run in runs if run.workingdir != b"/")
+    for path, owner in [(path, owner) for path, owner in found.owners.items() if path.startswith(homes)]:
+        if owner.manager in {"go", "cargo"} or found.reasons.get(path) == EDITABLE:
+            del found.owners[path]
+            found.reasons.pop(path, None)
+    return found
 
 
 def find_experiment(

@@ -287,7 +287,7 @@ def _without_packages(
 
     Gives what is left, the owners among the packages that the runs used, and the whole attribution.
     """
-    attribution = attribute_choices(choices)
+    attribution = attribute_choices(choices, manifest.runs)
     owners = dict(attribution.owners)
     known = {(package.manager, package.name): package.pack for package in manifest.packages}
     kept = []

@@ -1,0 +1,238 @@
+"""Prefixes of conda and of clusters, eggs, editable installs, and programs that say what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+
+from rtrace.packages.attribution import Installed, attribute
+from rtrace.packages.hpc import Hpc
+from rtrace.packages.python import Python
+
+INSTALL_WITH_RATTLER = """
+import asyncio, sys
+from rattler import PackageRecord, RepoDataRecord, install
+folder, name = sys.argv[1:]
+record = RepoDataRecord(PackageRecord.from_index_json(f"{folder}/index.json"), name, f"file://{folder}/{name}", f"file://{folder}")
+asyncio.run(install([record], f"{folder}/env", cache_dir=f"{folder}/cache", show_progress=False))
+"""
+
+
+def test_conda_environment_written_by_its_own_tools(checkout: Path, tmp_path: Path) -> None:
+    """What rattler, the library of pixi and mamba's successor, installs belongs to its package, with build and url."""
+    name = "hello-1.5-h1_3.tar.bz2"
+    files = {"bin/hello": b"#!/bin/sh\n", "lib/python3.12/site-packages/hello/a.py": b""}
+    index = {"name": "hello", "version": "1.5", "build": "h1_3", "build_number": 3, "subdir": "noarch", "depends": []}
+    paths = [
+        {
+            "_path": path,
+            "path_type": "hardlink",
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "size_in_bytes": len(content),
+        }
+        for path, content in files.items()
+    ]
+    information = {
+        "info/index.json": json.dumps(index).encode(),
+        "info/paths.json": json.dumps({"paths": paths, "paths_version": 1}).encode(),
+        "info/files": "\n".join(files).encode(),
+    }
+    with tarfile.open(tmp_path / name, "w:bz2") as archive:
+        for path, content in {**files, **information}.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    (tmp_path / "index.json").write_bytes(information["info/index.json"])
+    python = checkout / ".bench/rattler/bin/python"
+    done = subprocess.run([python, "-c", INSTALL_WITH_RATTLER, tmp_path, name], check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    prefix = bytes(tmp_path / "env")
+    compiled = prefix + b"/lib/python3.12/site-packages/hello/__pycache__/a.cpython-312.pyc"
+    mine = [*(prefix + b"/" + path.encode() for path in files), compiled, prefix + b"/conda-meta/hello-1.5-h1_3.json"]
+    others = [prefix + b"/bin/other", prefix + b"/conda-meta/history"]
+    owners, reasons = attribute([*mine, *others])
+    owner = Installed("hello", "1.5-h1_3", "noarch", "conda", f"file://{tmp_path}/{name}")
+    assert {path: owners[path] for path in mine} == dict.fromkeys(mine, owner)
+    assert reasons == {compiled: "compiled"}
+    assert owners.keys() - set(mine) == {prefix + b"/conda-meta/history"}
+
+
+def test_prefixes_of_spack_easybuild_and_modules(tmp_path: Path) -> None:
+    """Spack's spec, EasyBuild's easyconfig, and the modules that were loaded name what lies below them."""
+    spack = tmp_path / "spack/zlib-1.3-abcdefg"
+    node = {
+        "name": "zlib",
+        "version": "1.3",
+        "arch": {"platform": "linux", "platform_os": "debian12", "target": {"name": "zen2"}},
+        "hash": "abcdefghij",
+    }
+    files = {
+        "spack/zlib-1.3-abcdefg/.spack/spec.json": json.dumps({"spec": {"_meta": {"version": 4}, "nodes": [node]}}),
+        "software/GROMACS/2023.1-foss/easybuild/GROMACS-2023.1-foss.eb": "",
+        "spack/broken/.spack/spec.json": "{}",
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    expected = {
+        bytes(spack / "lib/libz.so"): Installed(
+            "zlib/abcdefg", "1.3", "linux-debian12-zen2", "spack", "hash abcdefghij"
+        ),
+        bytes(tmp_path / "software/GROMACS/2023.1-foss/bin/gmx"): Installed(
+            "GROMACS", "2023.1-foss", "any", "easybuild", "GROMACS-2023.1-foss.eb"
+        ),
+        b"/apps/openmpi/4.1.5/lib/libmpi.so": Installed("openmpi", "4.1.5", "any", "module", "/apps/openmpi/4.1.5"),
+        b"/apps/openmpi/4.1/lib/libmpi.so": None,
+        bytes(tmp_path / "spack/broken/lib/x"): None,
+    }
+    owners = Hpc([b"openmpi/4.1.5", b"unversioned"]).find_owners(list(expected))
+    assert {path: owners.get(path) for path in expected} == expected
+
+
+def test_eggs(tmp_path: Path) -> None:
+    """Of setup.py's and easy_install's distributions, listed files, top folders and whole eggs are attributed."""
+    site = tmp_path / "site-packages"
+    files = {
+        "one-1.0.egg-info/PKG-INFO": "Metadata-Version: 1.0\nName: One\nVersion: 1.0\n\nName: not me\n",
+        "one-1.0.egg-info/installed-files.txt": "../single.py\nPKG-INFO\n",
+        "two_x-2.0-py3.11.egg-info": "Name: two-x\nVersion: 2.0\nHome-page: http://two\n",
+        "three-3.0-py3.11.egg/EGG-INFO/PKG-INFO": "Name: three\nVersion: 3.0\n",
+    }
+    for name, content in files.items():
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text(content)
+    expected = {
+        "single.py": ("One", "1.0"),
+        "two_x/a.py": ("two-x", "2.0"),
+        "two_x-2.0-py3.11.egg-info": ("two-x", "2.0"),
+        "three-3.0-py3.11.egg/three/b.py": ("three", "3.0"),
+        "four.py": None,
+    }
+    owners = Python().find_owners([bytes(site / name) for name in expected])
+    found = {name: owners.get(bytes(site / name)) for name in expected}
+    assert {name: owner and (owner.name, owner.version) for name, owner in found.items()} == expected
+
+
+def test_editable_install_of_pip(tmp_path: Path) -> None:
+    """The sources of a distribution that pip installed as editable are its own, where they are."""
+    source = tmp_path / "my source"
+    (source / "hello").mkdir(parents=True)
+    (source / "hello/__init__.py").write_text("")
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+        '[project]\nname = "hello"\nversion = "1.5"\n[tool.hatch.build]\ndev-mode-dirs = ["."]\n'
+    )
+    site = tmp_path / "site-packages"
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--no-build-isolation",
+        "--no-deps",
+        "--target",
+        site,
+        "--editable",
+    ]
+    done = subprocess.run([*pip, source], check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    code = bytes(source / "hello/__init__.py")
+    listed = bytes(next(site.glob("*.pth")))
+    owners, reasons = attribute([code, listed])
+    assert (
+        owners[code] == owners[listed] == Installed("hello", "1.5", "any", "python", f"file://{tmp_path}/my%20source")
+    )
+    assert reasons == {code: "editable"}
+
+
+@pytest.mark.requires("go")
+def test_programs_of_go_say_what_they_are(tmp_path: Path) -> None:
+    """A program that `go install` built from a published module is that module's; one built from a folder is not."""
+    proxy = tmp_path / "proxy/example.com/hello/@v"
+    proxy.mkdir(parents=True)
+    module, code = "module example.com/hello\n\ngo 1.18\n", "package main\n\nfunc main() { println(1) }\n"
+    (proxy / "list").write_text("v1.2.3\n")
+    (proxy / "v1.2.3.info").write_text('{"Version": "v1.2.3", "Time": "2024-01-01T00:00:00Z"}')
+    (proxy / "v1.2.3.mod").write_text(module)
+    with zipfile.ZipFile(proxy / "v1.2.3.zip", "w") as archive:
+        archive.writestr("example.com/hello@v1.2.3/go.mod", module)
+        archive.writestr("example.com/hello@v1.2.3/main.go", code)
+    environ = {
+        **os.environ, "GOPROXY": f"file://{tmp_path}/proxy", "GOSUMDB": "off", "GOFLAGS": "-modcacherw -trimpath",
+        "GOPATH": str(tmp_path / "go"), "GOTOOLCHAIN": "local", "CGO_ENABLED": "0",
+    }  # fmt: skip
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/go.mod").write_text(module)
+    (tmp_path / "folder/main.go").write_text(code)
+    for command, folder in ((["install", "example.com/hello@v1.2.3"], tmp_path), (["build"], tmp_path / "folder")):
+        done = subprocess.run(["go", *command], env=environ, cwd=folder, check=False, capture_output=True)
+        assert done.returncode == 0, done.stderr
+    installed, built = bytes(tmp_path / "go/bin/hello"), bytes(tmp_path / "folder/hello")
+    owners = attribute([installed, built]).owners
+    assert owners.keys() == {installed}
+    owner = owners[installed]
+    assert (owner.name, owner.version, owner.manager) == ("example.com/hello", "v1.2.3", "go")
+    assert owner.origin.startswith("built with go1.")
+
+
+@pytest.mark.requires("cargo")
+def test_programs_of_cargo_say_what_they_are(tmp_path: Path) -> None:
+    """What `cargo install` put into a folder is its crate's."""
+    (tmp_path / "hello/src").mkdir(parents=True)
+    (tmp_path / "hello/src/main.rs").write_text("fn main() {}\n")
+    (tmp_path / "hello/Cargo.toml").write_text('[package]\nname = "hello"\nversion = "0.5.1"\nedition = "2018"\n')
+    done = subprocess.run(
+        ["cargo", "install", "--debug", "--offline", "--root", tmp_path / "root", "--path", tmp_path / "hello"],
+        check=False,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    program = bytes(tmp_path / "root/bin/hello")
+    owner = attribute([program]).owners[program]
+    assert (owner.name, owner.version, owner.manager) == ("hello", "0.5.1", "cargo")
+    assert owner.origin == f"path+file://{tmp_path}/hello"
+
+
+@pytest.mark.requires("gcc", "objcopy")
+def test_programs_of_cargo_auditable_say_what_they_are(tmp_path: Path) -> None:
+    """A program that lists its crates is that of the crate at the root; one without or a broken one nobody's."""
+    (tmp_path / "empty.c").write_text("int main(void) { return 0; }\n")
+    subprocess.run(["gcc", "-o", tmp_path / "plain", tmp_path / "empty.c"], check=True)
+    crates = {"packages": [{"name": "dep", "version": "9"}, {"name": "rg", "version": "14.0", "root": True}]}
+    for name, content in (("rg", zlib.compress(json.dumps(crates).encode())), ("broken", b"no zlib")):
+        (tmp_path / "section").write_bytes(content)
+        add: list[str | Path] = [
+            "objcopy",
+            "--add-section",
+            f".dep-v0={tmp_path}/section",
+            tmp_path / "plain",
+            tmp_path / name,
+        ]
+        subprocess.run(add, check=True)
+    programs = [bytes(tmp_path / name) for name in ("plain", "rg", "broken")]
+    found = attribute(programs).owners
+    assert [(path, owner.name, owner.version) for path, owner in found.items()] == [(programs[1], "rg", "14.0")]
+
+
+def test_python_built_from_source(tmp_path: Path) -> None:
+    """The standard library and programs of a Python that nobody packaged belong to it, and no more."""
+    prefix = tmp_path / "versions/3.12.1"
+    for name in ("lib/python3.12/os.py", "lib/python3.12/site-packages/other.py", "bin/python3.12", "bin/tool"):
+        (prefix / name).parent.mkdir(parents=True, exist_ok=True)
+        (prefix / name).write_text("")
+    (prefix / "include/python3.12").mkdir(parents=True)
+    (prefix / "include/python3.12/patchlevel.h").write_text('#define PY_VERSION             "3.12.1"\n')
+    mine = [bytes(prefix / name) for name in ("lib/python3.12/os.py", "lib/libpython3.12.so.1.0", "bin/python3.12")]
+    others = [bytes(prefix / name) for name in ("lib/python3.12/site-packages/other.py", "bin/tool", "lib/x")]
+    owner = Installed(f"python in {prefix}", "3.12.1", "any", "prefix")
+    assert attribute(mine + others).owners == dict.fromkeys(mine, owner)

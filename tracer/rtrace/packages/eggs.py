@@ -1,0 +1,82 @@
+"""Python distributions of older installers: ``*.egg-info`` (setup.py install, distutils) and ``*.egg`` (easy_install).
+
+See setuptools' documentation, "The Internal Structure of Python Eggs". What they list is files at best, and at least
+the names of the packages and modules at the top of the site folder.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from rtrace.packages.attribution import Installed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Egg(NamedTuple):
+    """A distribution: the files that it lists, absolute, and its names at the top of the site folder."""
+
+    owner: Installed
+    files: frozenset[bytes]
+    tops: frozenset[bytes]
+
+
+def read_eggs(site: bytes) -> Iterator[Egg]:
+    """Give the distributions of a site folder, sorted; none where it cannot be read."""
+    try:
+        names = sorted(name for name in os.listdir(site) if name.endswith((b".egg-info", b".egg")))
+    except OSError:
+        return
+    for name in names:
+        place = os.path.join(site, name)
+        information = os.path.join(place, b"EGG-INFO") if name.endswith(b".egg") else place
+        whole = os.path.isdir(information)
+        facts = _read_fields(os.path.join(information, b"PKG-INFO") if whole else information)
+        stem, _, rest = os.path.splitext(name)[0].decode(errors="backslashreplace").partition("-")
+        title, version = facts.get("Name", stem), facts.get("Version", rest.partition("-")[0]) or "unknown"
+        tops = {name}
+        if name.endswith(b".egg-info"):
+            listed = _read_lines(os.path.join(information, b"top_level.txt")) if whole else []
+            for top in listed or [title.replace("-", "_").encode()]:
+                tops |= {top, top + b".py"}
+        files = {
+            os.path.normpath(os.path.join(information, file))
+            for file in (_read_lines(os.path.join(information, b"installed-files.txt")) if whole else ())
+        }
+        yield Egg(
+            Installed(title, version, "any", "python", facts.get("Home-page", "")), frozenset(files), frozenset(tops)
+        )
+
+
+def read_links(site: bytes) -> Iterator[tuple[str, bytes]]:
+    """Give (name, folder of the source) of what ``setup.py develop`` has linked into a site folder."""
+    try:
+        names = sorted(name for name in os.listdir(site) if name.endswith(b".egg-link"))
+    except OSError:
+        return
+    for name in names:
+        lines = _read_lines(os.path.join(site, name))
+        if lines and lines[0].startswith(b"/"):
+            yield name[: -len(b".egg-link")].decode(errors="backslashreplace"), lines[0]
+
+
+def _read_fields(path: bytes) -> dict[str, str]:
+    """Read the header of a PKG-INFO; nothing where there is none."""
+    fields: dict[str, str] = {}
+    for line in _read_lines(path):
+        name, colon, value = line.decode(errors="replace").partition(": ")
+        if not colon:
+            break
+        if value != "UNKNOWN":
+            fields.setdefault(name, value)
+    return fields
+
+
+def _read_lines(path: bytes) -> list[bytes]:
+    try:
+        with open(path, "rb") as file:
+            return file.read().splitlines()
+    except OSError:
+        return []

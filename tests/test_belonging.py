@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,14 @@ def test_what_is_built_where_a_run_works_is_the_experiment(work: str, managers: 
     trace.begin(workingdir=tmp_path / work)
     trace.read(program)
     assert {package.manager for package in draft_manifest(trace.connection, trace.directory).packages} == managers
+
+
+def test_what_a_machine_made_is_not_published() -> None:
+    """What a package made on a machine, as /etc/shadow, is searched for secrets; what it lists or compiles is not."""
+    entry = Entry(b"/etc/shadow", FileType.REGULAR, 0o640, 0, 0, 0)
+    ways = [(None, "unowned"), ("p", None), ("p", "compiled"), ("p", "made by update-passwd"), ("p", "editable")]
+    found = [replace(entry, package=package, belonging=belonging).is_published for package, belonging in ways]
+    assert found == [False, True, True, False, False]
 
 
 def test_made_files_and_alternatives_of_any_root(tmp_path: Path) -> None:

@@ -93,9 +93,9 @@ def _split_items(blob: bytes | None) -> list[bytes]:
 
 def _audit_files(bundle: OpenBundle, progress: Progress) -> Iterator[Finding]:
     """Look at the files that no package owns; those of a package are everybody's."""
-    progress.start("Searching", sum(entry.package is None for entry in bundle.entries))
+    progress.start("Searching", sum(not entry.is_published for entry in bundle.entries))
     for entry, parts in bundle.stream_data():
-        if entry.package is not None:
+        if entry.is_published:
             continue
         beginning = next(parts, b"")
         if beginning:

@@ -54,6 +54,11 @@ class Entry:
     belonging: str | None = None
     xattrs: tuple[tuple[bytes, bytes], ...] = ()
 
+    @property
+    def is_published(self) -> bool:
+        """Whether everybody who has its package has it: neither made on that machine nor changed by hand there."""
+        return self.package is not None and self.belonging in {None, "compiled", "symlink", "alternative"}
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

@@ -49,7 +49,7 @@ class SecretFiles:
         for item in items:
             entry = item.entry
             has_content = entry.type is FileType.REGULAR and item.source is not None and not entry.elsewhere
-            if has_content and entry.package is None and self._decide(item, [entry.path, *names.get(entry.path, ())]):
+            if has_content and not entry.is_published and self._decide(item, [entry.path, *names.get(entry.path, ())]):
                 left_out.add(entry.path)
             progress.advance(1)
         progress.finish()

@@ -11,6 +11,18 @@ if TYPE_CHECKING:
 
 EDITABLE = "editable"
 """The reason why a distribution owns the sources in the folder where it is developed."""
+_SYSTEM = (
+    b"/etc/",
+    b"/bin/",
+    b"/lib",
+    b"/sbin/",
+    b"/run/",
+    b"/usr/bin/",
+    b"/usr/sbin/",
+    b"/usr/lib/locale/",
+    b"/usr/share/",
+)
+"""Where nothing lies that is installed by the tools of a language, or of a cluster."""
 _FOLDERS = re.compile(rb"/node_modules/|library/|/gems/|/extensions/|/bin/[^/]*$|\.gem(?:spec)?$")
 
 
@@ -113,25 +125,25 @@ def find_databases(root: bytes) -> Iterator[PackageManager]:
     """Give the package managers that have a database below a root."""
     from rtrace.packages.roots import DATABASES
 
-    for database, name in DATABASES:
-        if os.path.exists(root.rstrip(b"/") + database):
-            match name:
-                case "dpkg":
-                    from rtrace.packages.dpkg import Dpkg
+    place = root.rstrip(b"/")
+    for name in dict.fromkeys(name for database, name in DATABASES if os.path.exists(place + database)):
+        match name:
+            case "dpkg":
+                from rtrace.packages.dpkg import Dpkg
 
-                    yield Dpkg(root)
-                case "rpm":
-                    from rtrace.packages.rpm import Rpm
+                yield Dpkg(root)
+            case "rpm":
+                from rtrace.packages.rpm import Rpm
 
-                    yield Rpm(root)
-                case "pacman":
-                    from rtrace.packages.pacman import Pacman
+                yield Rpm(root)
+            case "pacman":
+                from rtrace.packages.pacman import Pacman
 
-                    yield Pacman(root)
-                case _:
-                    from rtrace.packages.apk import Apk
+                yield Pacman(root)
+            case _:
+                from rtrace.packages.apk import Apk
 
-                    yield Apk(root)
+                yield Apk(root)
 
 
 def _ask_languages(
@@ -149,7 +161,7 @@ def find_languages(rest: Collection[bytes], modules: Collection[bytes]) -> Itera
     """Give the package managers of languages and clusters of which something could be among the paths."""
     from rtrace.packages.prefixes import group_by_prefix
 
-    elsewhere = [path for path in rest if not path.startswith((b"/etc/", b"/bin", b"/lib", b"/sbin", b"/run/"))]
+    elsewhere = [path for path in rest if not path.startswith(_SYSTEM)]
     if group_by_prefix(elsewhere, b"conda-meta"):
         from rtrace.packages.conda import Conda
 
@@ -162,11 +174,11 @@ def find_languages(rest: Collection[bytes], modules: Collection[bytes]) -> Itera
         from rtrace.packages.python import Python
 
         yield Python()
-    if any(map(_FOLDERS.search, rest)):
+    if any(map(_FOLDERS.search, elsewhere)):
         from rtrace.packages.folders import Folders
 
         yield Folders()
-    if any(b"/bin/" in path or b"/lib64" in path or path.endswith(b"/pyvenv.cfg") for path in rest):
+    if any(b"/bin/" in path or b"/lib64" in path or path.endswith(b"/pyvenv.cfg") for path in elsewhere):
         from rtrace.packages.venv import Venv
 
         yield Venv()

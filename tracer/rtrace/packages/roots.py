@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
 DATABASES = (
     (b"/var/lib/dpkg/status", "dpkg"),
-    (b"/usr/lib/sysimage/rpm", "rpm"),
-    (b"/var/lib/rpm", "rpm"),
+    *(
+        (folder + name, "rpm")
+        for folder in (b"/usr/lib/sysimage/rpm", b"/var/lib/rpm")
+        for name in (b"/rpmdb.sqlite", b"/Packages.db", b"/Packages")
+    ),
     (b"/var/lib/pacman/local", "pacman"),
     (b"/lib/apk/db/installed", "apk"),
     (b"/usr/lib/apk/db/installed", "apk"),

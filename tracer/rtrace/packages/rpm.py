@@ -18,7 +18,6 @@ from rtrace.packages.rpm_header import Header, NotAHeaderError, make_header, par
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-_NAMES = (b"rpmdb.sqlite", b"Packages.db", b"Packages")
 _FOLDERS = (b"usr/lib/sysimage/rpm", b"var/lib/rpm")
 _QUERY = (
     b"[%{=NAME}\\t%{=EPOCHNUM}\\t%{=VERSION}\\t%{=RELEASE}\\t%{=ARCH}\\t%{=VENDOR}\\t%{=SOURCERPM}\\t%{FILENAMES}\\n]"
@@ -37,8 +36,6 @@ class Rpm:
 
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
         """Give the owners of those of the paths that have one; none where there is no rpm."""
-        if not any(os.path.isfile(os.path.join(self._root, folder, name)) for folder in _FOLDERS for name in _NAMES):
-            return {}
         folders: dict[bytes, dict[bytes, list[bytes]]] = {}
         for name, asked in Aliases(self._root).index(paths).items():
             folder, _, base = name.rpartition(b"/")

@@ -190,6 +190,19 @@ def test_a_known_value_is_hidden_wherever_it_stands(tmp_path: Path) -> None:
     assert f"file {home}/notes.txt: a secret that is elsewhere as well, line 1 (known-secret): redacted" in told
 
 
+def test_a_file_whose_name_tells_a_known_value_is_not_packed(tmp_path: Path) -> None:
+    """Neither the index nor the trace holds such a name; a notice tells what is missing."""
+    home = tmp_path / "home"
+    home.mkdir()
+    value = Planter().make_up("{30}")[0]
+    (home / f"cache-{value}").write_text("x")
+    os.symlink(f"cache-{value}", home / "latest")
+    bundle, told = pack_one(tmp_path, argv=("cp", "latest", f"copy-{value}"), env={"DB_PASSWORD": value})
+    assert find_anywhere(bundle, value) == []
+    assert f"{home}/cache-redacted was not packed: its name tells a secret" in told
+    assert value not in told
+
+
 def test_a_script_loses_its_password_and_nothing_else(tmp_path: Path) -> None:
     """Within `sh -c` a secret ends with its word; after an option it goes to the end of the argument."""
     value = Planter().make_up("{16}")[0]

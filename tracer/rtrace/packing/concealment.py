@@ -171,6 +171,10 @@ class Concealment:
             rewriter.rewrite_everything(self.conceal)
         rewriter.finish()
 
+    def is_known_in(self, content: bytes) -> bool:
+        """Tell whether bytes hold a known value."""
+        return bool(self._known) and self.conceal(content) != content
+
     def conceal(self, content: bytes) -> bytes:
         """Give bytes without the known values."""
         if not self._known:

@@ -204,19 +204,32 @@ def _without_secrets(connection: sqlite3.Connection, plan: PackingPlan, progress
     concealment.look_at_trace(connection)
     secret_files = SecretFiles(concealment)
     items = secret_files.look_at(plan.items, progress)
+    telling = {
+        item.entry.path
+        for item in items
+        if concealment.is_known_in(item.entry.path) or concealment.is_known_in(item.entry.target or b"")
+    }
+    telling |= {after.path for after in plan.results if concealment.is_known_in(after.path)}
+    items = tuple(item for item in items if item.entry.path not in telling and item.entry.link not in telling)
+    found = (*concealment.unused, *(_notice_telling(concealment.conceal(path)) for path in sorted(telling)))
     manifest = rewrite_value(
         replace(
             plan.manifest,
             runs=runs,
             secrets=concealment.secrets,
-            notices=tuple(dict.fromkeys((*plan.manifest.notices, *concealment.unused))),
+            notices=tuple(dict.fromkeys((*plan.manifest.notices, *found))),
         ),
         concealment.conceal,
     )
-    notices = (*plan.notices, *concealment.unused)
     elsewhere = {path: rewrite_value(one, concealment.conceal) for path, one in plan.elsewhere.items()}
     return replace(
-        plan, manifest=manifest, items=items, notices=notices, secret_files=secret_files, elsewhere=elsewhere
+        plan,
+        manifest=manifest,
+        items=items,
+        results=tuple(after for after in plan.results if after.path not in telling),
+        notices=(*plan.notices, *found),
+        secret_files=secret_files,
+        elsewhere=elsewhere,
     )
 
 
@@ -326,6 +339,10 @@ def _notice_impossible(path: bytes, what: str) -> Notice:
 
 def _notice_misplaced(path: bytes, why: str) -> Notice:
     return Notice("not packed", f"{printable(path)} has no place in the bundle: {why}", "it is missing at the replay")
+
+
+def _notice_telling(path: bytes) -> Notice:
+    return Notice("secret", f"{printable(path)} was not packed: its name tells a secret", "rename it, and trace again")
 
 
 def _notice_unmatched(pattern: bytes, key: str) -> Notice:

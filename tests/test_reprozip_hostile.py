@@ -131,7 +131,7 @@ def test_version_2_with_files_outside_its_data_does_not_mix_them(tmp_path: Path)
         (("uid: 0", "uid: 4294967295"), "no such user"),
         (("written_by_runs: [0]", "written_by_runs: [7]"), "there is no run '7'"),
         (("runs:\n", "runs: []\nother:\n"), "there is no run in it"),
-        (("- name: in\n", "- name: in: x\n"), "not YAML"),
+        (("- name: in\n", "- name: in: x\n"), "has to be quoted"),
         (("HOME: /,", "HOME: " + "[" * 100 + "]" * 100 + ","), "nested too deeply"),
     ],
 )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})\Z")
 _OCTAL = re.compile(r"(?:0o)?[0-7]{1,5}\Z")
+_SHOWN = 40
+_TYPOGRAPHIC = tuple(quote.encode() for quote in "\u201c\u201d\u201e\u2018\u2019\u00ab")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _URL = re.compile(r"(?:https?://[!-.0-~]|file:///)[!-~]*\Z")
 
@@ -59,13 +61,19 @@ def _scalar(node: Node, what: str) -> Scalar:
     return node
 
 
+def _show(scalar: Scalar) -> str:
+    """Show what stands in the place of a number or a word; quotes matter there."""
+    shown = scalar.value[:_SHOWN]
+    return repr(shown) if scalar.plain else f'"{shown}" in quotes'
+
+
 def string(node: Node) -> str:
     """Read text."""
     scalar = _scalar(node, "a string")
     if scalar.binary:
         raise scalar.place.error("text is wanted here, not !!binary")
     if scalar.plain and scalar.value in {"", "~"}:
-        raise scalar.place.error('a string is wanted here; write "" for an empty one')
+        raise scalar.place.error('a string is wanted here; write "" for an empty one, and quote one with a # in front')
     if "\0" in scalar.value:
         raise scalar.place.error("a string may not hold a NUL character")
     return scalar.value
@@ -92,7 +100,10 @@ def path(node: Node) -> bytes:
     """Read an absolute path."""
     value = byte_string(node)
     if not value.startswith(b"/"):
-        raise node.place.error("a path that begins with / is wanted here")
+        advice = "; ~ and variables are not replaced" if value.startswith((b"~", b"$")) else ""
+        if value.startswith(_TYPOGRAPHIC):
+            advice = "; the quotes of YAML are \" and '"
+        raise node.place.error(f"a path that begins with / is wanted here{advice}")
     return value
 
 
@@ -108,7 +119,7 @@ def integer(node: Node) -> int:
     """Read a decimal integer."""
     scalar = _scalar(node, "a number")
     if not scalar.plain or scalar.binary or not _INTEGER.match(scalar.value):
-        raise scalar.place.error(f"a whole number is wanted here, not {scalar.value[:40]!r}")
+        raise scalar.place.error(f"a whole number is wanted here, not {_show(scalar)}")
     return int(scalar.value)
 
 
@@ -144,7 +155,7 @@ def boolean(node: Node) -> bool:
     """Read true or false."""
     scalar = _scalar(node, "true or false")
     if not scalar.plain or scalar.value not in {"true", "false"}:
-        raise scalar.place.error(f"true or false is wanted here, not {scalar.value[:40]!r}")
+        raise scalar.place.error(f"true or false is wanted here, not {_show(scalar)}")
     return scalar.value == "true"
 
 
@@ -156,6 +167,17 @@ def digest(node: Node) -> str:
     return value
 
 
+def _say_how(node: Node) -> str:
+    """Say how a list would be written, where another thing is."""
+    if isinstance(node, Mapping):
+        return "; begin each item with a dash and a space"
+    if isinstance(node, Scalar) and node.value.startswith("-"):
+        return "; a space is missing after the dash"
+    if isinstance(node, Scalar) and node.plain and len(node.value) <= _SHOWN:
+        return f": [{node.value}]"
+    return ", in brackets or an item a line"
+
+
 def items(read: Callable[[Node], T]) -> Callable[[Node], tuple[T, ...]]:
     """Make the reading of a list from that of an item; a key with nothing after it is an empty list."""
 
@@ -163,7 +185,7 @@ def items(read: Callable[[Node], T]) -> Callable[[Node], tuple[T, ...]]:
         if isinstance(node, Scalar) and node.plain and not node.value:
             return ()
         if not isinstance(node, Sequence):
-            raise node.place.error("a list is wanted here")
+            raise node.place.error(f"a list is wanted here{_say_how(node)}")
         return tuple(read(item) for item in node.items)
 
     return read_items

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from rtrace.errors import ManifestError
+from rtrace.manifest.mistakes import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,11 +85,10 @@ def parse(content: str, source: str, *, surrogates: bool = False) -> Node:
     try:
         return _Builder(yaml.parse(content, Loader=yaml.SafeLoader if surrogates else _LOADER), source).document()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source, 1, 1)
+        line, column, what = explain(content, error)
         if "nesting depth" in (error.problem or ""):  # PyYAML has a limit of its own since 6.0.4
-            raise place.error(TOO_DEEP) from None
-        raise place.error(f"this is not YAML: {error.problem or error.context}") from None
+            what = TOO_DEEP
+        raise Place(source, line + 1, column + 1).error(what) from None
     except yaml.YAMLError as error:  # a character that YAML forbids
         position = getattr(error, "position", 0)
         before = content[:position]

@@ -24,6 +24,7 @@ DOORS = {
 
 # What reads a bundle anywhere; what needs Linux and its ptrace, or speaks to a person.
 FORMAT_HALF = (
+    "rtrace.attributes",
     "rtrace.bundle",
     "rtrace.errors",
     "rtrace.holes",

@@ -17,6 +17,7 @@ LINK = Entry(b"/a/l", FileType.SYMLINK, 0o777, 0, 0, 0, target=b"/etc/passwd")
 HARD = Entry(b"/a/h", FileType.REGULAR, 0o644, 0, 0, 0, 3, "a" * 64, link=b"/a/f")
 COPY = Entry(b"/a/g", FileType.REGULAR, 0o600, 1, 1, 1, 3, "a" * 64, copy_of=b"/a/f")
 OUTLINE = Entry(b"/a/e", FileType.REGULAR, 0o600, 1, 1, 1, 3, placeholder=True)
+REFUSED = "the extended attribute '.*', which no such file may have"
 
 TRICKS = {
     "a relative path": ([replace(FILE, path=b"a/f")], "not absolute"),
@@ -94,6 +95,26 @@ TRICKS = {
     "a file of holes only for hashing": (
         [replace(FILE, size=1 << 41, segments=())],
         "and others with more than 1099511627776 bytes of holes",
+    ),
+    "an attribute of the file system's own": ([replace(FILE, xattrs=((b"trusted.overlay.opaque", b"y"),))], REFUSED),
+    "a security module's label": (
+        [replace(FILE, xattrs=((b"security.selinux", b"x"),))],
+        "'security.selinux', which no",
+    ),
+    "a folder with a capability": ([replace(FOLDER, xattrs=((b"security.capability", b"x"),))], REFUSED),
+    "a file with a default list": ([replace(FILE, xattrs=((b"system.posix_acl_default", b"x"),))], REFUSED),
+    "a symlink with an attribute": ([replace(LINK, xattrs=((b"user.a", b"x"),))], REFUSED),
+    "an attribute without a name": ([replace(FILE, xattrs=((b"user.", b"x"),))], REFUSED),
+    "an attribute with a NUL": ([replace(FILE, xattrs=((b"user.a\0b", b"x"),))], REFUSED),
+    "an attribute with a long name": ([replace(FILE, xattrs=((b"user." + b"a" * 251, b"x"),))], REFUSED),
+    "an attribute twice": (
+        [replace(FILE, xattrs=((b"user.a", b"x"),) * 2)],
+        "extended attributes twice or out of order",
+    ),
+    "an attribute that is huge": ([replace(FILE, xattrs=((b"user.a", bytes(1 << 17)),))], "attribute of 131072 bytes"),
+    "a hard link with an attribute": (
+        [FILE, replace(HARD, xattrs=((b"user.a", b"x"),))],
+        "extended attributes, though it is a hard link",
     ),
     "a mode with a file type in it": ([replace(FILE, mode=0o120777)], "the mode 0o120777"),
     "a negative mode": ([replace(FILE, mode=-1)], "the mode"),

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TABLES = (
-    "environments", "processes", "facts", "snapshots", "executions", "uses", "moves", "connections", "results",
-    "streams", "notices",
+    "environments", "processes", "facts", "snapshots", "attributes", "executions", "uses", "moves", "connections",
+    "results", "streams", "notices",
 )  # fmt: skip
 RENUMBERED = {
     "run": "(SELECT new FROM temp.run_numbers WHERE old = {column})",

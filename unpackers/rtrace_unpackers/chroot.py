@@ -23,6 +23,7 @@ from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
 from rtrace.unpacker import OWN_STREAMS, Outcome, Snapshot, Streams, Unpacked
 from rtrace_unpackers import directories
+from rtrace_unpackers.attributes import tell_lost
 from rtrace_unpackers.extraction import extract
 from rtrace_unpackers.isolation.plan import Owner, plan_isolation
 from rtrace_unpackers.isolation.replay import replay
@@ -128,7 +129,7 @@ class ChrootUnpacker:
                     extract(layout, opened.stream_data(), root, ownership, progress=progress)
                 facts = {"owners": RECORDED if as_root else CALLER}
                 write_state(folder, State(NAME, opened.identity, facts), manifest)
-        return Unpacked(target)
+        return Unpacked(target, tell_lost(ownership.lost))
 
     def open(self, target: Path) -> ChrootTarget:
         """Open a folder that ``unpack`` made."""

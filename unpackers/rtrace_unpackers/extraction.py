@@ -16,6 +16,7 @@ from rtrace.bundle.entry import Entry
 from rtrace.errors import BundleError
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
+from rtrace_unpackers.attributes import set_attributes
 from rtrace_unpackers.copying import copy_content, refuse_too_large
 from rtrace_unpackers.directories import Descent
 from rtrace_unpackers.layout import Layout, name_of, parent_of
@@ -155,9 +156,11 @@ def write_all(descriptor: int, part: bytes) -> None:
 
 
 def finish(descriptor: int, entry: Entry, ownership: Ownership) -> None:
-    """Give an open file its owner, mode and time, in this order: each undoes something of the next."""
+    """Give an open file its owner, attributes, mode and time, in this order: each undoes something of the next."""
     if ownership.keep:
         os.fchown(descriptor, entry.uid, entry.gid)
+    if entry.xattrs:
+        set_attributes(descriptor, entry, ownership.lost)
     os.fchmod(descriptor, ownership.mode_of(entry))
     os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
 
@@ -166,6 +169,8 @@ def finish_by_name(name: bytes, directory: int, entry: Entry, ownership: Ownersh
     """Give a FIFO or a symlink, which cannot be opened, its owner, mode and time."""
     if ownership.keep:
         os.chown(name, entry.uid, entry.gid, dir_fd=directory, follow_symlinks=False)
+    if entry.xattrs:
+        set_attributes(b"/proc/self/fd/%d/%b" % (directory, name), entry, ownership.lost)
     if not is_symlink:
         os.chmod(name, ownership.mode_of(entry), dir_fd=directory)
     os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=directory, follow_symlinks=False)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rtrace.bundle.entry import Entry
 from rtrace.manifest.model import Run
+from rtrace_unpackers.attributes import Lost, permissions_of, read_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,20 @@ class Ownership:
 
     keep: bool
     people: tuple[Person, ...] = ()
+    lost: Lost = field(default_factory=list, compare=False)
+    """The extended attributes that could not be set."""
 
     def mode_of(self, entry: Entry) -> int:
         """Return the mode for an entry's file."""
         if self.keep or not self.people or any(person.uid in {0, entry.uid} for person in self.people):
             return entry.mode
         allowed = 0
+        rules = read_rules(entry) if entry.xattrs else ()
         for person in self.people:
-            allowed |= entry.mode >> 3 if entry.gid in person.gids else entry.mode
+            if rules:
+                allowed |= permissions_of(rules, person.uid, person.gids, entry.gid)
+            else:
+                allowed |= entry.mode >> 3 if entry.gid in person.gids else entry.mode
         return entry.mode & ~0o700 | (allowed & 0o7) << 6
 
 

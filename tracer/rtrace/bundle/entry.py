@@ -28,6 +28,7 @@ class Entry:
     ``copy_of`` is the path of the entry that holds the content, when this is a file of its own with the same content.
     ``segments`` are offset and length of the parts of a sparse file that hold data, in their order: all else is holes,
     and not in the data stream. None: it has no holes.
+    ``xattrs`` are names and values of extended attributes, sorted by name; a further hard link has none of its own.
     ``offset`` is where the content starts in the uncompressed data stream, None when there is no content there.
     """
 
@@ -47,6 +48,7 @@ class Entry:
     reason: str = ""
     copy_of: bytes | None = None
     segments: tuple[tuple[int, int], ...] | None = None
+    xattrs: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

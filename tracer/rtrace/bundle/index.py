@@ -50,8 +50,11 @@ def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) 
         parts.append(f'"size":{size}')
     if entry.target is not None:
         parts.append(f'"target":{dump_bytes(entry.target)}')
-    parts.append(f'"type":"{entry.type.value}","uid":{entry.uid}}}\n')
-    return ",".join(parts)
+    parts.append(f'"type":"{entry.type.value}","uid":{entry.uid}')
+    if entry.xattrs:
+        pairs = ",".join(f"[{dump_bytes(name)},{dump_bytes(value)}]" for name, value in entry.xattrs)
+        parts.append(f'"xattrs":[{pairs}]')
+    return ",".join(parts) + "}\n"
 
 
 def dump_result(result: Result) -> str:
@@ -161,6 +164,7 @@ def _entry(found: dict[str, Any]) -> Entry:
         _text(found, "reason") or "",
         _bytes(found, "copy_of"),
         _segments(found) if "segments" in found else None,
+        _attributes(found) if "xattrs" in found else (),
     )
 
 
@@ -213,6 +217,14 @@ def _segments(found: dict[str, Any]) -> tuple[tuple[int, int], ...]:
             if all(len(pair) == 2 and type(pair[0]) is type(pair[1]) is int for pair in numbers):  # noqa: PLR2004
                 return tuple(numbers)
     raise _NotALineError("segments that are no pairs of integers")
+
+
+def _attributes(found: dict[str, Any]) -> tuple[tuple[bytes, bytes], ...]:
+    match found.pop("xattrs"):
+        case [*pairs] if all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):  # noqa: PLR2004
+            names = (dict(zip(("name", "value"), pair, strict=True)) for pair in pairs)
+            return tuple((_required_bytes(pair, "name"), _required_bytes(pair, "value")) for pair in names)
+    raise _NotALineError("xattrs that are no pairs")
 
 
 def _text(found: dict[str, Any], key: str) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from rtrace.bundle.attributes import attributes_problem
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.bundle.sparse import HOLES_LIMIT, segments_problem
 from rtrace.bundle.stream import has_content, stored_size
@@ -146,6 +147,8 @@ def _attribute_problem(entry: Entry) -> str | None:
         return "a time that no file can have"
     if not 0 <= entry.size <= SIZE_LIMIT:
         return f"a size of {entry.size} bytes"
+    if entry.xattrs and (problem := attributes_problem(entry)):
+        return problem
     if entry.type is FileType.REGULAR:
         return _regular_problem(entry)
     for given, what in (

@@ -11,9 +11,11 @@ from enum import Enum
 from stat import S_ISREG
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from rtrace.attributes import read_attributes
 from rtrace.bundle import members, tar
 from rtrace.bundle.archive import ArchiveWriter, compress_frame
-from rtrace.bundle.entry import Entry, Result
+from rtrace.bundle.attributes import choose
+from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.bundle.incomplete import Incomplete
 from rtrace.bundle.index import dump_entry, dump_result
 from rtrace.bundle.sparse import HOLES_LIMIT, zeros
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from rtrace.attributes import Attributes
     from rtrace.holes import Segments
     from rtrace.manifest.model import Manifest
 
@@ -45,13 +48,15 @@ class Item(NamedTuple):
     The entry's digest and offset are found while it is written and need not be there. The file at ``source`` must have
     the entry's size, and the time ``mtime_ns``; if that is None, the entry's time at the entry's own path, and any time
     elsewhere (a snapshot). ``linked`` is False when no further hard link to it will come, which saves the memory to
-    remember its digest.
+    remember its digest. ``attributes`` are the extended ones; None: those that the source has now, or, of what has no
+    content, the file at the entry's path.
     """
 
     entry: Entry
     source: bytes | None = None
     linked: bool = True
     mtime_ns: int | None = None
+    attributes: Attributes | None = ()
 
 
 class Written(Enum):
@@ -73,6 +78,8 @@ class BundleWriter:
         self._holders: dict[bytes, bytes] = {}
         self._probes: set[tuple[int, bytes]] = set()
         self._holes = 0
+        self.unkept: dict[str, tuple[bytes, int]] = {}
+        """Extended attributes that cannot be kept, each with a file that has it and the number of all of them."""
         self._incomplete = Incomplete(target)
         self.folder = self._incomplete.folder
         self._data = (self.folder / "data").open("w+b")
@@ -96,7 +103,8 @@ class BundleWriter:
         if has_content(entry):
             source = item.source or entry.path
             time = entry.mtime_ns if item.mtime_ns is None and source == entry.path else item.mtime_ns
-            return self._add_content(entry, source, time, linked=item.linked)
+            return self._add_content(entry, source, time, item.attributes, linked=item.linked)
+        entry = self._with_attributes(entry, item.attributes, entry.path)
         self._archive.write(entry_header(entry))
         sha256, size = self._digests[entry.link] if entry.link is not None else (None, entry.size)
         self._lines.append(dump_entry(entry, size, sha256, None))
@@ -134,7 +142,20 @@ class BundleWriter:
         self._incomplete.give_name(whole)
         return identity
 
-    def _add_content(self, entry: Entry, source: bytes, mtime_ns: int | None, *, linked: bool) -> Written:
+    def _with_attributes(self, entry: Entry, attributes: Attributes | None, file: bytes | int) -> Entry:
+        if attributes is None:
+            if entry.type is FileType.SYMLINK:
+                return entry
+            attributes, lost = read_attributes(file)
+            for name in lost:
+                first, number = self.unkept.get(name, (entry.path, 0))
+                self.unkept[name] = (first, number + 1)
+        chosen = choose(entry, attributes) if attributes else ()
+        return replace(entry, xattrs=chosen) if chosen else entry
+
+    def _add_content(
+        self, entry: Entry, source: bytes, mtime_ns: int | None, attributes: Attributes | None, *, linked: bool
+    ) -> Written:
         try:
             descriptor = os.open(source, _OPEN_FLAGS)
         except (FileNotFoundError, NotADirectoryError):
@@ -147,6 +168,7 @@ class BundleWriter:
                 return Written.VANISHED
             whole = state.st_size == entry.size and mtime_ns in {None, state.st_mtime_ns}
             size = state.st_size
+            entry = self._with_attributes(entry, attributes, descriptor)
             segments = find_segments(descriptor, state)
             if segments is not None:
                 self._holes += size - sum(length for _, length in segments)

@@ -11,6 +11,7 @@ INSERTS = {
     "paths": "INSERT INTO paths VALUES (?, ?)",
     "facts": "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "snapshots": "INSERT OR IGNORE INTO snapshots VALUES (?, ?, ?, ?)",
+    "attributes": "INSERT OR IGNORE INTO attributes VALUES (?, ?, ?, ?)",
     "environments": "INSERT INTO environments VALUES (?, ?)",
     "processes": "INSERT INTO processes VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
     "ends": "UPDATE processes SET ended = ?, exit_code = ?, signal = ? WHERE id = ?",

@@ -10,11 +10,12 @@ import os
 import stat
 import time
 
+from rtrace.attributes import read_attributes
 from rtrace.capture.journal import Journal
 from rtrace.capture.snapshots import SnapshotLimitError, SnapshotTaker
 from rtrace.capture.tracee import Process
 from rtrace.printable import printable
-from rtrace.trace.schema import MUTATIONS
+from rtrace.trace.schema import MUTATIONS, Use
 
 TYPE_NAMES = {
     stat.S_IFREG: "file",
@@ -27,6 +28,7 @@ TYPE_NAMES = {
 }
 USE_BITS = 11
 MUTATION_BITS = int(MUTATIONS)
+METADATA = int(Use.METADATA)
 UNLISTED = (b"/proc", b"/sys", b"/dev")
 """Folders whose content is the kernel's: listing them says nothing about the experiment."""
 
@@ -37,7 +39,7 @@ class PathState:
     ``inode`` is that of its file as it was before, None while the file has no other name that is known of.
     """
 
-    __slots__ = ("existed", "id", "inode", "listed", "mutated", "path", "settled")
+    __slots__ = ("attributed", "existed", "id", "inode", "listed", "mutated", "path", "settled")
 
     def __init__(self, identity: int, path: bytes, *, existed: bool) -> None:
         """Begin untouched; what did not exist before the run has nothing to keep."""
@@ -45,6 +47,7 @@ class PathState:
         self.path = path
         self.existed = existed
         self.settled = not existed
+        self.attributed = not existed
         self.listed = False
         self.mutated = False
         self.inode: tuple[int, int] | None = None
@@ -156,6 +159,8 @@ class Ledger:
             self.uses.append((self.run, process.id, self.now(), state.id, use))
             if use & MUTATION_BITS:
                 state.mutated = True
+                if use & METADATA and not state.attributed:
+                    self._keep_attributes([state], state.path)
 
     def before_change(self, state: PathState) -> None:
         """Keep a file's content before it is changed or removed, when it was there before the run; once."""
@@ -175,6 +180,7 @@ class Ledger:
             member.settled = True
         if not stat.S_ISREG(status.st_mode):
             return
+        self._keep_attributes(family, state.path)
         name = f"{self.run}-{family[0].id}"
         copy: tuple[str | None, str | None] = (name, None)
         try:
@@ -187,6 +193,18 @@ class Ledger:
         if inode in self.linked:
             self.copies[inode] = copy
         self.journal.pending["snapshots"].extend((self.run, member.id, *copy) for member in family)
+
+    def _keep_attributes(self, family: list[PathState], path: bytes) -> None:
+        """Keep the extended attributes of a file, under all its names, before they are changed or lost; once.
+
+        A row without a name says that they were looked at.
+        """
+        attributes, _ = read_attributes(path)
+        for member in family:
+            if not member.attributed:
+                member.attributed = True
+                rows = ((self.run, member.id, name, value) for name, value in ((b"", b""), *attributes))
+                self.journal.pending["attributes"].extend(rows)
 
     def _tell_of_lost(self, path: bytes, reason: str) -> None:
         what = f"the run changed {printable(path)}, and it could not be copied before ({reason})"

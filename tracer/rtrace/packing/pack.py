@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -49,6 +50,7 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
     with BundleWriter(plan.target, find_repeated(plan.items)) as writer, without_collector():
         files = _Files(plan, writer)
         files.write(progress)
+        files.tell_unkept()
         manifest = replace(plan.manifest, notices=tuple(dict.fromkeys((*plan.manifest.notices, *files.notices))))
         database = writer.folder / DATABASE
         with closing(open_for_reading(plan.directory)) as connection:
@@ -104,6 +106,16 @@ class _Files:
         progress.advance(waiting)
         progress.finish()
 
+    def tell_unkept(self) -> None:
+        """Note, in one notice, the extended attributes that could not be kept."""
+        kinds = []
+        for name, (path, number) in sorted(self._writer.unkept.items()):
+            more = f" and {number - 1} more" if number > 1 else ""
+            kinds.append(f"{printable(os.fsencode(name))} of {printable(path)}{more}")
+        if kinds:
+            what = f"extended attributes that are not packed: {', '.join(kinds)}"
+            self.notices.append(Notice("not packed", what, "set them again where the replay needs them"))
+
     def _adopt(self, item: Item) -> Item:
         """Hang a further hard link elsewhere, as the one that should have held the content could not be packed.
 
@@ -114,7 +126,7 @@ class _Files:
         if holder is None:
             found = self._plan.whereabouts.get(entry.path)
             source, mtime_ns = (entry.path, None) if found is None else found[:2]
-            return Item(replace(entry, link=None), source, mtime_ns=mtime_ns)
+            return Item(replace(entry, link=None), source, mtime_ns=mtime_ns, attributes=None)
         return Item(replace(entry, link=holder))
 
     def _tell(self, item: Item, written: Written) -> None:

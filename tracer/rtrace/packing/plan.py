@@ -114,6 +114,7 @@ def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Pat
         {path: owner.name for path, owner in owners.items()},
         os.fsencode(directory.snapshots),
         whereabouts,
+        reader.read_attributes(connection),
     )
     notices = (
         *(_notice_impossible(path, what) for path, what in selection.impossible),

@@ -13,6 +13,7 @@ from rtrace.bundle.writer import Item
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from rtrace.attributes import Attributes
     from rtrace.packing.selection import Choice
     from rtrace.packing.whereabouts import Whereabout
     from rtrace.trace.reader import Before
@@ -33,13 +34,15 @@ def build_tree(
     packages: Mapping[bytes, str],
     snapshots: bytes,
     whereabouts: Mapping[bytes, Whereabout],
+    noted: Mapping[bytes, Attributes],
 ) -> Tree:
     """Make the items of a bundle.
 
     ``choices`` are sorted by path; ``directories`` are needed besides; ``packages`` names the owners of paths;
     ``snapshots`` is the folder of the copies; ``whereabouts`` tells of the files whose content is elsewhere, or has
-    another time than the trace noted. Every ancestor of an item is an item: what the trace does not tell of it
-    is looked up now.
+    another time than the trace noted; ``noted`` of the extended attributes that files had before a run changed them:
+    those of others are as they are now. Every ancestor of an item is an item: what the trace does not tell of it is
+    looked up now.
     """
     links = _join_links(choices)
     tree: dict[bytes, Item] = {}
@@ -58,11 +61,13 @@ def build_tree(
             continue
         previous = folder
         item = _make_item(choice, links.get(path), packages.get(path), snapshots)
+        if path in noted and item.entry.link is None:
+            item = item._replace(attributes=noted[path])
         found = whereabouts.get(item.source) if item.source is not None else None
         tree[path] = item if found is None else item._replace(source=found.source, mtime_ns=found.mtime_ns)
     for path in directories:
         if not _put_ancestors(tree, path) and path not in tree:
-            tree[path] = Item(_look_up(path, "working directory"))
+            tree[path] = Item(_look_up(path, "working directory"), attributes=None)
     return Tree([tree[path] for path in sorted(tree)], misplaced)
 
 
@@ -93,9 +98,10 @@ def _make_item(choice: Choice, head: Before | None, package: str | None, snapsho
         reason,
     )
     if not regular or link is not None or placeholder:
-        return Item(entry)
-    source = os.path.join(snapshots, os.fsencode(head.snapshot)) if head.snapshot is not None else head.path
-    return Item(entry, source, before.links > 1)
+        return Item(entry, attributes=None if link is None else ())
+    if head.snapshot is not None:
+        return Item(entry, os.path.join(snapshots, os.fsencode(head.snapshot)), before.links > 1)
+    return Item(entry, head.path, before.links > 1, attributes=None)
 
 
 def _put_ancestors(tree: dict[bytes, Item], path: bytes) -> str | None:
@@ -108,7 +114,7 @@ def _put_ancestors(tree: dict[bytes, Item], path: bytes) -> str | None:
         problem = _put_ancestors(tree, ancestor)
         if problem is not None:
             return problem
-        item = tree[ancestor] = Item(_look_up(ancestor, "ancestor"))
+        item = tree[ancestor] = Item(_look_up(ancestor, "ancestor"), attributes=None)
     if item.entry.type is not FileType.DIRECTORY:
         return f"before the experiment, {os.fsdecode(ancestor)!a} was a {item.entry.type.value}"
     return None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Container
     from pathlib import Path
 
+    from rtrace.attributes import Attributes
     from rtrace.trace.directory import TraceDirectory
 
 
@@ -272,6 +273,19 @@ def is_below(path: bytes, places: Container[bytes]) -> bool:
             return True
         path = path.rpartition(b"/")[0]
     return False
+
+
+def read_attributes(connection: sqlite3.Connection) -> dict[bytes, Attributes]:
+    """Give the extended attributes that files had before the first run that changed them or the file."""
+    rows = connection.execute(
+        "SELECT paths.path, run, name, value FROM attributes JOIN paths ON paths.id = attributes.path"
+        " ORDER BY attributes.path, run, name"
+    )
+    found: dict[bytes, Attributes] = {}
+    for path, group in groupby(rows, itemgetter(0)):
+        first, *others = group
+        found[path] = tuple((name, value) for _, run, name, value in others if run == first[1])
+    return found
 
 
 def read_moves(connection: sqlite3.Connection) -> list[Move]:

@@ -22,11 +22,12 @@ from rtrace.opening import open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.unpacker import Unpacked
+from rtrace_unpackers.attributes import tell_lost
 from rtrace_unpackers.copying import refuse_too_large
 from rtrace_unpackers.docker.dockerfile import FOLDER, IGNORED, PAUSE, ROOTFS, name_launchers, render_dockerfile
 from rtrace_unpackers.docker.elf import build_launcher, build_pause
 from rtrace_unpackers.docker.engine import Engine, choose_engine
-from rtrace_unpackers.docker.rootfs import write_rootfs
+from rtrace_unpackers.docker.rootfs import is_sayable, write_rootfs
 from rtrace_unpackers.docker.target import DockerTarget
 from rtrace_unpackers.layout import plan_layout
 from rtrace_unpackers.placement import build_beside, refuse_existing
@@ -86,7 +87,12 @@ class DockerUnpacker:
             copies = chain.from_iterable(layout.copies.values())
             files = (*layout.files, *copies, *layout.symlinks)
             replaced = [entry.path for entry in files if entry.path in DOCKERS_OWN]
-        notes = (*tell_image(engine, image, target, manifest.runs, answers=answers), *tell_limits(replaced, empty))
+            lost = [(entry.path, name) for entry in opened.entries for name, _ in entry.xattrs if not is_sayable(name)]
+        notes = (
+            *tell_image(engine, image, target, manifest.runs, answers=answers),
+            *tell_limits(replaced, empty),
+            *tell_lost(lost),
+        )
         return Unpacked(target, notes)
 
     def open(self, target: Path) -> DockerTarget:

@@ -17,6 +17,8 @@ from rtrace_unpackers.layout import Layout
 HOLES_LIMIT = 256 << 20
 """Bytes that all placeholders together may take: an engine writes their zeros to the disk, and more than once."""
 SECOND = 1_000_000_000
+ATTRIBUTE = "SCHILY.xattr."
+"""Begins the names of extended attributes in a pax header, as star(1) writes them and engines read them."""
 
 
 def write_rootfs(
@@ -123,7 +125,17 @@ def describe(entry: Entry, kind: bytes, *, size: int = 0, link: bytes = b"") -> 
     member.mtime = max(0, sign * seconds)
     if nanoseconds or sign < 0:
         member.pax_headers = {"mtime": f"{'-' if sign < 0 else ''}{seconds}.{nanoseconds:09d}"}
+    for name, value in entry.xattrs:
+        if not is_sayable(name):
+            continue
+        key = ATTRIBUTE + name.decode("utf-8", "surrogateescape")
+        member.pax_headers = {**member.pax_headers, key: value.decode("utf-8", "surrogateescape")}
     return member
+
+
+def is_sayable(name: bytes) -> bool:
+    """Tell whether a pax header has a way to write the name of an attribute."""
+    return b"=" not in name and name.decode("utf-8", "replace").encode() == name
 
 
 def own(path: str, kind: bytes, size: int) -> tarfile.TarInfo:

@@ -138,7 +138,7 @@ def test_folders_fold_until_they_fit() -> None:
     """Files in hundreds of folders are counted by the folders above, no file is lost."""
 
     def file(path: bytes) -> Before:
-        return Before(path, 1, 1, "file", 0o644, 0, 0, 10, 0, 1, 1, 1, None, 1, None, None)
+        return Before(path, 1, 1, "file", 0o644, 0, 0, 10, 0, 1, 1, 1, None, 0, 1, None, None)
 
     few = fold_folders([file(b"/a/b/c"), file(b"/a/b/d"), file(b"/e")])
     assert [(folder.path, folder.files, folder.size) for folder in few] == [(b"/", 1, 10), (b"/a/b", 2, 20)]

@@ -72,7 +72,7 @@ class TraceBuilder:
             state: os.stat_result | None = os.lstat(name)
         except OSError:
             state = None
-        facts: tuple[object, ...] = (None,) * 10
+        facts: tuple[object, ...] = (None,) * 11
         if state is not None:
             kind = TYPES[stat.S_IFMT(state.st_mode)]
             target = os.readlink(name) if kind == "symlink" else None
@@ -87,6 +87,7 @@ class TraceBuilder:
                 state.st_ino,
                 state.st_nlink,
                 target,
+                state.st_ctime_ns,
             )
         marks = ", ".join("?" * (3 + len(facts)))
         row = (self.run, number, self.time, *facts)

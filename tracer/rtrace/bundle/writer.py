@@ -49,7 +49,7 @@ class Item(NamedTuple):
     the entry's size, and the time ``mtime_ns``; if that is None, the entry's time at the entry's own path, and any time
     elsewhere (a snapshot). ``linked`` is False when no further hard link to it will come, which saves the memory to
     remember its digest. ``attributes`` are the extended ones; None: those that the source has now, or, of what has no
-    content, the file at the entry's path.
+    content, the file at the entry's path. ``ctime_ns`` is when the file was last touched, None if that is not known.
     """
 
     entry: Entry
@@ -57,12 +57,14 @@ class Item(NamedTuple):
     linked: bool = True
     mtime_ns: int | None = None
     attributes: Attributes | None = ()
+    ctime_ns: int | None = None
 
 
 class Written(Enum):
     """What became of an item. Nothing at all was written for the last three."""
 
     WHOLE = "whole"
+    TOUCHED = "it was touched after the trace, and may have changed"
     CHANGED = "it changed after the trace and was packed as it is now"
     VANISHED = "it is no longer there"
     HOLLOW = "it has larger holes than a bundle may hold"
@@ -97,13 +99,14 @@ class BundleWriter:
         self._data.close()
         self._incomplete.__exit__(kind, error, trace)
 
-    def add(self, item: Item) -> Written:
-        """Write an entry; the paths must come in order. Raises OSError when the disk of the bundle is full."""
+    def add(self, item: Item, *, strict: bool = False) -> Written:
+        """Write an entry; the paths must come in order. Raises OSError when the disk of the bundle is full.
+
+        With ``strict`` nothing is written of a file that is not what its entry says, or may not be.
+        """
         entry = item.entry
         if has_content(entry):
-            source = item.source or entry.path
-            time = entry.mtime_ns if item.mtime_ns is None and source == entry.path else item.mtime_ns
-            return self._add_content(entry, source, time, item.attributes, linked=item.linked)
+            return self._add_content(item, strict=strict)
         entry = self._with_attributes(entry, item.attributes, entry.path)
         self._archive.write(entry_header(entry))
         sha256, size = self._digests[entry.link] if entry.link is not None else (None, entry.size)
@@ -153,9 +156,10 @@ class BundleWriter:
         chosen = choose(entry, attributes) if attributes else ()
         return replace(entry, xattrs=chosen) if chosen else entry
 
-    def _add_content(
-        self, entry: Entry, source: bytes, mtime_ns: int | None, attributes: Attributes | None, *, linked: bool
-    ) -> Written:
+    def _add_content(self, item: Item, *, strict: bool) -> Written:
+        entry, linked = item.entry, item.linked
+        source = item.source or entry.path
+        mtime_ns = entry.mtime_ns if item.mtime_ns is None and source == entry.path else item.mtime_ns
         try:
             descriptor = os.open(source, _OPEN_FLAGS)
         except (FileNotFoundError, NotADirectoryError):
@@ -167,8 +171,11 @@ class BundleWriter:
             if not S_ISREG(state.st_mode):
                 return Written.VANISHED
             whole = state.st_size == entry.size and mtime_ns in {None, state.st_mtime_ns}
+            touched = item.ctime_ns not in {None, state.st_ctime_ns}
+            if strict and (touched or not whole):
+                return Written.TOUCHED if whole else Written.CHANGED
             size = state.st_size
-            entry = self._with_attributes(entry, attributes, descriptor)
+            entry = self._with_attributes(entry, item.attributes, descriptor)
             segments = find_segments(descriptor, state)
             if segments is not None:
                 self._holes += size - sum(length for _, length in segments)
@@ -180,7 +187,9 @@ class BundleWriter:
                 written = Written.WHOLE
             else:
                 written = self._add_large(entry, descriptor, size, segments, linked=linked)
-            return written if whole or written is Written.UNREADABLE else Written.CHANGED
+            if written is not Written.WHOLE:
+                return written if whole or written is Written.UNREADABLE else Written.CHANGED
+            return Written.CHANGED if not whole else Written.TOUCHED if touched else Written.WHOLE
         finally:
             os.close(descriptor)
 

@@ -95,7 +95,7 @@ class Ledger:
             self.paths.append((identity, path))
         state = self.states[path] = PathState(identity, path, existed=status is not None)
         if status is None:
-            self.facts.append((self.run, identity, self.now(), *[None] * 10))
+            self.facts.append((self.run, identity, self.now(), *[None] * 11))
             return state
         kind = TYPE_NAMES.get(stat.S_IFMT(status.st_mode), "char")
         target = None
@@ -121,6 +121,7 @@ class Ledger:
                 status.st_ino,
                 status.st_nlink,
                 target,
+                status.st_ctime_ns,
             )
         )
         return state

@@ -17,7 +17,7 @@ from rtrace.packages.attribution import Installed
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-_MERGED = (b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libo32", b"libx32")
+MERGED = (b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libo32", b"libx32")
 """Folders of / that may be symlinks into /usr while packages still list their files as ``/lib/x`` and ``/bin/x``."""
 _LINKED = ((b"/run/lock/", b"/var/lock/"), (b"/run/", b"/var/run/"))
 """Where files are, and where packages of old list them."""
@@ -65,12 +65,12 @@ class Dpkg:
     def _claim(self, paths: Iterable[bytes]) -> tuple[set[bytes], dict[bytes, list[_Claim]]]:
         """Give what to look for in the lists: paths by their own names, and those that lists may call otherwise."""
         merged = tuple(
-            b"/usr/" + folder + b"/" for folder in _MERGED if os.path.islink(os.path.join(self._root, folder))
+            b"/usr/" + folder + b"/" for folder in MERGED if os.path.islink(os.path.join(self._root, folder))
         )
         diversions = {self._resolve(original, merged): (original, to, by) for original, to, by in self._diversions()}
         diverted = {self._resolve(to, merged): (original, by) for original, to, by in diversions.values()}
         # These symlinks themselves are what lists know as a folder of everybody's.
-        plain = set(paths) - {b"/" + folder for folder in _MERGED}
+        plain = set(paths) - {b"/" + folder for folder in MERGED}
         claims: dict[bytes, list[_Claim]] = {}
         renamed = (*merged, *(place for place, _ in _LINKED))
         for path in [path for path in plain if path.startswith(renamed) or path.endswith(b".pyc")]:

@@ -93,6 +93,6 @@ def look_up(path: bytes, reason: str = REASON) -> Choice | None:
         return None
     before = Before(
         path, 0, 0, kind, stat.S_IMODE(state.st_mode), state.st_uid, state.st_gid, state.st_size, state.st_mtime_ns,
-        state.st_dev, state.st_ino, state.st_nlink, target, 0, None, None,
+        state.st_dev, state.st_ino, state.st_nlink, target, state.st_ctime_ns, 0, None, None,
     )  # fmt: skip
     return Choice(before, reason, placeholder=False)

@@ -13,6 +13,7 @@ from rtrace.manifest.model import Notice
 from rtrace.packing.collector import without_collector
 from rtrace.packing.outcome import finish_results
 from rtrace.packing.plan import PackingPlan, plan_packing
+from rtrace.packing.recovery import Recovery
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.trace.directory import DATABASE
@@ -50,7 +51,7 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
     with BundleWriter(plan.target, find_repeated(plan.items)) as writer, without_collector():
         files = _Files(plan, writer)
         files.write(progress)
-        files.tell_unkept()
+        files.tell_together()
         manifest = replace(plan.manifest, notices=tuple(dict.fromkeys((*plan.manifest.notices, *files.notices))))
         database = writer.folder / DATABASE
         with closing(open_for_reading(plan.directory)) as connection:
@@ -80,6 +81,8 @@ class _Files:
         self._plan = plan
         self._writer = writer
         self._orphans: dict[bytes, bytes | None] = {}
+        self._touched: list[bytes] = []
+        self._recovery = Recovery(plan, writer.folder / "packages")
 
     def write(self, progress: Progress) -> None:
         """Write every item that can be had."""
@@ -89,11 +92,10 @@ class _Files:
             item = planned
             if self._orphans and item.entry.link in self._orphans:
                 item = self._adopt(item)
-            written = self._writer.add(self._plan.secret_files.cross_out(item, self._writer.folder))
-            if written is not Written.WHOLE:
-                self._tell(item, written)
-                if written is not Written.CHANGED:
-                    continue
+            safe = self._plan.secret_files.cross_out(item, self._writer.folder)
+            written = self._writer.add(safe, strict=True)
+            if written is not Written.WHOLE and not self._add_otherwise(item, safe, written):
+                continue
             if planned is not item and item.entry.link is None and planned.entry.link is not None:
                 self._orphans[planned.entry.link] = item.entry.path
             self.count += item.entry.type is not FileType.DIRECTORY
@@ -106,8 +108,12 @@ class _Files:
         progress.advance(waiting)
         progress.finish()
 
-    def tell_unkept(self) -> None:
-        """Note, in one notice, the extended attributes that could not be kept."""
+    def tell_together(self) -> None:
+        """Note, in one notice each, the files that may have changed, and extended attributes that could not be kept."""
+        if self._touched:
+            more = f" and {len(self._touched) - 1} more" if len(self._touched) > 1 else ""
+            what = f"{printable(self._touched[0])}{more} {_TOUCHED}"
+            self.notices.append(Notice("changed", what, "trace again if the content may be another"))
         kinds = []
         for name, (path, number) in sorted(self._writer.unkept.items()):
             more = f" and {number - 1} more" if number > 1 else ""
@@ -115,6 +121,23 @@ class _Files:
         if kinds:
             what = f"extended attributes that are not packed: {', '.join(kinds)}"
             self.notices.append(Notice("not packed", what, "set them again where the replay needs them"))
+
+    def _add_otherwise(self, item: Item, safe: Item, written: Written) -> bool:
+        """Write what is not as the trace says: from its package, else as it is now; tell whether it was written.
+
+        ``safe`` is the item without its secrets, which no package has.
+        """
+        if written is not Written.HOLLOW and safe is item:
+            recovered = self._recovery.recover(item, written)
+            if recovered is not None and self._writer.add(recovered, strict=True) is Written.WHOLE:
+                return True
+        if written in {Written.CHANGED, Written.TOUCHED}:
+            written = self._writer.add(safe)
+        if written is Written.TOUCHED:
+            self._touched.append(item.entry.path)
+        elif written is not Written.WHOLE:
+            self._tell(item, written)
+        return written in {Written.WHOLE, Written.TOUCHED, Written.CHANGED}
 
     def _adopt(self, item: Item) -> Item:
         """Hang a further hard link elsewhere, as the one that should have held the content could not be packed.
@@ -146,13 +169,15 @@ class _Files:
             what = name
         if written is Written.CHANGED:
             what += ": it was packed as it is now" if what != name else f" {_CHANGED}"
-            self.notices.append(Notice("changed", what, "trace again to have it as the run finds it"))
+            advice = self._recovery.advise(item) or "trace again to have it as the run finds it"
+            self.notices.append(Notice("changed", what, advice))
             return
         if item.entry.link is None:
             self._orphans.setdefault(entry.path, None)
         if written is Written.VANISHED:
             what += ": it was not packed" if what != name else f" {_VANISHED}"
-            self.notices.append(Notice("missing", what, "put it back and pack again, or trace again"))
+            advice = self._recovery.advise(item) or "put it back and pack again, or trace again"
+            self.notices.append(Notice("missing", what, advice))
             return
         if written is Written.HOLLOW:
             self.notices.append(Notice("not packed", f"{name} {_HOLLOW}", "make it smaller, if the replay needs it"))
@@ -163,6 +188,7 @@ class _Files:
         self.count += 1
 
 
+_TOUCHED = "touched after the trace, with size and time as they were: packed as now"
 _CHANGED = "changed after the trace: it was packed as it is now"
 _VANISHED = "is no longer there: it was not packed"
 _HOLLOW = "has larger holes than a bundle may hold: only its name and size were packed"

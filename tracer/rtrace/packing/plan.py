@@ -41,7 +41,7 @@ class PackingPlan:
 
     ``notices`` are what planning found, also among those of ``manifest``. ``results`` still lack the digests of big
     files, which ``copies`` may help to find. ``problems`` says of files that a run changed why there is no snapshot,
-    ``whereabouts`` where the content is of those that it gave another name.
+    ``whereabouts`` where the content is of those that it gave another name, ``owners`` which package has a file now.
     """
 
     directory: TraceDirectory
@@ -56,6 +56,7 @@ class PackingPlan:
     whereabouts: dict[bytes, Whereabout]
     concealment: Concealment
     secret_files: SecretFiles
+    owners: dict[bytes, Installed]
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -150,6 +151,7 @@ def _plan(connection: sqlite3.Connection, directory: TraceDirectory, target: Pat
         whereabouts=whereabouts,
         concealment=(concealment := Concealment(manifest.secrets)),
         secret_files=SecretFiles(concealment),
+        owners=owners,
     )
 
 

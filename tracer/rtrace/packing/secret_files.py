@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rtrace.attributes import read_attributes
 from rtrace.bundle.entry import FileType
 from rtrace.manifest.model import SecretPack
 from rtrace.printable import printable
@@ -77,7 +78,9 @@ class SecretFiles:
             return item  # gone or unreadable: whoever packs it says so
         os.utime(copy, ns=(state.st_mtime_ns, state.st_mtime_ns))
         mtime_ns = item.entry.mtime_ns if item.mtime_ns is None and item.source == item.entry.path else item.mtime_ns
-        return item._replace(source=copy, mtime_ns=mtime_ns)
+        touched = item.ctime_ns if item.ctime_ns != state.st_ctime_ns else None  # the copy's is another in any case
+        attributes = read_attributes(item.source)[0] if item.attributes is None else item.attributes
+        return item._replace(source=copy, mtime_ns=mtime_ns, ctime_ns=touched, attributes=attributes)
 
     def cross_out_text(self, text: bytes) -> bytes:
         """Give a text with everything in it crossed out that looks like a secret."""

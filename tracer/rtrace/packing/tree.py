@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.validation import path_problem
 from rtrace.bundle.writer import Item
+from rtrace.trace.schema import MUTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rtrace.packing.whereabouts import Whereabout
     from rtrace.trace.reader import Before
 
+_MUTATIONS = int(MUTATIONS)
 _TYPES = {kind.value: kind for kind in FileType}
 
 
@@ -64,7 +66,9 @@ def build_tree(
         if path in noted and item.entry.link is None:
             item = item._replace(attributes=noted[path])
         found = whereabouts.get(item.source) if item.source is not None else None
-        tree[path] = item if found is None else item._replace(source=found.source, mtime_ns=found.mtime_ns)
+        tree[path] = (
+            item if found is None else item._replace(source=found.source, mtime_ns=found.mtime_ns, ctime_ns=None)
+        )
     for path in directories:
         if not _put_ancestors(tree, path) and path not in tree:
             tree[path] = Item(_look_up(path, "working directory"), attributes=None)
@@ -101,7 +105,8 @@ def _make_item(choice: Choice, head: Before | None, package: str | None, snapsho
         return Item(entry, attributes=None if link is None else ())
     if head.snapshot is not None:
         return Item(entry, os.path.join(snapshots, os.fsencode(head.snapshot)), before.links > 1)
-    return Item(entry, head.path, before.links > 1, attributes=None)
+    untouched = head.links == 1 and head.problem is None and not head.use & _MUTATIONS
+    return Item(entry, head.path, before.links > 1, attributes=None, ctime_ns=head.ctime_ns if untouched else None)
 
 
 def _put_ancestors(tree: dict[bytes, Item], path: bytes) -> str | None:

@@ -48,6 +48,7 @@ class Before(NamedTuple):
     inode: int
     links: int
     target: bytes | None
+    ctime_ns: int | None
     use: int
     snapshot: str | None
     problem: str | None
@@ -220,7 +221,8 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
     ).fetchone()
     begun = "(SELECT started FROM runs WHERE id = facts.run) + time / 1e9, run"
     rows = connection.execute(
-        "SELECT facts.path, paths.path, run, time, type, mode, uid, gid, size, mtime_ns, device, inode, links, target"  # noqa: S608
+        "SELECT facts.path, paths.path, run, time, type, mode, uid, gid, size, mtime_ns, device, inode, links, target,"  # noqa: S608
+        " ctime_ns"
         f" FROM facts JOIN paths ON paths.id = facts.path ORDER BY facts.path, {begun if overlapping else 'run'}"
     )
     uses = _Uses(connection)

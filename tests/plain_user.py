@@ -17,7 +17,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 UID = 12345  # in no passwd file: nothing may depend on the user having a name
-DEPENDENCIES = ("ahocorasick-rs", "click", "distro", "python-ptrace", "PyYAML", "zstandard")
+DEPENDENCIES = ("ahocorasick-rs", "click", "distro", "pyelftools", "python-ptrace", "PyYAML", "zstandard")
 PROBE = "import sys; print('%d.%d' % sys.version_info[:2])"
 # setpriv(1) still has its capabilities when it looks for the program it executes; env(1) behind it has none.
 DROP = ("setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--", "env", "--")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import sqlite3
+import string
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +24,8 @@ from rtrace.trace.schema import SCHEMA
 from secret_planting import command
 from test_packing_secrets import read_everything
 
-NAME = "quillfeather"
+NAME = "quill" + "".join(random.choices(string.ascii_lowercase, k=7))  # noqa: S311 -- one that is free
+UID = str(random.randrange(20000, 60000))  # noqa: S311
 HOST = "kestrel-7"
 FULL = "Quentin Zilch"
 
@@ -72,10 +75,8 @@ class Author:
 def author(everybodys_rtrace: Path) -> Iterator[Author]:
     """Make the account, a virtual environment, and an experiment with the name in paths, code and outputs."""
     home = Path("/home") / NAME
-    subprocess.run(["userdel", "--remove", NAME], check=False, capture_output=True)
-    subprocess.run(
-        ["useradd", "--create-home", "--home-dir", home, "--comment", FULL, "--uid", "12399", NAME], check=True
-    )
+    subprocess.run(["userdel", "--force", "--remove", NAME], check=False, capture_output=True)
+    subprocess.run(["useradd", "--create-home", "--home-dir", home, "--comment", FULL, "--uid", UID, NAME], check=True)
     try:
         made = Author(home, everybodys_rtrace)
         (home / "study").mkdir()
@@ -90,7 +91,7 @@ def author(everybodys_rtrace: Path) -> Iterator[Author]:
         assert compiled.returncode == 0, compiled.stderr
         yield made
     finally:
-        subprocess.run(["userdel", "--remove", NAME], check=False, capture_output=True)
+        subprocess.run(["userdel", "--force", "--remove", NAME], check=False, capture_output=True)
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -111,7 +112,7 @@ def test_an_anonymous_bundle_tells_nobody_and_verifies(author: Author, tmp_path:
     assert packed.returncode == 0, packed.stderr
     bundle = tmp_path / "out.rpz"
     shutil.move(author.home / "out.rpz", bundle)
-    assert find_names(bundle, NAME, FULL, HOST, str(author.home), "12399", "192.0.2.7") == []
+    assert find_names(bundle, NAME, FULL, HOST, str(author.home), "192.0.2.7") == []
     with open_bundle(bundle) as opened:
         paths = {entry.path for entry in opened.entries}
         run = opened.manifest.runs[0]
@@ -121,7 +122,7 @@ def test_an_anonymous_bundle_tells_nobody_and_verifies(author: Author, tmp_path:
         assert next(opened.read_file(script.path)).startswith(b"#!/home/userxxxxxxxx/venv/bin/python\n")
     assert any(path.startswith(b"/home/userxxxxxxxx/venv/lib") and path.endswith(b".pyc") for path in paths)
     assert (run.uid, run.gid) == (1000, 1000)
-    assert 12399 not in owners
+    assert int(UID) not in owners
     subprocess.run(["userdel", "--remove", NAME], check=True, capture_output=True)
     verified = command("verify", bundle, cwd=tmp_path, env={})
     assert verified.returncode == 0, (verified.stdout, verified.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from dataclasses import fields, is_dataclass
 from typing import IO, TYPE_CHECKING
 
 from rtrace.bundle import members
@@ -29,9 +30,9 @@ def check_anonymity(bundle: Path, disguise: Disguise) -> None:
             if content is not None and disguise.occurs(_read(content)):
                 found.append(name)
     with open_bundle(bundle) as opened:
-        texts = [text for entry in opened.entries for text in (entry.path, entry.target) if text is not None]
-        texts += [text for result in opened.results for text in (result.path, result.target) if text is not None]
-        found += [printable(text) for text in texts if disguise.occurs(iter([text]))]
+        ones = [(entry.path, b"\n".join(_give_texts(entry))) for entry in opened.entries]
+        ones += [(result.path, b"\n".join(_give_texts(result))) for result in opened.results]
+        found += [printable(path) for path, text in ones if disguise.occurs(iter([text]))]
         for entry, parts in opened.stream_data():
             path = disguise.find_names(entry.path, parts)
             if path is not None:
@@ -43,6 +44,20 @@ def check_anonymity(bundle: Path, disguise: Disguise) -> None:
             f"not anonymous: a name of the user or host is still in {shown}{more}; leave such files out with --exclude,"
             " or let them pass with --anonymous-except, and nothing was written"
         )
+
+
+def _give_texts(value: object) -> Iterator[bytes]:
+    """Give every string and byte string of an entry or a result."""
+    if isinstance(value, bytes):
+        yield value
+    elif isinstance(value, str):
+        yield value.encode("utf-8", "surrogateescape")
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _give_texts(item)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _give_texts(getattr(value, field.name))
 
 
 def _read(file: IO[bytes]) -> Iterator[bytes]:

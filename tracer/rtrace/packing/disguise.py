@@ -179,7 +179,8 @@ class Disguise:
         entry = item.entry
         mtime_ns = entry.mtime_ns if _has_own_time(item) else item.mtime_ns
         source, size = item.source, entry.size
-        if source is not None and not (entry.placeholder or entry.elsewhere or entry.package in self._system):
+        is_as_shipped = entry.package in self._system and entry.is_published
+        if source is not None and not (entry.placeholder or entry.elsewhere or is_as_shipped):
             source, size = self._rewrite_file(entry.path, source, size, folder)
         attributes, touched = item.attributes, item.ctime_ns
         if attributes is None and entry.type is not FileType.SYMLINK:
@@ -187,15 +188,15 @@ class Disguise:
         if source is not None and source != item.source and touched == os.stat(item.source or entry.path).st_ctime_ns:
             touched = None  # the copy's is another in any case
         disguised = replace(
-            entry,
-            path=self.rewrite(entry.path),
-            target=None if entry.target is None else self.rewrite(entry.target),
-            link=None if entry.link is None else self.rewrite(entry.link),
-            uid=self._map_id(entry.uid),
-            gid=self._map_id(entry.gid),
-            size=size,
+            rewrite_value(entry, self.rewrite), uid=self._map_id(entry.uid), gid=self._map_id(entry.gid), size=size
         )
-        return item._replace(entry=disguised, source=source, mtime_ns=mtime_ns, ctime_ns=touched, attributes=attributes)
+        return item._replace(
+            entry=disguised,
+            source=source,
+            mtime_ns=mtime_ns,
+            ctime_ns=touched,
+            attributes=rewrite_value(attributes, self.rewrite),
+        )
 
     def _rewrite_file(self, path: bytes, source: bytes, size: int, folder: Path) -> tuple[bytes, int]:
         """Copy a file with neutral names if it holds others; give the file to be packed and its size."""

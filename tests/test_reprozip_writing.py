@@ -570,6 +570,7 @@ def test_names_are_in_one_list() -> None:
         ("no-exit-status", {"exit_code": None}, {}),
         ("hard-links", {}, {"link": b"/in"}),
         ("placeholders", {}, {"placeholder": True}),
+        ("attributes", {}, {"xattrs": ((b"user.note", b"1"),)}),
     ],
 )
 def test_what_the_format_cannot_hold_is_told_once(kind: str, changes: dict[str, Any], files: dict[str, Any]) -> None:

@@ -86,8 +86,10 @@ def _lost_of_runs(runs: Iterable[Run]) -> Iterator[Notice]:
 
 def _lost_of_files(entries: Iterable[Entry]) -> Iterator[Notice]:
     """Look at each entry once."""
-    links, placeholders = [], []
+    links, placeholders, attributes = [], [], []
     for entry in entries:
+        if entry.xattrs:
+            attributes.append(printable(entry.path))
         if entry.link is not None:
             links.append(printable(entry.path))
         elif as_member(entry).placeholder:
@@ -97,6 +99,12 @@ def _lost_of_files(entries: Iterable[Entry]) -> Iterator[Notice]:
             "hard-links",
             f"{len(links)} further hard links: {name_some(links)}",
             "each is a file of its own for `reprounzip`, which cannot make them everywhere",
+        )
+    if attributes:
+        yield Notice(
+            "attributes",
+            f"{len(attributes)} files with extended attributes, access lists or capabilities: {name_some(attributes)}",
+            "`reprounzip` makes them without these",
         )
     if placeholders:
         yield Notice(

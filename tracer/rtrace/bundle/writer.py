@@ -195,7 +195,7 @@ class BundleWriter:
                 if self._holes > HOLES_LIMIT:
                     return Written.HOLLOW
             if size <= _SMALL and segments is None:
-                written = self._add_small(entry, descriptor, linked=linked)
+                written = self._add_small(entry, descriptor, size, linked=linked)
             elif size in self._repeated and self._add_again(entry, descriptor, size, segments, linked=linked):
                 written = Written.WHOLE
             else:
@@ -206,9 +206,11 @@ class BundleWriter:
         finally:
             os.close(descriptor)
 
-    def _add_small(self, entry: Entry, descriptor: int, *, linked: bool) -> Written:
+    def _add_small(self, entry: Entry, descriptor: int, expected: int, *, linked: bool) -> Written:
         try:
-            content = os.read(descriptor, _SMALL + 1)
+            content = os.read(descriptor, expected + 1)
+            if len(content) > expected:  # it grows: as much of it as there is now
+                content += os.read(descriptor, _SMALL)
         except OSError:
             return Written.UNREADABLE
         size = len(content)

@@ -184,11 +184,11 @@ class BundleWriter:
             touched = item.ctime_ns not in {None, state.st_ctime_ns}
             if strict and (touched or not whole):
                 return Written.TOUCHED if whole else Written.CHANGED
+            size = state.st_size
+            entry = self._with_attributes(entry, item.attributes, descriptor)
             if entry.elsewhere:
                 written = self._add_elsewhere(entry, descriptor, linked=linked)
                 return written if whole or written is Written.UNREADABLE else Written.CHANGED
-            size = state.st_size
-            entry = self._with_attributes(entry, item.attributes, descriptor)
             segments = find_segments(descriptor, state)
             if segments is not None:
                 self._holes += size - sum(length for _, length in segments)

@@ -184,18 +184,18 @@ class BundleWriter:
             touched = item.ctime_ns not in {None, state.st_ctime_ns}
             if strict and (touched or not whole):
                 return Written.TOUCHED if whole else Written.CHANGED
+            size = state.st_size
+            entry = self._with_attributes(entry, item.attributes, descriptor)
             if entry.elsewhere:
                 written = self._add_elsewhere(entry, descriptor, linked=linked)
                 return written if whole or written is Written.UNREADABLE else Written.CHANGED
-            size = state.st_size
-            entry = self._with_attributes(entry, item.attributes, descriptor)
             segments = find_segments(descriptor, state)
             if segments is not None:
                 self._holes += size - sum(length for _, length in segments)
                 if self._holes > HOLES_LIMIT:
                     return Written.HOLLOW
             if size <= _SMALL and segments is None:
-                written = self._add_small(entry, descriptor, linked=linked)
+                written = self._add_small(entry, descriptor, size, linked=linked)
             elif size in self._repeated and self._add_again(entry, descriptor, size, segments, linked=linked):
                 written = Written.WHOLE
             else:
@@ -206,9 +206,11 @@ class BundleWriter:
         finally:
             os.close(descriptor)
 
-    def _add_small(self, entry: Entry, descriptor: int, *, linked: bool) -> Written:
+    def _add_small(self, entry: Entry, descriptor: int, expected: int, *, linked: bool) -> Written:
         try:
-            content = os.read(descriptor, _SMALL + 1)
+            content = os.read(descriptor, expected + 1)
+            if len(content) > expected:  # it grows: as much of it as there is now
+                content += os.read(descriptor, _SMALL)
         except OSError:
             return Written.UNREADABLE
         size = len(content)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.packages.generated import find_source
 from rtrace.packages.python import SITE, list_distributions, read_record, split_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 COMPLETION = "completion"
 """The reason why such a file is in a bundle."""
@@ -69,7 +70,7 @@ def _complete_python(used: Iterable[bytes], known: Collection[bytes]) -> Iterato
     """
     modules: dict[bytes, set[bytes]] = {}
     for path in used:
-        match = SITE.match(path)
+        match = SITE.match(path) if b"-packages/" in path else None
         if match:
             modules.setdefault(match[1], set()).add(match[2])
     for site, names in sorted(modules.items()):
@@ -101,13 +102,21 @@ def _complete_plugins(used: Iterable[bytes], known: Collection[bytes]) -> Iterat
 
 def _complete_shared(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:
     """Add data of the system of which a run used a part."""
-    used = list(used)
+    used = sorted(used)
     for rule, signs, places in _SHARED:
-        folders = tuple(sign + b"/" for sign in signs)
-        if any(path in signs or path.startswith(folders) for path in used):
+        if any(_has(used, sign) for sign in signs):
             for place in places:
                 files = [(path, size) for path, size in _list_files(place, deep=True) if path not in known]
                 yield Addition(rule, place.decode(), *_weigh(files))
+
+
+def _has(ordered: Sequence[bytes], place: bytes) -> bool:
+    """Tell whether a place, or a path below it, is among some paths."""
+    for first in (place, place + b"/"):
+        number = bisect_left(ordered, first)
+        if number < len(ordered) and (ordered[number] == place or ordered[number].startswith(place + b"/")):
+            return True
+    return False
 
 
 def _list_files(place: bytes, *, deep: bool) -> Iterator[tuple[bytes, int]]:

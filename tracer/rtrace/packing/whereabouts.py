@@ -59,6 +59,8 @@ class Finder:
         """
         if before.snapshot is not None or before.type != "file":
             return None
+        if not self._moves and not before.use & _METADATA:
+            return None
         places, last = self._follow(before)
         if len(places) == 1 and not before.use & _METADATA:
             return None

@@ -266,7 +266,7 @@ KINDS: dict[str, Kind] = {
     ),
     "YAML nested deeply": Kind(manifest("hostname: box", b"hostname: " + DEEP), "nested too deeply"),
     "two documents": Kind(planned(b"D", manifest=b"version: 1\n---\nversion: 1\n"), "a second one begins here"),
-    "no YAML": Kind(manifest("hostname: box", "hostname: {box"), "this is not YAML"),
+    "no YAML": Kind(manifest("hostname: box", "hostname: {box"), "has no closing }"),
     "a manifest that is empty": Kind(planned(b"D", manifest=b"# nothing\n"), "the manifest is empty"),
     "a manifest that is a list": Kind(planned(b"D", manifest=b"- x\n"), "has to be a mapping; its first key"),
     "a manifest that is no UTF-8": Kind(manifest("hostname: box", b"hostname: b\xffx"), "this is not UTF-8"),

@@ -15,6 +15,7 @@ from rtrace.bundle.entry import Entry
 from rtrace.bundle.index import dump_entry, load_entries
 from rtrace.bundle.stream import entry_header, has_content
 from rtrace.errors import BundleError
+from rtrace.manifest.scalars import quoted
 
 _CONTENT_LIMIT = 16 << 10
 _NAMES = {"files": members.FILES, "results": members.RESULTS, "trace": members.TRACE, "data": members.DATA}
@@ -47,7 +48,7 @@ def seal(content: bytes) -> bytes:
         members.DATA: data if "R" in plan else _archive(data, plan, parts.get("table", b"")),
     }
     if "D" not in plan:
-        lines = [f"  {name}: {hashlib.sha256(found[name]).hexdigest()}\n" for name in members.DIGESTED]
+        lines = [f"  {name}: {quoted(hashlib.sha256(found[name]).hexdigest())}\n" for name in sorted(members.DIGESTED)]
         found[members.MANIFEST] += ("digests:\n" + "".join(lines)).encode()
     identity = hashlib.sha256(found[members.MANIFEST] + (b"x" if "I" in plan else b"")).hexdigest()
     found[members.IDENTITY] = (members.IDENTITY_TEXT % identity).encode()

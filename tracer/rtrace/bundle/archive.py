@@ -82,6 +82,11 @@ def frame_size(frame: bytes) -> int:
     return size
 
 
+def table_size(size: int) -> int:
+    """Tell how long the seek table of an archive is that holds ``size`` bytes."""
+    return _HEADER.size + -(-size // FRAME_SIZE) * _ITEM.size + _FOOTER.size
+
+
 class ArchiveWriter:
     """Compresses what is written to it, frame by frame, in a pool of threads, and writes the frames in their order.
 

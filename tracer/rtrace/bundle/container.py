@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOOKED_AT = 64 << 10
+_FEW = 16
+"""Bytes of the version, with its header, that may differ in a bundle that is damaged there; more make another file."""
 _LIMITS = {
     members.VERSION: len(members.VERSION_TEXT),
     members.MANIFEST: members.MANIFEST_LIMIT,
@@ -52,7 +54,7 @@ def locate_members(path: Path, file: BinaryIO, names: Iterable[str], limits: Map
         offset = position + tar.BLOCK
         position = offset + size + len(tar.padding(size))
         if position > length:
-            raise _cut_off(path)
+            raise _cut_off(path, f"in {name}", length, position - 1)
         if any(_read_at(file, offset + size, position - offset - size)):
             sentence = f"{path} is damaged: there is something between {name} and what follows it"
             raise DamagedBundleError(sentence, offset + size, position - 1)
@@ -60,13 +62,20 @@ def locate_members(path: Path, file: BinaryIO, names: Iterable[str], limits: Map
             sentence = f"{path} is refused: {name} is larger than any that rtrace writes"
             raise DamagedBundleError(sentence, offset, position - 1)
         found[name] = Member(offset, size)
-    file.seek(position)
-    end = file.read(len(tar.END) + 1)
-    if len(end) < len(tar.END) and not any(end):
-        raise _cut_off(path)
-    if end != tar.END:
-        raise DamagedBundleError(f"{path} is damaged: there is something after its last member", position, length - 1)
+    _check_end(path, _read_at(file, position, len(tar.END) + 1), position, length)
     return found
+
+
+def _check_end(path: Path, end: bytes, position: int, length: int) -> None:
+    """Compare what follows the last member, at a position, with the only thing that can, in a file of a length."""
+    last = position + len(tar.END)
+    if any(end[: len(tar.END)]):
+        sentence = f"{path} is damaged: there is something else after its last member instead of the zeros that end it"
+        raise DamagedBundleError(sentence, position, min(last, length) - 1)
+    if len(end) < len(tar.END):
+        raise _cut_off(path, "after its last member", length, last - 1)
+    if length > last:
+        raise DamagedBundleError(f"{path} is damaged: there is something after its last member", last, length - 1)
 
 
 def _begins(file: BinaryIO, position: int, name: str) -> bool:
@@ -93,8 +102,12 @@ def _check_version(path: Path, file: BinaryIO) -> None:
             raise BundleError(f"{path} was made by a newer rtrace (bundle format {int(digits)}); update rtrace")
         if version + b"\n" == members.VERSION_TEXT:
             return
-    if len(start) < tar.BLOCK + len(members.VERSION_TEXT) and expected.startswith(start[: tar.BLOCK]):
-        raise _cut_off(path)
+    expected += members.VERSION_TEXT
+    if expected.startswith(start):
+        raise _cut_off(path, f"in {members.VERSION}", len(start), len(expected) - 1)
+    differing = [place for place, (byte, wanted) in enumerate(zip(start, expected, strict=False)) if byte != wanted]
+    if len(start) > len(expected) and len(differing) <= _FEW:
+        raise DamagedBundleError(f"{path} is damaged: its version is not what was packed", differing[0], differing[-1])
     raise BundleError(f"{path} is not a bundle; `rtrace pack` makes one")
 
 
@@ -103,7 +116,7 @@ def _member_size(path: Path, file: BinaryIO, position: int, name: str) -> int:
     file.seek(position)
     header = file.read(tar.BLOCK)
     if len(header) < tar.BLOCK:
-        raise _cut_off(path)
+        raise _cut_off(path, f"in {name}", position + len(header), position + tar.BLOCK - 1)
     field = header[124:136]
     if field[0] & 0x80:
         size = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
@@ -116,5 +129,6 @@ def _member_size(path: Path, file: BinaryIO, position: int, name: str) -> int:
     return size
 
 
-def _cut_off(path: Path) -> BundleError:
-    return BundleError(f"{path} is cut off: it ends before the bundle does; fetch or pack it again")
+def _cut_off(path: Path, where: str, first: int, last: int) -> BundleError:
+    """Say where a bundle ends too early: the bytes from ``first`` on, to ``last`` at least, are not there."""
+    return DamagedBundleError(f"{path} is cut off {where}; fetch or pack it again", first, last)

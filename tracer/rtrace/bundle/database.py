@@ -35,3 +35,5 @@ def open_database(path: Path, steps: int = STEPS_LIMIT) -> Iterator[sqlite3.Conn
             yield connection
         except UnicodeDecodeError:  # SQLite quotes the damaged schema in its own error, which Python cannot read then
             raise sqlite3.DatabaseError("its schema is not UTF-8") from None
+        except MemoryError:  # what SQLite says of a size in the file that it cannot believe
+            raise sqlite3.DatabaseError("it asks for more memory than it may have") from None

@@ -19,6 +19,8 @@ from rtrace.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_LINE_LIMIT = 16 << 20
+"""Bytes; far more than paths, target and names can take, far less than would cost memory that counts."""
 _TYPES = {kind.value: kind for kind in FileType}
 
 
@@ -124,6 +126,8 @@ def _load(content: bytes, convert: Callable[[dict[str, Any]], Any]) -> Iterator[
     while start < len(content):
         number += 1
         end = content.index(b"\n", start)
+        if end - start > _LINE_LIMIT:
+            raise BundleError(f"line {number} is longer than any that rtrace writes")
         try:
             line = content[start:end].decode()
             found, length = _DECODER.raw_decode(line)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
+from collections import deque
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.bundle import members, tar
-from rtrace.bundle.archive import ArchiveReader, decompress_frame, frame_size
+from rtrace.bundle.archive import ArchiveReader, decompress_frame, frame_size, table_size
 from rtrace.bundle.container import Member, find_members
 from rtrace.bundle.index import load_entries, load_results
 from rtrace.bundle.sparse import fill_holes
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Manifest
 
 _COPY = 1 << 20
+_FEW = 16
+"""Bytes of the identity that differ where it, and not the manifest, is damaged."""
 
 
 def open_bundle(path: Path) -> Bundle:
@@ -95,6 +98,13 @@ class Bundle:
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """Every packed file, sorted by path, and proven harmless: HostileBundleError where one is not."""
+        entries = self._listed
+        self._check_offsets(entries)
+        return entries
+
+    @cached_property
+    def _listed(self) -> tuple[Entry, ...]:
+        """The entries, before they are compared with the data."""
         try:
             entries = load_entries(self._read_index(self.FILES))
             validate_entries(entries)
@@ -103,7 +113,6 @@ class Bundle:
             raise HostileBundleError(f"{self.path} is refused: {error}; nothing was written") from None
         except BundleError as error:
             raise self._damaged(self.FILES, error) from None
-        self._check_offsets(entries)
         return entries
 
     @cached_property
@@ -249,6 +258,11 @@ class Bundle:
         self._end_of_data = end + (0 if last is None else self._room(last))
         self._check_size(self._end_of_data + len(tar.END))
 
+    def _size_of_data(self, entries: tuple[Entry, ...]) -> int:
+        """Tell how long the data stream is that belongs to the entries."""
+        last, header, offset = deque(self._lay_out(entries), maxlen=1).pop() if entries else (None, b"", 0)
+        return offset + len(header) + (0 if last is None else self._room(last)) + len(tar.END)
+
     def _check_size(self, size: int) -> None:
         """Refuse data of another size than the entries' layout gives."""
         if size != self._archive.size:
@@ -274,13 +288,23 @@ class Bundle:
     def _check_identity(self) -> None:
         """Refuse a manifest that is not the one that was packed. The first bundles do not say which that is."""
         member = self._members.get(self.IDENTITY)
-        if member is not None and self._read(member) != (members.IDENTITY_TEXT % self.identity).encode():
-            manifest = self._members[self.MANIFEST]
+        if member is None:
+            return
+        found, expected = self._read(member), (members.IDENTITY_TEXT % self.identity).encode()
+        differing = [place for place, (byte, wanted) in enumerate(zip(found, expected, strict=False)) if byte != wanted]
+        if found == expected:
+            return
+        if len(differing) <= _FEW and len(found) == len(expected):  # of another manifest almost every digit would be
+            first, last = member.offset + differing[0], member.offset + differing[-1]
             raise DamagedBundleError(
-                f"{self.path} is damaged: its manifest is not the one that was packed; fetch it again",
-                manifest.offset,
-                member.offset + member.size - 1,
+                f"{self.path} is damaged: {self.IDENTITY} is not what was packed; fetch it again", first, last
             )
+        manifest = self._members[self.MANIFEST]
+        raise DamagedBundleError(
+            f"{self.path} is damaged: its manifest is not the one that was packed; fetch it again",
+            manifest.offset,
+            manifest.offset + manifest.size - 1,
+        )
 
     def find_member(self, name: str) -> Member:
         """Tell where a member lies in the file."""
@@ -289,11 +313,19 @@ class Bundle:
     def find_bad_frame(self) -> tuple[int, int] | None:
         """Give first and last byte, in the file, of the first frame of the data that cannot be decompressed.
 
-        None when all can: then what is wrong is not the data, but what is said of it.
+        It is that of the seek table, when this is not the one that the index asks for. None when all is as it should
+        be: then what is wrong is not the data, but what is said of it.
         """
-        start = self._members[self.DATA].offset
-        bad = self._archive.find_bad_frame()
-        return None if bad is None else (start + bad[0], start + bad[1] - 1)
+        member = self._members[self.DATA]
+        size = self._size_of_data(self._listed)
+        try:
+            is_as_long = self._archive.size == size
+        except BundleError:
+            is_as_long = False
+        if not is_as_long:
+            return (member.offset + member.size - table_size(size), member.offset + member.size - 1)
+        found = self._archive.find_bad_frame()
+        return None if found is None else (member.offset + found[0], member.offset + found[1] - 1)
 
     def _read(self, member: Member) -> bytes:
         self._file.seek(member.offset)

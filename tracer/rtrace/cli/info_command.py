@@ -80,7 +80,10 @@ def describe_run(run: Run) -> Iterable[str]:
     """Write what a run was, for a person."""
     started, took = "not known", ""
     if run.started is not None:
-        started = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(run.started))
+        try:
+            started = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(run.started))
+        except (OverflowError, ValueError, OSError):  # a time that no calendar has
+            started = f"{run.started:g} seconds after 1970"
         took = "" if run.finished is None else f", took {run.finished - run.started:.2f} s"
     how = "end not seen" if run.exit_status is None else f"exit status {run.exit_status}"
     yield f"{run.id:11} {shlex.join(printable(argument) for argument in run.argv)}"

@@ -6,6 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from rtrace.packages.reading import open_at_once
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -197,7 +199,7 @@ def is_program(path: bytes) -> bool:
     if b"." in path.rpartition(b"/")[2] or not os.access(path, os.X_OK):
         return False
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=open_at_once) as file:
             return file.read(4) == b"\x7fELF"
     except OSError:
         return False

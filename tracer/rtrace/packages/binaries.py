@@ -16,6 +16,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from rtrace.packages.attribution import Installed, is_program
+from rtrace.packages.reading import open_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -58,7 +59,7 @@ class Binaries:
 
 def _describe(path: bytes) -> Installed | None:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=open_at_once) as file:
             elf = ELFFile(file)
             architecture = str(elf.get_machine_arch())
             for name, read in ((".go.buildinfo", _read_go), (".dep-v0", _read_rust)):

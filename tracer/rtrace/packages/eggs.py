@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.packages.attribution import Installed
+from rtrace.packages.reading import open_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def _read_fields(path: bytes) -> dict[str, str]:
 
 def _read_lines(path: bytes) -> list[bytes]:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=open_at_once) as file:
             return file.read().splitlines()
     except OSError:
         return []

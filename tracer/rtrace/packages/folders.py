@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rtrace.packages.attribution import Installed
+from rtrace.packages.reading import open_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -123,7 +124,7 @@ def _describe_program(match: re.Match[bytes]) -> Installed | None:
 
 def _read(path: bytes) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=open_at_once) as file:
             content = file.read(_LIMIT + 1)
     except OSError:
         return b""

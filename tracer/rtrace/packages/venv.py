@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.packages.attribution import Installed
 from rtrace.packages.prefixes import group_by_prefix
+from rtrace.packages.reading import open_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -34,7 +35,7 @@ class Venv:
 
 def _describe(prefix: bytes) -> Installed:
     try:
-        with open(os.path.join(prefix, MARK), encoding="utf-8", errors="replace") as file:
+        with open(os.path.join(prefix, MARK), encoding="utf-8", errors="replace", opener=open_at_once) as file:
             pairs = (line.partition("=") for line in file)
             settings = {name.strip().lower(): value.strip() for name, _, value in pairs}
     except OSError:

@@ -1,0 +1,10 @@
+"""Opening files of whatever kind a run has met: a FIFO or a terminal must not keep the tracer waiting."""
+
+from __future__ import annotations
+
+import os
+
+
+def open_at_once(path: str | bytes, flags: int) -> int:
+    """Open a file as `open` would, but return at once where nobody writes to a FIFO; see fifo(7). Raises OSError."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

@@ -24,8 +24,9 @@ from rtrace.trace.schema import SCHEMA
 from secret_planting import command
 from test_packing_secrets import read_everything
 
-NAME = "quill" + "".join(random.choices(string.ascii_lowercase, k=7))  # noqa: S311 -- one that is free
-UID = str(random.randrange(20000, 60000))  # noqa: S311
+_CHANCE = random.SystemRandom()  # each worker's own: what pytest-randomly seeds is the same in all of them
+NAME = "quill" + "".join(_CHANCE.choices(string.ascii_lowercase, k=7))
+UID = str(_CHANCE.randrange(20000, 60000))
 HOST = "kestrel-7"
 FULL = "Quentin Zilch"
 

@@ -116,3 +116,14 @@ def test_what_a_person_types_is_taken_as_typed() -> None:
     assert found.runs[0].argv == (b"./run.sh", b"3.10", b"no", b"007", b"1_000")
     assert found.exclude == ()
     assert found.outputs == ()
+
+
+@pytest.mark.parametrize(
+    "text", ['version: "1\\n2"\n', 'version: "\\0"\n', "version: 1\nruns: [{id: a, argv: \\\u202eb}]\n"]
+)
+def test_what_a_sentence_quotes_is_escaped(tmp_path: Path, text: str) -> None:
+    """A line break or a control character of the manifest never gets into the sentence about it."""
+    (tmp_path / "m.yml").write_text(text)
+    with pytest.raises(ManifestError) as raised:
+        load(tmp_path / "m.yml")
+    assert str(raised.value).isprintable()

@@ -10,6 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from rtrace.manifest.nodes import Mapping, Node, Place, Scalar, Sequence
+from rtrace.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,12 @@ def _scalar(node: Node, what: str) -> Scalar:
 def _show(scalar: Scalar) -> str:
     """Show what stands in the place of a number or a word; quotes matter there."""
     shown = scalar.value[:_SHOWN]
-    return repr(shown) if scalar.plain else f'"{shown}" in quotes'
+    return repr(shown) if scalar.plain else f'"{_escape(shown)}" in quotes'
+
+
+def _escape(text: str) -> str:
+    """Show text of the manifest in a message, on one line and without what a terminal would obey."""
+    return printable(text.encode("utf-8", "surrogatepass"))
 
 
 def string(node: Node) -> str:
@@ -174,7 +180,7 @@ def _say_how(node: Node) -> str:
     if isinstance(node, Scalar) and node.value.startswith("-"):
         return "; a space is missing after the dash"
     if isinstance(node, Scalar) and node.plain and len(node.value) <= _SHOWN:
-        return f": [{node.value}]"
+        return f": [{_escape(node.value)}]"
     return ", in brackets or an item a line"
 
 

@@ -48,7 +48,7 @@ def test_an_output_is_compared_under_its_new_name(honest: bool, tmp_path: Path) 
     work = tmp_path / "work"
     work.mkdir()
     (work / "run.sh").write_text(
-        "#!/bin/sh\nmkdir run-$(date +%s) && cd run-* && echo data > result\n"
+        "#!/bin/sh\nmkdir run-$(date +%s.%N) && cd run-* && echo data > result\n"
         + ("" if honest else "tr -d - < /proc/sys/kernel/random/uuid > result\n")
     )
     (work / "run.sh").chmod(0o755)

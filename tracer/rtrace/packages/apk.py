@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.packages.aliases import Aliases
 from rtrace.packages.attribution import Installed
+from rtrace.packages.reading import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -26,7 +27,7 @@ class Apk:
 
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
         """Give the owners of those of the paths that have one; none where there is no apk."""
-        content = next(filter(None, (_read(os.path.join(self._root, name)) for name in _DATABASES)), b"")
+        content = next(filter(None, (read_file(os.path.join(self._root, name)) for name in _DATABASES)), b"")
         if not content:
             return {}
         names = {name[1:]: asked for name, asked in Aliases(self._root).index(paths).items()}
@@ -54,11 +55,3 @@ def _describe(paragraph: bytes) -> Installed:
     if fields.get("c"):
         origin = f"{origin}, aports commit {fields['c']}".removeprefix(", ")
     return Installed(fields.get("P", ""), fields.get("V", ""), fields.get("A", "any"), "apk", origin)
-
-
-def _read(path: bytes) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""

@@ -13,6 +13,7 @@ from mmap import PROT_READ, mmap
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.packages.attribution import Installed
+from rtrace.packages.reading import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -95,12 +96,12 @@ class Dpkg:
 
     def _diversions(self) -> Iterator[tuple[bytes, bytes, bytes]]:
         """Give (original name, where it went, the package that has the name now, ``:`` for the administrator)."""
-        lines = iter(_read(os.path.join(self._database, b"diversions")).split(b"\n"))
+        lines = iter(read_file(os.path.join(self._database, b"diversions")).split(b"\n"))
         return zip(lines, lines, lines)  # noqa: B905 -- what is left of the last three is the end of the file
 
     def _read_registry(self) -> Iterator[tuple[bytes, bytes]]:
         """Give (package, configuration file) of those that ucf(1) keeps for packages, which list them not."""
-        for line in _read(os.path.join(self._root, b"var/lib/ucf/registry")).split(b"\n"):
+        for line in read_file(os.path.join(self._root, b"var/lib/ucf/registry")).split(b"\n"):
             package, _, path = line.partition(b"\t")
             yield package.strip(), path.strip()
 
@@ -124,7 +125,7 @@ class Dpkg:
         """
         wanted = {package.partition(b":")[0] for package in packages}
         known: dict[bytes, list[dict[bytes, bytes]]] = {}
-        for paragraph in _read(os.path.join(self._database, b"status")).split(b"\n\n") if packages else ():
+        for paragraph in read_file(os.path.join(self._database, b"status")).split(b"\n\n") if packages else ():
             name = paragraph[len(b"Package: ") : paragraph.find(b"\n")]
             if name in wanted or name == b"dpkg":
                 known.setdefault(name, []).append(_fields(paragraph))
@@ -188,15 +189,6 @@ def _read_list(name: str, folder: int, buffer: memoryview) -> bytes | mmap:
         return b""
     finally:
         os.close(descriptor)
-
-
-def _read(path: bytes) -> bytes:
-    """Read a file; nothing when that is impossible."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
-    except OSError:
-        return b""
 
 
 def _text(value: bytes) -> str:

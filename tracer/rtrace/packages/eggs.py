@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.packages.attribution import Installed
-from rtrace.packages.reading import open_at_once
+from rtrace.packages.reading import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,12 +39,12 @@ def read_eggs(site: bytes) -> Iterator[Egg]:
         title, version = facts.get("Name", stem), facts.get("Version", rest.partition("-")[0]) or "unknown"
         tops = {name}
         if name.endswith(b".egg-info"):
-            listed = _read_lines(os.path.join(information, b"top_level.txt")) if whole else []
+            listed = read_file(os.path.join(information, b"top_level.txt")).splitlines() if whole else []
             for top in listed or [title.replace("-", "_").encode()]:
                 tops |= {top, top + b".py"}
         files = {
             os.path.normpath(os.path.join(information, file))
-            for file in (_read_lines(os.path.join(information, b"installed-files.txt")) if whole else ())
+            for file in (read_file(os.path.join(information, b"installed-files.txt")).splitlines() if whole else ())
         }
         yield Egg(
             Installed(title, version, "any", "python", facts.get("Home-page", "")), frozenset(files), frozenset(tops)
@@ -58,7 +58,7 @@ def read_links(site: bytes) -> Iterator[tuple[str, bytes]]:
     except OSError:
         return
     for name in names:
-        lines = _read_lines(os.path.join(site, name))
+        lines = read_file(os.path.join(site, name)).splitlines()
         if lines and lines[0].startswith(b"/"):
             yield name[: -len(b".egg-link")].decode(errors="backslashreplace"), lines[0]
 
@@ -66,18 +66,10 @@ def read_links(site: bytes) -> Iterator[tuple[str, bytes]]:
 def _read_fields(path: bytes) -> dict[str, str]:
     """Read the header of a PKG-INFO; nothing where there is none."""
     fields: dict[str, str] = {}
-    for line in _read_lines(path):
+    for line in read_file(path).splitlines():
         name, colon, value = line.decode(errors="replace").partition(": ")
         if not colon:
             break
         if value != "UNKNOWN":
             fields.setdefault(name, value)
     return fields
-
-
-def _read_lines(path: bytes) -> list[bytes]:
-    try:
-        with open(path, "rb", opener=open_at_once) as file:
-            return file.read().splitlines()
-    except OSError:
-        return []

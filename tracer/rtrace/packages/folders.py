@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rtrace.packages.attribution import Installed
-from rtrace.packages.reading import open_at_once
+from rtrace.packages.reading import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -57,7 +57,7 @@ class Folders:
 
 def _describe_npm(match: re.Match[bytes]) -> Installed | None:
     try:
-        facts = json.loads(_read(os.path.join(match[1], b"package.json")))
+        facts = json.loads(read_file(os.path.join(match[1], b"package.json"), _LIMIT))
         name, version = facts["name"], facts["version"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -85,7 +85,7 @@ def _read_lock(folder: bytes) -> dict[str, str]:
 
 
 def _describe_r(match: re.Match[bytes]) -> Installed | None:
-    text = _read(os.path.join(match[1], b"DESCRIPTION")).decode(errors="replace")
+    text = read_file(os.path.join(match[1], b"DESCRIPTION"), _LIMIT).decode(errors="replace")
     fields = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line and not line[:1].isspace())
     if "Package" not in fields or "Version" not in fields:
         return None
@@ -114,21 +114,12 @@ def _describe_program(match: re.Match[bytes]) -> Installed | None:
         names = sorted(os.listdir(match[1] + b"/specifications"), reverse=True)
     except OSError:
         return None
-    stub = _GEM_STUB.search(_read(match[0]))
+    stub = _GEM_STUB.search(read_file(match[0], _LIMIT))
     for name in names if stub else ():
         found = _GEM_FILE.match(match[1] + b"/specifications/" + name)
         if found and stub and found[3] == stub[1]:
             return _describe_gem(found)
     return None
-
-
-def _read(path: bytes) -> bytes:
-    try:
-        with open(path, "rb", opener=open_at_once) as file:
-            content = file.read(_LIMIT + 1)
-    except OSError:
-        return b""
-    return content if len(content) <= _LIMIT else b""
 
 
 _KINDS: tuple[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Installed | None]], ...] = (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.packages.aliases import Aliases
 from rtrace.packages.attribution import Installed
+from rtrace.packages.reading import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -31,10 +32,10 @@ class Pacman:
         names = {name[1:]: asked for name, asked in Aliases(self._root).index(paths).items()}
         owners: dict[bytes, Installed] = {}
         for folder in folders:
-            content = _read(os.path.join(self._database, folder, b"files"))
+            content = read_file(os.path.join(self._database, folder, b"files"))
             mine = names.keys() & content.partition(b"%FILES%\n")[2].partition(b"\n\n")[0].split(b"\n")
             if mine:
-                owner = _describe(_read(os.path.join(self._database, folder, b"desc")))
+                owner = _describe(read_file(os.path.join(self._database, folder, b"desc")))
                 if owner is not None:
                     owners.update((path, owner) for name in mine for path in names[name])
         return owners
@@ -50,11 +51,3 @@ def _describe(content: bytes) -> Installed | None:
         (*([f"source {base}"] if base not in {"", fields["%NAME%"]} else []), *([packager] if packager else []))
     )
     return Installed(fields["%NAME%"], fields.get("%VERSION%", ""), fields.get("%ARCH%", "any"), "pacman", origin)
-
-
-def _read(path: bytes) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""

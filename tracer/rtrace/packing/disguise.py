@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rtrace.attributes import read_attributes
 from rtrace.bundle.entry import FileType
 from rtrace.manifest.model import Manifest, Notice
+from rtrace.packing.content import open_content, read_parts
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.person import avoid, find_names
 from rtrace.packing.rewriting import DatabaseRewriter, rewrite_value
@@ -28,12 +29,10 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Output, Run
     from rtrace.trace.reader import After
 
-_PART = 1 << 20
 _EDGE = 1 << 10  # more than any name is long
 _SUBSTRING = 6  # a name of so many bytes is hidden within longer words as well
 _FIRST_ID = 1000  # where ids of people begin
 _LAST_ID = 65533
-_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\0", b"BZh", b"\x28\xb5\x2f\xfd", b"\x89PNG", b"7z\xbc\xaf")
 _VARIABLES = (b"SSH_CLIENT", b"SSH_CONNECTION")
 _ADDRESSES = re.compile(rb"(?:\A|(?<=\0))(" + b"|".join(_VARIABLES) + rb")=[^\0]*")
@@ -201,11 +200,11 @@ class Disguise:
     def _rewrite_file(self, path: bytes, source: bytes, size: int, folder: Path) -> tuple[bytes, int]:
         """Copy a file with neutral names if it holds others; give the file to be packed and its size."""
         try:
-            with open(source, "rb", opener=_open) as file:
+            with open(source, "rb", opener=open_content) as file:
                 if _is_compressed(os.pread(file.fileno(), 8, 0)):
                     self._compressed.append(path)
                     return source, size
-                if path not in _SYSTEM_FILES and not self.occurs(_read(file.fileno())):
+                if path not in _SYSTEM_FILES and not self.occurs(read_parts(file.fileno())):
                     return source, size
                 state = os.fstat(file.fileno())
                 os.lseek(file.fileno(), 0, os.SEEK_SET)
@@ -216,7 +215,7 @@ class Disguise:
                         size += len(content) - state.st_size
                         target.write(content)
                     else:
-                        target.writelines(self._rewrite_parts(_read(file.fileno())))
+                        target.writelines(self._rewrite_parts(read_parts(file.fileno())))
         except OSError:
             return source, size  # gone or unreadable: whoever packs it says so
         os.utime(copy, ns=(state.st_mtime_ns, state.st_mtime_ns))
@@ -256,16 +255,16 @@ class Disguise:
     def _digest(self, path: bytes, after: After | None = None) -> str | None:
         """Hash a file as it is under neutral names; None if it holds no name, or is not what a run left."""
         try:
-            with open(path, "rb", opener=_open) as file:
+            with open(path, "rb", opener=open_content) as file:
                 state = os.fstat(file.fileno())
                 left = None if after is None else (after.size, after.mtime_ns, after.inode)
                 if left not in {None, (state.st_size, state.st_mtime_ns, state.st_ino)}:
                     return None
-                if _is_compressed(os.pread(file.fileno(), 8, 0)) or not self.occurs(_read(file.fileno())):
+                if _is_compressed(os.pread(file.fileno(), 8, 0)) or not self.occurs(read_parts(file.fileno())):
                     return None
                 os.lseek(file.fileno(), 0, os.SEEK_SET)
                 digest = hashlib.sha256()
-                for part in self._rewrite_parts(_read(file.fileno())):
+                for part in self._rewrite_parts(read_parts(file.fileno())):
                     digest.update(part)
                 return digest.hexdigest()
         except OSError:
@@ -346,12 +345,3 @@ def _is_compressed(beginning: bytes) -> bool:
 def _plain_release(release: str) -> str:
     found = re.match(r"[0-9.]+", release)
     return found[0] if found else release
-
-
-def _open(path: str | bytes, flags: int) -> int:
-    return os.open(path, flags | _OPEN_FLAGS)
-
-
-def _read(descriptor: int) -> Iterator[bytes]:
-    while part := os.read(descriptor, _PART):
-        yield part

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import FileType, Result
 from rtrace.bundle.validation import path_problem
+from rtrace.packing.content import open_content, read_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rtrace.packing.plan import PackingPlan
     from rtrace.trace.reader import After, Copy
-
-_CHUNK = 1 << 20
 
 
 def finish_results(plan: PackingPlan) -> Iterator[Result]:
@@ -59,10 +58,10 @@ def _find_digest(after: After, copies: list[Copy], snapshots: bytes) -> str | No
 
 def _hash(path: bytes, after: After | None) -> str | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+        descriptor = open_content(path)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
+    with os.fdopen(descriptor, "rb", buffering=0):
         state = os.fstat(descriptor)
         if after is not None and (state.st_size, state.st_mtime_ns, state.st_ino) != (
             after.size,
@@ -72,7 +71,7 @@ def _hash(path: bytes, after: After | None) -> str | None:
             return None
         digest = hashlib.sha256()
         try:
-            while content := file.read(_CHUNK):
+            for content in read_parts(descriptor):
                 digest.update(content)
         except OSError:
             return None

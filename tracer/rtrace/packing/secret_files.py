@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rtrace.attributes import read_attributes
 from rtrace.bundle.entry import FileType
 from rtrace.manifest.model import SecretPack
+from rtrace.packing.content import open_content, read_parts
 from rtrace.printable import printable
 from rtrace.secrets.matching import MATCHER, Matcher, find_rules
 from rtrace.secrets.rules import RULES, Rule
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
     from rtrace.packing.concealment import Concealment
     from rtrace.progress import Progress
 
-_PART = 1 << 20
 _MOST = 100_000  # secrets in a file: with more of them it is left out
 _CROSSED = bytes(byte if byte in b"\r\n" else ord("x") for byte in range(256))
-_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
 class SecretFiles:
@@ -70,10 +69,10 @@ class SecretFiles:
         places = [(begin, end) for _, _, begin, end in self._find(item.source, rules)]
         copy = os.path.join(os.fsencode(folder), b"crossed-out")
         try:
-            with open(item.source, "rb", opener=_open) as source:
+            with open(item.source, "rb", opener=open_content) as source:
                 state = os.fstat(source.fileno())
                 with open(copy, "wb") as target:
-                    target.writelines(_cross_out(_read(source.fileno()), sorted(places)))
+                    target.writelines(_cross_out(read_parts(source.fileno()), sorted(places)))
         except OSError:
             return item  # gone or unreadable: whoever packs it says so
         os.utime(copy, ns=(state.st_mtime_ns, state.st_mtime_ns))
@@ -120,19 +119,10 @@ class SecretFiles:
 
     def _find(self, source: bytes, rules: frozenset[Rule]) -> Iterator[tuple[Rule, int, int, int]]:
         try:
-            with open(source, "rb", opener=_open) as file:
-                yield from find_in_text(self._matcher, rules, _read(file.fileno()))
+            with open(source, "rb", opener=open_content) as file:
+                yield from find_in_text(self._matcher, rules, read_parts(file.fileno()))
         except OSError:
             return
-
-
-def _open(path: str | bytes, flags: int) -> int:
-    return os.open(path, flags | _OPEN_FLAGS)
-
-
-def _read(descriptor: int) -> Iterator[bytes]:
-    while part := os.read(descriptor, _PART):
-        yield part
 
 
 def _cross_out(parts: Iterable[bytes], places: Sequence[tuple[int, int]]) -> Iterator[bytes]:

@@ -47,7 +47,8 @@ PROGRAMS = {
     "python": Program("python3 -c 'import json, sqlite3, decimal, urllib.request'", ("python3",)),
     "python with numpy": Program("python3 -c 'import numpy; numpy.linalg.inv(numpy.eye(3))'", ("python3", "numpy")),
     "perl": Program("perl -MPOSIX -MFile::Find -MData::Dumper -e 'find(sub { -f && open(F, $_) }, \".\")'", ("perl",)),
-    "node": Program("node -e 'require(\"fs\").readFileSync(\"table\"); require(\"http\")'", ("node",)),
+    # Without setarch, where things lie in memory decides whether it opens its own file: 1 run in 120 does not.
+    "node": Program("setarch -R node -e 'require(\"fs\").readFileSync(\"table\"); require(\"http\")'", ("node",)),
     "java": Program("java -Xshare:auto Hello.java", ("java",), r"(?<=/hsperfdata_)\w+/\d+|(?<=/)\.java_pid\d+"),
     "sqlite3": Program(
         "sqlite3 data.db 'CREATE TABLE t(a); INSERT INTO t VALUES (1); BEGIN; UPDATE t SET a = 2; ROLLBACK; VACUUM'",

@@ -20,11 +20,12 @@ from rtrace.packages.hpc import Hpc
 from rtrace.packages.python import Python
 
 INSTALL_WITH_RATTLER = """
-import asyncio, sys
+import asyncio, os, sys
 from rattler import PackageRecord, RepoDataRecord, install
 folder, name = sys.argv[1:]
 record = RepoDataRecord(PackageRecord.from_index_json(f"{folder}/index.json"), name, f"file://{folder}/{name}", f"file://{folder}")
 asyncio.run(install([record], f"{folder}/env", cache_dir=f"{folder}/cache", show_progress=False))
+os._exit(0)  # it is done; when Python ends by itself, one run in twenty crashes in the threads of the library
 """
 
 

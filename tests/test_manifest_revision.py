@@ -78,7 +78,9 @@ def test_what_is_not_edited_is_as_drafted() -> None:
 def test_the_same_draft_changes_nothing() -> None:
     """A manifest that says what it said before stays byte for byte, whatever it looks like."""
     text = edited(
-        ("version: 1", "# mine\nversion:   1 # one"), ("include: []\n", ""), ("}  # 5.0 kB", "}  # 5.0 kB, cheap")
+        ("version: 1", "# mine\nversion:   1 # one"),
+        ("include: []\n", ""),
+        ("true}  # 5.0 kB", "true}  # 5.0 kB, cheap"),
     )
     assert write_draft_into(text, EDITED) == text
 
@@ -103,10 +105,10 @@ EDITS = {
     "in the environment": [("      PATH:", "      # mine 1\n      PATH:"), ('"/usr/bin"', "/usr/bin   # mine 2")],
     "below a run": [("\n# Files that a person", "      # mine 1\n    # mine 2\n\n# Files that a person")],
     "above a package": [("  - {name: libc6", "\n  # mine\n  - {name: libc6")],
-    "behind a package": [("size: 5000, pack: true}\n", "size: 5000, pack: true} # mine\n")],
+    "behind a package": [("manager: dpkg}  # 5.0 kB\n", "manager: dpkg}  # 5.0 kB # mine\n")],
     "over several lines": [("  - {name: libc6, ", "  - {name: libc6,  # mine 1\n     # mine 2\n     ")],
     "as a block": [(next(line for line in render(EDITED).splitlines() if "libc6" in line), BLOCK)],
-    "behind a size": [("  # 5.0 kB", "  # 5.0 kB, mine")],
+    "behind a size": [("true}  # 5.0 kB", "true}  # 5.0 kB, mine")],
     "behind nothing": [("outputs: []", "outputs: []  # mine")],
     "below nothing": [("outputs: []", "outputs:\n  # mine 1\n  # - {name: x, path: /x}  # mine 2")],
     "where two things meet": [("outputs: []", "# mine 1\n\n# mine 2\noutputs: []\n# mine 3\n\n# mine 4")],
@@ -171,6 +173,27 @@ def test_other_ways_to_write_yaml() -> None:
     assert written.index("\npackages:\n  - {name: bash") < written.index("\nrtrace: ") < written.index("\nversion: 1\n")
 
 
+OTHER = replace(RUN, id="run3", environ=((b"A", b"1"),))
+
+
+def test_an_environment_stays_where_a_person_has_it() -> None:
+    """Variables that a run has stay its own, and a run that names another keeps to it, as long as they are the same."""
+    runs = (RUN, replace(RUN, id="run2"), OTHER, replace(OTHER, id="run4"), replace(OTHER, id="run5"))
+    text = render(replace(EDITED, runs=runs), {"run4": "run3", "run5": "run4"}).replace(
+        "      PATH:", "      # mine\n      PATH:"
+    )
+    more = (*runs, replace(RUN, id="run6"), replace(OTHER, id="run7"))
+    assert write_draft_into(text, replace(EDITED, runs=runs)) == text
+    written = write_draft_into(write_draft_into(text, replace(EDITED, runs=more[:-1])), replace(EDITED, runs=more))
+    assert re.findall(r"(?m)^    environ: (.+)", written) == ["as run3", "as run4", "as run1", "as run3"]
+    assert written.count("# mine") == 2
+    changed = replace(load(text), runs=(*runs[:4], replace(OTHER, id="run5", environ=((b"A", b"2"),))))
+    again = write_again(changed, text)
+    assert load(again) == changed
+    assert "  - id: run5\n" in again
+    assert again.count("# mine") == 2
+
+
 def test_what_a_person_took_out_stays_out() -> None:
     """A run that is not in the manifest any more does not come back with the next one, nor do its files."""
     three = replace(
@@ -194,10 +217,14 @@ def test_a_run_whose_tracer_was_killed_comes_in() -> None:
 def test_a_package_that_is_gone_leaves_its_comment() -> None:
     """Words about a package that no run needs any more are kept; sizes that rtrace wrote there are not."""
     text = edited(
-        ("  - {name: libc6", "  # above\n  - {name: libc6"), ("size: 5000, pack: true}\n", "size: 5000}  # mine\n")
+        ("  - {name: libc6", "  # above\n  - {name: libc6"),
+        (
+            "size: 5000, pack: true, architecture: amd64, manager: dpkg}  # 5.0 kB\n",
+            "size: 5000, architecture: amd64, manager: dpkg}  # mine\n",
+        ),
     )
     written = write_draft_into(text, replace(DRAFT, packages=(BASH,), completion=()))
-    assert "size: 1000, pack: true}\n  # above\n  # mine\n\n" in written
+    assert "manager: dpkg}  # 1.0 kB\n  # above\n  # mine\n\n" in written
     assert "5.0 kB" not in written
 
 

@@ -1,13 +1,16 @@
 """A manifest says the same after it was written and read again, whatever bytes are in it."""
 
+import re
 import string
 from dataclasses import replace
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundle_samples import MANIFEST, RUN
+from rtrace.errors import ManifestError
 from rtrace.manifest.load import load
 from rtrace.manifest.model import (
     Completion,
@@ -80,6 +83,8 @@ def named_files(draw: st.DrawFn, runs: tuple[Run, ...]) -> tuple[NamedFile, ...]
 def manifests(draw: st.DrawFn) -> Manifest:
     """Any manifest."""
     runs = tuple(draw(st.lists(RUNS, max_size=2, unique_by=lambda run: run.id)))
+    if draw(st.booleans()):
+        runs = tuple(replace(run, environ=runs[0].environ) for run in runs)
     packages = st.builds(Package, TEXT, TEXT, TEXT, TEXT, COUNT, COUNT, st.booleans(), TEXT)
     completions = st.builds(Completion, TEXT, TEXT, COUNT, COUNT, st.booleans())
     return Manifest(
@@ -121,6 +126,9 @@ def test_others_read_the_same(manifest: Manifest) -> None:
         assert run["uid"] == expected.uid
         assert run["umask"] == f"{expected.umask:04o}"
         assert run["hostname"] == expected.hostname
+        if isinstance(run["environ"], str):
+            assert expected.environ == manifest.runs[0].environ
+            assert run["environ"] == f"as {manifest.runs[0].id}"
         if isinstance(run["environ"], dict):
             assert [(as_bytes(name), as_bytes(value)) for name, value in run["environ"].items()] == list(
                 expected.environ
@@ -165,11 +173,34 @@ def test_a_manifest_is_short_and_commented() -> None:
     assert '      LANG: "C"' in lines
     assert "  - {name: data.csv, path: /home/u/data.csv, runs: [run1]}" in lines
     assert (
-        '  - {name: libc6, version: "2.36-9", architecture: amd64, manager: dpkg, files: 3, size: 2168260, pack: true}'
+        '  - {name: libc6, version: "2.36-9", files: 3, size: 2168260, pack: true, architecture: amd64, manager: dpkg}'
+        "  # 2.2 MB"
     ) in lines
     assert "#         2 files   12.3 kB  /home/u" in lines
     assert "exclude: []" in lines
     assert "digests" not in text
+
+
+def test_an_environment_that_was_met_before_is_named() -> None:
+    """Of runs with the same environment the first has it, the others name that run; an empty one is written out."""
+    other = replace(RUN, id="other", environ=((b"A", b"1"),))
+    runs = (RUN, other, replace(RUN, id="run 3"), replace(other, id="run4"), replace(RUN, id="run5", environ=()))
+    text = render(Manifest("0.1.0", runs))
+    assert re.findall("(?m)^    environ: (.+)", text) == ["as run1", "as other", "{}"]
+    assert load(text).runs == runs
+
+
+def test_an_environment_may_be_named_above_only() -> None:
+    """A run names none below it and not itself, and a few lines do not stand for more than memory holds."""
+    run = render(Manifest("0.1.0", (RUN,)))
+    named = run[: run.index("    environ:")] + "    environ: as run1\n"
+    with pytest.raises(ManifestError, match="names the run 'run1', which is not among those above; write the"):
+        load(named)
+    large = replace(RUN, environ=((b"A", b"x" * (1 << 20)),))
+    runs = tuple(replace(large, id=f"run{number}") for number in range(256))
+    assert len(load(render(Manifest("0.1.0", runs[:-1]))).runs) == 255
+    with pytest.raises(ManifestError, match="the environments of the runs take more than 256 MiB together"):
+        load(render(Manifest("0.1.0", runs)))
 
 
 def test_an_environment_that_is_no_mapping_is_a_list() -> None:

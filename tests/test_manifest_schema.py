@@ -50,6 +50,7 @@ WHOLE = Manifest(
             stdout=Output("terminal", 5, "a" * 64, (24, 80), cut=True),
             stderr=Output("file", joined=True),
         ),
+        replace(RUN, id="run2"),  # whose environment is written as that of run1
     ),
     inputs=(NamedFile("in", b"/data/in", ("run1",)),),
     outputs=(NamedFile("out", b"/data/out-1", ("run1",), b"/data/out-*"),),

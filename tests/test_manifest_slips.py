@@ -13,6 +13,8 @@ from rtrace.manifest.render import render
 from test_manifest_schema import WHOLE
 
 HEAD = 'version: 1\nrtrace: "0.1.0"\nruns: []\n'
+WRITTEN = render(WHOLE)
+LINE = 1 + WRITTEN[: WRITTEN.index("environ: as run1")].count("\n")
 
 SLIPS = {
     "tab": (HEAD + "exclude:\n\t- /a\n", "line 5, column 1: YAML is not indented with tabs; use spaces"),
@@ -184,6 +186,17 @@ SLIPS = {
     "literal": (
         HEAD + "exclude: |\n  /a\n  /b\n",
         "line 4, column 10: a list is wanted here, in brackets or an item a line",
+    ),
+    "environment of nobody": (
+        WRITTEN.replace("environ: as run1", "environ: as ru1"),
+        f"line {LINE}, column 14: this names the run 'ru1', which is not among those above; did you mean as run1?",
+    ),
+    "environment without as": (
+        WRITTEN.replace("environ: as run1", "environ: run1"),
+        (
+            f"line {LINE}, column 14: a mapping of names to values is wanted here, a list of NAME=VALUE, or `as` and"
+            " the id of a run above"
+        ),
     ),
     "item outside": (
         HEAD + "- /a\n",

@@ -15,8 +15,8 @@ MANIFEST = (
     "completion",
     "exclude",
     "include",
-    "secrets",
     "elsewhere",
+    "secrets",
     "notices",
     "unowned",
     "digests",
@@ -46,7 +46,7 @@ RUN = (
 STANDARD_INPUT = ("path", "offset")
 OUTPUT_STREAM = ("kind", "size", "window", "cut", "joined", "sha256")
 NAMED_FILE = ("name", "path", "runs", "pattern")
-PACKAGE = ("name", "version", "architecture", "manager", "origin", "files", "size", "pack")
+PACKAGE = ("name", "version", "files", "size", "pack", "architecture", "manager", "origin")
 COMPLETION = ("rule", "name", "files", "size", "pack")
 SECRET = ("place", "rule", "what", "pack")
 ELSEWHERE = ("path", "size", "sha256", "url")

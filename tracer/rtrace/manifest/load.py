@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtrace.errors import ManifestError
 from rtrace.manifest import keys
+from rtrace.manifest.environments import LIMIT, PREFIX, measure
 from rtrace.manifest.fields import (
     Fields,
     boolean,
@@ -40,6 +42,9 @@ from rtrace.manifest.nodes import Mapping, Node, Scalar, Sequence, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Mapping as Known
+
+    from rtrace.manifest.model import Environment
 
 _LIMIT = 16 << 20
 
@@ -81,7 +86,7 @@ def _manifest(node: Node) -> Manifest:
     fields = Fields(node, keys.MANIFEST, "a manifest")
     manifest = Manifest(
         rtrace=fields.take("rtrace", string),
-        runs=fields.take("runs", items(_run)),
+        runs=fields.take("runs", _runs),
         inputs=fields.take_or("inputs", items(_named_file), ()),
         outputs=fields.take_or("outputs", items(_named_file), ()),
         packages=fields.take_or("packages", items(_package), ()),
@@ -134,7 +139,24 @@ def _refuse_twice(fields: Fields, what: str, names: Iterable[str]) -> None:
         seen.add(name)
 
 
-def _run(node: Node) -> Run:
+def _runs(node: Node) -> tuple[Run, ...]:
+    """Read the runs in their order: one may have the environment of one above it."""
+    environs: dict[str, Environment] = {}
+    total = 0
+
+    def read(item: Node) -> Run:
+        nonlocal total
+        run = _run(item, environs)
+        environs.setdefault(run.id, run.environ)
+        total += measure(run.environ)
+        if total > LIMIT:
+            raise item.place.error(f"the environments of the runs take more than {LIMIT >> 20} MiB together")
+        return run
+
+    return items(read)(node)
+
+
+def _run(node: Node, environs: Known[str, Environment]) -> Run:
     fields = Fields(node, keys.RUN, "a run")
     argv = fields.take("argv", items(byte_string))
     if not argv:
@@ -144,7 +166,7 @@ def _run(node: Node) -> Run:
         argv=argv,
         binary=fields.take("binary", path),
         workingdir=fields.take("workingdir", path),
-        environ=fields.take("environ", _environ),
+        environ=fields.take("environ", lambda item: _environ(item, environs)),
         uid=fields.take("uid", count),
         gid=fields.take("gid", count),
         groups=fields.take_or("groups", items(count), ()),
@@ -201,10 +223,14 @@ def _pair(node: Node) -> tuple[str, str]:
     return (values[0], values[1])
 
 
-def _environ(node: Node) -> tuple[tuple[bytes, bytes | None], ...]:
+def _environ(node: Node, environs: Known[str, Environment]) -> Environment:
     if not isinstance(node, Mapping):
         if not isinstance(node, Sequence):
-            raise node.place.error("a mapping of names to values is wanted here, or a list of NAME=VALUE")
+            if not node.binary and node.value.startswith(PREFIX):
+                return _environ_of(node, environs)
+            raise node.place.error(
+                "a mapping of names to values is wanted here, a list of NAME=VALUE, or `as` and the id of a run above"
+            )
         return tuple(map(_split, items(byte_string)(node)))
     found: dict[bytes, bytes | None] = {}
     for key, value in node.pairs:
@@ -215,6 +241,16 @@ def _environ(node: Node) -> tuple[tuple[bytes, bytes | None], ...]:
             raise key.place.error(f"the variable {key.value!r} is here for the second time")
         found[name] = byte_string(value)
     return tuple(found.items())
+
+
+def _environ_of(node: Node, environs: Known[str, Environment]) -> Environment:
+    """Give the environment of the run above that is named here."""
+    name = string(node).removeprefix(PREFIX)
+    if name not in environs:
+        close = get_close_matches(name, environs, 1)
+        advice = f"did you mean {PREFIX}{close[0]}?" if close else "write the variables here"
+        raise node.place.error(f"this names the run {name!r}, which is not among those above; {advice}")
+    return environs[name]
 
 
 def _split(item: bytes) -> tuple[bytes, bytes | None]:

@@ -7,6 +7,9 @@ from enum import Enum
 
 MANIFEST_FORMAT = 1
 
+Environment = tuple[tuple[bytes, bytes | None], ...]
+"""Names and values in the order of the original; an item without ``=`` has None for its value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -37,8 +40,8 @@ class Output:
 class Run:
     """One traced command, with all that a replay needs to start it again.
 
-    ``binary`` is the absolute path that was executed (a script's own path, not its interpreter's). ``environ`` keeps
-    the order of the original; an item without ``=`` has None for its value. ``umask`` and the ids are as numbers.
+    ``binary`` is the absolute path that was executed (a script's own path, not its interpreter's). ``umask``
+    and the ids are as numbers.
     ``exit_code`` and ``signal`` are both None when the end of the run was not seen. Times are seconds since the Epoch,
     None where they are not known.
     ``stdin``, ``stdout`` and ``stderr`` are None where there is nothing to replay or to compare.
@@ -49,7 +52,7 @@ class Run:
     argv: tuple[bytes, ...]
     binary: bytes
     workingdir: bytes
-    environ: tuple[tuple[bytes, bytes | None], ...]
+    environ: Environment
     uid: int
     gid: int
     groups: tuple[int, ...]

@@ -10,11 +10,12 @@ import re
 from time import gmtime, strftime
 from typing import TYPE_CHECKING
 
+from rtrace.manifest.environments import PREFIX, find_same
 from rtrace.manifest.model import MANIFEST_FORMAT
 from rtrace.manifest.scalars import byte_string, quoted, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rtrace.manifest.model import Completion, Elsewhere, Folder, Manifest, NamedFile, Notice, Package, Run, Secret
 
@@ -75,10 +76,15 @@ _DIGESTS = """
 """
 
 
-def render(manifest: Manifest) -> str:
-    """Write a manifest as YAML; the same manifest always gives the same text."""
+def render(manifest: Manifest, same: Mapping[str, str] | None = None) -> str:
+    """Write a manifest as YAML; the same manifest always gives the same text.
+
+    ``same`` names for a run the one above it that has the same environment; where it is None, they are looked for.
+    """
+    if same is None:
+        same = find_same(manifest.runs)
     parts = [_HEAD, f"version: {MANIFEST_FORMAT}\nrtrace: {quoted(manifest.rtrace)}\n"]
-    parts += [_RUNS, _list("runs", "\n".join(map(_run, manifest.runs)))]
+    parts += [_RUNS, _list("runs", "\n".join(_run(run, same.get(run.id)) for run in manifest.runs))]
     parts += [_INPUTS, _list("inputs", "".join(map(_named_file, manifest.inputs)))]
     parts.append(_list("outputs", "".join(map(_named_file, manifest.outputs))))
     parts += [_PACKAGES, _list("packages", "".join(map(_package, manifest.packages)))]
@@ -87,14 +93,14 @@ def render(manifest: Manifest) -> str:
     parts.append(render_folders(manifest.folders))
     parts += [_PATTERNS, _list("exclude", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.exclude))]
     parts.append(_list("include", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.include)))
-    if manifest.secrets:
-        parts += [_SECRETS, _list("secrets", "".join(map(_secret, manifest.secrets)))]
     if manifest.elsewhere:
         parts += [_ELSEWHERE, _list("elsewhere", "".join(map(_elsewhere, manifest.elsewhere)))]
-    if manifest.unowned:
-        parts += [_UNOWNED, _list("unowned", "".join(map(_unowned, manifest.unowned)))]
+    if manifest.secrets:
+        parts += [_SECRETS, _list("secrets", "".join(map(_secret, manifest.secrets)))]
     if manifest.notices:
         parts += [_NOTICES, _list("notices", "".join(map(_notice, manifest.notices)))]
+    if manifest.unowned:
+        parts += [_UNOWNED, _list("unowned", "".join(map(_unowned, manifest.unowned)))]
     if manifest.digests:
         parts += [_DIGESTS, "digests:\n"]
         parts += [f"  {text(name)}: {quoted(digest)}\n" for name, digest in sorted(manifest.digests.items())]
@@ -105,7 +111,7 @@ def _list(key: str, items: str) -> str:
     return f"{key}:\n{items}" if items else f"{key}: []\n"
 
 
-def _run(run: Run) -> str:
+def _run(run: Run, same: str | None) -> str:
     lines = [
         f"  - id: {text(run.id)}",
         *_sequence("argv", [byte_string(item) for item in run.argv]),
@@ -131,7 +137,7 @@ def _run(run: Run) -> str:
         f"    architecture: {text(run.architecture)}",
         f"    system: [{text(run.system[0])}, {text(run.system[1])}]",
         f"    distribution: [{text(run.distribution[0])}, {text(run.distribution[1])}]",
-        *_environ(run.environ),
+        *(_environ(run.environ) if same is None else [f"    environ: {_as(same)}"]),
     ]
     return "\n".join(lines) + "\n"
 
@@ -175,6 +181,11 @@ def _environ(environ: Sequence[tuple[bytes, bytes | None]]) -> Iterable[str]:
     return ["    environ:", *(f"      - {byte_string(item)}" for item in items)]
 
 
+def _as(run: str) -> str:
+    """Name the run that has the same environment."""
+    return PREFIX + run if text(run) == run else quoted(PREFIX + run)
+
+
 def _key(name: bytes) -> str | None:
     """Write a variable's name as a key; None for one that cannot be a key or would be a surprising one."""
     if not name or len(name) > _NAME_LIMIT or not name.isascii():
@@ -197,11 +208,12 @@ def _named_file(file: NamedFile) -> str:
 
 
 def _package(package: Package) -> str:
-    origin = f"origin: {text(package.origin)}, " if package.origin else ""
+    origin = f", origin: {text(package.origin)}" if package.origin else ""
     return (
-        f"  - {{name: {text(package.name)}, version: {quoted(package.version)}, "
-        f"architecture: {text(package.architecture)}, manager: {text(package.manager)}, {origin}"
-        f"files: {package.files}, size: {package.size}, pack: {'true' if package.pack else 'false'}}}\n"
+        f"  - {{name: {text(package.name)}, version: {quoted(package.version)}, files: {package.files}, "
+        f"size: {package.size}, pack: {'true' if package.pack else 'false'}, "
+        f"architecture: {text(package.architecture)}, manager: {text(package.manager)}{origin}}}"
+        f"  # {_bytes(package.size)}\n"
     )
 
 
@@ -240,7 +252,8 @@ def render_folders(folders: Iterable[Folder]) -> str:
 
 
 def _folder(folder: Folder) -> str:
-    return f"#   {folder.files:>7} files {_bytes(folder.size):>9}  {byte_string(folder.path)}\n"
+    files = "file " if folder.files == 1 else "files"
+    return f"#   {folder.files:>7} {files} {_bytes(folder.size):>9}  {byte_string(folder.path)}\n"
 
 
 def _unowned(folder: Folder) -> str:

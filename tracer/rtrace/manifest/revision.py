@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rtrace.errors import ManifestError
+from rtrace.manifest.environments import PREFIX, find_same
 from rtrace.manifest.load import load
 from rtrace.manifest.nodes import Mapping, Node, Scalar, Sequence, parse
 from rtrace.manifest.patch import Patch
@@ -47,7 +48,10 @@ def write_again(manifest: Manifest, earlier: str | None) -> str:
         return render(manifest)
     earlier = earlier.removeprefix("\ufeff")
     try:
-        revised = revise(earlier, render(replace(manifest, folders=())), render_folders(manifest.folders))
+        rendered = render(
+            replace(manifest, folders=()), find_same(manifest.runs, _find_environments(parse(earlier, "earlier")))
+        )
+        revised = revise(earlier, rendered, render_folders(manifest.folders))
         if load(revised) == manifest:
             return revised
     except ManifestError:
@@ -69,6 +73,19 @@ def revise(earlier: str, rendered: str, folders: str = "") -> str:
     if isinstance(old, Mapping):
         revision.renew_folders(old, folders)
     return revision.patch.apply()
+
+
+def _find_environments(root: Node) -> dict[str, str | None]:
+    """Tell which run's environment each run has in an earlier text; None for one that has its variables."""
+    lists = [value for key, value in root.pairs if key.value == "runs"] if isinstance(root, Mapping) else []
+    runs = [run for one in lists if isinstance(one, Sequence) for run in one.items if isinstance(run, Mapping)]
+    found: dict[str, str | None] = {}
+    for run in runs:
+        pairs = {key.value: value for key, value in run.pairs}
+        name, environ = pairs.get("id"), pairs.get("environ")
+        if isinstance(name, Scalar):
+            found[name.value] = environ.value.removeprefix(PREFIX) if isinstance(environ, Scalar) else None
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from rtrace.manifest.model import Notice, Secret, SecretPack
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.rewriting import DatabaseRewriter
 from rtrace.printable import printable
-from rtrace.secrets.rules import ANYWHERE, NOTHING, Rule
 from rtrace.secrets.scan import find_in_arguments, find_in_variable
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtrace.manifest.model import Run
+    from rtrace.secrets.rules import Rule
 
 REDACTED = b"redacted"
 _RANDOM = re.compile(rb"(?=.*[0-9])(?=.*[A-Za-z]).{8,}|.{16,}", re.DOTALL)
@@ -63,20 +63,9 @@ class Concealment:
         )
 
     @property
-    def known(self) -> tuple[Rule, ...]:
-        """Rules that find the known values."""
-        return tuple(
-            Rule(
-                "known-secret",
-                "a secret that is elsewhere as well",
-                ANYWHERE,
-                re.compile(re.escape(value)),
-                (value.lower(),),
-                NOTHING,
-                0,
-            )
-            for value in sorted(self._known)
-        )
+    def known(self) -> tuple[bytes, ...]:
+        """Values that are secret wherever they stand, sorted."""
+        return tuple(sorted(self._known))
 
     def decide(self, place: str, rule: Rule, what: str, default: SecretPack, path: bytes | None = None) -> SecretPack:
         """Say what becomes of a secret: the first thing that the manifest says of it, else the default."""

@@ -67,8 +67,7 @@ class Disguise:
             Rule("name", "a name", ANYWHERE, _pattern(name), (name.lower(),), NOTHING, 1): stand_in
             for name, stand_in in names.items()
         }
-        self._rules = frozenset(self._stand_ins)
-        self._matcher = Matcher(self._rules)
+        self._matcher = Matcher(self._stand_ins)
         self._named = Patterns(named)
         self._system = {package.name for package in manifest.packages if package.manager == "dpkg"}
         self._ids: dict[int, int] = {}
@@ -101,7 +100,7 @@ class Disguise:
 
     def rewrite(self, text: bytes) -> bytes:
         """Give a text with neutral names."""
-        spans = self._matcher.find(text, self._rules, is_head=False)
+        spans = self._matcher.find(text, is_head=False)
         if not spans:
             return text
         done, parts = 0, []
@@ -235,7 +234,7 @@ class Disguise:
     def occurs(self, parts: Iterator[bytes]) -> bool:
         """Tell whether a name is in a text that comes in parts."""
         for text, begin, end in self._look(parts):
-            for span in self._matcher.find(text, self._rules, is_head=False):
+            for span in self._matcher.find(text, is_head=False):
                 # At the edges it may be but a part of a longer word; then the next text, or the last one, has all.
                 if (span.begin or not begin) and (span.end < len(text) or end == len(text)):
                     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,10 @@ from rtrace.attributes import read_attributes
 from rtrace.bundle.entry import FileType
 from rtrace.manifest.model import SecretPack
 from rtrace.packing.content import open_content, read_parts
+from rtrace.packing.search import MOST, Found, Job, Search, find_in_file
+from rtrace.packing.search_helpers import search_files
 from rtrace.printable import printable
-from rtrace.secrets.matching import MATCHER, Matcher, find_rules
-from rtrace.secrets.rules import RULES, Rule
-from rtrace.secrets.scan import find_in_text
+from rtrace.secrets.matching import IN_FILES, find_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from rtrace.bundle.writer import Item
     from rtrace.packing.concealment import Concealment
     from rtrace.progress import Progress
+    from rtrace.secrets.rules import Rule
 
-_MOST = 100_000  # secrets in a file: with more of them it is left out
 _CROSSED = bytes(byte if byte in b"\r\n" else ord("x") for byte in range(256))
 
 
@@ -32,25 +33,40 @@ class SecretFiles:
 
     def __init__(self, concealment: Concealment) -> None:
         self._concealment = concealment
-        known = concealment.known
-        self._extra = frozenset(known)
-        self._matcher = Matcher((*RULES, *known)) if known else MATCHER
+        self._search = Search(concealment.known)
         self._crossed: dict[bytes, frozenset[Rule]] = {}
 
     def look_at(self, items: Sequence[Item], progress: Progress) -> tuple[Item, ...]:
         """Give the items without the files that are left out; hard links to these go with them."""
-        names: dict[bytes, list[bytes]] = {}
+        links: dict[bytes, list[bytes]] = {}
         for item in items:
             if item.entry.link is not None:
-                names.setdefault(item.entry.link, []).append(item.entry.path)
-        progress.start("looking for secrets", len(items))
+                links.setdefault(item.entry.link, []).append(item.entry.path)
         left_out = set()
-        for item in items:
-            entry = item.entry
-            has_content = entry.type is FileType.REGULAR and item.source is not None and not entry.elsewhere
-            if has_content and not entry.is_published and self._decide(item, [entry.path, *names.get(entry.path, ())]):
-                left_out.add(entry.path)
-            progress.advance(1)
+        files: list[tuple[bytes, ...]] = []
+        jobs: list[Job] = []
+        sizes: list[int] = []
+        for entry, source, *_ in items:
+            if entry.type is not FileType.REGULAR or source is None or entry.elsewhere or entry.is_published:
+                continue
+            path = entry.path
+            paths: tuple[bytes, ...] = (path,)
+            rules = find_rules(path)
+            if path in links:
+                paths = (path, *links[path])
+                rules = rules.union(*map(find_rules, links[path]))
+            if rules is not IN_FILES and self._is_secret_by_name(paths, rules):
+                left_out.add(path)
+            else:
+                files.append(paths)
+                jobs.append(self._search.make_job(source, rules))
+                sizes.append(entry.size)
+        progress.start("looking for secrets", len(files))
+        with closing(search_files(self._search, jobs, sizes)) as searched:
+            for paths, found in zip(files, searched, strict=True):
+                if found is not None and self._decide(paths, found):
+                    left_out.add(paths[0])
+                progress.advance(1)
         progress.finish()
         if not left_out:
             return tuple(items)
@@ -66,7 +82,7 @@ class SecretFiles:
         rules = self._crossed.get(item.entry.path)
         if rules is None or item.source is None:
             return item
-        places = [(begin, end) for _, _, begin, end in self._find(item.source, rules)]
+        places = [(begin, end) for _, _, begin, end in find_in_file(item.source, rules)]
         copy = os.path.join(os.fsencode(folder), b"crossed-out")
         try:
             with open(item.source, "rb", opener=open_content) as source:
@@ -83,46 +99,34 @@ class SecretFiles:
 
     def cross_out_text(self, text: bytes) -> bytes:
         """Give a text with everything in it crossed out that looks like a secret."""
-        found = find_in_text(self._matcher, frozenset(RULES) | self._extra, [text])
-        return b"".join(_cross_out([text], sorted((begin, end) for _, _, begin, end in found)))
+        found = self._search.find_in_text(text)
+        return b"".join(_cross_out([text], sorted((begin, end) for _, begin, end, _ in found)))
 
-    def _decide(self, item: Item, paths: list[bytes]) -> bool:
-        """Look at a file under all its names; tell whether it is left out, and remember what is crossed out in it."""
-        rules = frozenset(rule for path in paths for rule in find_rules(path)) | self._extra
-        path = paths[0]
-        place = f"file {printable(path)}"
+    def _is_secret_by_name(self, paths: Sequence[bytes], rules: frozenset[Rule]) -> bool:
+        """Tell whether a file is left out for one of its names, whatever it holds."""
         for rule in sorted((rule for rule in rules if rule.pattern is None), key=lambda rule: rule.id):
-            named = next(name for name in paths if rule in find_rules(name))
-            pack = self._concealment.decide(f"file {printable(named)}", rule, rule.what, SecretPack.LEFT_OUT, named)
+            path = next(path for path in paths if rule in find_rules(path))
+            pack = self._concealment.decide(f"file {printable(path)}", rule, rule.what, SecretPack.LEFT_OUT, path)
             if pack is not SecretPack.AS_IT_IS:
                 return True
-        lines: dict[Rule, list[int]] = {}
-        count = 0
-        for rule, line, _, _ in self._find(item.source or path, rules):
-            lines.setdefault(rule, []).append(line)
-            count += 1
-            if count > _MOST:
-                break
+        return False
+
+    def _decide(self, paths: Sequence[bytes], found: Found) -> bool:
+        """Tell whether a file with these names is left out, and remember what is crossed out in it."""
+        path = paths[0]
         crossed = set()
-        for rule, numbers in lines.items():
-            different = sorted(set(numbers))
-            more = f" and {len(different) - 1} more" if len(different) > 1 else ""
-            what = f"{rule.what}, line {different[0]}{more}"
-            pack = self._concealment.decide(place, rule, what, SecretPack.REDACTED, path)
-            if pack is SecretPack.LEFT_OUT or (count > _MOST and pack is SecretPack.REDACTED):
+        for number, (first, lines) in found.lines.items():
+            rule = self._search.rules[number]
+            more = f" and {lines - 1} more" if lines > 1 else ""
+            what = f"{rule.what}, line {first}{more}"
+            pack = self._concealment.decide(f"file {printable(path)}", rule, what, SecretPack.REDACTED, path)
+            if pack is SecretPack.LEFT_OUT or (found.secrets > MOST and pack is SecretPack.REDACTED):
                 return True
             if pack is SecretPack.REDACTED:
                 crossed.add(rule)
         if crossed:
             self._crossed |= dict.fromkeys(paths, frozenset(crossed))
         return False
-
-    def _find(self, source: bytes, rules: frozenset[Rule]) -> Iterator[tuple[Rule, int, int, int]]:
-        try:
-            with open(source, "rb", opener=open_content) as file:
-                yield from find_in_text(self._matcher, rules, read_parts(file.fileno()))
-        except OSError:
-            return
 
 
 def _cross_out(parts: Iterable[bytes], places: Sequence[tuple[int, int]]) -> Iterator[bytes]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from ahocorasick_rs import BytesAhoCorasick
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from rtrace.secrets.rules import ANYWHERE, BACK, FILE, NOTHING, RULES, TYPED, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 HEAD = 1 << 20
 """How much of a text is tried with the rules that have no needles, in bytes."""
@@ -27,39 +28,66 @@ class Span(NamedTuple):
 
 
 class Matcher:
-    """The needles of some rules, in one automaton."""
+    """Some rules, with their needles in one automaton. Those for names alone match nothing here."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         wanted: dict[bytes, list[Rule]] = {}
+        self._anywhere: list[Rule] = []
         for rule in rules:
             for needle in rule.needles:
                 wanted.setdefault(needle, []).append(rule)
-        self._needles = BytesAhoCorasick(list(wanted))
+            if not rule.needles and rule.pattern is not None:
+                self._anywhere.append(rule)
+        # The library's own choice for more than 100 needles is the automaton that is smaller, and takes twice the time.
+        self._needles = BytesAhoCorasick(list(wanted), implementation=Implementation.DFA)
         self._wanted = list(wanted.values())
 
-    def find(self, text: bytes, rules: Collection[Rule], *, is_head: bool = True) -> list[Span]:
-        """Give what these rules match in a text, sorted; without ``is_head`` only those that have needles."""
+    def find(self, text: bytes, *, is_head: bool = True) -> list[Span]:
+        """Give what the rules match in a text, sorted; without ``is_head`` only those that have needles."""
+        hits = self._needles.find_matches_as_indexes(text.lower(), overlapping=True)
+        anywhere = self._anywhere if is_head else ()
+        if not hits and not anywhere:
+            return []
+        found: list[Span] = []
         windows: dict[Rule, list[list[int]]] = {}
-        for number, start, end in self._needles.find_matches_as_indexes(text.lower(), overlapping=True):
+        ends: dict[Rule, int] = {}
+        for number, start, end in hits:
             for rule in self._wanted[number]:
-                if rule in rules:
-                    known = windows.setdefault(rule, [])
-                    if known and start - BACK <= known[-1][1]:
-                        known[-1][1] = max(known[-1][1], end + rule.reach)
-                    else:
-                        known.append([max(start - BACK, 0), end + rule.reach])
-        if is_head:
-            windows |= {rule: [[0, HEAD]] for rule in rules if rule.pattern is not None and not rule.needles}
-        return sorted(
-            (span for rule, places in windows.items() for place in places for span in _try(rule, text, *place)),
-            key=lambda span: (span[:3], span.rule.id),
-        )
+                if rule.starts:
+                    if start >= ends.get(rule, 0) and (match := _match(rule, text, start, end + rule.reach)):
+                        ends[rule] = match.end()
+                        found.append(_locate(rule, text, match))
+                    continue
+                known = windows.setdefault(rule, [])
+                if known and start - BACK <= known[-1][1]:
+                    known[-1][1] = max(known[-1][1], end + rule.reach)
+                else:
+                    known.append([max(start - BACK, 0), end + rule.reach])
+        windows |= {rule: [[0, HEAD]] for rule in anywhere}
+        for rule, places in windows.items():
+            for begin, stop in places:
+                found += _search(rule, text, begin, stop)
+        return sorted(found, key=lambda span: (span[:3], span.rule.id))
 
 
-def _try(rule: Rule, text: bytes, begin: int, end: int) -> Iterator[Span]:
+@lru_cache(maxsize=64)
+def make_matcher(rules: frozenset[Rule]) -> Matcher:
+    """Give the matcher of some rules; the same one to all that ask for it."""
+    return Matcher(rules)
+
+
+def _match(rule: Rule, text: bytes, begin: int, end: int) -> re.Match[bytes] | None:
+    return None if rule.pattern is None else rule.pattern.match(text, begin, end)
+
+
+def _search(rule: Rule, text: bytes, begin: int, end: int) -> Iterator[Span]:
     if rule.pattern is not None:
         for match in rule.pattern.finditer(text, begin, end):
-            yield Span(match.start(), *_find_value(rule, text, match), rule)
+            yield _locate(rule, text, match)
+
+
+def _locate(rule: Rule, text: bytes, match: re.Match[bytes]) -> Span:
+    return Span(match.start(), *_find_value(rule, text, match), rule)
 
 
 def _find_value(rule: Rule, text: bytes, match: re.Match[bytes]) -> tuple[int, int]:
@@ -80,11 +108,10 @@ def _find_value(rule: Rule, text: bytes, match: re.Match[bytes]) -> tuple[int, i
     return start, stop
 
 
-MATCHER = Matcher(RULES)
 IN_VARIABLES = frozenset(rule for rule in RULES if rule.where.search(b"variable"))
 IN_ARGUMENTS = frozenset(rule for rule in RULES if rule.where.search(b"argument"))
-_IN_FILES = frozenset(rule for rule in RULES if rule.where in (ANYWHERE, FILE, TYPED))
-_IN_SOME = tuple(rule for rule in RULES if rule not in _IN_FILES | IN_VARIABLES | IN_ARGUMENTS)
+IN_FILES = frozenset(rule for rule in RULES if rule.where in (ANYWHERE, FILE, TYPED))
+_IN_SOME = tuple(rule for rule in RULES if rule not in IN_FILES | IN_VARIABLES | IN_ARGUMENTS)
 _SPECIAL = re.compile(b"|".join(dict.fromkeys(rule.where.pattern for rule in _IN_SOME)))
 
 
@@ -92,5 +119,5 @@ def find_rules(path: bytes) -> frozenset[Rule]:
     """Give the rules for a file of this path."""
     label = b"file " + path
     if not _SPECIAL.search(label):
-        return _IN_FILES
-    return _IN_FILES.union(rule for rule in _IN_SOME if rule.where.search(label))
+        return IN_FILES
+    return IN_FILES.union(rule for rule in _IN_SOME if rule.where.search(label))

@@ -22,7 +22,8 @@ class Rule:
     content. Where it is None, a file is a secret by its name, whatever it holds. The secret itself begins where the
     group ``value`` does, or the match where there is none; it goes on after that as far as ``rest`` matches.
     ``needles`` are as above, and looked for in small letters; a rule without them is for files that are small, and
-    tried on all of their beginning. ``reach`` is how many bytes after a needle a match may need.
+    tried on all of their beginning. ``reach`` is how many bytes after a needle a match may need. ``starts``: every
+    match begins with a needle, so that the pattern is tried there alone.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Rule:
     needles: tuple[bytes, ...] = ()
     rest: re.Pattern[bytes] = re.compile(rb"[^\s\0\"'`]{0,16384}")
     reach: int = 256
+    starts: bool = False
 
 
 BACK = 160
@@ -70,6 +72,14 @@ _SECRET_NAME = (
 )
 
 _SECRET_NEEDLES = (b"pass", b"secret", b"token", b"key", b"cookie")
+_OPTIONS = (
+    *(b"password", b"passwd", b"passphrase", b"pass", b"secret", b"token", b"cookie", b"cookies"),
+    *(
+        kind + mark + b"key"
+        for kind in (b"api", b"private", b"access", b"auth", b"secret")
+        for mark in (b"-", b"_", b"")
+    ),
+)
 
 RULES = (
     # Keys
@@ -95,7 +105,12 @@ RULES = (
     Rule("age-key", "a private key of age", ANYWHERE, _token(rb"AGE-SECRET-KEY-1[0-9A-Z]{58}"), (b"age-secret-key-1",)),
     # Clouds
     Rule(
-        "aws-key-id", "the id of an AWS access key", ANYWHERE, _token(rb"A(?:KI|SI)A[A-Z2-7]{16}"), (b"akia", b"asia")
+        "aws-key-id",
+        "the id of an AWS access key",
+        ANYWHERE,
+        _token(rb"A(?:KI|SI)A[A-Z2-7]{16}"),
+        (b"akia", b"asia"),
+        starts=True,
     ),
     Rule(
         "aws-secret",
@@ -159,12 +174,17 @@ RULES = (
     Rule("npm-token", "an npm token", ANYWHERE, _token(rb"npm_[A-Za-z0-9]{36}"), (b"npm_",)),
     Rule("pypi-token", "a PyPI token", ANYWHERE, _token(rb"pypi-AgE[\w-]{50,}"), (b"pypi-age",)),
     Rule("docker-token", "a Docker Hub token", ANYWHERE, _token(rb"dckr_[op]at_[\w-]{27,}"), (b"dckr_",)),
-    Rule("huggingface-token", "a Hugging Face token", ANYWHERE, _token(rb"hf_[A-Za-z0-9]{34}"), (b"hf_",)),
+    Rule("huggingface-token", "a Hugging Face token", ANYWHERE, _token(rb"hf_[A-Za-z0-9]{34}"), (b"hf_",), starts=True),
     # Services
     Rule(
-        "ai-key", "a key of a language model's API", ANYWHERE, _token(rb"sk-(?:proj-|ant-|or-)?[\w-]{32,}"), (b"sk-",)
+        "ai-key",
+        "a key of a language model's API",
+        ANYWHERE,
+        _token(rb"sk-(?:proj-|ant-|or-)?[\w-]{32,}"),
+        (b"sk-",),
+        starts=True,
     ),
-    Rule("slack-token", "a Slack token", ANYWHERE, _token(rb"xox[abeoprs]-[0-9A-Za-z-]{20,}"), (b"xox",)),
+    Rule("slack-token", "a Slack token", ANYWHERE, _token(rb"xox[abeoprs]-[0-9A-Za-z-]{20,}"), (b"xox",), starts=True),
     Rule(
         "slack-webhook",
         "the address of a Slack webhook",
@@ -179,7 +199,7 @@ RULES = (
         _token(rb"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{20,}"),
         (b"k_live_", b"k_test_"),
     ),
-    Rule("sendgrid-key", "a SendGrid key", ANYWHERE, _token(rb"SG\.[\w-]{22}\.[\w-]{43}"), (b"sg.",)),
+    Rule("sendgrid-key", "a SendGrid key", ANYWHERE, _token(rb"SG\.[\w-]{22}\.[\w-]{43}"), (b"sg.",), starts=True),
     Rule("telegram-token", "the token of a Telegram bot", ANYWHERE, _token(rb"[0-9]{8,10}:AA[\w-]{33}"), (b":aa",)),
     # The web, databases
     Rule(
@@ -189,6 +209,7 @@ RULES = (
         re.compile(rb"(?<![A-Za-z0-9])eyJ[\w-]{8,512}\.eyJ[\w-]{8}"),
         (b"eyj",),
         reach=560,
+        starts=True,
     ),
     Rule(
         "url-password",
@@ -199,6 +220,7 @@ RULES = (
         ),
         (b"://",),
         NOTHING,
+        starts=True,
     ),
     Rule(
         "authorization",
@@ -296,11 +318,7 @@ RULES = (
             + rb"(?P<value>[^\s\0\"'-])",
             re.IGNORECASE,
         ),
-        tuple(
-            mark + word
-            for mark in (b"-", b"_")
-            for word in (b"pass", b"secret", b"token", b"api", b"private", b"access", b"auth", b"cookie")
-        ),
+        tuple(option + end for option in _OPTIONS for end in (b"=", b"\0")),
     ),
     Rule(
         "command-password",

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.printable import printable
-from rtrace.secrets.matching import IN_ARGUMENTS, IN_VARIABLES, MATCHER, Matcher, Span, find_rules
+from rtrace.secrets.matching import IN_ARGUMENTS, IN_VARIABLES, Matcher, Span, find_rules, make_matcher
 from rtrace.secrets.rules import NOTHING, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-_HEAD = 8192  # where a NUL says that a file is no text, as grep(1) and git(1) have it
+HEAD = 8192
+"""Where a NUL says that a file is no text, as grep(1) and git(1) have it."""
 _OVERLAP = 32 << 10  # of a part of a file with the next one: more than any match needs
 _EDGE = 1 << 10  # near the end of a part, a match may be another one with the next part behind it
 _SCRIPT = re.compile(rb"-[A-Za-z]*[ce]|--?eval|--?command")
@@ -49,7 +50,7 @@ class InFile(NamedTuple):
 
 def find_in_variable(name: bytes, value: bytes | None) -> list[Span]:
     """Look at a variable; an item without ``=`` is all name."""
-    return MATCHER.find(name if value is None else name + b"=" + value, IN_VARIABLES)
+    return make_matcher(IN_VARIABLES).find(name if value is None else name + b"=" + value)
 
 
 def find_in_arguments(argv: Sequence[bytes]) -> list[InArgument]:
@@ -60,7 +61,7 @@ def find_in_arguments(argv: Sequence[bytes]) -> list[InArgument]:
     """
     text = b"\0".join(argv)
     found = []
-    for span in MATCHER.find(text, IN_ARGUMENTS):
+    for span in make_matcher(IN_ARGUMENTS).find(text):
         number, holder = text.count(b"\0", 0, span.match), text.count(b"\0", 0, span.begin)
         start = text.rfind(b"\0", 0, span.begin) + 1
         is_script = holder and _SCRIPT.fullmatch(argv[holder - 1])
@@ -79,20 +80,20 @@ def find_in_file(path: bytes, parts: Iterable[bytes]) -> Iterator[InFile]:
     """
     rules = find_rules(path)
     yield from (InFile(rule, 0, 0, 0) for rule in sorted(rules, key=lambda rule: rule.id) if rule.pattern is None)
-    yield from find_in_text(MATCHER, rules, parts)
+    yield from find_in_text(make_matcher(rules), parts)
 
 
-def find_in_text(matcher: Matcher, rules: Collection[Rule], parts: Iterable[bytes]) -> Iterator[InFile]:
+def find_in_text(matcher: Matcher, parts: Iterable[bytes]) -> Iterator[InFile]:
     """Look at a text that comes in parts; at nothing if a NUL at the beginning says that it is none."""
     text, offset, lines = b"", 0, 1
     parts = iter(parts)
     following = next(parts, b"")
-    if b"\0" in following[:_HEAD]:
+    if b"\0" in following[:HEAD]:
         return
     while following:
         text, following = text + following, next(parts, b"")
         counted = line = 0
-        for span in matcher.find(text, rules, is_head=not offset):
+        for span in matcher.find(text, is_head=not offset):
             if (span.match >= _EDGE or not offset) and (span.match < len(text) - _EDGE or not following):
                 line += text.count(b"\n", counted, span.match)
                 counted = span.match

@@ -1,0 +1,121 @@
+"""Searching many files for secrets on all cores: by helper processes, where there is enough to do for them.
+
+A helper reads lines of JSON from a file: the module search path, the known values, then chunks of jobs. It answers each
+chunk with a line: of the jobs in which something was found, their numbers in it and what. It ends with its parent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
+from rtrace.bundle.archive import cores
+from rtrace.packing.search import Found, Job, Search
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+_MOST_HELPERS = 8
+_CHUNK = 256
+_CHUNK_SIZE = 8 << 20
+_A_FILE = 8 << 10
+"""Bytes that can be searched in the time that opening a file takes."""
+_WORTH_IT = 96 << 20
+"""Bytes, with _A_FILE for each file, from which on helpers begin to save more time than they take to start."""
+_START = (
+    "import json, sys; lines = open(0, 'rb'); sys.path[:] = json.loads(next(lines));"
+    " from rtrace.packing.search_helpers import help_searching; help_searching(lines)"
+)
+
+
+def search_files(search: Search, jobs: Sequence[Job], sizes: Sequence[int]) -> Generator[Found | None, None, None]:
+    """Give what is found in each file, in their order; ``sizes`` are about those of the files, in bytes.
+
+    What a helper that dies leaves undone is done here.
+    """
+    chunks, weights = _cut(sizes)
+    number = min(cores(), _MOST_HELPERS, len(chunks)) if sum(weights) >= _WORTH_IT and sys.executable else 0
+    if number <= 1:
+        yield from map(search.look, jobs)
+        return
+    loads = [0] * number
+    shares: list[list[slice]] = [[] for _ in loads]
+    order = []
+    for chunk, weight in zip(chunks, weights, strict=True):
+        least = loads.index(min(loads))
+        loads[least] += weight
+        shares[least].append(chunk)
+        order.append(least)
+    with ExitStack() as stack:
+        helpers = [stack.enter_context(closing(_Helper(search, [jobs[chunk] for chunk in share]))) for share in shares]
+        for chunk, which in zip(chunks, order, strict=True):
+            answer = helpers[which].read()
+            if answer is None:
+                yield from map(search.look, jobs[chunk])
+            else:
+                yield from map(answer.get, range(chunk.stop - chunk.start))
+
+
+def _cut(sizes: Sequence[int]) -> tuple[list[slice], list[int]]:
+    """Cut a list of files into chunks, each with the work that it is."""
+    chunks, weights = [], []
+    start = weight = 0
+    for number, size in enumerate(sizes, 1):
+        weight += size + _A_FILE
+        if number - start == _CHUNK or weight >= _CHUNK_SIZE or number == len(sizes):
+            chunks.append(slice(start, number))
+            weights.append(weight)
+            start, weight = number, 0
+    return chunks, weights
+
+
+class _Helper:
+    """A process that searches some chunks of files."""
+
+    def __init__(self, search: Search, chunks: Sequence[Sequence[Job]]) -> None:
+        with tempfile.TemporaryFile() as tasks:
+            known = [value.hex() for value in search.known]
+            lines = [sys.path, known, *([[os.fsdecode(job.source), *job.special] for job in jobs] for jobs in chunks)]
+            tasks.writelines(json.dumps(line).encode() + b"\n" for line in lines)
+            tasks.seek(0)
+            # In a session of its own: what interrupts its parent from the keyboard is not its to tell of.
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _START], stdin=tasks, stdout=subprocess.PIPE, start_new_session=True
+            )
+
+    def read(self) -> dict[int, Found] | None:
+        """Give what was found in the next chunk, by the number of the file in it; None if the helper is no more."""
+        line = self._process.stdout.readline() if self._process.stdout else b""
+        if not line.endswith(b"\n"):
+            return None
+        return {
+            number: Found({rule: (first, lines) for rule, first, lines in found}, count)
+            for number, count, found in json.loads(line)
+        }
+
+    def close(self) -> None:
+        """End it, if it has not ended by itself."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def help_searching(lines: Iterator[bytes]) -> None:
+    """Be a helper: answer each chunk of jobs on file descriptor 1, until there are no more or nobody reads it."""
+    search = Search(tuple(map(bytes.fromhex, json.loads(next(lines)))))
+    for line in lines:
+        answers = []
+        for number, (source, *special) in enumerate(json.loads(line)):
+            found = search.look(Job(os.fsencode(source), tuple(special)))
+            if found is not None:
+                answers.append((number, found.secrets, [(rule, *place) for rule, place in found.lines.items()]))
+        answer = json.dumps(answers).encode() + b"\n"
+        try:
+            while answer:
+                answer = answer[os.write(1, answer) :]
+        except BrokenPipeError:
+            return

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING
 from rtrace.capture.results import hash_file
 from rtrace.capture.snapshots import take_snapshot
 from rtrace.errors import TraceError, UsageError
+from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory, close
 from rtrace.trace.reader import copy_database, open_for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from rtrace.manifest.model import Manifest
 
 TABLES = (
     "environments", "processes", "facts", "snapshots", "attributes", "executions", "uses", "moves", "connections",
@@ -47,11 +50,11 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """How many runs of how many trace directories were brought together, and where."""
+    """Which runs of which trace directories were brought together, and where."""
 
     directory: TraceDirectory
-    runs: int
-    sources: int
+    runs: tuple[dict[str, str], ...]
+    """For each trace, the names that its runs have now by those they had."""
 
 
 def combine(sources: Sequence[TraceDirectory], target: TraceDirectory) -> Combined:
@@ -66,10 +69,11 @@ def combine(sources: Sequence[TraceDirectory], target: TraceDirectory) -> Combin
     numbers = number_runs(sources)
     unfinished = TraceDirectory(target.path.with_name(target.path.name + ".incomplete"))
     connection = unfinished.create()
+    names = []
     try:
         for index, source in enumerate(sources):
             try:
-                add_source(connection, source, unfinished, f"{index + 1}-", numbers[index])
+                names.append(add_source(connection, source, unfinished, f"{index + 1}-", numbers[index]))
             except sqlite3.Error as error:
                 raise TraceError(f"{source.database} cannot be read ({error}); leave it out, or trace again") from None
         note_differences(connection)
@@ -81,7 +85,43 @@ def combine(sources: Sequence[TraceDirectory], target: TraceDirectory) -> Combin
         shutil.rmtree(unfinished.path, ignore_errors=True)
         raise
     unfinished.path.rename(target.path)
-    return Combined(target, sum(map(len, numbers)), len(sources))
+    return Combined(target, tuple(names))
+
+
+def read_manifests(sources: Sequence[TraceDirectory]) -> tuple[tuple[str, Manifest] | None, ...]:
+    """Read the manifests that persons may have edited; None where there is none. Raises ManifestError."""
+    from rtrace.manifest.load import load, read_text
+
+    texts = [read_text(source.manifest) if source.manifest.exists() else None for source in sources]
+    return tuple(
+        None if text is None else (text, load(text, str(source.manifest)))
+        for source, text in zip(sources, texts, strict=True)
+    )
+
+
+def join_manifests(
+    sources: Sequence[TraceDirectory], manifests: Sequence[tuple[str, Manifest] | None], combined: Combined
+) -> tuple[Manifest, tuple[str, ...]]:
+    """Draft the manifest of a combined trace, with what was edited in those of its sources; say what has no place."""
+    from rtrace.manifest.joining import Edited, join_edits
+    from rtrace.manifest.revision import has_own_comments
+    from rtrace.packing.draft import draft_manifest
+
+    edited = []
+    problems = []
+    for source, read, runs in zip(sources, manifests, combined.runs, strict=True):
+        if read is None:
+            continue
+        text, manifest = read
+        name = printable(os.fsencode(source.manifest))
+        with closing(open_for_reading(source)) as connection:
+            edited.append(Edited(name, draft_manifest(connection, source), manifest, runs))
+        if has_own_comments(text, manifest):
+            problems.append(f"comments and layout of {name} stay there, for the manifest of all is a new one")
+    with closing(open_for_reading(combined.directory)) as connection:
+        draft = draft_manifest(connection, combined.directory)
+    joined, more = join_edits(draft, edited)
+    return joined, (*problems, *more)
 
 
 def number_runs(sources: Sequence[TraceDirectory]) -> list[dict[int, int]]:
@@ -102,8 +142,11 @@ def add_source(
     target: TraceDirectory,
     prefix: str,
     numbers: dict[int, int],
-) -> None:
-    """Add all of one trace; ``prefix`` goes before the names of its copies, ``numbers`` are its runs' new ones."""
+) -> dict[str, str]:
+    """Add all of one trace; ``prefix`` goes before the names of its copies, ``numbers`` are its runs' new ones.
+
+    Returns the new names of its runs by the former ones.
+    """
     copy = target.path / "source.sqlite3"
     with closing(open_for_reading(source)) as reading:
         copy_database(reading, copy)
@@ -111,7 +154,7 @@ def add_source(
     connection.execute("BEGIN")
     connection.execute("CREATE TEMP TABLE run_numbers(old INTEGER PRIMARY KEY, new INTEGER)")
     connection.executemany("INSERT INTO run_numbers VALUES (?, ?)", numbers.items())
-    add_runs(connection, numbers)
+    renamed = add_runs(connection, numbers)
     connection.execute("INSERT OR IGNORE INTO main.paths(path) SELECT path FROM source.paths ORDER BY id")
     connection.execute(
         "CREATE TEMP TABLE path_numbers AS SELECT theirs.id AS old, ours.id AS new"
@@ -140,20 +183,25 @@ def add_source(
     if source.streams.is_dir():
         target.streams.mkdir(mode=0o700, exist_ok=True)
         copy_files(source.streams, target.streams, prefix)
+    return renamed
 
 
-def add_runs(connection: sqlite3.Connection, numbers: dict[int, int]) -> None:
+def add_runs(connection: sqlite3.Connection, numbers: dict[int, int]) -> dict[str, str]:
     """Add the rows of the runs under their new numbers; a name that a person gave stays if it is still free."""
     columns = [row[1] for row in connection.execute("PRAGMA main.table_info(runs)")]
     taken = {name for (name,) in connection.execute("SELECT name FROM main.runs")}
+    renamed = {}
     for row in connection.execute("SELECT * FROM source.runs ORDER BY id").fetchall():
         values = dict(zip(columns, row, strict=True))
         number = values["id"] = numbers[values["id"]]
+        former = values["name"]
         if _NUMBERED.fullmatch(values["name"]) or values["name"] in taken:
             values["name"] = f"run{number}"
         taken.add(values["name"])
+        renamed[former] = values["name"]
         marks = ", ".join("?" * len(values))
         connection.execute(f"INSERT INTO main.runs VALUES ({marks})", tuple(values.values()))  # noqa: S608
+    return renamed
 
 
 def translate(table: str, column: str) -> str:

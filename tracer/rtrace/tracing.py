@@ -174,7 +174,7 @@ def write_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
     """
     manifest = draft_manifest(connection, directory)
     if not directory.manifest.exists():
-        _write_text(directory.manifest, render(manifest))
+        write_new_manifest(manifest, directory)
         return manifest
     from rtrace.manifest.edits import keep_edits  # needs PyYAML, which one run alone does not
     from rtrace.manifest.load import load, read_text
@@ -189,6 +189,11 @@ def write_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
         raise ManifestError(f"{error}; all is traced, and {draft} is a fresh manifest to compare it with") from None
     _write_text(directory.manifest, write_again(manifest, earlier))
     return manifest
+
+
+def write_new_manifest(manifest: Manifest, directory: TraceDirectory) -> None:
+    """Write the manifest of a trace directory that has none yet."""
+    _write_text(directory.manifest, render(manifest))
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -18,19 +18,21 @@ from rtrace.trace.directory import TraceDirectory
 def command(directory: Path, *, sources: tuple[Path, ...]) -> None:
     """Bring the runs of several trace directories together in a new one: ranks of a job, steps or hosts of a pipeline.
 
-    The runs follow one another in the order in which they began. The trace directories named stay as they are; edits of
-    their manifests are not taken over.
+    The runs follow one another in the order in which they began. What was edited in the manifests is taken over; where
+    two of them contradict each other, or an edit has no place, a sentence says so. The trace directories named stay as
+    they are.
     """
-    from rtrace.combining import combine
-    from rtrace.trace.directory import close
-    from rtrace.tracing import write_manifest
+    from rtrace.combining import combine, join_manifests, read_manifests
+    from rtrace.tracing import write_new_manifest
 
-    combined = combine([TraceDirectory(source) for source in sources], TraceDirectory(directory))
-    connection = combined.directory.open()
-    try:
-        manifest = write_manifest(connection, combined.directory)
-    finally:
-        close(connection)
+    traces = [TraceDirectory(source) for source in sources]
+    manifests = read_manifests(traces)
+    combined = combine(traces, TraceDirectory(directory))
+    manifest, problems = join_manifests(traces, manifests, combined)
+    write_new_manifest(manifest, combined.directory)
     for notice in manifest.notices:
         say(f"not captured: {notice.what}; {notice.advice}")
-    say(f"combined {combined.runs} runs of {combined.sources} traces in {printable(os.fsencode(directory))}")
+    for problem in problems:
+        say(f"not taken over: {problem}")
+    runs = sum(map(len, combined.runs))
+    say(f"combined {runs} runs of {len(traces)} traces in {printable(os.fsencode(directory))}")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from rtrace.errors import ManifestError
 from rtrace.manifest.environments import PREFIX, find_same
 from rtrace.manifest.load import load
+from rtrace.manifest.model import Folder
 from rtrace.manifest.nodes import Mapping, Node, Scalar, Sequence, parse
 from rtrace.manifest.patch import Patch
 from rtrace.manifest.render import FOLDER, SIZE, render, render_folders
@@ -335,7 +336,23 @@ def _indent(lines: str, column: int) -> str:
 
 def _with_comments_of(earlier: str, rendered: str) -> str:
     """Put all comments of an earlier text below one that was made anew."""
+    own = _find_own_comments(earlier, rendered)
+    return rendered + RESCUED + "".join(f"{line}\n" for line in own) if own else rendered
+
+
+def _find_own_comments(earlier: str, rendered: str) -> list[str]:
+    """Give the lines of an earlier text that are comments, and not rtrace's."""
     known = {line.strip() for line in rendered.splitlines()}
     comments = [line.strip() for line in earlier.splitlines() if line.lstrip().startswith("#")]
-    own = [line for line in comments if line not in known and not FOLDER.match(line)]
-    return rendered + RESCUED + "".join(f"{line}\n" for line in own) if own else rendered
+    return [line for line in comments if line not in known and not FOLDER.match(line)]
+
+
+def has_own_comments(text: str, manifest: Manifest) -> bool:
+    """Tell whether the text of a manifest has comments, behind something or on lines of their own, that a person wrote.
+
+    Sizes behind packages are rtrace's.
+    """
+    rendered = render(manifest) + render_folders([Folder(b"/", 0, 0)])
+    known = {found[0].strip() for found in _COMMENT.finditer(rendered)}
+    own = (found[0].strip() for found in _COMMENT.finditer(text))
+    return any(not (one in known or FOLDER.match(one) or _GENERATED.match(one)) for one in own)

@@ -6,6 +6,7 @@ import random
 import shutil
 import sqlite3
 import string
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,7 +20,9 @@ from hypothesis import strategies as st
 from bundle_samples import MANIFEST, RUN
 from plain_user import find_python
 from rtrace.bundle.reader import open_bundle
+from rtrace.packing.attribute_ids import map_ids
 from rtrace.packing.disguise import Disguise
+from rtrace.packing.person import find_people
 from rtrace.trace.schema import SCHEMA
 from secret_planting import command
 from test_packing_secrets import read_everything
@@ -28,6 +31,7 @@ _CHANCE = random.SystemRandom()  # each worker's own: what pytest-randomly seeds
 NAME = "quill" + "".join(_CHANCE.choices(string.ascii_lowercase, k=7))
 UID = str(_CHANCE.randrange(20000, 60000))
 HOST = "kestrel-7"
+ACCESS_LIST = b"system.posix_acl_access"
 FULL = "Quentin Zilch"
 
 MODULE = """\
@@ -102,21 +106,45 @@ def find_names(bundle: Path, *names: str) -> list[tuple[str, str]]:
     return [(member, name) for member, content in everything for name in names if name.lower().encode() in content]
 
 
-@pytest.mark.requires("root")
+def read_list(value: bytes) -> set[tuple[int, int, int]]:
+    """Give tag, permissions and id of the entries of an access control list that name somebody."""
+    return {entry for entry in struct.iter_unpack("<HHI", value[4:]) if entry[0] in {2, 8}}
+
+
+def read_lists_of_trace(bundle: Path, folder: Path) -> list[set[tuple[int, int, int]]]:
+    """Give the access control lists that the trace in a bundle has noted."""
+    content = dict(read_everything(bundle))["METADATA/trace.sqlite3"]
+    (folder / "trace.sqlite3").write_bytes(content)
+    with closing(sqlite3.connect(folder / "trace.sqlite3")) as connection:
+        rows = connection.execute("SELECT value FROM attributes WHERE name = ?", (ACCESS_LIST,)).fetchall()
+    return [read_list(value) for (value,) in rows]
+
+
+@pytest.mark.requires("root", "setfacl")
 @pytest.mark.xdist_group("accounts")
 def test_an_anonymous_bundle_tells_nobody_and_verifies(author: Author, tmp_path: Path) -> None:
     """An account with a virtual environment: no name in any member, and a replay gives the same under neutral names."""
-    traced = author.run(author.rtrace, "trace", "--", author.home / "venv/bin/study")
+    shared = author.home / "study/shared.cfg"
+    shared.write_text("x")
+    kept = author.home / "study/kept.cfg"
+    kept.write_text("x")
+    for rule in (f"u:{UID}:rw,g:{int(UID) + 1}:r,u:7:r", f"u:{int(UID) + 2}:r"):
+        subprocess.run(["setfacl", "-m", rule, shared, kept], check=True)
+    subprocess.run(["chown", f"{NAME}:{NAME}", shared, kept], check=True)
+    study = ("cat /home/somebody-else/x $1 2>/dev/null; setfacl -b $2 && exec $0", author.home / "venv/bin/study")
+    traced = author.run(author.rtrace, "trace", "--", "sh", "-c", *study, shared, kept)
     assert traced.returncode == 0, traced.stderr
     assert f"{NAME} {author.home} {HOST} {NAME}" in traced.stdout
     packed = author.run(author.rtrace, "pack", "--anonymous", author.home / "out.rpz")
     assert packed.returncode == 0, packed.stderr
+    assert "paths that name other people stay as they are: /home/somebody-else; trace again where" in packed.stderr
     bundle = tmp_path / "out.rpz"
     shutil.move(author.home / "out.rpz", bundle)
     assert find_names(bundle, NAME, FULL, HOST, str(author.home), "192.0.2.7") == []
     with open_bundle(bundle) as opened:
         paths = {entry.path for entry in opened.entries}
         run = opened.manifest.runs[0]
+        lists = {entry.path: read_list(dict(entry.xattrs).get(ACCESS_LIST, b"")) for entry in opened.entries}
         owners = {entry.uid for entry in opened.entries}
         script = opened.find(b"/home/userxxxxxxxx/venv/bin/study")
         assert script is not None
@@ -124,6 +152,11 @@ def test_an_anonymous_bundle_tells_nobody_and_verifies(author: Author, tmp_path:
     assert any(path.startswith(b"/home/userxxxxxxxx/venv/lib") and path.endswith(b".pyc") for path in paths)
     assert (run.uid, run.gid) == (1000, 1000)
     assert int(UID) not in owners
+    mapped = lists[b"/home/userxxxxxxxx/study/shared.cfg"]
+    assert {(2, 4, 7), (2, 6, 1000)} < mapped
+    assert {(tag, mode) for tag, mode, number in mapped if 1001 <= number <= 1010} == {(2, 4), (8, 4)}
+    assert lists[b"/home/userxxxxxxxx/study/kept.cfg"] == mapped
+    assert mapped in read_lists_of_trace(bundle, tmp_path)
     subprocess.run(["userdel", "--remove", NAME], check=True, capture_output=True)
     verified = command("verify", bundle, cwd=tmp_path, env={})
     assert verified.returncode == 0, (verified.stdout, verified.stderr)
@@ -203,3 +236,29 @@ def test_a_text_in_parts_is_rewritten_as_one(disguise: Disguise, words: list[byt
     assert b"".join(disguise._rewrite_parts(iter(parts))) == whole
     assert disguise.occurs(iter(parts)) == (whole != text)
     assert not disguise.occurs(iter([whole]))
+
+
+def test_ids_within_attributes_are_mapped() -> None:
+    """Those that lists name and that a capability is bound to; what has another form stays."""
+    listed = struct.pack("<I", 2) + b"".join(
+        struct.pack("<HHI", *entry)
+        for entry in [(1, 6, 2**32 - 1), (2, 6, 20), (2, 4, 30), (8, 4, 20), (32, 4, 2**32 - 1)]
+    )
+    mapped = map_ids(ACCESS_LIST, listed, lambda number: 50 - number)
+    assert list(struct.iter_unpack("<HHI", mapped[4:])) == [
+        (1, 6, 2**32 - 1),
+        (2, 4, 20),
+        (2, 6, 30),
+        (8, 4, 30),
+        (32, 4, 2**32 - 1),
+    ]
+    capability = struct.pack("<6I", 0x03000000, 1, 0, 0, 0, 20)
+    assert map_ids(b"security.capability", capability, lambda _: 7) == capability[:-4] + struct.pack("<I", 7)
+    for name, value in ((b"user.x", listed), (ACCESS_LIST, listed[:-1]), (b"security.capability", capability[:20])):
+        assert map_ids(name, value, lambda _: 7) == value
+
+
+def test_homes_of_other_people_are_found() -> None:
+    """By their path; names that tell of nobody are not people."""
+    paths = [b"/home/bob/x", b"/home/bob", b"/home/ubuntu/x", b"/home", b"/srv/home/eve", b"/home/ann/y"]
+    assert find_people(paths) == (b"/home/ann", b"/home/bob")

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from rtrace.attributes import read_attributes
 from rtrace.bundle.entry import FileType
 from rtrace.manifest.model import Manifest, Notice
+from rtrace.packing.attribute_ids import map_ids
 from rtrace.packing.content import open_content, read_parts
 from rtrace.packing.patterns import Patterns
-from rtrace.packing.person import avoid, find_names
+from rtrace.packing.person import avoid, find_names, find_people
 from rtrace.packing.rewriting import DatabaseRewriter, rewrite_value
 from rtrace.printable import printable
 from rtrace.secrets.matching import Matcher
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from rtrace.attributes import Attributes
     from rtrace.bundle.entry import Result
     from rtrace.bundle.writer import Item
     from rtrace.manifest.model import Output, Run
@@ -81,6 +83,7 @@ class Disguise:
                 " WHERE file NOT NULL AND kept = size"
             )
         }
+        self._people = find_people(path for (path,) in connection.execute("SELECT path FROM paths"))
         self._originals: dict[bytes, bytes] = {}
         self._compressed: list[bytes] = []
 
@@ -97,6 +100,17 @@ class Disguise:
             what = "a name of the user or host is too short to be told from other text: files were not searched for it"
             notices.append(Notice("anonymous", what, "trace under a longer name if that matters"))
         return tuple(notices)
+
+    @property
+    def others(self) -> tuple[Notice, ...]:
+        """Tell whoever packs, and not the bundle, which other people its paths name."""
+        people = [home for home in self._people if self.rewrite(home) == home]
+        if not people:
+            return ()
+        shown = ", ".join(map(printable, people[:_SHOWN]))
+        more = f" and {len(people) - _SHOWN} more" if len(people) > _SHOWN else ""
+        what = f"paths that name other people stay as they are: {shown}{more}"
+        return (Notice("anonymous", what, "trace again where these are called otherwise if they tell who you are"),)
 
     def rewrite(self, text: bytes) -> bytes:
         """Give a text with neutral names."""
@@ -153,6 +167,7 @@ class Disguise:
     def arrange(self, items: Sequence[Item]) -> tuple[Item, ...]:
         """Bring items into the order of their neutral paths; of hard links the first one holds the content."""
         self._originals = {self.rewrite(item.entry.path): item.entry.path for item in items}
+        self._people = tuple(sorted({*self._people, *find_people(item.entry.path for item in items)}))
         by_path = {item.entry.path: item for item in items}
         groups: dict[bytes, list[bytes]] = {}
         for item in items:
@@ -193,7 +208,13 @@ class Disguise:
             source=source,
             mtime_ns=mtime_ns,
             ctime_ns=touched,
-            attributes=rewrite_value(attributes, self.rewrite),
+            attributes=self._rewrite_attributes(attributes),
+        )
+
+    def _rewrite_attributes(self, attributes: Attributes | None) -> Attributes | None:
+        """Give extended attributes with neutral names and ids; None stays None."""
+        return attributes and tuple(
+            (self.rewrite(name), self.rewrite(map_ids(name, value, self._map_id))) for name, value in attributes
         )
 
     def _rewrite_file(self, path: bytes, source: bytes, size: int, folder: Path) -> tuple[bytes, int]:
@@ -298,7 +319,9 @@ class Disguise:
         connection.create_function("plain", 1, _plain_release)
         connection.create_function("neutral", 1, self._rewrite_environ)
         connection.create_function("host", 1, lambda host: os.fsdecode(self._rewrite_field(os.fsencode(host))))
+        connection.create_function("map_ids_in", 2, lambda name, value: map_ids(name, value, self._map_id))
         connection.execute("UPDATE facts SET uid = map_id(uid), gid = map_id(gid)")
+        connection.execute("UPDATE attributes SET value = map_ids_in(name, value) WHERE value IS NOT NULL")
         connection.execute(
             "UPDATE runs SET uid = map_id(uid), gid = map_id(gid), groups = map_ids(groups), release = plain(release),"
             " environ = neutral(environ), hostname = host(hostname)"

@@ -72,6 +72,7 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
         plan.concealment.conceal_database(database)
         results: Iterable[Result] = finish_results(plan)
         earlier, inspect = _read_earlier(plan), None
+        told: tuple[Notice, ...] = ()
         if disguise is not None:
             from rtrace.packing.anonymity import check_anonymity
 
@@ -80,8 +81,9 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
             manifest = disguise.rewrite_manifest(manifest)
             earlier = earlier and disguise.rewrite(earlier.encode()).decode()
             inspect = partial(check_anonymity, disguise=disguise)
+            told = disguise.others
         identity = writer.finish(manifest, results, database, earlier=earlier, inspect=inspect)
-    return PackReport(plan.target, identity, files.count, files.size, (*plan.notices, *files.notices))
+    return PackReport(plan.target, identity, files.count, files.size, (*plan.notices, *files.notices, *told))
 
 
 def _read_earlier(plan: PackingPlan) -> str | None:

@@ -18,6 +18,7 @@ _ORDINARY = frozenset(
     b" test tmp localhost localdomain localhost.localdomain host local internal lan".split()
 )
 """Names that tell of nobody."""
+_HOME = re.compile(rb"/home/([^/]+)")
 _SHORTEST = 3
 _FULL_NAME = 5
 _MACHINE_ID = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
@@ -86,6 +87,12 @@ def _stand_in(word: bytes, length: int, taken: Iterable[bytes]) -> bytes:
         if stand_in not in taken:
             return stand_in
     return first
+
+
+def find_people(paths: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Give the home folders in paths that are named after somebody, sorted."""
+    homes = {match[0] for path in paths if (match := _HOME.match(path)) and match[1].lower() not in _ORDINARY}
+    return tuple(sorted(homes))
 
 
 def avoid(names: dict[bytes, bytes], is_there: Callable[[bytes], bool]) -> dict[bytes, bytes]:

@@ -26,7 +26,7 @@ from rtrace.bundle.members import FRAME_SIZE
 from rtrace.errors import BundleError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
 _LEVEL = 3
 _SEEKABLE_MAGIC = 0x8F92EAB1
@@ -53,6 +53,15 @@ def compress_frame(content: bytes | bytearray | memoryview) -> bytes:
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=True)
         _PER_THREAD.compressor = compressor
     return compressor.compress(content)
+
+
+def compress_parts(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Compress parts that are ``size`` bytes together into one frame; the same parts always give the same bytes."""
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=True)
+    stream = compressor.compressobj(size=size)
+    for part in parts:
+        yield stream.compress(part)
+    yield stream.flush()
 
 
 def decompress_frame(frame: bytes, size: int) -> bytes:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from enum import Enum
 from stat import S_ISREG
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from rtrace.attributes import read_attributes
 from rtrace.bundle import members, tar
-from rtrace.bundle.archive import ArchiveWriter, compress_frame
+from rtrace.bundle.archive import ArchiveWriter
 from rtrace.bundle.attributes import choose
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.bundle.incomplete import Incomplete
 from rtrace.bundle.index import dump_entry, dump_result
+from rtrace.bundle.lines import LineFile
 from rtrace.bundle.sparse import HOLES_LIMIT, zeros
 from rtrace.bundle.stream import entry_header, has_content
 from rtrace.errors import BundleError
@@ -86,7 +88,7 @@ class BundleWriter:
         self.folder = self._incomplete.folder
         self._data = (self.folder / "data").open("w+b")
         self._archive = ArchiveWriter(self._data)
-        self._lines: list[str] = []
+        self._lines = LineFile(self.folder / "lines")
         self._digests: dict[bytes, tuple[str, int]] = {}
         self.elsewhere: dict[bytes, tuple[int, str]] = {}
         """Size and digest of the files whose content was left out."""
@@ -99,6 +101,7 @@ class BundleWriter:
     ) -> None:
         self._archive.close()
         self._data.close()
+        self._lines.close()
         self._incomplete.__exit__(kind, error, trace)
 
     def add(self, item: Item, *, strict: bool = False) -> Written:
@@ -112,7 +115,7 @@ class BundleWriter:
         entry = self._with_attributes(entry, item.attributes, entry.path)
         self._archive.write(entry_header(entry))
         sha256, size = self._digests[entry.link] if entry.link is not None else (None, entry.size)
-        self._lines.append(dump_entry(entry, size, sha256, None))
+        self._lines.write(dump_entry(entry, size, sha256, None))
         return Written.WHOLE
 
     def finish(
@@ -130,10 +133,12 @@ class BundleWriter:
         text of it. ``inspect`` sees the whole file before it has its name, and raises what keeps it from it.
         """
         self._archive.write(tar.END)
+        files = self._lines.compress()  # while the last frames of the data are compressed
         digests = {members.DATA: self._archive.finish()}
-        files = compress_frame("".join(self._lines).encode())
-        self._lines.clear()
-        outcomes = compress_frame("".join(map(dump_result, results)).encode())
+        with closing(LineFile(self.folder / "results")) as lines:
+            for result in results:
+                lines.write(dump_result(result))
+            outcomes = lines.compress()
         digests[members.FILES] = hashlib.sha256(files).hexdigest()
         digests[members.RESULTS] = hashlib.sha256(outcomes).hexdigest()
         with trace_database.open("rb") as trace:
@@ -307,7 +312,7 @@ class BundleWriter:
 
     def _note(self, entry: Entry, size: int, digest: bytes, offset: int | None, *, linked: bool) -> None:
         sha256 = digest.hex()
-        self._lines.append(dump_entry(entry, size, sha256, offset))
+        self._lines.write(dump_entry(entry, size, sha256, offset))
         if linked:
             self._digests[entry.path] = (sha256, size)
         if offset is not None and size in self._repeated:

@@ -15,7 +15,7 @@ from rtrace.trace.schema import TRACE_FORMAT, Use
 from rtrace.trace.treatment import Treatment, classify, most_needing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container
+    from collections.abc import Collection, Container, Iterable, Mapping
     from pathlib import Path
 
     from rtrace.attributes import Attributes
@@ -205,66 +205,91 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
     The earliest run that met a path tells; among runs that went on at the same time, the one that met it first. A
     snapshot of a later run serves as well when that run found the file as the earliest one had.
     """
-    left = {
-        (run, number): kind is not None
-        for run, number, kind in connection.execute("SELECT run, path, type FROM results")
-    }
     moved = {path for move in read_moves(connection) for path in move.moved}
+    left: dict[int, dict[int, bool]] = {}
+    for run, number, kind in connection.execute("SELECT run, path, type FROM results"):
+        left.setdefault(number, {})[run] = kind is not None
     copies = {
         (run, number): (file, problem)
         for run, number, file, problem in connection.execute("SELECT run, path, file, problem FROM snapshots")
     }
-    nothing = (None, None)
-    found: list[Before] = []
-    (overlapping,) = connection.execute(
-        "SELECT count(*) FROM runs AS one JOIN runs AS other ON other.id > one.id AND other.started < one.finished"
-    ).fetchone()
-    begun = "(SELECT started FROM runs WHERE id = facts.run) + time / 1e9, run"
-    rows = connection.execute(
-        "SELECT facts.path, paths.path, run, time, type, mode, uid, gid, size, mtime_ns, device, inode, links, target,"  # noqa: S608
-        " ctime_ns"
-        f" FROM facts JOIN paths ON paths.id = facts.path ORDER BY facts.path, {begun if overlapping else 'run'}"
-    )
     uses = _Uses(connection)
-    for number, group in groupby(rows, itemgetter(0)):
-        (_, *known), *later = group
-        ways = uses.of(number)
-        every = 0
-        for way in (way for run in ways.values() for way in run):
-            every |= way
-        has_moved = bool(moved) and is_below(known[0], moved)
-        treatment = most_needing(
-            classify(known[3], ways.get(run, ()), left=left.get((run, number)), moved=has_moved)
-            for run in ways or (known[1],)
-        )
-        known[3] = known[3] and intern(known[3])  # one string for all, and not one for each of a million paths
-        first = Before._make((*known, every, *copies.get((known[1], number), nothing), treatment))
-        for _, _, run, _, kind, _, _, _, size, mtime_ns, *_ in later:
-            copy = copies.get((run, number), nothing)
+    sums: dict[tuple[object, ...], tuple[int, Treatment]] = {}  # a million paths are used in a hundred ways
+    found: list[Before] = []
+    previous = None
+    for (
+        number, path, run, time, type_, mode, uid, gid, size, mtime_ns, device, inode, links, target, ctime_ns,
+    ) in _read_facts(connection):  # fmt: skip
+        file, problem = copies.get((run, number), (None, None))
+        if number == previous:
+            first = found[-1]
             kept = first.snapshot is not None or first.problem is not None
-            if not kept and (first.type, first.size, first.mtime_ns) == (kind, size, mtime_ns):
-                first = first._replace(snapshot=copy[0], problem=copy[1])
-        found.append(first)
-    found.sort()
+            if not kept and (first.type, first.size, first.mtime_ns) == (type_, size, mtime_ns):
+                found[-1] = first._replace(snapshot=file, problem=problem)
+            continue
+        previous = number
+        ways = uses.of(number)
+        has_moved = bool(moved) and is_below(path, moved)
+        after = left.get(number, {})
+        key = (type_ is None, ways or run, has_moved, *after.items())
+        summed = sums.get(key)
+        if summed is None:
+            summed = sums[key] = _sum_up(type_, ways or ((run, 0),), after, moved=has_moved)
+        kind = type_ and intern(type_)  # one string for all, and not one for each of a million paths
+        found.append(
+            Before(
+                path, run, time, kind, mode, uid, gid, size, mtime_ns, device, inode, links, target, ctime_ns,
+                summed[0], file, problem, summed[1],
+            )
+        )  # fmt: skip
+    found.sort(key=itemgetter(0))
     return found
+
+
+def _read_facts(connection: sqlite3.Connection) -> sqlite3.Cursor:
+    """Give what was met, each path's together, by the number of the path; first what a run met first."""
+    several, overlapping = connection.execute(
+        "SELECT (SELECT count(*) FROM runs) > 1, EXISTS"
+        " (SELECT 1 FROM runs AS one JOIN runs AS other ON other.id > one.id AND other.started < one.finished)"
+    ).fetchone()
+    begun = "facts.path, (SELECT started FROM runs WHERE id = facts.run) + time / 1e9, run"
+    # The facts of a single run lie in this order, and need not be sorted.
+    order = begun if overlapping else "facts.path, run" if several else "run, facts.path"
+    return connection.execute(
+        "SELECT facts.path, paths.path, run, time, type, mode, uid, gid, size, mtime_ns, device, inode, links, target,"  # noqa: S608
+        f" ctime_ns FROM facts JOIN paths ON paths.id = facts.path ORDER BY {order}"
+    )
+
+
+def _sum_up(
+    before: str | None, ways: Iterable[tuple[int, int]], left: Mapping[int, bool], *, moved: bool
+) -> tuple[int, Treatment]:
+    """Give all uses of a path, of (run, use), and what the run did with it that needs most of it."""
+    runs: dict[int, list[int]] = {}
+    every = 0
+    for run, use in ways:
+        runs.setdefault(run, []).append(use)
+        every |= use
+    return every, most_needing(classify(before, uses, left=left.get(run), moved=moved) for run, uses in runs.items())
 
 
 class _Uses:
     """The uses of one path after the other, in the order of their numbers: all of them at once would take too much."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        rows = connection.execute("SELECT DISTINCT path, run, use FROM uses ORDER BY path")
-        self._groups = groupby(rows, itemgetter(0))
-        self._next = next(self._groups, None)
+        self._rows = connection.execute("SELECT DISTINCT path, run, use FROM uses ORDER BY path, run, use")
+        self._next = next(self._rows, None)
 
-    def of(self, number: int) -> dict[int, list[int]]:
-        """Give the uses of a path by run; the numbers asked for must come in order."""
-        while self._next is not None and self._next[0] < number:
-            self._next = next(self._groups, None)
-        ways: dict[int, list[int]] = {}
-        if self._next is not None and self._next[0] == number:
-            for _, run, use in self._next[1]:
-                ways.setdefault(run, []).append(use)
+    def of(self, number: int) -> tuple[tuple[int, int], ...]:
+        """Give the uses of a path, of (run, use); the numbers asked for must come in order."""
+        row = self._next
+        while row is not None and row[0] < number:
+            row = next(self._rows, None)
+        ways: tuple[tuple[int, int], ...] = ()
+        while row is not None and row[0] == number:
+            ways += (row[1:],)
+            row = next(self._rows, None)
+        self._next = row
         return ways
 
 

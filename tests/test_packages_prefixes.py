@@ -223,6 +223,8 @@ def test_programs_of_cargo_auditable_say_what_they_are(tmp_path: Path) -> None:
     programs = [bytes(tmp_path / name) for name in ("plain", "rg", "broken")]
     found = attribute(programs).owners
     assert [(path, owner.name, owner.version) for path, owner in found.items()] == [(programs[1], "rg", "14.0")]
+    assert attribute(programs, executable=programs[1:]).owners == found
+    assert attribute(programs, executable=programs[:1]).owners == {}  # when it was traced, it was no program
 
 
 def test_python_built_from_source(tmp_path: Path) -> None:

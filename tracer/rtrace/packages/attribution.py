@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rtrace.packages.reading import open_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
 EDITABLE = "editable"
 """The reason why a distribution owns the sources in the folder where it is developed."""
@@ -25,7 +24,7 @@ _SYSTEM = (
     b"/usr/share/",
 )
 """Where nothing lies that is installed by the tools of a language, or of a cluster."""
-_FOLDERS = re.compile(rb"/node_modules/|library/|/gems/|/extensions/|/bin/[^/]*$|\.gem(?:spec)?$")
+_FOLDERS = (b"/node_modules/", b"library/", b"/gems/", b"/extensions/", b".gem\0", b".gemspec\0")
 
 
 class Installed(NamedTuple):
@@ -63,36 +62,36 @@ def attribute(
     targets: Mapping[bytes, bytes | None] | None = None,
     root: bytes = b"/",
     modules: Collection[bytes] = (),
+    executable: Container[bytes] | None = None,
 ) -> Attribution:
     """Ask every package manager that rtrace knows: the system's first, then those of languages for the rest.
 
     ``paths`` are absolute and resolved, seen from ``root``; no directories. ``targets`` are what the symlinks among
-    them point to, ``modules`` the environment modules that were loaded (``name/version``). What no package lists, but a
-    package's program made, compiled or links to, is that package's. Modules are imported only where a path could be
-    theirs, which saves most traces a tenth of their finish.
+    them point to, ``modules`` the environment modules that were loaded (``name/version``), ``executable`` those that
+    may be programs (None: that is not known). What no package lists, but a package's program made, compiled or links
+    to, is that package's. Modules are imported only where a path could be theirs, which saves most traces a tenth of
+    their finish.
     """
     from rtrace.packages.generated import find_stand_ins
 
     stand_ins = find_stand_ins(paths, targets or {}, root)
     asked = {path for path in paths if path.startswith(b"/")}
-    asked.update(stand_in.path for found in stand_ins.values() for stand_in in found)
+    apart = {stand_in.path for found in stand_ins.values() for stand_in in found} - asked
+    asked |= apart
     listed = _ask_system(asked, root)
-    _ask_languages(asked, listed, root, modules)
-    owners, reasons = {}, {}
-    for path in paths:
-        owner, reason = listed.get(path), ""
-        if owner is None:
-            owner, reason = next(
-                ((listed[one.path], one.reason) for one in stand_ins.get(path, ()) if one.path in listed), (None, "")
-            )
-        if owner is not None:
-            owners[path] = owner
-            if reason:
-                reasons[path] = reason
+    programs = [path for path in asked if executable is None or path in executable or path in apart]
+    _ask_languages(asked, programs, listed, root, modules)
+    owners = {path: listed[path] for path in paths if path in listed}
+    reasons = {}
+    for path, found in stand_ins.items():
+        known = next((stand_in for stand_in in found if stand_in.path in listed), None)
+        if known is not None and path not in owners:
+            owners[path] = listed[known.path]
+            reasons[path] = known.reason
     if any(b"-packages/" in path for path in paths):
         _find_editable([path for path in paths if path not in owners], paths, owners, reasons)
     if root == b"/":
-        _ask_other_roots([path for path in paths if path not in owners], targets or {}, owners, reasons)
+        _ask_other_roots([path for path in paths if path not in owners], targets or {}, executable, owners, reasons)
     return Attribution(owners, reasons)
 
 
@@ -149,57 +148,68 @@ def find_databases(root: bytes) -> Iterator[PackageManager]:
 
 
 def _ask_languages(
-    asked: Iterable[bytes], owners: dict[bytes, Installed], root: bytes, modules: Collection[bytes]
+    asked: Iterable[bytes],
+    programs: Iterable[bytes],
+    owners: dict[bytes, Installed],
+    root: bytes,
+    modules: Collection[bytes],
 ) -> None:
     """Ask the package managers of languages and of clusters for what the system's packages do not own."""
     prefix = root.rstrip(b"/")
     rest = {prefix + path: path for path in asked if path not in owners}
-    for manager in find_languages(rest, modules):
-        unknown = [path for path, inside in rest.items() if inside not in owners]
-        owners.update((rest[path], owner) for path, owner in manager.find_owners(unknown).items())
+    unknown = [prefix + path for path in programs if path not in owners]
+    for manager in find_languages(rest, unknown, modules):
+        for path, owner in manager.find_owners(rest).items():
+            owners[rest.pop(path)] = owner
 
 
-def find_languages(rest: Collection[bytes], modules: Collection[bytes]) -> Iterator[PackageManager]:
+def find_languages(
+    rest: Collection[bytes], programs: Iterable[bytes], modules: Collection[bytes]
+) -> Iterator[PackageManager]:
     """Give the package managers of languages and clusters of which something could be among the paths."""
-    from rtrace.packages.prefixes import group_by_prefix
+    from rtrace.packages.prefixes import gather_by_prefix, group_by_folder
 
     elsewhere = [path for path in rest if not path.startswith(_SYSTEM)]
-    if group_by_prefix(elsewhere, b"conda-meta"):
+    folders = group_by_folder(elsewhere)
+    text = b"\0".join([*elsewhere, b""])  # a look into all paths at once takes a hundredth of the time
+    has_distributions = any(b"-packages/" in path for path in rest)
+    if gather_by_prefix(folders, b"conda-meta"):
         from rtrace.packages.conda import Conda
 
         yield Conda()
-    if modules or any(group_by_prefix(elsewhere, mark) for mark in (b".spack", b"easybuild")):
+    if modules or any(gather_by_prefix(folders, mark) for mark in (b".spack", b"easybuild")):
         from rtrace.packages.hpc import Hpc
 
         yield Hpc(modules)
-    if any(b"-packages/" in path for path in rest):
+    if has_distributions:
         from rtrace.packages.python import Python
 
         yield Python()
-    if any(map(_FOLDERS.search, elsewhere)):
+    if any(mark in text for mark in _FOLDERS) or any(folder.endswith(b"/bin") for folder in folders):
         from rtrace.packages.folders import Folders
 
         yield Folders()
-    if any(b"/bin/" in path or b"/lib64" in path or path.endswith(b"/pyvenv.cfg") for path in elsewhere):
+    if any(mark in text for mark in (b"/bin/", b"/lib64", b"/pyvenv.cfg\0")):
         from rtrace.packages.venv import Venv
 
         yield Venv()
-    if any(b"/lib/python" in path for path in elsewhere):
+    if b"/lib/python" in text:
         from rtrace.packages.interpreters import Interpreters
 
         yield Interpreters()
-    if any(is_program(path) for path in elsewhere):
+    named = [path for path in programs if b"." not in path.rpartition(b"/")[2]]
+    if any(is_program(path) for path in named if not path.startswith(_SYSTEM)):
         from rtrace.packages.binaries import Binaries
 
-        yield Binaries()
+        yield Binaries(named)
 
 
 def is_program(path: bytes) -> bool:
-    """Tell whether a path, whose name has no ending, leads to an executable ELF file."""
-    if b"." in path.rpartition(b"/")[2] or not os.access(path, os.X_OK):
+    """Tell whether a path leads to an executable ELF file."""
+    if not os.access(path, os.X_OK):
         return False
     try:
-        with open(path, "rb", opener=open_at_once) as file:
+        with open(path, "rb", buffering=0, opener=open_at_once) as file:
             return file.read(4) == b"\x7fELF"
     except OSError:
         return False
@@ -208,6 +218,7 @@ def is_program(path: bytes) -> bool:
 def _ask_other_roots(
     rest: Collection[bytes],
     targets: Mapping[bytes, bytes | None],
+    executable: Container[bytes] | None,
     owners: dict[bytes, Installed],
     reasons: dict[bytes, str],
 ) -> None:
@@ -216,7 +227,12 @@ def _ask_other_roots(
 
     for root, paths in group_by_root(rest).items():
         inside = {path[len(root) :]: path for path in paths}
-        found = attribute(inside, {short: targets[path] for short, path in inside.items() if path in targets}, root)
+        found = attribute(
+            inside,
+            {short: targets[path] for short, path in inside.items() if path in targets},
+            root,
+            executable=None if executable is None else {short for short in inside if inside[short] in executable},
+        )
         place = os.fsdecode(root).encode(errors="backslashreplace").decode()
         for short, owner in found.owners.items():
             owners[inside[short]] = owner._replace(name=f"{owner.name} in {place}")

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rtrace.packages.attribution import Installed
+from rtrace.packages.prefixes import group_by_folder
 from rtrace.packages.reading import read_file
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _GEM_NAME = rb"([^/]+?)-(\d[^/-]*)(?:-([^/]+))?"
 _GEM = re.compile(rb"(.*)/(?:gems|extensions/[^/]+/[^/]+|doc|build_info)/(%b)(?:\.info$|/)" % _GEM_NAME)
 _GEM_FILE = re.compile(rb"(.*)/(?:specifications(?:/default)?|cache)/(%b)\.gem(?:spec)?$" % _GEM_NAME)
 _GEM_PROGRAM = re.compile(rb"(.*)/bin/()[^/]+$")
+_ENDINGS = (b".info", b".gem", b".gemspec")
+"""How names end that tell more than their folder does, as those of programs do."""
 _GEM_STUB = re.compile(rb"^\s*load Gem\.activate_bin_path\('([^']+)'", re.MULTILINE)
 """What a program has that RubyGems made to start one of a gem's."""
 
@@ -40,19 +43,29 @@ class Folders:
         """Give the owners of those of the paths that lie in such a folder; each folder is read once."""
         known: dict[bytes, Installed | None] = {}
         owners: dict[bytes, Installed] = {}
-        for path in paths:
-            for pattern, describe in _KINDS:
-                match = pattern.match(path)
-                if match is None:
-                    continue
-                key = match[0] if describe in {_describe_program, _describe_gem} else match[1]
-                if key not in known:
-                    known[key] = describe(match)
-                owner = known[key]
+        for folder, members in group_by_folder(paths).items():
+            everyone = _find_owner(folder + b"/", known)
+            for path in members:
+                has_own = folder.endswith(b"/bin") or path.endswith(_ENDINGS)
+                owner = _find_owner(path, known) if has_own else everyone
                 if owner is not None:
                     owners[path] = owner
-                    break
         return owners
+
+
+def _find_owner(path: bytes, known: dict[bytes, Installed | None]) -> Installed | None:
+    """Find the owner of a path, or of what lies in a folder whose path ends in a slash, and remember what was read."""
+    for pattern, describe in _KINDS:
+        match = pattern.match(path)
+        if match is None:
+            continue
+        key = match[0] if describe in {_describe_program, _describe_gem} else match[1]
+        if key not in known:
+            known[key] = describe(match)
+        owner = known[key]
+        if owner is not None:
+            return owner
+    return None
 
 
 def _describe_npm(match: re.Match[bytes]) -> Installed | None:

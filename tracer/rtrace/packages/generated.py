@@ -67,9 +67,13 @@ _COMPILED = re.compile(rb"(.*/)__pycache__/([^/]+?)\.[^/.]*(?:\.opt-[12])?\.pyc$
 _LINK_PLACES = re.compile(rb"/(?:etc|lib|lib32|lib64|sbin|bin|var/lib|usr(?!/local))/|.*/node_modules/\.bin/")
 """Where a symlink that no package lists was made for what it points to: by update-alternatives(1) and its like."""
 _MOST_LINKS = 8
-_KEPT = re.compile(
-    rb"(.*)\.(?:dpkg-(?:old|dist|new|bak)|ucf-(?:old|dist)|rpm(?:save|new|orig)|pac(?:save|new|orig)|apk-new)$"
+_KEPT = (
+    *(b".dpkg-old", b".dpkg-dist", b".dpkg-new", b".dpkg-bak", b".ucf-old", b".ucf-dist", b".apk-new"),
+    *(b".rpmsave", b".rpmnew", b".rpmorig", b".pacsave", b".pacnew", b".pacorig"),
 )
+_BEGINNINGS = (b"/etc/", b"/var/", b"/usr/", b"/lib", b"/bin", b"/sbin")
+_ENDINGS = (b".pyc", b".cache", *_KEPT)
+"""How the path of everything begins, or ends, that has a stand-in without being a symlink."""
 
 
 def find_stand_ins(
@@ -81,6 +85,8 @@ def find_stand_ins(
     """
     found = {}
     for path in paths:
+        if not (path.startswith(_BEGINNINGS) or path.endswith(_ENDINGS) or path in targets):
+            continue
         stand_ins = [*_find_makers(path), *_find_links(path, targets, root)]
         if stand_ins:
             found[path] = stand_ins
@@ -104,14 +110,15 @@ def _find_makers(path: bytes) -> Iterator[StandIn]:
         for maker in _MAKERS[match.lastindex - 1]:
             name = maker.rpartition(b"/")[2].decode()
             yield StandIn(maker, f"made by {name}" if b"bin/" in maker else "made when installed")
-    kept = _KEPT.match(path)
-    if kept:
-        yield StandIn(kept[1], "another version of it")
+    if path.endswith(_KEPT):
+        yield StandIn(path[: path.rindex(b".")], "another version of it")
 
 
 def _find_links(path: bytes, targets: Mapping[bytes, bytes | None], root: bytes) -> Iterator[StandIn]:
     """Follow a symlink of a place where packages make them; the owner of what it leads to is looked for."""
-    target = targets.get(path) if _LINK_PLACES.match(path) else None
+    target = targets.get(path)
+    if target and not _LINK_PLACES.match(path):
+        return
     reason = "symlink"
     for _ in range(_MOST_LINKS):
         if not target:

@@ -30,8 +30,10 @@ class Interpreters:
         known: dict[bytes, Installed | None] = {}
         owners: dict[bytes, Installed] = {}
         for path in paths:
+            if not (b"/bin/" in path or b"python" in path) or b"-packages/" in path:
+                continue
             match = _PARTS.match(path)
-            if match is None or b"-packages/" in path:
+            if match is None:
                 continue
             if match[1] not in known:
                 known[match[1]] = _describe(match[1])

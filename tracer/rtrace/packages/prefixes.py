@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+
+def group_by_folder(paths: Iterable[bytes]) -> dict[bytes, list[bytes]]:
+    """Sort paths by the folder that they lie in: what holds for a folder need be found out once for all in it."""
+    found: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for path in paths:
+        found[path.rpartition(b"/")[0]].append(path)
+    return found
 
 
 def group_by_prefix(paths: Iterable[bytes], mark: bytes) -> dict[bytes, list[bytes]]:
@@ -14,6 +23,11 @@ def group_by_prefix(paths: Iterable[bytes], mark: bytes) -> dict[bytes, list[byt
 
     Each folder is looked at once.
     """
+    return gather_by_prefix(group_by_folder(paths), mark)
+
+
+def gather_by_prefix(folders: Mapping[bytes, list[bytes]], mark: bytes) -> dict[bytes, list[bytes]]:
+    """Do so with paths that are sorted by folder already."""
     known: dict[bytes, bytes | None] = {b"": None, b"/": None}
 
     def find(folder: bytes) -> bytes | None:
@@ -23,8 +37,8 @@ def group_by_prefix(paths: Iterable[bytes], mark: bytes) -> dict[bytes, list[byt
         return known[folder]
 
     found: dict[bytes, list[bytes]] = {}
-    for path in paths:
-        prefix = find(path.rpartition(b"/")[0])
+    for folder, paths in folders.items():
+        prefix = find(folder)
         if prefix is not None:
-            found.setdefault(prefix, []).append(path)
+            found.setdefault(prefix, []).extend(paths)
     return found

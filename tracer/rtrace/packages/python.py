@@ -36,7 +36,7 @@ class Python:
         """
         sites: dict[bytes, dict[bytes, list[bytes]]] = {}
         for path in paths:
-            match = SITE.match(path)
+            match = SITE.match(path) if b"-packages/" in path else None
             if match:
                 sites.setdefault(match[1], {}).setdefault(find_source(path), []).append(path)
         owners: dict[bytes, Installed] = {}

@@ -6,6 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from rtrace.packages.prefixes import group_by_folder
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -21,20 +23,27 @@ DATABASES = (
     (b"/usr/lib/apk/db/installed", "apk"),
 )
 """Where package managers keep what they know, below a root."""
-_TOP = re.compile(rb"/(?=(?:bin|etc|home|lib|lib32|lib64|opt|root|run|sbin|srv|tmp|usr|var)(?:/|$))")
+_TOPS = frozenset(b"bin etc home lib lib32 lib64 opt root run sbin srv tmp usr var".split())
+_TOP = re.compile(rb"/(?=(?:%b)(?:/|\Z))" % b"|".join(_TOPS))
 """Where in a path a root may end."""
 
 
 def group_by_root(paths: Iterable[bytes]) -> dict[bytes, list[bytes]]:
     """Sort paths by the other root below which they lie, the innermost one; those below none are left out."""
     known: dict[bytes, bool] = {b"": False}
+
+    def is_root(place: bytes) -> bool:
+        if place not in known:
+            known[place] = any(os.path.exists(place + database) for database, _ in DATABASES)
+        return known[place]
+
     found: dict[bytes, list[bytes]] = {}
-    for path in paths:
-        for match in reversed(list(_TOP.finditer(path))):
-            place = path[: match.start()]
-            if place not in known:
-                known[place] = any(os.path.exists(place + database) for database, _ in DATABASES)
-            if known[place]:
-                found.setdefault(place, []).append(path)
-                break
+    for folder, members in group_by_folder(paths).items():
+        places = [folder[: match.start()] for match in _TOP.finditer(folder)]
+        root = next(filter(is_root, reversed(places)), None)
+        for path in members:
+            if path[len(folder) + 1 :] in _TOPS and is_root(folder):
+                found.setdefault(folder, []).append(path)
+            elif root is not None:
+                found.setdefault(root, []).append(path)
     return found

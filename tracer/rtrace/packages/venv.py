@@ -10,13 +10,15 @@ import re
 from typing import TYPE_CHECKING
 
 from rtrace.packages.attribution import Installed
-from rtrace.packages.prefixes import group_by_prefix
+from rtrace.packages.prefixes import gather_by_prefix, group_by_folder
 from rtrace.packages.reading import open_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 MARK = b"pyvenv.cfg"
+_NAMES = (b"/pyvenv.cfg", b"/.gitignore", b"/CACHEDIR.TAG", b"/lib64")
+_FOLDERS = re.compile(rb"/(?:bin|include|lib/(?:python|pypy)[\d.]+)/")
 _MADE = re.compile(rb"/(?:pyvenv\.cfg|\.gitignore|CACHEDIR\.TAG|lib64|bin/.+|include/.+|lib/(?:python|pypy)[\d.]+/.+)$")
 
 
@@ -26,7 +28,12 @@ class Venv:
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
         """Give the owners of those of the paths that lie where a virtual environment keeps its own files."""
         owners: dict[bytes, Installed] = {}
-        for prefix, inside in group_by_prefix(paths, MARK).items():
+        possible = {
+            folder: members if _FOLDERS.search(folder + b"/") else [path for path in members if path.endswith(_NAMES)]
+            for folder, members in group_by_folder(paths).items()
+        }
+        found = gather_by_prefix({folder: members for folder, members in possible.items() if members}, MARK)
+        for prefix, inside in found.items():
             made = [path for path in inside if _MADE.match(path, len(prefix))]
             if made:
                 owners.update(dict.fromkeys(made, _describe(prefix)))

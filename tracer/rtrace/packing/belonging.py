@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rtrace.manifest.model import Folder
 from rtrace.packages.attribution import EDITABLE, Attribution, attribute
 from rtrace.packing.names import SYSTEM
+from rtrace.trace.schema import Use
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "experiment"
 UNOWNED = "unowned"
+_EXECUTABLE = 0o111
+_METADATA = int(Use.METADATA)
 _MOST_FOLDERS = 16
 _DEEPEST = 12
 _SHARED = re.compile(rb"/|/(?:tmp|var/tmp|home|root|mnt|media|srv|data|scratch|work|opt)|/home/[^/]+")
@@ -44,7 +47,17 @@ def attribute_choices(choices: Iterable[Choice], runs: Iterable[Run]) -> Attribu
     What is built or developed where a run works is the experiment, whatever package it says it is.
     """
     runs = tuple(runs)
-    files = {choice.before.path: choice.before.target for choice in choices if choice.before.type != "directory"}
+    files: list[bytes] = []
+    targets: dict[bytes, bytes | None] = {}
+    executable: set[bytes] = set()
+    for choice in choices:
+        before = choice.before
+        if before.type != "directory":
+            files.append(before.path)
+            if before.target is not None:
+                targets[before.path] = before.target
+            if before.mode & _EXECUTABLE or before.use & _METADATA:
+                executable.add(before.path)
     modules = {
         module
         for run in runs
@@ -52,7 +65,7 @@ def attribute_choices(choices: Iterable[Choice], runs: Iterable[Run]) -> Attribu
         if name == b"LOADEDMODULES" and value
         for module in value.split(b":")
     }
-    found = attribute(files, {path: target for path, target in files.items() if target is not None}, modules=modules)
+    found = attribute(files, targets, modules=modules, executable=executable)
     homes = tuple(run.workingdir.rstrip(b"/") + b"/" for run in runs if run.workingdir != b"/")
     for path, owner in [(path, owner) for path, owner in found.owners.items() if path.startswith(homes)]:
         if owner.manager in {"go", "cargo"} or found.reasons.get(path) == EDITABLE:

@@ -399,15 +399,14 @@ KINDS: dict[str, Kind] = {
         data(lambda frame: b"x" * len(frame) + table(1, (len(frame), size_of(frame)))),
         "DATA.tar.zst: a frame cannot be decompressed",
     ),
+    # results
+    "a result of no run": Kind(results('"run":"run1"', '"run":"run9"'), "the run 'run9', which the manifest"),
+    "a result that is a device": Kind(results('"type":"file"', '"type":"block"'), "/data/out as a 'block'"),
+    "a result without a type": Kind(results('"type":null,?|,"type":null', ""), "line 1 has no type"),
+    "results out of order": Kind(results("/data/gone", "/data/z"), "a result for /data/l twice or out of order"),
+    "a result that climbs": Kind(results("/data/gone", "/../gone"), "a result for /../gone with a path that climbs"),
+    "results with another digest": Kind(wrong_digest(members.RESULTS), "results.jsonl.zst is not what"),
     # what unpacking does not need
-    "a result of no run": Kind(results('"run":"run1"', '"run":"run9"'), "the run 'run9', which the manifest", CHECK),
-    "a result that is a device": Kind(results('"type":"file"', '"type":"block"'), "/data/out as a 'block'", CHECK),
-    "a result without a type": Kind(results('"type":null,?|,"type":null', ""), "line 1 has no type", CHECK),
-    "results out of order": Kind(results("/data/gone", "/data/z"), "a result for /data/l twice or out of order", CHECK),
-    "a result that climbs": Kind(
-        results("/data/gone", "/../gone"), "a result for /../gone with a path that climbs", CHECK
-    ),
-    "results with another digest": Kind(wrong_digest(members.RESULTS), "results.jsonl.zst is not what", CHECK),
     "data with another digest": Kind(wrong_digest(members.DATA), "DATA.tar.zst is not what was packed", CHECK),
     "a trace with another digest": Kind(wrong_digest(members.TRACE), "trace.sqlite3 is not what was packed", AUDIT),
     "a trace that is no database": Kind(planned(b"", trace=b"x" * 4096), "file is not a database", AUDIT),

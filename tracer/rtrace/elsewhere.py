@@ -112,8 +112,11 @@ def read_place(place: Place) -> Iterator[bytes]:
 def complete_data(bundle: OpenBundle, sources: Sources) -> Iterator[tuple[Entry, Iterator[bytes]]]:
     """Give every entry with the parts of its content, as the bundle does, and what is elsewhere from there.
 
-    Raises ElsewhereError at once when something has no place.
+    Raises at once, before anything is written: ElsewhereError when something has no place, and BundleError when the
+    results, with which a replay will be compared, are not what they have to be.
     """
+    if bundle.keeps_digests:  # of a bundle of ReproZip's, results are made up of what is elsewhere in it
+        _ = bundle.results
     places = find_places(bundle, bundle.entries, sources)
     if not places:
         return bundle.stream_data()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,8 @@ import pytest
 
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reader import open_bundle
-from rtrace.manifest.model import NamedFile
+from rtrace.manifest.load import load
+from rtrace.manifest.model import NamedFile, Package
 from rtrace.packages.attribution import attribute
 from rtrace.packing.belonging import find_experiment
 from rtrace.packing.draft import draft_manifest
@@ -49,8 +52,9 @@ def trace_and_pack(rtrace: Rtrace, work: Path, *command: str) -> tuple[Entry, ..
         (("/usr/bin/python3", "-c", "import numpy, yaml"), {"python3-numpy", "python3-yaml", "libc6", "libc-bin"}),
         (("node", "-e", "1"), {"libc6", "libc-bin"}),
         (("gcc", "hello.c", "-o", "hello"), {"libc6", "libc6-dev", "libc-bin", "binutils-x86-64-linux-gnu"}),
+        (("R", "-e", "1+1"), {"r-base-core", "dash", "libc6", "libc-bin"}),
     ],
-    ids=["python", "node", "gcc"],
+    ids=["python", "node", "gcc", "R"],
 )
 def test_nothing_of_debians_programs_is_unowned(
     command: tuple[str, ...], packages: set[str], rtrace: Rtrace, work: Path
@@ -65,6 +69,48 @@ def test_nothing_of_debians_programs_is_unowned(
     assert theirs in ([], [bytes(work / "hello.c")])
     ways = {entry.path: entry.belonging for entry in entries if entry.package}
     assert ways[b"/etc/ld.so.cache"] == "made by ldconfig"
+
+
+@pytest.mark.requires("root", "R")
+def test_r_and_a_package_of_a_persons_library_replay_without_the_originals(
+    rtrace: Rtrace, work: Path, tmp_path: Path
+) -> None:
+    """R, a shell script with many children, and what install.packages() put elsewhere is owned, and is all it takes."""
+    library = install_r_package(tmp_path)
+    entries = trace_and_pack(rtrace, work, "R", "-q", "-e", f'library(tiny, lib.loc="{library}"); hello()')
+    inside = {entry.path.removeprefix(bytes(library / "tiny")) for entry in entries if entry.package == "tiny"}
+    assert inside >= {b"/DESCRIPTION", b"/Meta/package.rds", b"/R/tiny.rdb"}
+    unowned = [entry.path for entry in entries if entry.belonging in {"unowned", "experiment"}]
+    assert [path for path in unowned if not path.endswith(b".pth")] == []
+    manifest = load(work / ".rtrace/manifest.yml")
+    assert manifest.inputs == ()
+    assert Package("tiny", "0.3.1", "any", "R", 0, 0) in [replace(one, files=0, size=0) for one in manifest.packages]
+    shutil.rmtree(library)
+    hidden = (
+        'for place in /usr/lib/R /etc/R /usr/share/R; do mount -t tmpfs none $place; done; ! R -q -e 1 && exec "$@"'
+    )
+    argv = ["unshare", "--mount", "sh", "-c", hidden, "sh", sys.executable, "-m", "rtrace", "verify", "bundle.rpz"]
+    verified = subprocess.run(argv, cwd=tmp_path, check=False, capture_output=True)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert b"same       standard output of run1\n" in verified.stdout
+
+
+def install_r_package(folder: Path) -> Path:
+    """Make a package of R and install it from its source archive, by R's own tools; give the library."""
+    source, library = folder / "tiny", folder / "my packages"
+    (source / "R").mkdir(parents=True)
+    library.mkdir()
+    (source / "DESCRIPTION").write_text(
+        "Package: tiny\nVersion: 0.3.1\nTitle: Says Hello\nDescription: Says hello.\nAuthor: Me\n"
+        "Maintainer: Me <me@example.org>\nLicense: GPL-2\n"
+    )
+    (source / "NAMESPACE").write_text("export(hello)\n")
+    (source / "R/hello.R").write_text('hello <- function() "hello from tiny"\n')
+    install = f'install.packages("tiny_0.3.1.tar.gz", lib="{library}", repos=NULL, type="source")'
+    for command in (["R", "CMD", "build", "tiny"], ["R", "--no-save", "-e", install]):
+        done = subprocess.run(command, cwd=folder, check=False, capture_output=True)
+        assert done.returncode == 0, done.stderr
+    return library
 
 
 def test_virtual_environment_is_pips_and_venvs(rtrace: Rtrace, work: Path) -> None:

@@ -24,7 +24,15 @@ _SYSTEM = (
     b"/usr/share/",
 )
 """Where nothing lies that is installed by the tools of a language, or of a cluster."""
-_FOLDERS = (b"/node_modules/", b"library/", b"/gems/", b"/extensions/", b".gem\0", b".gemspec\0")
+_FOLDERS = (
+    b"/node_modules/",
+    b"library/",
+    b"/gems/",
+    b"/extensions/",
+    b".gem\0",
+    b".gemspec\0",
+    b"/Meta/package.rds\0",
+)
 
 
 class Installed(NamedTuple):

@@ -36,6 +36,10 @@ _GEM_STUB = re.compile(rb"^\s*load Gem\.activate_bin_path\('([^']+)'", re.MULTIL
 """What a program has that RubyGems made to start one of a gem's."""
 
 
+_R_MARK = b"/Meta/package.rds"
+"""What library(), loading a package of R, reads in its folder, wherever the library is and however it is called."""
+
+
 class Folders:
     """The packages whose folders the paths lie in, the innermost one each."""
 
@@ -50,7 +54,7 @@ class Folders:
                 owner = _find_owner(path, known) if has_own else everyone
                 if owner is not None:
                     owners[path] = owner
-        return owners
+        return {**_find_r(paths), **owners}
 
 
 def _find_owner(path: bytes, known: dict[bytes, Installed | None]) -> Installed | None:
@@ -66,6 +70,20 @@ def _find_owner(path: bytes, known: dict[bytes, Installed | None]) -> Installed 
         if owner is not None:
             return owner
     return None
+
+
+def _find_r(paths: Collection[bytes]) -> dict[bytes, Installed]:
+    """Give the owners of what lies in folders that R loaded packages from."""
+    loaded = [path.removesuffix(_R_MARK) for path in paths if path.endswith(_R_MARK)]
+    known = {folder + b"/": _describe_r(folder) for folder in loaded}
+    owners = {}
+    inside = re.compile(b"|".join(map(re.escape, sorted(known, reverse=True))) or b"$.")
+    for path in paths if known else ():
+        found = inside.match(path)
+        owner = known[found[0]] if found else None
+        if owner is not None:
+            owners[path] = owner
+    return owners
 
 
 def _describe_npm(match: re.Match[bytes]) -> Installed | None:
@@ -97,8 +115,8 @@ def _read_lock(folder: bytes) -> dict[str, str]:
         return {}
 
 
-def _describe_r(match: re.Match[bytes]) -> Installed | None:
-    text = read_file(os.path.join(match[1], b"DESCRIPTION"), _LIMIT).decode(errors="replace")
+def _describe_r(folder: bytes) -> Installed | None:
+    text = read_file(os.path.join(folder, b"DESCRIPTION"), _LIMIT).decode(errors="replace")
     fields = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line and not line[:1].isspace())
     if "Package" not in fields or "Version" not in fields:
         return None
@@ -137,7 +155,7 @@ def _describe_program(match: re.Match[bytes]) -> Installed | None:
 
 _KINDS: tuple[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Installed | None]], ...] = (
     (_NPM, _describe_npm),
-    (_R, _describe_r),
+    (_R, lambda match: _describe_r(match[1])),
     (_GEM, _describe_gem),
     (_GEM_FILE, _describe_gem),
     (_GEM_PROGRAM, _describe_program),

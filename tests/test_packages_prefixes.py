@@ -11,13 +11,18 @@ import sys
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from rtrace.bundle.entry import FileType
+from rtrace.bundle.reader import open_bundle
 from rtrace.packages.attribution import Installed, attribute
 from rtrace.packages.hpc import Hpc
 from rtrace.packages.python import Python
+
+Rtrace = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 INSTALL_WITH_RATTLER = """
 import asyncio, os, sys
@@ -94,10 +99,78 @@ def test_prefixes_of_spack_easybuild_and_modules(tmp_path: Path) -> None:
         ),
         b"/apps/openmpi/4.1.5/lib/libmpi.so": Installed("openmpi", "4.1.5", "any", "module", "/apps/openmpi/4.1.5"),
         b"/apps/openmpi/4.1/lib/libmpi.so": None,
+        b"/modulefiles/openmpi/4.1.5": Installed("openmpi", "4.1.5", "any", "module", "/apps/openmpi/4.1.5"),
+        b"/modulefiles/openmpi/4.1.5.old": None,
+        b"/modulefiles/Core/cuda/12.lua": Installed("cuda", "12", "any", "module", "/modulefiles/Core/cuda/12.lua"),
         bytes(tmp_path / "spack/broken/lib/x"): None,
     }
-    owners = Hpc([b"openmpi/4.1.5", b"unversioned"]).find_owners(list(expected))
+    owners = Hpc([b"openmpi/4.1.5", b"cuda/12", b"unversioned"]).find_owners(list(expected))
     assert {path: owners.get(path) for path in expected} == expected
+
+
+@pytest.mark.requires("modulecmd")
+def test_modules_that_a_run_loads_itself(rtrace: Rtrace, tmp_path: Path) -> None:
+    """What `module load` of Environment Modules brings within a run is the module's, the modulefile as well."""
+    files = {
+        "modulefiles/hello/1.2": f"#%Module1.0\nprepend-path PATH {tmp_path}/apps/hello/1.2/bin\n",
+        "apps/hello/1.2/bin/greet": f'#!/bin/sh\necho hello $(cat "{tmp_path}/apps/hello/1.2/share/whom")\n',
+        "apps/hello/1.2/share/whom": "you",
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "study").mkdir()
+    load = f". /usr/share/modules/init/bash && module use '{tmp_path}/modulefiles' && module load hello/1.2 && greet"
+    traced = rtrace("trace", "bash", "-c", load, cwd=tmp_path / "study")
+    assert (traced.returncode, traced.stdout) == (0, b"hello you\n"), traced.stderr
+    packed = rtrace("pack", tmp_path / "bundle.rpz", cwd=tmp_path / "study")
+    assert packed.returncode == 0, packed.stderr
+    with open_bundle(tmp_path / "bundle.rpz") as bundle:
+        entries = [entry for entry in bundle.entries if entry.type is FileType.REGULAR]
+        packages = {(one.name, one.version, one.origin) for one in bundle.manifest.packages if one.manager == "module"}
+    inside = {entry.path: entry.package for entry in entries if entry.path.startswith(bytes(tmp_path))}
+    assert inside == {bytes(tmp_path / name): "hello" for name in files}
+    assert packages == {("hello", "1.2", f"{tmp_path}/apps/hello/1.2")}
+    assert [entry.path for entry in entries if entry.belonging == "unowned"] == []
+
+
+EGGS = {
+    "an egg": (["bdist_egg"], ["easy_install", "--install-dir", "{site}", "dist/*.egg"]),
+    "an egg in a file": (["bdist_egg"], ["easy_install", "--zip-ok", "--install-dir", "{site}", "dist/*.egg"]),
+    "egg-info": (["install", "--single-version-externally-managed", "--record", "r", "--install-lib", "{site}"],),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(EGGS))
+def test_eggs_of_setuptools(kind: str, checkout: Path, tmp_path: Path) -> None:
+    """What setuptools' own commands of former years install is the distribution's, with version and address."""
+    python = checkout / ".bench/eggs/bin/python"
+    site, project = tmp_path / "site-packages", tmp_path / "project"
+    (project / "tiny").mkdir(parents=True)
+    site.mkdir()
+    (project / "tiny/__init__.py").write_text("word = 'hello'\n")
+    (project / "setup.py").write_text(
+        "from setuptools import setup\n"
+        f"setup(name='tiny', version='1.2', packages=['tiny'], url='https://example.org/tiny',"
+        f" zip_safe={kind == 'an egg in a file'})\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(site), "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": ""}
+    for command in EGGS[kind]:
+        words = [word.format(site=site) for word in command]
+        found = [name for word in words for name in (sorted(map(str, project.glob(word))) if "*" in word else [word])]
+        done = subprocess.run(
+            [python, "setup.py", "-q", *found], cwd=project, env=environ, check=False, capture_output=True
+        )
+        assert done.returncode == 0, done.stderr
+    show = "import site, sys; site.addsitedir(sys.argv[1]); import tiny; print(tiny.word, tiny.__file__)"
+    said = subprocess.check_output([python, "-c", show, site], env=environ, text=True)
+    assert said.startswith(f"hello {site}/tiny")
+    files = {bytes(path) for path in site.rglob("*") if path.is_file() and path.name != "easy-install.pth"}
+    assert any(b"EGG-INFO/PKG-INFO" in path or b".egg" in path for path in files)
+    owners = attribute(files).owners
+    assert owners.keys() == files
+    assert set(owners.values()) == {Installed("tiny", "1.2", "any", "python", "https://example.org/tiny")}
 
 
 def test_eggs(tmp_path: Path) -> None:
@@ -122,6 +195,17 @@ def test_eggs(tmp_path: Path) -> None:
     owners = Python().find_owners([bytes(site / name) for name in expected])
     found = {name: owners.get(bytes(site / name)) for name in expected}
     assert {name: owner and (owner.name, owner.version) for name, owner in found.items()} == expected
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x05\x06" + bytes(18), b"no zip"], ids=["nothing", "an empty zip", "text"]
+)
+def test_a_file_that_is_no_egg_is_called_by_its_name(content: bytes, tmp_path: Path) -> None:
+    """A file of an egg that does not say what it is has name and version of its own name."""
+    path = tmp_path / "site-packages/tiny-1.2-py3.11.egg"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    assert Python().find_owners([bytes(path)]) == {bytes(path): Installed("tiny", "1.2", "any", "python")}
 
 
 def test_editable_install_of_pip(tmp_path: Path) -> None:

@@ -10,10 +10,14 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.packages.attribution import Installed
-from rtrace.packages.reading import read_file
+from rtrace.packages.reading import open_at_once, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_LIMIT = 1 << 20
+"""Bytes of a PKG-INFO in a zip file; a longer one is none."""
 
 
 class Egg(NamedTuple):
@@ -34,7 +38,12 @@ def read_eggs(site: bytes) -> Iterator[Egg]:
         place = os.path.join(site, name)
         information = os.path.join(place, b"EGG-INFO") if name.endswith(b".egg") else place
         whole = os.path.isdir(information)
-        facts = _read_fields(os.path.join(information, b"PKG-INFO") if whole else information)
+        in_zip = name.endswith(b".egg") and not whole
+        facts = _read_fields(
+            _read_zipped(place)
+            if in_zip
+            else read_file(os.path.join(information, b"PKG-INFO") if whole else information)
+        )
         stem, _, rest = os.path.splitext(name)[0].decode(errors="backslashreplace").partition("-")
         title, version = facts.get("Name", stem), facts.get("Version", rest.partition("-")[0]) or "unknown"
         tops = {name}
@@ -63,10 +72,23 @@ def read_links(site: bytes) -> Iterator[tuple[str, bytes]]:
             yield name[: -len(b".egg-link")].decode(errors="backslashreplace"), lines[0]
 
 
-def _read_fields(path: bytes) -> dict[str, str]:
-    """Read the header of a PKG-INFO; nothing where there is none."""
+def _read_zipped(egg: bytes) -> bytes:
+    """Read the PKG-INFO of an egg that is a zip file; nothing where there is none, or too much."""
+    import zlib
+    from zipfile import BadZipFile, ZipFile
+
+    try:
+        with open(egg, "rb", opener=open_at_once) as file, ZipFile(file) as archive:
+            member = archive.getinfo("EGG-INFO/PKG-INFO")
+            return archive.read(member) if member.file_size <= _LIMIT else b""
+    except (OSError, KeyError, ValueError, EOFError, RuntimeError, BadZipFile, zlib.error):
+        return b""
+
+
+def _read_fields(content: bytes) -> dict[str, str]:
+    """Read the header of a PKG-INFO."""
     fields: dict[str, str] = {}
-    for line in read_file(path).splitlines():
+    for line in content.splitlines():
         name, colon, value = line.decode(errors="replace").partition(": ")
         if not colon:
             break

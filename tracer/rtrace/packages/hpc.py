@@ -2,7 +2,7 @@
 
 Spack writes ``.spack/spec.json`` into each prefix (Spack's documentation, "Spec"), EasyBuild a folder ``easybuild``
 with the easyconfig. A loaded module ``gcc/12.2`` (module(1), LOADEDMODULES) names what lies below a folder of
-this name.
+this name, and the modulefile that is called so.
 """
 
 from __future__ import annotations
@@ -40,13 +40,22 @@ class Hpc:
         named = {module: module.rpartition(b"/") for module in self._modules if b"/" in module}
         if not named:
             return {}
-        pattern = re.compile(b"(.*?/(%b))/" % b"|".join(map(re.escape, sorted(named, reverse=True))))
-        owners = {}
+        pattern = re.compile(b"(.*?/(%b))(/|(?:\\.lua)?$)" % b"|".join(map(re.escape, sorted(named, reverse=True))))
+        owners: dict[bytes, Installed] = {}
+        prefixes: dict[bytes, Installed] = {}
+        files: dict[bytes, re.Match[bytes]] = {}
         for path in paths:
             match = pattern.match(path)
-            if match:
+            if match and match[3] == b"/":
                 name, _, version = named[match[2]]
                 owners[path] = Installed(_text(name), _text(version), "any", "module", _text(match[1]))
+                prefixes.setdefault(match[2], owners[path])
+            elif match:
+                files[path] = match
+        for path, match in files.items():  # a modulefile is of the package that it leads to
+            name, _, version = named[match[2]]
+            alone = Installed(_text(name), _text(version), "any", "module", _text(path))
+            owners[path] = prefixes.get(match[2], alone)
         return owners
 
 

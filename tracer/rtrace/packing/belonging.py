@@ -41,8 +41,8 @@ class Experiment(NamedTuple):
         return any(path.startswith(home) and path[len(home)] != ord(".") for home in self.shared)
 
 
-def attribute_choices(choices: Iterable[Choice], runs: Iterable[Run]) -> Attribution:
-    """Ask the package managers for all that is chosen and is no directory.
+def attribute_choices(choices: Iterable[Choice], runs: Iterable[Run], modules: Collection[bytes]) -> Attribution:
+    """Ask the package managers for all that is chosen and is no directory; ``modules`` are those that were loaded.
 
     What is built or developed where a run works is the experiment, whatever package it says it is.
     """
@@ -58,13 +58,6 @@ def attribute_choices(choices: Iterable[Choice], runs: Iterable[Run]) -> Attribu
                 targets[before.path] = before.target
             if before.mode & _EXECUTABLE or before.use & _METADATA:
                 executable.add(before.path)
-    modules = {
-        module
-        for run in runs
-        for name, value in run.environ
-        if name == b"LOADEDMODULES" and value
-        for module in value.split(b":")
-    }
     found = attribute(files, targets, modules=modules, executable=executable)
     homes = tuple(run.workingdir.rstrip(b"/") + b"/" for run in runs if run.workingdir != b"/")
     for path, owner in [(path, owner) for path, owner in found.owners.items() if path.startswith(homes)]:

@@ -37,7 +37,7 @@ def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
     choices = [
         choice for choice in select(world, place).choices if choice.before.use and choice.before.type != "directory"
     ]
-    attribution = attribute_choices(choices, runs)
+    attribution = attribute_choices(choices, runs, reader.read_modules(connection))
     owners = attribution.owners
     inputs, outputs = name_files(connection, world, numbers, owners.keys(), place)
     experiment = find_experiment(runs, (*inputs, *outputs), owners.keys(), {choice.before.path for choice in choices})

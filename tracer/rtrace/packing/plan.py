@@ -134,7 +134,7 @@ def _plan(
     selection = select(reader.read_world(connection), place, excluded.match)
     choices, unmatched = _with_included(selection, manifest, excluded, place)
     choices = _with_completed(choices, manifest, excluded)
-    choices, owners, attribution = _without_packages(choices, manifest)
+    choices, owners, attribution = _without_packages(choices, manifest, reader.read_modules(connection))
     experiment = find_experiment(
         manifest.runs,
         (*manifest.inputs, *manifest.outputs),
@@ -294,13 +294,13 @@ def _with_completed(choices: list[Choice], manifest: Manifest, excluded: Pattern
 
 
 def _without_packages(
-    choices: list[Choice], manifest: Manifest
+    choices: list[Choice], manifest: Manifest, modules: frozenset[bytes]
 ) -> tuple[list[Choice], dict[bytes, Installed], Attribution]:
     """Attribute files to packages, and leave out those of packages that are not to be packed.
 
     Gives what is left, the owners among the packages that the runs used, and the whole attribution.
     """
-    attribution = attribute_choices(choices, manifest.runs)
+    attribution = attribute_choices(choices, manifest.runs, modules)
     owners = dict(attribution.owners)
     known = {(package.manager, package.name): package.pack for package in manifest.packages}
     kept = []

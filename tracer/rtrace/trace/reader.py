@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rtrace.trace.directory import TraceDirectory
 
 
+_MODULES = b"LOADEDMODULES="
 _CONTENT = int(Use.READ | Use.WRITE | Use.EXECUTE)
 _REPLACING = int(Use.TRUNCATE | Use.CREATE | Use.REMOVE)
 
@@ -187,6 +188,20 @@ def read_streams(connection: sqlite3.Connection) -> tuple[dict[int, Input], dict
 def read_run_names(connection: sqlite3.Connection) -> dict[int, str]:
     """Give the runs' names by their numbers."""
     return dict(connection.execute("SELECT id, name FROM runs ORDER BY id"))
+
+
+def read_modules(connection: sqlite3.Connection) -> frozenset[bytes]:
+    """Give the environment modules that were loaded for a run or a program in it, as ``name/version``; module(1)."""
+    found: set[bytes] = set()
+    for (environ,) in connection.execute(
+        "SELECT environ FROM runs WHERE instr(environ, :mark)"
+        " UNION SELECT content FROM environments WHERE instr(content, :mark)",
+        {"mark": _MODULES},
+    ):
+        for item in split_items(environ):
+            if item.startswith(_MODULES):
+                found.update(item[len(_MODULES) :].split(b":"))
+    return frozenset(found - {b""})
 
 
 def split_items(blob: bytes) -> list[bytes]:

@@ -97,7 +97,7 @@ def table_size(size: int) -> int:
 
 
 class ArchiveWriter:
-    """Compresses what is written to it, frame by frame, in a pool of threads, and writes the frames in their order.
+    """Compresses what is written to it, frame by frame, in a pool of threads; one more writes the frames in their order.
 
     ``position`` is the number of bytes taken so far. Memory: one buffer of FRAME_SIZE for each core and three more.
     """
@@ -107,7 +107,8 @@ class ArchiveWriter:
         self._filled = 0
         self._file = file
         self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="compress")
-        self._waiting: deque[tuple[Future[bytes], bytearray, int]] = deque()
+        self._emitter = ThreadPoolExecutor(1, thread_name_prefix="emit")
+        self._waiting: deque[Future[None]] = deque()
         self._most_waiting = cores() + 1
         self._spare: list[bytearray] = []
         self._table = bytearray()
@@ -148,7 +149,7 @@ class ArchiveWriter:
         if self._filled:
             self._submit()
         while self._waiting:
-            self._write_oldest()
+            self._waiting.popleft().result()
         table = bytes(self._table) + _FOOTER.pack(self._frames, 0, _SEEKABLE_MAGIC)
         self._emit(_HEADER.pack(_SKIPPABLE_MAGIC, len(table)) + table)
         self.close()
@@ -156,6 +157,7 @@ class ArchiveWriter:
 
     def close(self) -> None:
         """End the threads; what was not finished is lost."""
+        self._emitter.shutdown(wait=True, cancel_futures=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _begin_frame(self) -> None:
@@ -164,14 +166,13 @@ class ArchiveWriter:
         self._filled = 0
 
     def _submit(self) -> None:
-        view = self._view[: self._filled]
-        self._waiting.append((self._pool.submit(compress_frame, view), self._buffer, self._filled))
-        while self._waiting and (len(self._waiting) > self._most_waiting or self._waiting[0][0].done()):
-            self._write_oldest()
+        compressed = self._pool.submit(compress_frame, self._view[: self._filled])
+        self._waiting.append(self._emitter.submit(self._write_frame, compressed, self._buffer, self._filled))
+        while self._waiting and (len(self._waiting) > self._most_waiting or self._waiting[0].done()):
+            self._waiting.popleft().result()
 
-    def _write_oldest(self) -> None:
-        future, buffer, size = self._waiting.popleft()
-        frame = future.result()
+    def _write_frame(self, compressed: Future[bytes], buffer: bytearray, size: int) -> None:
+        frame = compressed.result()
         self._spare.append(buffer)
         self._table += _ITEM.pack(len(frame), size)
         self._frames += 1

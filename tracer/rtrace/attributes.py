@@ -9,6 +9,8 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     Attributes = tuple[tuple[bytes, bytes], ...]
     """Names and values, sorted by name."""
 
@@ -18,6 +20,8 @@ DEFAULT_LIST = "system.posix_acl_default"
 USER = "user."
 _KEPT = frozenset({CAPABILITY, ACCESS_LIST, DEFAULT_LIST})
 _LABELS = "security."
+_NONE = ((), ())
+_list: Callable[..., list[str]] = getattr(os, "listxattr", lambda *_, **__: [])
 
 
 def read_attributes(file: bytes | int) -> tuple[Attributes, tuple[str, ...]]:
@@ -25,14 +29,12 @@ def read_attributes(file: bytes | int) -> tuple[Attributes, tuple[str, ...]]:
 
     Labels are not even named. A file without any costs one system call.
     """
-    if not hasattr(os, "listxattr"):
-        return (), ()
     try:
-        names = os.listxattr(file, follow_symlinks=isinstance(file, int))
+        names = _list(file) if isinstance(file, int) else _list(file, follow_symlinks=False)
     except OSError:
-        return (), ()
+        return _NONE
     if not names:
-        return (), ()
+        return _NONE
     kept = []
     lost = []
     for name in sorted(names, key=os.fsencode):

@@ -29,6 +29,8 @@ def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) 
 
     Made by hand, six times as fast as the module json: a bundle can have a million of these.
     """
+    if offset is not None and entry.segments is None and not entry.xattrs:
+        return _dump_content(entry, size, sha256, offset)
     parts = [] if entry.belonging is None else [f'"belonging":{quote(entry.belonging)}']
     if entry.copy_of is not None:
         parts.append(f'"copy_of":{dump_bytes(entry.copy_of)}')
@@ -61,6 +63,18 @@ def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) 
         pairs = ",".join(f"[{dump_bytes(name)},{dump_bytes(value)}]" for name, value in entry.xattrs)
         parts.append(f'"xattrs":[{pairs}]')
     return "{" + ",".join(parts) + "}\n"
+
+
+def _dump_content(entry: Entry, size: int, sha256: str | None, offset: int) -> str:
+    """Write an entry that has content, no holes and no attributes: nearly all do."""
+    belonging = "" if entry.belonging is None else f'"belonging":{quote(entry.belonging)},'
+    package = "" if entry.package is None else f'"package":{quote(entry.package)},'
+    reason = f'"reason":{quote(entry.reason)},' if entry.reason else ""
+    length = f'"size":{size},' if size else ""
+    return (
+        f'{{{belonging}"gid":{entry.gid},"mode":{entry.mode},"mtime_ns":{entry.mtime_ns},"offset":{offset},{package}'
+        f'"path":{dump_bytes(entry.path)},{reason}"sha256":"{sha256}",{length}"type":"file","uid":{entry.uid}}}\n'
+    )
 
 
 def dump_result(result: Result) -> str:

@@ -22,8 +22,13 @@ _KINDS = {
 
 def has_content(entry: Entry) -> bool:
     """Tell whether an entry's own content is in the data stream: a regular file, no link nor copy, and not left out."""
-    is_elsewhere = entry.placeholder or entry.elsewhere or entry.link is not None or entry.copy_of is not None
-    return entry.type is FileType.REGULAR and not is_elsewhere
+    return (
+        entry.type is FileType.REGULAR
+        and entry.link is None
+        and entry.copy_of is None
+        and not entry.placeholder
+        and not entry.elsewhere
+    )
 
 
 def stored_size(entry: Entry) -> int:
@@ -34,6 +39,8 @@ def stored_size(entry: Entry) -> int:
 def entry_header(entry: Entry) -> bytes:
     """Make the tar header of an entry: the bytes of the data stream before its content."""
     name = PREFIX + entry.path
+    if entry.segments is None and has_content(entry):  # nearly all there are
+        return tar.regular_header(name, entry.size, entry.mode, entry.uid, entry.gid, entry.mtime_ns // _SECOND)
     kind = _KINDS[entry.type]
     size = 0
     link = b""
@@ -46,8 +53,6 @@ def entry_header(entry: Entry) -> bytes:
             kind, size = tar.SPARSE, entry.size
         elif entry.segments is not None:
             kind, size, segments = tar.SPARSE, entry.size, entry.segments
-        else:
-            size = entry.size
     elif entry.type is FileType.DIRECTORY:
         name = name if name.endswith(b"/") else name + b"/"
     elif entry.type is FileType.SYMLINK:

@@ -36,8 +36,9 @@ _MAGIC = b"ustar  \0"
 _SMALL_ID = 0o7777777
 _SMALL_NUMBER = 0o77777777777
 _REGULAR_END = (REGULAR + bytes(_NAME_LENGTH) + _MAGIC).ljust(BLOCK - 156, b"\0")
-_REGULAR_SUM = sum(_REGULAR_END) + 8 * 32
-"""What a regular file's header without a link has behind its checksum, and the sum of that and of eight spaces."""
+_REGULAR_SUM = sum(_REGULAR_END) + 8 * 32 - 1
+"""What a regular file's header without a link has behind its checksum, and what is to be added to the Adler-32 of what
+it has before that: the sum of that and of eight spaces."""
 _PADDINGS = tuple(bytes(-length % BLOCK) for length in range(BLOCK))
 
 
@@ -52,6 +53,18 @@ def number(value: int, width: int) -> bytes:
         return b"%0*o\0" % (width - 1, value)
     encoded = value.to_bytes(width, "big", signed=True)
     return bytes([encoded[0] | 0x80]) + encoded[1:]
+
+
+def regular_header(name: bytes, size: int, mode: int, uid: int, gid: int, mtime: int) -> bytes:
+    """Make the header of a regular file, as ``header`` does; nearly all headers are such ones."""
+    if len(name) <= _NAME_LENGTH and 0 <= mtime <= _SMALL_NUMBER >= size and 0 <= uid <= _SMALL_ID >= gid >= 0:
+        start = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (name.ljust(_NAME_LENGTH, b"\0"), mode, uid, gid, size, mtime)
+        return b"%b%06o\0 %b" % (
+            start,
+            (zlib.adler32(start) & 0xFFFF) + _REGULAR_SUM,
+            _REGULAR_END,
+        )  # one sum, not three
+    return header(name, REGULAR, size, mode, (uid, gid), mtime)
 
 
 def header(  # noqa: PLR0913, PLR0917 -- a header has that many fields
@@ -69,12 +82,6 @@ def header(  # noqa: PLR0913, PLR0917 -- a header has that many fields
     ``size`` is that of the data that follows; for SPARSE it is the size of the file, of which only the ``segments``
     (offset and length) follow, and all else is holes. ``mtime`` is in seconds.
     """
-    if kind == REGULAR and not link and len(name) <= _NAME_LENGTH and 0 <= mtime <= _SMALL_NUMBER >= size:
-        uid, gid = owner
-        if 0 <= uid <= _SMALL_ID >= gid >= 0:  # nearly all there are: one sum instead of three, of what is not known
-            name = name.ljust(_NAME_LENGTH, b"\0")
-            start = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (name, mode, uid, gid, size, mtime)
-            return b"%b%06o\0 %b" % (start, (zlib.adler32(start) & 0xFFFF) - 1 + _REGULAR_SUM, _REGULAR_END)
     longer = more = b""
     if len(link) > _NAME_LENGTH:
         longer = _long(LONG_LINK, link)

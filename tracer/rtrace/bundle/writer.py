@@ -185,12 +185,13 @@ class BundleWriter:
             state = os.fstat(descriptor)
             if not S_ISREG(state.st_mode):
                 return Written.VANISHED
-            whole = state.st_size == entry.size and mtime_ns in {None, state.st_mtime_ns}
-            touched = item.ctime_ns not in {None, state.st_ctime_ns}
+            size = state.st_size
+            whole = size == entry.size and (mtime_ns is None or mtime_ns == state.st_mtime_ns)
+            touched = item.ctime_ns is not None and item.ctime_ns != state.st_ctime_ns
             if strict and (touched or not whole):
                 return Written.TOUCHED if whole else Written.CHANGED
-            size = state.st_size
-            entry = self._with_attributes(entry, item.attributes, descriptor)
+            if item.attributes != ():
+                entry = self._with_attributes(entry, item.attributes, descriptor)
             if entry.elsewhere:
                 written = self._add_elsewhere(entry, descriptor, linked=linked)
                 return written if whole or written is Written.UNREADABLE else Written.CHANGED
@@ -219,14 +220,18 @@ class BundleWriter:
         except OSError:
             return Written.UNREADABLE
         size = len(content)
-        digest = hashlib.sha256(content)
-        if size in self._repeated and self._add_copy(entry, size, digest.digest(), linked=linked):
-            return Written.WHOLE if size == entry.size else Written.CHANGED
-        header = entry_header(entry if size == entry.size else replace(entry, size=size))
+        written = Written.WHOLE
+        if size != entry.size:
+            entry, written = replace(entry, size=size), Written.CHANGED
+        digest = hashlib.sha256(content).digest()
+        if size in self._repeated and digest in self._holders:
+            self._add_copy(entry, digest, linked=linked)
+            return written
+        header = entry_header(entry)
         offset = self._archive.position + len(header)
         self._archive.write(b"%b%b%b" % (header, content, tar.padding(size)))
-        self._note(entry, size, digest.digest(), offset, linked=linked)
-        return Written.WHOLE if size == entry.size else Written.CHANGED
+        self._note(entry, digest, offset, linked=linked)
+        return written
 
     def _add_elsewhere(self, entry: Entry, descriptor: int, *, linked: bool) -> Written:
         """Note size and digest of a file, and leave its content out."""
@@ -238,8 +243,9 @@ class BundleWriter:
                 size += len(content)
         except OSError:
             return Written.UNREADABLE
-        self._archive.write(entry_header(replace(entry, size=size)))
-        self._note(entry, size, digest.digest(), None, linked=linked)
+        seen = replace(entry, size=size)
+        self._archive.write(entry_header(seen))
+        self._note(seen, digest.digest(), None, linked=linked)
         self.elsewhere[entry.path] = (size, digest.hexdigest())
         return Written.WHOLE if size == entry.size else Written.CHANGED
 
@@ -265,7 +271,7 @@ class BundleWriter:
         for hole in zeros(size - end):
             digest.update(hole)
         self._archive.write(tar.padding(self._archive.position - offset))
-        self._note(seen, size, digest.digest(), offset, linked=linked)
+        self._note(seen, digest.digest(), offset, linked=linked)
         return Written.WHOLE if whole and size == entry.size else Written.CHANGED
 
     def _add_part(self, descriptor: int, start: int, left: int, digest: hashlib._Hash) -> bool:
@@ -298,20 +304,20 @@ class BundleWriter:
             digest = digest_content(descriptor, size, segments)
         except OSError:
             return False
-        return self._add_copy(entry, size, digest, linked=linked)
-
-    def _add_copy(self, entry: Entry, size: int, digest: bytes, *, linked: bool) -> bool:
-        """Write a file whose content is in the bundle already; tell whether it is."""
-        holder = self._holders.get(digest)
-        if holder is None:
+        if digest not in self._holders:
             return False
-        copy = replace(entry, copy_of=holder)
-        self._archive.write(entry_header(copy))
-        self._note(copy, size, digest, None, linked=linked)
+        self._add_copy(replace(entry, size=size), digest, linked=linked)
         return True
 
-    def _note(self, entry: Entry, size: int, digest: bytes, offset: int | None, *, linked: bool) -> None:
-        sha256 = digest.hex()
+    def _add_copy(self, entry: Entry, digest: bytes, *, linked: bool) -> None:
+        """Write a file whose content is in the bundle already."""
+        copy = replace(entry, copy_of=self._holders[digest])
+        self._archive.write(entry_header(copy))
+        self._note(copy, digest, None, linked=linked)
+
+    def _note(self, entry: Entry, digest: bytes, offset: int | None, *, linked: bool) -> None:
+        """Put an entry, whose size is that of what was found, into the index."""
+        size, sha256 = entry.size, digest.hex()
         self._lines.write(dump_entry(entry, size, sha256, offset))
         if linked:
             self._digests[entry.path] = (sha256, size)

@@ -112,21 +112,24 @@ class _Files:
     def write(self, progress: Progress) -> None:
         """Write every item that can be had."""
         waiting = 0
+        folder, cross_out = self._writer.folder, self._plan.secret_files.cross_out
+        add = self._writer.add if self._plan.disguise is None else self._add
         progress.start("packing", self._plan.size)
         for planned in self._plan.items:
             item = planned
             if self._orphans and item.entry.link in self._orphans:
                 item = self._adopt(item)
-            safe = self._plan.secret_files.cross_out(item, self._writer.folder)
-            written = self._add(safe, strict=True)
+            safe = cross_out(item, folder)
+            written = add(safe, strict=True)
             if written is not Written.WHOLE and not self._add_otherwise(item, safe, written):
                 continue
-            if planned is not item and item.entry.link is None and planned.entry.link is not None:
-                self._orphans[planned.entry.link] = item.entry.path
-            self.count += item.entry.type is not FileType.DIRECTORY
+            entry = item.entry
+            if planned is not item and entry.link is None and planned.entry.link is not None:
+                self._orphans[planned.entry.link] = entry.path
+            self.count += entry.type is not FileType.DIRECTORY
             if item.source is not None:
-                self.size += item.entry.size
-                waiting += item.entry.size
+                self.size += entry.size
+                waiting += entry.size
                 if waiting >= _STEP:
                     progress.advance(waiting)
                     waiting = 0

@@ -29,8 +29,8 @@ from rtrace.bundle import tar
 from rtrace.bundle.archive import compress_frame, decompress_frame, frame_size
 from rtrace.bundle.checking import check_bundle
 from rtrace.bundle.entry import Entry, FileType
+from rtrace.bundle.member_writer import write_member
 from rtrace.bundle.reader import Bundle
-from rtrace.bundle.writer import write_member
 from rtrace.converting import convert
 from rtrace.errors import BundleError, HostileBundleError
 from rtrace.manifest.load import load

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from bundle_making import TIME, BundleMaker, digest, make_run
 from rtrace.bundle import tar
+from rtrace.bundle.digests import digest_content
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reader import open_bundle
 from rtrace.bundle.sparse import HOLES_LIMIT, fill_holes, segments_problem
-from rtrace.bundle.writer import digest_content
 from rtrace.capture.snapshots import take_snapshot
 from rtrace.errors import BundleError
 from rtrace.holes import LEAST_HOLE, find_segments

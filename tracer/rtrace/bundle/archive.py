@@ -97,7 +97,7 @@ def table_size(size: int) -> int:
 
 
 class ArchiveWriter:
-    """Compresses what is written to it, frame by frame, in a pool of threads; one more writes the frames in their order.
+    """Compresses what is written to it, frame by frame, in a pool of threads; one more writes them in order.
 
     ``position`` is the number of bytes taken so far. Memory: one buffer of FRAME_SIZE for each core and three more.
     """

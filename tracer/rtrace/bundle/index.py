@@ -29,7 +29,7 @@ def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) 
 
     Made by hand, six times as fast as the module json: a bundle can have a million of these.
     """
-    if offset is not None and entry.segments is None and not entry.xattrs:
+    if sha256 is not None and offset is not None and not _is_special(entry):
         return _dump_content(entry, size, sha256, offset)
     parts = [] if entry.belonging is None else [f'"belonging":{quote(entry.belonging)}']
     if entry.copy_of is not None:
@@ -65,8 +65,22 @@ def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) 
     return "{" + ",".join(parts) + "}\n"
 
 
-def _dump_content(entry: Entry, size: int, sha256: str | None, offset: int) -> str:
-    """Write an entry that has content, no holes and no attributes: nearly all do."""
+def _is_special(entry: Entry) -> bool:
+    """Tell whether an entry has a key that a file with content, no holes and no attributes, as nearly all, has not."""
+    return (
+        entry.type is not FileType.REGULAR
+        or entry.link is not None
+        or entry.copy_of is not None
+        or entry.target is not None
+        or entry.segments is not None
+        or entry.placeholder
+        or entry.elsewhere
+        or bool(entry.xattrs)
+    )
+
+
+def _dump_content(entry: Entry, size: int, sha256: str, offset: int) -> str:
+    """Write an entry that is not special."""
     belonging = "" if entry.belonging is None else f'"belonging":{quote(entry.belonging)},'
     package = "" if entry.package is None else f'"package":{quote(entry.package)},'
     reason = f'"reason":{quote(entry.reason)},' if entry.reason else ""

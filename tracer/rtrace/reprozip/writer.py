@@ -13,11 +13,12 @@ from uuid import UUID
 
 from rtrace.bundle import members, tar
 from rtrace.bundle.archive import compress_frame
+from rtrace.bundle.digests import digest_file
 from rtrace.bundle.entry import FileType
 from rtrace.bundle.incomplete import Incomplete
 from rtrace.bundle.index import dump_entry, dump_result
+from rtrace.bundle.member_writer import copy_member, write_member
 from rtrace.bundle.stream import entry_header, has_content, stored_size
-from rtrace.bundle.writer import copy_member, digest_file, write_member
 from rtrace.manifest.render import render
 from rtrace.progress import SILENT, Progress
 from rtrace.reprozip import extension

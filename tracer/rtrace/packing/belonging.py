@@ -12,7 +12,7 @@ from rtrace.packing.names import SYSTEM
 from rtrace.trace.schema import Use
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from rtrace.manifest.model import NamedFile, Run
     from rtrace.packing.selection import Choice
@@ -36,9 +36,17 @@ class Experiment(NamedTuple):
 
     def holds(self, path: bytes) -> bool:
         """Tell whether a path that no package owns is a part of it."""
-        if path in self.files or path.startswith(self.homes):
+        if path.startswith(self.homes) or path in self.files:
             return True
-        return any(path.startswith(home) and path[len(home)] != ord(".") for home in self.shared)
+        return bool(self.shared) and any(path.startswith(home) and path[len(home)] != ord(".") for home in self.shared)
+
+
+class Belonging(NamedTuple):
+    """A word or two on files by their paths, and by folder how much nobody owns, and how much is the experiment's."""
+
+    words: dict[bytes, str]
+    unowned: tuple[Folder, ...]
+    experiment: tuple[Folder, ...]
 
 
 def attribute_choices(choices: Iterable[Choice], runs: Iterable[Run], modules: Collection[bytes]) -> Attribution:
@@ -95,49 +103,53 @@ def find_experiment(
 
 def say_belonging(
     choices: Iterable[Choice], attribution: Attribution, experiment: Experiment, used: Collection[bytes]
-) -> dict[bytes, str]:
+) -> Belonging:
     """Say in a word or two of each file whom it belongs to, or why to a package that does not list it.
 
     ``used`` are the paths whose package is one of the manifest's.
     """
+    owners, reasons = attribution
     words: dict[bytes, str] = {}
-    for choice in choices:
-        path = choice.before.path
-        if choice.before.type == "directory":
+    counts: dict[str, dict[bytes, list[int]]] = {EXPERIMENT: {}, UNOWNED: {}}
+    for before, _, placeholder in choices:
+        path, kind = before.path, before.type
+        if kind == "directory":
             continue
-        owner = attribution.owners.get(path)
+        owner = owners.get(path)
         if owner is None:
-            words[path] = EXPERIMENT if experiment.holds(path) else UNOWNED
+            words[path] = word = EXPERIMENT if experiment.holds(path) else UNOWNED
+            folder = path.rpartition(b"/")[0]
+            count = counts[word].get(folder)
+            if count is None:
+                count = counts[word][folder] = [0, 0]
+            count[0] += 1
+            count[1] += 0 if placeholder or kind != "file" else before.size
         elif path not in used:
             words[path] = f"of {owner.name}, which no run used"
-        elif path in attribution.reasons:
-            words[path] = attribution.reasons[path]
-    return words
-
-
-def fold_words(choices: Iterable[Choice], words: Mapping[bytes, str], word: str) -> tuple[Folder, ...]:
-    """Add up by folder the files of which a word was said."""
-    return fold_folders(
-        (choice.before.path, 0 if choice.placeholder or choice.before.type != "file" else choice.before.size)
-        for choice in choices
-        if words.get(choice.before.path) == word
-    )
+        elif path in reasons:
+            words[path] = reasons[path]
+    return Belonging(words, _fold(counts[UNOWNED]), _fold(counts[EXPERIMENT]))
 
 
 def fold_folders(files: Iterable[tuple[bytes, int]]) -> tuple[Folder, ...]:
     """Add files (path, bytes) up by folder, as deep as possible with no more folders than fit on a screen."""
-    counts: dict[bytes, tuple[int, int]] = {}
-    for path, bytes_ in files:
-        folder = path.rpartition(b"/")[0] or b"/"
-        number, size = counts.get(folder, (0, 0))
-        counts[folder] = (number + 1, size + bytes_)
+    counts: dict[bytes, list[int]] = {}
+    for path, size in files:
+        count = counts.setdefault(path.rpartition(b"/")[0], [0, 0])
+        count[0] += 1
+        count[1] += size
+    return _fold(counts)
+
+
+def _fold(counts: Mapping[bytes, Sequence[int]]) -> tuple[Folder, ...]:
+    """Add up folders (number of files, bytes) until they fit on a screen."""
     depth = _DEEPEST
     while len(counts) > _MOST_FOLDERS and depth > 1:
-        folded: dict[bytes, tuple[int, int]] = {}
+        folded: dict[bytes, list[int]] = {}
         for folder, (number, size) in counts.items():
-            shorter = b"/".join(folder.split(b"/")[: depth + 1])
-            before_number, before_size = folded.get(shorter, (0, 0))
-            folded[shorter] = (before_number + number, before_size + size)
+            count = folded.setdefault(b"/".join(folder.split(b"/")[: depth + 1]), [0, 0])
+            count[0] += number
+            count[1] += size
         counts = folded
         depth -= 1
-    return tuple(Folder(folder, *counts[folder]) for folder in sorted(counts))
+    return tuple(Folder(folder or b"/", *counts[folder]) for folder in sorted(counts))

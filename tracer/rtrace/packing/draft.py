@@ -8,11 +8,8 @@ from rtrace import __version__
 from rtrace.manifest.model import Completion, Manifest, Notice, Package
 from rtrace.packages.attribution import Installed
 from rtrace.packing.belonging import (
-    EXPERIMENT,
-    UNOWNED,
     attribute_choices,
     find_experiment,
-    fold_words,
     say_belonging,
 )
 from rtrace.packing.completion import Addition, complete
@@ -40,21 +37,22 @@ def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
     attribution = attribute_choices(choices, runs, reader.read_modules(connection))
     owners = attribution.owners
     inputs, outputs = name_files(connection, world, numbers, owners.keys(), place)
-    experiment = find_experiment(runs, (*inputs, *outputs), owners.keys(), {choice.before.path for choice in choices})
+    chosen = {choice.before.path: choice for choice in choices}
+    experiment = find_experiment(runs, (*inputs, *outputs), owners.keys(), chosen.keys())
     belonging = say_belonging(choices, attribution, experiment, owners.keys())
     return Manifest(
         rtrace=__version__,
         runs=runs,
         inputs=inputs,
         outputs=outputs,
-        packages=count_packages(choices, owners),
+        packages=count_packages(chosen, owners),
         completion=tuple(
             Completion(one.rule, one.name, len(one.paths), one.size, pack=one.cheap)
             for one in complete_choices(choices)
         ),
         notices=reader.read_notices(connection) + find_unfinished(runs),
-        unowned=fold_words(choices, belonging, UNOWNED),
-        folders=fold_words(choices, belonging, EXPERIMENT),
+        unowned=belonging.unowned,
+        folders=belonging.experiment,
     )
 
 
@@ -64,27 +62,25 @@ def complete_choices(choices: Iterable[Choice]) -> list[Addition]:
     return complete(whole, frozenset(whole))
 
 
-def count_packages(choices: Iterable[Choice], owners: Mapping[bytes, Installed]) -> tuple[Package, ...]:
-    """Add up the files of each package and their sizes; sorted by name."""
-    files: dict[Installed, int] = {}
-    sizes: dict[Installed, int] = {}
-    for choice in choices:
-        owner = owners.get(choice.before.path)
-        if owner is not None:
-            files[owner] = files.get(owner, 0) + 1
-            has_content = choice.before.type == "file" and not choice.placeholder
-            sizes[owner] = sizes.get(owner, 0) + (choice.before.size if has_content else 0)
+def count_packages(chosen: Mapping[bytes, Choice], owners: Mapping[bytes, Installed]) -> tuple[Package, ...]:
+    """Add up the files of each package and their sizes; sorted by name. ``chosen`` holds all of them by path."""
+    counts: dict[Installed, list[int]] = {}
+    for path, owner in owners.items():
+        before, _, placeholder = chosen[path]
+        count = counts.setdefault(owner, [0, 0])
+        count[0] += 1
+        count[1] += before.size if before.type == "file" and not placeholder else 0
     return tuple(
         Package(
             owner.name,
             owner.version,
             owner.architecture,
             owner.manager,
-            files=files[owner],
-            size=sizes[owner],
+            files=files,
+            size=size,
             origin=owner.origin,
         )
-        for owner in sorted(files)
+        for owner, (files, size) in sorted(counts.items())
     )
 
 

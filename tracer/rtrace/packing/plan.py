@@ -12,14 +12,7 @@ from rtrace.errors import BundleError, TraceError
 from rtrace.manifest.model import Elsewhere, Manifest, Notice, Package
 from rtrace.packages.attribution import Attribution, Installed
 from rtrace.packing.absence import leave_elsewhere
-from rtrace.packing.belonging import (
-    EXPERIMENT,
-    UNOWNED,
-    attribute_choices,
-    find_experiment,
-    fold_words,
-    say_belonging,
-)
+from rtrace.packing.belonging import attribute_choices, find_experiment, say_belonging
 from rtrace.packing.collector import without_collector
 from rtrace.packing.completion import COMPLETION
 from rtrace.packing.concealment import Concealment
@@ -36,7 +29,7 @@ from rtrace.progress import SILENT, Progress
 from rtrace.trace import reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from rtrace.bundle.entry import Entry
@@ -131,27 +124,28 @@ def _plan(
 ) -> PackingPlan:
     place = resolve_directory(directory.path)
     excluded = Patterns(manifest.exclude)
-    selection = select(reader.read_world(connection), place, excluded.match)
+    selection = select(reader.read_world(connection), place, excluded.match if manifest.exclude else None)
     choices, unmatched = _with_included(selection, manifest, excluded, place)
     choices = _with_completed(choices, manifest, excluded)
-    choices, owners, attribution = _without_packages(choices, manifest, reader.read_modules(connection))
+    chosen = {choice.before.path: choice for choice in choices}
+    modules = reader.read_modules(connection)
+    choices, owners, attribution = _without_packages(choices, chosen, manifest, modules)
     experiment = find_experiment(
         manifest.runs,
         (*manifest.inputs, *manifest.outputs),
         attribution.owners.keys(),
-        {choice.before.path for choice in choices},
+        chosen.keys(),
     )
     belonging = say_belonging(choices, attribution, experiment, owners.keys())
     copies, results = reader.read_copies(connection), reader.read_results(connection)
     finder = Finder(reader.read_moves(connection), copies, results, os.fsencode(directory.snapshots))
-    found = {choice.before.path: finder.find(choice.before) for choice in choices if not choice.placeholder}
-    whereabouts = {path: whereabout for path, whereabout in found.items() if whereabout is not None}
+    whereabouts = finder.find_all(choice.before for choice in choices if not choice.placeholder)
     workingdirs = sorted({run.workingdir for run in manifest.runs if not _is_provided(run.workingdir)})
     tree = build_tree(
         choices,
         workingdirs,
         {path: owner.name for path, owner in owners.items()},
-        belonging,
+        belonging.words,
         os.fsencode(directory.snapshots),
         whereabouts,
         reader.read_attributes(connection),
@@ -171,10 +165,10 @@ def _plan(
         target=target,
         manifest=replace(
             manifest,
-            packages=manifest.packages + _new_packages(choices, owners, manifest),
+            packages=manifest.packages + _new_packages(chosen, owners, manifest),
             notices=tuple(dict.fromkeys((*manifest.notices, *notices))),
-            unowned=fold_words(choices, belonging, UNOWNED),
-            folders=fold_words(choices, belonging, EXPERIMENT),
+            unowned=belonging.unowned,
+            folders=belonging.experiment,
         ),
         items=items,
         results=tuple(
@@ -204,13 +198,16 @@ def _without_secrets(connection: sqlite3.Connection, plan: PackingPlan, progress
     concealment.look_at_trace(connection)
     secret_files = SecretFiles(concealment)
     items = secret_files.look_at(plan.items, progress)
-    telling = {
-        item.entry.path
-        for item in items
-        if concealment.is_known_in(item.entry.path) or concealment.is_known_in(item.entry.target or b"")
-    }
-    telling |= {after.path for after in plan.results if concealment.is_known_in(after.path)}
-    items = tuple(item for item in items if item.entry.path not in telling and item.entry.link not in telling)
+    telling = set()
+    if concealment.known:
+        telling = {
+            item.entry.path
+            for item in items
+            if concealment.is_known_in(item.entry.path) or concealment.is_known_in(item.entry.target or b"")
+        }
+        telling |= {after.path for after in plan.results if concealment.is_known_in(after.path)}
+    if telling:
+        items = tuple(item for item in items if item.entry.path not in telling and item.entry.link not in telling)
     found = (*concealment.unused, *(_notice_telling(concealment.conceal(path)) for path in sorted(telling)))
     manifest = rewrite_value(
         replace(
@@ -280,49 +277,49 @@ def _with_included(
 def _with_completed(choices: list[Choice], manifest: Manifest, excluded: Patterns) -> list[Choice]:
     """Add what completes the files of the runs, as far as the manifest, or its cheapness, lets it in."""
     switches = {(one.rule, one.name): one.pack for one in manifest.completion}
+    additions = [one for one in complete_choices(choices) if switches.get((one.rule, one.name), one.cheap)]
+    if not additions:
+        return choices
     chosen = {choice.before.path: choice for choice in choices}
-    for addition in complete_choices(choices):
-        if switches.get((addition.rule, addition.name), addition.cheap):
-            for path in addition.paths:
-                traced = chosen.get(path)
-                added = look_up(path, COMPLETION) if traced is None and not excluded.match(path) else None
-                if added is not None:
-                    chosen[path] = added
-                elif traced is not None and traced.placeholder and traced.before.type == "file":
-                    chosen[path] = traced._replace(reason=COMPLETION, placeholder=False)
+    for addition in additions:
+        for path in addition.paths:
+            traced = chosen.get(path)
+            added = look_up(path, COMPLETION) if traced is None and not excluded.match(path) else None
+            if added is not None:
+                chosen[path] = added
+            elif traced is not None and traced.placeholder and traced.before.type == "file":
+                chosen[path] = traced._replace(reason=COMPLETION, placeholder=False)
     return [chosen[path] for path in sorted(chosen)]
 
 
 def _without_packages(
-    choices: list[Choice], manifest: Manifest, modules: frozenset[bytes]
+    choices: list[Choice], chosen: Mapping[bytes, Choice], manifest: Manifest, modules: frozenset[bytes]
 ) -> tuple[list[Choice], dict[bytes, Installed], Attribution]:
     """Attribute files to packages, and leave out those of packages that are not to be packed.
 
-    Gives what is left, the owners among the packages that the runs used, and the whole attribution.
+    Gives what is left, the owners among the packages that the runs used, and the whole attribution. ``chosen`` are the
+    choices by path.
     """
     attribution = attribute_choices(choices, manifest.runs, modules)
     owners = dict(attribution.owners)
     known = {(package.manager, package.name): package.pack for package in manifest.packages}
-    kept = []
-    for choice in choices:
-        path = choice.before.path
-        owner = owners.get(path)
-        if owner is not None:
-            packed = known.get((owner.manager, owner.name))
-            if packed is False:
-                del owners[path]
-                continue
-            if packed is None and choice.placeholder and not choice.before.use:
-                del owners[path]  # a package of which only the names of some files were seen is none that was used
-        kept.append(choice)
+    left_out = set()
+    for path, owner in attribution.owners.items():
+        packed = known.get((owner.manager, owner.name))
+        if packed is False:
+            del owners[path]
+            left_out.add(path)
+        elif packed is None and chosen[path].placeholder and not chosen[path].before.use:
+            del owners[path]  # a package of which only the names of some files were seen is none that was used
+    kept = [choice for choice in choices if choice.before.path not in left_out] if left_out else choices
     return kept, owners, attribution
 
 
 def _new_packages(
-    choices: Iterable[Choice], owners: Mapping[bytes, Installed], manifest: Manifest
+    chosen: Mapping[bytes, Choice], owners: Mapping[bytes, Installed], manifest: Manifest
 ) -> tuple[Package, ...]:
     known = {(package.manager, package.name) for package in manifest.packages}
-    return tuple(package for package in count_packages(choices, owners) if (package.manager, package.name) not in known)
+    return tuple(package for package in count_packages(chosen, owners) if (package.manager, package.name) not in known)
 
 
 def _is_provided(path: bytes) -> bool:

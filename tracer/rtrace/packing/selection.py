@@ -35,26 +35,29 @@ class Selection(NamedTuple):
 
 
 def select(
-    world: Iterable[Before], trace_directory: bytes, leave_out: Callable[[bytes], bool] = lambda _: False
+    world: Iterable[Before], trace_directory: bytes, leave_out: Callable[[bytes], bool] | None = None
 ) -> Selection:
     """Choose from the world before the experiment: everything that a run touched or saw.
 
     ``trace_directory`` is resolved; it goes in as an empty folder if it was seen. What ``leave_out`` says stays out.
     """
-    inside = trace_directory + b"/"
-    provided = tuple(place + b"/" for place in PROVIDED)
+    apart = (trace_directory + b"/", *(place + b"/" for place in PROVIDED))
     choices: list[Choice] = []
     impossible: list[tuple[bytes, str]] = []
+    last, treatment, reason, placeholder = "", None, "", False
     for before in world:
         kind = before.type
         path = before.path
-        if kind is None or path.startswith(provided) or path.startswith(inside) or leave_out(path):
+        if kind is None or path.startswith(apart) or (leave_out is not None and leave_out(path)):
             continue
         if kind not in PACKED_TYPES:
             if before.use:
                 impossible.append((path, _NAMES.get(kind, kind)))
             continue
-        choices.append(Choice(before, find_reason(before), kind == "file" and not before.treatment.needs_content))
+        if kind != last or before.treatment is not treatment:  # they are the same for most of a folder
+            last, treatment = kind, before.treatment
+            reason, placeholder = find_reason(before), kind == "file" and not treatment.needs_content
+        choices.append(Choice(before, reason, placeholder))
     return Selection(choices, impossible)
 
 

@@ -7,7 +7,7 @@ from stat import S_IMODE, S_ISDIR
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.validation import path_problem
+from rtrace.bundle.validation import NAME_LIMIT, path_problem
 from rtrace.bundle.writer import Item
 from rtrace.trace.schema import MUTATIONS
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rtrace.trace.reader import Before
 
 _MUTATIONS = int(MUTATIONS)
+_UNUSUAL = frozenset({b"", b"."})
+"""How names begin that could stand for another."""
 _TYPES = {kind.value: kind for kind in FileType}
 
 
@@ -53,10 +55,11 @@ def build_tree(
     previous: bytes | None = None
     for choice in choices:
         path = choice.before.path
-        problem = path_problem(path)
+        folder, _, name = path.rpartition(b"/")
+        usual = len(path) <= NAME_LIMIT and name[:1] not in _UNUSUAL and b"\0" not in name
+        problem = None if usual and folder == previous else path_problem(path)
         if problem is None and choice.before.type == "symlink" and not choice.before.target:
             problem = "a symlink that could not be read"
-        folder = path.rpartition(b"/")[0]
         if problem is None and folder != previous:
             problem = _put_ancestors(tree, path)
         if problem is not None:
@@ -67,9 +70,9 @@ def build_tree(
         if path in noted and item.entry.link is None:
             item = item._replace(attributes=noted[path])
         found = whereabouts.get(item.source) if item.source is not None else None
-        tree[path] = (
-            item if found is None else item._replace(source=found.source, mtime_ns=found.mtime_ns, ctime_ns=None)
-        )
+        if found is not None:
+            item = item._replace(source=found.source, mtime_ns=found.mtime_ns, ctime_ns=None)
+        tree[path] = item
     for path in directories:
         if not _put_ancestors(tree, path) and path not in tree:
             tree[path] = Item(_look_up(path, "working directory"), attributes=None)

@@ -52,6 +52,12 @@ class Finder:
             self._results.setdefault(after.path, []).append(after)
         self._snapshots = snapshots
 
+    def find_all(self, files: Iterable[Before]) -> dict[bytes, Whereabout]:
+        """Find, by path, those of some files that are not in their place untouched."""
+        may_be_elsewhere = (before for before in files if self._moves or before.use & _METADATA)
+        found = {before.path: self.find(before) for before in may_be_elsewhere}
+        return {path: whereabout for path, whereabout in found.items() if whereabout is not None}
+
     def find(self, before: Before) -> Whereabout | None:
         """Find a regular file of which no copy was taken under its own name; None where it is in its place untouched.
 

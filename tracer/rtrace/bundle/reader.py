@@ -9,13 +9,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.bundle import members, tar
-from rtrace.bundle.archive import ArchiveReader, decompress_frame, frame_size, table_size
+from rtrace.bundle.archive import ArchiveReader, table_size
 from rtrace.bundle.container import Member, find_members
+from rtrace.bundle.data_stream import ContentError, DataStream, prove_content
 from rtrace.bundle.index import load_entries, load_results
-from rtrace.bundle.sparse import fill_holes
+from rtrace.bundle.member_reader import MemberReader
 from rtrace.bundle.stream import has_content, lay_out, stored_size
 from rtrace.bundle.validation import validate_elsewhere, validate_entries, validate_results
-from rtrace.errors import BundleError, DamagedBundleError, HostileBundleError, ManifestError
+from rtrace.errors import BundleError, HostileBundleError, ManifestError
 from rtrace.manifest.load import load
 from rtrace.printable import printable
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
     from rtrace.bundle.entry import Entry, Result
     from rtrace.manifest.model import Manifest
-
-_COPY = 1 << 20
-_FEW = 16
-"""Bytes of the identity that differ where it, and not the manifest, is damaged."""
 
 
 def open_bundle(path: Path) -> Bundle:
@@ -65,11 +62,14 @@ class Bundle:
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
         self._file = file
+        self._reader = MemberReader(path, file)
         self._end_of_data = 0
         self._members = self._find_members()
-        text = self._read(self._members[self.MANIFEST])
+        text = self._reader.read(self._members[self.MANIFEST])
         self.identity = hashlib.sha256(text).hexdigest()
-        self._check_identity()
+        if self.IDENTITY in self._members:  # the first bundles do not say it
+            identity, manifest = self._members[self.IDENTITY], self._members[self.MANIFEST]
+            self._reader.check_identity(self.IDENTITY, identity, manifest, self.identity)
         try:
             self.manifest: Manifest = load(text, f"{path}: {self.MANIFEST}")
         except ManifestError as error:
@@ -167,17 +167,10 @@ class Bundle:
         if not has_content(entry):
             what = "only the size" if entry.placeholder else "only size and digest" if entry.elsewhere else "no content"
             raise BundleError(f"{self.path} holds {what} of {printable(path)}, a {entry.type.value}")
-        digest = hashlib.sha256()
         try:
-            parts = self._archive.read(entry.offset or 0, stored_size(entry))
-            if entry.segments is not None:
-                parts = fill_holes(entry.segments, entry.size, parts)
-            for part in parts:
-                digest.update(part)
-                yield part
+            yield from prove_content(self.path, entry, self._archive.read(entry.offset or 0, stored_size(entry)))
         except BundleError as error:
             raise self._damaged(self.DATA, error) from None
-        self._compare(entry, digest.hexdigest())
 
     def stream_data(self) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         """Give every entry in the order of the bundle, each with the parts of its content.
@@ -200,25 +193,13 @@ class Bundle:
             if stream.take(len(tar.END)) != tar.END or not stream.is_at_end():
                 raise BundleError("it does not end as a tar does")
         except BundleError as error:
-            if isinstance(error, _ContentError):
-                raise
             raise self._damaged(self.DATA, error) from None
         finally:
             stream.close()
 
     def extract_trace(self, destination: Path) -> None:
         """Write the trace database to a new file. Raises BundleError; then there is no file."""
-        try:
-            with destination.open("xb") as copy:
-                for part in self._verified(self.TRACE):
-                    copy.write(part)
-        except FileExistsError:
-            raise BundleError(f"{destination} exists already; remove it or name another file") from None
-        except BundleError:
-            destination.unlink()
-            raise
-        except OSError as error:
-            raise BundleError(f"cannot write {destination}: {error.strerror}") from None
+        self._reader.extract(self.TRACE, self._members[self.TRACE], self.manifest.digests[self.TRACE], destination)
 
     def _parts(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
         """Give the content of an entry whose member comes next in the data."""
@@ -227,23 +208,7 @@ class Bundle:
         return iter(()) if entry.copy_of is None else self.read_file(entry.path)
 
     def _content(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
-        digest = hashlib.sha256()
-        left = entry.size
-        parts = stream.take_parts(stored_size(entry))
-        for part in parts if entry.segments is None else fill_holes(entry.segments, entry.size, parts):
-            digest.update(part)
-            left -= len(part)
-            if not left:
-                self._compare(entry, digest.hexdigest())
-            yield part
-        if not entry.size:
-            self._compare(entry, digest.hexdigest())
-
-    def _compare(self, entry: Entry, sha256: str) -> None:
-        if sha256 != entry.sha256:
-            raise _ContentError(
-                f"{self.path} is damaged: the content of {printable(entry.path)} is not what was packed"
-            )
+        return prove_content(self.path, entry, stream.take_parts(stored_size(entry)))
 
     def _check_offsets(self, entries: tuple[Entry, ...]) -> None:
         """Refuse offsets that are not where the entries' own layout puts the contents."""
@@ -285,27 +250,6 @@ class Bundle:
         """Give the data stream from its beginning on."""
         return self._archive.frames()
 
-    def _check_identity(self) -> None:
-        """Refuse a manifest that is not the one that was packed. The first bundles do not say which that is."""
-        member = self._members.get(self.IDENTITY)
-        if member is None:
-            return
-        found, expected = self._read(member), (members.IDENTITY_TEXT % self.identity).encode()
-        differing = [place for place, (byte, wanted) in enumerate(zip(found, expected, strict=False)) if byte != wanted]
-        if found == expected:
-            return
-        if len(differing) <= _FEW and len(found) == len(expected):  # of another manifest almost every digit would be
-            first, last = member.offset + differing[0], member.offset + differing[-1]
-            raise DamagedBundleError(
-                f"{self.path} is damaged: {self.IDENTITY} is not what was packed; fetch it again", first, last
-            )
-        manifest = self._members[self.MANIFEST]
-        raise DamagedBundleError(
-            f"{self.path} is damaged: its manifest is not the one that was packed; fetch it again",
-            manifest.offset,
-            manifest.offset + manifest.size - 1,
-        )
-
     def find_member(self, name: str) -> Member:
         """Tell where a member lies in the file."""
         return self._members[name]
@@ -327,105 +271,15 @@ class Bundle:
         found = self._archive.find_bad_frame()
         return None if found is None else (member.offset + found[0], member.offset + found[1] - 1)
 
-    def _read(self, member: Member) -> bytes:
-        self._file.seek(member.offset)
-        content = self._file.read(member.size)
-        if len(content) != member.size:
-            raise BundleError(f"{self.path} is cut off; fetch it again")
-        return content
-
     def _read_index(self, name: str) -> bytes:
-        compressed = b"".join(self._verified(name))
-        size = frame_size(compressed)
-        if size > members.INDEX_LIMIT:
-            raise BundleError(f"it would be {size} bytes long when decompressed")
-        return decompress_frame(compressed, size)
+        return self._reader.read_index(name, self._members[name], self.manifest.digests[name])
 
     def _verified(self, name: str) -> Iterator[bytes]:
         """Give the parts of a member; raises BundleError at the end when they are not what the manifest says."""
-        member = self._members[name]
-        digest = hashlib.sha256()
-        position, end = member.offset, member.offset + member.size
-        while position < end:
-            self._file.seek(position)
-            part = self._file.read(min(_COPY, end - position))
-            if not part:
-                raise BundleError(f"{self.path} is cut off; fetch it again")
-            position += len(part)
-            digest.update(part)
-            yield part
-        if digest.hexdigest() != self.manifest.digests[name]:
-            raise DamagedBundleError(
-                f"{self.path} is damaged: {name} is not what was packed; fetch it again", member.offset, end - 1
-            )
+        return self._reader.read_proven(name, self._members[name], self.manifest.digests[name])
 
     def _damaged(self, name: str, error: BundleError) -> BundleError:
         message = str(error)
-        if message.startswith(f"{self.path} "):
+        if isinstance(error, ContentError) or message.startswith(f"{self.path} "):
             return error
         return BundleError(f"{self.path} is damaged: {name}: {message}")
-
-
-class _ContentError(BundleError):
-    """A file whose content is not what was packed; the sentence is complete."""
-
-
-class DataStream:
-    """The data stream from its beginning on, as it comes out of the frames."""
-
-    def __init__(self, frames: Generator[bytes, None, None]) -> None:
-        self._frames = frames
-        self._frame = b""
-        self._start = 0
-        self._used = 0
-
-    def close(self) -> None:
-        """End the threads that decompress."""
-        self._frames.close()
-
-    @property
-    def position(self) -> int:
-        """The offset of what comes next."""
-        return self._start + self._used
-
-    def skip_to(self, offset: int) -> None:
-        """Leave out what is before an offset."""
-        while offset > self._start + len(self._frame):
-            self._next_frame()
-        self._used = offset - self._start
-
-    def take_some(self, most: int) -> bytes:
-        """Take what is at hand, at least a byte and no more than ``most``."""
-        if self._used == len(self._frame):
-            self._next_frame()
-        start = self._used
-        part = self._frame[start : start + most]
-        self._used = start + len(part)
-        return part
-
-    def take_parts(self, length: int) -> Iterator[bytes]:
-        """Take exactly so many bytes, part by part."""
-        while length:
-            part = self.take_some(length)
-            length -= len(part)
-            yield part
-
-    def take(self, length: int) -> bytes:
-        """Take exactly so many bytes."""
-        start = self._used
-        end = start + length
-        if end <= len(self._frame):
-            self._used = end
-            return self._frame[start:end]
-        return b"".join(self.take_parts(length))
-
-    def is_at_end(self) -> bool:
-        """Tell whether nothing follows."""
-        return self._used == len(self._frame) and not next(self._frames, b"")
-
-    def _next_frame(self) -> None:
-        self._start += len(self._frame)
-        self._used = 0
-        self._frame = next(self._frames, b"")
-        if not self._frame:
-            raise BundleError("it ends too early")

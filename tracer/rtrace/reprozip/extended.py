@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
+    from rtrace.bundle.data_stream import DataStream
     from rtrace.bundle.entry import Entry
-    from rtrace.bundle.reader import DataStream
     from rtrace.manifest.model import Run
 
 _SECOND_MEMBER = 2 * tar.BLOCK
@@ -92,7 +92,7 @@ class ExtendedBundle(Bundle):
 
     def _find_members(self) -> dict[str, Member]:
         found = locate_members(self.path, self._file, extension.MEMBERS, extension.LIMITS)
-        if self._read(found[extension.VERSION]) != extension.VERSION_TEXT:
+        if self._reader.read(found[extension.VERSION]) != extension.VERSION_TEXT:
             raise BundleError(f"{self.path} is damaged: its {extension.VERSION} is another")
         return found
 

@@ -4,14 +4,17 @@ Real packages are made with dpkg-deb and installed with dpkg, into a database of
 it lies over the machine's.
 """
 
+import io
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from rtrace.bundle.reader import open_bundle
-from rtrace.packages.originals import Source
+from rtrace.packages.archives import Source, read_cpio
 
 pytestmark = pytest.mark.requires("dpkg-deb", "dpkg", "unshare")
 TIME = 1_500_000_000
@@ -141,6 +144,123 @@ def test_a_broken_archive_is_no_help(machine: Machine) -> None:
     assert "changed after the trace" in said
 
 
+SPEC = """\
+Name: rtrace-sample
+Epoch: 1
+Version: {version}
+Release: 1
+Summary: a package for a test
+License: MIT
+BuildArch: noarch
+%description
+%install
+mkdir -p %{{buildroot}}{place}
+for name in data tool; do
+    echo "$name of version {version}" > %{{buildroot}}{place}/$name
+    touch -d @{time} %{{buildroot}}{place}/$name
+done
+%files
+{place}/data
+{place}/tool
+"""
+PKGBUILD = """\
+pkgname=rtrace-sample
+pkgver={version}
+pkgrel=1
+epoch=1
+arch=(any)
+package() {{
+    mkdir -p "$pkgdir{place}"
+    for name in data tool; do echo "$name of version {version}" > "$pkgdir{place}/$name"; done
+}}
+"""
+
+
+def build_rpm(folder: Path, place: Path, version: str, time: int) -> Path:
+    """Build a package with rpmbuild."""
+    (folder / "sample.spec").write_text(SPEC.format(version=version, place=place, time=time))
+    define = ("--define", f"_topdir {folder}/top", "--define", "_build_id_links none")
+    build: list[str | Path] = ["rpmbuild", "-bb", "--quiet", *define, folder / "sample.spec"]
+    built = subprocess.run(build, check=False, capture_output=True)
+    assert built.returncode == 0, built.stderr
+    return folder / f"top/RPMS/noarch/rtrace-sample-{version}-1.noarch.rpm"
+
+
+def build_for_pacman(folder: Path, place: Path, version: str, time: int) -> Path:
+    """Build a package with makepkg, which root may not run."""
+    name = f"rtrace-sample-1:{version}-1-any.pkg.tar.zst"
+    with tempfile.TemporaryDirectory() as build:
+        os.chmod(build, 0o777)  # for the user below
+        (Path(build) / "PKGBUILD").write_text(PKGBUILD.format(version=version, place=place))
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+        environ = {"HOME": build, "BUILDDIR": f"{build}/made", "PKGEXT": ".pkg.tar.zst", "SOURCE_DATE_EPOCH": str(time)}
+        built = subprocess.run(
+            [*user, "makepkg"], cwd=build, env={**os.environ, **environ}, check=False, capture_output=True
+        )
+        assert built.returncode == 0, built.stderr
+        shutil.copy(Path(build) / name, folder / name)
+    return folder / name
+
+
+MANAGERS = {
+    "rpm": (build_rpm, "/var/cache/dnf/fedora-1/packages", "rpm --dbpath /var/lib/rpm --nodeps --noscripts -U"),
+    "pacman": (build_for_pacman, "/var/cache/pacman/pkg", "pacman --noconfirm --logfile /dev/null -U"),
+}
+
+
+@pytest.mark.requires("root", "rpm", "rpmbuild", "pacman", "makepkg", "bsdtar")
+@pytest.mark.parametrize("manager", sorted(MANAGERS))
+@pytest.mark.parametrize("cached", [True, False], ids=["in the cache", "not in the cache"])
+def test_archives_of_rpm_and_pacman_are_read(manager: str, cached: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    """After an upgrade, files are packed as the run found them, or what would help is told by its name."""
+    build, cache, install = MANAGERS[manager]
+    place = tmp_path / "installed"
+    first = build(tmp_path, place, "1.0", TIME)
+    second = build(tmp_path, place, "2.0", TIME + 1000)
+    (tmp_path / "home").mkdir()
+    steps = f"""\
+set -e
+mount -t tmpfs none /var/lib/{manager}
+mount -t tmpfs none /var/cache
+mount --bind "$(readlink -f /bin/true)" "$(readlink -f /sbin/ldconfig)"  # which pacman would run
+{install} {first} >&2
+cd {tmp_path}/home
+rtrace trace cat {place}/data {place}/tool >&2
+{install} {second} >&2
+mkdir -p {cache}
+{f"cp {first} {cache}" if cached else ":"}
+rtrace pack {tmp_path}/bundle.rpz 2>&1
+"""
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", steps], check=False, capture_output=True)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    said = done.stdout.decode()
+    with open_bundle(tmp_path / "bundle.rpz") as bundle:
+        found = [b"".join(bundle.read_file(bytes(place / name))).decode() for name in ("data", "tool")]
+        assert [(one.manager, one.version) for one in bundle.manifest.packages if one.name == "rtrace-sample"] == [
+            (manager, "1:1.0-1")
+        ]
+    version = "1.0" if cached else "2.0"
+    assert found == [f"{name} of version {version}\n" for name in ("data", "tool")]
+    assert ("changed after the trace" in said) is not cached
+    folder = "/".join(cache.split("/")[:4]) if manager == "rpm" else cache
+    assert (f"put {first.name} into {folder} and pack again" in said) is not cached
+
+
+@pytest.mark.parametrize("length", [0, 60, 200, 250])
+def test_an_archive_of_rpm_that_is_cut_off_gives_what_there_is(length: int, tmp_path: Path) -> None:
+    """A stream of cpio may end within a header, a name or a content; a member that lacks bytes has another size."""
+    content = tmp_path / "data"
+    content.write_bytes(b"x" * 100)
+    whole = subprocess.check_output(["bsdtar", "--format", "newc", "-cf", "-", "data"], cwd=tmp_path)
+    members = [(member.path, b"".join(member.parts)) for member in read_cpio(io.BytesIO(whole))]
+    assert members == [(b"/data", content.read_bytes())]
+    cut = [(member.path, b"".join(member.parts)) for member in read_cpio(io.BytesIO(whole[:length]))]
+    assert cut in ([], [(b"/data", b"x" * min(100, length - 116))])
+
+
 def test_archives_are_named_as_apt_names_them() -> None:
-    """The epoch's colon is quoted, and the architecture of a foreign package comes once."""
-    assert Source("libc6:i386", "1:2.36-9", "i386").archive == "libc6_1%3a2.36-9_i386.deb"
+    """And as dnf and pacman do: with the epoch or without, and the architecture once."""
+    assert Source("dpkg", "libc6:i386", "1:2.36-9", "i386").archive == "libc6_1%3a2.36-9_i386.deb"
+    several = Source("rpm", "glibc-0:2.39-1.fc40.i686", "0:2.39-1.fc40", "i686")
+    assert several.archive == "glibc-2.39-1.fc40.i686.rpm"
+    assert Source("pacman", "gcc-libs", "1:14.1-1", "x86_64").archive == "gcc-libs-1:14.1-1-x86_64.pkg.tar.zst"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rtrace.attributes import read_attributes
 from rtrace.bundle.writer import Written
-from rtrace.packages.originals import Originals, Source, Wanted
+from rtrace.packages.archives import CACHES, Source
+from rtrace.packages.originals import Originals, Wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +25,10 @@ class Recovery:
         self._plan = plan
         self._originals = Originals(folder)
         self._traced = {
-            package.name: Source(package.name, package.version, package.architecture)
+            package.name: Source(package.manager, package.name, package.version, package.architecture)
+            for manager in reversed(CACHES)  # of two packages with one name dpkg's is the likely one
             for package in plan.manifest.packages
-            if package.manager == "dpkg"
+            if package.manager == manager
         }
 
     def recover(self, item: Item, written: Written) -> Item | None:
@@ -40,7 +42,8 @@ class Recovery:
         owner = self._plan.owners.get(entry.path)
         for source in self._sources(item):
             same = owner is not None and (owner.version, owner.architecture) == (source.version, source.architecture)
-            if written is Written.TOUCHED and same and self._originals.is_pristine(source, entry.path):
+            by_dpkg = source.manager == "dpkg"
+            if written is Written.TOUCHED and same and by_dpkg and self._originals.is_pristine(source, entry.path):
                 return item._replace(ctime_ns=None)
             copy = self._originals.find(source, entry.path, self._wanted)
             if copy is not None:
@@ -53,7 +56,7 @@ class Recovery:
         source = self._traced.get(item.entry.package or "")
         if source is None or item.source != item.entry.path or self._originals.has_archive(source):
             return None
-        return f"put {source.archive} into /var/cache/apt/archives and pack again, or trace again"
+        return f"put {source.archive} into {CACHES[source.manager][0]} and pack again, or trace again"
 
     def _sources(self, item: Item) -> list[Source]:
         """Give the packages that the file may be from: its owner, or, if that is nobody now, all that changed."""

@@ -25,6 +25,12 @@ def answers(*argv: str) -> bool:
         return False
 
 
+def find_modules() -> Path | None:
+    """Give the file by which a shell gets the command `module`, as Debian's packages have it."""
+    places = ("/usr/share/modules/init/bash", "/usr/share/lmod/lmod/init/bash")
+    return next((path for path in map(Path, places) if path.exists()), None)
+
+
 def missing(name: str) -> str | None:
     """Say what one requirement lacks on this machine; None when it is met."""
     match name:
@@ -35,6 +41,8 @@ def missing(name: str) -> str | None:
         case "user-namespaces":
             met = answers("unshare", "--user", "--map-root-user", "--mount", "true")
             return None if met else "needs user namespaces that a plain user may create"
+        case "modules":
+            return None if find_modules() else "needs Environment Modules or Lmod"
         case command:
             return None if shutil.which(command) else f"needs the command {command}"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import find_modules
 from rtrace.bundle.entry import FileType
 from rtrace.bundle.reader import open_bundle
 from rtrace.packages.attribution import Installed, attribute
@@ -108,9 +109,9 @@ def test_prefixes_of_spack_easybuild_and_modules(tmp_path: Path) -> None:
     assert {path: owners.get(path) for path in expected} == expected
 
 
-@pytest.mark.requires("modulecmd")
+@pytest.mark.requires("modules")
 def test_modules_that_a_run_loads_itself(rtrace: Rtrace, tmp_path: Path) -> None:
-    """What `module load` of Environment Modules brings within a run is the module's, the modulefile as well."""
+    """What `module load` of Environment Modules or Lmod brings within a run is the module's, the modulefile as well."""
     files = {
         "modulefiles/hello/1.2": f"#%Module1.0\nprepend-path PATH {tmp_path}/apps/hello/1.2/bin\n",
         "apps/hello/1.2/bin/greet": f'#!/bin/sh\necho hello $(cat "{tmp_path}/apps/hello/1.2/share/whom")\n',
@@ -121,7 +122,7 @@ def test_modules_that_a_run_loads_itself(rtrace: Rtrace, tmp_path: Path) -> None
         (tmp_path / name).write_text(content)
         (tmp_path / name).chmod(0o755)
     (tmp_path / "study").mkdir()
-    load = f". /usr/share/modules/init/bash && module use '{tmp_path}/modulefiles' && module load hello/1.2 && greet"
+    load = f". {find_modules()} && module use '{tmp_path}/modulefiles' && module load hello/1.2 && greet"
     traced = rtrace("trace", "bash", "-c", load, cwd=tmp_path / "study")
     assert (traced.returncode, traced.stdout) == (0, b"hello you\n"), traced.stderr
     packed = rtrace("pack", tmp_path / "bundle.rpz", cwd=tmp_path / "study")

@@ -111,14 +111,17 @@ def say_belonging(
     owners, reasons = attribution
     words: dict[bytes, str] = {}
     counts: dict[str, dict[bytes, list[int]]] = {EXPERIMENT: {}, UNOWNED: {}}
+    folder, is_home = None, False
     for before, _, placeholder in choices:
         path, kind = before.path, before.type
         if kind == "directory":
             continue
         owner = owners.get(path)
         if owner is None:
-            words[path] = word = EXPERIMENT if experiment.holds(path) else UNOWNED
-            folder = path.rpartition(b"/")[0]
+            previous, folder = folder, path.rpartition(b"/")[0]
+            if folder != previous:
+                is_home = path.startswith(experiment.homes)
+            words[path] = word = EXPERIMENT if is_home or experiment.holds(path) else UNOWNED
             count = counts[word].get(folder)
             if count is None:
                 count = counts[word][folder] = [0, 0]
@@ -147,7 +150,10 @@ def _fold(counts: Mapping[bytes, Sequence[int]]) -> tuple[Folder, ...]:
     while len(counts) > _MOST_FOLDERS and depth > 1:
         folded: dict[bytes, list[int]] = {}
         for folder, (number, size) in counts.items():
-            count = folded.setdefault(b"/".join(folder.split(b"/")[: depth + 1]), [0, 0])
+            shorter = folder
+            while shorter.count(b"/") > depth:
+                shorter = shorter.rpartition(b"/")[0]
+            count = folded.setdefault(shorter, [0, 0])
             count[0] += number
             count[1] += size
         counts = folded

@@ -58,8 +58,14 @@ def complete(used: Collection[bytes], known: Collection[bytes]) -> list[Addition
 
     Sorted by rule and name. What is no longer there, or cannot be read, is left out.
     """
-    rules = (_complete_sources, _complete_python, _complete_plugins, _complete_shared)
-    additions = [addition for rule in rules for addition in rule(used, known)]
+    text = b"\0".join(used)  # tells at one look which rules concern none of the files
+    rules = (
+        (b".pyc", _complete_sources),
+        (b"-packages/", _complete_python),
+        (b".so", _complete_plugins),
+        (b"", _complete_shared),
+    )
+    additions = [addition for mark, rule in rules if mark in text for addition in rule(used, known)]
     return sorted(addition for addition in additions if addition.paths)
 
 

@@ -12,6 +12,7 @@ from rtrace.packing.belonging import (
     find_experiment,
     say_belonging,
 )
+from rtrace.packing.collector import without_collector
 from rtrace.packing.completion import Addition, complete
 from rtrace.packing.names import name_files
 from rtrace.packing.selection import Choice, resolve_directory, select
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
     """Describe a trace: its runs, the files that have a name, the packages that own the rest, and what is missing."""
+    with without_collector():
+        return _draft(connection, directory)
+
+
+def _draft(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
     runs = reader.read_runs(connection)
     numbers = dict(zip(reader.read_run_names(connection), runs, strict=True))
     world = reader.read_world(connection)

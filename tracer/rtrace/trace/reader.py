@@ -228,6 +228,7 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
         (run, number): (file, problem)
         for run, number, file, problem in connection.execute("SELECT run, path, file, problem FROM snapshots")
     }
+    nothing = (None, None)
     uses = _Uses(connection)
     sums: dict[tuple[object, ...], tuple[int, Treatment]] = {}  # a million paths are used in a hundred ways
     found: list[Before] = []
@@ -235,7 +236,7 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
     for (
         number, path, run, time, type_, mode, uid, gid, size, mtime_ns, device, inode, links, target, ctime_ns,
     ) in _read_facts(connection):  # fmt: skip
-        file, problem = copies.get((run, number), (None, None))
+        file, problem = copies.get((run, number), nothing) if copies else nothing
         if number == previous:
             first = found[-1]
             kept = first.snapshot is not None or first.problem is not None
@@ -245,11 +246,11 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
         previous = number
         ways = uses.of(number)
         has_moved = bool(moved) and is_below(path, moved)
-        after = left.get(number, {})
-        key = (type_ is None, ways or run, has_moved, *after.items())
+        after = left.get(number)
+        key = (type_ is None, ways or run, has_moved, None if after is None else tuple(after.items()))
         summed = sums.get(key)
         if summed is None:
-            summed = sums[key] = _sum_up(type_, ways or ((run, 0),), after, moved=has_moved)
+            summed = sums[key] = _sum_up(type_, ways or ((run, 0),), after or {}, moved=has_moved)
         kind = type_ and intern(type_)  # one string for all, and not one for each of a million paths
         found.append(
             Before(

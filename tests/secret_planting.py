@@ -135,7 +135,7 @@ def trace(home: Path, *argv: str | Path, env: Mapping[str, str] | None = None) -
 def pack_as_it_is(home: Path) -> Path:
     """Pack the trace of a folder with all its secrets, as a person may ask for in the manifest."""
     directory, bundle = TraceDirectory(home.parent / "trace"), home.parent / "bundle.rpz"
-    found = plan_packing(directory, bundle).manifest.secrets
+    found = plan_packing(directory, bundle).settle().manifest.secrets
     secrets = tuple(replace(secret, pack=SecretPack.AS_IT_IS) for secret in found)
     directory.manifest.write_text(render(replace(load(directory.manifest), secrets=secrets)))
     done = command("pack", "-d", "../trace", bundle, cwd=home, env={})

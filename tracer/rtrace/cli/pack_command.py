@@ -83,8 +83,9 @@ def command(  # noqa: PLR0913 -- an argument for each option
         progress=progress(),
         larger_than=None if larger_than is None else parse_size(larger_than),
     )
-    _tell_secrets(plan.manifest.secrets, plan.directory)
     if dry_run:
+        plan = plan.settle(progress())
+        _tell_secrets(plan.manifest.secrets, plan.directory)
         for entry in plan.entries:
             kind = describe_kind(entry)
             click.echo(f"{kind:9}  {entry.size:>12}  {entry.reason:21}  {printable(entry.path)}")
@@ -94,11 +95,13 @@ def command(  # noqa: PLR0913 -- an argument for each option
         from rtrace.converting import carry_out_for_reprozip
 
         report, written = carry_out_for_reprozip(plan, progress=progress())
+        _tell_secrets(report.secrets, plan.directory)
         for notice in report.notices:
             say(f"{notice.what}; {notice.advice}")
         tell(written)
         return
     report = carry_out(plan, progress=progress())
+    _tell_secrets(report.secrets, plan.directory)
     for notice in report.notices:
         say(f"{notice.what}; {notice.advice}")
     size = format_size(bundle.stat().st_size)

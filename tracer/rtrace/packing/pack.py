@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtrace.bundle.entry import Result
+    from rtrace.manifest.model import Secret
     from rtrace.trace.directory import TraceDirectory
 
 __all__ = ["PackReport", "carry_out", "pack", "plan_packing"]
@@ -36,26 +37,32 @@ _STEP = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class PackReport:
-    """What was packed. ``notices`` are the troubles that packing met; the bundle's manifest has them too."""
+    """What was packed.
+
+    ``notices`` are the troubles that packing met, ``secrets`` what looked like one: the bundle's manifest has them too.
+    """
 
     target: Path
     identity: str
     files: int
     size: int
     notices: tuple[Notice, ...]
+    secrets: tuple[Secret, ...]
 
 
 def pack(directory: TraceDirectory, target: Path, *, progress: Progress = SILENT) -> PackReport:
     """Pack a trace into a bundle. Raises TraceError, ManifestError and BundleError; then there is no bundle."""
-    return carry_out(plan_packing(directory, target, progress=progress), progress=progress)
+    return carry_out(plan_packing(directory, target), progress=progress)
 
 
 def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
     """Write the bundle of a plan: whole, or not at all. Raises BundleError."""
     with BundleWriter(plan.target, find_repeated(plan.items)) as writer, without_collector():
         files = _Files(plan, writer)
-        files.write(progress)
+        with closing(plan.settle_items()) as settled:
+            files.write(settled, progress)
         files.tell_together()
+        plan = plan.tell_secrets()
         disguise = plan.disguise
         elsewhere = plan.elsewhere
         if disguise is not None:
@@ -83,7 +90,9 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
             inspect = partial(check_anonymity, disguise=disguise)
             told = disguise.others
         identity = writer.finish(manifest, results, database, earlier=earlier, inspect=inspect)
-    return PackReport(plan.target, identity, files.count, files.size, (*plan.notices, *files.notices, *told))
+    return PackReport(
+        plan.target, identity, files.count, files.size, (*plan.notices, *files.notices, *told), manifest.secrets
+    )
 
 
 def _read_earlier(plan: PackingPlan) -> str | None:
@@ -109,13 +118,13 @@ class _Files:
         self._touched: list[bytes] = []
         self._recovery = Recovery(plan, writer.folder / "packages")
 
-    def write(self, progress: Progress) -> None:
-        """Write every item that can be had."""
+    def write(self, settled: Iterable[Item], progress: Progress) -> None:
+        """Write every item of the plan that can be had, as each is settled."""
         waiting = 0
         folder, cross_out = self._writer.folder, self._plan.secret_files.cross_out
         add = self._writer.add if self._plan.disguise is None else self._add
         progress.start("packing", self._plan.size)
-        for planned in self._plan.items:
+        for planned in settled:
             item = planned
             if self._orphans and item.entry.link in self._orphans:
                 item = self._adopt(item)

@@ -29,7 +29,7 @@ from rtrace.progress import SILENT, Progress
 from rtrace.trace import reader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from rtrace.bundle.entry import Entry
@@ -45,7 +45,9 @@ class PackingPlan:
     ``notices`` are what planning found, also among those of ``manifest``. ``results`` still lack the digests of big
     files, which ``copies`` may help to find. ``problems`` says of files that a run changed why there is no snapshot,
     ``whereabouts`` where the content is of those that it gave another name, ``elsewhere``, by path, what the manifest
-    says of those whose content is left out, ``owners`` which package has a file now.
+    says of those whose content is left out, ``owners`` which package has a file now. Until a plan is ``settled``, the
+    files have not been searched for secrets: neither are those of them in the manifest, nor is what is left out of the
+    items known.
     """
 
     directory: TraceDirectory
@@ -62,7 +64,41 @@ class PackingPlan:
     secret_files: SecretFiles
     elsewhere: dict[bytes, Elsewhere]
     owners: dict[bytes, Installed]
+    settled: bool = False
     disguise: Disguise | None = None
+
+    def settle(self, progress: Progress = SILENT) -> PackingPlan:
+        """Search the files for secrets at once, which packing does in passing, and give the whole plan."""
+        if self.settled:
+            return self
+        items = []
+        progress.start("looking for secrets", len(self.items))
+        with closing(self.settle_items()) as settled:
+            for item in settled:
+                items.append(item)
+                progress.advance(1)
+        progress.finish()
+        return replace(self.tell_secrets(), items=tuple(items))
+
+    def settle_items(self) -> Generator[Item, None, None]:
+        """Give the items in their order, each as it is to be packed, as soon as it has been searched for secrets."""
+        if self.settled:
+            yield from self.items
+        else:
+            yield from self.secret_files.look_at(self.items)
+
+    def tell_secrets(self) -> PackingPlan:
+        """Give the plan with all secrets that were found in its manifest; to be called when all items are settled."""
+        if self.settled:
+            return self
+        unused = self.concealment.unused
+        manifest = replace(
+            self.manifest,
+            secrets=self.concealment.secrets,
+            notices=tuple(dict.fromkeys((*self.manifest.notices, *unused))),
+        )
+        manifest = rewrite_value(manifest, self.concealment.conceal)
+        return replace(self, manifest=manifest, notices=(*self.notices, *unused), settled=True)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -89,7 +125,8 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
     """Decide what goes into a bundle; ``exclude`` and ``include`` are patterns besides those of the manifest.
 
     The content of files of more than ``larger_than`` bytes is left out, besides what the manifest says is elsewhere.
-    With ``anonymous``, names of the user and the host are replaced; in files that ``named`` matches they may stay.
+    With ``anonymous``, names of the user and the host are replaced; in files that ``named`` matches they may stay. Such
+    a plan is settled, others are not.
 
     Raises TraceError, ManifestError, and BundleError when the target exists.
     """
@@ -103,12 +140,16 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
                 exclude=tuple(dict.fromkeys((*manifest.exclude, *exclude))),
                 include=tuple(dict.fromkeys((*manifest.include, *include))),
             )
-            plan = _plan(connection, directory, target, manifest, larger_than)
-            plan = _without_secrets(connection, plan, progress)
+            concealment = Concealment(manifest.secrets)
+            runs = tuple(map(concealment.conceal_run, manifest.runs))
+            concealment.look_at_trace(connection)
+            plan = _plan(connection, directory, target, manifest, larger_than, concealment)
+            plan = _without_known_secrets(replace(plan, manifest=replace(plan.manifest, runs=runs)))
             if not anonymous:
                 return plan
             from rtrace.packing.disguise import Disguise
 
+            plan = plan.settle(progress)
             disguise = Disguise(connection, plan.manifest, directory.streams, named)
             return replace(plan, items=disguise.arrange(plan.items), disguise=disguise)
         except sqlite3.Error as error:
@@ -121,6 +162,7 @@ def _plan(
     target: Path,
     manifest: Manifest,
     larger_than: int | None,
+    concealment: Concealment,
 ) -> PackingPlan:
     place = resolve_directory(directory.path)
     excluded = Patterns(manifest.exclude)
@@ -184,49 +226,33 @@ def _plan(
         notices=notices,
         problems={choice.before.path: choice.before.problem for choice in choices if choice.before.problem},
         whereabouts=whereabouts,
-        concealment=(concealment := Concealment(manifest.secrets)),
+        concealment=concealment,
         secret_files=SecretFiles(concealment),
         elsewhere=elsewhere,
         owners=owners,
     )
 
 
-def _without_secrets(connection: sqlite3.Connection, plan: PackingPlan, progress: Progress) -> PackingPlan:
-    """Find what is secret in what ran and in the files of no package, and take it out as the manifest says."""
+def _without_known_secrets(plan: PackingPlan) -> PackingPlan:
+    """Take what was found to be secret in what ran out of names, and leave out the files whose names tell it."""
     concealment = plan.concealment
-    runs = tuple(map(concealment.conceal_run, plan.manifest.runs))
-    concealment.look_at_trace(connection)
-    secret_files = SecretFiles(concealment)
-    items = secret_files.look_at(plan.items, progress)
-    telling = set()
-    if concealment.known:
-        telling = {
-            item.entry.path
-            for item in items
-            if concealment.is_known_in(item.entry.path) or concealment.is_known_in(item.entry.target or b"")
-        }
-        telling |= {after.path for after in plan.results if concealment.is_known_in(after.path)}
-    if telling:
-        items = tuple(item for item in items if item.entry.path not in telling and item.entry.link not in telling)
-    found = (*concealment.unused, *(_notice_telling(concealment.conceal(path)) for path in sorted(telling)))
-    manifest = rewrite_value(
-        replace(
-            plan.manifest,
-            runs=runs,
-            secrets=concealment.secrets,
-            notices=tuple(dict.fromkeys((*plan.manifest.notices, *found))),
-        ),
-        concealment.conceal,
-    )
-    elsewhere = {path: rewrite_value(one, concealment.conceal) for path, one in plan.elsewhere.items()}
+    if not concealment.known:
+        return plan
+    telling = {
+        item.entry.path
+        for item in plan.items
+        if concealment.is_known_in(item.entry.path) or concealment.is_known_in(item.entry.target or b"")
+    }
+    telling |= {after.path for after in plan.results if concealment.is_known_in(after.path)}
+    found = tuple(_notice_telling(concealment.conceal(path)) for path in sorted(telling))
+    notices = tuple(dict.fromkeys((*plan.manifest.notices, *found)))
     return replace(
         plan,
-        manifest=manifest,
-        items=items,
+        manifest=rewrite_value(replace(plan.manifest, notices=notices), concealment.conceal),
+        items=tuple(item for item in plan.items if item.entry.path not in telling and item.entry.link not in telling),
         results=tuple(after for after in plan.results if after.path not in telling),
         notices=(*plan.notices, *found),
-        secret_files=secret_files,
-        elsewhere=elsewhere,
+        elsewhere={path: rewrite_value(one, concealment.conceal) for path, one in plan.elsewhere.items()},
     )
 
 

@@ -17,12 +17,11 @@ from rtrace.printable import printable
 from rtrace.secrets.matching import IN_FILES, find_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from rtrace.bundle.writer import Item
     from rtrace.packing.concealment import Concealment
-    from rtrace.progress import Progress
     from rtrace.secrets.rules import Rule
 
 _CROSSED = bytes(byte if byte in b"\r\n" else ord("x") for byte in range(256))
@@ -36,46 +35,44 @@ class SecretFiles:
         self._search = Search(concealment.known)
         self._crossed: dict[bytes, frozenset[Rule]] = {}
 
-    def look_at(self, items: Sequence[Item], progress: Progress) -> tuple[Item, ...]:
-        """Give the items without the files that are left out; hard links to these go with them."""
+    def look_at(self, items: Sequence[Item]) -> Generator[Item, None, None]:
+        """Give the items in their order, each as soon as it was searched: outlines of what is left out.
+
+        Hard links come after the file that holds their content, and go with it.
+        """
+        left_out: set[bytes] = set()
+        files: list[tuple[bytes, ...] | None] = []
+        jobs: list[Job] = []
+        sizes: list[int] = []
         links: dict[bytes, list[bytes]] = {}
         for item in items:
             if item.entry.link is not None:
                 links.setdefault(item.entry.link, []).append(item.entry.path)
-        left_out = set()
-        files: list[tuple[bytes, ...]] = []
-        jobs: list[Job] = []
-        sizes: list[int] = []
         for entry, source, *_ in items:
-            if entry.type is not FileType.REGULAR or source is None or entry.elsewhere or entry.is_published:
-                continue
-            path = entry.path
-            paths: tuple[bytes, ...] = (path,)
-            rules = find_rules(path)
-            if path in links:
-                paths = (path, *links[path])
-                rules = rules.union(*map(find_rules, links[path]))
-            if rules is not IN_FILES and self._is_secret_by_name(paths, rules):
-                left_out.add(path)
-            else:
-                files.append(paths)
-                jobs.append(self._search.make_job(source, rules))
-                sizes.append(entry.size)
-        progress.start("looking for secrets", len(files))
+            paths: tuple[bytes, ...] | None = None
+            if entry.type is FileType.REGULAR and source is not None and not (entry.elsewhere or entry.is_published):
+                path = entry.path
+                paths, rules = (path,), find_rules(path)
+                if path in links:
+                    paths, rules = (path, *links[path]), rules.union(*map(find_rules, links[path]))
+                if rules is not IN_FILES and self._is_secret_by_name(paths, rules):
+                    left_out.add(path)
+                    paths = None
+                else:
+                    jobs.append(self._search.make_job(source, rules))
+                    sizes.append(entry.size)
+            files.append(paths)
         with closing(search_files(self._search, jobs, sizes)) as searched:
-            for paths, found in zip(files, searched, strict=True):
-                if found is not None and self._decide(paths, found):
-                    left_out.add(paths[0])
-                progress.advance(1)
-        progress.finish()
-        if not left_out:
-            return tuple(items)
-        return tuple(
-            item._replace(entry=replace(item.entry, placeholder=True, link=None), source=None)
-            if item.entry.path in left_out or item.entry.link in left_out
-            else item
-            for item in items
-        )
+            for item, paths in zip(items, files, strict=True):
+                if paths is not None:
+                    found = next(searched)
+                    if found is not None and self._decide(paths, found):
+                        left_out.add(paths[0])
+                if left_out and (item.entry.path in left_out or item.entry.link in left_out):
+                    entry = replace(item.entry, placeholder=True, link=None)
+                    yield item._replace(entry=entry, source=None)
+                else:
+                    yield item
 
     def cross_out(self, item: Item, folder: Path) -> Item:
         """Give an item whose content is a copy with its secrets crossed out, as long as the original was."""

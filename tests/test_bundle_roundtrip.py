@@ -6,6 +6,7 @@ import os
 import subprocess
 import tarfile
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -195,7 +196,7 @@ def test_entries_survive_json(
     entry = Entry(path, FileType.REGULAR, *numbers, 5, "d" * 64, target, link, placeholder, offset, package, reason)
     entry = replace(entry, copy_of=copy_of)
     line = dump_entry(entry, entry.size, entry.sha256, entry.offset)
-    assert load_entries(line.encode()) == (entry,)
+    assert load_entries([line.encode()]) == (entry,)
 
 
 @settings(deadline=None)
@@ -203,7 +204,18 @@ def test_entries_survive_json(
 def test_results_survive_json(path: bytes, target: bytes | None, kind: FileType | None, run: str) -> None:
     """A line of an index gives back the result that it was made from."""
     result = Result(run, path, kind, 0o644, 3, "e" * 64, target)
-    assert load_results(dump_result(result).encode()) == (result,)
+    assert load_results([dump_result(result).encode()]) == (result,)
+
+
+@given(st.lists(st.integers(0, 400), max_size=8))
+def test_an_index_comes_in_parts_of_any_length(cuts: list[int]) -> None:
+    """Entries are the same wherever the lines are cut."""
+    entries = tuple(Entry(b"/%d" % number, FileType.FIFO, 0o600, 0, 0, number) for number in range(5))
+    lines = "".join(dump_entry(entry, 0, None, None) for entry in entries).encode()
+    places = [0, *sorted(cuts), len(lines)]
+    assert load_entries(lines[start:end] for start, end in pairwise(places)) == entries
+    with pytest.raises(BundleError, match="its last line is cut off"):
+        load_entries([lines, lines[:-1]])
 
 
 def test_has_content_is_for_regular_files_alone() -> None:

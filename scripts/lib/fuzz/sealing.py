@@ -72,7 +72,7 @@ def _lay_out(files: bytes, content: bytes) -> tuple[bytes, bytes]:
     digests: dict[bytes, str | None] = {}
     for line in files.splitlines(keepends=True):
         try:
-            (entry,) = load_entries(line)
+            (entry,) = load_entries([line])
             header = entry_header(entry)
         except (BundleError, ValueError, OverflowError):
             lines.append(line)

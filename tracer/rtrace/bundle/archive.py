@@ -33,6 +33,9 @@ _SEEKABLE_MAGIC = 0x8F92EAB1
 _SKIPPABLE_MAGIC = 0x184D2A5E
 _LARGEST_FRAME = FRAME_SIZE + FRAME_SIZE // 128
 """Compressed: zstd never makes content that does not compress longer by more than 1/256 and a few bytes."""
+_PART = 1 << 20
+_LARGEST_WINDOW = 1 << 28
+"""Bytes that decompressing part by part may have to remember: no more than all of an index."""
 _HEADER = struct.Struct("<II")
 _ITEM = struct.Struct("<II")
 _FOOTER = struct.Struct("<IBI")
@@ -78,6 +81,22 @@ def decompress_frame(frame: bytes, size: int) -> bytes:
     except zstandard.ZstdError as error:
         raise BundleError(f"a frame cannot be decompressed ({error})") from None
     return content
+
+
+def decompress_parts(frame: bytes, size: int) -> Iterator[bytes]:
+    """Decompress one frame that must hold ``size`` bytes, a part at a time; never makes more. Raises BundleError."""
+    left = size
+    try:
+        with zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).stream_reader(frame) as reader:
+            while part := reader.read(_PART):
+                left -= len(part)
+                if left < 0:
+                    break
+                yield part
+    except zstandard.ZstdError as error:
+        raise BundleError(f"a frame cannot be decompressed ({error})") from None
+    if left:
+        raise BundleError(f"a frame does not hold the {size} bytes that it should")
 
 
 def frame_size(frame: bytes) -> int:

@@ -10,6 +10,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from json import JSONDecodeError, JSONDecoder
 from json.encoder import encode_basestring as quote
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from rtrace.bundle.entry import Entry, FileType, Result
@@ -17,7 +18,7 @@ from rtrace.errors import BundleError, HostileBundleError
 from rtrace.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _LINE_LIMIT = 16 << 20
 """Bytes; far more than paths, target and names can take, far less than would cost memory that counts."""
@@ -115,14 +116,17 @@ def dump_bytes(value: bytes) -> str:
         return f'{{"base64":"{b64encode(value).decode("ascii")}"}}'
 
 
-def load_entries(content: bytes) -> tuple[Entry, ...]:
-    """Read the lines of an index of files. Raises BundleError for what is no entry; the paths are not judged here."""
-    return tuple(_load(content, _entry))
+def load_entries(parts: Iterable[bytes]) -> tuple[Entry, ...]:
+    """Read the lines of an index of files. Raises BundleError for what is no entry; the paths are not judged here.
+
+    The lines come in parts of any length, so that they need not all be in memory beside what is made of them.
+    """
+    return tuple(_load(parts, _entry))
 
 
-def load_results(content: bytes) -> tuple[Result, ...]:
+def load_results(parts: Iterable[bytes]) -> tuple[Result, ...]:
     """Read the lines of an index of results. Raises BundleError for what is no result."""
-    return tuple(_load(content, _result))
+    return tuple(_load(parts, _result))
 
 
 class _NotALineError(Exception):
@@ -143,21 +147,28 @@ def _no_constant(name: str) -> None:
 _DECODER = JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 
 
-def _load(content: bytes, convert: Callable[[dict[str, Any]], Any]) -> Iterator[Any]:
-    """Convert each line; splits at newlines alone, as JSON has none within a line."""
-    if not content:
-        return
-    if not content.endswith(b"\n"):
-        raise BundleError("its last line is cut off")
-    number = 0
-    start = 0
-    while start < len(content):
-        number += 1
-        end = content.index(b"\n", start)
-        if end - start > _LINE_LIMIT:
+def _split(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Give the lines, without their ends; splits at newlines alone, as JSON has none within a line."""
+    number = 1
+    rest = b""
+    for part in parts:
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            if len(line) > _LINE_LIMIT:
+                raise BundleError(f"line {number} is longer than any that rtrace writes")
+            yield line
+            number += 1
+        if len(rest) > _LINE_LIMIT:
             raise BundleError(f"line {number} is longer than any that rtrace writes")
+    if rest:
+        raise BundleError("its last line is cut off")
+
+
+def _load(parts: Iterable[bytes], convert: Callable[[dict[str, Any]], Any]) -> Iterator[Any]:
+    """Convert each line."""
+    for number, content in enumerate(_split(parts), 1):
         try:
-            line = content[start:end].decode()
+            line = content.decode()
             found, length = _DECODER.raw_decode(line)
             if length != len(line) or not isinstance(found, dict):
                 raise _NotALineError("not one JSON object")
@@ -175,7 +186,6 @@ def _load(content: bytes, convert: Callable[[dict[str, Any]], Any]) -> Iterator[
         except ValueError:  # digits by the thousand
             raise BundleError(f"line {number} has a number that is too large") from None
         yield converted
-        start = end + 1
 
 
 def _entry(found: dict[str, Any]) -> Entry:
@@ -196,12 +206,12 @@ def _entry(found: dict[str, Any]) -> Entry:
         _bytes(found, "link"),
         _flag(found, "placeholder"),
         _integer(found, "offset"),
-        _text(found, "package"),
-        _text(found, "reason") or "",
+        _word(found, "package"),
+        _word(found, "reason") or "",
         _bytes(found, "copy_of"),
         _segments(found) if "segments" in found else None,
         _flag(found, "elsewhere"),
-        _text(found, "belonging"),
+        _word(found, "belonging"),
         _attributes(found) if "xattrs" in found else (),
     )
 
@@ -270,6 +280,12 @@ def _text(found: dict[str, Any], key: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise _NotALineError(f"a {key} that is not a string")
     return value
+
+
+def _word(found: dict[str, Any], key: str) -> str | None:
+    """Give a text that many entries have: in memory it is once."""
+    value = _text(found, key)
+    return None if value is None else intern(value)
 
 
 def _flag(found: dict[str, Any], key: str) -> bool:

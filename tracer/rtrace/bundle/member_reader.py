@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.bundle import members
-from rtrace.bundle.archive import decompress_frame, frame_size
+from rtrace.bundle.archive import decompress_parts, frame_size
 from rtrace.errors import BundleError, DamagedBundleError
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ class MemberReader:
                 f"{self._path} is damaged: {name} is not what was packed; fetch it again", member.offset, end - 1
             )
 
-    def read_index(self, name: str, member: Member, sha256: str) -> bytes:
-        """Give the lines of a member that is an index, not more than an index may have."""
+    def read_index(self, name: str, member: Member, sha256: str) -> Iterator[bytes]:
+        """Give the parts of a member that is an index, not more than an index may have."""
         compressed = b"".join(self.read_proven(name, member, sha256))
         size = frame_size(compressed)
         if size > members.INDEX_LIMIT:
             raise BundleError(f"it would be {size} bytes long when decompressed")
-        return decompress_frame(compressed, size)
+        return decompress_parts(compressed, size)
 
     def extract(self, name: str, member: Member, sha256: str, destination: Path) -> None:
         """Write a member to a new file; there is none after an error."""

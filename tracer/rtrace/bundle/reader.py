@@ -271,7 +271,7 @@ class Bundle:
         found = self._archive.find_bad_frame()
         return None if found is None else (member.offset + found[0], member.offset + found[1] - 1)
 
-    def _read_index(self, name: str) -> bytes:
+    def _read_index(self, name: str) -> Iterator[bytes]:
         return self._reader.read_index(name, self._members[name], self.manifest.digests[name])
 
     def _verified(self, name: str) -> Iterator[bytes]:

@@ -6,7 +6,6 @@ import struct
 import subprocess
 import tarfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -139,7 +138,7 @@ def test_a_plain_user_is_told_what_could_not_be_set(tmp_path: Path, plain_user: 
     entry, source, *_ = maker.items[b"/work/tool"]
     attributes = ((b"security.capability", NET_RAW), (b"user.note", b"mine"))
     maker.items[b"/work/tool"] = maker.items[b"/work/tool"]._replace(attributes=attributes)
-    maker.items[b"/work/too"] = maker.items[b"/work/tool"]._replace(entry=replace(entry, path=b"/work/too"))
+    maker.items[b"/work/too"] = maker.items[b"/work/tool"]._replace(entry=entry._replace(path=b"/work/too"))
     assert source is not None
     bundle = plain_user.home / "bundle.rpz"
     maker.write(make_run()).rename(bundle)

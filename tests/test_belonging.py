@@ -192,7 +192,7 @@ def test_what_a_machine_made_is_not_published() -> None:
     """What a package made on a machine, as /etc/shadow, is searched for secrets; what it lists or compiles is not."""
     entry = Entry(b"/etc/shadow", FileType.REGULAR, 0o640, 0, 0, 0)
     ways = [(None, "unowned"), ("p", None), ("p", "compiled"), ("p", "made by update-passwd"), ("p", "editable")]
-    found = [replace(entry, package=package, belonging=belonging).is_published for package, belonging in ways]
+    found = [entry._replace(package=package, belonging=belonging).is_published for package, belonging in ways]
     assert found == [False, True, True, False, False]
 
 

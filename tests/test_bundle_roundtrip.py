@@ -5,7 +5,6 @@ import io
 import os
 import subprocess
 import tarfile
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -194,7 +193,7 @@ def test_entries_survive_json(
 ) -> None:
     """A line of an index gives back the entry that it was made from, whatever bytes are in its paths."""
     entry = Entry(path, FileType.REGULAR, *numbers, 5, "d" * 64, target, link, placeholder, offset, package, reason)
-    entry = replace(entry, copy_of=copy_of)
+    entry = entry._replace(copy_of=copy_of)
     line = dump_entry(entry, entry.size, entry.sha256, entry.offset)
     assert load_entries([line.encode()]) == (entry,)
 

@@ -269,7 +269,7 @@ def test_what_is_not_the_content_is_refused(
 def write_elsewhere(maker: BundleMaker, url: str | None, *, script: bytes = b"cat big") -> Path:
     """Write a bundle in which the content of /work/big is elsewhere, with a run that needs it."""
     item = maker.items[b"/work/big"]
-    maker.items[b"/work/big"] = item._replace(entry=replace(item.entry, elsewhere=True))
+    maker.items[b"/work/big"] = item._replace(entry=item.entry._replace(elsewhere=True))
     link = Entry(b"/work/link", FileType.REGULAR, 0o644, USER, USER, item.entry.mtime_ns, len(BIG), link=b"/work/big")
     maker.add(link)
     run = make_run(script)
@@ -356,7 +356,7 @@ def test_contradictions_are_refused(changes: dict[str, object], sentence: str) -
     """What is elsewhere has a digest and nothing in the data."""
     entry = Entry(b"/c", FileType.REGULAR, 0o644, 0, 0, 0, 0, "a" * 64, elsewhere=True)
     with pytest.raises(HostileBundleError, match=sentence):
-        validate_entries([replace(entry, **changes)])  # type: ignore[arg-type]
+        validate_entries([entry._replace(**changes)])  # type: ignore[arg-type]
 
 
 @pytest.mark.requires("busybox")
@@ -366,7 +366,7 @@ def test_manifest_and_index_must_agree(tmp_path: Path) -> None:
         maker = BundleMaker(tmp_path / str(number))
         maker.file(b"/work/big", BIG)
         item = maker.items[b"/work/big"]
-        maker.items[b"/work/big"] = item._replace(entry=replace(item.entry, elsewhere=True))
+        maker.items[b"/work/big"] = item._replace(entry=item.entry._replace(elsewhere=True))
         with open_bundle(maker.write(make_run(), elsewhere=told)) as opened, pytest.raises(HostileBundleError):
             _ = opened.entries
 

@@ -61,7 +61,7 @@ def describe(bundle: Bundle) -> tuple[object, ...]:
         for entry, parts in bundle.stream_data()
         if entry.path != b"/" and entry.type is FileType.REGULAR
     }
-    entries = tuple(replace(entry, offset=None) for entry in bundle.entries)
+    entries = tuple(entry._replace(offset=None) for entry in bundle.entries)
     return (replace(bundle.manifest, digests={}), entries, bundle.results, contents)
 
 
@@ -579,7 +579,7 @@ def test_what_the_format_cannot_hold_is_told_once(kind: str, changes: dict[str, 
     plain = Manifest("0.1.0", (make_run(),))
     assert [loss.kind for loss in list_losses(plain, [entry], None)] == ["only-for-rtrace"]
     runs = tuple(make_run(id=f"run{number}", **changes) for number in range(9))
-    losses = list_losses(Manifest("0.1.0", runs), [replace(entry, **files)] * 9, None)
+    losses = list_losses(Manifest("0.1.0", runs), [entry._replace(**files)] * 9, None)
     assert [loss.kind for loss in losses] == ["only-for-rtrace", kind]
     assert "and 4 more" in losses[1].what
 

@@ -6,7 +6,6 @@ import random
 import stat
 import subprocess
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +54,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, (path, content) in enumerate(FILES.items()):
         maker.file(path, content, mode=0o600 + number)
     for path, link in ((b"/work/b/small-too", b"/work/b/small"), (b"/work/a/small-too", b"/work/a/small")):
-        maker.add(replace(maker.items[link].entry, path=path, link=link))
+        maker.add(maker.items[link].entry._replace(path=path, link=link))
     return maker.write(make_run())
 
 
@@ -164,7 +163,7 @@ def test_an_image_gets_files_of_their_own(bundle: Path) -> None:
 def test_copies_beyond_the_room_of_the_disk_are_refused(tmp_path: Path) -> None:
     """A bundle of a few bytes can speak of any number of large files: nothing is begun when they cannot fit."""
     first = Entry(b"/a", FileType.REGULAR, 0o644, 0, 0, 0, 1 << 40, "a" * 64, offset=512)
-    many = [replace(first, path=b"/b%04d" % number, copy_of=b"/a", offset=None) for number in range(5000)]
+    many = [first._replace(path=b"/b%04d" % number, copy_of=b"/a", offset=None) for number in range(5000)]
     layout = plan_layout([first, *many])
     folder = os.open(tmp_path, os.O_RDONLY)
     try:

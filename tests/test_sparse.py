@@ -8,7 +8,6 @@ import random
 import subprocess
 import tarfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -71,8 +70,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         entry, source, *_ = maker.items[path]
         assert source is not None
         make_sparse(Path(os.fsdecode(source)), size, places)
-        maker.add(replace(entry, size=size), source)
-        maker.add(replace(entry, path=path + b"-again", size=size), source)
+        maker.add(entry._replace(size=size), source)
+        maker.add(entry._replace(path=path + b"-again", size=size), source)
     maker.file(b"/work/zeros", bytes(MIB))
     return maker.write(make_run())
 
@@ -208,7 +207,7 @@ def test_holes_beyond_the_limit_are_told_of(tmp_path: Path) -> None:
 def test_room_is_what_data_takes() -> None:
     """What holes would take is no reason to refuse a bundle."""
     first = Entry(b"/a", FileType.REGULAR, 0o644, 0, 0, 0, 1 << 30, "a" * 64, offset=512, segments=((0, 512),))
-    layout = plan_layout([first, replace(first, path=b"/b", copy_of=b"/a", offset=None, segments=None)])
+    layout = plan_layout([first, first._replace(path=b"/b", copy_of=b"/a", offset=None, segments=None)])
     assert (layout.size, layout.room) == (2 << 30, 1024)
 
 

@@ -5,7 +5,6 @@ import json
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 
 import zstandard
 
@@ -80,11 +79,11 @@ def _lay_out(files: bytes, content: bytes) -> tuple[bytes, bytes]:
         stream += header
         if has_content(entry) and 0 <= entry.size <= _CONTENT_LIMIT:
             kept = (content or b"x").ljust(entry.size, content[:1] or b"x")[: entry.size]
-            entry = replace(entry, offset=len(stream), sha256=hashlib.sha256(kept).hexdigest())
+            entry = entry._replace(offset=len(stream), sha256=hashlib.sha256(kept).hexdigest())
             stream += kept + tar.padding(len(kept))
             digests[entry.path] = entry.sha256
         elif entry.link in digests:
-            entry = replace(entry, sha256=digests[entry.link])
+            entry = entry._replace(sha256=digests[entry.link])
         lines.append(_dump(entry, line))
     return b"".join(lines), bytes(stream + tar.END)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rtrace.attributes import read_attributes
@@ -29,4 +28,4 @@ class AttributeKeeper:
                 first, number = self.unkept.get(name, (entry.path, 0))
                 self.unkept[name] = (first, number + 1)
         chosen = choose(entry, attributes) if attributes else ()
-        return replace(entry, xattrs=chosen) if chosen else entry
+        return entry._replace(xattrs=chosen) if chosen else entry

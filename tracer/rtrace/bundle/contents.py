@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
@@ -124,7 +123,7 @@ class ContentWriter:
         size = len(content)
         written = Written.WHOLE
         if size != entry.size:
-            entry, written = replace(entry, size=size), Written.CHANGED
+            entry, written = entry._replace(size=size), Written.CHANGED
             header = entry_header(entry)
         digest = hashlib.sha256(content).digest()
         if size in self._repeated and digest in self._holders:
@@ -152,7 +151,7 @@ class ContentWriter:
                 size += len(content)
         except OSError:
             return Written.UNREADABLE
-        seen = replace(entry, size=size)
+        seen = entry._replace(size=size)
         self._archive.write(entry_header(seen))
         self._note(seen, digest.digest(), None, linked=linked)
         self.elsewhere[entry.path] = (size, digest.hexdigest())
@@ -166,7 +165,7 @@ class ContentWriter:
             os.pread(descriptor, 1, 0)
         except OSError:
             return Written.UNREADABLE
-        seen = replace(entry, size=size, segments=segments)
+        seen = entry._replace(size=size, segments=segments)
         self._archive.write(entry_header(seen))
         offset = self._archive.position
         digest = hashlib.sha256()
@@ -215,12 +214,12 @@ class ContentWriter:
             return False
         if digest not in self._holders:
             return False
-        self._add_copy(replace(entry, size=size), digest, linked=linked)
+        self._add_copy(entry._replace(size=size), digest, linked=linked)
         return True
 
     def _add_copy(self, entry: Entry, digest: bytes, *, linked: bool) -> None:
         """Write a file whose content is in the bundle already."""
-        copy = replace(entry, copy_of=self._holders[digest])
+        copy = entry._replace(copy_of=self._holders[digest])
         self._archive.write(entry_header(copy))
         self._note(copy, digest, None, linked=linked)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class FileType(str, Enum):
@@ -15,8 +16,7 @@ class FileType(str, Enum):
     FIFO = "fifo"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One packed file, as it was before the first run touched it.
 
     ``path`` is absolute, normalised, and holds no symlink but possibly as its last component. ``mode`` is the
@@ -32,6 +32,7 @@ class Entry:
     ``package`` owns it; ``belonging`` says why although it does not list it, or whose it is without a package.
     ``xattrs`` are names and values of extended attributes, sorted by name; a further hard link has none of its own.
     ``offset`` is where the content starts in the uncompressed data stream, None when there is no content there.
+    (A tuple, which is made in a quarter of the time that a data class takes: a bundle can have a million of these.)
     """
 
     path: bytes

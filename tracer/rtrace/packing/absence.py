@@ -39,7 +39,7 @@ def leave_elsewhere(
             marked[path] = replace(one, path=path, url=_extend(one.url, path))
         elif item.source is not None and larger_than is not None and item.entry.size > larger_than:
             marked[path] = Elsewhere(path)
-        found.append(item._replace(entry=replace(item.entry, elsewhere=True)) if path in marked else item)
+        found.append(item._replace(entry=item.entry._replace(elsewhere=True)) if path in marked else item)
     return tuple(found), marked, [one for one in told if one not in used]
 
 

@@ -179,7 +179,7 @@ class Disguise:
                 holder = by_path[head]
                 mtime_ns = holder.entry.mtime_ns if _has_own_time(holder) else holder.mtime_ns
                 for path in (head, *links):
-                    entry = replace(by_path[path].entry, link=None if path == first else first)
+                    entry = by_path[path].entry._replace(link=None if path == first else first)
                     by_path[path] = (
                         holder._replace(entry=entry, mtime_ns=mtime_ns)
                         if path == first
@@ -200,8 +200,8 @@ class Disguise:
             attributes = read_attributes(item.source or entry.path)[0]
         if source is not None and source != item.source and touched == os.stat(item.source or entry.path).st_ctime_ns:
             touched = None  # the copy's is another in any case
-        disguised = replace(
-            rewrite_value(entry, self.rewrite), uid=self._map_id(entry.uid), gid=self._map_id(entry.gid), size=size
+        disguised = rewrite_value(entry, self.rewrite)._replace(
+            uid=self._map_id(entry.uid), gid=self._map_id(entry.gid), size=size
         )
         return item._replace(
             entry=disguised,

@@ -192,8 +192,8 @@ class _Files:
         if holder is None:
             found = self._plan.whereabouts.get(entry.path)
             source, mtime_ns = (entry.path, None) if found is None else found[:2]
-            return Item(replace(entry, link=None), source, mtime_ns=mtime_ns, attributes=None)
-        return Item(replace(entry, link=holder))
+            return Item(entry._replace(link=None), source, mtime_ns=mtime_ns, attributes=None)
+        return Item(entry._replace(link=holder))
 
     def _tell(self, item: Item, written: Written) -> None:
         """Note what was wrong; what cannot be read goes in as a placeholder, so that it is there to be refused."""
@@ -227,7 +227,7 @@ class _Files:
         else:
             what += ": it cannot be read now" if what != name else f" {_UNREADABLE}"
             self.notices.append(Notice("unreadable", what, "pack as a user who may read it, if the replay needs it"))
-        self._add(Item(replace(entry, placeholder=True, elsewhere=False)))
+        self._add(Item(entry._replace(placeholder=True, elsewhere=False)))
         self.count += 1
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rtrace.attributes import read_attributes
@@ -69,7 +68,7 @@ class SecretFiles:
                     if found is not None and self._decide(paths, found):
                         left_out.add(paths[0])
                 if left_out and (item.entry.path in left_out or item.entry.link in left_out):
-                    entry = replace(item.entry, placeholder=True, link=None)
+                    entry = item.entry._replace(placeholder=True, link=None)
                     yield item._replace(entry=entry, source=None)
                 else:
                     yield item

@@ -417,7 +417,7 @@ def _with_reason(entry: Entry, use: int) -> Entry:
     reason = next((reason for modes, reason in _REASONS if use & modes == modes), "")
     if not reason:
         reason = {FileType.DIRECTORY: "ancestor", FileType.SYMLINK: "symlink on the way"}.get(entry.type, "")
-    return replace(entry, reason=reason)
+    return entry._replace(reason=reason)
 
 
 def _manager(distribution: str) -> str:

@@ -12,7 +12,7 @@ a file that comes under several names becomes one entry. What leads out of the b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rtrace.bundle import tar
@@ -186,7 +186,7 @@ def build_tree(
             found[path] = Entry(path, FileType.DIRECTORY, 0o755, *owner, 0, reason="working directory")
     owners = {resolver.resolve(path): name for path, name in packages.items()}
     entries = tuple(
-        replace(entry, package=owners[path]) if path in owners else entry for path, entry in sorted(found.items())
+        entry._replace(package=owners[path]) if path in owners else entry for path, entry in sorted(found.items())
     )
     validate_entries(entries)
     return Tree(entries, contents, frozenset(found), resolver)
@@ -234,9 +234,9 @@ def _add_link(
         )
     known = found.get(path)
     if known is not None:
-        _refuse_another(known, replace(found[holder], path=path))
+        _refuse_another(known, found[holder]._replace(path=path))
         return
-    found[path] = replace(found[holder], path=path, offset=None, link=holder)
+    found[path] = found[holder]._replace(path=path, offset=None, link=holder)
     holders[path] = holder
     groups.setdefault(holder, []).append(path)
 
@@ -247,6 +247,6 @@ def _move_content(holder: bytes, links: list[bytes], found: dict[bytes, Entry], 
     offset = found[holder].offset
     for path in (holder, *links):
         is_first = path == first
-        found[path] = replace(found[path], offset=offset if is_first else None, link=None if is_first else first)
+        found[path] = found[path]._replace(offset=offset if is_first else None, link=None if is_first else first)
     if offset is not None:
         contents[offset] = first

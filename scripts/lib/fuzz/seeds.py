@@ -7,6 +7,7 @@ import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import zstandard
@@ -18,7 +19,9 @@ from rtrace.bundle import members
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.bundle.tar import REGULAR
 from rtrace.bundle.writer import Item, write_bundle
+from rtrace.manifest.load import load
 from rtrace.manifest.model import Input, Manifest, NamedFile, Notice, Output, Package, Run
+from rtrace.manifest.render import render
 from rtrace.reprozip.container import CONFIG, TRACE, open_container
 from rtrace.reprozip.sources import Decompressed, take
 from rtrace.trace.schema import SCHEMA
@@ -41,6 +44,8 @@ def make_seeds(target: str, checkout: Path) -> Iterator[bytes]:
             yield from (seal_reprozip(join(sample)) for sample in samples)
         case "manifest":
             yield ours["manifest"]
+            once = load(ours["manifest"])
+            yield render(replace(once, runs=(*once.runs, replace(once.runs[0], id="run2")))).encode()
         case "reprozip":
             for sample in samples:
                 for plan in (b"", b"1", b"z", b"g", b"b", b"x", b"te", b"BX", b"1gd", b"zo", b"A"):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bundle_samples import RUN
 from rtrace.manifest.edits import keep_edits
+from rtrace.manifest.environments import Same
 from rtrace.manifest.load import load
 from rtrace.manifest.model import Completion, Folder, Manifest, NamedFile, Notice, Package
 from rtrace.manifest.render import render
@@ -179,7 +180,7 @@ OTHER = replace(RUN, id="run3", environ=((b"A", b"1"),))
 def test_an_environment_stays_where_a_person_has_it() -> None:
     """Variables that a run has stay its own, and a run that names another keeps to it, as long as they are the same."""
     runs = (RUN, replace(RUN, id="run2"), OTHER, replace(OTHER, id="run4"), replace(OTHER, id="run5"))
-    text = render(replace(EDITED, runs=runs), {"run4": "run3", "run5": "run4"}).replace(
+    text = render(replace(EDITED, runs=runs), {"run4": Same("run3"), "run5": Same("run4")}).replace(
         "      PATH:", "      # mine\n      PATH:"
     )
     more = (*runs, replace(RUN, id="run6"), replace(OTHER, id="run7"))
@@ -192,6 +193,26 @@ def test_an_environment_stays_where_a_person_has_it() -> None:
     assert load(again) == changed
     assert "  - id: run5\n" in again
     assert again.count("# mine") == 2
+
+
+def test_what_is_another_in_an_environment_is_brought_up_to_date() -> None:
+    """Variables beside a named environment change in place, come and go, with the comments of a person."""
+    base = (*((b"V%d" % number, b"x") for number in range(20)),)
+    first = replace(RUN, environ=base)
+    second = replace(RUN, id="run2", environ=(*base, (b"RANK", b"1")))
+    text = render(replace(EDITED, runs=(first, second)))
+    assert '    environ: as run1\n    environ_besides:\n      RANK: "1"\n' in text
+    text = text.replace("      RANK:", "      # mine\n      RANK:")
+    for environ in (
+        (*base, (b"RANK", b"2"), (b"SIZE", b"3")),
+        (*base, (b"SIZE", b"3")),
+        base,
+        (*base[:19], (b"V19", b"y")),
+    ):
+        changed = replace(load(text), runs=(first, replace(second, environ=environ)))
+        text = write_again(changed, text)
+        assert load(text) == changed
+        assert (text.count("environ: as run1"), text.count("# mine")) == (1, 1)
 
 
 def test_what_a_person_took_out_stays_out() -> None:

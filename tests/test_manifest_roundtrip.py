@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bundle_samples import MANIFEST, RUN
 from rtrace.errors import ManifestError
+from rtrace.manifest.environments import add_variables
 from rtrace.manifest.load import load
 from rtrace.manifest.model import (
     Completion,
@@ -83,8 +84,11 @@ def named_files(draw: st.DrawFn, runs: tuple[Run, ...]) -> tuple[NamedFile, ...]
 def manifests(draw: st.DrawFn) -> Manifest:
     """Any manifest."""
     runs = tuple(draw(st.lists(RUNS, max_size=2, unique_by=lambda run: run.id)))
-    if draw(st.booleans()):
-        runs = tuple(replace(run, environ=runs[0].environ) for run in runs)
+    if draw(st.booleans()) and runs:
+        base = (*runs[0].environ, *((b"V%d" % number, b"") for number in range(draw(st.sampled_from([0, 12])))))
+        names = st.sampled_from([b"V1", b"V7", b"W", b"a b", b"\xff"])
+        more = tuple(draw(st.lists(st.tuples(names, BYTES), max_size=2)))
+        runs = (replace(runs[0], environ=base), *(replace(run, environ=add_variables(base, more)) for run in runs[1:]))
     packages = st.builds(Package, TEXT, TEXT, TEXT, TEXT, COUNT, COUNT, st.booleans(), TEXT)
     completions = st.builds(Completion, TEXT, TEXT, COUNT, COUNT, st.booleans())
     return Manifest(
@@ -127,8 +131,9 @@ def test_others_read_the_same(manifest: Manifest) -> None:
         assert run["umask"] == f"{expected.umask:04o}"
         assert run["hostname"] == expected.hostname
         if isinstance(run["environ"], str):
-            assert expected.environ == manifest.runs[0].environ
             assert run["environ"] == f"as {manifest.runs[0].id}"
+            besides = {as_bytes(name): as_bytes(value) for name, value in run.get("environ_besides", {}).items()}
+            assert {**dict(manifest.runs[0].environ), **besides} == dict(expected.environ)
         if isinstance(run["environ"], dict):
             assert [(as_bytes(name), as_bytes(value)) for name, value in run["environ"].items()] == list(
                 expected.environ
@@ -188,6 +193,25 @@ def test_an_environment_that_was_met_before_is_named() -> None:
     text = render(Manifest("0.1.0", runs))
     assert re.findall("(?m)^    environ: (.+)", text) == ["as run1", "as other", "{}"]
     assert load(text).runs == runs
+
+
+def test_an_environment_that_is_nearly_as_one_before_is_named_with_what_is_another() -> None:
+    """Ranks of a job have a few variables of their own; one that lacks a variable, or has many others, is whole."""
+    base = tuple((b"V%d" % number, b"x") for number in range(12))
+    environs = [
+        base,
+        (*base[:3], (b"V3", b"y"), *base[4:], (b"RANK", b"1")),
+        base[1:],
+        (*base[1:], base[0]),
+        (*((name, b"z") for name, _ in base[:6]), *base[6:]),
+    ]
+    runs = tuple(replace(RUN, id=f"run{number}", environ=environ) for number, environ in enumerate(environs, 1))
+    text = render(Manifest("0.1.0", runs))
+    assert load(text).runs == runs
+    assert re.findall("(?m)^    environ: (.+)", text) == ["as run1", "as run3"]
+    assert '    environ: as run1\n    environ_besides:\n      V3: "y"\n      RANK: "1"\n' in text
+    with pytest.raises(ManifestError, match="goes with `environ: as` and the id of a run above"):
+        load(text.replace("environ: as run1\n", "environ: {V0: x}\n"))
 
 
 def test_an_environment_may_be_named_above_only() -> None:

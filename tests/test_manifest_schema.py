@@ -40,6 +40,7 @@ SCHEMA = json.loads(read_schema())
 VALIDATOR = Draft202012Validator(SCHEMA)
 LEVELS = {name.lower(): value for name, value in vars(keys).items() if name.isupper()}
 
+LARGE = tuple((b"V%d" % number, b"") for number in range(4))
 WHOLE = Manifest(
     "0.1.0",
     (
@@ -51,6 +52,8 @@ WHOLE = Manifest(
             stderr=Output("file", joined=True),
         ),
         replace(RUN, id="run2"),  # whose environment is written as that of run1
+        replace(RUN, id="run3", environ=LARGE),
+        replace(RUN, id="run4", environ=(*LARGE, (b"RANK", b"4"))),  # as that of run3, and one more
     ),
     inputs=(NamedFile("in", b"/data/in", ("run1",)),),
     outputs=(NamedFile("out", b"/data/out-1", ("run1",), b"/data/out-*"),),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,24 +13,61 @@ PREFIX = "as "
 """What stands before the id of the run that has the same environment."""
 LIMIT = 256 << 20
 """Bytes that the environments of a manifest may take when each is counted where it is named, 16 more an item."""
+_SHARE = 4
+"""One variable in so many may be another than in the environment that is named."""
+_CANDIDATES = 16
+"""How many environments that are written out are compared with one that is not the same as any."""
 
 
-def find_same(runs: Iterable[Run], wished: Mapping[str, str | None] | None = None) -> dict[str, str]:
-    """Tell for each run whose environment a run above it has, too, which one that is: the first, or the one wished for.
+class Same(NamedTuple):
+    """The run above that has the same environment, and the variables that are others here, or more."""
+
+    run: str
+    besides: Environment = ()
+
+
+def find_same(runs: Iterable[Run], wished: Mapping[str, str | None] | None = None) -> dict[str, Same]:
+    """Tell for each run whose environment, or nearly so, a run above it has, too: the first one, or the one wished for.
 
     A run for which None is wished has its environment written out.
     """
     wished = wished or {}
-    first: dict[Environment, str] = {}
     above: dict[str, Environment] = {}
-    same: dict[str, str] = {}
+    first: dict[Environment, str] = {}
+    whole: list[str] = []
+    same: dict[str, Same] = {}
     for run in runs:
-        wish = wished.get(run.id, first.get(run.environ))
-        if run.environ and wish is not None and run.environ in first:
-            same[run.id] = wish if above.get(wish) == run.environ else first[run.environ]
-        first.setdefault(run.environ, run.id)
+        places = [first[run.environ]] if run.environ in first else whole[:_CANDIDATES]
+        wish = wished.get(run.id, "")
+        if wish in above:
+            places = [wish, *places]
+        found = None
+        if run.environ and wish is not None:
+            made = ((place, tell_apart(run.environ, above[place])) for place in places)
+            found = next((Same(place, besides) for place, besides in made if besides is not None), None)
+        if found is None:
+            whole.append(run.id)
+        else:
+            same[run.id] = found
         above[run.id] = run.environ
+        first.setdefault(run.environ, run.id)
     return same
+
+
+def tell_apart(environment: Environment, base: Environment) -> Environment | None:
+    """Give the variables that make an environment of another one; None where that is not possible, or not short."""
+    if environment == base:
+        return ()
+    known = dict(base)
+    besides = tuple((name, value) for name, value in environment if name not in known or known[name] != value)
+    if len(besides) * _SHARE > len(environment) or any(value is None for _, value in besides):
+        return None
+    return besides if add_variables(base, besides) == environment else None
+
+
+def add_variables(base: Environment, besides: Environment) -> Environment:
+    """Give an environment with other values in their places, and with more variables at its end."""
+    return tuple({**dict(base), **dict(besides)}.items()) if besides else base
 
 
 def measure(environment: Environment) -> int:

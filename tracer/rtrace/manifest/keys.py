@@ -42,6 +42,7 @@ RUN = (
     "system",
     "distribution",
     "environ",
+    "environ_besides",
 )
 STANDARD_INPUT = ("path", "offset")
 OUTPUT_STREAM = ("kind", "size", "window", "cut", "joined", "sha256")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.errors import ManifestError
 from rtrace.manifest import keys
-from rtrace.manifest.environments import LIMIT, PREFIX, measure
+from rtrace.manifest.environments import LIMIT, PREFIX, add_variables, measure
 from rtrace.manifest.fields import (
     Fields,
     boolean,
@@ -166,7 +166,7 @@ def _run(node: Node, environs: Known[str, Environment]) -> Run:
         argv=argv,
         binary=fields.take("binary", path),
         workingdir=fields.take("workingdir", path),
-        environ=fields.take("environ", lambda item: _environ(item, environs)),
+        environ=_whole_environ(fields, environs),
         uid=fields.take("uid", count),
         gid=fields.take("gid", count),
         groups=fields.take_or("groups", items(count), ()),
@@ -223,6 +223,17 @@ def _pair(node: Node) -> tuple[str, str]:
     return (values[0], values[1])
 
 
+def _whole_environ(fields: Fields, environs: Known[str, Environment]) -> Environment:
+    """Read the environment of a run: all of it, or that of a run above with other variables besides."""
+    environ = fields.take("environ", lambda node: _environ(node, environs))
+    none: Environment = ()
+    besides = fields.take_or("environ_besides", _variables, none)
+    if besides and not fields.take("environ", lambda node: isinstance(node, Scalar)):
+        place = fields.take("environ_besides", lambda node: node.place)
+        raise place.error("`environ_besides` goes with `environ: as` and the id of a run above; add these to `environ`")
+    return add_variables(environ, besides)
+
+
 def _environ(node: Node, environs: Known[str, Environment]) -> Environment:
     if not isinstance(node, Mapping):
         if not isinstance(node, Sequence):
@@ -232,6 +243,12 @@ def _environ(node: Node, environs: Known[str, Environment]) -> Environment:
                 "a mapping of names to values is wanted here, a list of NAME=VALUE, or `as` and the id of a run above"
             )
         return tuple(map(_split, items(byte_string)(node)))
+    return _variables(node)
+
+
+def _variables(node: Node) -> Environment:
+    if not isinstance(node, Mapping):
+        raise node.place.error("a mapping of names to values is wanted here")
     found: dict[bytes, bytes | None] = {}
     for key, value in node.pairs:
         name = byte_string(key)

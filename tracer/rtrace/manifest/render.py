@@ -10,7 +10,7 @@ import re
 from time import gmtime, strftime
 from typing import TYPE_CHECKING
 
-from rtrace.manifest.environments import PREFIX, find_same
+from rtrace.manifest.environments import PREFIX, Same, find_same
 from rtrace.manifest.model import MANIFEST_FORMAT
 from rtrace.manifest.scalars import byte_string, quoted, text
 
@@ -76,13 +76,13 @@ _DIGESTS = """
 """
 
 
-def render(manifest: Manifest, same: Mapping[str, str] | None = None) -> str:
+def render(manifest: Manifest, same: Mapping[str, Same] | None = None) -> str:
     """Write a manifest as YAML; the same manifest always gives the same text.
 
     ``same`` names for a run the one above it that has the same environment; where it is None, they are looked for.
     """
-    if same is None:
-        same = find_same(manifest.runs)
+    found = find_same(manifest.runs) if same is None else same
+    same = {run: one for run, one in found.items() if all(_key(name) is not None for name, _ in one.besides)}
     parts = [_HEAD, f"version: {MANIFEST_FORMAT}\nrtrace: {quoted(manifest.rtrace)}\n"]
     parts += [_RUNS, _list("runs", "\n".join(_run(run, same.get(run.id)) for run in manifest.runs))]
     parts += [_INPUTS, _list("inputs", "".join(map(_named_file, manifest.inputs)))]
@@ -111,7 +111,7 @@ def _list(key: str, items: str) -> str:
     return f"{key}:\n{items}" if items else f"{key}: []\n"
 
 
-def _run(run: Run, same: str | None) -> str:
+def _run(run: Run, same: Same | None) -> str:
     lines = [
         f"  - id: {text(run.id)}",
         *_sequence("argv", [byte_string(item) for item in run.argv]),
@@ -137,7 +137,7 @@ def _run(run: Run, same: str | None) -> str:
         f"    architecture: {text(run.architecture)}",
         f"    system: [{text(run.system[0])}, {text(run.system[1])}]",
         f"    distribution: [{text(run.distribution[0])}, {text(run.distribution[1])}]",
-        *(_environ(run.environ) if same is None else [f"    environ: {_as(same)}"]),
+        *(_environ(run.environ) if same is None else _shared(same)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -181,9 +181,12 @@ def _environ(environ: Sequence[tuple[bytes, bytes | None]]) -> Iterable[str]:
     return ["    environ:", *(f"      - {byte_string(item)}" for item in items)]
 
 
-def _as(run: str) -> str:
-    """Name the run that has the same environment."""
-    return PREFIX + run if text(run) == run else quoted(PREFIX + run)
+def _shared(same: Same) -> Iterable[str]:
+    """Name the run that has the same environment, and what is another here."""
+    yield f"    environ: {PREFIX + same.run if text(same.run) == same.run else quoted(PREFIX + same.run)}"
+    if same.besides:
+        yield "    environ_besides:"
+        yield from (f"      {_key(name)}: {quoted_bytes(value or b'')}" for name, value in same.besides)
 
 
 def _key(name: bytes) -> str | None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle import tar
 from rtrace.bundle.digests import digest_content
-from rtrace.bundle.index import dump_entry
+from rtrace.bundle.index import dump_entry, dump_ordinary
 from rtrace.bundle.item import Item, Written
 from rtrace.bundle.sparse import HOLES_LIMIT, zeros
-from rtrace.bundle.stream import entry_header
-from rtrace.holes import find_segments
+from rtrace.bundle.stream import content_header, entry_header
+from rtrace.holes import LEAST_HOLE, find_segments
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -70,13 +70,17 @@ class ContentWriter:
             state = os.fstat(descriptor)
             if not S_ISREG(state.st_mode):
                 return Written.VANISHED
-            whole = state.st_size == entry.size and (mtime_ns is None or mtime_ns == state.st_mtime_ns)
+            size = state.st_size
+            whole = size == entry.size and (mtime_ns is None or mtime_ns == state.st_mtime_ns)
             touched = ctime_ns is not None and ctime_ns != state.st_ctime_ns
             if strict and (touched or not whole):
                 return Written.TOUCHED if whole else Written.CHANGED
             if attributes != ():
                 entry = self._keeper.put(entry, attributes, descriptor)
-            written = self._add_open(entry, descriptor, state, linked=linked)
+            if size < LEAST_HOLE and not entry.elsewhere:
+                written = self._add_small(entry, descriptor, size, linked=linked)
+            else:
+                written = self._add_open(entry, descriptor, state, linked=linked)
             if written is Written.WHOLE:
                 return Written.CHANGED if not whole else Written.TOUCHED if touched else written
             return written
@@ -104,12 +108,14 @@ class ContentWriter:
 
         It is read to where it belongs in the data stream if that is within one frame, and it is worth it.
         """
-        header = entry_header(entry)
+        header = content_header(entry)
         start = len(header)
-        space = self._archive.space()
         content: bytes | memoryview
-        in_place = _TINY < expected <= len(space) - start - tar.BLOCK
+        in_place = False
         try:
+            if expected > _TINY:
+                space = self._archive.space()
+                in_place = expected <= len(space) - start - tar.BLOCK
             if in_place:
                 content = space[start : start + expected + 1]
                 content = content[: os.readv(descriptor, [content])]
@@ -124,7 +130,7 @@ class ContentWriter:
         written = Written.WHOLE
         if size != entry.size:
             entry, written = entry._replace(size=size), Written.CHANGED
-            header = entry_header(entry)
+            header = content_header(entry)
         digest = hashlib.sha256(content).digest()
         if size in self._repeated and digest in self._holders:
             self._add_copy(entry, digest, linked=linked)
@@ -226,7 +232,9 @@ class ContentWriter:
     def _note(self, entry: Entry, digest: bytes, offset: int | None, *, linked: bool) -> None:
         """Put an entry, of the size that was found, into the index."""
         size, sha256 = entry.size, digest.hex()
-        self._lines.write(dump_entry(entry, size, sha256, offset))
+        ordinary = offset is not None and entry.segments is None and not entry.xattrs
+        dump = dump_ordinary if ordinary else dump_entry
+        self._lines.write(dump(entry, size, sha256, offset))
         if linked:
             self.digests[entry.path] = (sha256, size)
         if offset is not None and size in self._repeated:

@@ -31,7 +31,7 @@ def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) 
     Made by hand, six times as fast as the module json: a bundle can have a million of these.
     """
     if sha256 is not None and offset is not None and not _is_special(entry):
-        return _dump_content(entry, size, sha256, offset)
+        return dump_ordinary(entry, size, sha256, offset)
     parts = [] if entry.belonging is None else [f'"belonging":{quote(entry.belonging)}']
     if entry.copy_of is not None:
         parts.append(f'"copy_of":{dump_bytes(entry.copy_of)}')
@@ -80,8 +80,8 @@ def _is_special(entry: Entry) -> bool:
     )
 
 
-def _dump_content(entry: Entry, size: int, sha256: str, offset: int) -> str:
-    """Write an entry that is not special."""
+def dump_ordinary(entry: Entry, size: int, sha256: str | None, offset: int | None) -> str:
+    """Write an entry that has content, no holes and no attributes, as ``dump_entry`` does."""
     belonging = "" if entry.belonging is None else f'"belonging":{quote(entry.belonging)},'
     package = "" if entry.package is None else f'"package":{quote(entry.package)},'
     reason = f'"reason":{quote(entry.reason)},' if entry.reason else ""

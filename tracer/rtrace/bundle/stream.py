@@ -36,11 +36,17 @@ def stored_size(entry: Entry) -> int:
     return entry.size if entry.segments is None else sum(length for _, length in entry.segments)
 
 
+def content_header(entry: Entry) -> bytes:
+    """Make the tar header of an entry that has content and no holes."""
+    seconds = entry.mtime_ns // _SECOND
+    return tar.regular_header(PREFIX + entry.path, entry.size, entry.mode, entry.uid, entry.gid, seconds)
+
+
 def entry_header(entry: Entry) -> bytes:
     """Make the tar header of an entry: the bytes of the data stream before its content."""
-    name = PREFIX + entry.path
     if entry.segments is None and has_content(entry):  # nearly all there are
-        return tar.regular_header(name, entry.size, entry.mode, entry.uid, entry.gid, entry.mtime_ns // _SECOND)
+        return content_header(entry)
+    name = PREFIX + entry.path
     kind = _KINDS[entry.type]
     size = 0
     link = b""

@@ -11,6 +11,7 @@ from rtrace.cli.options import DIRECTORY, describe_kind, parse_size, progress, s
 from rtrace.errors import UsageError
 from rtrace.manifest.model import Secret, SecretPack
 from rtrace.manifest.scalars import quoted
+from rtrace.packing.collector import without_collector
 from rtrace.packing.pack import carry_out, plan_packing
 from rtrace.printable import format_size, printable
 from rtrace.trace.directory import TraceDirectory
@@ -43,6 +44,7 @@ FATES = {
     "--anonymous-except", "named", multiple=True, metavar="PATTERN", help="Files that may hold such names nevertheless."
 )
 @click.argument("bundle", type=click.Path(path_type=Path), default=Path("bundle.rpz"))
+@without_collector()
 def command(  # noqa: PLR0913 -- an argument for each option
     directory: Path,
     *,

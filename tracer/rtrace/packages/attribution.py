@@ -83,9 +83,10 @@ def attribute(
     from rtrace.packages.generated import find_stand_ins
 
     stand_ins = find_stand_ins(paths, targets or {}, root)
-    asked = {path for path in paths if path.startswith(b"/")}
-    apart = {stand_in.path for found in stand_ins.values() for stand_in in found} - asked
-    asked |= apart
+    # In the order of the paths, so that what lies in a folder is together in memory, which it is not in a set.
+    asked = dict.fromkeys(path for path in paths if path.startswith(b"/"))
+    apart = {stand_in.path for found in stand_ins.values() for stand_in in found} - asked.keys()
+    asked.update(dict.fromkeys(sorted(apart)))
     listed = _ask_system(asked, root)
     programs = [path for path in asked if executable is None or path in executable or path in apart]
     _ask_languages(asked, programs, listed, root, modules)

@@ -30,6 +30,8 @@ _GEM_NAME = rb"([^/]+?)-(\d[^/-]*)(?:-([^/]+))?"
 _GEM = re.compile(rb"(.*)/(?:gems|extensions/[^/]+/[^/]+|doc|build_info)/(%b)(?:\.info$|/)" % _GEM_NAME)
 _GEM_FILE = re.compile(rb"(.*)/(?:specifications(?:/default)?|cache)/(%b)\.gem(?:spec)?$" % _GEM_NAME)
 _GEM_PROGRAM = re.compile(rb"(.*)/bin/()[^/]+$")
+_MARKS = (b"/node_modules/", b"library/", b"/renv/cache/", b"/gems/", b"/extensions/", b"/doc/", b"/build_info/")
+"""What is in the path of every folder that tells the package of all that lies in it."""
 _ENDINGS = (b".info", b".gem", b".gemspec")
 """How names end that tell more than their folder does, as those of programs do."""
 _GEM_STUB = re.compile(rb"^\s*load Gem\.activate_bin_path\('([^']+)'", re.MULTILINE)
@@ -48,9 +50,11 @@ class Folders:
         known: dict[bytes, Installed | None] = {}
         owners: dict[bytes, Installed] = {}
         for folder, members in group_by_folder(paths).items():
-            everyone = _find_owner(folder + b"/", known)
+            place = folder + b"/"
+            everyone = _find_owner(place, known) if any(mark in place for mark in _MARKS) else None
+            has_programs = folder.endswith(b"/bin")
             for path in members:
-                has_own = folder.endswith(b"/bin") or path.endswith(_ENDINGS)
+                has_own = has_programs or path.endswith(_ENDINGS)
                 owner = _find_owner(path, known) if has_own else everyone
                 if owner is not None:
                     owners[path] = owner

@@ -168,8 +168,8 @@ def _plan(
     excluded = Patterns(manifest.exclude)
     selection = select(reader.read_world(connection), place, excluded.match if manifest.exclude else None)
     choices, unmatched = _with_included(selection, manifest, excluded, place)
-    choices = _with_completed(choices, manifest, excluded)
-    chosen = {choice.before.path: choice for choice in choices}
+    chosen = _with_completed(choices, manifest, excluded)
+    choices = list(chosen.values())
     modules = reader.read_modules(connection)
     choices, owners, attribution = _without_packages(choices, chosen, manifest, modules)
     experiment = find_experiment(
@@ -300,12 +300,13 @@ def _with_included(
     return [chosen[path] for path in sorted(chosen)], lost
 
 
-def _with_completed(choices: list[Choice], manifest: Manifest, excluded: Patterns) -> list[Choice]:
-    """Add what completes the files of the runs, as far as the manifest, or its cheapness, lets it in."""
+def _with_completed(choices: list[Choice], manifest: Manifest, excluded: Patterns) -> dict[bytes, Choice]:
+    """Add what completes the files of the runs, as far as the manifest, or its cheapness, lets it in.
+
+    Gives the choices by path, in the order of the paths.
+    """
     switches = {(one.rule, one.name): one.pack for one in manifest.completion}
     additions = [one for one in complete_choices(choices) if switches.get((one.rule, one.name), one.cheap)]
-    if not additions:
-        return choices
     chosen = {choice.before.path: choice for choice in choices}
     for addition in additions:
         for path in addition.paths:
@@ -315,7 +316,7 @@ def _with_completed(choices: list[Choice], manifest: Manifest, excluded: Pattern
                 chosen[path] = added
             elif traced is not None and traced.placeholder and traced.before.type == "file":
                 chosen[path] = traced._replace(reason=COMPLETION, placeholder=False)
-    return [chosen[path] for path in sorted(chosen)]
+    return chosen if len(chosen) == len(choices) else dict(sorted(chosen.items()))
 
 
 def _without_packages(

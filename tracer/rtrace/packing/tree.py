@@ -66,10 +66,11 @@ def build_tree(
             misplaced.append((path, problem))
             continue
         previous = folder
-        item = _make_item(choice, links.get(path), packages.get(path), belonging.get(path), snapshots)
-        if path in noted and item.entry.link is None:
+        head = links.get(path) if links else None
+        item = _make_item(choice, head, packages.get(path), belonging.get(path), snapshots)
+        if noted and path in noted and item.entry.link is None:
             item = item._replace(attributes=noted[path])
-        found = whereabouts.get(item.source) if item.source is not None else None
+        found = whereabouts.get(item.source) if whereabouts and item.source is not None else None
         if found is not None:
             item = item._replace(source=found.source, mtime_ns=found.mtime_ns, ctime_ns=None)
         tree[path] = item

@@ -16,7 +16,7 @@ from rtrace.errors import HostileBundleError
 from rtrace.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from rtrace.manifest.model import Elsewhere
 
@@ -65,8 +65,9 @@ def path_problem(path: bytes) -> str | None:
     return f"a name longer than {NAME_LIMIT} bytes"
 
 
-def validate_entries(entries: Iterable[Entry]) -> None:
+def validate_entries(entries: Collection[Entry]) -> None:
     """Check entries in the order of the bundle; raise HostileBundleError at the first that may not be unpacked."""
+    holders = {entry.link for entry in entries} | {entry.copy_of for entry in entries}
     directories: set[bytes] = set()
     others: set[bytes] = set()
     contents: dict[bytes, Entry] = {}
@@ -99,11 +100,14 @@ def validate_entries(entries: Iterable[Entry]) -> None:
                 )
             elif entry.copy_of is not None:
                 _check_holder(entry, entry.copy_of, contents.get(entry.copy_of), "a copy", "of")
-                copies[path] = entry
+                if path in holders:
+                    copies[path] = entry
             elif entry.elsewhere:
-                copies[path] = entry
+                if path in holders:
+                    copies[path] = entry
             elif not entry.placeholder:
-                contents[path] = entry
+                if path in holders:
+                    contents[path] = entry
                 if entry.segments is not None:
                     holes += entry.size - stored_size(entry)
                     if holes > HOLES_LIMIT:

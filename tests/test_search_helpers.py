@@ -22,10 +22,12 @@ SIZE = 4 << 20
 LAST_LINE = SIZE // len(NOTE) + 1
 
 WORKER = """
+import signal
 import sys
 from rtrace.packing.search import Job, Search
 from rtrace.packing import search_helpers
 search_helpers.cores = lambda: 2
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where it is ignored
 jobs = [Job(sys.argv[1].encode())] * 1000
 searched = search_helpers.search_files(Search(), jobs, [4 << 20] * 1000)
 next(searched)

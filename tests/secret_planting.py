@@ -15,7 +15,7 @@ from pathlib import Path
 from rtrace.manifest.load import load
 from rtrace.manifest.model import SecretPack
 from rtrace.manifest.render import render
-from rtrace.packing.plan import plan_packing
+from rtrace.packing.planning import plan_packing
 from rtrace.secrets.rules import RULES
 from rtrace.trace.directory import TraceDirectory
 

@@ -24,7 +24,8 @@ from rtrace.manifest.load import load
 from rtrace.manifest.model import Elsewhere
 from rtrace.manifest.render import render
 from rtrace.packing.draft import draft_manifest
-from rtrace.packing.pack import carry_out, pack, plan_packing
+from rtrace.packing.pack import carry_out, pack
+from rtrace.packing.planning import plan_packing
 from rtrace.trace.reader import open_for_reading
 from trace_builder import TraceBuilder
 

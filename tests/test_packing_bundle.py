@@ -15,7 +15,8 @@ from rtrace.manifest.load import load
 from rtrace.manifest.model import Notice
 from rtrace.manifest.render import render
 from rtrace.packing.draft import draft_manifest
-from rtrace.packing.pack import PackReport, pack, plan_packing
+from rtrace.packing.pack import PackReport, pack
+from rtrace.packing.planning import plan_packing
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.reader import open_for_reading
 from rtrace.trace.schema import Use

@@ -12,7 +12,8 @@ from rtrace.errors import UsageError
 from rtrace.manifest.model import Secret, SecretPack
 from rtrace.manifest.scalars import quoted
 from rtrace.packing.collector import without_collector
-from rtrace.packing.pack import carry_out, plan_packing
+from rtrace.packing.pack import carry_out
+from rtrace.packing.planning import plan_packing
 from rtrace.printable import format_size, printable
 from rtrace.trace.directory import TraceDirectory
 

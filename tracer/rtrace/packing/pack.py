@@ -14,7 +14,7 @@ from rtrace.manifest.model import Notice
 from rtrace.packing.absence import tell_elsewhere
 from rtrace.packing.collector import without_collector
 from rtrace.packing.outcome import finish_results
-from rtrace.packing.plan import PackingPlan, plan_packing
+from rtrace.packing.planning import plan_packing
 from rtrace.packing.recovery import Recovery
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
     from rtrace.bundle.entry import Result
     from rtrace.manifest.model import Secret
+    from rtrace.packing.plan import PackingPlan
     from rtrace.trace.directory import TraceDirectory
-
-__all__ = ["PackReport", "carry_out", "pack", "plan_packing"]
 
 _STEP = 4 << 20
 """Bytes between two reports of progress."""

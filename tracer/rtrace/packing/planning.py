@@ -1,0 +1,201 @@
+"""Planning a bundle: from a trace and its manifest to what will be written."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rtrace.errors import BundleError, TraceError
+from rtrace.packing.absence import leave_elsewhere
+from rtrace.packing.belonging import find_experiment, say_belonging
+from rtrace.packing.choosing import add_completed, add_included, find_new_packages, is_provided, leave_out_packages
+from rtrace.packing.collector import without_collector
+from rtrace.packing.concealment import Concealment
+from rtrace.packing.draft import draft_manifest, find_unfinished
+from rtrace.packing.patterns import Patterns
+from rtrace.packing.plan import PackingPlan
+from rtrace.packing.planning_notices import (
+    tell_homeless,
+    tell_impossible,
+    tell_misplaced,
+    tell_telling,
+    tell_unmatched,
+)
+from rtrace.packing.rewriting import rewrite_value
+from rtrace.packing.secret_files import SecretFiles
+from rtrace.packing.selection import resolve_directory, select
+from rtrace.packing.tree import build_tree
+from rtrace.packing.whereabouts import Finder
+from rtrace.progress import SILENT, Progress
+from rtrace.trace import reader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rtrace.manifest.model import Manifest
+    from rtrace.trace.directory import TraceDirectory
+
+
+def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pack`
+    directory: TraceDirectory,
+    target: Path,
+    *,
+    exclude: tuple[bytes, ...] = (),
+    include: tuple[bytes, ...] = (),
+    anonymous: bool = False,
+    named: tuple[bytes, ...] = (),
+    progress: Progress = SILENT,
+    larger_than: int | None = None,
+) -> PackingPlan:
+    """Decide what goes into a bundle; ``exclude`` and ``include`` are patterns besides those of the manifest.
+
+    The content of files of more than ``larger_than`` bytes is left out, besides what the manifest says is elsewhere.
+    With ``anonymous``, names of the user and the host are replaced; in files that ``named`` matches they may stay. Such
+    a plan is settled, others are not.
+
+    Raises TraceError, ManifestError, and BundleError when the target exists.
+    """
+    if os.path.lexists(target):
+        raise BundleError(f"{target} exists already; remove it or name another file")
+    with closing(reader.open_for_reading(directory)) as connection, without_collector():
+        try:
+            manifest = _read_manifest(connection, directory)
+            manifest = replace(
+                manifest,
+                exclude=tuple(dict.fromkeys((*manifest.exclude, *exclude))),
+                include=tuple(dict.fromkeys((*manifest.include, *include))),
+            )
+            concealment = Concealment(manifest.secrets)
+            runs = tuple(map(concealment.conceal_run, manifest.runs))
+            concealment.look_at_trace(connection)
+            plan = _plan(connection, directory, target, manifest, larger_than, concealment)
+            plan = _without_known_secrets(replace(plan, manifest=replace(plan.manifest, runs=runs)))
+            if not anonymous:
+                return plan
+            from rtrace.packing.disguise import Disguise
+
+            plan = plan.settle(progress)
+            disguise = Disguise(connection, plan.manifest, directory.streams, named)
+            return replace(plan, items=disguise.arrange(plan.items), disguise=disguise)
+        except sqlite3.Error as error:
+            raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
+
+
+def _plan(
+    connection: sqlite3.Connection,
+    directory: TraceDirectory,
+    target: Path,
+    manifest: Manifest,
+    larger_than: int | None,
+    concealment: Concealment,
+) -> PackingPlan:
+    place = resolve_directory(directory.path)
+    excluded = Patterns(manifest.exclude)
+    selection = select(reader.read_world(connection), place, excluded.match if manifest.exclude else None)
+    choices, unmatched = add_included(selection, manifest, excluded, place)
+    chosen = add_completed(choices, manifest, excluded)
+    choices = list(chosen.values())
+    modules = reader.read_modules(connection)
+    choices, owners, attribution = leave_out_packages(choices, chosen, manifest, modules)
+    experiment = find_experiment(
+        manifest.runs,
+        (*manifest.inputs, *manifest.outputs),
+        attribution.owners.keys(),
+        chosen.keys(),
+    )
+    belonging = say_belonging(choices, attribution, experiment, owners.keys())
+    copies, results = reader.read_copies(connection), reader.read_results(connection)
+    finder = Finder(reader.read_moves(connection), copies, results, os.fsencode(directory.snapshots))
+    whereabouts = finder.find_all(choice.before for choice in choices if not choice.placeholder)
+    workingdirs = sorted({run.workingdir for run in manifest.runs if not is_provided(run.workingdir)})
+    tree = build_tree(
+        choices,
+        workingdirs,
+        {path: owner.name for path, owner in owners.items()},
+        belonging.words,
+        os.fsencode(directory.snapshots),
+        whereabouts,
+        reader.read_attributes(connection),
+    )
+    items, elsewhere, unused = leave_elsewhere(tree.items, manifest.elsewhere, larger_than)
+    notices = (
+        *(tell_impossible(path, what) for path, what in selection.impossible),
+        *(tell_misplaced(path, why) for path, why in tree.misplaced),
+        *(tell_unmatched(pattern, "include") for pattern in unmatched),
+        *(tell_unmatched(one.path, "elsewhere") for one in unused),
+        *(tell_homeless(path) for path, one in elsewhere.items() if one.url is None),
+    )
+    names = reader.read_run_names(connection)
+    known = {run.id for run in manifest.runs}
+    return PackingPlan(
+        directory=directory,
+        target=target,
+        manifest=replace(
+            manifest,
+            packages=manifest.packages + find_new_packages(chosen, owners, manifest),
+            notices=tuple(dict.fromkeys((*manifest.notices, *notices))),
+            unowned=belonging.unowned,
+            folders=belonging.experiment,
+        ),
+        items=items,
+        results=tuple(
+            after
+            for after in results
+            if names[after.run] in known
+            and not after.path.startswith(place + b"/")
+            and not is_provided(after.path)
+            and after.type in {None, "file", "directory", "symlink", "fifo"}
+        ),
+        copies=tuple(copies),
+        run_names=names,
+        notices=notices,
+        problems={choice.before.path: choice.before.problem for choice in choices if choice.before.problem},
+        whereabouts=whereabouts,
+        concealment=concealment,
+        secret_files=SecretFiles(concealment),
+        elsewhere=elsewhere,
+        owners=owners,
+    )
+
+
+def _without_known_secrets(plan: PackingPlan) -> PackingPlan:
+    """Take what was found to be secret in what ran out of names, and leave out the files whose names tell it."""
+    concealment = plan.concealment
+    if not concealment.known:
+        return plan
+    telling = {
+        item.entry.path
+        for item in plan.items
+        if concealment.is_known_in(item.entry.path) or concealment.is_known_in(item.entry.target or b"")
+    }
+    telling |= {after.path for after in plan.results if concealment.is_known_in(after.path)}
+    found = tuple(tell_telling(concealment.conceal(path)) for path in sorted(telling))
+    notices = tuple(dict.fromkeys((*plan.manifest.notices, *found)))
+    return replace(
+        plan,
+        manifest=rewrite_value(replace(plan.manifest, notices=notices), concealment.conceal),
+        items=tuple(item for item in plan.items if item.entry.path not in telling and item.entry.link not in telling),
+        results=tuple(after for after in plan.results if after.path not in telling),
+        notices=(*plan.notices, *found),
+        elsewhere={path: rewrite_value(one, concealment.conceal) for path, one in plan.elsewhere.items()},
+    )
+
+
+def _read_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
+    """Read the manifest that a person may have edited; where there is none (a killed tracer), draft it.
+
+    What could not be captured is a fact of the trace: it is told of the runs that are packed, whatever became of it in
+    the manifest.
+    """
+    if not directory.manifest.exists():
+        return draft_manifest(connection, directory)
+    from rtrace.manifest.load import load
+
+    manifest = load(directory.manifest)
+    known = {run.id for run in manifest.runs}
+    unfinished = find_unfinished(run for run in reader.read_runs(connection) if run.id in known)
+    facts = (*reader.read_notices(connection, known), *unfinished)
+    return replace(manifest, notices=tuple(dict.fromkeys((*facts, *manifest.notices))))

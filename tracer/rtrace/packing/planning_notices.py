@@ -1,0 +1,39 @@
+"""What planning a bundle has to tell, with what to do about it."""
+
+from __future__ import annotations
+
+from rtrace.manifest.model import Notice
+from rtrace.printable import printable
+
+
+def tell_impossible(path: bytes, what: str) -> Notice:
+    """Tell of what no bundle can hold."""
+    return Notice(
+        "not packed",
+        f"{printable(path)} is {what}",
+        "a bundle holds files, folders, symlinks and FIFOs only; what is behind it has to be there at the replay",
+    )
+
+
+def tell_misplaced(path: bytes, why: str) -> Notice:
+    """Tell of what has no place among the other files."""
+    return Notice("not packed", f"{printable(path)} has no place in the bundle: {why}", "it is missing at the replay")
+
+
+def tell_telling(path: bytes) -> Notice:
+    """Tell of a file whose name is a secret; the path is without it."""
+    return Notice("secret", f"{printable(path)} was not packed: its name tells a secret", "rename it, and trace again")
+
+
+def tell_unmatched(pattern: bytes, key: str) -> Notice:
+    """Tell of a pattern in the manifest that is of no use."""
+    return Notice("pattern", f"the pattern {printable(pattern)} matches nothing", f"correct it under `{key}:`")
+
+
+def tell_homeless(path: bytes) -> Notice:
+    """Tell of content that is left out, and nobody has said where it is."""
+    return Notice(
+        "elsewhere",
+        f"the content of {printable(path)} is not in the bundle",
+        "say under `elsewhere:` in the manifest at which url it is, or hand the file over with the bundle",
+    )

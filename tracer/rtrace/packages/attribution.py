@@ -176,17 +176,18 @@ def find_languages(
     rest: Collection[bytes], programs: Iterable[bytes], modules: Collection[bytes]
 ) -> Iterator[PackageManager]:
     """Give the package managers of languages and clusters of which something could be among the paths."""
-    from rtrace.packages.prefixes import gather_by_prefix, group_by_folder
+    from rtrace.packages.prefixes import find_marks, group_by_folder
 
     elsewhere = [path for path in rest if not path.startswith(_SYSTEM)]
     folders = group_by_folder(elsewhere)
     text = b"\0".join([*elsewhere, b""])  # a look into all paths at once takes a hundredth of the time
     has_distributions = any(b"-packages/" in path for path in rest)
-    if gather_by_prefix(folders, b"conda-meta"):
+    marks = find_marks(folders, (b"conda-meta", b".spack", b"easybuild"))
+    if b"conda-meta" in marks:
         from rtrace.packages.conda import Conda
 
         yield Conda()
-    if modules or any(gather_by_prefix(folders, mark) for mark in (b".spack", b"easybuild")):
+    if modules or b".spack" in marks or b"easybuild" in marks:
         from rtrace.packages.hpc import Hpc
 
         yield Hpc(modules)

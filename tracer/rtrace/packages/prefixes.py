@@ -18,6 +18,17 @@ def group_by_folder(paths: Iterable[bytes]) -> dict[bytes, list[bytes]]:
     return found
 
 
+def find_marks(folders: Iterable[bytes], marks: Iterable[bytes]) -> frozenset[bytes]:
+    """Tell which marks lie in any of some folders or of those above them."""
+    places: set[bytes] = set()
+    for inner in folders:
+        folder = inner
+        while folder and folder not in places:
+            places.add(folder)
+            folder = folder.rpartition(b"/")[0]
+    return frozenset(mark for mark in marks if any(os.access(folder + b"/" + mark, os.F_OK) for folder in places))
+
+
 def group_by_prefix(paths: Iterable[bytes], mark: bytes) -> dict[bytes, list[bytes]]:
     """Sort paths by the innermost folder above them that holds ``mark``; those below none are left out.
 

@@ -35,6 +35,7 @@ os._exit(0)  # it is done; when Python ends by itself, one run in twenty crashes
 """
 
 
+@pytest.mark.requires("rattler")
 def test_conda_environment_written_by_its_own_tools(checkout: Path, tmp_path: Path) -> None:
     """What rattler, the library of pixi and mamba's successor, installs belongs to its package, with build and url."""
     name = "hello-1.5-h1_3.tar.bz2"
@@ -136,6 +137,71 @@ def test_modules_that_a_run_loads_itself(rtrace: Rtrace, tmp_path: Path) -> None
     assert [entry.path for entry in entries if entry.belonging == "unowned"] == []
 
 
+EASYCONFIG = """\
+easyblock = "Tarball"
+name = "toy"
+version = "1.2"
+homepage = "https://example.org/toy"
+description = "A toy."
+toolchain = SYSTEM
+sources = [SOURCE_TAR_GZ]
+sanity_check_paths = {"files": ["toy.sh"], "dirs": []}
+"""
+MODULE_TOOLS = {
+    "EnvironmentModules": ("MODULES_CMD", ("/usr/lib/*/modulecmd.tcl", "/usr/share/modules/libexec/modulecmd.tcl")),
+    "Lmod": ("LMOD_CMD", ("/usr/share/lmod/lmod/libexec/lmod",)),
+}
+
+
+def install_with_easybuild(eb: Path, folder: Path) -> None:
+    """Let EasyBuild install a program that is a script, and its module, below a folder."""
+    (folder / "toy-1.2").mkdir(parents=True)
+    (folder / "toy-1.2/toy.sh").write_text("echo toy\n")
+    (folder / "toy-1.2.eb").write_text(EASYCONFIG)
+    with tarfile.open(folder / "toy-1.2.tar.gz", "w:gz") as archive:
+        archive.add(folder / "toy-1.2", "toy-1.2")
+    tools = [
+        (name, variable, place)
+        for name, (variable, patterns) in MODULE_TOOLS.items()
+        for pattern in patterns
+        for place in sorted(Path("/").glob(pattern[1:]))
+    ]
+    tool, variable, place = tools[0]
+    options = ["--disable-rpath", "--module-syntax=Tcl", "--allow-modules-tool-mismatch", f"--modules-tool={tool}"]
+    if os.geteuid() == 0:
+        options.append("--allow-use-as-root-and-accept-consequences")
+    done = subprocess.run(
+        [eb, folder / "toy-1.2.eb", f"--prefix={folder}", f"--sourcepath={folder}", *options],
+        env={**os.environ, "PATH": f"{eb.parent}:{os.environ['PATH']}", variable: str(place)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.requires("modules", "easybuild")
+def test_software_of_easybuild(rtrace: Rtrace, checkout: Path, tmp_path: Path) -> None:
+    """What EasyBuild itself installed and a run loads is EasyBuild's, with the easyconfig, and nothing is unowned."""
+    prefix = tmp_path / "cluster"
+    install_with_easybuild(checkout / ".bench/easybuild/bin/eb", prefix)
+    (tmp_path / "study").mkdir()
+    load = f'. {find_modules()} && module use {prefix}/modules/all && module load toy/1.2 && sh "$EBROOTTOY/toy.sh"'
+    traced = rtrace("trace", "bash", "-c", load, cwd=tmp_path / "study")
+    assert (traced.returncode, traced.stdout) == (0, b"toy\n"), traced.stderr
+    packed = rtrace("pack", tmp_path / "bundle.rpz", cwd=tmp_path / "study")
+    assert packed.returncode == 0, packed.stderr
+    with open_bundle(tmp_path / "bundle.rpz") as bundle:
+        entries = [entry for entry in bundle.entries if entry.type is FileType.REGULAR]
+        packages = {
+            (one.name, one.version, one.origin) for one in bundle.manifest.packages if one.manager == "easybuild"
+        }
+    inside = {entry.path: entry.package for entry in entries if entry.path.startswith(bytes(prefix))}
+    assert inside == {bytes(prefix / "software/toy/1.2/toy.sh"): "toy", bytes(prefix / "modules/all/toy/1.2"): "toy"}
+    assert packages == {("toy", "1.2", "toy-1.2.eb")}
+    assert [entry.path for entry in entries if entry.belonging == "unowned"] == []
+
+
 EGGS = {
     "an egg": (["bdist_egg"], ["easy_install", "--install-dir", "{site}", "dist/*.egg"]),
     "an egg in a file": (["bdist_egg"], ["easy_install", "--zip-ok", "--install-dir", "{site}", "dist/*.egg"]),
@@ -143,6 +209,7 @@ EGGS = {
 }
 
 
+@pytest.mark.requires("eggs")
 @pytest.mark.parametrize("kind", sorted(EGGS))
 def test_eggs_of_setuptools(kind: str, checkout: Path, tmp_path: Path) -> None:
     """What setuptools' own commands of former years install is the distribution's, with version and address."""

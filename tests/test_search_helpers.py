@@ -108,6 +108,15 @@ def test_what_a_killed_helper_leaves_is_done_without_it(files: list[Path], monke
     assert found == list(map(search.look, jobs))
 
 
+def test_without_room_for_helpers_all_is_done_without_them(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no temporary file can be made, files are searched one after the other."""
+    monkeypatch.setattr("rtrace.packing.search_helpers.cores", lambda: 2)
+    monkeypatch.setattr("tempfile.tempdir", str(files[0].parent / "no such folder"))
+    search = Search([KNOWN])
+    jobs = make_jobs(search, files)
+    assert list(search_files(search, jobs, [SIZE] * len(files))) == list(map(search.look, jobs))
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_helpers_end_with_their_parent(files: list[Path], number: signal.Signals) -> None:
     """Whoever ends a pack has no processes left of it, and hears nothing of them."""

@@ -36,7 +36,7 @@ _START = (
 def search_files(search: Search, jobs: Sequence[Job], sizes: Sequence[int]) -> Generator[Found | None, None, None]:
     """Give what is found in each file, in their order; ``sizes`` are about those of the files, in bytes.
 
-    What a helper that dies leaves undone is done here.
+    What a helper that dies leaves undone is done here, and all where there can be none.
     """
     chunks, weights = _cut(sizes)
     number = min(cores(), _MOST_HELPERS, len(chunks)) if sum(weights) >= _WORTH_IT and sys.executable else 0
@@ -52,7 +52,13 @@ def search_files(search: Search, jobs: Sequence[Job], sizes: Sequence[int]) -> G
         shares[least].append(chunk)
         order.append(least)
     with ExitStack() as stack:
-        helpers = [stack.enter_context(closing(_Helper(search, [jobs[chunk] for chunk in share]))) for share in shares]
+        try:
+            helpers = [
+                stack.enter_context(closing(_Helper(search, [jobs[chunk] for chunk in share]))) for share in shares
+            ]
+        except OSError:  # no room for their lists, or no further process
+            yield from map(search.look, jobs)
+            return
         for chunk, which in zip(chunks, order, strict=True):
             answer = helpers[which].read()
             if answer is None:

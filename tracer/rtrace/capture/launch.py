@@ -149,8 +149,8 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
     try:
         kernel.ptrace(kernel.PTRACE_SEIZE, pid, SEIZE_OPTIONS)
     except OSError as error:
+        tracer = read_tracer(pid)  # before the process hears that it is not wanted: one that ends has no tracer
         ours.close()
-        tracer = read_tracer(pid)
         _reap(pid)
         raise TracingRefusedError(explain_refusal(error, tracer)) from None
     ours.send(b"filter")

@@ -131,21 +131,11 @@ def say_belonging(
             words[path] = f"of {owner.name}, which no run used"
         elif path in reasons:
             words[path] = reasons[path]
-    return Belonging(words, _fold(counts[UNOWNED]), _fold(counts[EXPERIMENT]))
+    return Belonging(words, fold_folders(counts[UNOWNED]), fold_folders(counts[EXPERIMENT]))
 
 
-def fold_folders(files: Iterable[tuple[bytes, int]]) -> tuple[Folder, ...]:
-    """Add files (path, bytes) up by folder, as deep as possible with no more folders than fit on a screen."""
-    counts: dict[bytes, list[int]] = {}
-    for path, size in files:
-        count = counts.setdefault(path.rpartition(b"/")[0], [0, 0])
-        count[0] += 1
-        count[1] += size
-    return _fold(counts)
-
-
-def _fold(counts: Mapping[bytes, Sequence[int]]) -> tuple[Folder, ...]:
-    """Add up folders (number of files, bytes) until they fit on a screen."""
+def fold_folders(counts: Mapping[bytes, Sequence[int]]) -> tuple[Folder, ...]:
+    """Add up folders (number of files, bytes), as deep as possible with no more of them than fit on a screen."""
     depth = _DEEPEST
     while len(counts) > _MOST_FOLDERS and depth > 1:
         folded: dict[bytes, list[int]] = {}

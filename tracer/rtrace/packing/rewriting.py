@@ -7,8 +7,6 @@ from contextlib import closing
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from rtrace.bundle.entry import Entry
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def rewrite_value(value: T, rewrite: Rewrite) -> T:
-    """Rewrite every string and byte string of a value that is made of data classes, tuples, dictionaries, entries."""
+    """Rewrite every string and byte string of a value that is made of data classes, tuples and dictionaries."""
     return cast("T", _rewrite(value, rewrite))
 
 
@@ -27,10 +25,8 @@ def _rewrite(value: object, rewrite: Rewrite) -> object:
         return rewrite(value)
     if type(value) is str:
         return rewrite(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-    if type(value) is tuple:
-        return tuple(_rewrite(item, rewrite) for item in value)
-    if isinstance(value, Entry):
-        return Entry._make(_rewrite(item, rewrite) for item in value)
+    if isinstance(value, tuple):  # one with names, too
+        return getattr(value, "_make", tuple)(_rewrite(item, rewrite) for item in value)
     if isinstance(value, dict):
         return {_rewrite(key, rewrite): _rewrite(item, rewrite) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):

@@ -27,6 +27,7 @@ DOORS = {
 FORMAT_HALF = (
     "rtrace.attributes",
     "rtrace.bundle",
+    "rtrace.content",
     "rtrace.elsewhere",
     "rtrace.errors",
     "rtrace.fetching",

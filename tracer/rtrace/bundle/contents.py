@@ -13,6 +13,7 @@ from rtrace.bundle.index import dump_entry, dump_ordinary
 from rtrace.bundle.item import Item, Written
 from rtrace.bundle.sparse import HOLES_LIMIT, zeros
 from rtrace.bundle.stream import content_header, entry_header
+from rtrace.content import open_content, read_parts
 from rtrace.holes import LEAST_HOLE, find_segments
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ _SMALL = 256 << 10
 _STEP = 1 << 20
 _PROBE = 64 << 10
 """Bytes at either end of a large file by which it is told whether it could have the content of another."""
-_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
 class ContentWriter:
@@ -61,7 +61,7 @@ class ContentWriter:
         if mtime_ns is None and source == entry.path:
             mtime_ns = entry.mtime_ns
         try:
-            descriptor = os.open(source, _OPEN_FLAGS)
+            descriptor = open_content(source)
         except (FileNotFoundError, NotADirectoryError):
             return Written.VANISHED
         except OSError:
@@ -152,7 +152,7 @@ class ContentWriter:
         digest = hashlib.sha256()
         size = 0
         try:
-            while content := os.read(descriptor, _STEP):
+            for content in read_parts(descriptor):
                 digest.update(content)
                 size += len(content)
         except OSError:

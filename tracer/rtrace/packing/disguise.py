@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from rtrace.attributes import read_attributes
 from rtrace.bundle.entry import FileType
+from rtrace.content import open_content, read_parts
 from rtrace.manifest.model import Manifest, Notice
 from rtrace.packing.attribute_ids import map_ids
-from rtrace.packing.content import open_content, read_parts
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.person import avoid, find_names, find_people
 from rtrace.packing.rewriting import DatabaseRewriter, rewrite_value

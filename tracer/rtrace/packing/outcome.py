@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import FileType, Result
 from rtrace.bundle.validation import path_problem
-from rtrace.packing.content import open_content, read_parts
+from rtrace.content import open_content, read_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.packing.content import open_content, read_parts
+from rtrace.content import open_content, read_parts
 from rtrace.secrets.matching import IN_FILES, make_matcher
 from rtrace.secrets.rules import ANYWHERE, NOTHING, RULES, Rule
 from rtrace.secrets.scan import HEAD, InFile, find_in_text

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from rtrace.attributes import read_attributes
 from rtrace.bundle.entry import FileType
+from rtrace.content import open_content, read_parts
 from rtrace.manifest.model import SecretPack
-from rtrace.packing.content import open_content, read_parts
 from rtrace.packing.search import MOST, Found, Job, Search, find_in_file
 from rtrace.packing.search_helpers import search_files
 from rtrace.printable import printable

@@ -110,6 +110,17 @@ def test_prefixes_of_spack_easybuild_and_modules(tmp_path: Path) -> None:
     assert {path: owners.get(path) for path in expected} == expected
 
 
+def pack_study(rtrace: Rtrace, folder: Path, script: str, says: bytes) -> Path:
+    """Trace a script of bash in a folder of its own, which says what it has to, and pack it."""
+    study, bundle = folder / "study", folder / "bundle.rpz"
+    study.mkdir()
+    traced = rtrace("trace", "bash", "-c", script, cwd=study)
+    assert (traced.returncode, traced.stdout) == (0, says), traced.stderr
+    packed = rtrace("pack", bundle, cwd=study)
+    assert packed.returncode == 0, packed.stderr
+    return bundle
+
+
 @pytest.mark.requires("modules")
 def test_modules_that_a_run_loads_itself(rtrace: Rtrace, tmp_path: Path) -> None:
     """What `module load` of Environment Modules or Lmod brings within a run is the module's, the modulefile as well."""
@@ -122,13 +133,8 @@ def test_modules_that_a_run_loads_itself(rtrace: Rtrace, tmp_path: Path) -> None
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
         (tmp_path / name).chmod(0o755)
-    (tmp_path / "study").mkdir()
     load = f". {find_modules()} && module use '{tmp_path}/modulefiles' && module load hello/1.2 && greet"
-    traced = rtrace("trace", "bash", "-c", load, cwd=tmp_path / "study")
-    assert (traced.returncode, traced.stdout) == (0, b"hello you\n"), traced.stderr
-    packed = rtrace("pack", tmp_path / "bundle.rpz", cwd=tmp_path / "study")
-    assert packed.returncode == 0, packed.stderr
-    with open_bundle(tmp_path / "bundle.rpz") as bundle:
+    with open_bundle(pack_study(rtrace, tmp_path, load, b"hello you\n")) as bundle:
         entries = [entry for entry in bundle.entries if entry.type is FileType.REGULAR]
         packages = {(one.name, one.version, one.origin) for one in bundle.manifest.packages if one.manager == "module"}
     inside = {entry.path: entry.package for entry in entries if entry.path.startswith(bytes(tmp_path))}
@@ -185,13 +191,8 @@ def test_software_of_easybuild(rtrace: Rtrace, checkout: Path, tmp_path: Path) -
     """What EasyBuild itself installed and a run loads is EasyBuild's, with the easyconfig, and nothing is unowned."""
     prefix = tmp_path / "cluster"
     install_with_easybuild(checkout / ".bench/easybuild/bin/eb", prefix)
-    (tmp_path / "study").mkdir()
     load = f'. {find_modules()} && module use {prefix}/modules/all && module load toy/1.2 && sh "$EBROOTTOY/toy.sh"'
-    traced = rtrace("trace", "bash", "-c", load, cwd=tmp_path / "study")
-    assert (traced.returncode, traced.stdout) == (0, b"toy\n"), traced.stderr
-    packed = rtrace("pack", tmp_path / "bundle.rpz", cwd=tmp_path / "study")
-    assert packed.returncode == 0, packed.stderr
-    with open_bundle(tmp_path / "bundle.rpz") as bundle:
+    with open_bundle(pack_study(rtrace, tmp_path, load, b"toy\n")) as bundle:
         entries = [entry for entry in bundle.entries if entry.type is FileType.REGULAR]
         packages = {
             (one.name, one.version, one.origin) for one in bundle.manifest.packages if one.manager == "easybuild"

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -66,6 +67,27 @@ def find_helpers(parent: int) -> list[int]:
         return [int(word) for word in file.read().split()]
 
 
+class Begun(NamedTuple):
+    """A search that has found what is in the first file, and the helpers that it has."""
+
+    search: Search
+    jobs: list[Job]
+    searched: Iterator[Found | None]
+    found: list[Found | None]
+    helpers: set[int]
+
+
+def begin(files: list[Path], cores: int, monkeypatch: pytest.MonkeyPatch) -> Begun:
+    """Begin to search files on a machine of so many cores."""
+    monkeypatch.setattr("rtrace.packing.search_helpers.cores", lambda: cores)
+    search = Search([KNOWN])
+    jobs = make_jobs(search, files)
+    before = set(find_helpers(os.getpid()))
+    searched = search_files(search, jobs, [SIZE] * len(files))
+    found = [next(searched)]
+    return Begun(search, jobs, searched, found, set(find_helpers(os.getpid())) - before)
+
+
 def wait_until(is_so: Callable[[], bool]) -> bool:
     """Wait for something for at most half a minute."""
     end = time.monotonic() + 30
@@ -76,13 +98,9 @@ def wait_until(is_so: Callable[[], bool]) -> bool:
 
 def test_helpers_find_what_is_found_without_them(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file gets its own answer, in order; no helper is left afterwards."""
-    monkeypatch.setattr("rtrace.packing.search_helpers.cores", lambda: 3)
-    search = Search([KNOWN])
-    jobs = make_jobs(search, files)
     before = find_helpers(os.getpid())
-    searched = search_files(search, jobs, [SIZE] * len(files))
-    found = [next(searched)]
-    assert len(set(find_helpers(os.getpid())) - set(before)) == 3
+    search, jobs, searched, found, helpers = begin(files, 3, monkeypatch)
+    assert len(helpers) == 3
     found += searched
     assert found == list(map(search.look, jobs))
     names = {number: rule.id for number, rule in enumerate(search.rules)}
@@ -96,13 +114,8 @@ def test_helpers_find_what_is_found_without_them(files: list[Path], monkeypatch:
 
 def test_what_a_killed_helper_leaves_is_done_without_it(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """A helper that the kernel ends (out of memory) costs time and no secret."""
-    monkeypatch.setattr("rtrace.packing.search_helpers.cores", lambda: 2)
-    search = Search([KNOWN])
-    jobs = make_jobs(search, files)
-    before = find_helpers(os.getpid())
-    searched = search_files(search, jobs, [SIZE] * len(files))
-    found: list[Found | None] = [next(searched)]
-    for helper in set(find_helpers(os.getpid())) - set(before):
+    search, jobs, searched, found, helpers = begin(files, 2, monkeypatch)
+    for helper in helpers:
         os.kill(helper, signal.SIGKILL)
     found += searched
     assert found == list(map(search.look, jobs))

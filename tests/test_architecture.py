@@ -32,6 +32,7 @@ FORMAT_HALF = (
     "rtrace.errors",
     "rtrace.fetching",
     "rtrace.holes",
+    "rtrace.limits",
     "rtrace.manifest",
     "rtrace.opening",
     "rtrace.printable",

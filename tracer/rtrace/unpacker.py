@@ -9,6 +9,7 @@ from typing import Protocol
 
 from rtrace.bundle.entry import Entry, Result
 from rtrace.elsewhere import NO_SOURCES, Sources
+from rtrace.limits import DEFAULT_LIMITS, TIMED_OUT, Limits
 from rtrace.manifest.model import Run
 from rtrace.progress import SILENT, Progress
 
@@ -19,15 +20,23 @@ STATE_FILE = "rtrace-target.json"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one replayed run ended: its exit code, or the signal that ended it, as wait(2) tells."""
+    """How one replayed run ended: its exit code, or the signal that ended it, as wait(2) tells.
+
+    ``reached`` names the field of `rtrace.limits.Limits` that ended it; ``notes`` are sentences about limits that were
+    reached without ending it, and about those that could not be had here.
+    """
 
     run: str
     exit_code: int | None
     signal: int | None
+    reached: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_status(self) -> int:
-        """The status a shell would show: the exit code, or 128+N when signal N ended the run."""
+        """The status a shell would show: the exit code, 128+N when signal N ended the run, 124 when its time was up."""
+        if self.reached == "timeout":
+            return TIMED_OUT
         return 128 + self.signal if self.signal is not None else self.exit_code or 0
 
 
@@ -71,9 +80,18 @@ class Target(Protocol):
     def runs(self) -> Sequence[Run]:
         """Tell the runs it can replay, in their order."""
 
-    def run(self, run: Run, *, allow_network: bool = False, streams: Streams = OWN_STREAMS) -> Outcome:
+    def run(
+        self,
+        run: Run,
+        *,
+        allow_network: bool = False,
+        streams: Streams = OWN_STREAMS,
+        limits: Limits = DEFAULT_LIMITS,
+        allowed: frozenset[str] = frozenset(),
+    ) -> Outcome:
         """Replay one run, isolated; its standard streams are the caller's own unless told otherwise.
 
+        ``allowed`` names what a person opened to it beyond that, such as nested namespaces.
         Raises TargetError, and CommandNotFoundError or CommandNotExecutableError for a program the target cannot start.
         """
 

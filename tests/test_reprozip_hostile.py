@@ -29,10 +29,11 @@ from reprozip_making import (
     write_zip,
 )
 from rtrace.bundle.checking import check_bundle
+from rtrace.bundle.file_range import FileRange
 from rtrace.errors import BundleError, HostileBundleError
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.reprozip import database, reader
-from rtrace.reprozip.sources import Decompressed, FileSource
+from rtrace.reprozip.sources import Decompressed
 from rtrace.reprozip.tree import Resolver
 
 Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -189,7 +190,7 @@ def test_memory_that_an_xz_stream_asks_for_is_not_given() -> None:
     header[header.index(b"\x21\x01") + 2] = 40
     header[-4:] = zlib.crc32(header[:-4]).to_bytes(4, "little")
     stream = stream[:12] + header + stream[12 + len(header) :]
-    source = Decompressed(FileSource(io.BytesIO(stream), 0, len(stream)))
+    source = Decompressed(FileRange(io.BytesIO(stream), 0, len(stream)))
     with pytest.raises(BundleError, match="Memory usage limit"):
         source.read(1)
 

@@ -115,9 +115,8 @@ def complete_data(bundle: OpenBundle, sources: Sources) -> Iterator[tuple[Entry,
     Raises at once, before anything is written: ElsewhereError when something has no place, and BundleError when the
     results, with which a replay will be compared, are not what they have to be.
     """
-    if bundle.keeps_digests:  # of a bundle of ReproZip's, results are made up of what is elsewhere in it
-        _ = bundle.results
-    places = find_places(bundle, bundle.entries, sources)
+    bundle.check_results()
+    places = find_places(bundle, bundle.iterate_entries(), sources)
     if not places:
         return bundle.stream_data()
     return (

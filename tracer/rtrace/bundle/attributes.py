@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import Entry, FileType
+from rtrace.bundle.limits import NAMES_LIMIT
 from rtrace.printable import printable
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def attributes_problem(entry: Entry) -> str | None:
     """Say what is wrong with an entry's attributes; None when nothing is."""
     if entry.link is not None:
         return "extended attributes, though it is a hard link"
+    if sum(len(name) + 1 for name, _ in entry.xattrs) > NAMES_LIMIT:
+        return "more extended attributes than a file can have"
     previous = b""
     for name, value in entry.xattrs:
         if not fits(entry.type, name) or len(name) > NAME_LIMIT or b"\0" in name or name == b"user.":

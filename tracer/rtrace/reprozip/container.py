@@ -14,9 +14,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from rtrace.bundle import tar
+from rtrace.bundle.file_range import FileRange
 from rtrace.errors import BundleError, HostileBundleError
 from rtrace.printable import printable
-from rtrace.reprozip.sources import CHUNK, Decompressed, FileSource, take
+from rtrace.reprozip.sources import CHUNK, Decompressed, take
 from rtrace.reprozip.tar_reader import TarMember, TarReader
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ def open_container(file: BinaryIO) -> Container:
 def _outer(file: BinaryIO) -> Source:
     """Give the outer tar; a plain one as a range of the file, in which nothing has to be read to skip it."""
     size = file.seek(0, os.SEEK_END)
-    decompressed = Decompressed(FileSource(file, 0, size))
-    return decompressed if decompressed.is_compressed else FileSource(file, 0, size)
+    decompressed = Decompressed(FileRange(file, 0, size))
+    return decompressed if decompressed.is_compressed else FileRange(file, 0, size)
 
 
 class TarContainer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rtrace.errors import BundleError
 
@@ -31,33 +31,6 @@ class Source(Protocol):
 
     def skip(self, size: int) -> None:
         """Leave out so many bytes. Raises BundleError when there are fewer."""
-
-
-class FileSource:
-    """A range of a file; other readers of the same file do not disturb it."""
-
-    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
-        self._file = file
-        self._position = start
-        self._end = start + size
-
-    def read(self, size: int) -> bytes:
-        """Give what is in the file next."""
-        size = min(size, self._end - self._position)
-        if size <= 0:
-            return b""
-        self._file.seek(self._position)
-        content = self._file.read(size)
-        if not content:
-            raise BundleError("it is cut off")
-        self._position += len(content)
-        return content
-
-    def skip(self, size: int) -> None:
-        """Go on behind so many bytes."""
-        if size > self._end - self._position:
-            raise BundleError("it is cut off")
-        self._position += size
 
 
 class _Decoder(Protocol):

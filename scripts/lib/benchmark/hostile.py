@@ -10,13 +10,11 @@ import hashlib
 import io
 import lzma
 import os
-import resource
 import struct
 import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -363,32 +361,26 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 }
 
 
+_LAUNCH = """
+import os, resource, signal, subprocess, sys, time
+memory, seconds = int(sys.argv[1]), float(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+begin = time.perf_counter()
+running = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+signal.signal(signal.SIGALRM, lambda *_: running.kill())
+signal.setitimer(signal.ITIMER_REAL, seconds)
+_, status, usage = os.wait4(running.pid, 0)
+print(time.perf_counter() - begin, usage.ru_maxrss * 1024, os.waitstatus_to_exitcode(status))
+"""
+"""A small process between, for a command begins with what its parent has in memory, and here that may be much."""
+
+
 def measure(command: Sequence[str], folder: Path) -> Cost:
     """Run a command to its end, or until its time is over."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-
-    begin = time.perf_counter()
-    with (folder / "words").open("w+b") as words:
-        running = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=words, preexec_fn=limit
-        )
-        status = usage = None
-        while usage is None:
-            done, status, found = os.wait4(running.pid, os.WNOHANG)
-            if done:
-                usage = found
-            elif time.perf_counter() - begin > SECONDS:
-                running.kill()
-                _, status, usage = os.wait4(running.pid, 0)
-            else:
-                time.sleep(0.01)
-        running.returncode = os.waitstatus_to_exitcode(status or 0)
-        seconds = time.perf_counter() - begin
-        words.seek(0)
-        said = words.read(400).decode(errors="replace").strip()
-    return Cost(seconds, usage.ru_maxrss * 1024, running.returncode, said)
+    launch = [sys.executable, "-c", _LAUNCH, str(MEMORY), str(SECONDS), *command]
+    done = subprocess.run(launch, cwd=folder, capture_output=True, check=True, text=True, errors="replace")
+    seconds, peak, status = done.stdout.split()
+    return Cost(float(seconds), int(peak), int(status), done.stderr[:400].strip())
 
 
 def run_hostile(

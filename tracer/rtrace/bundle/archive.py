@@ -93,7 +93,7 @@ def decompress_parts(frame: FileRange, size: int) -> Iterator[bytes]:
     """Decompress one frame that must hold ``size`` bytes, a part at a time; never makes more. Raises BundleError."""
     left = size
     try:
-        with zstandard.ZstdDecompressor(max_window_size=WINDOW_LIMIT).stream_reader(frame) as reader:
+        with zstandard.ZstdDecompressor(max_window_size=WINDOW_LIMIT).stream_reader(frame) as reader:  # type: ignore[arg-type]  # it reads, and nothing else
             while part := reader.read(_PART):
                 left -= len(part)
                 if left < 0:

@@ -47,11 +47,11 @@ def path_problem(path: bytes) -> str | None:
     # Five looks that are enough for the usual path take a tenth of the time of the match.
     if (
         path[:1] == b"/"
-        and len(path) <= NAME_LIMIT
         and b"/." not in path
         and b"//" not in path
         and b"\0" not in path
         and path[-1:] != b"/"
+        and (len(path) <= NAME_LIMIT or (len(path) <= PATH_LIMIT and _has_short_names(path)))
     ):
         return None
     if len(path) <= PATH_LIMIT and _PROPER_PATH.match(path):
@@ -70,6 +70,17 @@ def path_problem(path: bytes) -> str | None:
     if b"." in components or b"" in components:
         return "a path that is not normalised"
     return f"a name longer than {NAME_LIMIT} bytes"
+
+
+def _has_short_names(path: bytes) -> bool:
+    """Tell whether no name in an absolute path is longer than NAME_LIMIT, by every 256th byte or so."""
+    slash = 0
+    while len(path) - slash - 1 > NAME_LIMIT:
+        following = path.rfind(b"/", slash + 1, slash + NAME_LIMIT + 2)
+        if following < 0:
+            return False
+        slash = following
+    return True
 
 
 def find_holders(entries: Iterable[Entry]) -> set[bytes]:
@@ -175,9 +186,9 @@ class _Folders:
         """Find the folder that a path is in; one that is no entry will have to be made, with those above it."""
         self._leave(path)
         above = next((folder for folder in reversed(self._folders) if path[len(folder)] == _SLASH), b"")
-        missing = parent.count(b"/") - above.count(b"/")
-        if not missing:
+        if len(above) == len(parent):
             return
+        missing = parent.count(b"/") - above.count(b"/")
         self._unlisted += missing * (len(parent) + _FOLDER_ROOM)
         if self._unlisted > UNLISTED_LIMIT:
             raise _refusal(path, "and others in folders that it does not list, more than any that rtrace writes")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.limits import NAMES_LIMIT
-from rtrace.printable import printable
+from rtrace.shortening import shorten_path
 
 if TYPE_CHECKING:
     from rtrace.attributes import Attributes
@@ -40,8 +40,8 @@ def attributes_problem(entry: Entry) -> str | None:
         return "more extended attributes than a file can have"
     previous = b""
     for name, value in entry.xattrs:
-        if not fits(entry.type, name) or len(name) > NAME_LIMIT or b"\0" in name or name == b"user.":
-            return f"the extended attribute {printable(name)!r}, which no such file may have"
+        if len(name) > NAME_LIMIT or not fits(entry.type, name) or b"\0" in name or name == b"user.":
+            return f"the extended attribute {shorten_path(name)!r}, which no such file may have"
         if name <= previous:
             return "extended attributes twice or out of order"
         if len(value) > VALUE_LIMIT:

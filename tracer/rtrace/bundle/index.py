@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_LINE_LIMIT = 16 << 20
-"""Bytes; far more than paths, target and names can take, far less than would cost memory that counts."""
+_LINE_LIMIT = 4 << 20
+"""Bytes; far more than paths, holes and attributes take, far less than would cost memory that counts."""
 NAMING_OTHERS = (b'"link":', b'"copy_of":')
 """What stands in the line of an entry that names another one, as rtrace writes it."""
 _TYPES = {kind.value: kind for kind in FileType}

@@ -102,7 +102,7 @@ def header(  # noqa: PLR0913, PLR0917 -- a header has that many fields
         items, more = _map(segments, size)
         end = (end.ljust(386 - 156, b"\0") + items).ljust(482 - 156, b"\0") + bytes([bool(more)]) + number(size, 12)
     end = end.ljust(BLOCK - 156, b"\0")
-    return b"%b%b%06o\0 %b%b" % (longer, start, _sum(start) + _sum(end[:256]) + _sum(end[256:]) + 8 * 32, end, more)
+    return b"%b%b%06o\0 %b%b" % (longer, start, _sum(start) + add_up(end) + 8 * 32, end, more)
 
 
 def header_size(names: Iterable[int], items: int) -> int:
@@ -124,6 +124,11 @@ def _map(segments: Sequence[tuple[int, int]], size: int) -> tuple[bytes, bytes]:
     last = len(blocks) - 1
     more = b"".join((block + bytes([at < last])).ljust(BLOCK, b"\0") for at, block in enumerate(blocks))
     return b"".join(items[:_FIRST_ITEMS]), more
+
+
+def add_up(header: bytes) -> int:
+    """Add up the bytes of one block."""
+    return _sum(header[:256]) + _sum(header[256:])
 
 
 def _sum(part: bytes) -> int:

@@ -20,6 +20,7 @@ from rtrace.reprozip import extension
 from rtrace.reprozip.config import load_config
 from rtrace.reprozip.config_writer import kept_environment
 from rtrace.reprozip.data_layout import ROOT, as_member, lay_out_data
+from rtrace.reprozip.limits import most_items
 from rtrace.reprozip.reader import ReprozipBundle
 from rtrace.reprozip.sources import CHUNK, Decompressed
 
@@ -112,7 +113,7 @@ class ExtendedBundle(Bundle):
 
     def _decompress(self) -> Generator[bytes, None, None]:
         member = self._members[self.DATA]
-        source = Decompressed(FileRange(self._file, member.offset, member.size))
+        source = Decompressed(FileRange(self._file, member.offset, member.size), self._size)
         if not source.is_compressed:
             raise BundleError("it is not compressed")
         while part := source.read(CHUNK):
@@ -122,7 +123,7 @@ class ExtendedBundle(Bundle):
         """Refuse a configuration by which ReproZip would replay something else than rtrace does."""
         content = b"".join(self._verified(extension.CONFIG))
         try:
-            config = load_config(content, f"{self.path}: {extension.CONFIG}")
+            config = load_config(content, f"{self.path}: {extension.CONFIG}", most_items(self._size))
         except ManifestError as error:
             raise BundleError(str(error)) from None
         for run, theirs in zip(self.manifest.runs, config.runs, strict=False):

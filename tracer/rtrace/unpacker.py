@@ -16,6 +16,8 @@ from rtrace.progress import SILENT, Progress
 ENTRY_POINT_GROUP = "rtrace.unpackers"
 STATE_FILE = "rtrace-target.json"
 """In every target's folder: a JSON object whose ``unpacker`` names the unpacker that made it; the rest is its own."""
+STATE_LIMIT = 1 << 20
+"""The most bytes that such a file may have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import gettempdir
 
 import click
 
-from rtrace.cli.options import FETCH, FROM, UNPACKER, progress
+from rtrace.cli.options import FETCH, FROM, UNPACKER, progress, tell_cleaned
 from rtrace.elsewhere import Sources
 from rtrace.errors import UsageError
 from rtrace.manifest.model import Run
 from rtrace.targets import load_unpacker, open_target
 from rtrace.unpacker import Target
+from rtrace.workspaces import temporary
 
 
 @click.command()
@@ -46,9 +47,10 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
     if not path.is_file():
         yield open_target(path)
         return
-    with tempfile.TemporaryDirectory(prefix="rtrace-run-", ignore_cleanup_errors=True) as workspace:
+    tell_cleaned(Path(gettempdir()))
+    with temporary("run") as workspace:
         unpacker = load_unpacker(unpacker_name)
-        made = unpacker.unpack(path, Path(workspace) / "target", progress=progress(), sources=sources).target
+        made = unpacker.unpack(path, workspace / "target", progress=progress(), sources=sources).target
         target = unpacker.open(made)
         try:
             yield target

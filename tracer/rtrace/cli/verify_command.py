@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from pathlib import Path
+from tempfile import gettempdir
 
 import click
 
-from rtrace.cli.options import FETCH, FROM, JSON, UNPACKER, progress
+from rtrace.cli.options import FETCH, FROM, JSON, UNPACKER, progress, tell_cleaned
 from rtrace.elsewhere import Sources
 from rtrace.targets import load_unpacker
 from rtrace.verification import verify_bundle
+from rtrace.workspaces import temporary
 
 
 @click.command()
@@ -28,9 +29,10 @@ def command(bundle: Path, *, unpacker_name: str, as_json: bool, fetch: bool, fol
     each output: same, different, missing or extra. Exits with 0 when everything is the same, and with 1 otherwise.
     """
     unpacker = load_unpacker(unpacker_name)
-    with tempfile.TemporaryDirectory(prefix="rtrace-verify-", ignore_cleanup_errors=True) as workspace:
+    tell_cleaned(Path(gettempdir()))
+    with temporary("verify") as workspace:
         sources = Sources(folders, fetch)
-        report = verify_bundle(bundle, unpacker, Path(workspace), progress=progress(), sources=sources)
+        report = verify_bundle(bundle, unpacker, workspace, progress=progress(), sources=sources)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:

@@ -24,7 +24,7 @@ from rtrace.renaming import rename_new
 INCOMPLETE = ".incomplete-"
 REMOVED = ".removed-"
 TARGET_IN_THE_MAKING = ".rtrace-incomplete-"
-TEMPORARY = ("audit", "reprozip", "run", "verify")
+TEMPORARY = ("audit", "doctor", "reprozip", "run", "verify")
 """What rtrace makes workspaces for in the folder for temporary files."""
 
 _LONGEST_NAME = 200  # bytes of the name of what is made, in that of its workspace
@@ -155,6 +155,16 @@ def set_aside(parent: int, name: bytes, descriptor: int, prefix: bytes) -> bytes
 def make_suffix() -> bytes:
     """Return eight letters that tell workspaces apart."""
     return os.urandom(4).hex().encode()
+
+
+def removal_prefix(name: str | bytes) -> bytes:
+    """Return how the name of a target begins while it is removed."""
+    return prefix_beside(b"." + os.fsencode(name), REMOVED)
+
+
+def is_removal_of(leftover: str, name: str) -> bool:
+    """Whether a leftover is the rest of a target of that name, which was to be removed."""
+    return os.fsencode(leftover)[: -len(make_suffix())] == removal_prefix(name)
 
 
 def find_leftovers(folder: Path) -> tuple[Path, ...]:

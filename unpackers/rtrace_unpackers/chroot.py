@@ -26,7 +26,7 @@ from rtrace.manifest.model import Manifest, Run
 from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
 from rtrace.target_folder import TargetFolder
-from rtrace.unpacker import OWN_STREAMS, Outcome, Snapshot, Streams, Unpacked
+from rtrace.unpacker import OWN_STREAMS, Ability, Outcome, Snapshot, Streams, Unpacked
 from rtrace_unpackers import directories
 from rtrace_unpackers.attributes import tell_lost
 from rtrace_unpackers.extraction import extract
@@ -163,6 +163,14 @@ class ChrootUnpacker:
                 facts = {"owners": RECORDED if as_root else CALLER}
                 write_state(workspace.descriptor, State(NAME, opened.identity, facts), manifest)
         return Unpacked(target, tell_lost(ownership.lost))
+
+    def examine(self) -> Sequence[Ability]:
+        """Try what replays in namespaces need, and what makes them better."""
+        if not sys.platform.startswith("linux"):
+            return (Ability("chroot targets", works=False, detail="only Linux has them"),)
+        from rtrace_unpackers.abilities import examine
+
+        return tuple(examine())
 
     def open(self, target: Path) -> ChrootTarget:
         """Open a folder that ``unpack`` made."""

@@ -14,7 +14,7 @@ from rtrace.errors import TargetError
 from rtrace.locks import LOCK_FILE
 from rtrace.printable import printable
 from rtrace.target_folder import TargetFolder
-from rtrace.workspaces import REMOVED, Workspace, prefix_beside, set_aside
+from rtrace.workspaces import Workspace, removal_prefix, set_aside
 
 _SHOWN = 3
 
@@ -43,8 +43,7 @@ def remove_target(folder: TargetFolder, made: Iterable[str] | None = None) -> No
         if made is not None:
             refuse_others_files(folder, frozenset({*made, LOCK_FILE}))
         try:
-            prefix = prefix_beside(b"." + folder.name, REMOVED)
-            name = set_aside(folder.parent, folder.name, folder.descriptor, prefix)
+            name = set_aside(folder.parent, folder.name, folder.descriptor, removal_prefix(folder.name))
             path = folder.path.with_name(os.fsdecode(name))
             Workspace(folder.parent, name, path, folder.descriptor, lock).remove()
         except OSError as error:

@@ -72,13 +72,14 @@ def tell_settled(*traces: TraceDirectory) -> None:
     tell_cleaned(*(trace.path.parent for trace in traces))
 
 
-def tell_cleaned(*folders: Path) -> None:
-    """Remove what killed processes of rtrace left in folders, and say so."""
+def tell_cleaned(*folders: Path) -> tuple[Path, ...]:
+    """Remove what killed processes of rtrace left in folders, say so, and return what it was."""
     from rtrace.workspaces import clean_folder
 
-    for folder in dict.fromkeys(folders):
-        for path in clean_folder(folder):
-            say(f"removed {printable(os.fsencode(path))}, which a killed process of rtrace had left")
+    gone = tuple(path for folder in dict.fromkeys(folders) for path in clean_folder(folder))
+    for path in gone:
+        say(f"removed {printable(os.fsencode(path))}, which a killed process of rtrace had left")
+    return gone
 
 
 class TerminalProgress:

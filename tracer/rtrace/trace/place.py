@@ -27,6 +27,7 @@ from rtrace.workspaces import INCOMPLETE, Workspace, make_suffix, make_workspace
 _OLD = ".old-"
 _MODE = 0o755
 _NEW = b"new "
+_SUFFIX = re.compile(rb"[0-9a-f]{8}")
 
 
 class TracePlace:
@@ -140,6 +141,25 @@ def read_mark(directory: TraceDirectory, name: str) -> bytes | None:
         return (directory.path / name).read_bytes()
     except OSError:
         return None
+
+
+def find_unsettled(folder: Path) -> tuple[TraceDirectory, ...]:
+    """Find the trace directories in a folder that a killed tracer left in between."""
+    found = set()
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return ()
+    for name in names:
+        base, ending, suffix = name.rpartition(_OLD)
+        is_aside = bool(ending) and _SUFFIX.fullmatch(os.fsencode(suffix)) is not None
+        trace = TraceDirectory(folder / (base if is_aside else name))
+        marks = (UNBEGUN, BEGUN)
+        if is_aside or any((trace.path / mark).exists() for mark in marks):
+            with contextlib.suppress(BusyError), trace.lock():
+                found.add(trace)
+    return tuple(sorted(found))
 
 
 def settle(directory: TraceDirectory) -> tuple[str, ...]:

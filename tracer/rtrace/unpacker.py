@@ -77,7 +77,9 @@ OWN_STREAMS = Streams()
 class Target(Protocol):
     """A bundle unpacked: something that can be replayed, looked into and destroyed."""
 
-    path: Path
+    @property
+    def path(self) -> Path:
+        """The folder, as the caller named it."""
 
     def runs(self) -> Sequence[Run]:
         """Tell the runs it can replay, in their order."""

@@ -59,6 +59,8 @@ class Control:
     def conclude(self, outcome: Outcome, ended_by_kernel: str | None, watch: Watch) -> Outcome:
         """Return how it ended, with the limit that ended it, and notes on others and on what was not to be had."""
         reached = self.reached or ended_by_kernel
+        if outcome.signal == signal.SIGXFSZ and watch.limits.disk is not None:
+            reached = reached or "disk"
         if reached is None:
             return replace(outcome, notes=tuple(watch.notes))
         notes = (describe_limit(reached, watch.limits), *watch.notes)

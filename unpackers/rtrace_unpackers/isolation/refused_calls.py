@@ -11,25 +11,12 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from rtrace.limits import BPF, IO_URING, KEYRINGS, NESTED_NAMESPACES, NUMA, PERF, USERFAULTFD, VSOCK
+
 Numbers: TypeAlias = "tuple[int | None, int | None, int | None, int | None]"
 
 LAST_CALL = 469
 """file_setattr: the last call this table was checked against, the same number everywhere."""
-
-NESTED_NAMESPACES, KEYRINGS, NUMA = "nested-namespaces", "keyrings", "numa"
-IO_URING, USERFAULTFD, PERF, BPF, VSOCK = "io-uring", "userfaultfd", "perf", "bpf", "vsock"
-
-ALLOWABLE = {
-    NESTED_NAMESPACES: "namespaces and mounts of its own (a sandbox or a container inside the replay)",
-    KEYRINGS: "the kernel's keyrings",
-    NUMA: "where memory lies on machines of several nodes",
-    IO_URING: "io_uring",
-    USERFAULTFD: "userfaultfd(2)",
-    PERF: "performance counters",
-    BPF: "programs for the kernel's virtual machine",
-    VSOCK: "sockets to the hypervisor, and 32-bit programs' socketcall(2)",
-}
-"""What ``--allow`` can open, and what that is."""
 
 KERNEL: dict[str, Numbers] = {
     "_sysctl": (156, 149, None, 149),

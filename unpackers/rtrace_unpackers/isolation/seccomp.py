@@ -11,17 +11,16 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rtrace.limits import NESTED_NAMESPACES, VSOCK
 from rtrace_unpackers.isolation.refused_calls import (
     BY_NAME,
     CLONE,
     IOCTL,
     KERNEL,
     LAST_CALL,
-    NESTED_NAMESPACES,
     PERSONALITY,
     SOCKET,
     UNKNOWN_TO_PROGRAMS,
-    VSOCK,
 )
 
 RET_ALLOW = 0x7FFF0000

@@ -115,7 +115,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Plan the program's own steps. It enters its directory as root, and opens its standard input as itself."""
+    """The steps of the first process before it forks the program, those of the program, those of the first after."""
 
     before: tuple[Step, ...]
     program: tuple[Step, ...]

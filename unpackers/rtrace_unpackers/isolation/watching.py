@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
 from rtrace.limits import Limits
 from rtrace.printable import format_size
 from rtrace_unpackers.limits.groups import Group, new_group
 from rtrace_unpackers.limits.resources import Resources
-from rtrace_unpackers.limits.usage import measure_memory, measure_tree
+from rtrace_unpackers.limits.usage import count_threads, measure_memory, measure_tree
 
 OWN_PROCESSES = 2
 """The keeper and the first process count as the replay's."""
 MEMORY_INTERVAL = 0.1
-DISK_INTERVAL = 0.5
+DISK_INTERVAL = COUNT_INTERVAL = 0.5
 SHARE = 10
 """Looking takes at most a tenth of the time."""
 
@@ -34,6 +34,7 @@ class Watch:
     disk_before: int = 0
     next_memory: float = math.inf
     next_disk: float = math.inf
+    next_count: float = math.inf
     deadline: float = math.inf
 
     def begin(self, keeper: int) -> None:
@@ -54,6 +55,8 @@ class Watch:
         if self.limits.memory is not None and not self.has("memory"):
             self.next_memory = now
             self.notes.append("memory is looked at ten times a second, for there is no control group to be had here")
+        if self.limits.processes is not None and not self.has("pids"):
+            self.next_count = now + COUNT_INTERVAL
         if self.limits.cpus is not None and not self.has("cpu"):
             self.notes.append(
                 f"of the processors only a whole number can be given to it, {math.ceil(self.limits.cpus)}, "
@@ -69,7 +72,7 @@ class Watch:
 
     def wait(self) -> float | None:
         """Return the seconds until the next look; None for never."""
-        next_look = min(self.next_memory, self.next_disk, self.deadline)
+        next_look = min(self.next_memory, self.next_disk, self.next_count, self.deadline)
         return None if math.isinf(next_look) else max(0.0, next_look - time.monotonic())
 
     def look(self, keeper: int) -> str | None:
@@ -86,6 +89,11 @@ class Watch:
             if measure_tree(self.tree) - self.disk_before > self.limits.disk:
                 return "disk"
             self.next_disk = self.after(now, DISK_INTERVAL)
+        if now >= self.next_count and self.limits.processes is not None:
+            self.next_count = self.after(now, COUNT_INTERVAL)
+            if count_threads(keeper) >= self.limits.processes + OWN_PROCESSES:
+                self.next_count = math.inf
+                self.notes.append(f"it reached the limit of {self.limits.processes} processes (--pids)")
         return None
 
     def after(self, began: float, interval: float) -> float:
@@ -108,20 +116,19 @@ def plan_watch(limits: Limits, tree: int) -> Iterator[Watch]:
     """Yield the watch over a replay; the group of its processes is removed afterwards."""
     wanted = {"memory": limits.memory, "cpu": limits.cpus, "pids": limits.processes}
     with new_group(name for name, value in wanted.items() if value is not None) as group:
-        has_cpu = group is not None and "cpu" in group.folders
-        yield Watch(limits, tree, group, plan_resources(limits, has_cpu=has_cpu))
+        yield Watch(limits, tree, group, plan_resources(limits, group.folders if group is not None else ()))
 
 
-def plan_resources(limits: Limits, *, has_cpu: bool) -> Resources:
-    """Return the limits that each process has for itself."""
+def plan_resources(limits: Limits, controllers: Container[str]) -> Resources:
+    """Return the limits that each process has for itself, beside those that a group's controllers have for all."""
     import resource
 
     each: list[tuple[int, int]] = []
-    if limits.processes is not None:
+    if limits.processes is not None and "pids" not in controllers:
         each.append((resource.RLIMIT_NPROC, limits.processes + OWN_PROCESSES))
     if limits.disk is not None:
         each.append((resource.RLIMIT_FSIZE, limits.disk))
-    processors = None if limits.cpus is None or has_cpu else max(1, math.ceil(limits.cpus))
+    processors = None if limits.cpus is None or "cpu" in controllers else max(1, math.ceil(limits.cpus))
     return Resources(tuple(each), processors)
 
 

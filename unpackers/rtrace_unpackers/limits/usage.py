@@ -27,6 +27,17 @@ def list_descendants(process: int) -> Iterator[int]:
                 continue
 
 
+def count_threads(process: int) -> int:
+    """Return how many threads a process and its descendants have."""
+    total = 0
+    for at in list_descendants(process):
+        try:
+            total += len(os.listdir(f"/proc/{at}/task"))
+        except OSError:  # ENOENT, ESRCH: it has ended meanwhile
+            continue
+    return total
+
+
 def measure_memory(process: int, enough: int) -> int:
     """Return the bytes of memory of a process and its descendants; pages that they share count once.
 

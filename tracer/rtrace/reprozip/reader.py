@@ -9,11 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-import tempfile
 from bisect import bisect_left
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace import __version__
@@ -33,9 +31,11 @@ from rtrace.reprozip.sources import CHUNK, Decompressed, chunks, take
 from rtrace.reprozip.tar_reader import TarReader
 from rtrace.reprozip.tree import Named, Tree, build_tree, name_member
 from rtrace.shortening import shorten_path
+from rtrace.workspaces import temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import TracebackType
 
     from rtrace.reprozip.container import Part
@@ -286,8 +286,8 @@ class ReprozipBundle:
         """What the trace database says, or why it says nothing."""
         if self._trace is None:
             return None, "the bundle has none"
-        with tempfile.TemporaryDirectory(prefix="rtrace-reprozip-") as folder:
-            place = Path(folder) / "trace.sqlite3"
+        with temporary("reprozip") as folder:
+            place = folder / "trace.sqlite3"
             try:
                 self.extract_trace(place)
                 return read_database(place, len(self._config.runs)), None

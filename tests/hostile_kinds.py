@@ -574,7 +574,7 @@ KINDS: dict[str, Kind] = {
         manifest("\nexclude:", "\nelsewhere: [{path: /x, url: 'http://x/" + "x" * 9000 + "'}]\nexclude:"),
         "a URL has at most 8192 characters",
     ),
-    "content elsewhere that no entry has": Kind(elsewhere(), "its manifest and its index do not agree about /data/f"),
+    "content elsewhere that no entry has": Kind(elsewhere(), "its index does not tell that /data/f is elsewhere"),
     "content elsewhere that is another": Kind(
         elsewhere(elsewhere=True, offset=None, sha256="b" * 64), "do not agree about /data/f"
     ),

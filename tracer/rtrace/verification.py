@@ -35,7 +35,7 @@ _MOST_FOLDERS = 32
 """Folders above an output whose own names may change."""
 _PATTERNS_ROOM = 32 << 20
 """Bytes of all patterns of outputs and of the folders above them."""
-_MOST_MATCHED = 50_000_000
+_MOST_MATCHED = 5_000_000
 """Bytes of all names that are compared with a pattern."""
 STREAMS = {"stdout": "standard output", "stderr": "standard error"}
 WORDS = {

@@ -213,7 +213,7 @@ class ElsewhereValidator:
     def finish(self) -> None:
         """Raise HostileBundleError when the manifest tells of something that is no entry, or is not elsewhere."""
         if self._told:
-            raise HostileBundleError(f"its manifest and its index do not agree about {printable(min(self._told))}")
+            raise HostileBundleError(f"its index does not tell that {printable(min(self._told))} is elsewhere")
 
 
 def validate_results(results: Iterable[Result], runs: Iterable[str]) -> None:

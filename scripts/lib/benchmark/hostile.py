@@ -48,6 +48,7 @@ _RUN = """\
 """
 _MANIFEST = "version: 1\nrtrace: 0.1.0\nruns:\n" + _RUN
 _LARGE_INDEX = 255 << 20
+_MOST_MEMBERS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -132,18 +133,18 @@ def _fifo(path: bytes) -> bytes:
 
 
 def make_entries(size: int) -> bytes:
-    """Entries as short as they can be, as many as an index may hold."""
+    """Make entries as short as they can be, as many as an index may hold."""
     return put_together(size, files=compress_lines(lambda number: _fifo(b"/%07x" % number)))
 
 
 def make_long_paths(size: int) -> bytes:
-    """Entries with the longest paths, all folders above them missing."""
+    """Make entries with the longest paths, all folders above them missing."""
     folders = b"/a" * 1900
     return put_together(size, files=compress_lines(lambda number: _fifo(b"/%07x%b/x" % (number, folders))))
 
 
 def make_nested(size: int) -> bytes:
-    """Chains of nested folders, as deep as a path can be."""
+    """Make chains of nested folders, as deep as a path can be."""
 
     def line(number: int) -> bytes:
         chain, depth = divmod(number, 2000)
@@ -154,14 +155,14 @@ def make_nested(size: int) -> bytes:
 
 
 def make_results(size: int) -> bytes:
-    """Results as short as they can be, as many as an index may hold."""
+    """Make results as short as they can be, as many as an index may hold."""
     return put_together(
         size, results=compress_lines(lambda number: b'{"path":"/%07x","run":"run1","type":null}\n' % number)
     )
 
 
 def make_words(size: int) -> bytes:
-    """Entries of which each has a reason and a package of its own."""
+    """Make entries of which each has a reason and a package of its own."""
 
     def line(number: int) -> bytes:
         return (
@@ -173,7 +174,7 @@ def make_words(size: int) -> bytes:
 
 
 def make_attributes(size: int) -> bytes:
-    """Folders of which each has as many extended attributes as fit into its line."""
+    """Make folders of which each has as many extended attributes as fit into its line."""
 
     def line(number: int) -> bytes:
         pairs = b",".join(b'["user.%06x",""]' % name for name in range(100_000))
@@ -186,7 +187,7 @@ def make_attributes(size: int) -> bytes:
 
 
 def make_segments(size: int) -> bytes:
-    """Sparse files of which each has as many parts as fit into its line."""
+    """Make sparse files of which each has as many parts as fit into its line."""
 
     def line(number: int) -> bytes:
         pairs = b",".join(b"[%d,1]" % (2 * part) for part in range(1_000_000))
@@ -199,24 +200,24 @@ def make_segments(size: int) -> bytes:
 
 
 def make_keys(size: int) -> bytes:
-    """A line of an index that is one object of a great many keys, then another."""
+    """Make a line of an index that is one object of a great many keys, then another."""
     line = b"{" + b",".join(b'"%06x":0' % number for number in range(1_500_000)) + b"}\n"
     return put_together(size, files=compress_lines(lambda _: line))
 
 
 def make_junk(size: int) -> bytes:
-    """An index that is nothing but bytes, nearly as many as the bundle has."""
+    """Make an index that is nothing but bytes, nearly as many as the bundle has."""
     return put_together(size, files=os.urandom(size - 2 * _ROOM))
 
 
 def make_frames(size: int) -> bytes:
-    """A seek table of frames of one byte each, nearly as long as the bundle."""
+    """Make a seek table of frames of one byte each, nearly as long as the bundle."""
     count = (size - 2 * _ROOM) // 9
     return put_together(size, data=bytes(count) + seek_table([(1, members.FRAME_SIZE)] * count))
 
 
 def make_zeros(size: int) -> bytes:
-    """Data that are nothing but zeros, as many as can be compressed into the bundle."""
+    """Make data that are nothing but zeros, as many as can be compressed into the bundle."""
     frame = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(bytes(members.FRAME_SIZE))
     count = (size - 2 * _ROOM) // (len(frame) + 8)
     table = seek_table([(len(frame), members.FRAME_SIZE)] * count)
@@ -229,13 +230,13 @@ def make_zeros(size: int) -> bytes:
 
 
 def make_items(size: int) -> bytes:
-    """A manifest of as many items as it can hold."""
+    """Make a manifest of as many items as it can hold."""
     count = min(size, members.MANIFEST_LIMIT) - 4096
     return put_together(size, manifest=f"{_MANIFEST}exclude: [{'a,' * (count // 2)}]\n")
 
 
 def make_environments(size: int) -> bytes:
-    """Runs that all have the environment of the first, and one variable more."""
+    """Make runs that all have the environment of the first, and one variable more."""
     first = _RUN.replace("{}", "{" + ", ".join(f"{n:x}: ''" for n in range(10_000, 20_000)) + "}")
     run = _RUN.replace("{}", "as run1\n  environ_besides: {x: y}")
     count = min(size - 300_000, (15 << 20)) // len(run)
@@ -244,12 +245,12 @@ def make_environments(size: int) -> bytes:
 
 
 def make_key(size: int) -> bytes:
-    """A manifest with a key of megabytes, which is like no other."""
+    """Make a manifest with a key of megabytes, which is like no other."""
     return put_together(size, manifest=f"{_MANIFEST}? {'abcdefgh' * (min(size, 15 << 20) // 8 - 20_000)}\n: x\n")
 
 
 def make_quotes(size: int) -> bytes:
-    """A manifest that is no YAML, in quotes that do not end."""
+    """Make a manifest that is no YAML, in quotes that do not end."""
     text = '\\"' * (min(size, 15 << 20) // 2 - 20_000)
     return put_together(size, manifest=f'{_MANIFEST}exclude: [a"{text} {{\n')
 
@@ -291,29 +292,29 @@ def _zeros(compressed: bytes, of: int, size: int) -> Iterator[bytes]:
 
 
 def make_bzip2(size: int) -> bytes:
-    """Terabytes of zeros in bzip2, which takes a million of them into a few bytes."""
+    """Make terabytes of zeros in bzip2, which takes a million of them into a few bytes."""
     header, *middle, end = _zeros(bz2.compress(bytes(90_000_000)), 90_000_000, size)
     return reprozip(size, bz2.compress(header) + b"".join(middle) + bz2.compress(end))
 
 
 def make_xz(size: int) -> bytes:
-    """Zeros in xz."""
+    """Make zeros in xz."""
     header, *middle, end = _zeros(lzma.compress(bytes(64 << 20), preset=1), 64 << 20, size)
     return reprozip(size, lzma.compress(header) + b"".join(middle) + lzma.compress(end))
 
 
 def make_gzip(size: int) -> bytes:
-    """Zeros in gzip."""
+    """Make zeros in gzip."""
     header, *middle, end = _zeros(gzip.compress(bytes(64 << 20)), 64 << 20, size)
     return reprozip(size, gzip.compress(header) + b"".join(middle) + gzip.compress(end))
 
 
 def make_members(size: int) -> bytes:
-    """Members of ReproZip's data that hold nothing."""
+    """Make members of ReproZip's data that hold nothing."""
     file = io.BytesIO()
     with gzip.open(file, "wb", compresslevel=6) as archive:
         number = 0
-        while file.tell() < size - 2 * _ROOM and number < 2_000_000:
+        while file.tell() < size - 2 * _ROOM and number < _MOST_MEMBERS:
             archive.write(tar.header(b"DATA/%07x" % number, tar.FIFO))
             number += 1
         archive.write(tar.END)
@@ -321,7 +322,7 @@ def make_members(size: int) -> bytes:
 
 
 def make_headers(size: int) -> bytes:
-    """Tar headers that announce the next member, without an end."""
+    """Make tar headers that announce the next member, without an end."""
     content = b"x" * 60_000 + b"\0"
     block = tar.header(b"././@LongLink", tar.LONG_NAME, len(content)) + content + tar.padding(len(content))
     many = bz2.compress(block * 2000)
@@ -329,26 +330,26 @@ def make_headers(size: int) -> bytes:
 
 
 def make_streams(size: int) -> bytes:
-    """Streams of bzip2 that hold nothing, one after the other."""
+    """Make streams of bzip2 that hold nothing, one after the other."""
     empty = bz2.compress(b"")
     return reprozip(size, empty * ((size - 2 * _ROOM) // len(empty)))
 
 
 def make_same_names(size: int) -> bytes:
-    """A configuration with inputs that all have one name."""
+    """Make a configuration with inputs that all have one name."""
     count = min(size, 60 << 20) // 40
     text = "inputs_outputs:\n" + "".join(f"- {{name: x, path: /{number}}}\n" for number in range(count))
     return reprozip(size, gzip.compress(_tar_of()), config=_CONFIG + text)
 
 
 def make_database(size: int) -> bytes:
-    """A trace of ReproZip that is a gigabyte of nothing."""
+    """Make a trace of ReproZip that is a gigabyte of nothing."""
     trace = gzip.compress(bytes(1 << 30))
     return reprozip(size, gzip.compress(_tar_of()), others=[("METADATA/trace.sqlite3.gz", trace)])
 
 
 def make_first(size: int) -> bytes:
-    """A file of bzip2 that begins with a member of terabytes, before anything says what it is."""
+    """Make a file of bzip2 that begins with a member of terabytes, before anything says what it is."""
     header, *middle, end = _zeros(bz2.compress(bytes(90_000_000)), 90_000_000, size)
     other = header.replace(b"DATA/zeros", b"DATE/zeros")
     return bz2.compress(other) + b"".join(middle) + bz2.compress(end)

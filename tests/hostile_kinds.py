@@ -533,8 +533,8 @@ KINDS: dict[str, Kind] = {
         line(FIFO, type="x" * 2_000_000), r"as a 'x{80}\.\.\.', a kind that no bundle may hold"
     ),
     "data far larger than the bundle": Kind(
-        placed(regular(0, 1 << 40)),
-        r"says that its data have 1\.0 TiB, far more than [0-9.]+ KiB hold",
+        placed(regular(0, 1 << 41)),
+        r"says that its data have 2\.0 TiB, far more than [0-9.]+ KiB hold",
     ),
     "frames without content": Kind(
         data(lambda _: bytes(1000) + table(1000, *[(1, members.FRAME_SIZE)] * 1000)),

@@ -21,10 +21,10 @@ UNLISTED_LIMIT = 16 << 20
 """Bytes that the folders take that entries lie in and that are no entries themselves."""
 WORD_LIMIT = 4096
 """Characters of the name of a package or of a reason."""
-DATA_FREE = 16 << 30
+DATA_FREE = 1 << 40
 DATA_RATIO = 1000
 """Bytes of data that a bundle of any size may hold, and besides for each byte that it has. zstd makes 29,000 zeros a
-byte, and 2 to 10 of nearly all that is not zeros."""
+byte, so that a terabyte of them fits into 40 MB; and 2 to 10 of nearly all that is not zeros."""
 
 
 def check_data_size(size: int, bundle_size: int) -> None:

@@ -69,6 +69,7 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
         ends = Ends(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
         control.keeper = fork_blocked(lambda: be_keeper(isolation, means, ends))
         stack.callback(control.finish)
+        stack.callback(channel.close)  # a keeper that waits for its maps goes on, and ends
         os.close(report_end)
         channel_end.close()
         plumbing.start()

@@ -170,6 +170,7 @@ def settle(directory: TraceDirectory) -> tuple[str, ...]:
     told: list[str] = []
     try:
         with directory.lock():
+            finish_closing(directory)
             told += put_back(directory)
             superseded = read_mark(directory, BEGUN)
             if superseded is not None:
@@ -179,6 +180,13 @@ def settle(directory: TraceDirectory) -> tuple[str, ...]:
     if not os.path.lexists(directory.path):
         told += bring_back(directory)
     return tuple(told)
+
+
+def finish_closing(directory: TraceDirectory) -> None:
+    """Close the database of a tracer that was killed while it did: who only reads it could not."""
+    journal = directory.database.with_name(directory.database.name + "-journal")
+    if journal.exists() and os.access(directory.path, os.W_OK):
+        close(directory.open())
 
 
 def put_back(directory: TraceDirectory) -> list[str]:

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +15,9 @@ import pytest
 from bundle_making import BundleMaker, make_run, run_python
 from observing import run_rtrace
 from plain_user import PlainUser
+from rtrace import removing
 from rtrace.errors import BusyError, TargetError
-from rtrace.removing import remove_below
+from rtrace.removing import open_folder_below
 from rtrace.renaming import rename_new
 from rtrace.targets import open_target
 from rtrace.unpacker import STATE_FILE
@@ -208,32 +208,26 @@ def test_a_target_in_the_making_is_not_exchanged(by: str, tmp_path: Path, canary
     assert not (tmp_path / "target").exists()
 
 
-def test_removal_follows_no_symlink_that_comes_and_goes(tmp_path: Path, canary: Path) -> None:
-    """While somebody exchanges folders for symlinks in a tree, its removal touches nothing outside of it."""
-    stop = threading.Event()
-    folder, link, aside = (tmp_path / "tree" / name for name in ("a/b", "a/link", "a/c"))
+@pytest.mark.parametrize("by", ["symlink", "move"])
+def test_removal_is_not_led_out_of_its_tree(
+    by: str, tmp_path: Path, canary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who exchanges a folder for a symlink, or moves it, just when it is to be entered does not lead it elsewhere."""
+    folder = tmp_path / "tree/a/b"
+    (folder / "deeper").mkdir(parents=True)
 
-    def exchange() -> None:
-        while not stop.is_set():
-            with contextlib.suppress(OSError):
-                folder.rename(aside)
-                link.rename(folder)
-                folder.rename(link)
-                aside.rename(folder)
+    def exchange_and_open(parent: int, name: str) -> int:
+        if by == "symlink" and name == "b":
+            folder.rename(tmp_path / "tree/a/c")
+            folder.symlink_to(canary)
+        if by == "move" and name == "deeper":
+            folder.rename(canary / "b")
+        return open_folder_below(parent, name)
 
-    thread = threading.Thread(target=exchange)
-    thread.start()
-    try:
-        for _ in range(200):
-            with contextlib.suppress(OSError):
-                (folder / "deeper").mkdir(parents=True, exist_ok=True)
-                link.symlink_to(canary)
-            with directories.opened(tmp_path / "tree") as tree, contextlib.suppress(OSError):
-                remove_below(tree)
-    finally:
-        stop.set()
-        thread.join()
-    assert is_whole(canary)
+    monkeypatch.setattr(removing, "open_folder_below", exchange_and_open)
+    with directories.opened(tmp_path / "tree") as tree, pytest.raises(OSError, match=r"Not a directory|symbolic|moved"):
+        removing.remove_below(tree)
+    assert (canary / "file").read_text() == "precious"
 
 
 def make_state(kind: str, state: Path) -> None:

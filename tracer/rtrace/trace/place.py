@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sqlite3
 from pathlib import Path
 
 from rtrace.errors import BusyError, ForeignError, TraceError
@@ -113,8 +114,16 @@ def make_trace(directory: TraceDirectory) -> Workspace:
         workspace = make_workspace(parent, path.parent, prefix_beside(path.name, INCOMPLETE))
     except OSError as error:
         raise TraceError(f"cannot make {path}: {error.strerror}; use -d to write elsewhere") from None
-    os.fchmod(workspace.descriptor, _MODE & ~read_umask())
-    close(TraceDirectory(workspace.path).fill())
+    try:
+        os.fchmod(workspace.descriptor, _MODE & ~read_umask())
+        close(TraceDirectory(workspace.path).fill())
+    except BaseException as error:
+        with workspace:  # which removes it
+            if isinstance(error, sqlite3.Error | OSError):
+                raise TraceError(
+                    f"cannot make {path} ({error}); free some space, or use -d to write elsewhere"
+                ) from None
+            raise
     return workspace
 
 

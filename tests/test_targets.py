@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle_making import BundleMaker, make_run, run_python
+from bundle_making import BundleMaker, make_run, unpack_as
 from observing import run_rtrace
 from plain_user import PlainUser
 from rtrace import removing
@@ -59,28 +59,12 @@ def is_whole(canary: Path) -> bool:
     return [path.name for path in canary.iterdir()] == ["file"] and (canary / "file").read_text() == "precious"
 
 
-UNPACK = """\
-import sys
-from pathlib import Path
-from rtrace_unpackers.chroot import UNPACKER
-UNPACKER.unpack(Path(sys.argv[1]), Path(sys.argv[2]))
-"""
-
-
-def unpack_as(user: PlainUser, folder: Path) -> Path:
-    """Return a target that a plain user made in their home."""
-    bundle = user.home / "bundle.rpz"
-    bundle.write_bytes(BundleMaker(folder / "made-by-user").write(make_run(b"echo x > /work/new")).read_bytes())
-    user.give(bundle)
-    run_python(user, UNPACK, bundle, user.home / "target")
-    return user.home / "target"
-
-
 @pytest.mark.requires("root")
 @pytest.mark.parametrize("change", ["nothing", "owners", "moved"])
 def test_root_uses_no_target_of_a_user(change: str, plain_user: PlainUser, tmp_path: Path) -> None:
     """Whatever a user writes into the state, and wherever the folder lies, root neither replays nor removes it."""
-    target = unpack_as(plain_user, tmp_path)
+    bundle = BundleMaker(tmp_path / "made-by-user").write(make_run(b"echo x > /work/new"))
+    target = unpack_as(plain_user, bundle)
     if change == "owners":
         state = json.loads((target / STATE_FILE).read_text())
         (target / STATE_FILE).write_text(json.dumps({**state, "facts": {"owners": "recorded"}}))
@@ -158,6 +142,7 @@ def test_a_symlink_is_no_target(make: Make, tmp_path: Path) -> None:
 def test_a_symlink_in_the_place_of_the_tree_leads_nowhere(make: Make, canary: Path) -> None:
     """With `root` exchanged for a symlink, nothing is replayed or looked at, and `destroy` removes just the link."""
     target = make(b"echo x > /new")
+    target.tree.chmod(0o700)
     target.tree.rename(target.path.parent / "moved")
     target.tree.symlink_to(canary)
     with pytest.raises(TargetError, match="is damaged: its folder root cannot be opened"):

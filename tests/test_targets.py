@@ -293,6 +293,16 @@ def test_a_lock_is_let_go_of_with_its_holder(make: Make) -> None:
     assert open_target(path).run(make_run()).exit_code == 0
 
 
+def test_no_wrong_process_is_named(make: Make) -> None:
+    """A process that does not have the lock is not named, though its number is in the lock file."""
+    target = make()
+    with target.folder.lock():
+        for number in (b"1\n", b"999999999999\n", b"-1\n", b"x", b""):
+            (target.path / "rtrace.lock").write_bytes(number)
+            with pytest.raises(BusyError, match="in use by another process of rtrace"):
+                open_target(target.path).destroy()
+
+
 def test_no_program_gets_a_descriptor_of_a_lock(make: Make, tmp_path: Path) -> None:
     """Neither a traced program nor a replayed one has the lock's descriptor, by which it would keep the lock."""
     done = run_rtrace("trace", "-q", "-d", "t", "sh", "-c", "ls -l /proc/$$/fd", cwd=tmp_path)

@@ -38,6 +38,7 @@ FORMAT_HALF = (
     "rtrace.manifest",
     "rtrace.opening",
     "rtrace.printable",
+    "rtrace.probing",
     "rtrace.progress",
     "rtrace.removing",
     "rtrace.renaming",

@@ -29,6 +29,7 @@ TEMPORARY = ("audit", "doctor", "reprozip", "run", "verify")
 
 _LONGEST_NAME = 200  # bytes of the name of what is made, in that of its workspace
 _ATTEMPTS = 100
+_EXCHANGED = "another folder was put in its place meanwhile"
 _LEFTOVER = re.compile(
     rb"(?:rtrace-(?:%b)-|\.rtrace-incomplete-|.+\.incomplete-|\..+\.removed-)[0-9a-f]{8}\Z"
     % "|".join(TEMPORARY).encode(),
@@ -48,9 +49,16 @@ class Workspace:
         self.is_named = False
 
     def give_name(self, name: bytes) -> None:
-        """Put it in its place, under a name that is free. Raises FileExistsError when that is taken."""
+        """Put it in its place, under a name that is free.
+
+        Raises FileExistsError when that is taken, OSError when another folder was put in the place of this one.
+        """
+        if not bears_name(self.descriptor, self.parent, self.name):
+            raise OSError(errno.EBUSY, _EXCHANGED)
         rename_new(self.parent, self.name, name)
         self.name, self.is_named = name, True
+        if not bears_name(self.descriptor, self.parent, name):
+            raise OSError(errno.EBUSY, _EXCHANGED)
 
     def remove(self) -> None:
         """Remove the folder with all that is in it. Raises OSError when a part of it resists; the rest is gone."""
@@ -148,7 +156,7 @@ def set_aside(parent: int, name: bytes, descriptor: int, prefix: bytes) -> bytes
     rename_new(parent, name, new)
     if not bears_name(descriptor, parent, new):
         rename_new(parent, new, name)
-        raise OSError(errno.EBUSY, "another folder was put in its place meanwhile")
+        raise OSError(errno.EBUSY, _EXCHANGED)
     return new
 
 

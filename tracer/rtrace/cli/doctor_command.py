@@ -22,7 +22,8 @@ def command(folders: tuple[Path, ...], *, clean: bool, as_json: bool) -> None:
     """Tell what of rtrace works on this machine, by trying it, and what killed processes of rtrace left behind.
 
     Looks for leftovers in the folders named [default: the current one], in the one for temporary files, and where
-    unpackers keep things. Only what belongs to you and whose maker is dead counts. Nothing is changed without --clean.
+    unpackers keep things. Only what belongs to you and whose maker is dead counts; root looks only where nobody else
+    can exchange things. Nothing is changed without --clean.
     """
     places = folders or (Path(),)
     told = clean_all(places) if clean else ()

@@ -14,10 +14,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sqlite3
 from pathlib import Path
 
-from rtrace.errors import BusyError, TraceError
-from rtrace.folders import directory_flags
+from rtrace.errors import BusyError, ForeignError, TraceError
+from rtrace.folders import directory_flags, read_own
 from rtrace.locks import Lock
 from rtrace.printable import printable
 from rtrace.renaming import rename_new
@@ -27,6 +28,7 @@ from rtrace.workspaces import INCOMPLETE, Workspace, make_suffix, make_workspace
 _OLD = ".old-"
 _MODE = 0o755
 _NEW = b"new "
+_LONGEST_MARK = 4096
 _SUFFIX = re.compile(rb"[0-9a-f]{8}")
 
 
@@ -112,8 +114,16 @@ def make_trace(directory: TraceDirectory) -> Workspace:
         workspace = make_workspace(parent, path.parent, prefix_beside(path.name, INCOMPLETE))
     except OSError as error:
         raise TraceError(f"cannot make {path}: {error.strerror}; use -d to write elsewhere") from None
-    os.fchmod(workspace.descriptor, _MODE & ~read_umask())
-    close(TraceDirectory(workspace.path).fill())
+    try:
+        os.fchmod(workspace.descriptor, _MODE & ~read_umask())
+        close(TraceDirectory(workspace.path).fill())
+    except BaseException as error:
+        with workspace:  # which removes it
+            if isinstance(error, sqlite3.Error | OSError):
+                raise TraceError(
+                    f"cannot make {path} ({error}); free some space, or use -d to write elsewhere"
+                ) from None
+            raise
     return workspace
 
 
@@ -136,11 +146,19 @@ def write_mark(directory: TraceDirectory, text: bytes) -> None:
 
 
 def read_mark(directory: TraceDirectory, name: str) -> bytes | None:
-    """Read what is to be put back, or to be removed; None when there is nothing."""
+    """Read what is to be put back, or to be removed; None when there is nothing that this user's rtrace wrote."""
     try:
-        return (directory.path / name).read_bytes()
+        folder = os.open(directory.path, directory_flags() & ~os.O_NOFOLLOW)
     except OSError:
         return None
+    try:
+        text = read_own(folder, name, _LONGEST_MARK)
+    except (OSError, ForeignError):
+        return None
+    finally:
+        os.close(folder)
+    aside = re.escape(prefix_beside(directory.path.name, _OLD))
+    return text if re.fullmatch(rb"[0-9]{1,18}|new (?:%b[0-9a-f]{8})?" % aside, text) else None
 
 
 def find_unsettled(folder: Path) -> tuple[TraceDirectory, ...]:
@@ -155,8 +173,7 @@ def find_unsettled(folder: Path) -> tuple[TraceDirectory, ...]:
         base, ending, suffix = name.rpartition(_OLD)
         is_aside = bool(ending) and _SUFFIX.fullmatch(os.fsencode(suffix)) is not None
         trace = TraceDirectory(folder / (base if is_aside else name))
-        marks = (UNBEGUN, BEGUN)
-        if is_aside or any((trace.path / mark).exists() for mark in marks):
+        if (is_aside and is_own(folder / name)) or any(read_mark(trace, mark) for mark in (UNBEGUN, BEGUN)):
             with contextlib.suppress(BusyError), trace.lock():
                 found.add(trace)
     return tuple(sorted(found))
@@ -170,15 +187,23 @@ def settle(directory: TraceDirectory) -> tuple[str, ...]:
     told: list[str] = []
     try:
         with directory.lock():
+            finish_closing(directory)
             told += put_back(directory)
             superseded = read_mark(directory, BEGUN)
-            if superseded is not None:
+            if superseded is not None and superseded.startswith(_NEW):
                 remove_old(directory, superseded.removeprefix(_NEW))
     except BusyError:
         return ()
     if not os.path.lexists(directory.path):
         told += bring_back(directory)
     return tuple(told)
+
+
+def finish_closing(directory: TraceDirectory) -> None:
+    """Close the database of a tracer that was killed while it did: who only reads it could not."""
+    journal = directory.database.with_name(directory.database.name + "-journal")
+    if journal.exists() and os.access(directory.path, os.W_OK):
+        close(directory.open())
 
 
 def put_back(directory: TraceDirectory) -> list[str]:
@@ -210,7 +235,7 @@ def bring_back(directory: TraceDirectory) -> list[str]:
     try:
         for name in filter(is_old.fullmatch, map(os.fsencode, sorted(os.listdir(parent)))):
             aside = TraceDirectory(path.with_name(os.fsdecode(name)))
-            if aside.database.is_file():
+            if is_own(aside.path) and aside.database.is_file():
                 with aside.lock():
                     rename_new(parent, name, os.fsencode(path.name))
                 return [f"brought {printable(os.fsencode(path))} back, which a killed process had set aside"]
@@ -221,15 +246,19 @@ def bring_back(directory: TraceDirectory) -> list[str]:
     return []
 
 
+def is_own(path: Path) -> bool:
+    """Whether something belongs to this user; of a symlink, whether the symlink does."""
+    return path.lstat().st_uid == os.geteuid()
+
+
 def remove_old(directory: TraceDirectory, name: bytes) -> None:
     """Remove the trace directory that another one has replaced, and note that it is gone."""
     old = directory.path.with_name(os.fsdecode(name))
-    if name.startswith(prefix_beside(directory.path.name, _OLD)) and b"/" not in name:
-        if old.is_symlink():
-            old.unlink()
-        elif old.is_dir():
-            with TraceDirectory(old).lock():
-                remove_locked(old)
+    if old.is_symlink():
+        old.unlink()
+    elif old.is_dir():
+        with TraceDirectory(old).lock():
+            remove_locked(old)
     os.unlink(directory.path / BEGUN)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from rtrace.bundle.entry import FileType, Result
+from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.collecting import Collected, collecting
 from rtrace.elsewhere import NO_SOURCES, Sources
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
@@ -30,6 +30,13 @@ PROVIDED = (b"/dev", b"/proc", b"/sys")
 
 NO_VERDICT = 3
 NO_DIGEST = "the bundle does not hold the original's digest"
+TOO_HOLLOW = "it has more bytes of holes than are hashed, so its content was not compared"
+_MOST_FOLDERS = 32
+"""Folders above an output whose own names may change."""
+_PATTERNS_ROOM = 32 << 20
+"""Bytes of all patterns of outputs and of the folders above them."""
+_MOST_MATCHED = 5_000_000
+"""Bytes of all names that are compared with a pattern."""
 STREAMS = {"stdout": "standard output", "stderr": "standard error"}
 WORDS = {
     FileType.REGULAR: "a file",
@@ -172,6 +179,8 @@ def compare_result(expected: Result, found: Result | None) -> Line:
         return Line("different", expected.run, expected.path, differences)
     if expected.type is FileType.REGULAR and expected.sha256 is None:
         return Line("unknown", expected.run, expected.path, NO_DIGEST)
+    if expected.type is FileType.REGULAR and there.sha256 is None:
+        return Line("unknown", expected.run, expected.path, TOO_HOLLOW)
     return Line("same", expected.run, expected.path)
 
 
@@ -183,7 +192,7 @@ def list_differences(expected: Result, found: Result) -> Iterator[str]:
     if expected.type is FileType.REGULAR:
         if expected.size != found.size:
             yield f"{found.size} bytes instead of {expected.size}"
-        elif expected.sha256 is not None and expected.sha256 != found.sha256:
+        elif None not in {expected.sha256, found.sha256} and expected.sha256 != found.sha256:
             yield f"other content in the {found.size} bytes (SHA-256 {found.sha256} instead of {expected.sha256})"
         if (expected.mode ^ found.mode) & PERMISSIONS:
             yield f"mode {found.mode & PERMISSIONS:04o} instead of {expected.mode & PERMISSIONS:04o}"
@@ -223,7 +232,10 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
         patterns = find_patterns(opened.manifest.outputs)
         keeps_digests = opened.keeps_digests
         named = {output.path for output in opened.manifest.outputs}
-    every_path = frozenset(result.path for result in results)
+    by_run: dict[str, list[Result]] = {}
+    for result in results:
+        by_run.setdefault(result.run, []).append(result)
+    every_path: dict[bytes, int | None] = dict.fromkeys(result.path for result in results)
     lines: list[Line] = []
     outcomes: list[Outcome] = []
     made = unpacker.unpack(bundle, workspace / "target", progress=progress, sources=sources).target
@@ -234,9 +246,10 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
                 with collecting(run, streams) as collection:
                     outcome = replay(target, run, collection.streams, limits, allowed)
                 outcomes.append(outcome)
-                expected = [result for result in results if result.run == run.id]
+                expected = by_run.get(run.id, [])
                 is_last = number == len(runs) - 1
-                snapshot = target.inspect(every_path if is_last else (result.path for result in expected), entries)
+                sizes = {result.path: result.size if result.sha256 else None for result in expected}
+                snapshot = target.inspect(every_path | sizes if is_last else sizes, entries)
                 unnamed = {result.path for result in expected if result.vague and result.path not in named}
                 status, *files = compare(run, outcome, expected, snapshot)
                 files = [line for line in files if line.verdict != "missing" or line.path not in unnamed]
@@ -246,8 +259,10 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
                     lines += (Line("unknown", run.id, None, NO_DIGEST, "stderr"),)
                 if is_last:
                     lines += (Line("extra", run.id, path) for path in snapshot.extra if not is_provided(path))
+                    if snapshot.more:
+                        lines.append(Line("extra", run.id, b"/", f"and {snapshot.more} more, too many to be named"))
         renamed = pair_renamed(lines, patterns)
-        found = target.inspect(renamed.values(), entries).found if renamed else {}
+        found = find_renamed(target, renamed, results, entries)
     finally:
         target.destroy()
     reached = next((outcome.reached for outcome in outcomes if outcome.reached is not None), None)
@@ -255,13 +270,28 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     return Report(tuple(settle_renamed(lines, renamed, results, found)), reached, notes)
 
 
+def find_renamed(
+    target: Target, renamed: Mapping[bytes, bytes], results: Iterable[Result], entries: Iterable[Entry]
+) -> Mapping[bytes, Result]:
+    """Look at the files with other names that are outputs of the original."""
+    if not renamed:
+        return {}
+    sizes = {renamed[result.path]: result.size for result in results if result.path in renamed}
+    return target.inspect(sizes, entries).found
+
+
 def find_patterns(outputs: Iterable[NamedFile]) -> dict[bytes, bytes]:
     """Give by path the patterns of outputs whose names change, and of the folders on the way to them that do, too."""
     patterns: dict[bytes, bytes] = {}
+    room = _PATTERNS_ROOM
     for output in outputs:
         path, pattern = output.path, output.pattern
-        while pattern is not None and pattern != path and path.count(b"/") == pattern.count(b"/") > 1:
+        deep = 1 + max(0, path.count(b"/") - _MOST_FOLDERS)
+        while pattern is not None and pattern != path and path.count(b"/") == pattern.count(b"/") > deep:
             patterns[path] = pattern
+            room -= len(path) + len(pattern)
+            if room < 0:
+                return patterns
             path, pattern = path.rpartition(b"/")[0], pattern.rpartition(b"/")[0]
         if pattern is not None and pattern != path:
             patterns[path] = pattern
@@ -275,17 +305,21 @@ def pair_renamed(lines: Iterable[Line], patterns: Mapping[bytes, bytes]) -> dict
     """
     if not patterns:
         return {}
-    from rtrace.packing.patterns import Patterns  # needs re, which most verifications do not
+    from rtrace.packing.patterns import Patterns, fixed_beginning  # needs re, which most verifications do not
 
     missing = [line.path for line in lines if line.verdict == "missing" and line.path in patterns]
     extra = [line.path for line in lines if line.verdict == "extra" and line.path is not None]
+    left = _MOST_MATCHED
     pairs: dict[bytes, bytes] = {}
-    for path in missing:
-        if path is not None:
-            matcher = Patterns([patterns[path]])
-            fitting = [other for other in extra if matcher.match(other) and other.count(b"/") == path.count(b"/")]
-            if len(fitting) == 1:
-                pairs[path] = fitting[0]
+    for path in filter(None, missing):
+        matcher, beginning, depth = Patterns([patterns[path]]), fixed_beginning(patterns[path]), path.count(b"/")
+        candidates = [other for other in extra if other.startswith(beginning) and other.count(b"/") == depth]
+        left -= sum(map(len, candidates))
+        if left < 0:
+            return {}
+        fitting = list(filter(matcher.match, candidates))
+        if len(fitting) == 1:
+            pairs[path] = fitting[0]
     return pairs if len(set(pairs.values())) == len(pairs) else {}
 
 

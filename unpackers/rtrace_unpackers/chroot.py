@@ -28,7 +28,7 @@ from rtrace.manifest.model import Manifest, Run
 from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
 from rtrace.target_folder import TargetFolder
-from rtrace.unpacker import OWN_STREAMS, Ability, Outcome, Snapshot, Streams, Unpacked
+from rtrace.unpacker import OWN_STREAMS, Ability, Expected, Outcome, Snapshot, Streams, Unpacked
 from rtrace_unpackers import directories
 from rtrace_unpackers.attributes import tell_lost
 from rtrace_unpackers.extraction import extract
@@ -136,7 +136,7 @@ class ChrootTarget:
             )
         return int(shift)
 
-    def inspect(self, paths: Iterable[bytes], packed: Iterable[Entry]) -> Snapshot:
+    def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
         """Look at the files of the tree."""
         try:
             with self.folder.lock():

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from rtrace.bundle.entry import Entry
+from rtrace.bundle.sparse import ZEROS
 from rtrace.errors import BundleError
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
@@ -114,7 +115,7 @@ def write_data(descriptor: int, part: bytes, offset: int, entry: Entry) -> None:
         if at >= start:
             while piece:
                 piece = piece[os.pwrite(descriptor, piece, stop - len(piece)) :]
-        elif piece != bytes(len(piece)):
+        elif piece is not ZEROS and piece.strip(b"\0"):
             raise BundleError(f"the bundle has data in a hole of {printable(entry.path)}; fetch it again")
         at = stop
 

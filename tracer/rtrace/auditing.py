@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.database import open_database
 from rtrace.errors import BundleError
+from rtrace.interrupts import held
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
@@ -40,7 +41,7 @@ def _audit_trace(bundle: OpenBundle) -> Iterator[Finding]:
     """Look at every execution: the manifest may have been edited after it, and children get what it does not have."""
     if not bundle.has_trace:
         return
-    with TemporaryDirectory(prefix="rtrace-audit-") as folder:
+    with held(lambda: TemporaryDirectory(prefix="rtrace-audit-")) as folder:
         database = Path(folder) / "trace.sqlite3"
         bundle.extract_trace(database)
         try:

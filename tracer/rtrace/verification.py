@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from rtrace import interrupts
 from rtrace.bundle.entry import FileType, Result
 from rtrace.collecting import Collected, collecting
 from rtrace.elsewhere import NO_SOURCES, Sources
@@ -228,7 +229,8 @@ def verify_bundle(
         renamed = pair_renamed(lines, patterns)
         found = target.inspect(renamed.values(), entries).found if renamed else {}
     finally:
-        target.destroy()
+        with interrupts.shielded():
+            target.destroy()
     return Report(tuple(settle_renamed(lines, renamed, results, found)))
 
 
@@ -285,9 +287,11 @@ def settle_renamed(
 def replay(target: Target, run: Run, streams: Streams) -> Outcome:
     """Replay a run; that its program cannot be started is an outcome here, with the status that a shell gives it."""
     try:
-        return target.run(run, streams=streams)
+        outcome = target.run(run, streams=streams)
     except (CommandNotFoundError, CommandNotExecutableError) as error:
-        return Outcome(run.id, error.exit_status, None)
+        outcome = Outcome(run.id, error.exit_status, None)
+    interrupts.raise_noted()  # of a program that was asked to end early, nothing can be compared
+    return outcome
 
 
 @contextmanager

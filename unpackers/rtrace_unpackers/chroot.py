@@ -19,6 +19,7 @@ from pathlib import Path
 from rtrace.bundle.entry import Entry
 from rtrace.elsewhere import NO_SOURCES, Sources, complete_data
 from rtrace.errors import TargetError
+from rtrace.interrupts import held
 from rtrace.manifest.model import Manifest, Run
 from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
@@ -126,7 +127,7 @@ class ChrootUnpacker:
             manifest = opened.manifest
             layout = plan_layout(opened.entries)
             contents = complete_data(opened, sources)
-            with build_beside(target) as folder:
+            with held(lambda: build_beside(target)) as folder:
                 os.mkdir(folder / TREE, 0o700)
                 with directories.opened(folder / TREE) as root:
                     ownership = choose_ownership(manifest.runs, as_root=as_root)

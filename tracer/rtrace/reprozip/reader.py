@@ -21,6 +21,7 @@ from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.bundle.stream import has_content
 from rtrace.bundle.validation import path_problem, validate_results
 from rtrace.errors import BundleError, HostileBundleError, ManifestError
+from rtrace.interrupts import held
 from rtrace.manifest.model import Manifest, Notice, Package, Run
 from rtrace.printable import printable
 from rtrace.reprozip import container
@@ -274,7 +275,7 @@ class ReprozipBundle:
         """What the trace database says, or why it says nothing."""
         if self._trace is None:
             return None, "the bundle has none"
-        with tempfile.TemporaryDirectory(prefix="rtrace-reprozip-") as folder:
+        with held(lambda: tempfile.TemporaryDirectory(prefix="rtrace-reprozip-")) as folder:
             place = Path(folder) / "trace.sqlite3"
             try:
                 self.extract_trace(place)

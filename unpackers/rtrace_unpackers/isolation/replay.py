@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TypeAlias
 
+from rtrace import interrupts
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TargetError
 from rtrace.unpacker import Outcome, Streams
 from rtrace_unpackers.isolation import libc
@@ -100,6 +101,7 @@ def forward_signals(keeper: int) -> Iterator[None]:
         return
 
     def forward(number: int, _frame: FrameType | None) -> None:
+        interrupts.note(number)
         if number not in {signal.SIGINT, signal.SIGQUIT} or not is_in_foreground():
             os.kill(keeper, number)
 

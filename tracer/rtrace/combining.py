@@ -150,7 +150,7 @@ def add_source(
     copy = target.path / "source.sqlite3"
     with closing(open_for_reading(source)) as reading:
         copy_database(reading, copy)
-    connection.execute("ATTACH ? AS source", (os.fspath(copy),))
+    connection.execute("ATTACH ? AS source", (os.fsencode(copy),))
     connection.execute("BEGIN")
     connection.execute("CREATE TEMP TABLE run_numbers(old INTEGER PRIMARY KEY, new INTEGER)")
     connection.executemany("INSERT INTO run_numbers VALUES (?, ?)", numbers.items())

@@ -75,7 +75,7 @@ def fetch(url: str, size: int) -> Iterator[bytes]:
             reason = str(getattr(error.reason, "strerror", None) or error.reason)
         except TimeoutError:
             reason = f"the server was silent for {_TIMEOUT} seconds"
-        except (HTTPException, OSError) as error:
+        except (HTTPException, OSError, ValueError) as error:  # ValueError: an address that is none
             reason = str(getattr(error, "strerror", None) or error or "the connection broke")
         if done == before:
             break

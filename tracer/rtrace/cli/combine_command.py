@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
-from rtrace.cli.options import DIRECTORY, say
-from rtrace.printable import printable
+from rtrace.cli.options import DIRECTORY
+from rtrace.cli.speaking import say
 from rtrace.trace.directory import TraceDirectory
 
 
@@ -35,4 +34,4 @@ def command(directory: Path, *, sources: tuple[Path, ...]) -> None:
     for problem in problems:
         say(f"not taken over: {problem}")
     runs = sum(map(len, combined.runs))
-    say(f"combined {runs} runs of {len(traces)} traces in {printable(os.fsencode(directory))}")
+    say(f"combined {runs} runs of {len(traces)} traces in {directory}")

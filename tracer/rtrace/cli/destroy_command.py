@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
-from rtrace.cli.options import say
-from rtrace.printable import printable
+from rtrace.cli.speaking import say
 from rtrace.targets import open_target
 
 
@@ -17,4 +15,4 @@ from rtrace.targets import open_target
 def command(target: Path) -> None:
     """Remove TARGET, a folder that `rtrace unpack` made, with all that belongs to it (mounts, containers, images)."""
     open_target(target).destroy()
-    say(f"removed {printable(os.fsencode(target))}")
+    say(f"removed {target}")

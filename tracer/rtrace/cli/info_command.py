@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 import time
 from collections.abc import Iterable
@@ -14,6 +12,7 @@ import click
 
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.cli.options import JSON
+from rtrace.cli.speaking import give_json, show
 from rtrace.manifest.model import NamedFile, Run
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import format_size, printable
@@ -26,10 +25,10 @@ def command(bundle: Path, *, as_json: bool) -> None:
     """Tell what BUNDLE holds: runs, machine, packages, inputs, outputs, and what could not be captured."""
     with open_bundle(bundle) as opened:
         if as_json:
-            click.echo(json.dumps(to_json(opened), indent=2))
+            give_json(to_json(opened))
         else:
             for line in describe(opened):
-                click.echo(line)
+                show(line)
 
 
 def describe(bundle: OpenBundle) -> Iterable[str]:
@@ -38,7 +37,7 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
     files = [entry for entry in bundle.entries if entry.type is FileType.REGULAR]
     size = format_size(sum(entry.size for entry in files if not entry.placeholder and not entry.elsewhere))
     packed = format_size(bundle.path.stat().st_size)
-    yield f"{printable(os.fsencode(bundle.path))}: {packed}, made by {bundle.maker}"
+    yield f"{bundle.path}: {packed}, made by {bundle.maker}"
     yield f"identity    sha256:{bundle.identity}"
     yield f"files       {len(files)}, {size} unpacked"
     if bundle.extensions:

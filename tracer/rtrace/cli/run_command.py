@@ -10,9 +10,12 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import FETCH, FROM, UNPACKER, progress
+from rtrace import interrupts
+from rtrace.cli.options import FETCH, FROM, UNPACKER
+from rtrace.cli.progress_bar import progress
 from rtrace.elsewhere import Sources
 from rtrace.errors import UsageError
+from rtrace.interrupts import held, shielded
 from rtrace.manifest.model import Run
 from rtrace.targets import load_unpacker, open_target
 from rtrace.unpacker import Target
@@ -35,7 +38,7 @@ def command(
     with opened(target, unpacker_name, Sources(folders, fetch)) as replayable:
         for run in choose_runs(replayable.runs(), names, target):
             status = replayable.run(run).exit_status
-            if status != 0:
+            if status != 0 or interrupts.asked_to_end():
                 break
     sys.exit(status)
 
@@ -46,14 +49,15 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
     if not path.is_file():
         yield open_target(path)
         return
-    with tempfile.TemporaryDirectory(prefix="rtrace-run-", ignore_cleanup_errors=True) as workspace:
+    with held(lambda: tempfile.TemporaryDirectory(prefix="rtrace-run-", ignore_cleanup_errors=True)) as workspace:
         unpacker = load_unpacker(unpacker_name)
         made = unpacker.unpack(path, Path(workspace) / "target", progress=progress(), sources=sources).target
         target = unpacker.open(made)
         try:
             yield target
         finally:
-            target.destroy()
+            with shielded():
+                target.destroy()
 
 
 def choose_runs(runs: Sequence[Run], names: Sequence[str], target: Path) -> Sequence[Run]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from pathlib import Path
 
 import click
 
-from rtrace.cli.options import FETCH, FROM, JSON, UNPACKER, progress
+from rtrace.cli.options import FETCH, FROM, JSON, UNPACKER
+from rtrace.cli.progress_bar import progress
+from rtrace.cli.speaking import give_json, show
 from rtrace.elsewhere import Sources
+from rtrace.interrupts import held
 from rtrace.targets import load_unpacker
 from rtrace.verification import verify_bundle
 
@@ -28,13 +30,13 @@ def command(bundle: Path, *, unpacker_name: str, as_json: bool, fetch: bool, fol
     each output: same, different, missing or extra. Exits with 0 when everything is the same, and with 1 otherwise.
     """
     unpacker = load_unpacker(unpacker_name)
-    with tempfile.TemporaryDirectory(prefix="rtrace-verify-", ignore_cleanup_errors=True) as workspace:
+    with held(lambda: tempfile.TemporaryDirectory(prefix="rtrace-verify-", ignore_cleanup_errors=True)) as workspace:
         sources = Sources(folders, fetch)
         report = verify_bundle(bundle, unpacker, Path(workspace), progress=progress(), sources=sources)
     if as_json:
-        click.echo(json.dumps(report.to_json(), indent=2))
+        give_json(report.to_json())
     else:
         for line in report.lines:
-            click.echo(f"{line.verdict:9}  {line.text}")
-        click.echo(report.summary)
+            show(f"{line.verdict:9}  {line.text}")
+        show(report.summary)
     sys.exit(0 if report.same else 1)

@@ -55,10 +55,16 @@ class TraceDirectory(NamedTuple):
             ) from None
         except OSError as error:
             raise TraceError(f"cannot make {self.path}: {error.strerror}; use -d to write elsewhere") from None
-        connection = connect(self.database)
-        connection.executescript(f"BEGIN; {SCHEMA}")
-        connection.execute("INSERT INTO meta VALUES ('format', ?), ('rtrace', ?)", (TRACE_FORMAT, __version__))
-        connection.execute("COMMIT")
+        try:
+            connection = connect(self.database)
+            connection.executescript(f"BEGIN; {SCHEMA}")
+            connection.execute("INSERT INTO meta VALUES ('format', ?), ('rtrace', ?)", (TRACE_FORMAT, __version__))
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:  # a full disk, or a longer path than SQLite opens
+            import shutil
+
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise TraceError(f"cannot make {self.database} ({error}); use -d to write elsewhere") from None
         return connection
 
     def open(self) -> sqlite3.Connection:

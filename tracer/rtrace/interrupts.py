@@ -49,6 +49,7 @@ class _State:
     shields: int = 0
     kept: int | None = None
     noted: int | None = None
+    at_once: bool = False
     raised: int | None = None
 
 
@@ -59,6 +60,7 @@ def begin() -> None:
     """Turn the signals of this process into exceptions, from now on."""
     _state.process = os.getpid()
     _state.shields, _state.kept, _state.noted, _state.raised = 0, None, None, None
+    _state.at_once = False
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _handle)
@@ -90,6 +92,14 @@ def _raise(number: int) -> NoReturn:
         if signal.getsignal(other) is _handle:
             signal.signal(other, signal.SIG_IGN)
     raise Interrupted(number)
+
+
+def raise_again() -> None:
+    """Raise Interrupted once more, in a moment: it came where nobody can catch it, such as in a destructor."""
+    number, _state.raised = _state.raised, None
+    if number is not None and hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, lambda _number, frame: _handle(number, frame))
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
 def raised() -> int | None:
@@ -136,16 +146,26 @@ def held(make: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
 
 
 def note(number: int) -> None:
-    """Remember a signal that was handed on to a program instead of ending rtrace."""
-    if number in _DYING_OF and _state.noted is None:
+    """Remember a signal that is handed on to a program; where the program's answer proves nothing then, end at once."""
+    if number not in _DYING_OF:
+        return
+    if _state.noted is None:
         _state.noted = number
+    if _state.at_once and _state.raised is None:
+        if _state.shields:
+            _state.kept = _state.kept or number
+        else:
+            _raise(number)
 
 
-def raise_noted() -> None:
-    """Raise Interrupted if a signal was handed on to a program: what the program did then proves nothing."""
-    number, _state.noted = _state.noted, None
-    if number is not None:
-        _raise(number)
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Let signals that are handed on to a program end rtrace as well: of a run cut short nothing can be compared."""
+    before, _state.at_once = _state.at_once, True
+    try:
+        yield
+    finally:
+        _state.at_once = before
 
 
 def asked_to_end() -> bool:

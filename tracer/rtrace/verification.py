@@ -287,11 +287,10 @@ def settle_renamed(
 def replay(target: Target, run: Run, streams: Streams) -> Outcome:
     """Replay a run; that its program cannot be started is an outcome here, with the status that a shell gives it."""
     try:
-        outcome = target.run(run, streams=streams)
+        with interrupts.ending_at_once():
+            return target.run(run, streams=streams)
     except (CommandNotFoundError, CommandNotExecutableError) as error:
-        outcome = Outcome(run.id, error.exit_status, None)
-    interrupts.raise_noted()  # of a program that was asked to end early, nothing can be compared
-    return outcome
+        return Outcome(run.id, error.exit_status, None)
 
 
 @contextmanager

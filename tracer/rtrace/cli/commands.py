@@ -35,6 +35,8 @@ Exit status:
   125  rtrace itself failed; the reason is on standard error
   126  the command to trace is not executable
   127  the command to trace was not found
+  128+N  interrupted by signal N (130 for Ctrl-C); what was half done is removed
+  141  nobody reads standard output any more
 """
 
 EXAMPLE = """\b

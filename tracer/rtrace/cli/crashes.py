@@ -7,8 +7,8 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, TextIO
 
+from rtrace import interrupts
 from rtrace.cli import speaking
-from rtrace.interrupts import Interrupted
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -36,8 +36,10 @@ def _tell_thread(crash: threading.ExceptHookArgs) -> None:
 
 
 def _tell_unraisable(crash: UnraisableHookArgs) -> None:
-    """Tell of an error in a destructor; that a signal came there is known already."""
-    if crash.exc_value is not None and not isinstance(crash.exc_value, Interrupted):
+    """Tell of an error in a destructor; a signal that came there comes again."""
+    if isinstance(crash.exc_value, interrupts.Interrupted):
+        interrupts.raise_again()
+    elif crash.exc_value is not None:
         tell_crash(crash.exc_value)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rtrace.cli.speaking import say
+from rtrace.interrupts import shielded
 from rtrace.targets import open_target
 
 
@@ -14,5 +15,6 @@ from rtrace.targets import open_target
 @click.argument("target", type=click.Path(path_type=Path))
 def command(target: Path) -> None:
     """Remove TARGET, a folder that `rtrace unpack` made, with all that belongs to it (mounts, containers, images)."""
-    open_target(target).destroy()
+    with shielded():  # half a target could be neither used nor removed
+        open_target(target).destroy()
     say(f"removed {target}")

@@ -27,6 +27,16 @@ class NobodyReadsError(RtraceError):
     exit_status = 141
 
 
+class _Output:
+    """What is known of standard output and of the terminal: the error that came first, and the bar that is drawn."""
+
+    failure: OSError | None = None
+    bar = ""
+
+
+_output = _Output()
+
+
 def show(line: str) -> None:
     """Write a line of what was asked for to standard output, escaped. Raises NobodyReadsError."""
     give(_encode(f"{printable_text(line)}\n", sys.stdout))
@@ -39,7 +49,7 @@ def say(message: str) -> None:
 
 def tell(lines: Iterable[str]) -> None:
     """Write lines to standard error, each escaped. If nobody hears it, what is done goes on nevertheless."""
-    with contextlib.suppress(NobodyReadsError):
+    with contextlib.suppress(NobodyReadsError, OSError):  # `flush` will raise it again
         flush()
     if sys.stderr is None:
         return
@@ -52,14 +62,15 @@ def tell(lines: Iterable[str]) -> None:
 
 def give(data: bytes) -> None:
     """Write requested data to standard output, byte for byte. Raises NobodyReadsError."""
+    if sys.stdout is None:
+        raise NobodyReadsError("standard output is closed")
     try:
-        if sys.stdout is None:
-            raise NobodyReadsError("standard output is closed")
         sys.stdout.buffer.write(data)
-        if sys.stdout.isatty():
-            sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise NobodyReadsError("nobody reads standard output any more") from None
+    except OSError as error:
+        _output.failure = error
+        give_up_output()
+    if _output.failure is not None or sys.stdout.isatty():
+        flush()
 
 
 def give_json(value: object, *, indent: int | None = 2) -> None:
@@ -75,12 +86,17 @@ def give_json_line(text: str) -> None:
 
 
 def flush() -> None:
-    """See to it that all that was written has arrived. Raises NobodyReadsError and OSError."""
+    """See to it that all that was written has arrived. Raises NobodyReadsError and OSError, then and ever after."""
     try:
-        if sys.stdout is not None:
+        if sys.stdout is not None and _output.failure is None:
             sys.stdout.flush()
-    except BrokenPipeError:
-        raise NobodyReadsError("nobody reads standard output any more") from None
+    except OSError as error:
+        _output.failure = error
+        give_up_output()
+    if isinstance(_output.failure, BrokenPipeError):
+        raise NobodyReadsError("nobody reads standard output any more")
+    if _output.failure is not None:
+        raise _output.failure
 
 
 def give_up_output() -> None:
@@ -89,35 +105,26 @@ def give_up_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-class _Bar:
-    """What is drawn on the terminal's last line at the moment."""
-
-    text = ""
-
-
-_bar = _Bar()
-
-
 def draw_bar(text: str) -> None:
     """Draw a line on standard error over the one drawn before; it is gone when something is told."""
     shown = printable_text(text)
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.buffer.write(_encode(f"\r{shown.ljust(len(_bar.text))}", sys.stderr))
+        sys.stderr.buffer.write(_encode(f"\r{shown.ljust(len(_output.bar))}", sys.stderr))
         sys.stderr.buffer.flush()
-    _bar.text = shown
+    _output.bar = shown
 
 
 def leave_bar() -> None:
     """Let the line that was drawn stand, and go on below it."""
-    if _bar.text:
+    if _output.bar:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.buffer.write(b"\n")
             sys.stderr.buffer.flush()
-    _bar.text = ""
+    _output.bar = ""
 
 
 def _clear_bar() -> None:
-    if _bar.text:
+    if _output.bar:
         draw_bar("")
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.buffer.write(b"\r")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,14 +41,15 @@ class Interrupted(BaseException):
         return 128 + self.number
 
 
-@dataclass(slots=True)
 class _State:
-    process: int = 0
+    """How it stands with the signals of this process."""
+
+    process = 0
     """The process whose handlers these are: a forked one has other work to clean up, or none."""
-    shields: int = 0
+    shields = 0
     kept: int | None = None
     noted: int | None = None
-    at_once: bool = False
+    at_once = False
     raised: int | None = None
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 # Letters and marks by Unicode's categories, and yet nothing that anybody sees: the fillers of Hangul and Braille, the
 # joiner of graphemes, Khmer's inherent vowels, Mongolian and other variation selectors.
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
+_INVISIBLE = "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 # What joins emoji or chooses between two looks of a character is wanted there, and there alone; so is the wide blank.
 _PICTURES = "\u2190-\u27ff\u2900-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
-_WANTED = re.compile(
+_WANTED = (
     f"(?<=[{_PICTURES}])\ufe0f?\u200d(?=[{_PICTURES}])"
     f"|(?<=[\xa9\xae\u203c\u2049\u2122\u2139{_PICTURES}])[\ufe0e\ufe0f]"
     "|(?<=[#*0-9])\ufe0f(?=\u20e3)"
@@ -34,17 +33,23 @@ def printable_text(text: str) -> str:
     A byte that is not UTF-8 (a surrogate, as `os.fsdecode` has it) is ``\xff``, a character ``\x1b`` or ``\u202e``.
     What has been made printable stays as it is.
     """
-    if text.isprintable() and (text.isascii() or not _INVISIBLE.search(text)):
+    if text.isprintable() and (text.isascii() or not _compile(_INVISIBLE).search(text)):
         return text
     shown, last = [], 0
-    for wanted in _WANTED.finditer(text):
+    for wanted in _compile(_WANTED).finditer(text):
         shown += [*map(_show, text[last : wanted.start()]), wanted[0]]
         last = wanted.end()
     return "".join([*shown, *map(_show, text[last:])])
 
 
+@cache
+def _compile(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern once it is needed: `rtrace --help` needs none."""
+    return re.compile(pattern)
+
+
 def _show(char: str) -> str:
-    if char.isprintable() and not _INVISIBLE.match(char):
+    if char.isprintable() and not _compile(_INVISIBLE).match(char):
         return char
     code = ord(char)
     if _FIRST_BYTE <= code < _FIRST_BYTE + 0x80:

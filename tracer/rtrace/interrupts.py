@@ -86,11 +86,10 @@ def _handle(number: int, _frame: FrameType | None) -> None:
 
 
 def _raise(number: int) -> NoReturn:
-    """Raise Interrupted. The programs that clean up for us, such as `docker rm`, inherit that signals are ignored."""
+    """Raise Interrupted. Programs that clean up for us, such as `docker rm`, inherit that signals are blocked."""
     _state.raised = number
-    for other in ENDING:
-        if signal.getsignal(other) is _handle:
-            signal.signal(other, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     raise Interrupted(number)
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import sqlite3
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from rtrace.bundle.database import open_database
 from rtrace.errors import BundleError
-from rtrace.interrupts import held
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.secrets.scan import Finding, scan_arguments, scan_environment, scan_file
+from rtrace.workspaces import temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +40,8 @@ def _audit_trace(bundle: OpenBundle) -> Iterator[Finding]:
     """Look at every execution: the manifest may have been edited after it, and children get what it does not have."""
     if not bundle.has_trace:
         return
-    with held(lambda: TemporaryDirectory(prefix="rtrace-audit-")) as folder:
-        database = Path(folder) / "trace.sqlite3"
+    with temporary("audit") as folder:
+        database = folder / "trace.sqlite3"
         bundle.extract_trace(database)
         try:
             with open_database(database) as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rtrace.bundle.entry import Entry, Result
 from rtrace.elsewhere import NO_SOURCES, Sources
@@ -16,6 +16,8 @@ from rtrace.progress import SILENT, Progress
 ENTRY_POINT_GROUP = "rtrace.unpackers"
 STATE_FILE = "rtrace-target.json"
 """In every target's folder: a JSON object whose ``unpacker`` names the unpacker that made it; the rest is its own."""
+STATE_LIMIT = 1 << 20
+"""The most bytes that such a file may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ OWN_STREAMS = Streams()
 class Target(Protocol):
     """A bundle unpacked: something that can be replayed, looked into and destroyed."""
 
-    path: Path
+    @property
+    def path(self) -> Path:
+        """The folder, as the caller named it."""
 
     def runs(self) -> Sequence[Run]:
         """Tell the runs it can replay, in their order."""
@@ -122,3 +126,31 @@ class Unpacker(Protocol):
 
     def open(self, target: Path) -> Target:
         """Open a target that ``unpack`` of this unpacker made. Raises TargetError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """Something that works on this machine, or does not, and for whom: ``detail`` says how, or why not."""
+
+    name: str
+    works: bool
+    detail: str = ""
+
+
+@runtime_checkable
+class Examiner(Protocol):
+    """What an unpacker may be besides: one that can say what of it works on this machine."""
+
+    def examine(self) -> Sequence[Ability]:
+        """Try, without changing anything, what its replays need and what makes them better."""
+
+
+@runtime_checkable
+class Cleaner(Protocol):
+    """What an unpacker may be besides: one that keeps things outside of folders, such as containers and images."""
+
+    def list_leftovers(self) -> Sequence[str]:
+        """Name what killed processes of rtrace left there, each as it may stand in a sentence."""
+
+    def clean(self) -> Sequence[str]:
+        """Remove that, and name what is gone. What a living process of rtrace uses stays, and what others made."""

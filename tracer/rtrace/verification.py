@@ -15,6 +15,7 @@ from rtrace.bundle.entry import FileType, Result
 from rtrace.collecting import Collected, collecting
 from rtrace.elsewhere import NO_SOURCES, Sources
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
+from rtrace.limits import DEFAULT_LIMITS, TIMED_OUT, Limits
 from rtrace.manifest.model import NamedFile, Output, Run
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
@@ -28,6 +29,7 @@ PERMISSIONS = 0o777
 PROVIDED = (b"/dev", b"/proc", b"/sys")
 """What a replay provides afresh and lets go of afterwards: nothing there can be compared."""
 
+NO_VERDICT = 3
 NO_DIGEST = "the bundle does not hold the original's digest"
 STREAMS = {"stdout": "standard output", "stderr": "standard error"}
 WORDS = {
@@ -60,9 +62,21 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that was compared, run by run, the exit status of each first."""
+    """All that was compared, run by run, the exit status of each first.
+
+    ``reached`` names the first limit that ended a run; ``notes`` are what the replays had to say of their limits.
+    """
 
     lines: tuple[Line, ...]
+    reached: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_status(self) -> int:
+        """What `rtrace verify` exits with: 0 the same, 1 not, 3 no verdict, 124 none for want of time."""
+        if self.reached is not None:
+            return TIMED_OUT if self.reached == "timeout" else NO_VERDICT
+        return 0 if self.same else 1
 
     @property
     def same(self) -> bool:
@@ -87,6 +101,7 @@ class Report:
         """Return the report for a program to read; a line without a path or stream is an exit status."""
         return {
             "same": self.same,
+            **({} if self.reached is None else {"limit": self.reached}),
             "lines": [
                 {
                     "verdict": line.verdict,
@@ -110,6 +125,8 @@ def compare(run: Run, outcome: Outcome, expected: Iterable[Result], snapshot: Sn
 
 def compare_status(run: Run, outcome: Outcome) -> Line:
     """Compare exit statuses as a shell shows them: Docker tells no more of a program that a signal ended."""
+    if outcome.reached is not None:
+        return Line("unknown", run.id, None, outcome.notes[0] if outcome.notes else f"ended by --{outcome.reached}")
     if run.exit_status is None:
         return Line("unknown", run.id, None, f"{outcome.exit_status}; the end of the original run was not seen")
     if run.exit_status == outcome.exit_status:
@@ -185,7 +202,7 @@ def is_provided(path: bytes) -> bool:
     return any(path == place or path.startswith(place + b"/") for place in PROVIDED)
 
 
-def verify_bundle(
+def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     bundle: Path,
     unpacker: Unpacker,
     workspace: Path,
@@ -193,6 +210,8 @@ def verify_bundle(
     progress: Progress = SILENT,
     quiet: bool = False,
     sources: Sources = NO_SOURCES,
+    limits: Limits = DEFAULT_LIMITS,
+    allowed: frozenset[str] = frozenset(),
 ) -> Report:
     """Replay every run of a bundle in a throw-away target below an existing folder, and compare.
 
@@ -207,13 +226,15 @@ def verify_bundle(
         named = {output.path for output in opened.manifest.outputs}
     every_path = frozenset(result.path for result in results)
     lines: list[Line] = []
+    outcomes: list[Outcome] = []
     made = unpacker.unpack(bundle, workspace / "target", progress=progress, sources=sources).target
     target = unpacker.open(made)
     try:
         with streams_for_verifying(quiet=quiet) as streams:
             for number, run in enumerate(runs):
                 with collecting(run, streams) as collection:
-                    outcome = replay(target, run, collection.streams)
+                    outcome = replay(target, run, collection.streams, limits, allowed)
+                outcomes.append(outcome)
                 expected = [result for result in results if result.run == run.id]
                 is_last = number == len(runs) - 1
                 snapshot = target.inspect(every_path if is_last else (result.path for result in expected), entries)
@@ -231,7 +252,9 @@ def verify_bundle(
     finally:
         with interrupts.shielded():
             target.destroy()
-    return Report(tuple(settle_renamed(lines, renamed, results, found)))
+    reached = next((outcome.reached for outcome in outcomes if outcome.reached is not None), None)
+    notes = tuple(f"{outcome.run}: {note}" for outcome in outcomes for note in outcome.notes)
+    return Report(tuple(settle_renamed(lines, renamed, results, found)), reached, notes)
 
 
 def find_patterns(outputs: Iterable[NamedFile]) -> dict[bytes, bytes]:
@@ -284,11 +307,11 @@ def settle_renamed(
             yield line
 
 
-def replay(target: Target, run: Run, streams: Streams) -> Outcome:
+def replay(target: Target, run: Run, streams: Streams, limits: Limits, allowed: frozenset[str]) -> Outcome:
     """Replay a run; that its program cannot be started is an outcome here, with the status that a shell gives it."""
     try:
         with interrupts.ending_at_once():
-            return target.run(run, streams=streams)
+            return target.run(run, streams=streams, limits=limits, allowed=allowed)
     except (CommandNotFoundError, CommandNotExecutableError) as error:
         return Outcome(run.id, error.exit_status, None)
 

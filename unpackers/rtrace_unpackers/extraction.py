@@ -172,7 +172,7 @@ def write_all(descriptor: int, part: bytes) -> None:
 def finish(descriptor: int, entry: Entry, ownership: Ownership) -> None:
     """Give an open file its owner, attributes, mode and time, in this order: each undoes something of the next."""
     if ownership.keep:
-        os.fchown(descriptor, entry.uid, entry.gid)
+        os.fchown(descriptor, *ownership.owner_of(entry))
     if entry.xattrs:
         set_attributes(descriptor, entry, ownership.lost)
     os.fchmod(descriptor, ownership.mode_of(entry))
@@ -182,7 +182,7 @@ def finish(descriptor: int, entry: Entry, ownership: Ownership) -> None:
 def finish_by_name(name: bytes, directory: int, entry: Entry, ownership: Ownership, *, is_symlink: bool) -> None:
     """Give a FIFO or a symlink, which cannot be opened, its owner, mode and time."""
     if ownership.keep:
-        os.chown(name, entry.uid, entry.gid, dir_fd=directory, follow_symlinks=False)
+        os.chown(name, *ownership.owner_of(entry), dir_fd=directory, follow_symlinks=False)
     if entry.xattrs:
         set_attributes(b"/proc/self/fd/%d/%b" % (directory, name), entry, ownership.lost)
     if not is_symlink:

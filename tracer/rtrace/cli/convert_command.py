@@ -9,6 +9,7 @@ import click
 
 from rtrace.cli.progress_bar import progress
 from rtrace.cli.speaking import say
+from rtrace.cli.tidying import tell_cleaned
 from rtrace.printable import format_size
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def command(bundle: Path, target: Path) -> None:
     """
     from rtrace.converting import convert
 
+    tell_cleaned(target.parent)
     tell(convert(bundle, target, progress=progress()))
 
 

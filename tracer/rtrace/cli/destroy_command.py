@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from rtrace.cli.speaking import say
+from rtrace.cli.tidying import tell_cleaned
 from rtrace.interrupts import shielded
 from rtrace.targets import open_target
+from rtrace.workspaces import is_removal_of
 
 
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path))
 def command(target: Path) -> None:
-    """Remove TARGET, a folder that `rtrace unpack` made, with all that belongs to it (mounts, containers, images)."""
-    with shielded():  # half a target could be neither used nor removed
-        open_target(target).destroy()
+    """Remove TARGET, a folder that `rtrace unpack` made, with all that belongs to it (containers, images).
+
+    When this was killed, call it again: it goes on.
+    """
+    gone = tell_cleaned(target.absolute().parent)
+    if os.path.lexists(target) or not any(is_removal_of(path.name, target.name) for path in gone):
+        with shielded():  # half a target could not be used
+            open_target(target).destroy()
     say(f"removed {target}")

@@ -10,6 +10,7 @@ import click
 from rtrace.cli.options import FETCH, FROM
 from rtrace.cli.progress_bar import progress
 from rtrace.cli.speaking import give, say
+from rtrace.cli.tidying import tell_cleaned
 from rtrace.elsewhere import Sources, read_content
 from rtrace.errors import UsageError
 from rtrace.extracting import find_entries, write_file, write_files
@@ -42,6 +43,7 @@ def command(
             for part in read_content(opened, entries[0], sources):
                 give(part)
         elif alone and output is not None:
+            tell_cleaned(output.parent)
             write_file(opened, entries[0], output, sources)
         elif output is not None:
             for entry in write_files(opened, entries, output, sources, progress()):

@@ -10,6 +10,7 @@ import click
 from rtrace.cli.options import DIRECTORY, describe_kind, parse_size
 from rtrace.cli.progress_bar import progress
 from rtrace.cli.speaking import say, show
+from rtrace.cli.tidying import tell_cleaned, tell_settled
 from rtrace.errors import UsageError
 from rtrace.manifest.model import Secret, SecretPack
 from rtrace.manifest.scalars import quoted
@@ -78,8 +79,12 @@ def command(  # noqa: PLR0913 -- an argument for each option
     for pattern in include:
         if not pattern.startswith("/"):
             raise UsageError(f"--include {pattern} is no absolute path; begin it with a slash")
+    trace = TraceDirectory(directory)
+    tell_settled(trace)
+    tell_cleaned(bundle.parent)
+    click.get_current_context().with_resource(trace.lock(shared=True))
     plan = plan_packing(
-        TraceDirectory(directory),
+        trace,
         bundle,
         exclude=tuple(map(os.fsencode, exclude)),
         include=tuple(map(os.fsencode, include)),

@@ -15,6 +15,7 @@ import click
 from rtrace import interrupts
 from rtrace.cli.options import DIRECTORY, parse_size
 from rtrace.cli.speaking import say
+from rtrace.cli.tidying import tell_settled
 from rtrace.errors import UsageError
 from rtrace.trace.directory import TraceDirectory
 
@@ -76,6 +77,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     )
 
     def trace() -> TraceReport:
+        tell_settled(TraceDirectory(directory))
         report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
         tell(report, quiet=quiet)
         write_timings(report.traced.began, report.traced.ended)

@@ -10,6 +10,7 @@ import click
 from rtrace.cli.options import FETCH, FROM
 from rtrace.cli.progress_bar import progress
 from rtrace.cli.speaking import say, show
+from rtrace.cli.tidying import tell_cleaned
 from rtrace.elsewhere import Sources
 from rtrace.errors import TargetError
 from rtrace.targets import load_unpacker
@@ -40,6 +41,7 @@ def command(
         for line in unpacker.plan(bundle, target):
             show(line)
         return
+    tell_cleaned(target.absolute().parent)
     unpacked = unpacker.unpack(bundle, target, progress=progress(), sources=Sources(folders, fetch))
     for note in unpacked.notes:
         say(note)

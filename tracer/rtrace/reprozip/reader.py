@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import tempfile
 from bisect import bisect_left
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace import __version__
@@ -21,7 +19,6 @@ from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.bundle.stream import has_content
 from rtrace.bundle.validation import path_problem, validate_results
 from rtrace.errors import BundleError, HostileBundleError, ManifestError
-from rtrace.interrupts import held
 from rtrace.manifest.model import Manifest, Notice, Package, Run
 from rtrace.printable import printable
 from rtrace.reprozip import container
@@ -31,9 +28,11 @@ from rtrace.reprozip.shortcomings import list_shortcomings
 from rtrace.reprozip.sources import CHUNK, Decompressed, chunks, take
 from rtrace.reprozip.tar_reader import TarReader
 from rtrace.reprozip.tree import Tree, build_tree, refuse_device
+from rtrace.workspaces import temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import TracebackType
 
     from rtrace.reprozip.container import Part
@@ -275,8 +274,8 @@ class ReprozipBundle:
         """What the trace database says, or why it says nothing."""
         if self._trace is None:
             return None, "the bundle has none"
-        with held(lambda: tempfile.TemporaryDirectory(prefix="rtrace-reprozip-")) as folder:
-            place = Path(folder) / "trace.sqlite3"
+        with temporary("reprozip") as folder:
+            place = folder / "trace.sqlite3"
             try:
                 self.extract_trace(place)
                 return read_database(place, len(self._config.runs)), None

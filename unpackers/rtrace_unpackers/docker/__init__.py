@@ -18,7 +18,6 @@ from pathlib import Path
 from rtrace.bundle.entry import Entry
 from rtrace.elsewhere import NO_SOURCES, Sources, complete_data
 from rtrace.errors import TargetError
-from rtrace.interrupts import held
 from rtrace.manifest.model import Run
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
@@ -78,7 +77,7 @@ class DockerUnpacker:
             if answers:
                 image = choose_free(engine, image)
             contents = complete_data(opened, sources)
-            with held(lambda: build_beside(target)) as folder:
+            with build_beside(target) as folder:
                 with (folder / ROOTFS).open("x+b") as file:
                     refuse_too_large(layout.size, file.fileno())
                     empty = write_rootfs(file, layout, contents, FOLDER, programs, progress=progress)

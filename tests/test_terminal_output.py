@@ -24,6 +24,7 @@ from fuzz.seeds import make_bundle as make_seed
 from hostile_manifests import Place, Sample, exchange, make_bundle
 from reprozip_making import Member, directory, make_config, make_parts, usual_members, write_tar
 from rtrace.bundle.entry import Entry, Result
+from rtrace.manifest.model import Output
 from rtrace.printable import printable, printable_text
 from showing import EVERY_BYTE, FAKE, HIDDEN, HOSTILE, LOCALES, SURROGATES, CommandLine, Shown, command_line, is_raw
 from terminals import at_terminal
@@ -633,6 +634,20 @@ def test_bar_on_a_terminal(tmp_path: Path) -> None:
         assert person.modes() == modes
     shown = person.shown.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     assert [char for char in shown.decode() if is_raw(char) and char != "\n"] == []
+
+
+def test_verified_program_on_a_terminal(tmp_path: Path) -> None:
+    """What a verified program prints cannot reach the terminal as commands either; tabs and lines stay."""
+    maker = BundleMaker(tmp_path / "making")
+    maker.file(b"/work/words", HOSTILE.encode() + b"\tin a\ttable\nprogress 1\rprogress 2\n\xff\xc3")
+    runs = [make_run(b"cat words; cat words >&2"), make_run(b"cat words", id="run2", stdout=Output("pipe"))]
+    bundle = maker.write(*runs)
+    with at_terminal(sys.executable, "-m", "rtrace", "verify", bundle, cwd=tmp_path) as person:
+        person.leave()
+    shown = person.shown.replace(b"\r\n", b"\n").decode()
+    assert [char for char in shown if is_raw(char) and char not in "\n\t"] == []
+    assert shown.count("\tin a\ttable\nprogress 1\nprogress 2\n\\xff\\xc3") == 3
+    assert shown.count(r"\x1b[31m") == 3
 
 
 PIPES = (

@@ -209,6 +209,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     *,
     progress: Progress = SILENT,
     quiet: bool = False,
+    shown: int = 2,
     sources: Sources = NO_SOURCES,
     limits: Limits = DEFAULT_LIMITS,
     allowed: frozenset[str] = frozenset(),
@@ -216,7 +217,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     """Replay every run of a bundle in a throw-away target below an existing folder, and compare.
 
     A run's files are compared right after it, before a later run rewrites them; what nobody expected is looked for
-    after the last one. The programs read nothing, and all they write goes to the standard error, or nowhere
+    after the last one. The programs read nothing, and all they write goes to the descriptor ``shown``, or nowhere
     (``quiet``). A difference is no error: raised is only what keeps the bundle from being replayed at all.
     """
     with open_bundle(bundle) as opened:
@@ -230,7 +231,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     made = unpacker.unpack(bundle, workspace / "target", progress=progress, sources=sources).target
     target = unpacker.open(made)
     try:
-        with streams_for_verifying(quiet=quiet) as streams:
+        with streams_for_verifying(None if quiet else shown) as streams:
             for number, run in enumerate(runs):
                 with collecting(run, streams) as collection:
                     outcome = replay(target, run, collection.streams, limits, allowed)
@@ -317,11 +318,11 @@ def replay(target: Target, run: Run, streams: Streams, limits: Limits, allowed: 
 
 
 @contextmanager
-def streams_for_verifying(*, quiet: bool) -> Iterator[Streams]:
+def streams_for_verifying(shown: int | None) -> Iterator[Streams]:
     """Yield the streams of a replay that reads nothing and whose output is no data of ours."""
     null = os.open(os.devnull, os.O_RDWR)
     try:
-        shown = null if quiet else 2
-        yield Streams(null, shown, shown)
+        output = null if shown is None else shown
+        yield Streams(null, output, output)
     finally:
         os.close(null)

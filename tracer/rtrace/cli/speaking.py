@@ -18,6 +18,7 @@ from rtrace.printable import printable_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_BREAKS = re.compile("([\n\t])")
 _NOT_ASCII = re.compile("[^\x00-\x7e]")
 
 
@@ -58,6 +59,14 @@ def tell(lines: Iterable[str]) -> None:
         sys.stderr.flush()
         sys.stderr.buffer.write(b"".join(_encode(f"{printable_text(line)}\n", sys.stderr) for line in lines))
         sys.stderr.buffer.flush()
+
+
+def tell_text(text: str) -> None:
+    """Write text to standard error, escaped but for the ends of lines and tabs between words."""
+    _clear_bar()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def give(data: bytes) -> None:
@@ -137,8 +146,8 @@ class _Escaped:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write text, escaped but for the ends of lines."""
-        escaped = "\n".join(map(printable_text, text.split("\n")))
+        """Write text, escaped but for the ends of lines and tabs between words."""
+        escaped = "".join(part if part in "\n\t" else printable_text(part) for part in _BREAKS.split(text))
         self._stream.write(_encode(escaped, self._stream).decode(self._stream.encoding))
         return len(text)
 

@@ -11,6 +11,7 @@ import click
 from rtrace.cli.limit_options import limited
 from rtrace.cli.options import FETCH, FROM, JSON, UNPACKER
 from rtrace.cli.progress_bar import progress
+from rtrace.cli.replay_output import shown_output
 from rtrace.cli.speaking import give_json, say, show
 from rtrace.cli.tidying import tell_cleaned
 from rtrace.elsewhere import Sources
@@ -45,10 +46,16 @@ def command(
     """
     unpacker = load_unpacker(unpacker_name)
     tell_cleaned(Path(gettempdir()))
-    with temporary("verify") as workspace:
-        sources = Sources(folders, fetch)
+    with temporary("verify") as workspace, shown_output() as shown:
         report = verify_bundle(
-            bundle, unpacker, workspace, progress=progress(), sources=sources, limits=limits, allowed=allowed
+            bundle,
+            unpacker,
+            workspace,
+            progress=progress(),
+            shown=shown,
+            sources=Sources(folders, fetch),
+            limits=limits,
+            allowed=allowed,
         )
     for note in report.notes:
         say(note)

@@ -9,6 +9,7 @@ import click
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index import dump_entry
 from rtrace.cli.options import JSON, describe_kind
+from rtrace.cli.speaking import give_json_line, show
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
 
@@ -32,9 +33,9 @@ def command(bundle: Path, *, as_json: bool, unowned: bool) -> None:
             if unowned and entry.belonging != "unowned":
                 continue
             if as_json:
-                click.echo(dump_entry(entry, entry.size, entry.sha256, entry.offset), nl=False)
+                give_json_line(dump_entry(entry, entry.size, entry.sha256, entry.offset))
             else:
-                click.echo(describe(entry))
+                show(describe(entry))
 
 
 def describe(entry: Entry) -> str:

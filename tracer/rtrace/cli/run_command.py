@@ -10,10 +10,15 @@ from tempfile import gettempdir
 
 import click
 
+from rtrace import interrupts
 from rtrace.cli.limit_options import limited
-from rtrace.cli.options import FETCH, FROM, UNPACKER, progress, say, tell_cleaned
+from rtrace.cli.options import FETCH, FROM, UNPACKER
+from rtrace.cli.progress_bar import progress
+from rtrace.cli.speaking import say
+from rtrace.cli.tidying import tell_cleaned
 from rtrace.elsewhere import Sources
 from rtrace.errors import UsageError
+from rtrace.interrupts import shielded
 from rtrace.limits import Limits
 from rtrace.manifest.model import Run
 from rtrace.targets import load_unpacker, open_target
@@ -50,7 +55,7 @@ def command(
             for note in outcome.notes:
                 say(f"{run.id}: {note}")
             status = outcome.exit_status
-            if status != 0:
+            if status != 0 or interrupts.asked_to_end():
                 break
     sys.exit(status)
 
@@ -69,7 +74,8 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
         try:
             yield target
         finally:
-            target.destroy()
+            with shielded():
+                target.destroy()
 
 
 def choose_runs(runs: Sequence[Run], names: Sequence[str], target: Path) -> Sequence[Run]:

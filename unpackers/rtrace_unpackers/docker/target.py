@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rtrace import interrupts
 from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Manifest, Run
@@ -185,6 +186,7 @@ def ending_at_signals(engine: Engine, container: str) -> Iterator[list[int]]:
 
     def kill(number: int, _frame: object) -> None:
         came.append(number)
+        interrupts.note(number)
         engine.call("kill", container)
 
     numbers = [getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name)]

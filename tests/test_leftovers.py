@@ -17,7 +17,8 @@ from plain_user import PlainUser
 from rtrace import doctor
 from rtrace.locks import LOCK_FILE, lock_folder
 from rtrace.trace.directory import TraceDirectory
-from rtrace.trace.place import TracePlace, find_unsettled, settle
+from rtrace.trace.place import TracePlace
+from rtrace.trace.settling import find_unsettled, settle
 from rtrace.unpacker import Ability
 from rtrace.workspaces import clean_folder, find_leftovers, working
 from rtrace_unpackers import directories
@@ -265,22 +266,31 @@ def test_a_trace_that_never_began_is_put_back(kind: str, tmp_path: Path) -> None
         assert sorted(os.listdir(trace.path)) == ["manifest.yml", LOCK_FILE, "snapshots", "streams", "trace.sqlite3"]
 
 
+def set_aside(trace: TraceDirectory) -> None:
+    """Do with a trace directory what a tracer does before it gives its name to another one."""
+    name = f"{trace.path.name}.old-0123abcd"
+    (trace.path / "aside").write_text(name)
+    trace.path.rename(trace.path.with_name(name))
+
+
 def test_an_old_trace_that_was_set_aside_comes_back(tmp_path: Path) -> None:
     """A tracer that dies between the two renames of --overwrite has lost nothing."""
     trace = make_trace(tmp_path, "true")
-    trace.path.rename(tmp_path / "t.old-0123abcd")
+    set_aside(trace)
     done = run_rtrace("pack", "-d", trace.path, tmp_path / "b.rpz")
     assert done.returncode == 0, done.stderr
     assert f"brought {trace.path} back" in done.stderr.decode()
     assert sorted(os.listdir(tmp_path)) == ["b.rpz", "t"]
 
 
-def test_an_old_trace_is_no_hindrance_where_there_is_a_new_one(tmp_path: Path) -> None:
-    """What only looks like a trace that was set aside is left alone."""
+def test_a_copy_that_a_person_made_is_left_alone(tmp_path: Path) -> None:
+    """A trace that a person gave a name as of one that was set aside stays where it is."""
     trace = make_trace(tmp_path, "true")
-    (tmp_path / "t.old-0123abcd").mkdir()
+    trace.path.rename(tmp_path / "t.old-20240101")
     assert settle(trace) == ()
-    assert sorted(os.listdir(tmp_path)) == ["t", "t.old-0123abcd"]
+    assert find_unsettled(tmp_path) == ()
+    make_trace(tmp_path, "true")
+    assert sorted(os.listdir(tmp_path)) == ["t", "t.old-20240101"]
 
 
 def test_a_mark_names_nothing_outside(tmp_path: Path) -> None:
@@ -289,13 +299,13 @@ def test_a_mark_names_nothing_outside(tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious/file").touch()
     for text in (b"precious", b"../precious", b"t.old-0123abcd/../precious", b"/", b"\xff", b"-1", b"x"):
-        for mark in ("begun", "unbegun"):
+        for mark in ("begun", "unbegun", "aside"):
             for before in (b"", b"new "):
                 (trace.path / mark).write_bytes(before + text)
                 assert settle(trace) == ()
                 assert sorted(path.name for path in tmp_path.iterdir()) == ["precious", "t"]
                 assert (tmp_path / "precious/file").exists()
-                (trace.path / mark).unlink()
+                (trace.path / mark).unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -314,7 +324,7 @@ def diagnose(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]
 def test_doctor_lists_and_cleans(diagnose: Callable[..., subprocess.CompletedProcess[bytes]], tmp_path: Path) -> None:
     """`doctor` names leftovers and touches nothing; `doctor --clean` removes them and names what is gone."""
     trace = make_trace(tmp_path / "place", "true")
-    trace.path.rename(tmp_path / "place/t.old-0123abcd")
+    set_aside(trace)
     left = [leave(tmp_path / "tmp", "rtrace-verify-"), leave(tmp_path / "place", "b.rpz.incomplete-")]
     before = sorted(map(str, tmp_path.rglob("*")))
     listed = json.loads(diagnose("--json").stdout)

@@ -64,7 +64,7 @@ def say(message: str) -> None:
 
 def tell_settled(*traces: TraceDirectory) -> None:
     """Put trace directories in order that a killed process of rtrace left, with what it left beside them; say so."""
-    from rtrace.trace.place import settle
+    from rtrace.trace.settling import settle
 
     for trace in traces:
         for sentence in settle(trace):

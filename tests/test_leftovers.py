@@ -24,6 +24,7 @@ from rtrace.workspaces import clean_folder, find_leftovers, working
 from rtrace_unpackers import directories
 from rtrace_unpackers.chroot import UNPACKER
 
+TEMPORARY_ALONE = ("run", "verify", "info", "list", "audit")
 LEFT = "b.rpz.incomplete-0123abcd"
 
 LEAVE = """\
@@ -197,7 +198,8 @@ def test_folders_that_their_owner_may_not_enter_are_removed(tmp_path: Path, plai
 
 @pytest.mark.requires("busybox", "user-namespaces")
 @pytest.mark.parametrize(
-    "command", ["unpack", "run", "verify", "destroy", "pack", "convert", "extract", "trace", "combine"]
+    "command",
+    ["unpack", "destroy", "pack", "convert", "extract", "trace", "combine", "run", "verify", "info", "list", "audit"],
 )
 def test_the_next_command_in_a_place_cleans_up_and_says_so(command: str, tmp_path: Path) -> None:
     """Whatever writes in a folder, or in that for temporary files, removes there what a killed process left."""
@@ -207,17 +209,16 @@ def test_the_next_command_in_a_place_cleans_up_and_says_so(command: str, tmp_pat
     bundle = BundleMaker(tmp_path / "made").write(make_run(b"echo done"))
     UNPACKER.unpack(bundle, place / "target")
     assert run_rtrace("trace", "-q", "-d", tmp_path / "one", "true").returncode == 0
-    left = leave(temporary if command in {"run", "verify"} else place, "rtrace-run-")
+    left = leave(temporary if command in TEMPORARY_ALONE else place, "rtrace-run-")
     arguments = {
         "unpack": ("chroot", bundle, place / "new"),
-        "run": (bundle,),
-        "verify": (bundle,),
         "destroy": (place / "target",),
         "pack": ("-d", tmp_path / "one", place / "b.rpz"),
         "convert": (bundle, place / "b.rpz"),
         "extract": ("-o", place / "sh", bundle, "/bin/busybox"),
         "trace": ("-d", place / "two", "true"),
         "combine": ("-d", place / "both", tmp_path / "one"),
+        **dict.fromkeys(TEMPORARY_ALONE, (bundle,)),
     }[command]
     done = run_rtrace(command, *arguments, env={**os.environ, "TMPDIR": str(temporary)})
     assert f"rtrace: removed {left}, which a killed process of rtrace had left\n" in done.stderr.decode()

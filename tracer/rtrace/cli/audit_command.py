@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from rtrace.auditing import audit_bundle
-from rtrace.cli.options import JSON, progress
+from rtrace.cli.options import JSON, progress, tell_cleaned
 from rtrace.printable import printable
 
 
@@ -24,6 +24,7 @@ def command(bundle: Path, *, as_json: bool) -> None:
     Looks at the arguments and variables of every program that ran, and at the text files that no package owns. Tells
     the place and the kind of what it finds, never the value. Exits with 0 when nothing was found, and with 1 otherwise.
     """
+    tell_cleaned()
     findings = audit_bundle(bundle, progress())
     name = printable(os.fsencode(bundle))
     if as_json:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.cli.options import JSON
+from rtrace.cli.options import JSON, tell_cleaned
 from rtrace.manifest.model import NamedFile, Run
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import format_size, printable
@@ -24,6 +24,7 @@ from rtrace.printable import format_size, printable
 @click.argument("bundle", type=click.Path(path_type=Path))
 def command(bundle: Path, *, as_json: bool) -> None:
     """Tell what BUNDLE holds: runs, machine, packages, inputs, outputs, and what could not be captured."""
+    tell_cleaned()
     with open_bundle(bundle) as opened:
         if as_json:
             click.echo(json.dumps(to_json(opened), indent=2))

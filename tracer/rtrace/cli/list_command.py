@@ -8,7 +8,7 @@ import click
 
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index import dump_entry
-from rtrace.cli.options import JSON, describe_kind
+from rtrace.cli.options import JSON, describe_kind, tell_cleaned
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
 
@@ -27,6 +27,7 @@ def command(bundle: Path, *, as_json: bool, unowned: bool) -> None:
     What is `elsewhere` was needed, and is fetched when the bundle is unpacked.
     With --json, one JSON object a line, with digest and times as well.
     """
+    tell_cleaned()
     with open_bundle(bundle) as opened:
         for entry in opened.entries:
             if unowned and entry.belonging != "unowned":

@@ -15,7 +15,7 @@ from rtrace.errors import UsageError
 from rtrace.manifest.model import Run
 from rtrace.targets import load_unpacker, open_target
 from rtrace.unpacker import Target
-from rtrace.workspaces import temporary, temporary_folder
+from rtrace.workspaces import temporary
 
 
 @click.command()
@@ -46,7 +46,7 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
     if not path.is_file():
         yield open_target(path)
         return
-    tell_cleaned(temporary_folder())
+    tell_cleaned()
     with temporary("run") as workspace:
         unpacker = load_unpacker(unpacker_name)
         made = unpacker.unpack(path, workspace / "target", progress=progress(), sources=sources).target

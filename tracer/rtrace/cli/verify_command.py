@@ -12,7 +12,7 @@ from rtrace.cli.options import FETCH, FROM, JSON, UNPACKER, progress, tell_clean
 from rtrace.elsewhere import Sources
 from rtrace.targets import load_unpacker
 from rtrace.verification import verify_bundle
-from rtrace.workspaces import temporary, temporary_folder
+from rtrace.workspaces import temporary
 
 
 @click.command()
@@ -28,7 +28,7 @@ def command(bundle: Path, *, unpacker_name: str, as_json: bool, fetch: bool, fol
     each output: same, different, missing or extra. Exits with 0 when everything is the same, and with 1 otherwise.
     """
     unpacker = load_unpacker(unpacker_name)
-    tell_cleaned(temporary_folder())
+    tell_cleaned()
     with temporary("verify") as workspace:
         sources = Sources(folders, fetch)
         report = verify_bundle(bundle, unpacker, workspace, progress=progress(), sources=sources)

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtrace.bundle.database import open_database
+from rtrace.bundle.database import check_table, open_database
 from rtrace.errors import BundleError
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import printable
@@ -55,10 +55,11 @@ def _audit_executions(connection: sqlite3.Connection) -> Iterator[Finding]:
     """Look at arguments and environments. Raises sqlite3.Error."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if _REPROZIP_TABLE in tables:
+        check_table(connection, _REPROZIP_TABLE.decode())
         yield from _audit_executions_of_reprozip(connection)
         return
-    if not tables >= _TABLES:
-        raise sqlite3.DatabaseError(f"it has no table {min(_TABLES - tables).decode()}")
+    for name in sorted(_TABLES):
+        check_table(connection, name.decode())
     rows = connection.execute(
         "SELECT CAST(coalesce(paths.path, x'') AS BLOB), CAST(argv AS BLOB) FROM executions"
         " LEFT JOIN paths ON paths.id = executions.path WHERE argv NOT NULL ORDER BY executions.id"

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.incomplete import Incomplete
+from rtrace.bundle.sparse import ZEROS
 from rtrace.elsewhere import NO_SOURCES, Sources, find_places, read_content
 from rtrace.errors import BundleError
+from rtrace.interrupts import held
 from rtrace.packing.patterns import Patterns
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
@@ -51,11 +53,15 @@ def write_file(bundle: OpenBundle, entry: Entry, target: Path, sources: Sources 
 
     Raises BundleError, also when there is something at ``target``.
     """
-    with Incomplete(target) as incomplete:
+    with held(lambda: Incomplete(target)) as incomplete:
         whole = incomplete.folder / "whole"
         with whole.open("xb") as file:
             for part in read_content(bundle, entry, sources):
-                file.write(part)
+                if part is ZEROS:  # of a hole, which stays one
+                    file.seek(len(part), os.SEEK_CUR)
+                else:
+                    file.write(part)
+            file.truncate()
             file.flush()
             os.fchmod(file.fileno(), entry.mode & _PERMISSIONS)
             os.utime(file.fileno(), ns=(entry.mtime_ns, entry.mtime_ns))

@@ -6,8 +6,9 @@
       rtrace.lock               locked by whoever uses it
       root/                     the files of the bundle, in which every replay works on
 
-As root the files are owned as recorded, and a replay changes its root to them. Anybody else owns all of them, and a
-replay takes place in a user namespace, in which that user has the recorded ids.
+A replay takes place in a user namespace. As root the files are owned as recorded, and the replay's ids are nobody's
+outside of it: its mount of the tree shows the owners as the recorded ids, or, where the file system cannot, the files
+are owned by those nobodies. Anybody else owns all of the files, and has the recorded ids in the namespace.
 """
 
 from __future__ import annotations
@@ -22,16 +23,28 @@ from rtrace.bundle.entry import Entry
 from rtrace.elsewhere import NO_SOURCES, Sources, complete_data
 from rtrace.errors import TargetError
 from rtrace.folders import directory_flags
+from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
 from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
 from rtrace.target_folder import TargetFolder
-from rtrace.unpacker import OWN_STREAMS, Ability, Outcome, Snapshot, Streams, Unpacked
+from rtrace.unpacker import OWN_STREAMS, Ability, Expected, Outcome, Snapshot, Streams, Unpacked
 from rtrace_unpackers import directories
 from rtrace_unpackers.attributes import tell_lost
 from rtrace_unpackers.extraction import extract
-from rtrace_unpackers.isolation.plan import Owner, plan_isolation
+from rtrace_unpackers.isolation.access import Access
+from rtrace_unpackers.isolation.ids import Maps
+from rtrace_unpackers.isolation.inside import reclaim, run_inside
+from rtrace_unpackers.isolation.plan import plan_isolation
 from rtrace_unpackers.isolation.replay import replay
+from rtrace_unpackers.isolation.rights import (
+    acts_as_root,
+    choose_for_root,
+    choose_for_user,
+    find_shift,
+    map_all_subordinates,
+)
+from rtrace_unpackers.isolation.user_namespace import can_map_owners
 from rtrace_unpackers.layout import plan_layout
 from rtrace_unpackers.ownership import choose_ownership
 from rtrace_unpackers.placement import building, refuse_existing
@@ -41,7 +54,7 @@ from rtrace_unpackers.state import MADE_BY_STATE, State, read_manifest, read_sta
 
 NAME = "chroot"
 TREE = "root"
-RECORDED, CALLER = "recorded", "caller"
+RECORDED, SHIFTED, CALLER = "recorded", "shifted", "caller"
 MADE = (TREE, *MADE_BY_STATE)
 
 
@@ -67,13 +80,20 @@ class ChrootTarget:
         """Tell the runs of the bundle."""
         return self.manifest.runs
 
-    def run(self, run: Run, *, allow_network: bool = False, streams: Streams = OWN_STREAMS) -> Outcome:
+    def run(
+        self,
+        run: Run,
+        *,
+        allow_network: bool = False,
+        streams: Streams = OWN_STREAMS,
+        limits: Limits = DEFAULT_LIMITS,
+        allowed: frozenset[str] = frozenset(),
+    ) -> Outcome:
         """Replay a run in namespaces; what it writes stays in the tree. Nobody else may use the target meanwhile."""
         with self.folder.lock(), self.opened_tree() as tree:
             refuse_unexecutable(tree, self.folder.shown)
-            place = os.readlink(b"/proc/self/fd/%d" % tree)
-            isolation = plan_isolation(run, place, self.find_owner(tree), allow_network=allow_network)
-            return replay(isolation, run.id, streams)
+            isolation = plan_isolation(run, self.choose_access(run), allow_network=allow_network, allowed=allowed)
+            return replay(isolation, tree, run.id, streams, limits)
 
     @contextlib.contextmanager
     def opened_tree(self) -> Iterator[int]:
@@ -88,26 +108,41 @@ class ChrootTarget:
                 ) from None
             yield tree
 
-    def find_owner(self, tree: int) -> Owner | None:
-        """Return whose the files are when they are one user's; None when they are owned as recorded."""
-        if self.state.facts.get("owners") == RECORDED:
-            if os.geteuid() != 0:
-                raise TargetError(
-                    f"{self.folder.shown} was unpacked by root; replay it as root, or unpack the bundle yourself"
-                )
-            return None
-        if os.geteuid() == 0:
-            raise TargetError(f"{self.folder.shown} was unpacked by a user; unpack the bundle again as root")
-        status = os.fstat(tree)
-        return Owner(status.st_uid, status.st_gid)
+    def list_others(self) -> Maps | None:
+        """Return the users of whom a user's replay may have been; None where it was of nobody but this one."""
+        return None if acts_as_root() else map_all_subordinates()
 
-    def inspect(self, paths: Iterable[bytes], packed: Iterable[Entry]) -> Snapshot:
+    def choose_access(self, run: Run) -> Access:
+        """Return whose rights a replay has on the files: they are owned as recorded, as shifted, or by one user."""
+        owners = self.state.facts.get("owners")
+        as_root = acts_as_root()
+        if owners not in {RECORDED, SHIFTED}:
+            if as_root:
+                raise TargetError(f"{self.folder.shown} was unpacked by a user; unpack the bundle again as root")
+            return choose_for_user(run)
+        if not as_root:
+            raise TargetError(
+                f"{self.folder.shown} was unpacked by root; replay it as root, or unpack the bundle yourself"
+            )
+        return choose_for_root(run, shift=self.read_shift() if owners == SHIFTED else None)
+
+    def read_shift(self) -> int:
+        """Return where the ids of the files begin. Raises TargetError when that cannot be."""
+        shift = self.state.facts.get("shift", "")
+        if not shift.isdigit() or int(shift) != find_shift():
+            raise TargetError(
+                f"{self.folder.shown} was unpacked where root has other users to give away; "
+                "unpack the bundle again into another folder"
+            )
+        return int(shift)
+
+    def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
         """Look at the files of the tree."""
         try:
             with self.folder.lock():
                 root, mode = directories.open_accessible(TREE.encode(), self.folder.descriptor)
                 try:
-                    return take_snapshot(root, paths, packed)
+                    return run_inside(self.list_others(), lambda: take_snapshot(root, paths, packed))
                 finally:
                     if mode is not None:
                         os.fchmod(root, mode)
@@ -117,6 +152,10 @@ class ChrootTarget:
 
     def destroy(self) -> None:
         """Remove the folder; there is nothing elsewhere, for mounts live in a replay's namespaces alone."""
+        others = self.list_others()
+        if others is not None:
+            with self.folder.lock(), self.opened_tree() as tree:
+                run_inside(others, lambda: reclaim(tree, others))
         remove_target(self.folder, MADE)
 
 
@@ -131,7 +170,7 @@ class ChrootUnpacker:
         with open_bundle(bundle) as opened:
             layout = plan_layout(opened.entries)
             runs = opened.manifest.runs
-        whose = "owned as recorded" if os.geteuid() == 0 else "owned by you"
+        whose = "owned as recorded" if acts_as_root() else "owned by you"
         return (
             f"make {target}, entered by nobody but you",
             f"make {len(layout.directories)} directories in {target / TREE}",
@@ -147,7 +186,7 @@ class ChrootUnpacker:
         """Write the bundle's files below a new folder."""
         refuse_system()
         refuse_existing(target)
-        as_root = os.geteuid() == 0
+        as_root = acts_as_root()
         with open_bundle(bundle) as opened:
             manifest = opened.manifest
             layout = plan_layout(opened.entries)
@@ -156,11 +195,14 @@ class ChrootUnpacker:
                 os.mkdir(TREE, 0o700, dir_fd=workspace.descriptor)
                 root = os.open(TREE, directory_flags(), dir_fd=workspace.descriptor)
                 try:
-                    ownership = choose_ownership(manifest.runs, as_root=as_root)
+                    shift = choose_shift_of(root) if as_root else 0
+                    ownership = choose_ownership(manifest.runs, as_root=as_root, shift=shift)
                     extract(layout, contents, root, ownership, progress=progress)
                 finally:
                     os.close(root)
-                facts = {"owners": RECORDED if as_root else CALLER}
+                facts = {"owners": CALLER} if not as_root else {"owners": RECORDED}
+                if shift:
+                    facts = {"owners": SHIFTED, "shift": str(shift)}
                 write_state(workspace.descriptor, State(NAME, opened.identity, facts), manifest)
         return Unpacked(target, tell_lost(ownership.lost))
 
@@ -176,6 +218,11 @@ class ChrootUnpacker:
         """Open a folder that ``unpack`` made."""
         folder = TargetFolder(target)
         return ChrootTarget(folder, read_state(folder, NAME), read_manifest(folder))
+
+
+def choose_shift_of(root: int) -> int:
+    """Return by how much the owners of root's files are to be shifted: by nothing, where a mount can show others."""
+    return 0 if can_map_owners(root) else find_shift() or 0
 
 
 def refuse_system() -> None:

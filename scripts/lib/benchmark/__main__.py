@@ -7,7 +7,17 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark import attribution, kill_scenarios, killed_commands, killing, packing, report, scaling, torture
+from benchmark import (
+    attribution,
+    hostile,
+    kill_scenarios,
+    killed_commands,
+    killing,
+    packing,
+    report,
+    scaling,
+    torture,
+)
 from benchmark.rep24 import REP24
 from benchmark.tools import BARE, Measurement, Tool, find_tools
 from benchmark.workloads import WORKLOADS, Workload
@@ -35,6 +45,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     )
     others.add_argument("--scaling", action="store_true", help="time and memory of rtrace: many calls, many paths")
     others.add_argument("--packing", action="store_true", help="packing and unpacking beside tar and zstd")
+    others.add_argument("--hostile", action="store_true", help="what hostile bundles of 2, 20 and 200 MB cost a reader")
     others.add_argument("--kill", type=int, metavar="N", help="kill the tracer of N busy runs, and read their traces")
     others.add_argument("--kills", type=int, metavar="N", help="kill every command at N moments: what is left?")
     others.add_argument("--torture", type=int, metavar="N", help="compare N random process trees with their traces")
@@ -150,6 +161,13 @@ def main() -> None:
         rounds = arguments.rounds or (1 if arguments.quick else 3)
         measured = packing.run_packing(rtrace, materials, scratch, rounds)
         print(f"{machine}.\nMedians of {rounds} interleaved rounds.\n\n{packing.format_packing(materials, measured)}")
+        asked = True
+    if arguments.hostile:
+        rtrace = arguments.checkout / ".venv/bin/rtrace"
+        sizes = hostile.SIZES[:1] if arguments.quick else hostile.SIZES
+        print(
+            f"{machine}.\n\n{hostile.format_hostile(hostile.run_hostile(rtrace, tuple(hostile.KINDS), sizes, scratch))}"
+        )
         asked = True
     if arguments.attribution is not None:
         owned = attribution.measure_attribution(

@@ -9,9 +9,16 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import FETCH, FROM, UNPACKER, progress, tell_cleaned
+from rtrace import interrupts
+from rtrace.cli.limit_options import limited
+from rtrace.cli.options import FETCH, FROM, UNPACKER
+from rtrace.cli.progress_bar import progress
+from rtrace.cli.speaking import say
+from rtrace.cli.tidying import tell_cleaned
 from rtrace.elsewhere import Sources
 from rtrace.errors import UsageError
+from rtrace.interrupts import shielded
+from rtrace.limits import Limits
 from rtrace.manifest.model import Run
 from rtrace.targets import load_unpacker, open_target
 from rtrace.unpacker import Target
@@ -22,20 +29,32 @@ from rtrace.workspaces import temporary
 @UNPACKER
 @FETCH
 @FROM
+@limited
 @click.argument("target", type=click.Path(path_type=Path))
 @click.argument("names", metavar="[RUN]...", nargs=-1)
 def command(
-    target: Path, names: tuple[str, ...], *, unpacker_name: str, fetch: bool, folders: tuple[Path, ...]
+    target: Path,
+    names: tuple[str, ...],
+    *,
+    unpacker_name: str,
+    fetch: bool,
+    folders: tuple[Path, ...],
+    limits: Limits,
+    allowed: frozenset[str],
 ) -> None:
     """Replay the runs of TARGET: all of them in their order, or those that are named.
 
     TARGET is what `rtrace unpack` made, or a bundle, which is then replayed in a throw-away target (made by the
-    unpacker of --unpacker). Exits with the status of the last run, or of the first one that fails.
+    unpacker of --unpacker). Exits with the status of the last run, or of the first one that fails; with 124 when the
+    time of --timeout was up.
     """
     with opened(target, unpacker_name, Sources(folders, fetch)) as replayable:
         for run in choose_runs(replayable.runs(), names, target):
-            status = replayable.run(run).exit_status
-            if status != 0:
+            outcome = replayable.run(run, limits=limits, allowed=allowed)
+            for note in outcome.notes:
+                say(f"{run.id}: {note}")
+            status = outcome.exit_status
+            if status != 0 or interrupts.asked_to_end():
                 break
     sys.exit(status)
 
@@ -54,7 +73,8 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
         try:
             yield target
         finally:
-            target.destroy()
+            with shielded():
+                target.destroy()
 
 
 def choose_runs(runs: Sequence[Run], names: Sequence[str], target: Path) -> Sequence[Run]:

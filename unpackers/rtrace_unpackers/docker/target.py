@@ -15,10 +15,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rtrace import interrupts
 from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Manifest, Run
-from rtrace.unpacker import OWN_STREAMS, Outcome, Snapshot, Streams
+from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Streams
 from rtrace_unpackers.docker.dockerfile import FOLDER, PAUSE, name_launchers
 from rtrace_unpackers.docker.engine import Engine, choose_engine, demand_engine
 from rtrace_unpackers.docker.snapshot import take_snapshot
@@ -92,7 +93,7 @@ class DockerTarget:
         self.state = replace(self.state, facts={**self.state.facts, **facts})
         update_state(self.path, self.state)
 
-    def inspect(self, paths: Iterable[bytes], packed: Iterable[Entry]) -> Snapshot:
+    def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
         """Look at the container's files."""
         engine = demand_engine()
         container = self.provide_container(engine)
@@ -185,6 +186,7 @@ def ending_at_signals(engine: Engine, container: str) -> Iterator[list[int]]:
 
     def kill(number: int, _frame: object) -> None:
         came.append(number)
+        interrupts.note(number)
         engine.call("kill", container)
 
     numbers = [getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name)]

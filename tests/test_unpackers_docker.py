@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from bundle_making import TIME, USER, BundleMaker, digest, make_run, wrote
+from docker_making import start_run
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reader import open_bundle
 from rtrace.errors import HostileBundleError, TargetError
@@ -506,27 +506,12 @@ def test_daemons_are_waited_for(maker: BundleMaker, tmp_path: Path, unpacked: li
     assert target.inspect([b"/work/late"], []).found[b"/work/late"].sha256 == digest(b"late\n")
 
 
-REPLAY_AND_TELL = """\
-import sys
-from pathlib import Path
-from rtrace_unpackers.docker import UNPACKER
-target = UNPACKER.open(Path(sys.argv[1]))
-sys.exit(target.run(target.runs()[0]).exit_status)
-"""
-
-
 @pytest.mark.requires("docker")
 def test_signal_ends_the_replay(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
     """A signal that asks the caller to end ends the program in the container, and nothing runs on."""
     run = make_run(b"echo ready; while :; do sleep 1000; done")
     target = open_target(UNPACKER.unpack(maker.write(run), tmp_path / "target"), unpacked)
-    paths = os.pathsep.join(path for path in sys.path if path)
-    with subprocess.Popen(
-        [sys.executable, "-c", REPLAY_AND_TELL, target.path],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": paths},
-    ) as process:
+    with start_run(target, run) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         process.terminate()

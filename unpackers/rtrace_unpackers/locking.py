@@ -14,7 +14,7 @@ PAUSE = 0.02
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, patience: float = PATIENCE) -> Iterator[int | None]:
+def locked(path: Path, *, patience: float | None = None) -> Iterator[int | None]:
     """Hold a file or folder alone; yield the descriptor, None where the system has no such locks.
 
     Children that inherit the descriptor hold the lock as well. Raises BlockingIOError when others hold it.
@@ -24,7 +24,7 @@ def locked(path: Path, *, patience: float = PATIENCE) -> Iterator[int | None]:
         return
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + (PATIENCE if patience is None else patience)
         while not try_lock(descriptor):
             if time.monotonic() >= deadline:
                 raise BlockingIOError

@@ -38,6 +38,7 @@ from rtrace_unpackers.docker.identity import (
     make_identity,
     resolve,
 )
+from rtrace_unpackers.docker.leftovers import clean
 from rtrace_unpackers.docker.possessions import make_image, name_possession
 from rtrace_unpackers.docker.rootfs import is_sayable, write_rootfs
 from rtrace_unpackers.docker.target import DockerTarget
@@ -87,6 +88,7 @@ class DockerUnpacker:
             engine = choose_engine()
             answers = engine.answers()
             image = name_image(target, opened.identity)
+            cleaned = clean(engine) if answers else ()
             if answers:
                 image = choose_free(engine, image)
             identity = make_identity(image, used=answers)
@@ -111,6 +113,7 @@ class DockerUnpacker:
             replaced = [entry.path for entry in files if entry.path in DOCKERS_OWN]
             lost = [(entry.path, name) for entry in opened.entries for name, _ in entry.xattrs if not is_sayable(name)]
         notes = (
+            *cleaned,
             *tell_image(engine, identity, target, manifest.runs, answers=answers),
             *tell_limits(replaced, empty),
             *tell_lost(lost),

@@ -6,6 +6,7 @@ A state file is a file that anybody may have written: it can name nothing that r
     rtrace.target    yes     yes         128 random bits, which the target's state has, too
     rtrace.folder    yes     yes         the target's folder, as a URL has it
     rtrace.building  yes     no          the folder it was built in, before it had its name
+    rtrace.maker     yes     yes         whose rtrace made it, and on which machine: UID@HOST
 
 A container that a person makes of an image inherits the image's labels; what makes one a target's is its name as well.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import secrets
 from collections.abc import Mapping
@@ -27,6 +29,7 @@ from rtrace.unpacker import STATE_FILE
 TARGET_LABEL = "rtrace.target"
 FOLDER_LABEL = "rtrace.folder"
 BUILDING_LABEL = "rtrace.building"
+MAKER_LABEL = "rtrace.maker"
 
 LARGEST_STATE = 1 << 20
 
@@ -45,7 +48,7 @@ class Identity:
     @property
     def container(self) -> str:
         """The name of its container, which follows from the number: it can be looked for before it is there."""
-        return f"rtrace-{self.number}"
+        return name_container(self.number)
 
     def to_facts(self) -> dict[str, str]:
         """Return what a target's state holds of it."""
@@ -57,6 +60,11 @@ class Identity:
         }
 
 
+def name_container(number: str) -> str:
+    """Return the name of a target's container."""
+    return f"rtrace-{number}"
+
+
 def make_identity(image: str, *, used: bool) -> Identity:
     """Make the identity of a new target."""
     return Identity(secrets.token_hex(16), image, used)
@@ -65,12 +73,12 @@ def make_identity(image: str, *, used: bool) -> Identity:
 def read_identity(facts: Mapping[str, str], target: Path) -> Identity:
     """Return the identity that a state names. Raises TargetError for names that rtrace does not give."""
     number, image = facts.get("target", ""), facts.get("image", "")
-    if not _NUMBER.match(number):
+    if not is_number(number):
         raise TargetError(
             f"{target} has no number by which its image and container are known, as targets of an older rtrace: "
             "unpack the bundle into another folder"
         )
-    if not _IMAGE.match(image):
+    if not is_image_name(image):
         raise TargetError(f"{target} names an image {image!r} that rtrace did not make; nothing was touched")
     identity = Identity(number, image, facts.get("image_is_ours") != "no")
     if facts.get("container", identity.container) != identity.container:
@@ -82,7 +90,17 @@ def read_identity(facts: Mapping[str, str], target: Path) -> Identity:
 
 def label_target(identity: Identity, target: Path) -> dict[str, str]:
     """Return the labels of what is made for a target."""
-    return {TARGET_LABEL: identity.number, FOLDER_LABEL: encode_path(resolve(target))}
+    return {
+        TARGET_LABEL: identity.number,
+        FOLDER_LABEL: encode_path(resolve(target)),
+        MAKER_LABEL: name_maker(),
+    }
+
+
+def name_maker() -> str:
+    """Return who makes things here."""
+    user = os.geteuid() if os.name == "posix" else 0
+    return f"{user}@{quote_from_bytes(os.fsencode(platform.node()))}"
 
 
 def resolve(target: Path) -> Path:
@@ -100,6 +118,11 @@ def decode_path(value: str | None) -> Path | None:
     """Return the path in a label; None when there is none that is absolute."""
     decoded = unquote_to_bytes(value or "")
     return Path(os.fsdecode(decoded)) if decoded.startswith(b"/") and b"\0" not in decoded else None
+
+
+def is_image_name(value: str) -> bool:
+    """Tell whether a name is one that rtrace gives images."""
+    return _IMAGE.match(value) is not None
 
 
 def is_number(value: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
 from rtrace_unpackers.docker.engine import Engine, Thing
-from rtrace_unpackers.docker.identity import FOLDER_LABEL, TARGET_LABEL, Identity, refuse_foreign
+from rtrace_unpackers.docker.identity import FOLDER_LABEL, TARGET_LABEL, Identity, is_image_name, refuse_foreign
 from rtrace_unpackers.docker.image import configure_image, hash_layer, write_archive
 
 
@@ -53,13 +53,16 @@ def name_possession(engine: Engine, image: Thing, identity: Identity) -> None:
         engine.demand("tag", image.id, identity.image)
 
 
-def remove(engine: Engine, possessions: Possessions, identity: Identity, lock: int | None) -> None:
-    """Remove the container, and the images that rtrace made. Raises TargetError when something still needs them."""
+def remove_possessions(engine: Engine, possessions: Possessions, lock: int | None) -> None:
+    """Remove the container, and the images that rtrace made; a name that a person gave one of these keeps it.
+
+    Raises TargetError when something still needs them.
+    """
     for container in possessions.containers:
         remove_thing(engine, container, ("rm", "--force", "--volumes", container.id), lock)
     for image in possessions.images:
         if FOLDER_LABEL in image.labels:
-            ours = [name for name in image.names if name.removeprefix("localhost/") == identity.image]
+            ours = [name for name in image.names if is_image_name(name.removeprefix("localhost/"))]
             if ours or not image.names:
                 remove_thing(engine, image, ("rmi", *(ours or [image.id])), lock)
 

@@ -41,7 +41,13 @@ from rtrace_unpackers.docker.execution import (
 )
 from rtrace_unpackers.docker.holding import running
 from rtrace_unpackers.docker.identity import label_target, read_identity
-from rtrace_unpackers.docker.possessions import Possessions, find_possessions, make_image, name_possession, remove
+from rtrace_unpackers.docker.possessions import (
+    Possessions,
+    find_possessions,
+    make_image,
+    name_possession,
+    remove_possessions,
+)
 from rtrace_unpackers.docker.snapshot import take_snapshot
 from rtrace_unpackers.locking import locked
 from rtrace_unpackers.removal import remove_tree
@@ -182,7 +188,7 @@ class DockerTarget:
                         f"no container engine answers `{engine.name} version`, and {self.path} has an image there: "
                         "start the engine, then destroy the target"
                     )
-                remove(engine, self.find(engine), self.identity, lock)
+                remove_possessions(engine, self.find(engine), lock)
             remove_tree(self.path)
 
 

@@ -38,7 +38,7 @@ from rtrace_unpackers.docker.identity import (
     make_identity,
     resolve,
 )
-from rtrace_unpackers.docker.leftovers import clean
+from rtrace_unpackers.docker.leftovers import clean, list_leftovers
 from rtrace_unpackers.docker.possessions import make_image, name_possession
 from rtrace_unpackers.docker.rootfs import is_sayable, write_rootfs
 from rtrace_unpackers.docker.target import DockerTarget
@@ -88,7 +88,7 @@ class DockerUnpacker:
             engine = choose_engine()
             answers = engine.answers()
             image = name_image(target, opened.identity)
-            cleaned = clean(engine) if answers else ()
+            gone = clean(engine) if answers else ()
             if answers:
                 image = choose_free(engine, image)
             identity = make_identity(image, used=answers)
@@ -113,7 +113,7 @@ class DockerUnpacker:
             replaced = [entry.path for entry in files if entry.path in DOCKERS_OWN]
             lost = [(entry.path, name) for entry in opened.entries for name, _ in entry.xattrs if not is_sayable(name)]
         notes = (
-            *cleaned,
+            *(f"removed what a killed rtrace left: {left}" for left in gone),
             *tell_image(engine, identity, target, manifest.runs, answers=answers),
             *tell_limits(replaced, empty),
             *tell_lost(lost),
@@ -123,6 +123,14 @@ class DockerUnpacker:
     def open(self, target: Path) -> DockerTarget:
         """Open a folder that ``unpack`` made."""
         return DockerTarget(target, read_state(target, NAME), read_manifest(target))
+
+    def list_leftovers(self) -> tuple[str, ...]:
+        """Describe what killed processes left in the engine."""
+        return tuple(leftover.description for leftover in list_leftovers())
+
+    def clean(self) -> tuple[str, ...]:
+        """Remove that, and describe what is gone."""
+        return clean()
 
 
 def build_programs(runs: Sequence[Run]) -> dict[str, bytes]:

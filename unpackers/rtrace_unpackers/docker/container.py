@@ -71,7 +71,8 @@ def refuse_ids(runs: Iterable[Run], entries: Iterable[Entry]) -> None:
 def plan_container(runs: Sequence[Run], image: str, identity: Identity, labels: Mapping[str, str]) -> tuple[str, ...]:
     """Return the engine's arguments that create the container of a target: no network, no new privileges.
 
-    Its first process reads its standard input, and ends when that does.
+    Its first process reads its standard input, and ends when that does. It is root's, so that no other user's program
+    can signal it, and since an engine gives a program of root's no capabilities in a container of somebody else's.
     """
     first = runs[0]
     groups = sorted({group for run in runs for group in run.groups} - {first.gid})
@@ -81,6 +82,7 @@ def plan_container(runs: Sequence[Run], image: str, identity: Identity, labels: 
         f"--name={identity.container}",
         *(f"--label={name}={value}" for name, value in labels.items()),
         "--interactive",
+        "--user=0:0",
         "--restart=no",
         "--log-driver=none",
         "--network=none",

@@ -139,14 +139,11 @@ def is_ours(folder: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and (os.name != "posix" or status.st_uid == os.geteuid())
 
 
-def clean(engine: Engine) -> tuple[str, ...]:
-    """Remove what dead makers left, and say so, a sentence each; what cannot be removed is said as well."""
-    notes = []
+def clean(engine: Engine | None = None) -> tuple[str, ...]:
+    """Remove what dead makers left, and describe what is gone; what cannot be removed is left for the next time."""
+    gone = []
     for leftover in list_leftovers(engine):
-        try:
+        with contextlib.suppress(TargetError):
             remove_leftover(leftover, engine)
-        except TargetError as error:
-            notes.append(f"a killed rtrace left {leftover.description}, which cannot be removed: {error}")
-        else:
-            notes.append(f"removed what a killed rtrace left: {leftover.description}")
-    return tuple(notes)
+            gone.append(leftover.description)
+    return tuple(gone)

@@ -18,7 +18,8 @@ from rtrace_unpackers.docker.target import DockerTarget
 @contextlib.contextmanager
 def made_target(maker: BundleMaker, folder: Path, *runs: Run) -> Iterator[DockerTarget]:
     """Unpack a bundle with these runs, and destroy the target in the end."""
-    target = UNPACKER.open(UNPACKER.unpack(maker.write(*runs), folder / "target").target)
+    bundle = maker.write(*runs, name=f"{len(os.listdir(maker.folder))}.rpz")
+    target = UNPACKER.open(UNPACKER.unpack(bundle, folder / "target").target)
     try:
         yield target
     finally:

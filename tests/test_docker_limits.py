@@ -15,7 +15,7 @@ from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.unpacker import Streams
 from rtrace_unpackers import locking
 from rtrace_unpackers.docker.container import NO_MEMORY_LIMIT, keep_possible, plan_limits, tell_missing
-from rtrace_unpackers.docker.engine import Abilities, Thing
+from rtrace_unpackers.docker.engine import Abilities
 from rtrace_unpackers.docker.target import DockerTarget
 
 pytestmark = pytest.mark.requires("busybox", "docker")
@@ -102,7 +102,7 @@ def test_processors_are_limited(target: DockerTarget) -> None:
 
 def test_limit_that_the_engine_refuses_is_an_error(target: DockerTarget) -> None:
     """A limit that could be kept and is refused is no replay without it: the engine's reason is the error."""
-    with pytest.raises(TargetError, match=r"update` failed: .*(?i:memory)"):
+    with pytest.raises(TargetError, match=r"(create|update)` failed: .*(?i:memory)"):
         replay(target, RUNS["short"], limits=replace(DEFAULT_LIMITS, memory=1))
 
 
@@ -112,11 +112,13 @@ def test_limits_that_cannot_be_had_are_told() -> None:
     unable = Abilities(is_confined=True, memory=False, cpus=False, processes=False)
     notes = tell_missing(limits, unable)
     assert [word for word in ("memory", "processors", "processes") if not any(word in note for note in notes)] == []
-    fresh = Thing("container", "0" * 64, {}, (), {"HostConfig": {"Memory": 0, "CpuQuota": 0, "PidsLimit": None}})
-    assert plan_limits(keep_possible(limits, unable), fresh) == ()
-    used = Thing("container", "0" * 64, {}, (), {"HostConfig": {"Memory": 5, "CpuQuota": 7, "PidsLimit": 9}})
-    assert f"--memory={NO_MEMORY_LIMIT}" in plan_limits(Limits(processes=None), used)
-    assert {"--cpu-quota=-1", "--pids-limit=-1"} <= set(plan_limits(Limits(processes=None), used))
+    fresh = {"Memory": 0, "CpuQuota": 0, "PidsLimit": None}
+    assert plan_limits(keep_possible(limits, unable), fresh) == {}
+    assert plan_limits(Limits(processes=None), {"Memory": 5, "CpuQuota": 7, "PidsLimit": 9}) == {
+        "memory": (f"--memory={NO_MEMORY_LIMIT}", f"--memory-swap={NO_MEMORY_LIMIT}"),
+        "processors": ("--cpu-period=100000", "--cpu-quota=-1"),
+        "processes": ("--pids-limit=-1",),
+    }
 
 
 def test_what_was_opened_in_vain_is_told(target: DockerTarget) -> None:

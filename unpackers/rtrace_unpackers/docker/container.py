@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
+from typing import Any
 
 from rtrace.bundle.entry import Entry
 from rtrace.errors import HostileBundleError, TargetError
-from rtrace.limits import Limits
+from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Run
 from rtrace.printable import printable
 from rtrace_unpackers.docker.dockerfile import FOLDER, PAUSE
-from rtrace_unpackers.docker.engine import Abilities, Thing
+from rtrace_unpackers.docker.engine import Abilities
 from rtrace_unpackers.docker.identity import Identity
 
 SHARED_MEMORY = "1g"
@@ -68,7 +70,9 @@ def refuse_ids(runs: Iterable[Run], entries: Iterable[Entry]) -> None:
             )
 
 
-def plan_container(runs: Sequence[Run], image: str, identity: Identity, labels: Mapping[str, str]) -> tuple[str, ...]:
+def plan_container(
+    runs: Sequence[Run], image: str, identity: Identity, labels: Mapping[str, str], limits: Limits = DEFAULT_LIMITS
+) -> tuple[str, ...]:
     """Return the engine's arguments that create the container of a target: no network, no new privileges.
 
     Its first process reads its standard input, and ends when that does. It is root's, so that no other user's program
@@ -90,7 +94,7 @@ def plan_container(runs: Sequence[Run], image: str, identity: Identity, labels: 
         "--cap-drop=ALL",
         *(f"--cap-add={name}" for name in KEPT_CAPABILITIES),
         *(f"--env={name}=" for proxy in PROXIES for name in (proxy, proxy.lower())),
-        f"--pids-limit={Limits().processes}",
+        *chain.from_iterable(plan_limits(limits, {}).values()),
         f"--shm-size={SHARED_MEMORY}",
         *([f"--hostname={first.hostname}"] if _HOSTNAME.match(first.hostname) else []),
         *(f"--group-add={group}" for group in groups),
@@ -111,23 +115,22 @@ def plan_execution(run: Run, container: str, *, is_terminal: bool) -> tuple[str,
     )
 
 
-def plan_limits(limits: Limits, container: Thing) -> tuple[str, ...]:
-    """Return the engine's arguments that give a container these limits in the place of those it has; none if equal.
+def plan_limits(limits: Limits, has: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the engine's options that give a container other limits than it has, by what they limit.
 
-    Memory is memory and swap together.
+    ``has`` is the ``HostConfig`` that an engine tells of it. Memory is memory and swap together.
     """
     memory = NO_MEMORY_LIMIT if limits.memory is None else limits.memory
     quota = -1 if limits.cpus is None else max(LEAST_QUOTA, int(limits.cpus * PERIOD))
     processes = -1 if limits.processes is None else limits.processes
-    has = container.facts.get("HostConfig") or {}
-    options: list[str] = []
+    options: dict[str, tuple[str, ...]] = {}
     if (has.get("Memory") or NO_MEMORY_LIMIT) != memory:
-        options += [f"--memory={memory}", f"--memory-swap={memory}"]
+        options["memory"] = (f"--memory={memory}", f"--memory-swap={memory}")
     if (has.get("CpuQuota") or -1) != quota:
-        options += [f"--cpu-period={PERIOD}", f"--cpu-quota={quota}"]
+        options["processors"] = (f"--cpu-period={PERIOD}", f"--cpu-quota={quota}")
     if (has.get("PidsLimit") or -1) != processes:
-        options += [f"--pids-limit={processes}"]
-    return ("update", *options, container.id) if options else ()
+        options["processes"] = (f"--pids-limit={processes}",)
+    return options
 
 
 def keep_possible(limits: Limits, abilities: Abilities) -> Limits:

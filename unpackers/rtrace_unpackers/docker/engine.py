@@ -80,7 +80,7 @@ class Engine:
 
     def fail(self, verb: str, status: int, stderr: str) -> TargetError:
         """Return the error for a command that failed: its last line is the one in which engines say what went wrong."""
-        lines = [line for line in stderr.splitlines() if line.strip()]
+        lines = [line for line in stderr.splitlines() if line.strip() and not line.startswith(("See '", "Run '"))]
         return TargetError(f"`{self.name} {verb}` failed: {lines[-1].strip() if lines else f'exit status {status}'}")
 
     def holds(self, kind: Kind, name: str) -> bool:

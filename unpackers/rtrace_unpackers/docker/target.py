@@ -95,13 +95,12 @@ class DockerTarget:
         refuse_unconfined(engine, abilities, allowed)
         notes = (*tell_missing(limits, abilities), *tell_closed(allowed - {UNCONFINED}))
         with self.in_use() as lock:
-            container = self.provide_container(engine, lock)
+            possible = keep_possible(limits, abilities)
+            container = self.provide_container(engine, lock, possible)
             if (container.facts.get("State") or {}).get("Running"):  # somebody else started it
                 engine.kill(container.id)
             with connected(engine, container.id, allow_network=allow_network), running(engine, container.id):
-                change = plan_limits(keep_possible(limits, abilities), container)
-                if change:
-                    engine.demand(*change)
+                notes += change_limits(engine, container, possible)
                 written = Written(engine, container.id, is_wanted=limits.disk is not None)
                 arguments = (
                     *plan_execution(run, container.id, is_terminal=is_terminal(streams)),
@@ -147,15 +146,15 @@ class DockerTarget:
         name_possession(engine, image, self.identity)
         return image.id
 
-    def provide_container(self, engine: Engine, lock: int | None) -> Thing:
-        """Return the target's container, and create it when it is not there."""
+    def provide_container(self, engine: Engine, lock: int | None, limits: Limits = DEFAULT_LIMITS) -> Thing:
+        """Return the target's container, and create it, with these limits, when it is not there."""
         containers = self.find(engine).containers
         if containers:
             return containers[0]
         image = self.provide_image(engine, lock)
         self.note_use()
         labels = label_target(self.identity, self.path)
-        engine.demand(*plan_container(self.manifest.runs, image, self.identity, labels), keep=lock)
+        engine.demand(*plan_container(self.manifest.runs, image, self.identity, labels, limits), keep=lock)
         (container,) = self.find(engine).containers
         return container
 
@@ -217,6 +216,23 @@ def refuse_unconfined(engine: Engine, abilities: Abilities, allowed: frozenset[s
             f"`{engine.name} info` tells of no seccomp filter for containers, so that nothing keeps a replay from the "
             "kernel: start the engine with its default profile, or use the chroot unpacker"
         )
+
+
+def change_limits(engine: Engine, container: Thing, limits: Limits) -> tuple[str, ...]:
+    """Give a running container other limits than it has; say which ones the engine has no way to change.
+
+    Raises TargetError when it refuses to.
+    """
+    notes = []
+    for name, options in plan_limits(limits, container.facts.get("HostConfig") or {}).items():
+        done = engine.call("update", *options, container.id)
+        if "unknown flag" in done.stderr:
+            notes.append(
+                f"this version of `{engine.name}` cannot change the limit of {name} that the container began with"
+            )
+        elif done.returncode != 0:
+            raise engine.fail("update", done.returncode, done.stderr)
+    return tuple(notes)
 
 
 def ran_out_of_memory(engine: Engine, container: str) -> bool:

@@ -111,14 +111,12 @@ class DockerTarget:
                 status, cause = execute(engine, arguments, streams, limits, watched)
             if limits.disk is not None and cause is None and written.measure() > limits.disk:
                 notes = (*notes, f"{run.id} wrote more than the {limits.disk} bytes of its limit before it ended")
-            if limits.memory is not None and cause is None and ran_out_of_memory(engine, container.id):
-                if status == 0:
-                    notes = (
-                        *notes,
-                        f"the kernel killed a program of {run.id} at the limit of its memory",
-                    )
-                else:
-                    cause = Reached("memory")
+            if limits.memory is not None and cause is None:
+                if ran_out_of_memory(engine, container.id):
+                    cause = Reached("memory") if status else None
+                    notes += () if status else (f"the kernel killed a program of {run.id} at the limit of its memory",)
+                elif status == KILLED:  # Podman does not look at what is executed in a container later
+                    notes += (f"{run.id} was killed, perhaps at the limit of its memory: the engine does not say",)
         return conclude(engine, run, status, cause, notes)
 
     @contextlib.contextmanager

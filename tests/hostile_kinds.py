@@ -23,6 +23,9 @@ from fuzz.sealing import seal
 from fuzz.sections import join
 from fuzz.seeds import make_bundle
 from rtrace.bundle import members, tar
+from rtrace.bundle.entry import Entry, FileType
+from rtrace.bundle.index import dump_entry
+from rtrace.bundle.stream import header_size, room
 
 UNPACK = ("unpack", "chroot", "BUNDLE", "target")
 CHECK = ("check", "BUNDLE")
@@ -219,8 +222,87 @@ GIGABYTES = (
     "CREATE TABLE executions(id, path, argv)",
     "INSERT INTO environments(id, seed) VALUES (1, 1)",
 )
+MULTIPLYING = (
+    "CREATE TABLE environments(id, content)",
+    "CREATE TABLE paths(id, path)",
+    "CREATE TABLE executions(id, path, argv)",
+    "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT 1 FROM n LIMIT 20000) INSERT INTO paths SELECT x, x'2f' FROM n",
+    "INSERT INTO executions SELECT 1, 1, x'00' FROM paths",
+)
+"""Every execution is of every path: four hundred million rows in half a megabyte."""
 DEEP = b"[" * 100 + b"]" * 100
 NUMBER = b"9" * 5000
+
+
+def many_lines(name: str, make: Callable[[int], bytes], count: int) -> Callable[[], bytes]:
+    """Put an index of as many lines in the place of another, the digests right."""
+    return member(
+        name, lambda _: zstandard.ZstdCompressor(write_checksum=True).compress(b"".join(map(make, range(count))))
+    )
+
+
+def wide_window() -> bytes:
+    """Give a frame that is decompressed with all of its 16 MiB in memory."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=24, write_checksum=True)
+    return zstandard.ZstdCompressor(compression_params=parameters).compress(bytes(1 << 24))
+
+
+def short(number: int) -> bytes:
+    """Write a line that is as short as can be."""
+    return b'{"gid":0,"mode":0,"mtime_ns":0,"path":"/%07x","type":"fifo","uid":0}\n' % number
+
+
+def described(number: int, **keys: object) -> bytes:
+    """Write the line of an entry, a FIFO unless told otherwise."""
+    entry = {"gid": 0, "mode": 0, "mtime_ns": 0, "path": f"/{number:07x}", "type": "fifo", "uid": 0, **keys}
+    return json.dumps(entry, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+
+
+def placed(*entries: Entry) -> Callable[[], bytes]:
+    """Put an index of entries in the place of another, the offsets right, as if the data were there."""
+
+    def make() -> bytes:
+        lines, offset = [], 0
+        for entry in entries:
+            offset += header_size(entry)
+            lines.append(dump_entry(entry, entry.size, "0" * 64, offset).encode())
+            offset += room(entry)
+        return planned(b"L", files=b"".join(lines), data=b"x")()
+
+    return make
+
+
+def regular(number: int, size: int, segments: tuple[tuple[int, int], ...] | None = None) -> Entry:
+    """Describe a regular file with content."""
+    return Entry(b"/%07d" % number, FileType.REGULAR, 0, 0, 0, 0, size, "0" * 64, offset=0, segments=segments)
+
+
+def lost(number: int) -> bytes:
+    """Write the line of an entry far below folders that are no entries."""
+    return described(number, path=f"/{number:07x}" + "/a" * 1900)
+
+
+def elsewhere(**changes: object) -> Callable[[], bytes]:
+    """Tell in the manifest of a file that is elsewhere, and give its entry these keys."""
+    told = {"path": F, "size": 8, "sha256": "a" * 64}
+    text = "elsewhere: [" + json.dumps(told) + "]\n"
+
+    def make() -> bytes:
+        broken = change(parts()["manifest"], "\nexclude:", f"\n{text}exclude:")
+        files = line(F, **changes)() if changes else None
+        found = parts()["files"] if files is None else zstandard.decompress(sections(files)[members.FILES])
+        return planned(b"L", manifest=broken, files=found)()
+
+    return make
+
+
+def sections(content: bytes) -> dict[str, bytes]:
+    """Take a bundle apart."""
+    with tarfile.open(fileobj=io.BytesIO(content)) as outer:
+        found = {member.name: outer.extractfile(member) for member in outer}
+    return {name: file.read() for name, file in found.items() if file is not None}
+
+
 F, FIFO, LINK, HARD, OUTLINE, FOLDER = "/data/f", "/data/fifo", "/data/l", "/data/h", "/data/p", "/data"
 
 COPY = {"base64": "L2RhdGEvbm90LXV0Zjgt/w=="}
@@ -415,5 +497,88 @@ KINDS: dict[str, Kind] = {
     ),
     "a trace of another kind": Kind(traced("CREATE TABLE x(y)"), "no table environments", AUDIT),
     "a view in the place of a table": Kind(traced(*TABLES, ENDLESS), "no table executions", AUDIT),
-    "a column of gigabytes": Kind(traced(*TABLES[1:], *GIGABYTES), "too big", AUDIT),
+    "a column of gigabytes": Kind(traced(*TABLES[1:], *GIGABYTES), "environments has columns that are computed", AUDIT),
+    "a trace whose rows multiply": Kind(traced(*MULTIPLYING), "interrupted", AUDIT),
+    # more than any bundle holds
+    "entries without number": Kind(
+        many_lines(members.FILES, short, 1_600_000), "files.jsonl.zst: it has 1600000 lines, more than any"
+    ),
+    "results without number": Kind(
+        many_lines(members.RESULTS, short, 1_600_000), "results.jsonl.zst: it has 1600000 lines, more than any"
+    ),
+    "an index longer than what it holds": Kind(
+        member(members.FILES, lambda old: old + bytes(1 << 20)), "it has [0-9]+ bytes for the [0-9]+ that it holds"
+    ),
+    "an index that takes memory to decompress": Kind(
+        member(members.FILES, lambda _: wide_window()), "needs a window of 16777216 bytes"
+    ),
+    "folders that are no entries": Kind(many_lines(members.FILES, lost, 20), "in folders that it does not list"),
+    "a sparse file in more parts than any": Kind(
+        placed(*(regular(n, 1 << 20, tuple((2 * part, 1) for part in range(100_000))) for n in range(11))),
+        "in more than 1000000 parts with holes between them",
+    ),
+    "holes of two terabytes": Kind(
+        line(F, size=1 << 41, segments=[[0, 1]]), "and others with more than 1099511627776 bytes of holes"
+    ),
+    "attributes without number": Kind(
+        line(FOLDER, xattrs=[[f"user.{number:06}", ""] for number in range(6000)]),
+        "more extended attributes than a file can have",
+    ),
+    "a package with a name of a book": Kind(line(FIFO, package="x" * 5000), "a package of too long a name"),
+    "a reason that goes on": Kind(line(FIFO, reason="because " * 1000), "with a reason that is too long"),
+    "an entry with a path of megabytes": Kind(
+        line(FIFO, path="data" + "/x" * 1_000_000), r"holds data/x.*x\.\.\. with a path that is not absolute"
+    ),
+    "a kind of file with a name of megabytes": Kind(
+        line(FIFO, type="x" * 2_000_000), r"as a 'x{80}\.\.\.', a kind that no bundle may hold"
+    ),
+    "data far larger than the bundle": Kind(
+        placed(regular(0, 1 << 41)),
+        r"says that its data have 2\.0 TiB, far more than [0-9.]+ KiB hold",
+    ),
+    "frames without content": Kind(
+        data(lambda _: bytes(1000) + table(1000, *[(1, members.FRAME_SIZE)] * 1000)),
+        "more frames than there can be in so many bytes",
+    ),
+    "a manifest of a million values": Kind(
+        manifest("\nexclude:", "\nunowned: [" + "a," * 150_000 + "]\nexclude:"), "more values before this than in any"
+    ),
+    "environments that multiply": Kind(
+        manifest(
+            "inputs:",
+            "".join(
+                f"  - {{id: r{number}, argv: [x], binary: /x, workingdir: /, environ: "
+                + ("{" + ", ".join(f"v{n}: x" for n in range(20_000)) + "}" if not number else "as r0")
+                + ', uid: 0, gid: 0, umask: "0", hostname: x, architecture: x, system: [a, b], distribution: [a, b]}\n'
+                for number in range(700)
+            )
+            + "inputs:",
+        ),
+        "the environments of the runs take more than 256 MiB together",
+    ),
+    "a key of megabytes": Kind(
+        manifest("\nexclude:", "\n? " + "exclude" * 1_000_000 + "\n: x\nexclude:"),
+        r"has no key '(exclude)+exc\.\.\.'; known are version",
+    ),
+    "quotes that are never closed": Kind(
+        manifest("\nexclude:", '\nunowned: [a"' + '\\"' * 1_000_000 + " {\nexclude:"),
+        r"what begins here has no closing (\]|}), or lacks a comma",
+    ),
+    "a pattern of thousands of wildcards": Kind(
+        manifest(r'- "\*\.pyc"', "- " + "a*" * 20_000), "a pattern has at most 16380 bytes"
+    ),
+    "a file with a name of megabytes": Kind(
+        manifest("binary: /data/run.sh", "binary: /" + "x" * 2_000_000), "a path has at most 4095 bytes"
+    ),
+    "an address of kilobytes": Kind(
+        manifest("\nexclude:", "\nelsewhere: [{path: /x, url: 'http://x/" + "x" * 9000 + "'}]\nexclude:"),
+        "a URL has at most 8192 characters",
+    ),
+    "content elsewhere that no entry has": Kind(elsewhere(), "its index does not tell that /data/f is elsewhere"),
+    "content elsewhere that is another": Kind(
+        elsewhere(elsewhere=True, offset=None, sha256="b" * 64), "do not agree about /data/f"
+    ),
+    "content elsewhere of which nothing is told": Kind(
+        line(F, elsewhere=True, offset=None, sha256="b" * 64), "does not tell that /data/f is elsewhere"
+    ),
 }

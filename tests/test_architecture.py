@@ -31,14 +31,23 @@ FORMAT_HALF = (
     "rtrace.elsewhere",
     "rtrace.errors",
     "rtrace.fetching",
+    "rtrace.folders",
+    "rtrace.guarding",
     "rtrace.holes",
     "rtrace.limits",
+    "rtrace.locks",
     "rtrace.manifest",
     "rtrace.opening",
     "rtrace.printable",
+    "rtrace.probing",
     "rtrace.progress",
+    "rtrace.removing",
+    "rtrace.renaming",
     "rtrace.reprozip",
+    "rtrace.shortening",
+    "rtrace.target_folder",
     "rtrace.unpacker",
+    "rtrace.workspaces",
 )
 CAPTURE_HALF = ("rtrace.capture", "rtrace.cli", "rtrace.host", "rtrace.packing", "rtrace.trace", "rtrace.tracing")
 SPEAKERS = ("rtrace.__main__", "rtrace.cli")

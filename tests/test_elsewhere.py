@@ -5,6 +5,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,12 +15,14 @@ import pytest
 
 from bundle_making import USER, BundleMaker, make_run, wrote
 from bundle_samples import MANIFEST
+from rtrace import fetching
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reader import open_bundle
 from rtrace.bundle.validation import validate_entries
 from rtrace.elsewhere import NO_SOURCES, Sources, complete_data
 from rtrace.errors import BundleError, ElsewhereError, HostileBundleError, ManifestError
-from rtrace.fetching import fetch
+from rtrace.fetching import Fetcher
+from rtrace.guarding import is_public
 from rtrace.manifest.load import load
 from rtrace.manifest.model import Elsewhere
 from rtrace.manifest.render import render
@@ -45,21 +48,34 @@ class Server:
     knows_ranges: bool = True
     announces_length: bool = True
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    drips: bool = False
+    """Whether it gives a byte now and then, without an end."""
+    babbles: bool = False
+    """Whether a redirection has a content without an end."""
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     """A web server that is there while the test runs."""
     told = Server()
+    stopped = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             wanted = self.headers["Range"]
             told.asked.append((self.path, wanted))
+            told.headers.append({name.lower(): value for name, value in self.headers.items()})
+            if told.drips:
+                self.drip()
+                return
             if self.path in told.redirects:
                 self.send_response(302)
                 self.send_header("Location", told.redirects[self.path])
                 self.end_headers()
+                with suppress(OSError):
+                    while told.babbles:
+                        self.wfile.write(bytes(1 << 16))
                 return
             content = told.files.get(self.path)
             if content is None:
@@ -78,6 +94,12 @@ def server() -> Iterator[Server]:
             end = len(content) if told.breaks_after is None else start + told.breaks_after
             self.wfile.write(content[start:end])
 
+        def drip(self) -> None:
+            with suppress(OSError):
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                while not stopped.wait(0.01):
+                    self.wfile.write(b"X-More: x\r\n" if told.announces_length else b"x")
+
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
@@ -86,6 +108,7 @@ def server() -> Iterator[Server]:
         thread.start()
         told.url = f"http://127.0.0.1:{http.server_port}"
         yield told
+        stopped.set()
         http.shutdown()
         thread.join()
 
@@ -118,6 +141,11 @@ def contents(bundle: Path, sources: Sources) -> dict[bytes, bytes]:
     """Read all of a bundle, with what is elsewhere."""
     with open_bundle(bundle) as opened:
         return {entry.path: b"".join(parts) for entry, parts in complete_data(opened, sources)}
+
+
+def fetch(url: str, size: int, *named: str) -> bytes:
+    """Fetch a URL that the bundle names, with some others."""
+    return b"".join(Fetcher((url, *named), size).fetch(url, size))
 
 
 def test_larger_files_are_left_out_and_named(trace: TraceBuilder, tmp_path: Path, rtrace: Rtrace) -> None:
@@ -224,10 +252,10 @@ def test_broken_transfers_are_resumed(server: Server) -> None:
     """What breaks off is continued where it was, with a range where the server knows them, else from its beginning."""
     server.files = {"/big": BIG}
     server.breaks_after = 2_000_000
-    assert b"".join(fetch(f"{server.url}/big", len(BIG))) == BIG
+    assert fetch(f"{server.url}/big", len(BIG)) == BIG
     assert server.asked == [("/big", None), ("/big", "bytes=2000000-")]
     server.knows_ranges, server.breaks_after, server.announces_length = False, None, False
-    assert b"".join(fetch(f"{server.url}/big", len(BIG))) == BIG
+    assert fetch(f"{server.url}/big", len(BIG)) == BIG
 
 
 @pytest.mark.parametrize(
@@ -313,24 +341,139 @@ def test_extract_fetches_as_well(tmp_path: Path, server: Server, rtrace: Rtrace)
     assert (refused.returncode, refused.stdout, b"add --fetch" in refused.stderr) == (125, b"", True)
 
 
-def test_files_are_fetched_too_and_nothing_else(tmp_path: Path, server: Server) -> None:
-    """file: URLs give regular files; devices, FIFOs, other machines and redirections to other schemes are refused."""
-    (tmp_path / "a b").write_bytes(BIG)
-    os.mkfifo(tmp_path / "fifo")
-    assert b"".join(fetch(f"file://{tmp_path}/a%20b", len(BIG))) == BIG
-    server.redirects = {"/file": f"file://{tmp_path}/a%20b", "/ftp": "ftp://127.0.0.1/x", "/ring": "/ring"}
+@pytest.mark.requires("busybox")
+def test_files_come_from_folders_that_a_person_named(tmp_path: Path) -> None:
+    """A file: URL of a bundle is read where it leads into a folder given with --from, and nowhere else."""
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    outside.mkdir()
+    inside.mkdir()
+    (inside / "a b").write_bytes(BIG)
+    (outside / "file").write_bytes(BIG)
+    (inside / "out").symlink_to(outside / "file")
+    os.mkfifo(inside / "fifo")
+    for number, (name, folder, is_found) in enumerate(
+        (
+            ("inside/a%20b", inside, True),
+            ("inside/a%20b", outside, False),
+            ("inside/../outside/file", inside, False),
+            ("inside/out", inside, False),
+            ("inside/fifo", inside, False),
+            ("inside/a%00b", inside, False),
+        )
+    ):
+        maker = BundleMaker(tmp_path / str(number))
+        maker.file(b"/work/big", BIG)
+        bundle = write_elsewhere(maker, f"file://{tmp_path}/{name}")
+        if is_found:
+            assert contents(bundle, Sources((folder,)))[b"/work/big"] == BIG
+        else:
+            with pytest.raises(ElsewhereError, match=r"name the folder that file:///.* is in with --from"):
+                contents(bundle, Sources((folder,), fetch=True))
+
+
+def test_nothing_but_http_is_asked(server: Server) -> None:
+    """Redirections to other schemes and in circles are refused, and so is a URL with a password, in one sentence."""
+    server.redirects = {"/file": "file:///etc/passwd", "/ftp": "ftp://127.0.0.1/x", "/ring": "/ring"}
+    server.redirects["/user"] = server.url.replace("//", "//user:secret@") + "/big"
     for url, sentence in (
-        (f"file://{tmp_path}/fifo", "no regular file"),
-        ("file:///dev/zero", "no regular file"),
-        (f"file://{tmp_path}/gone", "No such file"),
-        ("file://elsewhere/etc/passwd", "cannot name another machine"),
         (f"{server.url}/file", "302"),
         (f"{server.url}/ftp", "302"),
         (f"{server.url}/ring", "302"),
+        (f"{server.url}/user", "sends rtrace on to a URL with a user name or a password"),
+        (server.url.replace("//", "//user:secret@"), "has a user name or a password in it"),
+        ("file:///etc/passwd", "only http and https"),
         ("http://127.0.0.1:1/x", "Connection refused"),
+        ("http://no-such-host.invalid/x", "."),
+        ("http://127.0.0.1:port/x", "."),
     ):
-        with pytest.raises(ElsewhereError, match=sentence):
-            b"".join(fetch(url, 5))
+        with pytest.raises(ElsewhereError, match=sentence) as caught:
+            fetch(url, 5)
+        assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "127.0.0.2",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0.0.0.0",  # noqa: S104 -- nobody listens
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "10.1.2.3",
+        "172.16.1.1",
+        "192.168.0.1",
+        "100.64.0.1",
+        "169.254.169.254",
+        "[fe80::1]",
+        "[fd00::1]",
+        "224.0.0.1",
+    ],
+)
+def test_no_redirection_into_a_network_of_ones_own(host: str, server: Server) -> None:
+    """A server cannot send rtrace to this machine or its network, however that is written; the bundle itself can."""
+    port = server.url.rpartition(":")[2]
+    server.files = {"/big": BIG}
+    server.redirects = {"/x": f"http://{host}:{port}/big"}
+    with pytest.raises(ElsewhereError, match="whose address is not public, and the bundle does not name it"):
+        fetch(f"{server.url}/x", len(BIG))
+    assert server.asked == [("/x", None)]
+
+
+def test_hosts_that_the_bundle_names_are_asked(server: Server) -> None:
+    """A redirection to a host that another URL of the bundle names is followed, whatever its address is."""
+    port = server.url.rpartition(":")[2]
+    server.files = {"/big": BIG}
+    server.redirects = {"/x": f"http://LOCALHOST:{port}/big"}
+    assert fetch(f"{server.url}/x", len(BIG), "http://localhost/other") == BIG
+
+
+def test_public_addresses_are_public() -> None:
+    """Addresses of the internet are told from those of networks of one's own, in every way they are written."""
+    assert all(map(is_public, ("93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822", "::ffff:93.184.216.34")))
+    assert not any(map(is_public, ("fe80::1%eth0", "::", "198.18.0.1", "2001:db8::1", "ff02::1", "255.255.255.255")))
+
+
+def test_a_password_for_a_proxy_stays_with_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a person's proxy is told is not told to a server that is asked directly after a redirection."""
+    address = server.url.removeprefix("http://")
+    monkeypatch.setenv("http_proxy", f"http://user:secret@{address}")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server.redirects = {"http://far.invalid/x": f"{server.url}/big"}
+    server.files = {"/big": BIG}
+    assert fetch("http://far.invalid/x", len(BIG), server.url) == BIG
+    assert ["proxy-authorization" in headers for headers in server.headers] == [True, False]
+
+
+def test_a_proxy_is_not_sent_into_a_network_of_ones_own(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A redirection to this machine is refused where a proxy would be asked for it, too."""
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    server.redirects = {"http://far.invalid/x": "http://localhost/secret"}
+    with pytest.raises(ElsewhereError, match="localhost, whose address is not public"):
+        fetch("http://far.invalid/x", len(BIG))
+    assert len(server.asked) == 1
+
+
+def test_the_content_of_a_redirection_is_not_read(server: Server) -> None:
+    """A redirection that goes on for ever is followed all the same."""
+    server.files = {"/big": BIG}
+    server.redirects = {"/x": f"{server.url}/big"}
+    server.babbles = True
+    assert fetch(f"{server.url}/x", len(BIG)) == BIG
+
+
+@pytest.mark.parametrize("in_headers", [True, False])
+def test_a_server_that_drips_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch, *, in_headers: bool) -> None:
+    """However a server keeps a transfer alive, all of them together have a limit that their size gives."""
+    monkeypatch.setattr(fetching, "TIME_FREE", 0.3)
+    server.drips, server.announces_length = True, in_headers
+    with pytest.raises(ElsewhereError, match=r"slower than rtrace waits for so much|got more than 100 headers"):
+        fetch(f"{server.url}/x", 5000)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,6 @@
 import os
 import re
 import stat
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,50 +10,14 @@ import pytest
 from bundle_making import BundleMaker, make_run
 from fuzz.seeds import pack_bundle
 from hostile_kinds import AUDIT, KINDS, UNPACK, whole
+from hostile_runs import MEMORY, run_bounded
 from rtrace.auditing import audit_bundle
 from rtrace.bundle.checking import check_bundle
 from rtrace.errors import RtraceError
 from rtrace_unpackers.chroot import UNPACKER
 
-MEMORY = 300 << 20
-DISK = 64 << 20
-SECONDS = 30
 UNCHECKED = {"a file in the place of /proc", "an outline larger than any file"}
 """Whole bundles, which are refused where they cannot be unpacked."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended: its exit status, what it said, and the most memory that it had, in bytes."""
-
-    status: int
-    said: str
-    memory: int
-
-
-LAUNCH = """
-import resource, subprocess, sys
-size, disk, seconds = map(int, sys.argv[1:4])
-resource.setrlimit(resource.RLIMIT_AS, (size, size))
-resource.setrlimit(resource.RLIMIT_FSIZE, (disk, disk))
-resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-status = subprocess.run(sys.argv[5:], stdin=subprocess.DEVNULL).returncode
-with open(sys.argv[4], "w") as file:
-    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
-sys.exit(status)
-"""
-"""A small process between, for a child begins with what its parent has in memory, and here that may be much."""
-
-
-def run_bounded(arguments: tuple[str, ...], folder: Path) -> Done:
-    """Run rtrace in a folder, with limits that stop it; the memory is measured below that."""
-    used = folder.with_name(f"{folder.name}.used")
-    limits = (str(4 << 30), str(DISK), str(SECONDS))
-    argv = [sys.executable, "-c", LAUNCH, *limits, str(used), sys.executable, "-m", "rtrace", *arguments]
-    done = subprocess.run(argv, cwd=folder, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
-    memory = int(used.read_text()) << 10
-    used.unlink()
-    return Done(done.returncode, done.stdout.decode(), memory)
 
 
 def write(name: str, folder: Path) -> Path:
@@ -98,10 +59,10 @@ def find_sentence(name: str, folder: Path) -> str:
 
 
 def test_every_kind_has_a_sentence_of_its_own(tmp_path: Path) -> None:
-    """There are at least sixty kinds, and no two of them are refused in the same words, numbers aside."""
+    """There are at least a hundred and fifty kinds, and no two of them are refused in the same words, numbers aside."""
     names = [name for name in KINDS if name != "an outline larger than any file"]  # a file system may have room for it
     sentences = {name: find_sentence(name, tmp_path / str(number)) for number, name in enumerate(names)}
-    assert len(KINDS) >= 60
+    assert len(KINDS) >= 150
     twice = [name for name, sentence in sentences.items() if list(sentences.values()).count(sentence) > 1]
     assert twice == []
 

@@ -11,7 +11,7 @@ from rtrace.trace.directory import TraceDirectory
 
 def test_rows_wait_until_there_is_room(tmp_path: Path) -> None:
     """When the database cannot grow, nothing of the batch is written, and all of it once it can."""
-    connection = TraceDirectory(tmp_path / "trace").create()
+    connection = TraceDirectory(tmp_path).fill()
     journal = Journal(connection)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + 2}")

@@ -1,11 +1,14 @@
 """Bundles of ReproZip that mean harm: refused in one sentence, with nothing written and no memory taken."""
 
+import bz2
 import gzip
 import io
 import lzma
 import os
 import random
+import re
 import sqlite3
+import struct
 import subprocess
 import tarfile
 import tracemalloc
@@ -16,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from hostile_runs import MEMORY, run_bounded
 from reprozip_making import (
     Member,
     directory,
@@ -28,11 +32,14 @@ from reprozip_making import (
     write_tar,
     write_zip,
 )
+from rtrace.bundle import database as bundle_database
 from rtrace.bundle.checking import check_bundle
+from rtrace.bundle.file_range import FileRange
 from rtrace.errors import BundleError, HostileBundleError
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.reprozip import database, reader
-from rtrace.reprozip.sources import Decompressed, FileSource
+from rtrace.reprozip.container import ZipContainer
+from rtrace.reprozip.sources import Decompressed
 from rtrace.reprozip.tree import Resolver
 
 Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -189,23 +196,23 @@ def test_memory_that_an_xz_stream_asks_for_is_not_given() -> None:
     header[header.index(b"\x21\x01") + 2] = 40
     header[-4:] = zlib.crc32(header[:-4]).to_bytes(4, "little")
     stream = stream[:12] + header + stream[12 + len(header) :]
-    source = Decompressed(FileSource(io.BytesIO(stream), 0, len(stream)))
+    source = Decompressed(FileRange(io.BytesIO(stream), 0, len(stream)), len(stream))
     with pytest.raises(BundleError, match="Memory usage limit"):
         source.read(1)
 
 
 def test_list_of_files_has_a_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A small file of gzip can hold millions of names: at some number it is refused."""
-    monkeypatch.setattr(reader, "LIST_LIMIT", 100_000)
+    monkeypatch.setattr(reader, "most_items", lambda _: 500)
     path = make(tmp_path / "x.rpz", *(Member(f"DATA/{number}") for number in range(1000)))
     with pytest.raises(HostileBundleError, match="more files than any"), open_bundle(path) as bundle:
         _ = bundle.entries
 
 
 def test_symlinks_that_multiply_take_no_time(tmp_path: Path) -> None:
-    """Thirty symlinks, each of which passes a thousand times through the one before, are given up soon."""
+    """Thirty symlinks, each of which passes hundreds of times through the one before, are given up soon."""
     members = [directory("DATA/l0")]
-    members += [symlink(f"DATA/l{number}", f"l{number - 1}/../" * 600 + "l0") for number in range(1, 30)]
+    members += [symlink(f"DATA/l{number}", f"l{number - 1}/../" * 500 + "l0") for number in range(1, 30)]
     path = make(tmp_path / "x.rpz", *members, Member("DATA/l29/x"))
     with pytest.raises(HostileBundleError, match="leads in circles"), open_bundle(path) as bundle:
         _ = bundle.entries
@@ -310,15 +317,19 @@ def test_questions_to_a_database_have_a_limit(monkeypatch: pytest.MonkeyPatch, t
     rows = f"INSERT INTO opened_files SELECT x + 50, 0, '/p/' || x, 0, 1, 0, 1 FROM ({ENDLESS} LIMIT 100000)"  # noqa: S608
     trace = hostile_database(tmp_path, rows)
     path = write_tar(tmp_path / "x.rpz", make_parts(make_config(), usual_members(), trace))
-    for name, value, words in (("STEPS_LIMIT", 2, "interrupted"), ("USES_LIMIT", 100_000, "more rows than any")):
+    limits = (
+        (bundle_database, "STEPS_FREE", -400, "interrupted"),
+        (database, "USES_FREE", -1 << 20, "more rows than any"),
+    )
+    for module, name, value, words in limits:
         with monkeypatch.context() as patch, open_bundle(path) as bundle:
-            patch.setattr(database, name, value)
+            patch.setattr(module, name, value)
             assert words in next(notice.what for notice in bundle.manifest.notices if notice.kind == "no-trace")
 
 
 def test_trace_that_explodes_is_not_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A compressed trace beyond the limit is given up while it is decompressed."""
-    monkeypatch.setattr(reader, "TRACE_LIMIT", 1 << 20)
+    monkeypatch.setattr(reader, "most_trace", lambda _: 1 << 20)
     parts = make_parts(make_config(), [])
     parts.append(Member("METADATA/trace.sqlite3.gz", gzip.compress(bytes(64 << 20))))
     with open_bundle(write_tar(tmp_path / "x.rpz", parts)) as bundle:
@@ -326,6 +337,184 @@ def test_trace_that_explodes_is_not_written(monkeypatch: pytest.MonkeyPatch, tmp
         with pytest.raises(HostileBundleError):
             bundle.extract_trace(tmp_path / "trace")
     assert not (tmp_path / "trace").exists()
+
+
+def write_data(path: Path, data: bytes, config: str | None = None) -> Path:
+    """Write a bundle whose data are these bytes."""
+    parts = make_parts(config or make_config(), [])
+    parts[0] = Member("DATA.tar.gz", data)
+    return write_tar(path, parts)
+
+
+def zeros(name: str, count: int, members: int = 1) -> bytes:
+    """Give a tar in bzip2 of members, each of so many times 90 MB of zeros, in 68 bytes."""
+    header = tarfile.TarInfo(name)
+    header.size = count * 90_112_000  # a number of whole blocks
+    parts = (header.tobuf(tarfile.GNU_FORMAT), bytes(90_112_000), bytes(1024))
+    first, middle, last = map(bz2.compress, parts)
+    return (first + middle * count) * members + last
+
+
+def header_chain() -> bytes:
+    """Give headers that announce each other."""
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 2
+    return gzip.compress((name.tobuf(tarfile.GNU_FORMAT) + b"x\0".ljust(512, b"\0")) * 100_000)
+
+
+def hide_directory(content: bytes, size: int, *, moved: bool = False) -> bytes:
+    """Put records of zip64 before the end of a zip: they alone tell how large its directory is."""
+    end = content.rindex(b"PK\5\6")
+    start = int.from_bytes(content[end + 16 : end + 20], "little")
+    record = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, size, start)
+    locator = struct.pack("<4sIQI", b"PK\6\7", 0, end, 1)
+    return content[:end] + record + (b"x" if moved else b"") + locator + content[end:]
+
+
+BOMBS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "a member of a terabyte": (
+        lambda path: write_data(path, zeros("DATA/x", 12_000)),
+        r"the bundle has DATA/x with 1007\.[0-9] GiB and more, far more than \d+\.\d KiB hold",
+    ),
+    "members that are a terabyte together": (
+        lambda path: write_data(path, zeros("DATA/x", 5, members=2000)),
+        r"has DATA/x with 2\.[0-9] GiB and more",
+    ),
+    "headers that announce each other": (
+        lambda path: write_data(path, header_chain()),
+        "tar headers that announce each other, and no member",
+    ),
+    "streams that hold nothing": (
+        lambda path: write_data(path, bz2.compress(b"") * 100_000),
+        "compressed in streams without number that hold next to nothing",
+    ),
+    "members by the hundred thousand": (
+        lambda path: write_data(path, gzip.compress(make_tar(Member(f"DATA/{n}") for n in range(70_000)))),
+        "more files than any that rtrace reads",
+    ),
+    "a symlink longer than any path": (
+        lambda path: make(path, symlink("DATA/x", "/x" * 3000)),
+        "holds /x as a symlink longer than 4095 bytes",
+    ),
+    "symlinks that lead a long way round": (
+        lambda path: make(
+            path,
+            *(symlink(f"DATA/s{number}", "./" * 2000 + "d") for number in range(1100)),
+            *(Member(f"DATA/s{number}/x") for number in range(1100)),
+        ),
+        "symlinks that lead through more folders than any real one",
+    ),
+    "folders that are no members": (
+        lambda path: make(path, *(Member(f"DATA/{number}" + "/a" * 1900 + "/x") for number in range(20))),
+        "in folders that it does not list",
+    ),
+    "extensions by the thousand": (
+        lambda path: write_tar(
+            path, [*make_parts(make_config(), []), *(Member(f"EXTENSIONS/{number}/x") for number in range(2000))]
+        ),
+        "more extensions than there are",
+    ),
+    "a directory of a zip that is hidden": (
+        lambda path: write_bytes(
+            path, hide_directory(write_zip(path, make_parts(make_config(), [])).read_bytes(), 1 << 40)
+        ),
+        "is not a bundle",
+    ),
+}
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a file."""
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_are_refused_by_their_size(name: str, tmp_path: Path) -> None:
+    """What would take hours or gigabytes is refused before it is taken, in one sentence, and nothing is written."""
+    make_bomb, words = BOMBS[name]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = make_bomb(folder / "x.rpz")
+    for command in (("info", path), ("unpack", "chroot", path, folder / "target")):
+        done = run_bounded(tuple(map(str, command)), folder)
+        assert (done.status, done.said.count("\n")) == (125, 1), done.said
+        assert re.search(words, done.said), done.said
+        assert done.memory < MEMORY
+        assert os.listdir(folder) == ["x.rpz"]
+
+
+def test_zip_whose_end_is_not_where_it_says_is_refused(tmp_path: Path) -> None:
+    """Records of zip64 that are somewhere else than the module zipfile looks are no reason to look for them."""
+    path = write_zip(tmp_path / "x.rpz", make_parts(make_config(), []))
+    path.write_bytes(hide_directory(path.read_bytes(), 1 << 40, moved=True))
+    with path.open("rb") as file, pytest.raises(BundleError, match="its end is not where it says"):
+        ZipContainer(file)
+
+
+def test_large_zips_are_read(tmp_path: Path) -> None:
+    """A zip whose end is told by records of zip64, as one of gigabytes is, is a bundle as any other."""
+    path = write_zip(tmp_path / "x.rpz", make_parts(make_config(), usual_members()))
+    end = path.read_bytes().rindex(b"PK\5\6")
+    size = int.from_bytes(path.read_bytes()[end + 12 : end + 16], "little")
+    content = hide_directory(path.read_bytes(), size)
+    path.write_bytes(
+        content.replace(struct.pack("<QQQQ", 1, 1, size, end - size), struct.pack("<QQQQ", 3, 3, size, end - size))
+    )
+    with open_bundle(path) as bundle:
+        assert b"/data/in" in [entry.path for entry in bundle.entries]
+
+
+def test_first_member_of_a_terabyte_is_not_skipped(tmp_path: Path) -> None:
+    """What begins with something of another name is no bundle, and is not decompressed to see what follows."""
+    path = tmp_path / "x.rpz"
+    path.write_bytes(zeros("README", 12_000))
+    done = run_bounded(("info", str(path)), tmp_path)
+    assert (done.status, "is not a bundle" in done.said) == (125, True)
+
+
+def test_configurations_have_as_many_lines_as_the_bundle_is_large(tmp_path: Path) -> None:
+    """A configuration that is compressed with the bundle cannot take memory that its size does not allow."""
+    config = make_config() + "".join(f"- /{number}\n" for number in range(60_000))
+    parts = make_parts(config, [])
+    with pytest.raises(BundleError, match=r"config\.yml has \d+ lines and items, more than any that ReproZip writes"):
+        open_bundle(write_tar(tmp_path / "x.rpz", parts, "gz"))
+
+
+def test_inputs_of_one_name_take_no_time(tmp_path: Path) -> None:
+    """Of twenty thousand inputs with one name, each gets one of its own, without trying those before."""
+    names = "inputs_outputs:\n" + "".join(
+        f"- {{name: x, path: /{number}, read_by_runs: [0]}}\n" for number in range(20_000)
+    )
+    with open_bundle(make(tmp_path / "x.rpz", config=make_config(rest=names + "packages:\nother_files:\n"))) as bundle:
+        assert len({file.name for file in bundle.manifest.inputs}) == 20_000
+
+
+def test_computed_columns_are_not_asked(tmp_path: Path) -> None:
+    """A column that makes gigabytes of nothing is found by its kind, before anything asks for it."""
+    script = """
+    DROP TABLE opened_files;
+    CREATE TABLE opened_files(id, run_id, name TEXT GENERATED ALWAYS AS (CAST(zeroblob(1000000000) AS TEXT)) VIRTUAL,
+      timestamp, mode, is_directory, process);
+    INSERT INTO opened_files(id, run_id, mode) VALUES (1, 0, 1), (2, 0, 1);
+    """
+    path = write_tar(tmp_path / "x.rpz", make_parts(make_config(), usual_members(), hostile_database(tmp_path, script)))
+    with open_bundle(path) as bundle:
+        (notice,) = (notice for notice in bundle.manifest.notices if notice.kind == "no-trace")
+    assert "the table opened_files has columns that are computed" in notice.what
+
+
+def test_processes_have_a_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A trace of an old version, whose runs are found by their processes, does not have millions of these."""
+    monkeypatch.setattr(database, "_PROCESSES_LIMIT", 100)
+    path = tmp_path / "trace"
+    path.write_bytes(make_database(tmp_path, old=True))
+    connection = sqlite3.connect(path)
+    connection.executemany("INSERT INTO processes VALUES (?, 1, 0, 0)", ((number,) for number in range(10, 200)))
+    connection.commit()
+    connection.close()
+    with pytest.raises(sqlite3.DataError, match="more processes than any"):
+        database.read_database(path, 1)
 
 
 def find_problem(path: Path) -> str | None:

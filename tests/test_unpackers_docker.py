@@ -288,7 +288,7 @@ def test_without_an_engine_the_context_is_left_with_the_command(maker: BundleMak
     """Where no engine answers, the build context is complete, and the notes hold the one command that builds it."""
     unpacked = UNPACKER.unpack(maker.write(make_run()), tmp_path / "My Target")
     assert sorted(os.listdir(unpacked.target)) == [
-        ".dockerignore", "Dockerfile", "manifest.yml", "rootfs.tar", "rtrace-target.json",
+        ".dockerignore", "Dockerfile", "manifest.yml", "rootfs.tar", "rtrace-target.json", "rtrace.lock",
     ]  # fmt: skip
     assert f"{NO_ENGINE} build --tag rtrace-my-target:" in unpacked.notes[0]
     assert f"'{unpacked.target}'" in unpacked.notes[0]

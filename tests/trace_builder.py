@@ -24,7 +24,8 @@ class TraceBuilder:
 
     def __init__(self, folder: Path) -> None:
         self.directory = TraceDirectory(folder / ".rtrace")
-        self.connection = self.directory.create()
+        self.directory.path.mkdir()
+        self.connection = self.directory.fill()
         self.home = folder
         self.run = 0
         self.ids: dict[bytes, int] = {}

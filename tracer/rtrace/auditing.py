@@ -5,15 +5,15 @@ from __future__ import annotations
 import sqlite3
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from rtrace.bundle.database import open_database
+from rtrace.bundle.database import check_table, open_database
 from rtrace.errors import BundleError
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.secrets.scan import Finding, scan_arguments, scan_environment, scan_file
+from rtrace.workspaces import temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +40,8 @@ def _audit_trace(bundle: OpenBundle) -> Iterator[Finding]:
     """Look at every execution: the manifest may have been edited after it, and children get what it does not have."""
     if not bundle.has_trace:
         return
-    with TemporaryDirectory(prefix="rtrace-audit-") as folder:
-        database = Path(folder) / "trace.sqlite3"
+    with temporary("audit") as folder:
+        database = folder / "trace.sqlite3"
         bundle.extract_trace(database)
         try:
             with open_database(database) as connection:
@@ -55,10 +55,11 @@ def _audit_executions(connection: sqlite3.Connection) -> Iterator[Finding]:
     """Look at arguments and environments. Raises sqlite3.Error."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if _REPROZIP_TABLE in tables:
+        check_table(connection, _REPROZIP_TABLE.decode())
         yield from _audit_executions_of_reprozip(connection)
         return
-    if not tables >= _TABLES:
-        raise sqlite3.DatabaseError(f"it has no table {min(_TABLES - tables).decode()}")
+    for name in sorted(_TABLES):
+        check_table(connection, name.decode())
     rows = connection.execute(
         "SELECT CAST(coalesce(paths.path, x'') AS BLOB), CAST(argv AS BLOB) FROM executions"
         " LEFT JOIN paths ON paths.id = executions.path WHERE argv NOT NULL ORDER BY executions.id"

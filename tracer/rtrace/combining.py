@@ -6,6 +6,7 @@ every row that names one follows, parents included; times stay as they are, coun
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sqlite3
@@ -18,7 +19,9 @@ from rtrace.capture.snapshots import take_snapshot
 from rtrace.errors import TraceError, UsageError
 from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory, close
+from rtrace.trace.place import give_place, make_trace
 from rtrace.trace.reader import copy_database, open_for_reading
+from rtrace.tracing import write_new_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,42 +53,51 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """Which runs of which trace directories were brought together, and where."""
+    """What was brought together: the manifest of all, and the sentences about what of the edits has no place in it."""
 
-    directory: TraceDirectory
-    runs: tuple[dict[str, str], ...]
-    """For each trace, the names that its runs have now by those they had."""
+    manifest: Manifest
+    problems: tuple[str, ...]
+    runs: int
 
 
 def combine(sources: Sequence[TraceDirectory], target: TraceDirectory) -> Combined:
     """Make one trace directory of several, which stay as they are.
 
-    Raises TraceError when one cannot be read or the target exists, and UsageError when one is given twice.
+    Raises TraceError when one cannot be read or the target exists, UsageError when one is given twice, BusyError when
+    one is in use, and ManifestError when one of the manifests is none.
     """
     if len({source.path.resolve() for source in sources}) < len(sources):
         raise UsageError("a trace directory is named twice; name each one once")
     if os.path.lexists(target.path):
         raise TraceError(f"{target.path} exists already; remove it, or use -d to write elsewhere")
-    numbers = number_runs(sources)
-    unfinished = TraceDirectory(target.path.with_name(target.path.name + ".incomplete"))
-    connection = unfinished.create()
+    with contextlib.ExitStack() as stack:
+        for source in sources:
+            stack.enter_context(source.lock(shared=True))
+        manifests = read_manifests(sources)
+        numbers = number_runs(sources)
+        workspace = stack.enter_context(make_trace(target))
+        unfinished = TraceDirectory(workspace.path)
+        names = add_sources(sources, numbers, unfinished)
+        manifest, problems = join_manifests(sources, manifests, names, unfinished, target)
+        write_new_manifest(manifest, unfinished)
+        give_place(workspace, target)
+    return Combined(manifest, problems, sum(map(len, names)))
+
+
+def add_sources(
+    sources: Sequence[TraceDirectory], numbers: Sequence[dict[int, int]], target: TraceDirectory
+) -> tuple[dict[str, str], ...]:
+    """Add all traces to an empty one; return for each the names that its runs have now by those they had."""
     names = []
-    try:
+    with closing(target.open()) as connection:
         for index, source in enumerate(sources):
             try:
-                names.append(add_source(connection, source, unfinished, f"{index + 1}-", numbers[index]))
+                names.append(add_source(connection, source, target, f"{index + 1}-", numbers[index]))
             except sqlite3.Error as error:
                 raise TraceError(f"{source.database} cannot be read ({error}); leave it out, or trace again") from None
         note_differences(connection)
         close(connection)
-    except BaseException:
-        import shutil
-
-        connection.close()
-        shutil.rmtree(unfinished.path, ignore_errors=True)
-        raise
-    unfinished.path.rename(target.path)
-    return Combined(target, tuple(names))
+    return tuple(names)
 
 
 def read_manifests(sources: Sequence[TraceDirectory]) -> tuple[tuple[str, Manifest] | None, ...]:
@@ -100,16 +112,23 @@ def read_manifests(sources: Sequence[TraceDirectory]) -> tuple[tuple[str, Manife
 
 
 def join_manifests(
-    sources: Sequence[TraceDirectory], manifests: Sequence[tuple[str, Manifest] | None], combined: Combined
+    sources: Sequence[TraceDirectory],
+    manifests: Sequence[tuple[str, Manifest] | None],
+    names: Sequence[dict[str, str]],
+    unfinished: TraceDirectory,
+    target: TraceDirectory,
 ) -> tuple[Manifest, tuple[str, ...]]:
-    """Draft the manifest of a combined trace, with what was edited in those of its sources; say what has no place."""
+    """Draft the manifest of a combined trace, with what was edited in those of its sources; say what has no place.
+
+    ``names`` are the new names of the sources' runs by the former ones, ``target`` is where the trace will be.
+    """
     from rtrace.manifest.joining import Edited, join_edits
     from rtrace.manifest.revision import has_own_comments
     from rtrace.packing.draft import draft_manifest
 
     edited = []
     problems = []
-    for source, read, runs in zip(sources, manifests, combined.runs, strict=True):
+    for source, read, runs in zip(sources, manifests, names, strict=True):
         if read is None:
             continue
         text, manifest = read
@@ -118,8 +137,8 @@ def join_manifests(
             edited.append(Edited(name, draft_manifest(connection, source), manifest, runs))
         if has_own_comments(text, manifest):
             problems.append(f"comments and layout of {name} stay there, for the manifest of all is a new one")
-    with closing(open_for_reading(combined.directory)) as connection:
-        draft = draft_manifest(connection, combined.directory)
+    with closing(open_for_reading(unfinished)) as connection:
+        draft = draft_manifest(connection, target)
     joined, more = join_edits(draft, edited)
     return joined, (*problems, *more)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rtrace.bundle.incomplete import Incomplete
 from rtrace.bundle.reader import Bundle
 from rtrace.errors import BundleError
 from rtrace.opening import open_bundle
@@ -17,6 +16,8 @@ from rtrace.reprozip.extended import ExtendedBundle
 from rtrace.reprozip.writer import Written, write_reprozip
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rtrace.packing.plan import PackingPlan
 
 _WHOLE = "pack all of it, without --larger-than and `elsewhere:`"
@@ -38,11 +39,7 @@ def carry_out_for_reprozip(plan: PackingPlan, *, progress: Progress = SILENT) ->
     """Write the bundle of a plan in ReproZip's format, by way of one of rtrace's own. Raises BundleError."""
     if plan.elsewhere:
         raise BundleError(f"ReproZip's format has no place for content elsewhere; {_WHOLE}")
-    try:
-        workspace = tempfile.TemporaryDirectory(prefix=f"{plan.target.name}.incomplete-", dir=plan.target.parent)
-    except OSError as error:
-        raise BundleError(f"cannot write in {plan.target.parent}: {error.strerror}; name another folder") from None
-    with workspace as folder:
-        own = Path(folder) / plan.target.name
+    with Incomplete(plan.target) as incomplete:
+        own = incomplete.folder / plan.target.name
         report = carry_out(replace(plan, target=own), progress=progress)
         return report, convert(own, plan.target, progress=progress)

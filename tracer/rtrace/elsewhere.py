@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtrace.bundle.entry import Entry
+    from rtrace.fetching import Fetcher
     from rtrace.opening import OpenBundle
 
 _COPY = 1 << 20
+_FILE = "file:///"
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -26,8 +28,8 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0
 class Sources:
     """Where content may come from that is not in a bundle.
 
-    ``folders`` hold files by their digest, their name, or their whole path; ``fetch`` allows to ask the URLs of the
-    bundle, which its author chose. A replay asks neither: only unpacking does.
+    ``folders`` hold files by their digest, their name, or their whole path, or where a file: URL of the bundle says;
+    ``fetch`` allows to ask the other URLs, which its author chose. A replay asks neither: only unpacking does.
     """
 
     folders: tuple[Path, ...] = ()
@@ -39,11 +41,12 @@ NO_SOURCES = Sources()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the content of an entry will come from: a local file, or a URL."""
+    """Where the content of an entry will come from: a local file, or a URL and what fetches it."""
 
     entry: Entry
     file: bytes | None
     url: str | None
+    fetcher: Fetcher | None = None
 
 
 def find_places(bundle: OpenBundle, entries: Iterable[Entry], sources: Sources) -> dict[bytes, Place]:
@@ -56,13 +59,19 @@ def find_places(bundle: OpenBundle, entries: Iterable[Entry], sources: Sources) 
     missing = []
     for entry in entries:
         if entry.elsewhere:
-            file = next((path for path in _list_candidates(entry, sources) if _fits(path, entry.size)), None)
             url = urls.get(entry.path)
-            if file is None and (url is None or not sources.fetch):
+            file = next((path for path in _list_candidates(entry, url, sources) if _fits(path, entry.size)), None)
+            if file is None and (url is None or not sources.fetch or _is_local(url)):
                 missing.append(entry)
             places[entry.path] = Place(entry, file, url)
     if missing:
         raise ElsewhereError(_tell_missing(bundle, missing, urls, sources))
+    far = [place for place in places.values() if place.file is None]
+    if far:
+        from rtrace.fetching import Fetcher  # the network is asked only where a person agreed
+
+        fetcher = Fetcher(filter(None, urls.values()), sum(place.entry.size for place in far))
+        places.update((place.entry.path, replace(place, fetcher=fetcher)) for place in far)
     return places
 
 
@@ -76,10 +85,8 @@ def read_place(place: Place) -> Iterator[bytes]:
         where = printable(place.file)
         parts = _read_file(place.file)
     else:
-        from rtrace.fetching import fetch  # the network is asked only where a person agreed
-
         where = place.url or ""
-        parts = fetch(where, entry.size)
+        parts = place.fetcher.fetch(where, entry.size) if place.fetcher is not None else iter(())
     digest = hashlib.sha256()
     left = entry.size
     try:
@@ -115,9 +122,8 @@ def complete_data(bundle: OpenBundle, sources: Sources) -> Iterator[tuple[Entry,
     Raises at once, before anything is written: ElsewhereError when something has no place, and BundleError when the
     results, with which a replay will be compared, are not what they have to be.
     """
-    if bundle.keeps_digests:  # of a bundle of ReproZip's, results are made up of what is elsewhere in it
-        _ = bundle.results
-    places = find_places(bundle, bundle.entries, sources)
+    bundle.check_results()
+    places = find_places(bundle, bundle.iterate_entries(), sources)
     if not places:
         return bundle.stream_data()
     return (
@@ -134,17 +140,32 @@ def read_content(bundle: OpenBundle, entry: Entry, sources: Sources) -> Iterator
     return read_place(find_places(bundle, [holder], sources)[holder.path])
 
 
-def _list_candidates(entry: Entry, sources: Sources) -> Iterator[bytes]:
+def _is_local(url: str) -> bool:
+    return url.startswith(_FILE)
+
+
+def _list_candidates(entry: Entry, url: str | None, sources: Sources) -> Iterator[bytes]:
+    """Give where a file may be that has the content: its names in the folders, and a file: URL that leads into one."""
+    local = _find_local(url) if url is not None and _is_local(url) else None
     for folder in map(os.fsencode, sources.folders):
+        if local is not None and os.path.commonpath((local, os.path.realpath(folder))) == os.path.realpath(folder):
+            yield local
         yield os.path.join(folder, os.fsencode(entry.sha256 or ""))
         yield os.path.join(folder, entry.path[1:])
         yield os.path.join(folder, os.path.basename(entry.path))
 
 
+def _find_local(url: str) -> bytes:
+    from urllib.parse import unquote_to_bytes  # of use to few
+
+    path = unquote_to_bytes(url[len(_FILE) - 1 :])
+    return path if b"\0" in path else os.path.realpath(path)
+
+
 def _fits(path: bytes, size: int) -> bool:
     try:
         state = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in a URL
         return False
     return S_ISREG(state.st_mode) and state.st_size == size
 
@@ -165,7 +186,9 @@ def _tell_missing(bundle: OpenBundle, missing: list[Entry], urls: dict[bytes, st
     url = urls.get(first.path)
     others = f", and {len(missing) - 1} other files (`rtrace info` names them)" if len(missing) > 1 else ""
     ways = "name a folder that has it with --from"
-    if url is not None and not sources.fetch:
+    if url is not None and _is_local(url):
+        ways = f"name the folder that {url} is in with --from"
+    elif url is not None and not sources.fetch:
         ways = f"add --fetch to get it from {url}, or {ways}"
     return (
         f"{bundle.path} does not hold the content of {printable(first.path)} ({format_size(first.size)}, "

@@ -65,5 +65,13 @@ class ElsewhereError(RtraceError):
     """Content that a bundle leaves elsewhere is not to be had there, or is not what was packed."""
 
 
+class BusyError(RtraceError):
+    """Something is locked by another process of rtrace."""
+
+
+class ForeignError(RtraceError):
+    """A folder is somebody else's, who could exchange what is in it."""
+
+
 class TargetError(RtraceError):
     """A target is absent, exists already, or cannot be built or replayed."""

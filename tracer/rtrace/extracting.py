@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.incomplete import Incomplete
+from rtrace.bundle.sparse import ZEROS
 from rtrace.elsewhere import NO_SOURCES, Sources, find_places, read_content
 from rtrace.errors import BundleError
 from rtrace.packing.patterns import Patterns
@@ -55,7 +56,11 @@ def write_file(bundle: OpenBundle, entry: Entry, target: Path, sources: Sources 
         whole = incomplete.folder / "whole"
         with whole.open("xb") as file:
             for part in read_content(bundle, entry, sources):
-                file.write(part)
+                if part is ZEROS:  # of a hole, which stays one
+                    file.seek(len(part), os.SEEK_CUR)
+                else:
+                    file.write(part)
+            file.truncate()
             file.flush()
             os.fchmod(file.fileno(), entry.mode & _PERMISSIONS)
             os.utime(file.fileno(), ns=(entry.mtime_ns, entry.mtime_ns))

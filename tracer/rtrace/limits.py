@@ -25,3 +25,18 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+NESTED_NAMESPACES, KEYRINGS, NUMA = "nested-namespaces", "keyrings", "numa"
+IO_URING, USERFAULTFD, PERF, BPF, VSOCK = "io-uring", "userfaultfd", "perf", "bpf", "vsock"
+
+ALLOWABLE = {
+    NESTED_NAMESPACES: "namespaces and mounts of its own (a sandbox or a container inside the replay)",
+    KEYRINGS: "the kernel's keyrings",
+    NUMA: "choosing where memory lies on machines of several nodes",
+    IO_URING: "io_uring",
+    USERFAULTFD: "userfaultfd(2)",
+    PERF: "performance counters",
+    BPF: "programs for the kernel's virtual machine",
+    VSOCK: "sockets to the hypervisor, and socketcall(2) of 32-bit programs",
+}
+"""What a person may open to a replay by name, and what that is."""

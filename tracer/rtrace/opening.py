@@ -50,9 +50,15 @@ class OpenBundle(Protocol):
     def entries(self) -> tuple[Entry, ...]:
         """Every packed file."""
 
+    def iterate_entries(self) -> Iterator[Entry]:
+        """Give every packed file; of many none stays in memory."""
+
     @property
     def results(self) -> tuple[Result, ...]:
         """What the runs left behind."""
+
+    def check_results(self) -> None:
+        """Look at the results without keeping any. Raises BundleError."""
 
     def __enter__(self) -> OpenBundle: ...
 

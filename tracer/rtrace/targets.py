@@ -6,8 +6,10 @@ import json
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from rtrace.errors import TargetError, UsageError
-from rtrace.unpacker import ENTRY_POINT_GROUP, STATE_FILE, Target, Unpacker
+from rtrace.errors import ForeignError, TargetError, UsageError
+from rtrace.folders import read_own
+from rtrace.target_folder import TargetFolder
+from rtrace.unpacker import ENTRY_POINT_GROUP, STATE_FILE, STATE_LIMIT, Target, Unpacker
 
 
 def list_unpackers() -> dict[str, EntryPoint]:
@@ -27,13 +29,17 @@ def load_unpacker(name: str) -> Unpacker:
 
 def open_target(path: Path) -> Target:
     """Open a target with the unpacker that made it; raise TargetError when it is none."""
-    state = path / STATE_FILE
-    if not path.exists():
-        raise TargetError(f"{path} does not exist; make a target with `rtrace unpack chroot BUNDLE {path}`")
+    folder = TargetFolder(path)
     try:
-        name = json.loads(state.read_bytes())["unpacker"]
+        name = json.loads(read_own(folder.descriptor, STATE_FILE, STATE_LIMIT))["unpacker"]
     except FileNotFoundError:
-        raise TargetError(f"{path} is not a target of rtrace (it has no {STATE_FILE}); name the right folder") from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise TargetError(f"{state} cannot be read; unpack the bundle again into another folder") from None
+        raise TargetError(
+            f"{folder.shown} is not a target of rtrace (it has no {STATE_FILE}); name the right folder"
+        ) from None
+    except (ForeignError, OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise TargetError(
+            f"{folder.shown}/{STATE_FILE} cannot be read; unpack the bundle again into another folder"
+        ) from None
+    finally:
+        folder.close()
     return load_unpacker(str(name)).open(path)

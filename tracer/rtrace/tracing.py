@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,8 @@ from rtrace.errors import ManifestError, TraceError
 from rtrace.manifest.model import Manifest, Notice
 from rtrace.manifest.render import render
 from rtrace.packing.draft import draft_manifest
-from rtrace.trace.directory import DEFAULT_NAME, TraceDirectory, close
+from rtrace.trace.directory import DEFAULT_NAME, TraceDirectory
+from rtrace.trace.place import TracePlace
 
 
 class TraceRequest(NamedTuple):
@@ -55,67 +55,6 @@ class TraceReport(NamedTuple):
         return "" if self.directory.path == Path(DEFAULT_NAME) else f" -d {self.directory.path}"
 
 
-class TracePlace:
-    """The trace directory of a run that is about to begin: until it has begun, everything can be put back."""
-
-    def __init__(self, directory: TraceDirectory, *, continued: bool, overwrite: bool) -> None:
-        """Open the directory to add a run, or make it anew; an old one that is to be overwritten is set aside.
-
-        Raises TraceError when there is a directory and neither is asked for, or when what is there is no trace.
-        """
-        self.directory = directory
-        self.aside: Path | None = None
-        self.is_new = not continued
-        if continued:
-            self.connection = directory.open()
-            self.earlier_runs = self._count_runs()
-            return
-        self.earlier_runs = 0
-        if overwrite and os.path.lexists(directory.path):
-            import tempfile
-
-            directory.open().close()
-            holder = tempfile.mkdtemp(prefix=f"{directory.path.name}.old-", dir=directory.path.parent)
-            self.aside = Path(holder) / directory.path.name
-            directory.path.rename(self.aside)
-        try:
-            self.connection = directory.create()
-        except TraceError:
-            self.restore()
-            raise
-
-    def _count_runs(self) -> int:
-        count: int = self.connection.execute("SELECT count(*) FROM runs").fetchone()[0]
-        return count
-
-    def keep(self) -> None:
-        """Let go of what was overwritten: the run begins."""
-        if self.aside is not None:
-            remove_tree(self.aside.parent)
-            self.aside = None
-
-    def restore(self) -> None:
-        """Put everything back as it was: the run never began."""
-        if not self.is_new:
-            self.connection.execute("DELETE FROM runs WHERE id > ?", (self.earlier_runs,))
-            close(self.connection)
-            return
-        if hasattr(self, "connection"):
-            self.connection.close()
-            remove_tree(self.directory.path)
-        if self.aside is not None:
-            self.aside.rename(self.directory.path)
-            self.aside.parent.rmdir()
-            self.aside = None
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a folder with all that is in it, as far as that is possible."""
-    import shutil  # 5 ms that most runs do not need
-
-    shutil.rmtree(path, ignore_errors=True)
-
-
 def trace_into(
     directory: TraceDirectory,
     request: TraceRequest,
@@ -148,7 +87,9 @@ def trace_into(
         watch = Watch(begin, on_waiting, on_loss, request.detach_daemons, request.keep, request.snapshot_limit)
         traced = trace_command(command, architectures, directory, place.connection, streams, watch)
     except BaseException as error:
-        if not begun:
+        if begun:
+            place.lock.release()
+        else:
             place.restore()
         if isinstance(error, sqlite3.Error):
             sentence = f"{directory.database} cannot be written ({error}); free some space and trace again"
@@ -163,7 +104,7 @@ def trace_into(
         "SELECT count(*) FROM processes WHERE run = ? AND NOT is_thread", (run,)
     ).fetchone()
     (paths,) = place.connection.execute("SELECT count(DISTINCT path) FROM uses WHERE run = ?", (run,)).fetchone()
-    close(place.connection)
+    place.finish()
     return TraceReport(traced, processes, paths, notices, directory, problem)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rtrace.bundle.entry import Entry, Result
 from rtrace.elsewhere import NO_SOURCES, Sources
@@ -16,6 +16,8 @@ from rtrace.progress import SILENT, Progress
 ENTRY_POINT_GROUP = "rtrace.unpackers"
 STATE_FILE = "rtrace-target.json"
 """In every target's folder: a JSON object whose ``unpacker`` names the unpacker that made it; the rest is its own."""
+STATE_LIMIT = 1 << 20
+"""The most bytes that such a file may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,14 @@ class Unpacked:
 class Snapshot:
     """What a target holds after a replay, in the terms of the bundle.
 
-    ``found`` has a result for each path that was asked for; ``extra`` are the paths that exist though nobody asked
-    for them and the bundle has no entry for them.
+    ``found`` has a result for each path that was asked for, without a digest of a file that has more holes than can
+    be hashed; ``extra`` are the paths that exist though nobody asked for them and the bundle has no entry for them, and
+    ``more`` is how many others of these there are, too many to be named.
     """
 
     found: dict[bytes, Result] = field(default_factory=dict)
     extra: tuple[bytes, ...] = ()
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,16 @@ class Streams:
 OWN_STREAMS = Streams()
 
 
+Expected = Iterable[bytes] | Mapping[bytes, int | None]
+"""Paths that are asked for; or with the sizes that files there must have, if they are to be the same."""
+
+
 class Target(Protocol):
     """A bundle unpacked: something that can be replayed, looked into and destroyed."""
 
-    path: Path
+    @property
+    def path(self) -> Path:
+        """The folder, as the caller named it."""
 
     def runs(self) -> Sequence[Run]:
         """Tell the runs it can replay, in their order."""
@@ -95,8 +105,11 @@ class Target(Protocol):
         Raises TargetError, and CommandNotFoundError or CommandNotExecutableError for a program the target cannot start.
         """
 
-    def inspect(self, paths: Iterable[bytes], packed: Iterable[Entry]) -> Snapshot:
-        """Tell what is at ``paths`` now, and which paths are neither among them nor packed."""
+    def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
+        """Tell what is at ``paths`` now, and which paths are neither among them nor packed.
+
+        Where sizes are given with the paths, only a file that has its size is hashed, and none where that is None.
+        """
 
     def destroy(self) -> None:
         """Remove everything that belongs to the target, wherever it is kept."""
@@ -122,3 +135,31 @@ class Unpacker(Protocol):
 
     def open(self, target: Path) -> Target:
         """Open a target that ``unpack`` of this unpacker made. Raises TargetError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """Something that works on this machine, or does not, and for whom: ``detail`` says how, or why not."""
+
+    name: str
+    works: bool
+    detail: str = ""
+
+
+@runtime_checkable
+class Examiner(Protocol):
+    """What an unpacker may be besides: one that can say what of it works on this machine."""
+
+    def examine(self) -> Sequence[Ability]:
+        """Try, without changing anything, what its replays need and what makes them better."""
+
+
+@runtime_checkable
+class Cleaner(Protocol):
+    """What an unpacker may be besides: one that keeps things outside of folders, such as containers and images."""
+
+    def list_leftovers(self) -> Sequence[str]:
+        """Name what killed processes of rtrace left there, each as it may stand in a sentence."""
+
+    def clean(self) -> Sequence[str]:
+        """Remove that, and name what is gone. What a living process of rtrace uses stays, and what others made."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from rtrace.bundle.entry import FileType, Result
+from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.collecting import Collected, collecting
 from rtrace.elsewhere import NO_SOURCES, Sources
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
+from rtrace.limits import DEFAULT_LIMITS, TIMED_OUT, Limits
 from rtrace.manifest.model import NamedFile, Output, Run
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
@@ -27,7 +28,15 @@ PERMISSIONS = 0o777
 PROVIDED = (b"/dev", b"/proc", b"/sys")
 """What a replay provides afresh and lets go of afterwards: nothing there can be compared."""
 
+NO_VERDICT = 3
 NO_DIGEST = "the bundle does not hold the original's digest"
+TOO_HOLLOW = "it has more bytes of holes than are hashed, so its content was not compared"
+_MOST_FOLDERS = 32
+"""Folders above an output whose own names may change."""
+_PATTERNS_ROOM = 32 << 20
+"""Bytes of all patterns of outputs and of the folders above them."""
+_MOST_MATCHED = 5_000_000
+"""Bytes of all names that are compared with a pattern."""
 STREAMS = {"stdout": "standard output", "stderr": "standard error"}
 WORDS = {
     FileType.REGULAR: "a file",
@@ -59,9 +68,21 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that was compared, run by run, the exit status of each first."""
+    """All that was compared, run by run, the exit status of each first.
+
+    ``reached`` names the first limit that ended a run; ``notes`` are what the replays had to say of their limits.
+    """
 
     lines: tuple[Line, ...]
+    reached: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_status(self) -> int:
+        """What `rtrace verify` exits with: 0 the same, 1 not, 3 no verdict, 124 none for want of time."""
+        if self.reached is not None:
+            return TIMED_OUT if self.reached == "timeout" else NO_VERDICT
+        return 0 if self.same else 1
 
     @property
     def same(self) -> bool:
@@ -86,6 +107,7 @@ class Report:
         """Return the report for a program to read; a line without a path or stream is an exit status."""
         return {
             "same": self.same,
+            **({} if self.reached is None else {"limit": self.reached}),
             "lines": [
                 {
                     "verdict": line.verdict,
@@ -109,6 +131,8 @@ def compare(run: Run, outcome: Outcome, expected: Iterable[Result], snapshot: Sn
 
 def compare_status(run: Run, outcome: Outcome) -> Line:
     """Compare exit statuses as a shell shows them: Docker tells no more of a program that a signal ended."""
+    if outcome.reached is not None:
+        return Line("unknown", run.id, None, outcome.notes[0] if outcome.notes else f"ended by --{outcome.reached}")
     if run.exit_status is None:
         return Line("unknown", run.id, None, f"{outcome.exit_status}; the end of the original run was not seen")
     if run.exit_status == outcome.exit_status:
@@ -155,6 +179,8 @@ def compare_result(expected: Result, found: Result | None) -> Line:
         return Line("different", expected.run, expected.path, differences)
     if expected.type is FileType.REGULAR and expected.sha256 is None:
         return Line("unknown", expected.run, expected.path, NO_DIGEST)
+    if expected.type is FileType.REGULAR and there.sha256 is None:
+        return Line("unknown", expected.run, expected.path, TOO_HOLLOW)
     return Line("same", expected.run, expected.path)
 
 
@@ -166,7 +192,7 @@ def list_differences(expected: Result, found: Result) -> Iterator[str]:
     if expected.type is FileType.REGULAR:
         if expected.size != found.size:
             yield f"{found.size} bytes instead of {expected.size}"
-        elif expected.sha256 is not None and expected.sha256 != found.sha256:
+        elif None not in {expected.sha256, found.sha256} and expected.sha256 != found.sha256:
             yield f"other content in the {found.size} bytes (SHA-256 {found.sha256} instead of {expected.sha256})"
         if (expected.mode ^ found.mode) & PERMISSIONS:
             yield f"mode {found.mode & PERMISSIONS:04o} instead of {expected.mode & PERMISSIONS:04o}"
@@ -184,7 +210,7 @@ def is_provided(path: bytes) -> bool:
     return any(path == place or path.startswith(place + b"/") for place in PROVIDED)
 
 
-def verify_bundle(
+def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     bundle: Path,
     unpacker: Unpacker,
     workspace: Path,
@@ -192,6 +218,8 @@ def verify_bundle(
     progress: Progress = SILENT,
     quiet: bool = False,
     sources: Sources = NO_SOURCES,
+    limits: Limits = DEFAULT_LIMITS,
+    allowed: frozenset[str] = frozenset(),
 ) -> Report:
     """Replay every run of a bundle in a throw-away target below an existing folder, and compare.
 
@@ -204,18 +232,24 @@ def verify_bundle(
         patterns = find_patterns(opened.manifest.outputs)
         keeps_digests = opened.keeps_digests
         named = {output.path for output in opened.manifest.outputs}
-    every_path = frozenset(result.path for result in results)
+    by_run: dict[str, list[Result]] = {}
+    for result in results:
+        by_run.setdefault(result.run, []).append(result)
+    every_path: dict[bytes, int | None] = dict.fromkeys(result.path for result in results)
     lines: list[Line] = []
+    outcomes: list[Outcome] = []
     made = unpacker.unpack(bundle, workspace / "target", progress=progress, sources=sources).target
     target = unpacker.open(made)
     try:
         with streams_for_verifying(quiet=quiet) as streams:
             for number, run in enumerate(runs):
                 with collecting(run, streams) as collection:
-                    outcome = replay(target, run, collection.streams)
-                expected = [result for result in results if result.run == run.id]
+                    outcome = replay(target, run, collection.streams, limits, allowed)
+                outcomes.append(outcome)
+                expected = by_run.get(run.id, [])
                 is_last = number == len(runs) - 1
-                snapshot = target.inspect(every_path if is_last else (result.path for result in expected), entries)
+                sizes = {result.path: result.size if result.sha256 else None for result in expected}
+                snapshot = target.inspect(every_path | sizes if is_last else sizes, entries)
                 unnamed = {result.path for result in expected if result.vague and result.path not in named}
                 status, *files = compare(run, outcome, expected, snapshot)
                 files = [line for line in files if line.verdict != "missing" or line.path not in unnamed]
@@ -225,20 +259,39 @@ def verify_bundle(
                     lines += (Line("unknown", run.id, None, NO_DIGEST, "stderr"),)
                 if is_last:
                     lines += (Line("extra", run.id, path) for path in snapshot.extra if not is_provided(path))
+                    if snapshot.more:
+                        lines.append(Line("extra", run.id, b"/", f"and {snapshot.more} more, too many to be named"))
         renamed = pair_renamed(lines, patterns)
-        found = target.inspect(renamed.values(), entries).found if renamed else {}
+        found = find_renamed(target, renamed, results, entries)
     finally:
         target.destroy()
-    return Report(tuple(settle_renamed(lines, renamed, results, found)))
+    reached = next((outcome.reached for outcome in outcomes if outcome.reached is not None), None)
+    notes = tuple(f"{outcome.run}: {note}" for outcome in outcomes for note in outcome.notes)
+    return Report(tuple(settle_renamed(lines, renamed, results, found)), reached, notes)
+
+
+def find_renamed(
+    target: Target, renamed: Mapping[bytes, bytes], results: Iterable[Result], entries: Iterable[Entry]
+) -> Mapping[bytes, Result]:
+    """Look at the files with other names that are outputs of the original."""
+    if not renamed:
+        return {}
+    sizes = {renamed[result.path]: result.size for result in results if result.path in renamed}
+    return target.inspect(sizes, entries).found
 
 
 def find_patterns(outputs: Iterable[NamedFile]) -> dict[bytes, bytes]:
     """Give by path the patterns of outputs whose names change, and of the folders on the way to them that do, too."""
     patterns: dict[bytes, bytes] = {}
+    room = _PATTERNS_ROOM
     for output in outputs:
         path, pattern = output.path, output.pattern
-        while pattern is not None and pattern != path and path.count(b"/") == pattern.count(b"/") > 1:
+        deep = 1 + max(0, path.count(b"/") - _MOST_FOLDERS)
+        while pattern is not None and pattern != path and path.count(b"/") == pattern.count(b"/") > deep:
             patterns[path] = pattern
+            room -= len(path) + len(pattern)
+            if room < 0:
+                return patterns
             path, pattern = path.rpartition(b"/")[0], pattern.rpartition(b"/")[0]
         if pattern is not None and pattern != path:
             patterns[path] = pattern
@@ -252,17 +305,21 @@ def pair_renamed(lines: Iterable[Line], patterns: Mapping[bytes, bytes]) -> dict
     """
     if not patterns:
         return {}
-    from rtrace.packing.patterns import Patterns  # needs re, which most verifications do not
+    from rtrace.packing.patterns import Patterns, fixed_beginning  # needs re, which most verifications do not
 
     missing = [line.path for line in lines if line.verdict == "missing" and line.path in patterns]
     extra = [line.path for line in lines if line.verdict == "extra" and line.path is not None]
+    left = _MOST_MATCHED
     pairs: dict[bytes, bytes] = {}
-    for path in missing:
-        if path is not None:
-            matcher = Patterns([patterns[path]])
-            fitting = [other for other in extra if matcher.match(other) and other.count(b"/") == path.count(b"/")]
-            if len(fitting) == 1:
-                pairs[path] = fitting[0]
+    for path in filter(None, missing):
+        matcher, beginning, depth = Patterns([patterns[path]]), fixed_beginning(patterns[path]), path.count(b"/")
+        candidates = [other for other in extra if other.startswith(beginning) and other.count(b"/") == depth]
+        left -= sum(map(len, candidates))
+        if left < 0:
+            return {}
+        fitting = list(filter(matcher.match, candidates))
+        if len(fitting) == 1:
+            pairs[path] = fitting[0]
     return pairs if len(set(pairs.values())) == len(pairs) else {}
 
 
@@ -282,10 +339,10 @@ def settle_renamed(
             yield line
 
 
-def replay(target: Target, run: Run, streams: Streams) -> Outcome:
+def replay(target: Target, run: Run, streams: Streams, limits: Limits, allowed: frozenset[str]) -> Outcome:
     """Replay a run; that its program cannot be started is an outcome here, with the status that a shell gives it."""
     try:
-        return target.run(run, streams=streams)
+        return target.run(run, streams=streams, limits=limits, allowed=allowed)
     except (CommandNotFoundError, CommandNotExecutableError) as error:
         return Outcome(run.id, error.exit_status, None)
 

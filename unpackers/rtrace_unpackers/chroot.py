@@ -3,50 +3,73 @@
     TARGET/                     entered by nobody but its owner
       rtrace-target.json        what this is
       manifest.yml              the runs
+      rtrace.lock               locked by whoever uses it
       root/                     the files of the bundle, in which every replay works on
 
-As root the files are owned as recorded, and a replay changes its root to them. Anybody else owns all of them, and a
-replay takes place in a user namespace, in which that user has the recorded ids.
+A replay takes place in a user namespace. As root the files are owned as recorded, and the replay's ids are nobody's
+outside of it: its mount of the tree shows the owners as the recorded ids, or, where the file system cannot, the files
+are owned by those nobodies. Anybody else owns all of the files, and has the recorded ids in the namespace.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry
 from rtrace.elsewhere import NO_SOURCES, Sources, complete_data
 from rtrace.errors import TargetError
+from rtrace.folders import directory_flags
+from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
 from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
-from rtrace.unpacker import OWN_STREAMS, Outcome, Snapshot, Streams, Unpacked
+from rtrace.target_folder import TargetFolder
+from rtrace.unpacker import OWN_STREAMS, Ability, Expected, Outcome, Snapshot, Streams, Unpacked
 from rtrace_unpackers import directories
 from rtrace_unpackers.attributes import tell_lost
 from rtrace_unpackers.extraction import extract
-from rtrace_unpackers.isolation.plan import Owner, plan_isolation
+from rtrace_unpackers.isolation.access import Access
+from rtrace_unpackers.isolation.ids import Maps
+from rtrace_unpackers.isolation.inside import reclaim, run_inside
+from rtrace_unpackers.isolation.plan import plan_isolation
 from rtrace_unpackers.isolation.replay import replay
+from rtrace_unpackers.isolation.rights import (
+    acts_as_root,
+    choose_for_root,
+    choose_for_user,
+    find_shift,
+    map_all_subordinates,
+)
+from rtrace_unpackers.isolation.user_namespace import can_map_owners
 from rtrace_unpackers.layout import plan_layout
 from rtrace_unpackers.ownership import choose_ownership
-from rtrace_unpackers.placement import build_beside, refuse_existing
-from rtrace_unpackers.removal import remove_tree
+from rtrace_unpackers.placement import building, refuse_existing
+from rtrace_unpackers.removal import remove_target
 from rtrace_unpackers.snapshot import take_snapshot
-from rtrace_unpackers.state import State, read_manifest, read_state, write_state
+from rtrace_unpackers.state import MADE_BY_STATE, State, read_manifest, read_state, write_state
 
 NAME = "chroot"
 TREE = "root"
-RECORDED, CALLER = "recorded", "caller"
+RECORDED, SHIFTED, CALLER = "recorded", "shifted", "caller"
+MADE = (TREE, *MADE_BY_STATE)
 
 
 class ChrootTarget:
-    """A folder that holds the bundle's files."""
+    """A folder that holds the bundle's files, and that belongs to who uses it alone."""
 
-    def __init__(self, path: Path, state: State, manifest: Manifest) -> None:
-        self.path = path
+    def __init__(self, folder: TargetFolder, state: State, manifest: Manifest) -> None:
+        self.folder = folder
         self.state = state
         self.manifest = manifest
+
+    @property
+    def path(self) -> Path:
+        """The folder, as the caller named it."""
+        return self.folder.path
 
     @property
     def tree(self) -> Path:
@@ -57,41 +80,83 @@ class ChrootTarget:
         """Tell the runs of the bundle."""
         return self.manifest.runs
 
-    def run(self, run: Run, *, allow_network: bool = False, streams: Streams = OWN_STREAMS) -> Outcome:
-        """Replay a run in namespaces; what it writes stays in the tree."""
-        tree = os.path.realpath(os.fsencode(self.tree))
-        refuse_unexecutable(tree)
-        isolation = plan_isolation(run, tree, self.find_owner(tree), allow_network=allow_network)
-        return replay(isolation, run.id, streams)
+    def run(
+        self,
+        run: Run,
+        *,
+        allow_network: bool = False,
+        streams: Streams = OWN_STREAMS,
+        limits: Limits = DEFAULT_LIMITS,
+        allowed: frozenset[str] = frozenset(),
+    ) -> Outcome:
+        """Replay a run in namespaces; what it writes stays in the tree. Nobody else may use the target meanwhile."""
+        with self.folder.lock(), self.opened_tree() as tree:
+            refuse_unexecutable(tree, self.folder.shown)
+            isolation = plan_isolation(run, self.choose_access(run), allow_network=allow_network, allowed=allowed)
+            return replay(isolation, tree, run.id, streams, limits)
 
-    def find_owner(self, tree: bytes) -> Owner | None:
-        """Return whose the files are when they are one user's; None when they are owned as recorded."""
-        if self.state.facts.get("owners") == RECORDED:
-            if os.geteuid() != 0:
-                raise TargetError(f"{self.path} was unpacked by root; replay it as root, or unpack the bundle yourself")
-            return None
-        status = os.stat(tree)
-        if os.geteuid() not in {0, status.st_uid}:
-            raise TargetError(f"{self.path} belongs to another user; unpack the bundle yourself")
-        return Owner(status.st_uid, status.st_gid)
+    @contextlib.contextmanager
+    def opened_tree(self) -> Iterator[int]:
+        """Yield a descriptor of the folder that is the root directory of a replay. Raises TargetError."""
+        with contextlib.ExitStack() as stack:
+            try:
+                tree = stack.enter_context(self.folder.opened(TREE))
+            except OSError as error:
+                raise TargetError(
+                    f"the target {self.folder.shown} is damaged: its folder {TREE} cannot be opened "
+                    f"({error.strerror}); unpack the bundle again into another folder"
+                ) from None
+            yield tree
 
-    def inspect(self, paths: Iterable[bytes], packed: Iterable[Entry]) -> Snapshot:
+    def list_others(self) -> Maps | None:
+        """Return the users of whom a user's replay may have been; None where it was of nobody but this one."""
+        return None if acts_as_root() else map_all_subordinates()
+
+    def choose_access(self, run: Run) -> Access:
+        """Return whose rights a replay has on the files: they are owned as recorded, as shifted, or by one user."""
+        owners = self.state.facts.get("owners")
+        as_root = acts_as_root()
+        if owners not in {RECORDED, SHIFTED}:
+            if as_root:
+                raise TargetError(f"{self.folder.shown} was unpacked by a user; unpack the bundle again as root")
+            return choose_for_user(run)
+        if not as_root:
+            raise TargetError(
+                f"{self.folder.shown} was unpacked by root; replay it as root, or unpack the bundle yourself"
+            )
+        return choose_for_root(run, shift=self.read_shift() if owners == SHIFTED else None)
+
+    def read_shift(self) -> int:
+        """Return where the ids of the files begin. Raises TargetError when that cannot be."""
+        shift = self.state.facts.get("shift", "")
+        if not shift.isdigit() or int(shift) != find_shift():
+            raise TargetError(
+                f"{self.folder.shown} was unpacked where root has other users to give away; "
+                "unpack the bundle again into another folder"
+            )
+        return int(shift)
+
+    def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
         """Look at the files of the tree."""
         try:
-            with directories.opened(self.path) as folder:
-                root, mode = directories.open_accessible(TREE.encode(), folder)
+            with self.folder.lock():
+                root, mode = directories.open_accessible(TREE.encode(), self.folder.descriptor)
                 try:
-                    return take_snapshot(root, paths, packed)
+                    return run_inside(self.list_others(), lambda: take_snapshot(root, paths, packed))
                 finally:
                     if mode is not None:
                         os.fchmod(root, mode)
                     os.close(root)
         except OSError as error:
-            raise TargetError(f"cannot look into {self.tree}: {error.strerror}") from None
+            raise TargetError(f"cannot look into {self.folder.shown}/{TREE}: {error.strerror}") from None
 
     def destroy(self) -> None:
         """Remove the folder; there is nothing elsewhere, for mounts live in a replay's namespaces alone."""
-        remove_tree(self.path)
+        others = self.list_others()
+        if others is not None:
+            with self.folder.lock(), self.opened_tree() as tree:
+                run_inside(others, lambda: reclaim(tree, others))
+        remove_target(self.folder, MADE)
 
 
 class ChrootUnpacker:
@@ -105,7 +170,7 @@ class ChrootUnpacker:
         with open_bundle(bundle) as opened:
             layout = plan_layout(opened.entries)
             runs = opened.manifest.runs
-        whose = "owned as recorded" if os.geteuid() == 0 else "owned by you"
+        whose = "owned as recorded" if acts_as_root() else "owned by you"
         return (
             f"make {target}, entered by nobody but you",
             f"make {len(layout.directories)} directories in {target / TREE}",
@@ -121,24 +186,43 @@ class ChrootUnpacker:
         """Write the bundle's files below a new folder."""
         refuse_system()
         refuse_existing(target)
-        as_root = os.geteuid() == 0
+        as_root = acts_as_root()
         with open_bundle(bundle) as opened:
             manifest = opened.manifest
             layout = plan_layout(opened.entries)
             contents = complete_data(opened, sources)
-            with build_beside(target) as folder:
-                os.mkdir(folder / TREE, 0o700)
-                with directories.opened(folder / TREE) as root:
-                    ownership = choose_ownership(manifest.runs, as_root=as_root)
+            with building(target) as workspace:
+                os.mkdir(TREE, 0o700, dir_fd=workspace.descriptor)
+                root = os.open(TREE, directory_flags(), dir_fd=workspace.descriptor)
+                try:
+                    shift = choose_shift_of(root) if as_root else 0
+                    ownership = choose_ownership(manifest.runs, as_root=as_root, shift=shift)
                     extract(layout, contents, root, ownership, progress=progress)
-                facts = {"owners": RECORDED if as_root else CALLER}
-                write_state(folder, State(NAME, opened.identity, facts), manifest)
+                finally:
+                    os.close(root)
+                facts = {"owners": CALLER} if not as_root else {"owners": RECORDED}
+                if shift:
+                    facts = {"owners": SHIFTED, "shift": str(shift)}
+                write_state(workspace.descriptor, State(NAME, opened.identity, facts), manifest)
         return Unpacked(target, tell_lost(ownership.lost))
+
+    def examine(self) -> Sequence[Ability]:
+        """Try what replays in namespaces need, and what makes them better."""
+        if not sys.platform.startswith("linux"):
+            return (Ability("chroot targets", works=False, detail="only Linux has them"),)
+        from rtrace_unpackers.abilities import examine
+
+        return tuple(examine())
 
     def open(self, target: Path) -> ChrootTarget:
         """Open a folder that ``unpack`` made."""
-        state = read_state(target, NAME)
-        return ChrootTarget(target, state, read_manifest(target))
+        folder = TargetFolder(target)
+        return ChrootTarget(folder, read_state(folder, NAME), read_manifest(folder))
+
+
+def choose_shift_of(root: int) -> int:
+    """Return by how much the owners of root's files are to be shifted: by nothing, where a mount can show others."""
+    return 0 if can_map_owners(root) else find_shift() or 0
 
 
 def refuse_system() -> None:
@@ -147,14 +231,10 @@ def refuse_system() -> None:
         raise TargetError("the chroot unpacker works on Linux only; use the docker unpacker here")
 
 
-def refuse_unexecutable(tree: bytes) -> None:
+def refuse_unexecutable(tree: int, name: str) -> None:
     """Raise TargetError when the target lies where the system executes nothing."""
-    try:
-        flags = os.statvfs(tree).f_flag
-    except OSError as error:
-        raise TargetError(f"cannot look at {os.fsdecode(tree)}: {error.strerror}") from None
-    if flags & os.ST_NOEXEC:
-        raise TargetError(f"{os.fsdecode(tree)} is on a file system mounted noexec; unpack the bundle elsewhere")
+    if os.fstatvfs(tree).f_flag & os.ST_NOEXEC:
+        raise TargetError(f"{name} is on a file system mounted noexec; unpack the bundle elsewhere")
 
 
 UNPACKER = ChrootUnpacker()

@@ -1,7 +1,7 @@
 """Directories by file descriptor: to go down without following a symlink, and to come up again.
 
 A tree may be deeper than the number of descriptors a process may have, and paths longer than the kernel takes: so no
-more than two descriptors are open at a time, and names are relative to them.
+more than some dozens of descriptors are open at a time, and names are relative to them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from rtrace.bundle.validation import PATH_LIMIT
 from rtrace.errors import TargetError
 from rtrace.printable import printable
+
+KEPT_FIRST, KEPT_EVERY = 16, 64
+"""Which directories on the way down are kept open, by their depth."""
 
 
 def flags() -> int:
@@ -34,13 +38,26 @@ def opened(path: bytes | Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A directory that is kept open: its path with a slash at the end, its depth, and its descriptor."""
+
+    path: bytes
+    depth: int
+    descriptor: int
+
+
 class Descent:
-    """Opens the directories of a tree by their paths, one at a time; files that are handled in order share them."""
+    """Opens the directories of a tree by their paths, one at a time; files that are handled in order share them.
+
+    Those on the way are kept open, the first ones all and then every 64th, so that in the deepest tree a directory
+    costs some dozens of calls at most, and never more than about 50 descriptors.
+    """
 
     def __init__(self, root: int) -> None:
-        self.root = root
         self.path = b"/"
         self.current = os.dup(root)
+        self.kept = [Kept(b"/", 0, os.dup(root))]
 
     def __enter__(self) -> Descent:
         return self
@@ -49,22 +66,35 @@ class Descent:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self.current)
+        while self.kept:
+            os.close(self.kept.pop().descriptor)
 
     def enter(self, path: bytes) -> int:
         """Return a descriptor of a directory; it is good until the next call. Raises OSError at a symlink."""
         if path == self.path:
             return self.current
-        descriptor = os.dup(self.root)
-        for name in path.split(b"/"):
-            if not name:
-                continue
-            try:
-                if name in {b".", b".."}:
+        whole = path if path.endswith(b"/") else path + b"/"
+        while not whole.startswith(self.kept[-1].path):
+            os.close(self.kept.pop().descriptor)
+        depth, begun, start = self.kept[-1].depth, self.kept[-1].path, self.kept[-1].descriptor
+        above = self.path if self.path.endswith(b"/") else self.path + b"/"
+        if whole.startswith(above) and len(above) > len(begun):
+            depth, begun, start = above.count(b"/") - 1, above, self.current
+        descriptor = os.dup(start)
+        try:
+            for name in whole[len(begun) : -1].split(b"/") if whole != begun else ():
+                if name in {b"", b".", b".."}:
                     raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
                 below = os.open(name, flags(), dir_fd=descriptor)
-            finally:
                 os.close(descriptor)
-            descriptor = below
+                descriptor = below
+                depth += 1
+                begun += name + b"/"
+                if depth <= KEPT_FIRST or not depth % KEPT_EVERY:
+                    self.kept.append(Kept(begun, depth, os.dup(descriptor)))
+        except BaseException:
+            os.close(descriptor)
+            raise
         os.close(self.current)
         self.path, self.current = path, descriptor
         return descriptor
@@ -85,52 +115,49 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A directory of a tree, while a walk is in it: its path below the tree, a descriptor, and what is in it."""
+    """A directory of a tree, while a walk is in it: its path below the tree, a descriptor, and what is in it.
+
+    The members come one by one, in no order, and once.
+    """
 
     path: bytes
     descriptor: int
-    members: tuple[Member, ...]
+    members: Iterator[Member]
 
 
 @dataclass(slots=True)
 class Frame:
-    """A directory that the walk is in or below."""
+    """A directory that the walk is in or below: its path, what it is, and the names of those below it still to come."""
 
     path: bytes
-    member: Member
-    pending: list[Member]
+    status: os.stat_result
+    pending: list[bytes]
     restored_mode: int | None
 
 
-def walk(
-    root: int,
-    visit: Callable[[Visit], None],
-    leave: Callable[[int, bytes], None] | None = None,
-    *,
-    skipped: frozenset[bytes] = frozenset(),
-) -> None:
-    """Visit every directory of a tree before those below it; call ``leave`` for each name afterwards, from above it.
+def walk(root: int, visit: Callable[[Visit], None], *, skipped: frozenset[bytes] = frozenset()) -> None:
+    """Visit every directory of a tree before those below it, but for those whose paths no call can take.
 
     A directory that its owner may not read or enter is made accessible for as long as the walk is in it. Raises
     TargetError where another file system is mounted, and when somebody moves directories meanwhile.
     """
-    top = os.fstat(root)
     descriptor = os.dup(root)
     try:
-        frames = [open_frame(b"", Member(b".", top), descriptor, visit, skipped)]
+        frames = [open_frame(b"", descriptor, visit, skipped)]
+        device = frames[0].status.st_dev
         while True:
             frame = frames[-1]
             if frame.pending:
-                member = frame.pending.pop()
-                path = frame.path + b"/" + member.name
-                if member.status.st_dev != top.st_dev:
+                name = frame.pending.pop()
+                path = frame.path + b"/" + name
+                if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_dev != device:
                     raise TargetError(
                         f"another file system is mounted at {printable(path)} in the target: unmount it first"
                     )
-                below, mode = open_accessible(member.name, descriptor)
+                below, mode = open_accessible(name, descriptor)
                 os.close(descriptor)
                 descriptor = below
-                frames.append(open_frame(path, member, descriptor, visit, skipped, mode))
+                frames.append(open_frame(path, descriptor, visit, skipped, mode))
                 continue
             frames.pop()
             if not frames:
@@ -140,34 +167,46 @@ def walk(
             restore(descriptor, frame)
             os.close(descriptor)
             descriptor = above
-            if not os.path.samestat(os.fstat(above), frames[-1].member.status):
+            if not os.path.samestat(os.fstat(above), frames[-1].status):
                 raise TargetError(f"{printable(frame.path)} in the target was moved meanwhile: try again")
-            if leave is not None:
-                leave(descriptor, frame.member.name)
     finally:
         os.close(descriptor)
 
 
 def open_frame(
     path: bytes,
-    member: Member,
     descriptor: int,
     visit: Callable[[Visit], None],
     skipped: frozenset[bytes],
     mode: int | None = None,
 ) -> Frame:
-    """List a directory, have it visited, and note which directories are to be visited below it."""
-    members = tuple(sorted(list_members(descriptor), key=lambda member: member.name, reverse=True))
-    members = tuple(member for member in members if path + b"/" + member.name not in skipped)
-    visit(Visit(path, descriptor, members[::-1]))
-    return Frame(path, member, [member for member in members if member.is_directory], mode)
+    """List a directory, have it visited, and note which directories are to be visited below it.
+
+    A program that makes folders in folders for ever does not get paths of megabytes made of their names: below one
+    whose path is as long as any can be, nothing is looked for.
+    """
+    pending: list[bytes] = []
+
+    def list_rest() -> Iterator[Member]:
+        for member in list_members(descriptor):
+            if skipped and path.count(b"/") <= 1 and path + b"/" + member.name in skipped:
+                continue
+            if member.is_directory and len(path) + 1 + len(member.name) <= PATH_LIMIT:
+                pending.append(member.name)
+            yield member
+
+    members = list_rest()
+    visit(Visit(path, descriptor, members))
+    for _ in members:
+        pass
+    return Frame(path, os.fstat(descriptor), sorted(pending, reverse=True), mode)
 
 
 def list_members(descriptor: int) -> Iterator[Member]:
-    """Yield what is in a directory."""
-    for name in os.listdir(descriptor):
-        encoded = os.fsencode(name)
-        yield Member(encoded, os.stat(encoded, dir_fd=descriptor, follow_symlinks=False))
+    """Yield what is in a directory, of which there may be millions."""
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            yield Member(os.fsencode(entry.name), entry.stat(follow_symlinks=False))
 
 
 def open_accessible(name: bytes, parent: int) -> tuple[int, int | None]:

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from rtrace.bundle.entry import Entry
+from rtrace.bundle.sparse import ZEROS
 from rtrace.errors import BundleError
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
@@ -114,7 +115,7 @@ def write_data(descriptor: int, part: bytes, offset: int, entry: Entry) -> None:
         if at >= start:
             while piece:
                 piece = piece[os.pwrite(descriptor, piece, stop - len(piece)) :]
-        elif piece != bytes(len(piece)):
+        elif piece is not ZEROS and piece.strip(b"\0"):
             raise BundleError(f"the bundle has data in a hole of {printable(entry.path)}; fetch it again")
         at = stop
 
@@ -172,7 +173,7 @@ def write_all(descriptor: int, part: bytes) -> None:
 def finish(descriptor: int, entry: Entry, ownership: Ownership) -> None:
     """Give an open file its owner, attributes, mode and time, in this order: each undoes something of the next."""
     if ownership.keep:
-        os.fchown(descriptor, entry.uid, entry.gid)
+        os.fchown(descriptor, *ownership.owner_of(entry))
     if entry.xattrs:
         set_attributes(descriptor, entry, ownership.lost)
     os.fchmod(descriptor, ownership.mode_of(entry))
@@ -182,7 +183,7 @@ def finish(descriptor: int, entry: Entry, ownership: Ownership) -> None:
 def finish_by_name(name: bytes, directory: int, entry: Entry, ownership: Ownership, *, is_symlink: bool) -> None:
     """Give a FIFO or a symlink, which cannot be opened, its owner, mode and time."""
     if ownership.keep:
-        os.chown(name, entry.uid, entry.gid, dir_fd=directory, follow_symlinks=False)
+        os.chown(name, *ownership.owner_of(entry), dir_fd=directory, follow_symlinks=False)
     if entry.xattrs:
         set_attributes(b"/proc/self/fd/%d/%b" % (directory, name), entry, ownership.lost)
     if not is_symlink:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
@@ -84,7 +85,8 @@ def plan_layout(entries: Iterable[Entry]) -> Layout:
     for entry in ordered:
         put(entry, shelf)
     for path, mode in PROVIDED.items():
-        place = next((entry for entry in ordered if entry.path == path), None)
+        index = bisect_left(ordered, path, key=lambda entry: entry.path)
+        place = ordered[index] if index < len(ordered) and ordered[index].path == path else None
         if place is None:
             shelf.directories[path] = make_directory(path, mode, "mount point")
         elif place.type is not FileType.DIRECTORY:

@@ -22,15 +22,21 @@ class Person:
 class Ownership:
     """Owners and modes of a tree.
 
-    Root keeps both as recorded. Anybody else owns all files of their tree, and in the replay's user namespace all
+    Root keeps both as recorded; with ``shift``, where a mount cannot show other owners, owner 5 becomes the one that is
+    5 in a replay. Anybody else owns all files of their tree, and in the replay's user namespace all
     files are the recorded user's own: a file that was somebody else's gets as owner's permissions those that the
     recorded user had, so that what could not be written cannot be written now.
     """
 
     keep: bool
     people: tuple[Person, ...] = ()
+    shift: int = 0
     lost: Lost = field(default_factory=list, compare=False)
     """The extended attributes that could not be set."""
+
+    def owner_of(self, entry: Entry) -> tuple[int, int]:
+        """Return the user and group for an entry's file, where they are kept."""
+        return self.shift + entry.uid, self.shift + entry.gid
 
     def mode_of(self, entry: Entry) -> int:
         """Return the mode for an entry's file."""
@@ -46,7 +52,7 @@ class Ownership:
         return entry.mode & ~0o700 | (allowed & 0o7) << 6
 
 
-def choose_ownership(runs: Iterable[Run], *, as_root: bool) -> Ownership:
+def choose_ownership(runs: Iterable[Run], *, as_root: bool, shift: int = 0) -> Ownership:
     """Decide for a tree in which these runs are to be replayed."""
     people = tuple(Person(run.uid, frozenset({run.gid, *run.groups})) for run in runs)
-    return Ownership(keep=as_root, people=people)
+    return Ownership(keep=as_root, people=people, shift=shift)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from rtrace.errors import TargetError
-from rtrace_unpackers.removal import remove_tree
+from rtrace.errors import ForeignError, TargetError
+from rtrace.folders import open_parent
+from rtrace.printable import printable
+from rtrace.workspaces import TARGET_IN_THE_MAKING, Workspace, make_workspace
 
 
 def refuse_existing(target: Path) -> None:
@@ -21,29 +22,37 @@ def refuse_existing(target: Path) -> None:
 
 
 @contextlib.contextmanager
-def build_beside(target: Path) -> Iterator[Path]:
-    """Yield an empty directory of the caller's alone, which becomes the target in the end; on an error it goes.
+def building(target: Path) -> Iterator[Workspace]:
+    """Yield an empty folder of the caller's alone, which becomes the target in the end; on an error it goes.
 
-    Nobody else can enter it: a bundle's set-uid files are out of reach for other users of the machine.
+    It is locked for as long as it is built. Nobody else can enter it: a bundle's set-uid files are out of reach for
+    other users of the machine. Raises TargetError when nothing can be made there.
     """
     refuse_existing(target)
+    shown = printable(os.fsencode(target))
     try:
-        incomplete = Path(tempfile.mkdtemp(prefix=".rtrace-incomplete-", dir=target.absolute().parent))
+        parent, name = open_parent(target)
+        workspace = make_workspace(parent, target.absolute().parent, TARGET_IN_THE_MAKING)
     except OSError as error:
-        raise TargetError(f"cannot make {target}: {error.strerror}") from None
-    try:
-        if os.name == "posix":
+        raise TargetError(f"cannot make {shown}: {error.strerror}") from None
+    except ForeignError as error:
+        raise TargetError(f"cannot make {shown}: {error}") from None
+    with workspace:
+        try:
             # In a set-gid directory it got that directory's group, which a user namespace would not know.
-            os.chown(incomplete, -1, os.getegid())
-            os.chmod(incomplete, 0o700)
-        yield incomplete
-        os.rename(incomplete, target)
-    except OSError as error:
-        with contextlib.suppress(TargetError):
-            remove_tree(incomplete)
-        where = f" ({os.fsdecode(error.filename)})" if error.filename else ""
-        raise TargetError(f"cannot make {target}: {error.strerror}{where}") from None
-    except BaseException:
-        with contextlib.suppress(TargetError):
-            remove_tree(incomplete)
-        raise
+            os.fchown(workspace.descriptor, -1, os.getegid())
+            os.fchmod(workspace.descriptor, 0o700)
+            yield workspace
+            workspace.give_name(name)
+        except FileExistsError:
+            raise TargetError(f"{shown} was made by somebody else in the meantime; name another folder") from None
+        except OSError as error:
+            where = f" ({printable(os.fsencode(error.filename))})" if error.filename else ""
+            raise TargetError(f"cannot make {shown}: {error.strerror}{where}") from None
+
+
+@contextlib.contextmanager
+def build_beside(target: Path) -> Iterator[Path]:
+    """Yield the path of a folder that becomes the target in the end, as `building` does."""
+    with building(target) as workspace:
+        yield workspace.path

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from rtrace.bundle.digests import digest_content
 from rtrace.bundle.entry import Entry, FileType, Result
-from rtrace.unpacker import Snapshot
+from rtrace.bundle.sparse import HASHED_HOLES
+from rtrace.holes import find_segments
+from rtrace.unpacker import Expected, Snapshot
 from rtrace_unpackers import directories
 from rtrace_unpackers.directories import Member, Visit
 from rtrace_unpackers.layout import PROVIDED, parent_of
@@ -19,10 +21,28 @@ KINDS = {
     stat.S_IFLNK: FileType.SYMLINK,
     stat.S_IFIFO: FileType.FIFO,
 }
-PART = 1 << 20
+EXTRA_LIMIT = 32 << 20
+"""Bytes that the paths may take that nobody asked for: a program can make millions of them."""
 
 
-def take_snapshot(root: int, paths: Iterable[bytes], packed: Iterable[Entry]) -> Snapshot:
+class Surprises:
+    """The paths that nobody asked for; those that are too many to be named are counted."""
+
+    def __init__(self) -> None:
+        self.paths: list[bytes] = []
+        self.more = 0
+        self._room = EXTRA_LIMIT
+
+    def add(self, path: bytes) -> None:
+        """Note a path."""
+        self._room -= len(path) + 64
+        if self._room < 0:
+            self.more += 1
+        else:
+            self.paths.append(path)
+
+
+def take_snapshot(root: int, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
     """Look at every file below an open directory, and into those at ``paths``.
 
     Nothing is followed: a path that leads through a symlink is not there. Sockets and devices, for which a bundle
@@ -31,20 +51,25 @@ def take_snapshot(root: int, paths: Iterable[bytes], packed: Iterable[Entry]) ->
     wanted = frozenset(paths)
     known = list_known(wanted, packed)
     found = {path: Result("", path, None) for path in wanted}
-    extra: list[bytes] = []
+    surprises = Surprises()
 
     def look(visit: Visit) -> None:
         for member in visit.members:
             path = visit.path + b"/" + member.name
             if path in wanted:
-                found[path] = describe(member, path, visit.descriptor)
+                found[path] = describe(member, path, visit.descriptor, is_hashed=is_hashed(paths, path, member.status))
             elif path not in known and stat.S_IFMT(member.status.st_mode) in KINDS:
-                extra.append(path)
+                surprises.add(path)
 
     if b"/" in wanted:
         found[b"/"] = Result("", b"/", FileType.DIRECTORY, stat.S_IMODE(os.fstat(root).st_mode))
     directories.walk(root, look, skipped=frozenset(PROVIDED))
-    return Snapshot(found, tuple(sorted(extra)))
+    return Snapshot(found, tuple(sorted(surprises.paths)), surprises.more)
+
+
+def is_hashed(paths: Expected, path: bytes, status: os.stat_result) -> bool:
+    """Tell whether the content of a wanted file matters: it has the size that was told, if one was."""
+    return not isinstance(paths, Mapping) or paths[path] == status.st_size
 
 
 def list_known(wanted: Iterable[bytes], packed: Iterable[Entry]) -> frozenset[bytes]:
@@ -58,22 +83,26 @@ def list_known(wanted: Iterable[bytes], packed: Iterable[Entry]) -> frozenset[by
     return frozenset(known)
 
 
-def describe(member: Member, path: bytes, directory: int) -> Result:
-    """Return a member of a directory as a result."""
+def describe(member: Member, path: bytes, directory: int, *, is_hashed: bool) -> Result:
+    """Return a member of a directory as a result, without a digest unless it is to be hashed."""
     status = member.status
     kind = KINDS.get(stat.S_IFMT(status.st_mode))
     mode = stat.S_IMODE(status.st_mode)
     match kind:
         case FileType.REGULAR:
-            return Result("", path, kind, mode, status.st_size, hash_file(member, directory))
+            sha256 = hash_file(member, directory) if is_hashed else None
+            return Result("", path, kind, mode, status.st_size, sha256)
         case FileType.SYMLINK:
             return Result("", path, kind, mode, target=os.readlink(member.name, dir_fd=directory))
         case _:
             return Result("", path, kind, mode)
 
 
-def hash_file(member: Member, directory: int) -> str:
-    """Return the SHA-256 of a regular file; one that its owner may not read is made readable for the moment."""
+def hash_file(member: Member, directory: int) -> str | None:
+    """Return the SHA-256 of a regular file; one that its owner may not read is made readable for the moment.
+
+    Of holes nothing is read, but their zeros take time all the same: there is no digest of a file with terabytes.
+    """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = os.open(member.name, flags, dir_fd=directory)
@@ -84,8 +113,11 @@ def hash_file(member: Member, directory: int) -> str:
             descriptor = os.open(member.name, flags, dir_fd=directory)
         finally:
             os.chmod(member.name, mode, dir_fd=directory)
-    digest = hashlib.sha256()
-    with open(descriptor, "rb", buffering=0) as file:
-        while part := file.read(PART):
-            digest.update(part)
-    return digest.hexdigest()
+    try:
+        status = os.fstat(descriptor)
+        segments = find_segments(descriptor, status)
+        if segments is not None and status.st_size - sum(length for _, length in segments) > HASHED_HOLES:
+            return None
+        return digest_content(descriptor, status.st_size, segments).hex()
+    finally:
+        os.close(descriptor)

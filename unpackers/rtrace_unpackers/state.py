@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rtrace import __version__
-from rtrace.errors import ManifestError, TargetError
+from rtrace.errors import ForeignError, ManifestError, TargetError
+from rtrace.folders import read_own, write_new
 from rtrace.manifest.load import load
 from rtrace.manifest.model import Manifest
 from rtrace.manifest.render import render
-from rtrace.unpacker import STATE_FILE
+from rtrace.printable import printable
+from rtrace.target_folder import TargetFolder
+from rtrace.unpacker import STATE_FILE, STATE_LIMIT
 
 TARGET_FORMAT = 1
 MANIFEST_FILE = "manifest.yml"
+MANIFEST_LIMIT = 64 << 20
+"""The most bytes that are read of one; `rtrace.manifest.load` takes no more than this."""
+MADE_BY_STATE = (STATE_FILE, f"{STATE_FILE}.new", MANIFEST_FILE, f"{MANIFEST_FILE}.new")
+"""The names that this module gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +35,14 @@ class State:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_state(folder: Path, state: State, manifest: Manifest) -> None:
-    """Write the state file of a target, and its copy of the manifest."""
-    (folder / MANIFEST_FILE).write_text(render(manifest), encoding="utf-8", newline="\n")
-    update_state(folder, state)
+def write_state(folder: Path | int, state: State, manifest: Manifest) -> None:
+    """Write the state file of a target, and its copy of the manifest, into a folder that is open or new."""
+    with as_descriptor(folder) as descriptor:
+        write_new(descriptor, MANIFEST_FILE, render(manifest).encode())
+        update_state(descriptor, state)
 
 
-def update_state(folder: Path, state: State) -> None:
+def update_state(folder: Path | int, state: State) -> None:
     """Write the state file anew; whoever reads meanwhile reads the old one or the new one."""
     content = {
         "bundle": state.bundle,
@@ -43,38 +51,56 @@ def update_state(folder: Path, state: State) -> None:
         "rtrace": __version__,
         "unpacker": state.unpacker,
     }
-    new = folder / f"{STATE_FILE}.new"
-    new.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
-    os.replace(new, folder / STATE_FILE)
+    with as_descriptor(folder) as descriptor:
+        write_new(descriptor, STATE_FILE, (json.dumps(content, indent=2, sort_keys=True) + "\n").encode())
 
 
-def read_state(folder: Path, unpacker: str) -> State:
-    """Read the state file of a target that this unpacker made. Raises TargetError."""
-    path = folder / STATE_FILE
+@contextlib.contextmanager
+def as_descriptor(folder: Path | int) -> Iterator[int]:
+    """Yield the descriptor of a folder that is open, or that belongs to this user alone. Raises TargetError."""
+    if isinstance(folder, int):
+        yield folder
+        return
+    opened = TargetFolder(folder)
+    try:
+        yield opened.descriptor
+    finally:
+        opened.close()
+
+
+def read_state(folder: Path | TargetFolder, unpacker: str) -> State:
+    """Read the state file of a target that this unpacker made, and that is this user's alone. Raises TargetError."""
+    folder = TargetFolder(folder) if isinstance(folder, Path) else folder
+    path = f"{folder.shown}/{STATE_FILE}"
     again = "unpack the bundle again into another folder"
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_own(folder.descriptor, STATE_FILE, STATE_LIMIT))
     except FileNotFoundError:
         raise TargetError(
-            f"{folder} is not a target of rtrace (it has no {STATE_FILE}); name the right folder"
+            f"{folder.shown} is not a target of rtrace (it has no {STATE_FILE}); name the right folder"
         ) from None
-    except PermissionError:
-        raise TargetError(f"{folder} belongs to another user; use it as the user who unpacked it") from None
-    except (OSError, ValueError):
+    except ForeignError as error:
+        raise TargetError(f"{error}; {again}") from None
+    except (OSError, ValueError, RecursionError):
         raise TargetError(f"{path} cannot be read; {again}") from None
     match content:
         case {"format": int(version)} if version > TARGET_FORMAT:
-            raise TargetError(f"{folder} was made by a newer rtrace (target format {version}); update rtrace")
+            raise TargetError(f"{folder.shown} was made by a newer rtrace (target format {version}); update rtrace")
         case {"unpacker": str(name), "bundle": str(bundle), "facts": dict(facts), "format": int()}:
             if name != unpacker:
-                raise TargetError(f"{folder} was made by the unpacker {name}, not by {unpacker}")
+                made = printable(name.encode("utf-8", "backslashreplace"))
+                raise TargetError(f"{folder.shown} was made by the unpacker {made}, not by {unpacker}")
             return State(name, bundle, {str(key): str(value) for key, value in facts.items()})
     raise TargetError(f"{path} is not the state of a target; {again}")
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path | TargetFolder) -> Manifest:
     """Read a target's copy of the manifest. Raises TargetError."""
+    folder = TargetFolder(folder) if isinstance(folder, Path) else folder
     try:
-        return load(folder / MANIFEST_FILE)
-    except (OSError, ManifestError) as error:
-        raise TargetError(f"the target {folder} is damaged: {error}") from None
+        return load(read_own(folder.descriptor, MANIFEST_FILE, MANIFEST_LIMIT), f"{folder.shown}/{MANIFEST_FILE}")
+    except OSError as error:
+        reason = error.strerror
+    except (ForeignError, ManifestError) as error:
+        reason = str(error)
+    raise TargetError(f"the target {folder.shown} is damaged: {reason}; unpack the bundle again into another folder")

@@ -179,7 +179,7 @@ def _samples(checkout: Path) -> tuple[dict[str, bytes], ...]:
                 if part.name == CONFIG:
                     found["config"] = take(part.source, part.size)
                 elif part.name.startswith(TRACE):
-                    trace = Decompressed(part.source) if part.name.endswith(b".gz") else part.source
+                    trace = Decompressed(part.source, 1 << 30) if part.name.endswith(b".gz") else part.source
                     found["trace"] = _small_database(take(trace, 1 << 20, whole=False))
                 elif part.member is not None and part.name.startswith(b"DATA/"):
                     member = part.member

@@ -16,6 +16,7 @@ import hashlib
 import os
 import struct
 import threading
+from array import array
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO
@@ -28,14 +29,19 @@ from rtrace.errors import BundleError
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
+    from rtrace.bundle.file_range import FileRange
+
 _LEVEL = 3
 _SEEKABLE_MAGIC = 0x8F92EAB1
 _SKIPPABLE_MAGIC = 0x184D2A5E
 _LARGEST_FRAME = FRAME_SIZE + FRAME_SIZE // 128
 """Compressed: zstd never makes content that does not compress longer by more than 1/256 and a few bytes."""
 _PART = 1 << 20
-_LARGEST_WINDOW = 1 << 28
-"""Bytes that decompressing part by part may have to remember: no more than all of an index."""
+WINDOW_LIMIT = 8 << 20
+"""Bytes that decompressing part by part may have to remember: what RFC 8878 wants every decoder to have."""
+FRAME_HEADER_SIZE = 18
+_LEAST_FRAME = 96
+"""Compressed: a frame is made of blocks of at most 128 KiB, each with a header of three bytes."""
 _HEADER = struct.Struct("<II")
 _ITEM = struct.Struct("<II")
 _FOOTER = struct.Struct("<IBI")
@@ -83,11 +89,11 @@ def decompress_frame(frame: bytes, size: int) -> bytes:
     return content
 
 
-def decompress_parts(frame: bytes, size: int) -> Iterator[bytes]:
+def decompress_parts(frame: FileRange, size: int) -> Iterator[bytes]:
     """Decompress one frame that must hold ``size`` bytes, a part at a time; never makes more. Raises BundleError."""
     left = size
     try:
-        with zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).stream_reader(frame) as reader:
+        with zstandard.ZstdDecompressor(max_window_size=WINDOW_LIMIT).stream_reader(frame) as reader:  # type: ignore[arg-type]  # it reads, and nothing else
             while part := reader.read(_PART):
                 left -= len(part)
                 if left < 0:
@@ -100,13 +106,19 @@ def decompress_parts(frame: bytes, size: int) -> Iterator[bytes]:
 
 
 def frame_size(frame: bytes) -> int:
-    """Tell how many bytes a frame says it holds. Raises BundleError when it does not say, or is no frame."""
+    """Tell how many bytes a frame says it holds, by its first FRAME_HEADER_SIZE bytes.
+
+    Raises BundleError when it does not say, is no frame, or asks for more memory than a reader gives.
+    """
     try:
-        size: int = zstandard.get_frame_parameters(frame).content_size
+        parameters = zstandard.get_frame_parameters(frame)
     except zstandard.ZstdError as error:
         raise BundleError(f"it is not a zstd frame ({error})") from None
+    size: int = parameters.content_size
     if size in {zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR}:
         raise BundleError("its frame does not tell its size")
+    if parameters.window_size > WINDOW_LIMIT:
+        raise BundleError(f"its frame needs a window of {parameters.window_size} bytes to be decompressed")
     return size
 
 
@@ -211,7 +223,7 @@ class ArchiveReader:
         self._last: tuple[int, bytes] = (-1, b"")
         self._offsets, self.size = self._read_table(length)
 
-    def _read_table(self, length: int) -> tuple[list[int], int]:
+    def _read_table(self, length: int) -> tuple[array[int], int]:
         """Give the place of every frame (and the end of the last) and the number of bytes in all of them."""
         footer = self._read(length - _FOOTER.size, _FOOTER.size) if length >= _FOOTER.size else b""
         frames, flags, magic = _FOOTER.unpack(footer) if footer else (0, 0, 0)
@@ -221,9 +233,11 @@ class ArchiveReader:
         table_start = length - table_size - _HEADER.size
         if table_start < 0:
             raise BundleError("its seek table is longer than all of it")
+        if (frames - 1) * _LEAST_FRAME > table_start:
+            raise BundleError("its seek table has more frames than there can be in so many bytes")
         if _HEADER.unpack(self._read(table_start, _HEADER.size)) != (_SKIPPABLE_MAGIC, table_size):
             raise BundleError("its seek table has no proper beginning")
-        offsets = [0]
+        offsets = array("Q", [0])
         size = 0
         table = self._read(table_start + _HEADER.size, frames * _ITEM.size)
         for number, (compressed, decompressed) in enumerate(_ITEM.iter_unpack(table)):

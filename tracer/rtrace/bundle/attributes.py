@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.printable import printable
+from rtrace.bundle.limits import NAMES_LIMIT
+from rtrace.shortening import shorten_path
 
 if TYPE_CHECKING:
     from rtrace.attributes import Attributes
@@ -35,10 +36,12 @@ def attributes_problem(entry: Entry) -> str | None:
     """Say what is wrong with an entry's attributes; None when nothing is."""
     if entry.link is not None:
         return "extended attributes, though it is a hard link"
+    if sum(len(name) + 1 for name, _ in entry.xattrs) > NAMES_LIMIT:
+        return "more extended attributes than a file can have"
     previous = b""
     for name, value in entry.xattrs:
-        if not fits(entry.type, name) or len(name) > NAME_LIMIT or b"\0" in name or name == b"user.":
-            return f"the extended attribute {printable(name)!r}, which no such file may have"
+        if len(name) > NAME_LIMIT or not fits(entry.type, name) or b"\0" in name or name == b"user.":
+            return f"the extended attribute {shorten_path(name)!r}, which no such file may have"
         if name <= previous:
             return "extended attributes twice or out of order"
         if len(value) > VALUE_LIMIT:

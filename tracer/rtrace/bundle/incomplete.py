@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtrace.errors import BundleError
+from rtrace.workspaces import INCOMPLETE, prefix_beside, working
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 
@@ -21,8 +21,9 @@ class Incomplete:
         self.target = target
         if os.path.lexists(target):
             raise BundleError(f"{target} exists already; remove it or name another file")
+        self._closing = contextlib.ExitStack()
         try:
-            self.folder = Path(tempfile.mkdtemp(prefix=f"{target.name}.incomplete-", dir=target.parent))
+            self.folder = self._closing.enter_context(working(target.parent, prefix_beside(target.name, INCOMPLETE)))
         except OSError as error:
             raise BundleError(f"cannot write in {target.parent}: {error.strerror}; name another folder") from None
         """Room for what is needed until the file is whole."""
@@ -33,7 +34,7 @@ class Incomplete:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._closing.close()
         if isinstance(error, OSError):
             raise BundleError(f"cannot write {self.target}: {error.strerror}; nothing was left there") from error
 

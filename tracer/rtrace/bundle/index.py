@@ -14,14 +14,20 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from rtrace.bundle.entry import Entry, FileType, Result
+from rtrace.bundle.usual_lines import UsualLines
 from rtrace.errors import BundleError, HostileBundleError
-from rtrace.printable import printable
+from rtrace.shortening import shorten, shorten_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import TypeVar
 
-_LINE_LIMIT = 16 << 20
-"""Bytes; far more than paths, target and names can take, far less than would cost memory that counts."""
+    T = TypeVar("T")
+
+_LINE_LIMIT = 4 << 20
+"""Bytes; far more than paths, holes and attributes take, far less than would cost memory that counts."""
+NAMING_OTHERS = (b'"link":', b'"copy_of":')
+"""What stands in the line of an entry that names another one, as rtrace writes it."""
 _TYPES = {kind.value: kind for kind in FileType}
 
 
@@ -121,12 +127,22 @@ def load_entries(parts: Iterable[bytes]) -> tuple[Entry, ...]:
 
     The lines come in parts of any length, so that they need not all be in memory beside what is made of them.
     """
-    return tuple(_load(parts, _entry))
+    return tuple(iterate_entries(parts))
 
 
 def load_results(parts: Iterable[bytes]) -> tuple[Result, ...]:
     """Read the lines of an index of results. Raises BundleError for what is no result."""
-    return tuple(_load(parts, _result))
+    return tuple(iterate_results(parts))
+
+
+def iterate_entries(parts: Iterable[bytes], only: tuple[bytes, ...] = ()) -> Iterator[Entry]:
+    """Give the entries one by one, as ``load_entries`` reads them; ``only`` those with one of these in their lines."""
+    return _load(parts, _entry, UsualLines().read_entry, only)
+
+
+def iterate_results(parts: Iterable[bytes]) -> Iterator[Result]:
+    """Give the results one by one, as ``load_results`` reads them."""
+    return _load(parts, _result, UsualLines().read_result)
 
 
 class _NotALineError(Exception):
@@ -164,17 +180,20 @@ def _split(parts: Iterable[bytes]) -> Iterator[bytes]:
         raise BundleError("its last line is cut off")
 
 
-def _load(parts: Iterable[bytes], convert: Callable[[dict[str, Any]], Any]) -> Iterator[Any]:
-    """Convert each line."""
+def _load(
+    parts: Iterable[bytes],
+    convert: Callable[[dict[str, Any]], T],
+    read_usual: Callable[[bytes], T | None],
+    only: tuple[bytes, ...] = (),
+) -> Iterator[T]:
+    """Read each line: at once if it is a usual one."""
     for number, content in enumerate(_split(parts), 1):
+        if only and not any(map(content.__contains__, only)):
+            continue
         try:
-            line = content.decode()
-            found, length = _DECODER.raw_decode(line)
-            if length != len(line) or not isinstance(found, dict):
-                raise _NotALineError("not one JSON object")
-            converted = convert(found)
-            if found:
-                raise _NotALineError(f"the unknown key {min(found)!r}")
+            converted = read_usual(content)
+            if converted is None:
+                converted = _convert(content.decode(), convert)
         except JSONDecodeError as error:
             raise BundleError(f"line {number} is not JSON ({error.msg})") from None
         except UnicodeDecodeError:
@@ -186,6 +205,16 @@ def _load(parts: Iterable[bytes], convert: Callable[[dict[str, Any]], Any]) -> I
         except ValueError:  # digits by the thousand
             raise BundleError(f"line {number} has a number that is too large") from None
         yield converted
+
+
+def _convert(line: str, convert: Callable[[dict[str, Any]], T]) -> T:
+    found, length = _DECODER.raw_decode(line)
+    if length != len(line) or not isinstance(found, dict):
+        raise _NotALineError("not one JSON object")
+    converted = convert(found)
+    if found:
+        raise _NotALineError(f"the unknown key {shorten(min(found))!r}")
+    return converted
 
 
 def _entry(found: dict[str, Any]) -> Entry:
@@ -240,7 +269,9 @@ def _type(found: dict[str, Any], path: bytes) -> FileType | None:
         return None
     kind = _TYPES.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise HostileBundleError(f"the bundle holds {printable(path)} as a {name!r}, a kind that no bundle may hold")
+        raise HostileBundleError(
+            f"the bundle holds {shorten_path(path)} as a {shorten(str(name))!r}, a kind that no bundle may hold"
+        )
     return kind
 
 

@@ -6,7 +6,9 @@ import hashlib
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.bundle import members
-from rtrace.bundle.archive import decompress_parts, frame_size
+from rtrace.bundle.archive import FRAME_HEADER_SIZE, decompress_parts, frame_size
+from rtrace.bundle.file_range import FileRange
+from rtrace.bundle.limits import ENTRIES_LIMIT
 from rtrace.errors import BundleError, DamagedBundleError
 
 if TYPE_CHECKING:
@@ -15,7 +17,11 @@ if TYPE_CHECKING:
 
     from rtrace.bundle.container import Member
 
+SMALL_INDEX = 32 << 20
+"""Bytes of an index that may be in memory as a whole before anything is known of it."""
 _STEP = 1 << 20
+_FRAME_ROOM = 1 << 10
+"""Bytes by which a frame may be longer than its content, and one byte for each 128 of it."""
 _FEW = 16
 """Bytes of the identity that differ where it, and not the manifest, is damaged."""
 
@@ -52,13 +58,31 @@ class MemberReader:
                 f"{self._path} is damaged: {name} is not what was packed; fetch it again", member.offset, end - 1
             )
 
-    def read_index(self, name: str, member: Member, sha256: str) -> Iterator[bytes]:
-        """Give the parts of a member that is an index, not more than an index may have."""
-        compressed = b"".join(self.read_proven(name, member, sha256))
-        size = frame_size(compressed)
+    def size_of_index(self, member: Member) -> int:
+        """Tell how long a member that is an index says it is when decompressed; no longer than an index may be."""
+        size = frame_size(FileRange(self._file, member.offset, member.size).read(FRAME_HEADER_SIZE))
         if size > members.INDEX_LIMIT:
             raise BundleError(f"it would be {size} bytes long when decompressed")
-        return decompress_parts(compressed, size)
+        if member.size > size + size // 128 + _FRAME_ROOM:
+            raise BundleError(f"it has {member.size} bytes for the {size} that it holds")
+        return size
+
+    def read_index(self, name: str, member: Member, sha256: str) -> Iterator[bytes]:
+        """Give the parts of a member that is an index: not more of them, and no more lines, than an index may have.
+
+        Its size is looked at first, then its digest, then how many lines there are; only then anything is given.
+        """
+        size = self.size_of_index(member)
+        for _ in self.read_proven(name, member, sha256):
+            pass
+        if size > SMALL_INDEX:
+            lines = sum(part.count(b"\n") for part in self._decompress(member, size))
+            if lines > ENTRIES_LIMIT:
+                raise BundleError(f"it has {lines} lines, more than any that rtrace writes")
+        return self._decompress(member, size)
+
+    def _decompress(self, member: Member, size: int) -> Iterator[bytes]:
+        return decompress_parts(FileRange(self._file, member.offset, member.size), size)
 
     def extract(self, name: str, member: Member, sha256: str, destination: Path) -> None:
         """Write a member to a new file; there is none after an error."""

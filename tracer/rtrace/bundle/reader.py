@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from bisect import bisect_left
-from collections import deque
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,16 +13,18 @@ from rtrace.bundle import members, tar
 from rtrace.bundle.archive import ArchiveReader, table_size
 from rtrace.bundle.container import Member, find_members
 from rtrace.bundle.data_stream import ContentError, DataStream, prove_content
-from rtrace.bundle.index import load_entries, load_results
-from rtrace.bundle.member_reader import MemberReader
-from rtrace.bundle.stream import has_content, lay_out, stored_size
-from rtrace.bundle.validation import validate_elsewhere, validate_entries, validate_results
+from rtrace.bundle.index import NAMING_OTHERS, iterate_entries, iterate_results, load_entries, load_results
+from rtrace.bundle.limits import check_data_size
+from rtrace.bundle.member_reader import SMALL_INDEX, MemberReader
+from rtrace.bundle.sparse import HASHED_HOLES, fill_holes
+from rtrace.bundle.stream import has_content, header_size, lay_out, room, stored_size
+from rtrace.bundle.validation import ElsewhereValidator, find_holders, validated_entries, validated_results
 from rtrace.errors import BundleError, HostileBundleError, ManifestError
 from rtrace.manifest.load import load
 from rtrace.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Container, Generator, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -63,7 +66,9 @@ class Bundle:
         self.path = path
         self._file = file
         self._reader = MemberReader(path, file)
-        self._end_of_data = 0
+        self._end_of_data = self._holes = 0
+        self._data_is_proven = False
+        self._size = file.seek(0, os.SEEK_END)
         self._members = self._find_members()
         text = self._reader.read(self._members[self.MANIFEST])
         self.identity = hashlib.sha256(text).hexdigest()
@@ -99,33 +104,94 @@ class Bundle:
     def entries(self) -> tuple[Entry, ...]:
         """Every packed file, sorted by path, and proven harmless: HostileBundleError where one is not."""
         entries = self._listed
-        self._check_offsets(entries)
+        self._check_size()
         return entries
+
+    def iterate_entries(self) -> Iterator[Entry]:
+        """Give every packed file as ``entries`` does, all of them proven; of many none stays in memory."""
+        if self._is_small(self.FILES) or "_listed" in self.__dict__:
+            return iter(self.entries)
+        self._prove_entries()
+        self._check_size()
+        return self._stream_entries()
 
     @cached_property
     def _listed(self) -> tuple[Entry, ...]:
         """The entries, before they are compared with the data."""
-        try:
+        if not self._is_small(self.FILES):  # what is refused has never been in memory as a whole
+            self._prove_entries()
+            return tuple(self._stream_entries())
+        with self._judging(self.FILES):
             entries = load_entries(self._read_index(self.FILES))
-            validate_entries(entries)
-            validate_elsewhere(entries, self.manifest.elsewhere)
-        except HostileBundleError as error:
-            raise HostileBundleError(f"{self.path} is refused: {error}; nothing was written") from None
-        except BundleError as error:
-            raise self._damaged(self.FILES, error) from None
-        return entries
+            for _ in self._proven(entries, find_holders(entries)):
+                pass
+            return entries
+
+    def _prove_entries(self) -> None:
+        """Look at every entry without keeping any."""
+        if not self._end_of_data:
+            with self._judging(self.FILES):
+                holders = find_holders(iterate_entries(self._read_index(self.FILES), only=NAMING_OTHERS))
+                for _ in self._proven(iterate_entries(self._read_index(self.FILES)), holders):
+                    pass
+
+    def _stream_entries(self) -> Iterator[Entry]:
+        with self._judging(self.FILES):
+            yield from iterate_entries(self._read_index(self.FILES))
+
+    def _proven(self, entries: Iterable[Entry], holders: Container[bytes]) -> Iterator[Entry]:
+        """Give the entries, each after it was checked; at their end it is known how long the data have to be."""
+        elsewhere = ElsewhereValidator(self.manifest.elsewhere)
+        offset = holes = 0
+        for entry in validated_entries(entries, holders):
+            elsewhere.check(entry)
+            member = self._member_of(entry)
+            if member is not None:
+                offset += header_size(member)
+                if has_content(entry) and entry.offset != offset:
+                    raise BundleError(
+                        f"{self.path} is damaged: the offset of {printable(entry.path)} does not agree with its place"
+                    )
+                offset += room(member)
+            if entry.segments is not None:
+                holes += entry.size - stored_size(entry)
+            yield entry
+        elsewhere.finish()
+        check_data_size(offset, self._size)
+        self._end_of_data, self._holes = offset, holes
 
     @cached_property
     def results(self) -> tuple[Result, ...]:
         """What the runs left behind, sorted by run and path."""
-        try:
+        if not self._is_small(self.RESULTS):
+            self.check_results()
+        with self._judging(self.RESULTS):
             results = load_results(self._read_index(self.RESULTS))
-            validate_results(results, (run.id for run in self.manifest.runs))
+            for _ in validated_results(results, (run.id for run in self.manifest.runs)):
+                pass
+            return results
+
+    def check_results(self) -> None:
+        """Look at every result without keeping any. Raises BundleError as ``results`` does."""
+        with self._judging(self.RESULTS):
+            for _ in validated_results(
+                iterate_results(self._read_index(self.RESULTS)), (run.id for run in self.manifest.runs)
+            ):
+                pass
+
+    @contextmanager
+    def _judging(self, name: str) -> Iterator[None]:
+        """Make complete sentences of what is wrong with a member that is an index."""
+        try:
+            yield
         except HostileBundleError as error:
             raise HostileBundleError(f"{self.path} is refused: {error}; nothing was written") from None
         except BundleError as error:
-            raise self._damaged(self.RESULTS, error) from None
-        return results
+            raise self._damaged(name, error) from None
+
+    def _is_small(self, name: str) -> bool:
+        with self._judging(name):
+            return self._reader.size_of_index(self._members[name]) <= SMALL_INDEX
 
     @cached_property
     def _archive(self) -> ArchiveReader:
@@ -137,10 +203,11 @@ class Bundle:
 
     def check(self) -> None:
         """Read all of the bundle and compare every digest. Raises BundleError naming what does not agree."""
+        self._prove_entries()
         for name in self.DIGESTED:
             for _ in self._verified(name):
                 pass
-        _ = self.results
+        self.check_results()
         for entry, content in self.stream_data():
             if entry.copy_of is None:
                 for _ in content:
@@ -168,7 +235,7 @@ class Bundle:
             what = "only the size" if entry.placeholder else "only size and digest" if entry.elsewhere else "no content"
             raise BundleError(f"{self.path} holds {what} of {printable(path)}, a {entry.type.value}")
         try:
-            yield from prove_content(self.path, entry, self._archive.read(entry.offset or 0, stored_size(entry)))
+            yield from self._prove(entry, self._archive.read(entry.offset or 0, stored_size(entry)))
         except BundleError as error:
             raise self._damaged(self.DATA, error) from None
 
@@ -181,7 +248,7 @@ class Bundle:
         content of a copy is read again where it is; who has many of them to write had better copy what was written
         first (``copy_of``). Raises BundleError.
         """
-        entries = self.entries
+        entries = self.iterate_entries()
         stream = DataStream(self._decompress())
         try:
             for entry, header, offset in self._lay_out(entries):
@@ -208,43 +275,42 @@ class Bundle:
         return iter(()) if entry.copy_of is None else self.read_file(entry.path)
 
     def _content(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
-        return prove_content(self.path, entry, stream.take_parts(stored_size(entry)))
+        return self._prove(entry, stream.take_parts(stored_size(entry)))
 
-    def _check_offsets(self, entries: tuple[Entry, ...]) -> None:
-        """Refuse offsets that are not where the entries' own layout puts the contents."""
-        end = 0
-        last = None
-        for last, header, offset in self._lay_out(entries):
-            end = offset + len(header)
-            if has_content(last) and last.offset != end:
-                raise BundleError(
-                    f"{self.path} is damaged: the offset of {printable(last.path)} does not agree with its place"
-                )
-        self._end_of_data = end + (0 if last is None else self._room(last))
-        self._check_size(self._end_of_data + len(tar.END))
+    def _prove(self, entry: Entry, parts: Iterator[bytes]) -> Iterator[bytes]:
+        """Give the content of an entry from the parts that are stored, and prove it.
 
-    def _size_of_data(self, entries: tuple[Entry, ...]) -> int:
-        """Tell how long the data stream is that belongs to the entries."""
-        last, header, offset = deque(self._lay_out(entries), maxlen=1).pop() if entries else (None, b"", 0)
-        return offset + len(header) + (0 if last is None else self._room(last)) + len(tar.END)
+        The zeros of holes take time. Where a bundle has more of them than can be hashed, the content of its sparse
+        files is proven by the digest of all its data, which does not have the holes in it.
+        """
+        if entry.segments is None or self._holes <= HASHED_HOLES:
+            return prove_content(self.path, entry, parts)
+        self._prove_data()
+        return fill_holes(entry.segments, entry.size, parts)
 
-    def _check_size(self, size: int) -> None:
+    def _prove_data(self) -> None:
+        """Compare the digest of all data, once."""
+        if not self._data_is_proven:
+            for _ in self._verified(self.DATA):
+                pass
+            self._data_is_proven = True
+
+    def _check_size(self) -> None:
         """Refuse data of another size than the entries' layout gives."""
-        if size != self._archive.size:
+        if self._end_of_data + len(tar.END) != self._archive.size:
             raise BundleError(f"{self.path} is damaged: {self.DATA} is not as long as the index says")
 
     def _find_members(self) -> dict[str, Member]:
         """Find the members of the file. Raises BundleError."""
         return find_members(self.path, self._file)
 
-    def _lay_out(self, entries: tuple[Entry, ...]) -> Iterator[tuple[Entry, bytes, int]]:
+    def _lay_out(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, int]]:
         """Give the entries that have a member in the data, each with its header and where that is."""
         return lay_out(entries)
 
-    def _room(self, entry: Entry) -> int:
-        """Tell what the content of an entry takes in the data, filled up to whole blocks."""
-        size = stored_size(entry) if has_content(entry) else 0
-        return size + len(tar.padding(size))
+    def _member_of(self, entry: Entry) -> Entry | None:
+        """Give what an entry is in the data; None for one that has no member there."""
+        return entry
 
     def _decompress(self) -> Generator[bytes, None, None]:
         """Give the data stream from its beginning on."""
@@ -261,7 +327,8 @@ class Bundle:
         be: then what is wrong is not the data, but what is said of it.
         """
         member = self._members[self.DATA]
-        size = self._size_of_data(self._listed)
+        self._prove_entries()
+        size = self._end_of_data + len(tar.END)
         try:
             is_as_long = self._archive.size == size
         except BundleError:

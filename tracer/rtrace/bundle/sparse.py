@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 HOLES_LIMIT = 1 << 40
 """Bytes of all holes of a bundle together: they take no room, but time, as their zeros are in the digests."""
-_ZEROS = bytes(1 << 20)
+HASHED_HOLES = 16 << 30
+"""Bytes of holes that are hashed: the zeros of more take minutes."""
+ZEROS = bytes(1 << 20)
+"""A part of a hole."""
 
 
 def fill_holes(segments: Segments, size: int, data: Iterator[bytes]) -> Iterator[bytes]:
@@ -32,11 +35,11 @@ def fill_holes(segments: Segments, size: int, data: Iterator[bytes]) -> Iterator
 
 def zeros(length: int) -> Iterator[bytes]:
     """Give so many zeros, in parts."""
-    while length > len(_ZEROS):
-        length -= len(_ZEROS)
-        yield _ZEROS
+    while length > len(ZEROS):
+        length -= len(ZEROS)
+        yield ZEROS
     if length:
-        yield _ZEROS[:length]
+        yield ZEROS[:length]
 
 
 def segments_problem(segments: Segments, size: int) -> str | None:

@@ -66,13 +66,33 @@ def entry_header(entry: Entry) -> bytes:
     return tar.header(name, kind, size, entry.mode, (entry.uid, entry.gid), entry.mtime_ns // _SECOND, link, segments)
 
 
+def header_size(entry: Entry) -> int:
+    """Tell how long the tar header of an entry is, without making it."""
+    names = [len(PREFIX) + len(entry.path)]
+    items = 0
+    if entry.type is FileType.REGULAR:
+        holder = entry.link if entry.copy_of is None else entry.copy_of
+        if holder is not None:
+            names.append(len(PREFIX) + len(holder))
+        elif entry.segments is not None:
+            items = len(entry.segments) + (not entry.segments or sum(entry.segments[-1]) < entry.size)
+    elif entry.type is FileType.DIRECTORY:
+        names[0] += not entry.path.endswith(b"/")
+    elif entry.type is FileType.SYMLINK:
+        names.append(len(entry.target or b""))
+    return tar.header_size(names, items)
+
+
+def room(entry: Entry) -> int:
+    """Tell what the content of an entry takes in the data, filled up to whole blocks."""
+    size = stored_size(entry) if has_content(entry) else 0
+    return size + len(tar.padding(size))
+
+
 def lay_out(entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, int]]:
     """Give each entry with its header and the offset at which that header starts."""
     offset = 0
     for entry in entries:
         header = entry_header(entry)
         yield entry, header, offset
-        offset += len(header)
-        if has_content(entry):
-            size = stored_size(entry)
-            offset += size + len(tar.padding(size))
+        offset += len(header) + room(entry)

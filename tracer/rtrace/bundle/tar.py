@@ -16,7 +16,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -32,6 +32,7 @@ LONG_NAME = b"L"
 LONG_LINK = b"K"
 
 _NAME_LENGTH = 100
+_FIRST_ITEMS, _MORE_ITEMS = 4, 21
 _MAGIC = b"ustar  \0"
 _SMALL_ID = 0o7777777
 _SMALL_NUMBER = 0o77777777777
@@ -101,7 +102,13 @@ def header(  # noqa: PLR0913, PLR0917 -- a header has that many fields
         items, more = _map(segments, size)
         end = (end.ljust(386 - 156, b"\0") + items).ljust(482 - 156, b"\0") + bytes([bool(more)]) + number(size, 12)
     end = end.ljust(BLOCK - 156, b"\0")
-    return b"%b%b%06o\0 %b%b" % (longer, start, _sum(start) + _sum(end[:256]) + _sum(end[256:]) + 8 * 32, end, more)
+    return b"%b%b%06o\0 %b%b" % (longer, start, _sum(start) + add_up(end) + 8 * 32, end, more)
+
+
+def header_size(names: Iterable[int], items: int) -> int:
+    """Tell how long a header is with names (and a link) so long, and with so many items in its sparse map."""
+    size = BLOCK * (1 + -(-max(0, items - _FIRST_ITEMS) // _MORE_ITEMS))
+    return size + sum(BLOCK + -(-(length + 1) // BLOCK) * BLOCK for length in names if length > _NAME_LENGTH)
 
 
 def _map(segments: Sequence[tuple[int, int]], size: int) -> tuple[bytes, bytes]:
@@ -111,10 +118,17 @@ def _map(segments: Sequence[tuple[int, int]], size: int) -> tuple[bytes, bytes]:
     """
     ends_in_hole = not segments or sum(segments[-1]) < size
     items = [number(start, 12) + number(length, 12) for start, length in (*segments, *([(size, 0)] * ends_in_hole))]
-    blocks = [b"".join(items[at : at + 21]).ljust(504, b"\0") for at in range(4, len(items), 21)]
+    blocks = [
+        b"".join(items[at : at + _MORE_ITEMS]).ljust(504, b"\0") for at in range(_FIRST_ITEMS, len(items), _MORE_ITEMS)
+    ]
     last = len(blocks) - 1
     more = b"".join((block + bytes([at < last])).ljust(BLOCK, b"\0") for at, block in enumerate(blocks))
-    return b"".join(items[:4]), more
+    return b"".join(items[:_FIRST_ITEMS]), more
+
+
+def add_up(header: bytes) -> int:
+    """Add up the bytes of one block."""
+    return _sum(header[:256]) + _sum(header[256:])
 
 
 def _sum(part: bytes) -> int:

@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "Replay the runs of a target, or of a bundle in a throw-away target.",
     "verify": "Replay a bundle in isolation and compare every output with the original.",
     "destroy": "Remove a target and everything that belongs to it.",
+    "doctor": "Tell what works on this machine, and remove what killed processes left.",
     "schema": "Print the JSON Schema of the manifest, for an editor to know.",
 }
 

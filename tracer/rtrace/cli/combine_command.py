@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import DIRECTORY, say
+from rtrace.cli.options import DIRECTORY, say, tell_settled
 from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory
 
@@ -22,17 +22,13 @@ def command(directory: Path, *, sources: tuple[Path, ...]) -> None:
     two of them contradict each other, or an edit has no place, a sentence says so. The trace directories named stay as
     they are.
     """
-    from rtrace.combining import combine, join_manifests, read_manifests
-    from rtrace.tracing import write_new_manifest
+    from rtrace.combining import combine
 
     traces = [TraceDirectory(source) for source in sources]
-    manifests = read_manifests(traces)
+    tell_settled(*traces, TraceDirectory(directory))
     combined = combine(traces, TraceDirectory(directory))
-    manifest, problems = join_manifests(traces, manifests, combined)
-    write_new_manifest(manifest, combined.directory)
-    for notice in manifest.notices:
+    for notice in combined.manifest.notices:
         say(f"not captured: {notice.what}; {notice.advice}")
-    for problem in problems:
+    for problem in combined.problems:
         say(f"not taken over: {problem}")
-    runs = sum(map(len, combined.runs))
-    say(f"combined {runs} runs of {len(traces)} traces in {printable(os.fsencode(directory))}")
+    say(f"combined {combined.runs} runs of {len(traces)} traces in {printable(os.fsencode(directory))}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rtrace.cli.options import progress, say
+from rtrace.cli.options import progress, say, tell_cleaned
 from rtrace.printable import format_size, printable
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def command(bundle: Path, target: Path) -> None:
     """
     from rtrace.converting import convert
 
+    tell_cleaned(target.parent)
     tell(convert(bundle, target, progress=progress()))
 
 

@@ -7,14 +7,20 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import say
+from rtrace.cli.options import say, tell_cleaned
 from rtrace.printable import printable
 from rtrace.targets import open_target
+from rtrace.workspaces import is_removal_of
 
 
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path))
 def command(target: Path) -> None:
-    """Remove TARGET, a folder that `rtrace unpack` made, with all that belongs to it (mounts, containers, images)."""
-    open_target(target).destroy()
+    """Remove TARGET, a folder that `rtrace unpack` made, with all that belongs to it (containers, images).
+
+    When this was killed, call it again: it goes on.
+    """
+    gone = tell_cleaned(target.absolute().parent)
+    if os.path.lexists(target) or not any(is_removal_of(path.name, target.name) for path in gone):
+        open_target(target).destroy()
     say(f"removed {printable(os.fsencode(target))}")

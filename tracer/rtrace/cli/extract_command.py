@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import FETCH, FROM, progress, say
+from rtrace.cli.options import FETCH, FROM, progress, say, tell_cleaned
 from rtrace.elsewhere import Sources, read_content
 from rtrace.errors import UsageError
 from rtrace.extracting import find_entries, write_file, write_files
@@ -42,6 +42,7 @@ def command(
                 sys.stdout.buffer.write(part)
             sys.stdout.buffer.flush()
         elif alone and output is not None:
+            tell_cleaned(output.parent)
             write_file(opened, entries[0], output, sources)
         elif output is not None:
             for entry in write_files(opened, entries, output, sources, progress()):

@@ -7,6 +7,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,16 @@ from rtrace.cli.options import JSON
 from rtrace.manifest.model import NamedFile, Run
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import format_size, printable
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """How many regular files a bundle has, and the bytes of them unpacked; and of those of the experiment."""
+
+    number: int
+    size: int
+    experiment: int
+    experiment_size: int
 
 
 @click.command()
@@ -35,12 +46,11 @@ def command(bundle: Path, *, as_json: bool) -> None:
 def describe(bundle: OpenBundle) -> Iterable[str]:
     """Write what a bundle holds, for a person."""
     manifest = bundle.manifest
-    files = [entry for entry in bundle.entries if entry.type is FileType.REGULAR]
-    size = format_size(sum(entry.size for entry in files if not entry.placeholder and not entry.elsewhere))
+    files = count_files(bundle.iterate_entries())
     packed = format_size(bundle.path.stat().st_size)
     yield f"{printable(os.fsencode(bundle.path))}: {packed}, made by {bundle.maker}"
     yield f"identity    sha256:{bundle.identity}"
-    yield f"files       {len(files)}, {size} unpacked"
+    yield f"files       {files.number}, {format_size(files.size)} unpacked"
     if bundle.extensions:
         yield f"extensions  {', '.join(bundle.extensions)}"
     for run in manifest.runs:
@@ -55,9 +65,8 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
             name = " ".join(filter(None, (package.name, package.version, package.architecture)))
             origin = f", from {package.origin}" if package.origin else ""
             yield f"  {name} ({package.manager}{origin}): {what}{left_out}"
-    experiment = [entry for entry in files if entry.belonging == "experiment"]
-    if experiment:
-        yield f"experiment  {len(experiment)} files, {format_size(sum(count_bytes(entry) for entry in experiment))}"
+    if files.experiment:
+        yield f"experiment  {files.experiment} files, {format_size(files.experiment_size)}"
     if manifest.unowned:
         yield f"unowned     {sum(folder.files for folder in manifest.unowned)} files, of no package that is known"
         for folder in manifest.unowned:
@@ -69,6 +78,19 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
         yield f"  {printable(one.path)}: {format_size(one.size or 0)}, {where}, SHA-256 {one.sha256}"
     for notice in manifest.notices:
         yield f"not captured: {notice.what}; {notice.advice}"
+
+
+def count_files(entries: Iterable[Entry]) -> Files:
+    """Count the regular files of a bundle and their bytes, in one pass over what may be a million of them."""
+    number = size = experiment = experiment_size = 0
+    for entry in entries:
+        if entry.type is FileType.REGULAR:
+            number += 1
+            size += 0 if entry.placeholder or entry.elsewhere else entry.size
+            if entry.belonging == "experiment":
+                experiment += 1
+                experiment_size += count_bytes(entry)
+    return Files(number, size, experiment, experiment_size)
 
 
 def count_bytes(entry: Entry) -> int:
@@ -104,13 +126,14 @@ def describe_names(title: str, files: tuple[NamedFile, ...]) -> Iterable[str]:
 def to_json(bundle: OpenBundle) -> dict[str, Any]:
     """Return the same as values for JSON; bytes that are not UTF-8 are written with backslashes, as people see them."""
     manifest = bundle.manifest
+    files = count_files(bundle.iterate_entries())
     return {
         "identity": bundle.identity,
         "rtrace": manifest.rtrace,
         "maker": bundle.maker,
         "extensions": list(bundle.extensions),
-        "files": sum(entry.type is FileType.REGULAR for entry in bundle.entries),
-        "size": sum(entry.size for entry in bundle.entries if not entry.placeholder and not entry.elsewhere),
+        "files": files.number,
+        "size": files.size,
         "runs": [run_to_json(run) for run in manifest.runs],
         "inputs": [names_to_json(file) for file in manifest.inputs],
         "outputs": [names_to_json(file) for file in manifest.outputs],

@@ -28,7 +28,7 @@ def command(bundle: Path, *, as_json: bool, unowned: bool) -> None:
     With --json, one JSON object a line, with digest and times as well.
     """
     with open_bundle(bundle) as opened:
-        for entry in opened.entries:
+        for entry in opened.iterate_entries():
             if unowned and entry.belonging != "unowned":
                 continue
             if as_json:

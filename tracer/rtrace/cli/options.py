@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from rtrace.bundle.entry import Entry
+from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
-from rtrace.trace.directory import DEFAULT_NAME
+from rtrace.trace.directory import DEFAULT_NAME, TraceDirectory
 
 DIRECTORY = click.option(
     "-d",
@@ -59,6 +60,26 @@ def describe_kind(entry: Entry) -> str:
 def say(message: str) -> None:
     """Tell something on standard error: standard output is for programs and for requested data."""
     click.echo(f"rtrace: {message}", err=True)
+
+
+def tell_settled(*traces: TraceDirectory) -> None:
+    """Put trace directories in order that a killed process of rtrace left, with what it left beside them; say so."""
+    from rtrace.trace.place import settle
+
+    for trace in traces:
+        for sentence in settle(trace):
+            say(sentence)
+    tell_cleaned(*(trace.path.parent for trace in traces))
+
+
+def tell_cleaned(*folders: Path) -> tuple[Path, ...]:
+    """Remove what killed processes of rtrace left in folders, say so, and return what it was."""
+    from rtrace.workspaces import clean_folder
+
+    gone = tuple(path for folder in dict.fromkeys(folders) for path in clean_folder(folder))
+    for path in gone:
+        say(f"removed {printable(os.fsencode(path))}, which a killed process of rtrace had left")
+    return gone
 
 
 class TerminalProgress:

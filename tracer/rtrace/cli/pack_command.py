@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import DIRECTORY, describe_kind, parse_size, progress, say
+from rtrace.cli.options import DIRECTORY, describe_kind, parse_size, progress, say, tell_cleaned, tell_settled
 from rtrace.errors import UsageError
 from rtrace.manifest.model import Secret, SecretPack
 from rtrace.manifest.scalars import quoted
@@ -76,8 +76,12 @@ def command(  # noqa: PLR0913 -- an argument for each option
     for pattern in include:
         if not pattern.startswith("/"):
             raise UsageError(f"--include {pattern} is no absolute path; begin it with a slash")
+    trace = TraceDirectory(directory)
+    tell_settled(trace)
+    tell_cleaned(bundle.parent)
+    click.get_current_context().with_resource(trace.lock(shared=True))
     plan = plan_packing(
-        TraceDirectory(directory),
+        trace,
         bundle,
         exclude=tuple(map(os.fsencode, exclude)),
         include=tuple(map(os.fsencode, include)),

@@ -4,37 +4,52 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import gettempdir
 
 import click
 
-from rtrace.cli.options import FETCH, FROM, UNPACKER, progress
+from rtrace.cli.limit_options import limited
+from rtrace.cli.options import FETCH, FROM, UNPACKER, progress, say, tell_cleaned
 from rtrace.elsewhere import Sources
 from rtrace.errors import UsageError
+from rtrace.limits import Limits
 from rtrace.manifest.model import Run
 from rtrace.targets import load_unpacker, open_target
 from rtrace.unpacker import Target
+from rtrace.workspaces import temporary
 
 
 @click.command()
 @UNPACKER
 @FETCH
 @FROM
+@limited
 @click.argument("target", type=click.Path(path_type=Path))
 @click.argument("names", metavar="[RUN]...", nargs=-1)
 def command(
-    target: Path, names: tuple[str, ...], *, unpacker_name: str, fetch: bool, folders: tuple[Path, ...]
+    target: Path,
+    names: tuple[str, ...],
+    *,
+    unpacker_name: str,
+    fetch: bool,
+    folders: tuple[Path, ...],
+    limits: Limits,
+    allowed: frozenset[str],
 ) -> None:
     """Replay the runs of TARGET: all of them in their order, or those that are named.
 
     TARGET is what `rtrace unpack` made, or a bundle, which is then replayed in a throw-away target (made by the
-    unpacker of --unpacker). Exits with the status of the last run, or of the first one that fails.
+    unpacker of --unpacker). Exits with the status of the last run, or of the first one that fails; with 124 when the
+    time of --timeout was up.
     """
     with opened(target, unpacker_name, Sources(folders, fetch)) as replayable:
         for run in choose_runs(replayable.runs(), names, target):
-            status = replayable.run(run).exit_status
+            outcome = replayable.run(run, limits=limits, allowed=allowed)
+            for note in outcome.notes:
+                say(f"{run.id}: {note}")
+            status = outcome.exit_status
             if status != 0:
                 break
     sys.exit(status)
@@ -46,9 +61,10 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
     if not path.is_file():
         yield open_target(path)
         return
-    with tempfile.TemporaryDirectory(prefix="rtrace-run-", ignore_cleanup_errors=True) as workspace:
+    tell_cleaned(Path(gettempdir()))
+    with temporary("run") as workspace:
         unpacker = load_unpacker(unpacker_name)
-        made = unpacker.unpack(path, Path(workspace) / "target", progress=progress(), sources=sources).target
+        made = unpacker.unpack(path, workspace / "target", progress=progress(), sources=sources).target
         target = unpacker.open(made)
         try:
             yield target

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rtrace.cli.options import DIRECTORY, parse_size, say
+from rtrace.cli.options import DIRECTORY, parse_size, say, tell_settled
 from rtrace.errors import UsageError
 from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory
@@ -75,6 +75,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     )
 
     def trace() -> TraceReport:
+        tell_settled(TraceDirectory(directory))
         report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
         tell(report, quiet=quiet)
         write_timings(report.traced.began, report.traced.ended)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import FETCH, FROM, progress, say
+from rtrace.cli.options import FETCH, FROM, progress, say, tell_cleaned
 from rtrace.elsewhere import Sources
 from rtrace.errors import TargetError
 from rtrace.printable import printable
@@ -39,6 +39,7 @@ def command(
         for line in unpacker.plan(bundle, target):
             click.echo(line)
         return
+    tell_cleaned(target.absolute().parent)
     unpacked = unpacker.unpack(bundle, target, progress=progress(), sources=Sources(folders, fetch))
     for note in unpacked.notes:
         say(note)

@@ -6,14 +6,16 @@ import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from difflib import get_close_matches
+from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING
 
 from rtrace.manifest.nodes import Mapping, Node, Place, Scalar, Sequence
 from rtrace.printable import printable
+from rtrace.shortening import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -21,9 +23,22 @@ if TYPE_CHECKING:
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})\Z")
 _OCTAL = re.compile(r"(?:0o)?[0-7]{1,5}\Z")
 _SHOWN = 40
+_URL_LIMIT = 8192
+_CLOSE_LENGTH, _CLOSE_NUMBER = 100, 1000
+_PATH_LIMIT = 4095
+_PATTERN_LIMIT = 4 * _PATH_LIMIT
+"""Bytes; every one of a path can be a set of its own, but nobody writes that."""
 _TYPOGRAPHIC = tuple(quote.encode() for quote in "\u201c\u201d\u201e\u2018\u2019\u00ab")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _URL = re.compile(r"(?:https?://[!-.0-~]|file:///)[!-~]*\Z")
+
+
+def find_close(name: str, known: Iterable[str]) -> list[str]:
+    """Give the known name that is most like another, in a list, if one is; neither of long names nor of many."""
+    if len(name) > _CLOSE_LENGTH:
+        return []
+    few = [other for other in islice(known, _CLOSE_NUMBER) if len(other) <= _CLOSE_LENGTH]
+    return get_close_matches(name, few, 1)
 
 
 class Fields:
@@ -37,11 +52,11 @@ class Fields:
             raise node.place.error(f"{what} has to be a mapping, with the keys {', '.join(known)}")
         for key, value in node.pairs:
             if key.value not in known:
-                close = get_close_matches(key.value, known, 1)
+                close = find_close(key.value, known)
                 advice = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-                raise key.place.error(f"{what} has no key {key.value!r}; {advice}")
+                raise key.place.error(f"{what} has no key {shorten(key.value)!r}; {advice}")
             if key.value in self._found:
-                raise key.place.error(f"the key {key.value!r} is here for the second time")
+                raise key.place.error(f"the key {shorten(key.value)!r} is here for the second time")
             self._found[key.value] = value
 
     def take(self, key: str, read: Callable[[Node], T]) -> T:
@@ -105,6 +120,8 @@ def byte_string(node: Node) -> bytes:
 def path(node: Node) -> bytes:
     """Read an absolute path."""
     value = byte_string(node)
+    if len(value) > _PATH_LIMIT:
+        raise node.place.error(f"a path has at most {_PATH_LIMIT} bytes")
     if not value.startswith(b"/"):
         advice = "; ~ and variables are not replaced" if value.startswith((b"~", b"$")) else ""
         if value.startswith(_TYPOGRAPHIC):
@@ -113,9 +130,24 @@ def path(node: Node) -> bytes:
     return value
 
 
+def pattern(node: Node) -> bytes:
+    """Read a pattern of paths."""
+    value = byte_string(node)
+    if len(value) > _PATTERN_LIMIT:
+        raise node.place.error(f"a pattern has at most {_PATTERN_LIMIT} bytes")
+    return value
+
+
+def absolute_pattern(node: Node) -> bytes:
+    """Read a pattern that begins with a slash."""
+    return pattern(node) if pattern(node).startswith(b"/") else path(node)
+
+
 def url(node: Node) -> str:
     """Read the URL of something that can be fetched."""
     value = string(node)
+    if len(value) > _URL_LIMIT:
+        raise node.place.error(f"a URL has at most {_URL_LIMIT} characters")
     if not _URL.match(value):
         raise node.place.error("a URL that begins with https://, http:// or file:/// is wanted here, without spaces")
     return value

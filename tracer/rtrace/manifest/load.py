@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +10,18 @@ from rtrace.manifest import keys
 from rtrace.manifest.environments import LIMIT, PREFIX, add_variables, measure
 from rtrace.manifest.fields import (
     Fields,
+    absolute_pattern,
     boolean,
     byte_string,
     count,
     digest,
+    find_close,
     integer,
     items,
     number,
     octal,
     path,
+    pattern,
     string,
     url,
 )
@@ -39,6 +41,7 @@ from rtrace.manifest.model import (
     SecretPack,
 )
 from rtrace.manifest.nodes import Mapping, Node, Scalar, Sequence, parse
+from rtrace.shortening import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,8 +94,8 @@ def _manifest(node: Node) -> Manifest:
         outputs=fields.take_or("outputs", items(_named_file), ()),
         packages=fields.take_or("packages", items(_package), ()),
         completion=fields.take_or("completion", items(_completion), ()),
-        exclude=fields.take_or("exclude", items(byte_string), ()),
-        include=fields.take_or("include", items(path), ()),
+        exclude=fields.take_or("exclude", items(pattern), ()),
+        include=fields.take_or("include", items(absolute_pattern), ()),
         secrets=fields.take_or("secrets", items(_secret), ()),
         elsewhere=fields.take_or("elsewhere", items(_elsewhere), ()),
         notices=fields.take_or("notices", items(_notice), ()),
@@ -128,14 +131,16 @@ def _check_names(fields: Fields, manifest: Manifest) -> None:
     for file in (*manifest.inputs, *manifest.outputs):
         for run in file.runs:
             if run not in known:
-                raise fields.place.error(f"{file.name!r} names the run {run!r}, which is not among the runs")
+                raise fields.place.error(
+                    f"{shorten(file.name)!r} names the run {shorten(run)!r}, which is not among the runs"
+                )
 
 
 def _refuse_twice(fields: Fields, what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise fields.place.error(f"{what} {name!r} is there twice")
+            raise fields.place.error(f"{what} {shorten(name)!r} is there twice")
         seen.add(name)
 
 
@@ -205,7 +210,7 @@ def _output(node: Node) -> Output:
 def _output_kind(node: Node) -> str:
     kind = string(node)
     if kind not in _OUTPUT_KINDS:
-        raise node.place.error(f"{kind!r} is no kind of output stream; known are {', '.join(_OUTPUT_KINDS)}")
+        raise node.place.error(f"{shorten(kind)!r} is no kind of output stream; known are {', '.join(_OUTPUT_KINDS)}")
     return kind
 
 
@@ -255,7 +260,7 @@ def _variables(node: Node) -> Environment:
         if b"=" in name:
             raise key.place.error("a variable's name cannot hold an =")
         if name in found:
-            raise key.place.error(f"the variable {key.value!r} is here for the second time")
+            raise key.place.error(f"the variable {shorten(key.value)!r} is here for the second time")
         found[name] = byte_string(value)
     return tuple(found.items())
 
@@ -264,9 +269,9 @@ def _environ_of(node: Node, environs: Known[str, Environment]) -> Environment:
     """Give the environment of the run above that is named here."""
     name = string(node).removeprefix(PREFIX)
     if name not in environs:
-        close = get_close_matches(name, environs, 1)
+        close = find_close(name, environs)
         advice = f"did you mean {PREFIX}{close[0]}?" if close else "write the variables here"
-        raise node.place.error(f"this names the run {name!r}, which is not among those above; {advice}")
+        raise node.place.error(f"this names the run {shorten(name)!r}, which is not among those above; {advice}")
     return environs[name]
 
 
@@ -281,7 +286,7 @@ def _named_file(node: Node) -> NamedFile:
         fields.take("name", string),
         fields.take("path", path),
         fields.take_or("runs", items(string), ()),
-        fields.take_or("pattern", path, None),
+        fields.take_or("pattern", absolute_pattern, None),
     )
 
 
@@ -331,7 +336,7 @@ def _secret_pack(node: Node) -> SecretPack:
 def _elsewhere(node: Node) -> Elsewhere:
     fields = Fields(node, keys.ELSEWHERE, "what is elsewhere")
     return Elsewhere(
-        fields.take("path", path),
+        fields.take("path", absolute_pattern),
         fields.take_or("size", count, None),
         fields.take_or("sha256", digest, None),
         fields.take_or("url", url, None),
@@ -354,6 +359,6 @@ def _digests(node: Node) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in node.pairs:
         if key.value in found:
-            raise key.place.error(f"the key {key.value!r} is here for the second time")
+            raise key.place.error(f"the key {shorten(key.value)!r} is here for the second time")
         found[key.value] = digest(value)
     return found

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import yaml
 
+_LOOKED_INTO = 4096
+"""Characters between two brackets in which a comment is looked for: quotes that do not close take the square of it."""
 _KEY = re.compile(r"\s*(?:- +)?(?P<key>\w+)")
 _SPECIAL = re.compile(r"\s*(?:\w+: +|- +)+(?P<value>[*&!%@`{\[][^\s,\]]*)")
 _COMMENT = re.compile(r"\s#")
@@ -87,6 +89,8 @@ def _explain_brackets(
         return None
     first = sum(len(line) + 1 for line in lines[: start[0]]) + start[1]
     last = sum(len(line) + 1 for line in lines[: place[0]]) + place[1]
+    if last - first > _LOOKED_INTO:
+        return Mistake(*start, f"what begins here has no closing {closing}, or lacks a comma")
     inside = _QUOTED.sub(lambda found: "x" * len(found[0]), content[first:last])
     comment = _COMMENT.search(inside)
     if comment and closing in inside[comment.start() :].split("\n")[0]:

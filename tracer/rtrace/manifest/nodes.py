@@ -15,11 +15,16 @@ import yaml
 
 from rtrace.errors import ManifestError
 from rtrace.manifest.mistakes import explain
+from rtrace.shortening import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _DEPTH_LIMIT = 12
+_NODES_FREE = 100_000
+_NODE_SIZE = 8
+_NODES_LIMIT = 1_000_000
+"""Scalars, lists and mappings of any text, one more for so many of its characters, and of any text at most."""
 _BINARY = "tag:yaml.org,2002:binary"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -83,7 +88,8 @@ def parse(content: str, source: str, *, surrogates: bool = False) -> Node:
     """
     content = content.removeprefix("\ufeff")
     try:
-        return _Builder(yaml.parse(content, Loader=yaml.SafeLoader if surrogates else _LOADER), source).document()
+        events = yaml.parse(content, Loader=yaml.SafeLoader if surrogates else _LOADER)
+        return _Builder(events, source, min(_NODES_LIMIT, _NODES_FREE + len(content) // _NODE_SIZE)).document()
     except yaml.MarkedYAMLError as error:
         line, column, what = explain(content, error)
         if "nesting depth" in (error.problem or ""):  # PyYAML has a limit of its own since 6.0.4
@@ -100,9 +106,10 @@ def parse(content: str, source: str, *, surrogates: bool = False) -> Node:
 class _Builder:
     """Builds nodes from the events of the parser, which arrive in the order of the text."""
 
-    def __init__(self, events: Iterator[Any], source: str) -> None:
+    def __init__(self, events: Iterator[Any], source: str, most: int) -> None:
         self._events = events
         self._source = source
+        self._left = most
 
     def document(self) -> Node:
         """Build the one document of a stream."""
@@ -122,10 +129,15 @@ class _Builder:
 
     def _node(self, event: Any, depth: int) -> Node:  # noqa: ANN401
         place = self._place(event)
+        self._left -= 1
+        if self._left < 0:
+            raise place.error("there are more values before this than in any manifest that rtrace writes")
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise place.error("anchors and aliases (& and *) are not allowed; quote the string, or write it out")
         if event.tag is not None and not (event.tag == _BINARY and isinstance(event, yaml.ScalarEvent)):
-            raise place.error(f"the tag {event.tag!r} is not allowed; the only one is !!binary before a string")
+            raise place.error(
+                f"the tag {shorten(event.tag)!r} is not allowed; the only one is !!binary before a string"
+            )
         if depth > _DEPTH_LIMIT:
             raise place.error(TOO_DEEP)
         start, end = event.start_mark.index, event.end_mark.index

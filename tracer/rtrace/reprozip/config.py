@@ -19,6 +19,8 @@ from rtrace.manifest.fields import items
 from rtrace.manifest.model import NamedFile, Run
 from rtrace.manifest.nodes import Mapping, Node, Scalar, parse
 from rtrace.printable import printable
+from rtrace.reprozip.limits import ITEMS_LIMIT
+from rtrace.shortening import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 CONFIG_LIMIT = 64 << 20
-_ITEMS_LIMIT = 2_000_000
-"""Lines and commas: every item that takes memory has one or the other."""
 UMASK = 0o022
 """What a replay gets, as ReproZip does not record it."""
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?:[.\-+a-z0-9]*)\Z")
@@ -65,15 +65,19 @@ class Config:
     other_files: tuple[bytes, ...]
 
 
-def load_config(content: bytes, name: str) -> Config:
-    """Read a configuration; ``name`` is what errors call it. Raises ManifestError with line and column."""
+def load_config(content: bytes, name: str, most: int = ITEMS_LIMIT) -> Config:
+    """Read a configuration; ``name`` is what errors call it. Raises ManifestError with line and column.
+
+    ``most`` are the lines and commas that it may have: every item that takes memory has one or the other.
+    """
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ManifestError(f"{name}, line {line}: this is not UTF-8; ReproZip writes nothing else") from None
-    if content.count(b"\n") + content.count(b",") > _ITEMS_LIMIT:
-        raise ManifestError(f"{name} has more lines than any that ReproZip writes")
+    items = content.count(b"\n") + content.count(b",")
+    if items > most:
+        raise ManifestError(f"{name} has {items} lines and items, more than any that ReproZip writes")
     surrogates = _SURROGATE.search(text) is not None
     if surrogates and len(text) > _SURROGATES_LIMIT:
         raise ManifestError(f"{name} is too large for one with names that are not UTF-8")
@@ -108,7 +112,7 @@ def _keys(node: Node) -> dict[str, Node]:
     found: dict[str, Node] = {}
     for key, value in node.pairs:
         if key.value in found:
-            raise key.place.error(f"the key {key.value!r} is here for the second time")
+            raise key.place.error(f"the key {shorten(key.value)!r} is here for the second time")
         found[key.value] = value
     return found
 
@@ -292,20 +296,21 @@ def _old_names(run: dict[str, Node], key: str, id_: str) -> list[NamedFile]:
 def _merge(files: Iterable[NamedFile]) -> tuple[NamedFile, ...]:
     """Bring the runs of a file together, and give a name that stands for several files to the first of them alone."""
     by_path: dict[bytes, NamedFile] = {}
+    runs: dict[bytes, dict[str, None]] = {}
     for file in files:
-        known = by_path.get(file.path)
-        runs = tuple(dict.fromkeys((*known.runs, *file.runs))) if known else file.runs
-        by_path[file.path] = replace(known or file, runs=runs)
-    return tuple(_with_own_names(by_path.values()))
+        by_path.setdefault(file.path, file)
+        runs.setdefault(file.path, {}).update(dict.fromkeys(file.runs))
+    return tuple(_with_own_names(replace(file, runs=tuple(runs[path])) for path, file in by_path.items()))
 
 
 def _with_own_names(files: Iterable[NamedFile]) -> Iterator[NamedFile]:
     taken: set[str] = set()
+    numbers: dict[str, int] = {}
     for file in files:
-        name, number = file.name, 1
+        name = file.name
         while name in taken:
-            number += 1
-            name = f"{file.name}_{number}"
+            numbers[file.name] = numbers.get(file.name, 1) + 1  # never again those that were tried
+            name = f"{file.name}_{numbers[file.name]}"
         taken.add(name)
         yield replace(file, name=name)
 

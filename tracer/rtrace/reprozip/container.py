@@ -14,10 +14,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from rtrace.bundle import tar
+from rtrace.bundle.file_range import FileRange
 from rtrace.errors import BundleError, HostileBundleError
-from rtrace.printable import printable
-from rtrace.reprozip.sources import CHUNK, Decompressed, FileSource, take
+from rtrace.reprozip.limits import check_content_size
+from rtrace.reprozip.sources import CHUNK, Decompressed, take
 from rtrace.reprozip.tar_reader import TarMember, TarReader
+from rtrace.shortening import shorten_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,11 +37,16 @@ VERSION_PREFIX = b"REPROZIP VERSION "
 
 _METADATA = b"METADATA/"
 _LOOKED_AT = 64
+_LOOKED_AT_BYTES = 1 << 20
+"""Of members before the first by which a bundle is known; it is the first one, or comes after a folder or two."""
 _ZIP = b"PK\3\4"
 _ZIP_END = b"PK\5\6"
 _ZIP_END_SIZE = 22
 _ZIP_COMMENT = 0xFFFF
-_ZIP_DIRECTORY_LIMIT = 16 << 20
+_ZIP64_LOCATOR, _ZIP64_END = b"PK\6\7", b"PK\6\6"
+_ZIP64_LOCATOR_SIZE, _ZIP64_END_SIZE = 20, 56
+_ZIP_DIRECTORY_LIMIT = 1 << 20
+"""Bytes: thousands of members, where a bundle has less than ten."""
 _ENCRYPTED = 1
 
 
@@ -72,13 +79,17 @@ def is_reprozip(file: BinaryIO) -> bool:
         file.seek(0)
         if file.read(len(_ZIP)) == _ZIP:
             return any(part.name == VERSION for part in ZipContainer(file).parts())
-        reader = TarReader(_outer(file))
+        reader = TarReader(*_outer(file))
+        looked_at = 0
         for member in islice(reader, _LOOKED_AT):
             name = member.name.removeprefix(b"./")
             if name == VERSION:
                 return take(reader, len(VERSION_PREFIX), whole=False) == VERSION_PREFIX
             if name == DATA or name.startswith((_METADATA, DATA_FOLDER, EXTENSIONS)):
                 return True
+            looked_at += member.size
+            if looked_at > _LOOKED_AT_BYTES:
+                return False
     except BundleError:
         pass
     return False
@@ -90,11 +101,11 @@ def open_container(file: BinaryIO) -> Container:
     return ZipContainer(file) if file.read(len(_ZIP)) == _ZIP else TarContainer(file)
 
 
-def _outer(file: BinaryIO) -> Source:
-    """Give the outer tar; a plain one as a range of the file, in which nothing has to be read to skip it."""
+def _outer(file: BinaryIO) -> tuple[Source, int]:
+    """Give the outer tar, and the size of the file; a plain one as a range, in which skipping reads nothing."""
     size = file.seek(0, os.SEEK_END)
-    decompressed = Decompressed(FileSource(file, 0, size))
-    return decompressed if decompressed.is_compressed else FileSource(file, 0, size)
+    decompressed = Decompressed(FileRange(file, 0, size), size)
+    return decompressed if decompressed.is_compressed else FileRange(file, 0, size), size
 
 
 class TarContainer:
@@ -105,13 +116,13 @@ class TarContainer:
 
     def parts(self) -> Iterator[Part]:
         """Give the members."""
-        reader = TarReader(_outer(self._file))
+        reader = TarReader(*_outer(self._file))
         for member in reader:
             name = member.name.removeprefix(b"./")
             if not name.startswith(DATA_FOLDER) and member.kind == tar.DIRECTORY:
                 continue
             if not name.startswith(DATA_FOLDER) and member.kind != tar.REGULAR:
-                raise HostileBundleError(f"the bundle holds {printable(name)} as something other than a file")
+                raise HostileBundleError(f"the bundle holds {shorten_path(name)} as something other than a file")
             yield Part(name, member.size, reader, member)
 
 
@@ -119,7 +130,7 @@ class ZipContainer:
     """A zip. Only what needs no memory to speak of is let in: members stored or deflated, and a small directory."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+        self._size = file.seek(0, os.SEEK_END)
         _check_zip_directory(file)
         try:
             self._zip = zipfile.ZipFile(file)
@@ -133,12 +144,13 @@ class ZipContainer:
             if info.is_dir():
                 continue
             if info.flag_bits & _ENCRYPTED or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-                raise BundleError(f"{printable(name)} in it is encrypted, or compressed in a way that is not read")
+                raise BundleError(f"{shorten_path(name)} in it is encrypted, or compressed in a way that is not read")
+            check_content_size(info.file_size, self._size, shorten_path(name))
             try:
                 with self._zip.open(info) as file:
                     yield Part(name, info.file_size, _ZipSource(file))
             except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-                raise BundleError(f"{printable(name)} in it cannot be read ({error})") from None
+                raise BundleError(f"{shorten_path(name)} in it cannot be read ({error})") from None
 
 
 class _ZipSource:
@@ -164,10 +176,17 @@ class _ZipSource:
 def _check_zip_directory(file: BinaryIO) -> None:
     """Refuse a zip whose directory, which the module zipfile reads in one go, is larger than that of any bundle."""
     end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - _ZIP_END_SIZE - _ZIP_COMMENT))
+    start = max(0, end - _ZIP_END_SIZE - _ZIP_COMMENT - _ZIP64_LOCATOR_SIZE - _ZIP64_END_SIZE)
+    file.seek(start)
     tail = file.read()
     place = tail.rfind(_ZIP_END)
     if place < 0 or len(tail) - place < _ZIP_END_SIZE:
         raise BundleError("it is cut off: it begins as a zip and does not end as one")
-    if int.from_bytes(tail[place + 12 : place + 16], "little") > _ZIP_DIRECTORY_LIMIT:
+    size = int.from_bytes(tail[place + 12 : place + 16], "little")
+    if tail[max(0, place - _ZIP64_LOCATOR_SIZE) : place].startswith(_ZIP64_LOCATOR):
+        before = tail[max(0, place - _ZIP64_LOCATOR_SIZE - _ZIP64_END_SIZE) : place - _ZIP64_LOCATOR_SIZE]
+        if not before.startswith(_ZIP64_END) or len(before) != _ZIP64_END_SIZE:
+            raise BundleError("it is no zip that can be read (its end is not where it says)")
+        size = max(size, int.from_bytes(before[40:48], "little"))
+    if size > _ZIP_DIRECTORY_LIMIT:
         raise HostileBundleError("the bundle holds more members than any that ReproZip writes")

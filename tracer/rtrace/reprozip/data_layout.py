@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rtrace.bundle import tar
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.stream import has_content, lay_out, stored_size
+from rtrace.bundle.stream import entry_header, has_content, room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,15 +51,12 @@ def stored_parts(entry: Entry, parts: Iterable[bytes]) -> Iterator[bytes]:
         position += len(part)
 
 
-def room(entry: Entry) -> int:
-    """Tell how many bytes the content of an entry takes, filled up to whole blocks."""
-    member = as_member(entry)
-    size = stored_size(member) if has_content(member) else 0
-    return size + len(tar.padding(size))
-
-
 def lay_out_data(entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, int]]:
     """Give each entry that has a member, with its header and the offset at which that starts."""
-    listed = [entry for entry in entries if entry.path != ROOT]
-    for entry, (_, header, offset) in zip(listed, lay_out(map(as_member, listed)), strict=True):
-        yield entry, header, offset
+    offset = 0
+    for entry in entries:
+        if entry.path != ROOT:
+            member = as_member(entry)
+            header = entry_header(member)
+            yield entry, header, offset
+            offset += len(header) + room(member)

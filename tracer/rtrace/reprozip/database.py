@@ -16,15 +16,17 @@ from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import TYPE_CHECKING
 
-from rtrace.bundle.database import STEPS_LIMIT, open_database
+from rtrace.bundle.database import check_table, open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-USES_LIMIT = 256 << 20
-"""Bytes that all paths may take, with some room for what is known of each."""
-_USE_ROOM = 128
+USES_FREE = 64 << 20
+"""Bytes that all paths may take, with some room for what is known of each, and half as many as the database has."""
+_USE_ROOM = 256
+_PATH_LIMIT = 4096
+_PROCESSES_LIMIT = 1_000_000
 _TABLES = ("processes", "opened_files", "executed_files")
 _SIGNAL = 0x100
 
@@ -52,9 +54,9 @@ class Traced:
 
 def read_database(path: Path, runs: int) -> Traced:
     """Read the database of so many runs. Raises sqlite3.Error for one that cannot be read."""
-    room = USES_LIMIT
-    with open_database(path, STEPS_LIMIT) as connection:
-        columns = {table: _columns(connection, table) for table in _TABLES}
+    room = USES_FREE + path.stat().st_size // 2
+    with open_database(path) as connection:
+        columns = {table: check_table(connection, table) for table in _TABLES}
         traced = Traced()
         if "run_id" in columns["processes"]:
             offset = _first_run(connection, runs)
@@ -62,7 +64,7 @@ def read_database(path: Path, runs: int) -> Traced:
         else:
             offset, run_of = 0, _runs_of_processes(connection)
         for run, name, mode in _uses(connection, columns, run_of):
-            if 0 <= run - offset < runs:
+            if 0 <= run - offset < runs and len(name) <= _PATH_LIMIT:
                 key = (run - offset, os.path.normpath(b"/" + name.lstrip(b"/")))
                 if key not in traced.uses:
                     room -= len(key[1]) + _USE_ROOM
@@ -75,16 +77,9 @@ def read_database(path: Path, runs: int) -> Traced:
             for number, code in rows:
                 if isinstance(code, int) and isinstance(number, int):
                     run = number - offset if run_of is None else run_of[number]
-                    traced.exits[run] = (None, code & 0x7F) if code & _SIGNAL else (code & 0xFF, None)
+                    if 0 <= run < runs:
+                        traced.exits[run] = (None, code & 0x7F) if code & _SIGNAL else (code & 0xFF, None)
     return traced
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
-    """Give the columns of a table. Raises sqlite3.Error where there is a view, or nothing, of that name."""
-    row = connection.execute("SELECT type FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-    if row is None or row[0] != b"table":
-        raise sqlite3.DatabaseError(f"it has no table {table}")
-    return {name.decode("utf-8", "replace") for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
 
 
 def _first_run(connection: sqlite3.Connection, runs: int) -> int:
@@ -100,6 +95,8 @@ def _runs_of_processes(connection: sqlite3.Connection) -> dict[int, int]:
     for process, parent in connection.execute("SELECT id, parent FROM processes ORDER BY id"):
         if parent is None:
             begun += 1
+        if len(run_of) > _PROCESSES_LIMIT:
+            raise sqlite3.DataError("it has more processes than any that rtrace reads")
         run_of[process] = begun if parent is None else run_of.get(parent, max(0, begun))
     return run_of
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.bundle import tar
 from rtrace.bundle.container import Member, locate_members
+from rtrace.bundle.file_range import FileRange
 from rtrace.bundle.reader import Bundle
 from rtrace.bundle.stream import has_content
 from rtrace.errors import BundleError, ManifestError
@@ -18,12 +19,13 @@ from rtrace.printable import printable
 from rtrace.reprozip import extension
 from rtrace.reprozip.config import load_config
 from rtrace.reprozip.config_writer import kept_environment
-from rtrace.reprozip.data_layout import as_member, lay_out_data, room
+from rtrace.reprozip.data_layout import ROOT, as_member, lay_out_data
+from rtrace.reprozip.limits import most_items
 from rtrace.reprozip.reader import ReprozipBundle
-from rtrace.reprozip.sources import CHUNK, Decompressed, FileSource
+from rtrace.reprozip.sources import CHUNK, Decompressed
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
     from rtrace.bundle.data_stream import DataStream
@@ -96,22 +98,22 @@ class ExtendedBundle(Bundle):
             raise BundleError(f"{self.path} is damaged: its {extension.VERSION} is another")
         return found
 
-    def _lay_out(self, entries: tuple[Entry, ...]) -> Iterator[tuple[Entry, bytes, int]]:
+    def _lay_out(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, int]]:
         return lay_out_data(entries)
 
     def _parts(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
         member = as_member(entry)
         return self._content(member, stream) if entry.link is None and has_content(member) else iter(())
 
-    def _room(self, entry: Entry) -> int:
-        return room(entry)
+    def _member_of(self, entry: Entry) -> Entry | None:
+        return None if entry.path == ROOT else as_member(entry)
 
-    def _check_size(self, size: int) -> None:
+    def _check_size(self) -> None:
         """Do nothing: how long the data are is known when they have been decompressed, and compared then."""
 
     def _decompress(self) -> Generator[bytes, None, None]:
         member = self._members[self.DATA]
-        source = Decompressed(FileSource(self._file, member.offset, member.size))
+        source = Decompressed(FileRange(self._file, member.offset, member.size), self._size)
         if not source.is_compressed:
             raise BundleError("it is not compressed")
         while part := source.read(CHUNK):
@@ -121,7 +123,7 @@ class ExtendedBundle(Bundle):
         """Refuse a configuration by which ReproZip would replay something else than rtrace does."""
         content = b"".join(self._verified(extension.CONFIG))
         try:
-            config = load_config(content, f"{self.path}: {extension.CONFIG}")
+            config = load_config(content, f"{self.path}: {extension.CONFIG}", most_items(self._size))
         except ManifestError as error:
             raise BundleError(str(error)) from None
         for run, theirs in zip(self.manifest.runs, config.runs, strict=False):

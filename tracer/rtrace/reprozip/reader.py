@@ -7,12 +7,11 @@ on the way, and the second time, when files are unpacked, each must be the same.
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
-import tempfile
 from bisect import bisect_left
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace import __version__
@@ -22,17 +21,21 @@ from rtrace.bundle.stream import has_content
 from rtrace.bundle.validation import path_problem, validate_results
 from rtrace.errors import BundleError, HostileBundleError, ManifestError
 from rtrace.manifest.model import Manifest, Notice, Package, Run
-from rtrace.printable import printable
+from rtrace.printable import format_size, printable
 from rtrace.reprozip import container
 from rtrace.reprozip.config import CONFIG_LIMIT, Config, load_config
 from rtrace.reprozip.database import Mode, Traced, read_database
+from rtrace.reprozip.limits import most_items, most_trace
 from rtrace.reprozip.shortcomings import list_shortcomings
 from rtrace.reprozip.sources import CHUNK, Decompressed, chunks, take
 from rtrace.reprozip.tar_reader import TarReader
-from rtrace.reprozip.tree import Tree, build_tree, refuse_device
+from rtrace.reprozip.tree import Named, Tree, build_tree, name_member
+from rtrace.shortening import shorten_path
+from rtrace.workspaces import temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import TracebackType
 
     from rtrace.reprozip.container import Part
@@ -40,10 +43,9 @@ if TYPE_CHECKING:
     from rtrace.reprozip.tar_reader import TarMember
 
 VERSIONS = (1, 2)
-LIST_LIMIT = 256 << 20
-"""Bytes that the list of members may take, names and some room for the rest of each."""
-TRACE_LIMIT = 1 << 30
-_MEMBER_ROOM = 128
+_EXTENSIONS_LIMIT = 1000
+_NAMES_ROOM = 96
+"""Bytes that the names of a member have on average, at most, where there are as many as a bundle may have."""
 _VERSION_LIMIT = 64
 _PROVIDED = (b"/dev", b"/proc", b"/sys")
 _MANAGERS = {
@@ -70,8 +72,10 @@ class ReprozipBundle:
         self._file = file
         self.extension_problem = extension_problem
         """Why what rtrace itself added to the bundle is not used; None where there is nothing of it."""
-        self._listed: list[tuple[TarMember, str | None]] = []
-        self._room = LIST_LIMIT
+        self._size = file.seek(0, os.SEEK_END)
+        self._listed: list[Named] = []
+        self._room = most_items(self._size)
+        self._names = self._room * _NAMES_ROOM
         extensions: dict[str, None] = {}
         found: dict[bytes, bytes] = {}
         self._trace: bytes | None = None
@@ -90,8 +94,9 @@ class ReprozipBundle:
                 elif part.member is not None and part.name.startswith(container.DATA_FOLDER):
                     self._list(part.member, part.source)
                 elif part.name.startswith(container.EXTENSIONS):
-                    self._take_room(len(part.name))
-                    extensions[printable(part.name).split("/")[1]] = None
+                    if len(extensions) > _EXTENSIONS_LIMIT:
+                        raise HostileBundleError("the bundle holds more extensions than there are")
+                    extensions[shorten_path(part.name).split("/")[1]] = None
         except BundleError as error:
             raise self._explain(error) from None
         self.extensions = tuple(extensions)
@@ -103,9 +108,9 @@ class ReprozipBundle:
         self._has_list = self.version == 1
         if not self._has_list:
             self._listed = []
-            self._room = LIST_LIMIT
+        name = f"{path}: {container.CONFIG.decode()}"
         try:
-            self._config: Config = load_config(found[container.CONFIG], f"{path}: {container.CONFIG.decode()}")
+            self._config: Config = load_config(found[container.CONFIG], name, most_items(self._size))
         except ManifestError as error:
             raise BundleError(str(error)) from None
 
@@ -194,6 +199,13 @@ class ReprozipBundle:
         validate_results(results, names)
         return results
 
+    def iterate_entries(self) -> Iterator[Entry]:
+        """Give every packed file."""
+        return iter(self.entries)
+
+    def check_results(self) -> None:
+        """Do nothing: the results of a bundle of ReproZip's are made up of what is elsewhere in it."""
+
     def check(self) -> None:
         """Read all of the bundle, with every checksum of its compressors; there are no others. Raises BundleError."""
         if self.extension_problem is not None:
@@ -274,8 +286,8 @@ class ReprozipBundle:
         """What the trace database says, or why it says nothing."""
         if self._trace is None:
             return None, "the bundle has none"
-        with tempfile.TemporaryDirectory(prefix="rtrace-reprozip-") as folder:
-            place = Path(folder) / "trace.sqlite3"
+        with temporary("reprozip") as folder:
+            place = folder / "trace.sqlite3"
             try:
                 self.extract_trace(place)
                 return read_database(place, len(self._config.runs)), None
@@ -287,13 +299,17 @@ class ReprozipBundle:
     def _trace_parts(self) -> Iterator[bytes]:
         for part in self._container.parts():
             if part.name == self._trace:
-                source: Source = Decompressed(part.source) if part.name == container.TRACE_GZ else part.source
+                source: Source = (
+                    Decompressed(part.source, self._size) if part.name == container.TRACE_GZ else part.source
+                )
                 size = 0
-                while content := source.read(CHUNK):
-                    size += len(content)
-                    if size > TRACE_LIMIT:
-                        raise HostileBundleError(f"the bundle holds a trace of more than {TRACE_LIMIT >> 30} GiB")
-                    yield content
+                most = most_trace(self._size)
+                if part.size <= most:
+                    while size <= most and (content := source.read(CHUNK)):
+                        size += len(content)
+                        yield content
+                if max(part.size, size) > most:
+                    raise HostileBundleError(f"the bundle holds a trace of more than {format_size(most)}")
                 return
         raise BundleError(f"{self.path} holds no trace")
 
@@ -342,27 +358,23 @@ class ReprozipBundle:
                 if seen:
                     raise HostileBundleError(f"the bundle holds {container.DATA.decode()} twice")
                 seen = True
-                reader = TarReader(Decompressed(part.source))
+                reader = TarReader(Decompressed(part.source, self._size), self._size)
                 for member in reader:
                     yield member, reader
 
     def _list(self, member: TarMember, source: Source) -> None:
         """Note a member, with the digest of its content."""
-        refuse_device(member)
-        self._take_room(len(member.name) + len(member.link))
-        sha256 = None
+        named = name_member(member)
+        self._room -= 1
+        self._names -= len(named.path) + len(named.link)
+        if self._room < 0 or self._names < 0:
+            raise HostileBundleError("the bundle holds more files than any that rtrace reads")
         if member.kind == tar.REGULAR:
             digest = hashlib.sha256()
             for chunk in chunks(source, member.size):
                 digest.update(chunk)
-            sha256 = digest.hexdigest()
-        self._listed.append((member, sha256))
-
-    def _take_room(self, length: int) -> None:
-        """Account for the names of a member. Raises HostileBundleError when there are too many."""
-        self._room -= length + _MEMBER_ROOM
-        if self._room < 0:
-            raise HostileBundleError("the bundle holds more files than any that rtrace reads")
+            named = named._replace(sha256=digest.hexdigest())
+        self._listed.append(named)
 
     def _content(self, entry: Entry, source: Source) -> Iterator[bytes]:
         digest = hashlib.sha256()
@@ -377,7 +389,7 @@ class ReprozipBundle:
     def _small(self, part: Part) -> bytes:
         limit = _VERSION_LIMIT if part.name == container.VERSION else CONFIG_LIMIT
         if part.size > limit:
-            raise HostileBundleError(f"the bundle holds {printable(part.name)} with {part.size} bytes")
+            raise HostileBundleError(f"the bundle holds {shorten_path(part.name)} with {part.size} bytes")
         return take(part.source, part.size)
 
     def _read_version(self, content: bytes | None) -> int:

@@ -9,17 +9,21 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from rtrace.errors import BundleError
+from rtrace.errors import BundleError, HostileBundleError
+from rtrace.reprozip.limits import check_content_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CHUNK = 256 << 10
 _INPUT = 64 << 10
-_XZ_MEMORY = 128 << 20
-"""Twice what `xz -9` needs."""
+_XZ_MEMORY = 80 << 20
+"""A little more than `xz -9` needs."""
+_STREAMS_FREE = 1000
+_STREAM_SIZE = 4096
+"""Bytes that each further stream has to hold on average: those that pigz and bgzip write hold 64 KiB and more."""
 _PADDING_LIMIT = 1 << 20
 
 
@@ -31,33 +35,6 @@ class Source(Protocol):
 
     def skip(self, size: int) -> None:
         """Leave out so many bytes. Raises BundleError when there are fewer."""
-
-
-class FileSource:
-    """A range of a file; other readers of the same file do not disturb it."""
-
-    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
-        self._file = file
-        self._position = start
-        self._end = start + size
-
-    def read(self, size: int) -> bytes:
-        """Give what is in the file next."""
-        size = min(size, self._end - self._position)
-        if size <= 0:
-            return b""
-        self._file.seek(self._position)
-        content = self._file.read(size)
-        if not content:
-            raise BundleError("it is cut off")
-        self._position += len(content)
-        return content
-
-    def skip(self, size: int) -> None:
-        """Go on behind so many bytes."""
-        if size > self._end - self._position:
-            raise BundleError("it is cut off")
-        self._position += size
 
 
 class _Decoder(Protocol):
@@ -106,10 +83,16 @@ MAGIC_LENGTH = max(map(len, _KINDS))
 
 
 class Decompressed:
-    """What a source holds when it is decompressed; itself, when it begins as no compressed stream does."""
+    """What a source holds when it is decompressed; itself, when it begins as no compressed stream does.
 
-    def __init__(self, source: Source) -> None:
+    What comes out is no more than a bundle of ``bundle_size`` bytes may hold: HostileBundleError, as soon as it is.
+    """
+
+    def __init__(self, source: Source, bundle_size: int) -> None:
         self._source = source
+        self._size = 0
+        self._bundle_size = bundle_size
+        self._streams = 1
         self._waiting = take(source, MAGIC_LENGTH, whole=False)
         self._kind = next((kind for magic, kind in _KINDS.items() if self._waiting.startswith(magic)), None)
         self._decoder = self._kind() if self._kind else None
@@ -158,6 +141,8 @@ class Decompressed:
             elif not part and not data and self._decoder.needs_input:
                 raise BundleError("it is cut off")
             if part:
+                self._size += len(part)
+                check_content_size(self._size, self._bundle_size)
                 return part
         return b""
 
@@ -173,6 +158,9 @@ class Decompressed:
         rest += take(self._source, max(0, len(magic) - len(rest)), whole=False)
         if not rest.startswith(magic) or self._kind is None:
             raise BundleError("something else follows what is compressed")
+        self._streams += 1
+        if self._streams > _STREAMS_FREE + self._size // _STREAM_SIZE:
+            raise HostileBundleError("the bundle is compressed in streams without number that hold next to nothing")
         self._decoder = self._kind()
         self._waiting = rest
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle import tar
 from rtrace.errors import BundleError, HostileBundleError
-from rtrace.printable import printable
+from rtrace.reprozip.limits import check_content_size
 from rtrace.reprozip.sources import expect_end, take
+from rtrace.shortening import shorten_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,9 @@ _PAX_GLOBAL = b"g"
 _KNOWN = frozenset({tar.REGULAR, tar.HARD_LINK, tar.SYMLINK, tar.DIRECTORY, tar.FIFO, CHARACTER_DEVICE, BLOCK_DEVICE})
 _NAME_LIMIT = 64 << 10
 _PAX_LIMIT = 1 << 20
+_HEADERS_LIMIT = 8
+"""Headers that may announce one member: two long names, one of pax, and some room."""
+_ZEROS = bytes(tar.BLOCK)
 _SECOND = 1_000_000_000
 _DECIMAL = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?\Z")
 
@@ -55,8 +59,9 @@ class TarMember:
 class TarReader:
     """The members of a tar in their order; each one's content can be read until the next one is asked for."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, bundle_size: int) -> None:
         self._source = source
+        self._bundle_size = bundle_size
         self._position = 0
         self._left = 0
         self._padding = 0
@@ -64,6 +69,7 @@ class TarReader:
     def __iter__(self) -> Iterator[TarMember]:
         """Give the members. Raises BundleError for what is no tar, or ends too early."""
         while (member := self._next()) is not None:
+            check_content_size(self._position + member.size, self._bundle_size, shorten_path(member.name))
             self._left = member.size
             self._padding = len(tar.padding(member.size))
             yield member
@@ -101,9 +107,9 @@ class TarReader:
     def _next(self) -> TarMember | None:
         name = link = None
         records: dict[bytes, bytes] = {}
-        while True:
+        for _ in range(_HEADERS_LIMIT):
             header = self._take(tar.BLOCK)
-            if not any(header):
+            if header == _ZEROS:
                 if name is not None or link is not None or records:
                     raise BundleError("a tar header that announces a member is the last one")
                 return None
@@ -119,6 +125,7 @@ class TarReader:
                     records = _pax_records(content)
             else:
                 return _member(header, name, link, records, self._position)
+        raise HostileBundleError("the bundle holds tar headers that announce each other, and no member")
 
     def _extra(self, size: int, limit: int) -> bytes:
         if size > limit:
@@ -140,10 +147,12 @@ def _member(
         kind = tar.DIRECTORY if kind == b"\0" and name.endswith(b"/") else tar.REGULAR
     hole = _hole(header) if kind == tar.SPARSE else 0
     if (kind not in _KNOWN and not hole) or any(key.startswith(b"GNU.sparse.") for key in records):
-        raise HostileBundleError(f"the bundle holds {printable(name)} in a form that ReproZip never writes ({kind!r})")
+        raise HostileBundleError(
+            f"the bundle holds {shorten_path(name)} in a form that ReproZip never writes ({kind!r})"
+        )
     size = _decimal(records[b"size"]) // _SECOND if b"size" in records else _number(header[124:136])
     if size < 0:
-        raise BundleError(f"{printable(name)} has a size below zero")
+        raise BundleError(f"{shorten_path(name)} has a size below zero")
     return TarMember(
         name=name,
         kind=kind,
@@ -206,5 +215,5 @@ def _pax_records(content: bytes) -> dict[bytes, bytes]:
 
 def _check_sum(header: bytes) -> None:
     """Compare a header's checksum: the sum of its bytes, with the checksum itself as spaces."""
-    if _number(header[148:156]) != sum(header[:148]) + 8 * 32 + sum(header[156:]):
+    if _number(header[148:156]) != tar.add_up(header) - sum(header[148:156]) + 8 * 32:
         raise BundleError("a tar header in it is damaged")

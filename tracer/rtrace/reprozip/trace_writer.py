@@ -14,7 +14,7 @@ from heapq import merge
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rtrace.bundle.database import STEPS_LIMIT
+from rtrace.bundle.database import check_table, count_steps
 from rtrace.errors import BundleError
 from rtrace.printable import printable
 from rtrace.reprozip.database import Mode
@@ -97,7 +97,7 @@ def _write_beginnings(theirs: Path, runs: Sequence[Run]) -> None:
 
 def _open(path: Path) -> sqlite3.Connection:
     """Open rtrace's database, whoever wrote it: only tables are asked, and none for ever. Raises sqlite3.Error."""
-    steps = iter(range(STEPS_LIMIT))
+    steps = iter(range(count_steps(path)))
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
     try:
         connection.set_progress_handler(lambda: next(steps, None) is None, _STEP)
@@ -105,10 +105,8 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA temp_store = FILE")
         if sys.version_info >= (3, 11):
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_LIMIT)
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        missing = [table for table in _TABLES if table not in tables]
-        if missing:
-            raise sqlite3.DatabaseError(f"it has no table {missing[0]}")
+        for table in _TABLES:
+            check_table(connection, table)
         connection.executescript(_WORK)
     except BaseException:
         connection.close()

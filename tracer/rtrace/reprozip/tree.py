@@ -13,17 +13,18 @@ a file that comes under several names becomes one entry. What leads out of the b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.bundle import tar
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.validation import path_problem, validate_entries
+from rtrace.bundle.validation import PATH_LIMIT, path_problem, validate_entries
 from rtrace.errors import HostileBundleError
 from rtrace.printable import printable
 from rtrace.reprozip.tar_reader import BLOCK_DEVICE, CHARACTER_DEVICE
+from rtrace.shortening import shorten_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from rtrace.reprozip.tar_reader import TarMember
 
@@ -31,6 +32,8 @@ FOLDER = b"DATA"
 _FOLLOWED_LIMIT = 40
 _ROUNDS = 4
 _REMEMBERED_LIMIT = 64 << 20
+_STEPS_LIMIT = 2_000_000
+"""Folders that all symlinks on the way to files may lead through, where each leads through a few."""
 _TYPES = {
     tar.REGULAR: FileType.REGULAR,
     tar.DIRECTORY: FileType.DIRECTORY,
@@ -62,18 +65,44 @@ def member_path(name: bytes) -> bytes:
     if stripped == FOLDER:
         return b"/"
     if not stripped.startswith(FOLDER + b"/"):
-        raise HostileBundleError(f"the bundle holds {printable(name)}, which is not below {FOLDER.decode()}/")
+        raise HostileBundleError(f"the bundle holds {shorten_path(name)}, which is not below {FOLDER.decode()}/")
     path = stripped[len(FOLDER) :]
     problem = path_problem(path)
     if problem:
-        raise HostileBundleError(f"the bundle holds {printable(name)} with {problem}")
+        raise HostileBundleError(f"the bundle holds {shorten_path(name)} with {problem}")
     return path
 
 
-def refuse_device(member: TarMember) -> None:
-    """Raise HostileBundleError for a device."""
+class Named(NamedTuple):
+    """What is kept of a member: the path that its name stands for, and what it holds."""
+
+    path: bytes
+    kind: bytes
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+    size: int
+    link: bytes
+    offset: int
+    sha256: str | None
+
+
+def name_member(member: TarMember) -> Named:
+    """Tell what a member is. Raises HostileBundleError for a device, a name or a link that no bundle has."""
     if member.kind in _DEVICES:
-        raise HostileBundleError(f"the bundle holds {printable(member.name)} as a {_DEVICES[member.kind]!r} device")
+        raise HostileBundleError(f"the bundle holds {shorten_path(member.name)} as a {_DEVICES[member.kind]!r} device")
+    path, link = member_path(member.name), b""
+    if member.kind == tar.HARD_LINK:
+        link = member_path(member.link)
+    elif member.kind == tar.SYMLINK:
+        link = member.link
+        if len(link) > PATH_LIMIT:
+            raise HostileBundleError(f"the bundle holds {printable(path)} as a symlink longer than {PATH_LIMIT} bytes")
+    size = member.size or member.hole
+    return Named(
+        path, member.kind, member.mode, member.uid, member.gid, member.mtime_ns, size, link, member.offset, None
+    )
 
 
 class Resolver:
@@ -83,6 +112,7 @@ class Resolver:
         self._symlinks = dict(symlinks)
         self._folders: dict[bytes, bytes] = {}
         self._remembered = 0
+        self._steps = 0
         for _ in range(_ROUNDS):
             # A symlink may itself lie below another one: the list is in order when nothing moves any more.
             settled = {self.resolve(path): target for path, target in self._symlinks.items()}
@@ -146,31 +176,34 @@ class Resolver:
                 raise HostileBundleError(f"the bundle holds files below {printable(place)}, which leads in circles")
             if target.startswith(b"/"):
                 real = b""
-            pending.extend(reversed(target.split(b"/")))
+            names = target.split(b"/")
+            self._steps += len(names)
+            if self._steps > _STEPS_LIMIT or len(place) > PATH_LIMIT:
+                raise HostileBundleError("the bundle holds symlinks that lead through more folders than any real one")
+            pending.extend(reversed(names))
         return real
 
 
 def build_tree(
-    members: Iterable[tuple[TarMember, str | None]],
+    members: Sequence[Named],
     packages: dict[bytes, str],
     workingdirs: dict[bytes, tuple[int, int]],
 ) -> Tree:
-    """Make the tree of the members, each with the SHA-256 of its content. Raises HostileBundleError.
+    """Make the tree of the members. Raises HostileBundleError.
 
     ``packages`` has the names of packages by the paths of their files, ``workingdirs`` the owners of the directories in
     which the runs have to start, and which are made when the bundle lacks them.
     """
-    listed = [(member_path(member.name), member, sha256) for member, sha256 in members]
-    resolver = Resolver({path: member.link for path, member, _ in listed if member.kind == tar.SYMLINK})
+    resolver = Resolver({member.path: member.link for member in members if member.kind == tar.SYMLINK})
     found: dict[bytes, Entry] = {}
     groups: dict[bytes, list[bytes]] = {}
     holders: dict[bytes, bytes] = {}
-    for given, member, sha256 in listed:
-        path = resolver.resolve(given)
+    for member in members:
+        path = resolver.resolve(member.path)
         if member.kind == tar.HARD_LINK:
             _add_link(path, member, resolver, holders, groups, found)
             continue
-        entry = _entry(path, member, sha256)
+        entry = _entry(path, member)
         if path in found:
             _refuse_another(found[path], entry)
             continue
@@ -192,7 +225,7 @@ def build_tree(
     return Tree(entries, contents, frozenset(found), resolver)
 
 
-def _entry(path: bytes, member: TarMember, sha256: str | None) -> Entry:
+def _entry(path: bytes, member: Named) -> Entry:
     kind = _TYPES[member.kind]
     is_file = member.kind == tar.REGULAR
     return Entry(
@@ -202,8 +235,8 @@ def _entry(path: bytes, member: TarMember, sha256: str | None) -> Entry:
         uid=member.uid,
         gid=member.gid,
         mtime_ns=member.mtime_ns,
-        size=member.size or member.hole,
-        sha256=sha256 if is_file else None,
+        size=member.size,
+        sha256=member.sha256,
         target=member.link if kind is FileType.SYMLINK else None,
         placeholder=member.kind == tar.SPARSE,
         offset=member.offset if is_file else None,
@@ -219,14 +252,14 @@ def _refuse_another(known: Entry, entry: Entry) -> None:
 
 def _add_link(
     path: bytes,
-    member: TarMember,
+    member: Named,
     resolver: Resolver,
     holders: dict[bytes, bytes],
     groups: dict[bytes, list[bytes]],
     found: dict[bytes, Entry],
 ) -> None:
     """Note a further name of a file that came before."""
-    target = resolver.resolve(member_path(member.link))
+    target = resolver.resolve(member.link)
     holder = holders.get(target)
     if holder is None:
         raise HostileBundleError(

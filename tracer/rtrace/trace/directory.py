@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import NamedTuple
 
 from rtrace import __version__
 from rtrace.errors import TraceError
+from rtrace.locks import Lock, lock_folder
+from rtrace.printable import printable
 from rtrace.trace.schema import SCHEMA, TRACE_FORMAT
 
 DEFAULT_NAME = ".rtrace"
@@ -16,6 +19,10 @@ DATABASE = "trace.sqlite3"
 SNAPSHOTS = "snapshots"
 STREAMS = "streams"
 MANIFEST = "manifest.yml"
+UNBEGUN = "unbegun"
+"""There while a run is made ready: how many runs were there before, and what the trace directory would replace."""
+BEGUN = "begun"
+"""What became of UNBEGUN in a trace directory that replaces another one, until that is removed."""
 
 
 class TraceDirectory(NamedTuple):
@@ -43,23 +50,27 @@ class TraceDirectory(NamedTuple):
         """The manifest that a person may edit."""
         return self.path / MANIFEST
 
-    def create(self) -> sqlite3.Connection:
-        """Make the directory with an empty database; raise TraceError when there is something at its path."""
-        try:
-            self.path.mkdir(mode=0o755)
-            self.snapshots.mkdir(mode=0o700)
-        except FileExistsError:
-            raise TraceError(
-                f"{self.path} exists already; use --continue to add a run to it, --overwrite to replace it, "
-                "or -d to write elsewhere"
-            ) from None
-        except OSError as error:
-            raise TraceError(f"cannot make {self.path}: {error.strerror}; use -d to write elsewhere") from None
+    def fill(self) -> sqlite3.Connection:
+        """Make an empty database, and room for copies, in a folder that is there and empty."""
+        self.snapshots.mkdir(mode=0o700)
         connection = connect(self.database)
         connection.executescript(f"BEGIN; {SCHEMA}")
         connection.execute("INSERT INTO meta VALUES ('format', ?), ('rtrace', ?)", (TRACE_FORMAT, __version__))
         connection.execute("COMMIT")
         return connection
+
+    def lock(self, *, shared: bool = False) -> Lock:
+        """Lock a trace for a tracer, or ``shared`` for those who read it. Raises BusyError when it is in use.
+
+        What is no trace is not locked: who opens it says what is wrong.
+        """
+        if not self.database.is_file():
+            return Lock(None)
+        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return lock_folder(folder, printable(os.fsencode(self.path)), shared=shared)
+        finally:
+            os.close(folder)
 
     def open(self) -> sqlite3.Connection:
         """Open the database of an existing trace; raise TraceError when it is not one that can be read."""

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import IO
 
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.errors import TargetError
-from rtrace.unpacker import Snapshot
+from rtrace.printable import format_size, printable
+from rtrace.unpacker import Expected, Snapshot
 from rtrace_unpackers.layout import is_provided
-from rtrace_unpackers.snapshot import PART, list_known
+from rtrace_unpackers.snapshot import Surprises, list_known
 
+PART = 1 << 20
 ENGINES_OWN = frozenset(
     {b"/.dockerenv", b"/etc", b"/etc/hostname", b"/etc/hosts", b"/etc/mtab", b"/etc/resolv.conf"}
     | {b"/run", b"/run/.containerenv"}
 )
 """What engines put into every container, whatever its image holds there."""
 
+EXPORT_LIMIT = 256 << 30
+"""Bytes of a file: an engine writes the zeros of its holes into a pipe."""
 KINDS = {
     tarfile.REGTYPE: FileType.REGULAR,
     tarfile.AREGTYPE: FileType.REGULAR,
@@ -33,7 +37,7 @@ KINDS = {
 
 def take_snapshot(
     export: Callable[[], AbstractContextManager[IO[bytes]]],
-    paths: Iterable[bytes],
+    paths: Expected,
     packed: Iterable[Entry],
     own_folder: bytes,
 ) -> Snapshot:
@@ -44,20 +48,23 @@ def take_snapshot(
     """
     wanted = frozenset(paths)
     known = list_known(wanted, packed) | ENGINES_OWN
-    reader = Reader(wanted)
+    reader = Reader(wanted, sizes := paths if isinstance(paths, Mapping) else {})
     with export() as stream:
         reader.read(stream)
     behind = frozenset(target for target in reader.links.values() if target not in reader.found)
     if behind:
-        again = Reader(behind)
+        again = Reader(behind, {target: sizes.get(path) for path, target in reader.links.items() if path in sizes})
         with export() as stream:
             again.read(stream)
         reader.found.update(again.found)
     found = {path: reader.found.get(path, Result("", path, None)) for path in wanted}
     for path, target in reader.links.items():
         found[path] = replace(reader.found.get(target, Result("", target, None)), path=path)
-    extra = (path for path in reader.seen - known if not is_provided(path) and not is_below(path, own_folder))
-    return Snapshot(found, tuple(sorted(extra)))
+    surprises = Surprises()
+    for path in reader.seen - known:
+        if not is_provided(path) and not is_below(path, own_folder):
+            surprises.add(path)
+    return Snapshot(found, tuple(sorted(surprises.paths)), surprises.more)
 
 
 def is_below(path: bytes, folder: bytes) -> bool:
@@ -68,18 +75,25 @@ def is_below(path: bytes, folder: bytes) -> bool:
 class Reader:
     """Reads an export: what is there, what is at the wanted paths, and which of these are hard links to what."""
 
-    def __init__(self, wanted: frozenset[bytes]) -> None:
+    def __init__(self, wanted: frozenset[bytes], sizes: Mapping[bytes, int | None]) -> None:
         self.wanted = wanted
+        self.sizes = sizes
         self.seen: set[bytes] = set()
         self.found: dict[bytes, Result] = {}
         self.links: dict[bytes, bytes] = {}
 
     def read(self, stream: IO[bytes]) -> None:
-        """Read all members. Raises TargetError when it is no tar."""
+        """Read all members. Raises TargetError when it is no tar, and at a file that would take hours to go by."""
         try:
             with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape") as tar:
                 while (member := tar.next()) is not None:
                     tar.members = []  # type: ignore[attr-defined]  # or the whole list stays in memory
+                    if member.size > EXPORT_LIMIT:
+                        path = printable(normalize(member.name))
+                        raise TargetError(
+                            f"{path} in the container has {format_size(member.size)}, more than an engine can export; "
+                            "the chroot unpacker can compare what such a replay leaves"
+                        )
                     self.note(tar, member)
         except tarfile.TarError as error:
             raise TargetError(f"the engine's export of the container cannot be read: {error}") from None
@@ -96,7 +110,8 @@ class Reader:
         if member.islnk():
             self.links[path] = normalize(member.linkname)
             return
-        sha256 = hash_member(tar, member) if kind is FileType.REGULAR else None
+        is_hashed = kind is FileType.REGULAR and self.sizes.get(path, member.size) == member.size
+        sha256 = hash_member(tar, member) if is_hashed else None
         target = member.linkname.encode("utf-8", "surrogateescape") if kind is FileType.SYMLINK else None
         size = member.size if kind is FileType.REGULAR else 0
         self.found[path] = Result("", path, kind, member.mode & 0o7777, size, sha256, target)

@@ -17,7 +17,7 @@ from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
-from rtrace.unpacker import OWN_STREAMS, Outcome, Snapshot, Streams
+from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Streams
 from rtrace_unpackers.docker.container import (
     keep_possible,
     plan_container,
@@ -167,7 +167,7 @@ class DockerTarget:
             self.state = replace(self.state, facts={**self.state.facts, **self.identity.to_facts()})
             update_state(self.path, self.state)
 
-    def inspect(self, paths: Iterable[bytes], packed: Iterable[Entry]) -> Snapshot:
+    def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
         """Look at the container's files."""
         engine = demand_engine()
         with self.in_use() as lock:

@@ -1,118 +1,112 @@
-"""The first process of a replay's PID namespace: sets up, starts the program, reaps, and passes on how it ended.
+"""The first process of a replay's PID namespace: sets up the world, gives up its rights, and becomes the launcher.
 
-    caller --- fork ---> keeper --- unshare, fork ---> first process (PID 1) --- fork ---> program (PID 2)
-       ^                                                     |                                |
-       +------------------- report (a pipe) -----------------+--------------------------------+
+    caller -- fork --> keeper -- unshare, fork --> first process (PID 1) == execveat ==> launcher -- fork --> program
+      ^ ^                                                |                                  |
+      | +------------- report (a pipe) ------------------+----------------------------------+
+      +--------------- channel (a socket): the mount of the tree goes in, the terminal comes out
 
-Once the root is changed, nothing may be imported: ``sys.path`` would be looked up in the bundle's files.
+Once the root is changed, nothing may be imported: ``sys.path`` would be looked up in the bundle's files. Nothing of
+Python, no file and no descriptor of the machine is left when the launcher runs.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
-import signal
+import socket
+from dataclasses import dataclass
 
-from rtrace.manifest.model import Input
-from rtrace_unpackers.isolation import libc, terminal
+from rtrace_unpackers.isolation import libc
 from rtrace_unpackers.isolation.perform import describe, perform
-from rtrace_unpackers.isolation.plan import KEPT_CAPABILITIES, Isolation, Program
+from rtrace_unpackers.isolation.plan import KEPT_CAPABILITIES, Isolation
+from rtrace_unpackers.isolation.report import write_record
+from rtrace_unpackers.isolation.steps import REPORT, Stage
+from rtrace_unpackers.isolation.terminal import Appearance, make_terminal
+from rtrace_unpackers.limits.resources import Resources, apply
 
-FORWARDED = (
-    (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-    if hasattr(signal, "SIGHUP")
-    else ()
-)
 FAILED = 1
+STANDARD = 3
+"""How many descriptors are standard ones."""
 
 
-def write_report(report: int, **facts: str | int | None) -> None:
-    """Tell the caller something, in one write that no other writer can split."""
-    os.write(report, json.dumps(facts).encode() + b"\n")
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the processes of a replay are given: the descriptors of the launcher, the report and the channel, and more.
+
+    ``filter`` is the program of seccomp, ``resources`` are the limits of each process. ``absent`` are the standard
+    streams for which there is nothing to read or write. ``appearance`` is that of the caller's terminal when the
+    program gets one of its own, as its streams ``on_terminal``.
+    """
+
+    launcher: int
+    report: int
+    channel: socket.socket
+    filter: bytes
+    resources: Resources
+    absent: tuple[int, ...] = ()
+    appearance: Appearance | None = None
+    on_terminal: tuple[int, ...] = ()
 
 
-def be_first_process(isolation: Isolation, report: int) -> int:
-    """Set up, run the program, wait until it and all its descendants ended; return the exit status of PID 1."""
+def be_first_process(isolation: Isolation, means: Means, tree: int | None) -> int:
+    """Set up, and become the launcher; return only when that failed."""
     for operation in isolation.setup:
         try:
-            perform(operation)
+            perform(operation, tree)
         except OSError as error:
-            write_report(report, stage="setup", doing=describe(operation), errno=error.errno)
+            write_record(means.report, Stage.SETUP, error.errno or 0, describe(operation))
             return FAILED
-    libc.hide_from_ptrace()  # the program's execution undoes it for the program
-    program = os.fork()
-    if program == 0:
-        be_program(isolation.program, report)
-    status = reap_all(program)
-    if status is None:
-        return FAILED
-    write_report(report, status=status)
-    return 0
-
-
-def reap_all(program: int) -> int | None:
-    """Wait for every descendant, orphans included, handing signals on; return the program's wait status."""
-    status = None
-    while True:
-        info = signal.sigwaitinfo({signal.SIGCHLD, *FORWARDED})
-        if info.si_signo != signal.SIGCHLD:
-            # From outside of the namespace (no PID in here): from the keeper. A terminal tells the program itself.
-            if info.si_code <= 0 and info.si_pid == 0 and status is None:
-                os.kill(program, info.si_signo)
-            continue
-        while True:
-            try:
-                pid, ended = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return status
-            if pid == 0:
-                break
-            if pid == program:
-                status = ended
-
-
-def be_program(program: Program, report: int) -> None:
-    """Become the program with its ids, umask, directory, arguments and environment, byte for byte; never return."""
+    doing = "connect its standard streams"
     try:
-        try:
-            os.chdir(program.workingdir)
-        except OSError as error:
-            write_report(report, stage="workingdir", errno=error.errno)
-            os._exit(FAILED)
-        if program.stdin is not None:
-            try:
-                open_input(program.stdin)
-            except OSError as error:
-                write_report(report, stage="stdin", errno=error.errno)
-                os._exit(FAILED)
-        drop_privileges(program)
-        os.umask(program.umask)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and a program would inherit that
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        libc.execute(program.binary, program.argv, program.environ)
+        if means.appearance is not None:
+            give_terminal(isolation, means, means.appearance)
+        give_null_device(means.absent)
+        doing = "get a keyring of its own"
+        libc.join_new_session_keyring()
+        doing = "limit its resources"
+        apply(means.resources)
+        doing = "give up privileges"
+        libc.keep_capabilities(KEPT_CAPABILITIES)
+        libc.forbid_new_privileges()
+        launcher = arrange_descriptors(means)
+        doing = "filter system calls"
+        libc.install_filter(means.filter)
+        doing = "start its first process"
+        libc.execute_descriptor(launcher, (b"rtrace",))
     except OSError as error:
-        write_report(report, stage="execute", errno=error.errno)
-    finally:
-        os._exit(FAILED)
+        write_record(means.report, Stage.SETUP, error.errno or 0, doing)
+    return FAILED
 
 
-def open_input(stdin: Input) -> None:
-    """Make a file of the bundle standard input, at the offset at which it was; never wait for a FIFO's writer."""
-    file = os.open(stdin.path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
-    os.set_blocking(file, True)
-    if stdin.offset:
-        os.lseek(file, stdin.offset, os.SEEK_SET)
-    os.dup2(file, 0)
-    os.close(file)
+def give_terminal(isolation: Isolation, means: Means, appearance: Appearance) -> None:
+    """Make the program's terminal, in the replay's own /dev/pts; its other end goes to the caller."""
+    master, slave = make_terminal(appearance)
+    os.fchown(slave, isolation.program.uid, -1)
+    socket.send_fds(means.channel, [b"t"], [master])
+    os.close(master)
+    for number in means.on_terminal:
+        os.dup2(slave, number)
+    os.close(slave)
 
 
-def drop_privileges(program: Program) -> None:
-    """Take on the recorded ids and give up what could reach out of the namespaces."""
-    libc.keep_capabilities(KEPT_CAPABILITIES)
-    libc.forbid_new_privileges()
-    if program.groups is not None:
-        os.setgroups(program.groups)
-    os.setresgid(program.gid, program.gid, program.gid)
-    os.setresuid(program.uid, program.uid, program.uid)
-    terminal.forbid_typing()
+def give_null_device(numbers: tuple[int, ...]) -> None:
+    """Make the replay's own null device some of the standard streams."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in numbers:
+        os.dup2(null, number)
+    os.close(null)
+
+
+def arrange_descriptors(means: Means) -> int:
+    """Put the report where the launcher has it and close all else; return the launcher's own, closed when it runs."""
+    import fcntl
+
+    report = fcntl.fcntl(means.report, fcntl.F_DUPFD, REPORT + 1)
+    launcher: int = fcntl.fcntl(means.launcher, fcntl.F_DUPFD_CLOEXEC, report + 1)
+    os.dup2(report, REPORT)
+    for name in os.listdir("/proc/self/fd"):
+        descriptor = int(name)
+        if descriptor > REPORT and descriptor != launcher:
+            with contextlib.suppress(OSError):  # EBADF: the one that listed them
+                os.close(descriptor)
+    return launcher

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rtrace_unpackers.isolation.libc import NO_FLAGS, MountFlag
+from rtrace_unpackers.isolation.mounting import NO_FLAGS, MountFlag
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +21,6 @@ class MakeFile:
     """Make an empty file, for something to be mounted on it."""
 
     path: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class MakeDevice:
-    """Make a character device that everybody may use."""
-
-    path: bytes
-    major: int
-    minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +58,8 @@ class Hide:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeDirectory:
-    """Work relative to another directory from here on."""
-
-    path: bytes
+class EnterTree:
+    """Attach the tree as a mount of its own over the working directory, and go on relative to its root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +82,11 @@ class EnterRoot:
 Operation: TypeAlias = (
     MakeDirectory
     | MakeFile
-    | MakeDevice
     | MakeSymlink
     | Mount
     | MakeReadOnly
     | Hide
-    | ChangeDirectory
+    | EnterTree
     | SetHostname
     | BringUpLoopback
     | EnterRoot

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
 import struct
 
-from rtrace_unpackers.isolation import libc
-from rtrace_unpackers.isolation.libc import MountFlag
+from rtrace_unpackers.isolation import mounting
+from rtrace_unpackers.isolation.mounting import MountFlag
 from rtrace_unpackers.isolation.operations import (
     BringUpLoopback,
-    ChangeDirectory,
     EnterRoot,
+    EnterTree,
     Hide,
-    MakeDevice,
     MakeDirectory,
     MakeFile,
     MakeReadOnly,
@@ -29,41 +29,42 @@ SIOCSIFFLAGS = 0x8914
 IFF_UP = 1
 
 
-def perform(operation: Operation) -> None:
-    """Carry out one operation. Raises OSError, with the path it failed at where there is one."""
+def perform(operation: Operation, tree: int | None) -> None:
+    """Carry out one operation. Raises OSError, with the path it failed at where there is one.
+
+    ``tree`` is the descriptor of a mount of the tree that shows the owners of its files as the replay maps them; None
+    where no owner is mapped, and the working directory is the tree.
+    """
     match operation:
         case MakeDirectory(path, mode):
             make_directory(path, mode)
         case MakeFile(path):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
-        case MakeDevice(path, major, minor):
-            os.mknod(path, stat.S_IFCHR, os.makedev(major, minor))
-            os.chmod(path, 0o666)  # noqa: S103 -- as /dev/null is everywhere
         case MakeSymlink(path, target):
             os.symlink(target, path)
         case Mount():
             mount(operation)
         case MakeReadOnly(path):
             if os.path.lexists(path):
-                libc.mount(path, path, None, MountFlag.BIND | MountFlag.RECURSIVE, None)
+                mounting.mount(path, path, None, MountFlag.BIND | MountFlag.RECURSIVE, None)
                 remount = MountFlag.BIND | MountFlag.REMOUNT | MountFlag.READ_ONLY
-                libc.mount(None, path, None, remount | NOTHING_SPECIAL, None)
+                mounting.mount(None, path, None, remount | NOTHING_SPECIAL, None)
         case Hide(path):
             hide(path)
-        case ChangeDirectory(path):
-            os.chdir(path)
+        case EnterTree():
+            enter_tree(tree)
         case SetHostname(name):
             socket.sethostname(os.fsdecode(name))
         case BringUpLoopback():
             bring_up_loopback()
         case EnterRoot():
-            libc.pivot_into(b".")
+            mounting.pivot_here()
 
 
 def describe(operation: Operation) -> str:
     """Say what an operation does, to follow "cannot"."""
     match operation:
-        case MakeDirectory(path) | MakeFile(path) | MakeDevice(path) | MakeSymlink(path):
+        case MakeDirectory(path) | MakeFile(path) | MakeSymlink(path):
             return f"make {os.fsdecode(path)} in the target"
         case Mount(target, filesystem=None):
             return f"bind {os.fsdecode(target)}"
@@ -73,14 +74,33 @@ def describe(operation: Operation) -> str:
             return f"make {os.fsdecode(path)} read-only"
         case Hide(path):
             return f"hide {os.fsdecode(path)}"
-        case ChangeDirectory(path):
-            return f"enter {os.fsdecode(path)}"
+        case EnterTree():
+            return "mount the target's files"
         case SetHostname(name):
             return f"set the hostname {os.fsdecode(name)}"
         case BringUpLoopback():
             return "bring up the loopback device"
         case _:
             return "change the root directory"
+
+
+def enter_tree(tree: int | None) -> None:
+    """Attach the tree's mount over the working directory and enter it; without a tree, the working directory's own."""
+    mounted = mounting.clone_tree(mounting.AT_FDCWD, recursive=True) if tree is None else tree
+    if tree is None:
+        restrict(mounted)
+    mounting.attach(mounted, b".")
+    os.fchdir(mounted)
+    os.close(mounted)
+
+
+def restrict(mounted: int) -> None:
+    """Make set-uid bits and devices without effect, where the kernel can (Linux 5.12); no_new_privs does it as well."""
+    try:
+        mounting.restrict_mount(mounted)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
 
 
 def make_directory(path: bytes, mode: int) -> None:
@@ -95,7 +115,7 @@ def make_directory(path: bytes, mode: int) -> None:
 def mount(operation: Mount) -> None:
     """Mount something; leave out what is optional and refused."""
     try:
-        libc.mount(operation.source, operation.target, operation.filesystem, operation.flags, operation.data)
+        mounting.mount(operation.source, operation.target, operation.filesystem, operation.flags, operation.data)
     except OSError:
         if not operation.optional:
             raise
@@ -108,9 +128,9 @@ def hide(path: bytes) -> None:
     except OSError:
         return
     if stat.S_ISDIR(mode):
-        libc.mount(b"tmpfs", path, b"tmpfs", NOTHING_SPECIAL | MountFlag.READ_ONLY, b"size=0")
+        mounting.mount(b"tmpfs", path, b"tmpfs", NOTHING_SPECIAL | MountFlag.READ_ONLY, b"size=0")
     else:
-        libc.mount(b"dev/null", path, None, MountFlag.BIND, None)
+        mounting.mount(b"dev/null", path, None, MountFlag.BIND, None)
 
 
 def bring_up_loopback() -> None:

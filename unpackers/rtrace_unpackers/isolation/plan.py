@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rtrace.manifest.model import Input, Run
-from rtrace_unpackers.isolation.libc import MountFlag, Namespace
+from rtrace_unpackers.isolation.access import Access
+from rtrace_unpackers.isolation.libc import Namespace
+from rtrace_unpackers.isolation.mounting import MountFlag
 from rtrace_unpackers.isolation.operations import (
     BringUpLoopback,
-    ChangeDirectory,
     EnterRoot,
+    EnterTree,
     Hide,
-    MakeDevice,
     MakeDirectory,
     MakeFile,
     MakeReadOnly,
@@ -21,8 +22,8 @@ from rtrace_unpackers.isolation.operations import (
     SetHostname,
 )
 
-DEVICES = {b"null": (1, 3), b"zero": (1, 5), b"full": (1, 7), b"random": (1, 8), b"urandom": (1, 9), b"tty": (5, 0)}
-"""The devices that every program may use, with their numbers; see Linux's admin-guide/devices.txt."""
+DEVICES = (b"null", b"zero", b"full", b"random", b"urandom", b"tty")
+"""The devices that every program may use. They are the machine's own: to use, not to change, for a replay owns none."""
 
 DEVICE_LINKS = (
     (b"fd", b"/proc/self/fd"),
@@ -34,22 +35,25 @@ DEVICE_LINKS = (
 
 # A replayed root is uid 0 to these files, whatever its capabilities: through them it would configure the host.
 READ_ONLY_IN_PROC = (b"bus", b"fs", b"irq", b"sys", b"sysrq-trigger")
-HIDDEN_IN_PROC = (b"acpi", b"kcore", b"keys", b"latency_stats", b"scsi", b"sched_debug", b"timer_list")
-HIDDEN_IN_SYS = (b"firmware",)
+HIDDEN_IN_PROC = (
+    b"acpi",
+    b"asound",
+    b"interrupts",
+    b"kcore",
+    b"kmsg",
+    b"keys",
+    b"latency_stats",
+    b"scsi",
+    b"sched_debug",
+    b"timer_list",
+)
+HIDDEN_IN_SYS = (b"firmware", b"devices/virtual/powercap", b"kernel/debug", b"kernel/tracing")
 
 # CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW, SYS_CHROOT,
 # AUDIT_WRITE, SETFCAP: Docker's default set without MKNOD, since no device cgroup stands behind it here.
 KEPT_CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 29, 31)
 
 NOTHING_SPECIAL = MountFlag.NO_SETUID | MountFlag.NO_DEVICES | MountFlag.NO_EXECUTION
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The user and group, by number, that own a target's files."""
-
-    uid: int
-    gid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +76,26 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """A replay: new namespaces, whom to become before and how ids map in them, the set-up, and the program.
+    """A replay: new namespaces, whose ids are mapped how, the set-up, and the program.
 
-    ``owner`` is None for a replay by root: the ids are the recorded ones, and there is no user namespace.
+    ``allowed`` names what the filter of calls lets through that it refuses otherwise.
     """
 
     namespaces: Namespace
-    owner: Owner | None
+    access: Access
     setup: tuple[Operation, ...]
     program: Program
+    allowed: frozenset[str] = frozenset()
 
 
-def plan_isolation(run: Run, tree: bytes, owner: Owner | None, *, allow_network: bool = False) -> Isolation:
-    """Plan the replay of a run below ``tree``, an absolute path without symlinks.
-
-    With an owner, the replay takes place in a user namespace in which the owner of the tree has the recorded ids.
-    """
-    namespaces = Namespace.MOUNT | Namespace.UTS | Namespace.IPC | Namespace.PID
+def plan_isolation(
+    run: Run, access: Access, *, allow_network: bool = False, allowed: frozenset[str] = frozenset()
+) -> Isolation:
+    """Plan the replay of a run in a tree, to whose files there is some access."""
+    namespaces = Namespace.USER | Namespace.MOUNT | Namespace.UTS | Namespace.IPC | Namespace.PID | Namespace.CGROUP
     if not allow_network:
         namespaces |= Namespace.NET
-    if owner is not None:
-        namespaces |= Namespace.USER
+    groups = tuple(group for group in run.groups if access.maps.groups.holds(group))
     program = Program(
         binary=run.binary,
         argv=run.argv,
@@ -101,38 +104,30 @@ def plan_isolation(run: Run, tree: bytes, owner: Owner | None, *, allow_network:
         umask=run.umask,
         uid=run.uid,
         gid=run.gid,
-        groups=run.groups if owner is None else None,
+        groups=groups if access.has_groups else None,
         stdin=run.stdin,
     )
     setup = (
-        *plan_root(tree),
-        *plan_devices(as_root=owner is None),
+        Mount(b"/", flags=MountFlag.RECURSIVE | MountFlag.PRIVATE),
+        EnterTree(),
+        *plan_devices(),
         *plan_proc(),
         *plan_sys(),
         SetHostname(run.hostname.encode("utf-8", "surrogateescape")),
         *(() if allow_network else (BringUpLoopback(),)),
         EnterRoot(),
     )
-    return Isolation(namespaces, owner, setup, program)
+    return Isolation(namespaces, access, setup, program, allowed)
 
 
-def plan_root(tree: bytes) -> tuple[Operation, ...]:
-    """Keep mounts from spreading to the host, and make the tree a mount, as pivot_root(2) wants it."""
-    return (
-        Mount(b"/", flags=MountFlag.RECURSIVE | MountFlag.PRIVATE),
-        Mount(tree, source=tree, flags=MountFlag.BIND | MountFlag.RECURSIVE),
-        ChangeDirectory(tree),
-    )
-
-
-def plan_devices(*, as_root: bool) -> tuple[Operation, ...]:
+def plan_devices() -> tuple[Operation, ...]:
     """Build a /dev of the few devices that every program may use."""
     shared_memory = MountFlag.NO_SETUID | MountFlag.NO_DEVICES
     terminals = MountFlag.NO_SETUID | MountFlag.NO_EXECUTION
     return (
         MakeDirectory(b"dev"),
         Mount(b"dev", b"tmpfs", b"tmpfs", MountFlag.NO_SETUID, b"mode=755,size=64k"),
-        *(step for device in DEVICES for step in plan_device(device, as_root=as_root)),
+        *(step for device in DEVICES for step in plan_device(device)),
         *(MakeSymlink(b"dev/" + name, target) for name, target in DEVICE_LINKS),
         MakeDirectory(b"dev/pts"),
         Mount(b"dev/pts", b"devpts", b"devpts", terminals, b"newinstance,ptmxmode=0666,mode=0620"),
@@ -141,15 +136,9 @@ def plan_devices(*, as_root: bool) -> tuple[Operation, ...]:
     )
 
 
-def plan_device(device: bytes, *, as_root: bool) -> tuple[Operation, ...]:
-    """Make one device.
-
-    No user namespace lets a device be made, so a user gets the host's own, which they can do nothing to but use. Root
-    gets a fresh one: on the host's own, a replayed `chmod` would be the host's.
-    """
+def plan_device(device: bytes) -> tuple[Operation, ...]:
+    """Show one device of the machine: no user namespace lets one be made."""
     path = b"dev/" + device
-    if as_root:
-        return (MakeDevice(path, *DEVICES[device]),)
     return MakeFile(path), Mount(path, b"/dev/" + device, flags=MountFlag.BIND)
 
 

@@ -1,57 +1,111 @@
-"""Run a plan in a forked child, hand signals on to it, and tell how the program ended."""
+"""Run a plan in a forked child, carry its streams, hand signals on to it, and tell how the program ended."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import json
 import os
+import platform
+import select
 import signal
+import socket
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import TypeAlias
+from dataclasses import dataclass
 
-from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TargetError
+from rtrace.errors import TargetError
+from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.unpacker import Outcome, Streams
 from rtrace_unpackers.isolation import libc
-from rtrace_unpackers.isolation.first_process import FAILED, FORWARDED, be_first_process, write_report
-from rtrace_unpackers.isolation.libc import Namespace
-from rtrace_unpackers.isolation.plan import Isolation, Owner
+from rtrace_unpackers.isolation.access import MappedBy
+from rtrace_unpackers.isolation.control import Control, forwarding, suspend
+from rtrace_unpackers.isolation.first_process import FAILED, Means
+from rtrace_unpackers.isolation.image import build_image
+from rtrace_unpackers.isolation.keeper import MAPPED, READY, Ends, be_keeper
+from rtrace_unpackers.isolation.plan import Isolation
+from rtrace_unpackers.isolation.plumbing import Plumbing, lay
+from rtrace_unpackers.isolation.pumps import Meter
 from rtrace_unpackers.isolation.refusal import explain_refusal
+from rtrace_unpackers.isolation.report import Reader, Record, judge
+from rtrace_unpackers.isolation.seccomp import build_filter
+from rtrace_unpackers.isolation.steps import Stage, plan_steps
+from rtrace_unpackers.isolation.user_namespace import mounted_tree, write_maps
+from rtrace_unpackers.isolation.watching import Watch, plan_watch
 
-Handler: TypeAlias = "Callable[[int, FrameType | None], object] | int | None"
+PART = 1 << 16
 
 
-def replay(isolation: Isolation, run: str, streams: Streams) -> Outcome:
-    """Carry out a plan and return how its program ended.
+def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: Limits = DEFAULT_LIMITS) -> Outcome:
+    """Carry out a plan in a tree, a directory's descriptor, and return how its program ended.
 
     Raises CommandNotFoundError and CommandNotExecutableError when the program cannot be started, TargetError when
     the system refuses the isolation or the working directory is not there.
     """
     check_system()
     libc.load_libc()
-    report, report_end = os.pipe()
     with contextlib.ExitStack() as stack:
+        control = Control()
+        meter = Meter(limits.output, lambda: control.end("output"))
+        plumbing = lay(streams, meter, reads=isolation.program.stdin is None)
+        stack.callback(plumbing.close)
+        give_pipes(isolation, plumbing)
+        steps = plan_steps(isolation.program, has_terminal=plumbing.terminal is not None)
+        launcher = libc.make_sealed(b"rtrace", build_image(platform.machine(), steps))
+        stack.callback(os.close, launcher)
+        report, report_end = os.pipe()
         stack.callback(os.close, report)
-        keeper = fork_blocked(lambda: be_keeper(isolation, report_end, streams))
+        channel, channel_end = stack.enter_context(closing_pair())
+        watch = stack.enter_context(plan_watch(limits, tree))
+        means = Means(
+            launcher,
+            report_end,
+            channel_end,
+            build_filter(platform.machine(), isolation.allowed),
+            watch.resources,
+            tuple(plumbing.absent),
+            plumbing.appearance,
+            tuple(plumbing.on_terminal),
+        )
+        ends = Ends(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
+        control.keeper = fork_blocked(lambda: be_keeper(isolation, means, ends))
+        stack.callback(control.finish)
+        stack.callback(channel.close)  # a keeper that waits for its maps goes on, and ends
         os.close(report_end)
-        stack.callback(end, keeper)
-        with forward_signals(keeper):
-            text = read_all(report)
-    return judge(text, isolation, run)
+        channel_end.close()
+        plumbing.start()
+        stack.enter_context(forwarding(control, plumbing))
+        records = Supervision(isolation, tree, report, channel, plumbing, meter, control, watch).run()
+        control.finish()
+        ended_by_kernel = watch.end()
+        plumbing.finish(run)
+    return control.conclude(judge(records, isolation, run), ended_by_kernel, watch)
 
 
 def check_system() -> None:
     """Raise TargetError where there are no namespaces; load what the child cannot import any more."""
     if not sys.platform.startswith("linux"):
         raise TargetError("a chroot target can be replayed on Linux only; use the docker unpacker here")
-    import fcntl  # noqa: F401
-
-    for name in ("encodings.ascii", "encodings.utf_8", "encodings.latin_1", "encodings.idna"):
+    for name in ("encodings.ascii", "encodings.utf_8", "encodings.latin_1", "encodings.idna", "fcntl", "resource"):
         __import__(name)
+    for name in ("struct", "termios", "tty"):
+        __import__(name)
+
+
+@contextlib.contextmanager
+def closing_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Yield the two ends of a channel that keeps messages apart."""
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with one, other:
+        yield one, other
+
+
+def give_pipes(isolation: Isolation, plumbing: Plumbing) -> None:
+    """Make the program's ends its own, so that it may open them by /dev/stdout; root made them."""
+    if os.geteuid() == 0:
+        owner = isolation.access.maps.users.outside(isolation.program.uid)
+        for end in plumbing.ends:
+            if end is not None:
+                os.fchown(end, owner, -1)
 
 
 def fork_blocked(be_child: Callable[[], int]) -> int:
@@ -73,195 +127,68 @@ def fork_blocked(be_child: Callable[[], int]) -> int:
     return child
 
 
-def read_all(descriptor: int) -> bytes:
-    """Read until every writer is gone."""
-    parts = []
-    while part := os.read(descriptor, 65536):
-        parts.append(part)
-    return b"".join(parts)
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """What the caller has of a replay that runs."""
 
+    isolation: Isolation
+    tree: int
+    report: int
+    channel: socket.socket
+    plumbing: Plumbing
+    meter: Meter
+    control: Control
+    watch: Watch
 
-def end(keeper: int) -> None:
-    """Wait for the keeper; when the caller does not wait for the program any more, have it all killed."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(keeper, signal.SIGABRT)
-    os.waitpid(keeper, 0)
+    def run(self) -> list[Record]:
+        """Listen to the replay's processes until all have ended; return what they told."""
+        reader = Reader()
+        records: list[Record] = []
+        poll = select.poll()
+        poll.register(self.report, select.POLLIN)
+        poll.register(self.channel, select.POLLIN)
+        while True:
+            wait = self.watch.wait()
+            for descriptor, _ in poll.poll(None if wait is None else max(1, round(wait * 1000))):
+                if descriptor == self.channel.fileno():
+                    if not self.answer():
+                        poll.unregister(self.channel)
+                    continue
+                part = os.read(self.report, PART)
+                if not part:
+                    return records
+                for record in reader.feed(part):
+                    if record.stage is not Stage.STOPPED:
+                        records.append(record)
+                    elif self.plumbing.terminal is not None:
+                        suspend(self.control, self.plumbing)
+            reached = self.watch.look(self.control.keeper or 0)
+            if reached == "timeout" and self.control.reached is None:
+                self.control.time_is_up(self.watch)
+            elif reached is not None:
+                self.control.end(reached)
 
+    def answer(self) -> bool:
+        """Take a message of the channel; return whether there may be more of them."""
+        message, descriptors, _, _ = socket.recv_fds(self.channel, 16, 1)
+        if message == READY:
+            self.map_ids()
+        elif descriptors:
+            self.plumbing.connect_terminal(descriptors[0], self.meter)
+        return bool(message)
 
-@contextlib.contextmanager
-def forward_signals(keeper: int) -> Iterator[None]:
-    """Hand signals on to the replay instead of dying of them, as long as this lasts.
-
-    A terminal sends SIGINT and SIGQUIT to all of its foreground processes, the program included: these are not
-    sent twice. Only the main thread can do this; elsewhere signals do what they did before.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def forward(number: int, _frame: FrameType | None) -> None:
-        if number not in {signal.SIGINT, signal.SIGQUIT} or not is_in_foreground():
-            os.kill(keeper, number)
-
-    before: dict[int, Handler] = {}
-    numbers: tuple[int, ...] = FORWARDED
-    for number in numbers:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, forward)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-
-
-def is_in_foreground() -> bool:
-    """Tell whether this process belongs to the foreground of a terminal."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
-
-
-def be_keeper(isolation: Isolation, report: int, streams: Streams) -> int:
-    """Enter new namespaces, fork their first process, and stay outside as the one who can end it."""
-    caller = os.getppid()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would reap children before they are waited for
-    connect_streams(streams)
-    close_others(report)
-    sys.path.clear()  # nobody may import from below the new root
-    sys.meta_path.clear()
-    try:
-        enter_namespaces(isolation)
-    except OSError as error:
-        write_report(report, stage="namespaces", doing=error.filename, errno=error.errno)
-        return FAILED
-    libc.die_with_parent(signal.SIGKILL)
-    if os.getppid() != caller:
-        return FAILED
-    try:
-        first = os.fork()
-    except OSError as error:
-        write_report(report, stage="namespaces", doing="start a process in them", errno=error.errno)
-        return FAILED
-    if first == 0:
-        status = FAILED
+    def map_ids(self) -> None:
+        """Map the ids of the new user namespace, and hand in the mount of the tree. Raises TargetError."""
+        access, keeper = self.isolation.access, self.control.keeper or 0
         try:
-            libc.die_with_parent(signal.SIGKILL)
-            status = be_first_process(isolation, report)
-        finally:
-            os._exit(status)
-    return keep(first, caller)
-
-
-def connect_streams(streams: Streams) -> None:
-    """Put the given descriptors at 0, 1 and 2; a closed one becomes the null device."""
-    copies = []
-    for descriptor in (streams.stdin, streams.stdout, streams.stderr):
-        try:
-            copies.append(os.dup(descriptor))
-        except OSError:
-            copies.append(os.open(os.devnull, os.O_RDWR))
-    for number, copy in enumerate(copies):
-        os.dup2(copy, number)
-
-
-def close_others(kept: int) -> None:
-    """Close every descriptor but the standard ones and one more: an open directory is a way out of a chroot."""
-    for name in os.listdir("/proc/self/fd"):
-        descriptor = int(name)
-        if descriptor > 2 and descriptor != kept:  # noqa: PLR2004
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-
-
-def enter_namespaces(isolation: Isolation) -> None:
-    """Call unshare(2), and in a user namespace map the recorded ids to the owner's.
-
-    The OSError's filename says what was being done.
-    """
-    owner = isolation.owner
-    try:
-        if owner is not None and (owner.uid, owner.gid) != (os.geteuid(), os.getegid()):
-            os.setgroups([])
-            os.setresgid(owner.gid, owner.gid, owner.gid)
-            os.setresuid(owner.uid, owner.uid, owner.uid)
-            # A change of ids makes /proc/self root's, and with it the maps below.
-            libc.control(libc.PR_SET_DUMPABLE, 1)
-        libc.unshare(isolation.namespaces)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, "get namespaces of its own") from None
-    if Namespace.USER in isolation.namespaces and owner is not None:
-        try:
-            write_maps(isolation.program.uid, isolation.program.gid, owner)
+            self.watch.begin(keeper)
+            if access.mapped_by is not MappedBy.ITSELF:
+                write_maps(keeper, access)
+            if not access.maps_owners:
+                self.channel.send(MAPPED)
+                return
+            with mounted_tree(keeper, self.tree) as mounted:
+                socket.send_fds(self.channel, [MAPPED], [mounted])
         except OSError as error:
-            raise OSError(error.errno, error.strerror, "map users in a namespace") from None
-
-
-def write_maps(uid: int, gid: int, owner: Owner) -> None:
-    """Give the owner the recorded ids inside; see user_namespaces(7)."""
-    for name, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{uid} {owner.uid} 1"),
-        ("gid_map", f"{gid} {owner.gid} 1"),
-    ):
-        descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(descriptor, text.encode())
-        finally:
-            os.close(descriptor)
-
-
-def keep(first: int, caller: int) -> int:
-    """Wait for the first process, handing on what the caller sends; SIGABRT means: kill it all."""
-    while True:
-        info = signal.sigwaitinfo({signal.SIGCHLD, signal.SIGABRT, *FORWARDED})
-        if info.si_signo == signal.SIGCHLD:
-            pid, status = os.waitpid(first, os.WNOHANG)
-            if pid == first:
-                return FAILED if status else 0
-        elif info.si_code <= 0 and info.si_pid == caller:
-            os.kill(first, signal.SIGKILL if info.si_signo == signal.SIGABRT else info.si_signo)
-
-
-def judge(text: bytes, isolation: Isolation, run: str) -> Outcome:
-    """Turn the report of the replay's processes into an outcome, or into the error that it tells of."""
-    facts: dict[str, str | int] = {}
-    for line in text.splitlines():
-        facts = {**json.loads(line), **facts}  # what came first says why the rest came
-    program = isolation.program
-    number = int(facts.get("errno", 0))
-    reason = os.strerror(number)
-    match facts.get("stage"):
-        case "namespaces" | "setup":
-            doing = str(facts["doing"])
-            raise TargetError(explain_refusal(number, doing, as_root=isolation.owner is None))
-        case "workingdir":
-            raise TargetError(
-                f"cannot enter the working directory {os.fsdecode(program.workingdir)} of {run}: {reason}; "
-                "the bundle does not hold it"
-            )
-        case "stdin" if program.stdin is not None:
-            raise TargetError(
-                f"cannot open {os.fsdecode(program.stdin.path)}, the standard input of {run}: {reason}; "
-                "the bundle does not hold it"
-            )
-        case "execute" if number in {errno.ENOENT, errno.ENOTDIR}:
-            raise CommandNotFoundError(
-                f"cannot execute {os.fsdecode(program.binary)} of {run}: {reason}; "
-                "the bundle lacks it, or the interpreter that it names"
-            )
-        case "execute":
-            raise CommandNotExecutableError(f"cannot execute {os.fsdecode(program.binary)} of {run}: {reason}")
-    if "status" not in facts:
-        raise TargetError(f"the replay of {run} was killed before it ended")
-    status = int(facts["status"])
-    if os.WIFSIGNALED(status):
-        return Outcome(run, None, os.WTERMSIG(status))
-    return Outcome(run, os.WEXITSTATUS(status), None)
+            doing = f"map users in a namespace ({error.strerror})" if error.strerror else "map users in a namespace"
+            raise TargetError(explain_refusal(error.errno or 0, doing, as_root=access.as_root)) from None

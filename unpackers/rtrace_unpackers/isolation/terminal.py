@@ -1,77 +1,105 @@
-"""Keep a replayed program from typing into the terminal that it shares with the caller.
+"""The terminal of a replay: a new one, whose other end the caller connects to their own.
 
-ioctl(2) with TIOCSTI or TIOCLINUX puts characters into a terminal's input, where the caller's shell reads them as
-soon as the replay is over. A small seccomp filter refuses both with EPERM, for all of an architecture's ways to call.
+The program never sees the caller's terminal: it cannot read what is typed there for others, type into it, or leave it
+in another mode.
 """
 
 from __future__ import annotations
 
-import ctypes
-import errno
+import contextlib
 import os
-import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from rtrace_unpackers.isolation.libc import control
-
-TIOCSTI = 0x5412
-TIOCLINUX = 0x541C
-X32_BIT = 0x40000000
-
-# The number of ioctl by AUDIT_ARCH of linux/audit.h: x86-64 (x32 has its own), i386, aarch64, arm, riscv64.
-IOCTL_BY_ARCHITECTURE = (
-    (0xC000003E, (16, X32_BIT | 16, X32_BIT | 514)),
-    (0x40000003, (54,)),
-    (0xC00000B7, (29,)),
-    (0x40000028, (54,)),
-    (0xC00000F3, (29,)),
-)
-
-PR_SET_SECCOMP = 22
-SECCOMP_MODE_FILTER = 2
-RET_ALLOW = 0x7FFF0000
-RET_ERRNO = 0x00050000
-
-# struct seccomp_data: int nr; __u32 arch; __u64 instruction_pointer; __u64 args[6] (little endian: low word first).
-AT_NUMBER, AT_ARCHITECTURE, AT_REQUEST = 0, 4, 24
-LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
+Attributes: TypeAlias = "list[int | list[bytes | int]]"
+POINTER = "/dev/ptmx"
+TIOCGPTN, TIOCSPTLCK = 0x80045430, 0x40045431
+"""Which terminal belongs to a controlling end, and whether it may be opened; see ioctl_tty(2)."""
 
 
-def build_filter() -> bytes:
-    """Return the BPF program: architecture, then call number, then the low 32 bits of ioctl's second argument.
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """What a terminal is like: the attributes of termios(3), and ``struct winsize`` of ioctl_tty(2)."""
 
-    The kernel, too, looks at the low 32 bits of the request only.
-    """
-    checks = b""
-    for architecture, numbers in reversed(IOCTL_BY_ARCHITECTURE):
-        body = instruction(LOAD, AT_NUMBER)
-        for index, number in enumerate(numbers):
-            # To the request's checks when it is ioctl; after the last number, past them to the end of the block.
-            rest = len(numbers) - index - 1
-            body += instruction(JUMP_IF_EQUAL, number, rest, 0 if rest else 4)
-        body += instruction(LOAD, AT_REQUEST)
-        body += instruction(JUMP_IF_EQUAL, TIOCSTI, 1, 0)
-        body += instruction(JUMP_IF_EQUAL, TIOCLINUX, 0, 1)
-        body += instruction(RETURN, RET_ERRNO | errno.EPERM)
-        body += instruction(RETURN, RET_ALLOW)
-        checks = instruction(JUMP_IF_EQUAL, architecture, 0, len(body) // 8) + body + checks
-    return instruction(LOAD, AT_ARCHITECTURE) + checks + instruction(RETURN, RET_ALLOW)
+    attributes: Attributes
+    size: bytes
 
 
-def instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
-    """Encode one ``struct sock_filter``."""
-    return struct.pack("=HBBI", code, if_true, if_false, value)
+def look_at(terminal: int) -> Appearance:
+    """Return what a terminal is like."""
+    import termios
+
+    return Appearance(termios.tcgetattr(terminal), read_size(terminal))
 
 
-def forbid_typing() -> None:
-    """Install the filter for this process and its children; needs no_new_privs or CAP_SYS_ADMIN.
+def read_size(terminal: int) -> bytes:
+    """Return a terminal's size, as the kernel has it."""
+    import fcntl
+    import termios
 
-    A kernel without seccomp leaves the terminal as it is for every program.
-    """
-    code = build_filter()
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer)))
+    return fcntl.ioctl(terminal, termios.TIOCGWINSZ, bytes(8))
+
+
+def copy_size(source: int, target: int) -> None:
+    """Give a terminal the size of another; its foreground is told with SIGWINCH."""
+    import fcntl
+    import termios
+
+    with contextlib.suppress(OSError):  # EIO, ENOTTY: either of them is gone, and nobody looks at it any more
+        fcntl.ioctl(target, termios.TIOCSWINSZ, read_size(source))
+
+
+def make_terminal(appearance: Appearance) -> tuple[int, int]:
+    """Return the two ends of a new terminal of the /dev/pts mounted here: the controlling one, the program's."""
+    import fcntl
+    import struct
+    import termios
+
+    master = os.open(POINTER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    fcntl.ioctl(master, TIOCSPTLCK, struct.pack("i", 0))
+    (number,) = struct.unpack("I", fcntl.ioctl(master, TIOCGPTN, bytes(4)))
+    slave = os.open(f"/dev/pts/{number}", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    termios.tcsetattr(slave, termios.TCSANOW, appearance.attributes)
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, appearance.size)
+    return master, slave
+
+
+def is_in_foreground(terminal: int) -> bool:
+    """Whether this process may read from a terminal now; see tcgetpgrp(3)."""
     try:
-        control(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(program))
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise OSError(error.errno, os.strerror(error.errno or 0)) from None
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:  # ENOTTY: it is the terminal of another session
+        return False
+
+
+def make_raw(terminal: int) -> None:
+    """Hand every key on as it is typed, ^C and ^Z too: it is the program's terminal that knows what they mean."""
+    import tty
+
+    tty.setraw(terminal)
+
+
+def restore(terminal: int, appearance: Appearance) -> None:
+    """Give a terminal its mode back. From the background this needs SIGTTOU blocked."""
+    import termios
+
+    with contextlib.suppress(termios.error, OSError):  # EIO: it was hung up
+        termios.tcsetattr(terminal, termios.TCSADRAIN, appearance.attributes)
+
+
+@contextlib.contextmanager
+def raw(terminal: int, appearance: Appearance) -> Iterator[None]:
+    """Keep a terminal raw for a while, if this process is in its foreground."""
+    import signal
+
+    if is_in_foreground(terminal):
+        make_raw(terminal)
+    try:
+        yield
+    finally:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+        try:
+            restore(terminal, appearance)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -1,0 +1,147 @@
+"""The standard streams of a replay: pipes or a terminal of its own, and the pumps between them and the caller's.
+
+    caller's standard input    the program's
+    -------------------------  --------------------------------------------------------------
+    a terminal, and output is  a terminal of its own, whose other end the pumps connect
+    closed, or a null device   the replay's null device
+    anything else              a pipe, which is filled from it; a file of the bundle replaces it
+
+What the program writes comes through a pipe for each of output and error, or one for both where the caller's are one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from dataclasses import dataclass, field
+
+from rtrace.errors import TargetError
+from rtrace.unpacker import Streams
+from rtrace_unpackers.isolation import terminal
+from rtrace_unpackers.isolation.pumps import Meter, Pump
+from rtrace_unpackers.isolation.terminal import Appearance
+
+NULL_DEVICE = (1, 3)
+
+
+@dataclass(slots=True)
+class Plumbing:
+    """What connects a program with the caller while it runs.
+
+    ``ends`` are the program's; ``pumps`` carry what it writes, ``feeder`` what it reads.
+    """
+
+    ends: list[int | None] = field(default_factory=lambda: [None, None, None])
+    pumps: list[Pump] = field(default_factory=list)
+    feeder: Pump | None = None
+    absent: list[int] = field(default_factory=list)
+    on_terminal: list[int] = field(default_factory=list)
+    terminal: int | None = None
+    """The caller's, when the program gets one of its own."""
+    appearance: Appearance | None = None
+    master: int | None = None
+    """The controlling end of the program's terminal, once there is one."""
+    stop: int | None = None
+    """Closing it ends the feeder."""
+
+    def start(self) -> None:
+        """Begin to carry; the program has its ends by now."""
+        self.close_ends()
+        for pump in (*self.pumps, *([self.feeder] if self.feeder else [])):
+            if not pump.is_alive():
+                pump.start()
+
+    def close_ends(self) -> None:
+        """Let go of the program's ends."""
+        for end in {end for end in self.ends if end is not None}:
+            os.close(end)
+        self.ends = [None, None, None]
+
+    def connect_terminal(self, master: int, meter: Meter) -> None:
+        """Connect the controlling end of the program's terminal with the caller's."""
+        assert self.terminal is not None  # noqa: S101 -- there is no other reason for a master to come
+        self.master = master
+        stop, self.stop = os.pipe()
+        output = Pump(os.dup(master), os.dup(self.terminal), meter=meter)
+        self.pumps.append(output)
+        self.feeder = Pump(os.dup(self.terminal), os.dup(master), stop=stop)
+        output.start()
+        self.feeder.start()
+
+    def finish(self, run: str) -> None:
+        """Wait until all that the program wrote has arrived. Raises TargetError when it could not."""
+        if self.stop is not None:
+            os.close(self.stop)
+            self.stop = None
+        for pump in self.pumps:
+            pump.join()
+            if pump.failure is not None:
+                raise TargetError(f"cannot pass on what {run} printed: {pump.failure.strerror}")
+
+    def close(self) -> None:
+        """Let go of everything, also of what was never started."""
+        self.close_ends()
+        for descriptor in (self.stop, self.master):
+            if descriptor is not None:
+                os.close(descriptor)
+        self.stop = self.master = None
+        for pump in (*self.pumps, *([self.feeder] if self.feeder else [])):
+            if pump.ident is None:
+                for descriptor in (pump.source, pump.target):
+                    with contextlib.suppress(OSError):  # EIO on closing: nothing was written through it
+                        os.close(descriptor)
+
+
+def lay(streams: Streams, meter: Meter, *, reads: bool) -> Plumbing:
+    """Make the pipes for a program's streams; ``reads`` tells whether its standard input is the caller's."""
+    plumbing = Plumbing()
+    if is_terminal(streams.stdin) and is_terminal(streams.stdout):
+        plumbing.terminal = streams.stdin
+        plumbing.appearance = terminal.look_at(streams.stdin)
+        plumbing.on_terminal = [0, 1, *([2] if is_terminal(streams.stderr) else [])]
+    elif not reads or is_absent(streams.stdin):
+        plumbing.absent.append(0)
+    else:
+        plumbing.ends[0], target = os.pipe()
+        stop, plumbing.stop = os.pipe()
+        plumbing.feeder = Pump(os.dup(streams.stdin), target, stop=stop)
+    for number, stream in ((1, streams.stdout), (2, streams.stderr)):
+        if number in plumbing.on_terminal:
+            continue
+        if is_closed(stream):
+            plumbing.absent.append(number)
+        elif number == 2 and plumbing.ends[1] is not None and are_one(stream, streams.stdout):  # noqa: PLR2004
+            plumbing.ends[2] = plumbing.ends[1]
+        else:
+            source, plumbing.ends[number] = os.pipe()
+            plumbing.pumps.append(Pump(source, os.dup(stream), meter=meter))
+    return plumbing
+
+
+def is_closed(descriptor: int) -> bool:
+    """Whether there is nothing behind a descriptor."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return True
+    return False
+
+
+def is_terminal(descriptor: int) -> bool:
+    """Whether a descriptor is a terminal's."""
+    return not is_closed(descriptor) and os.isatty(descriptor)
+
+
+def is_absent(descriptor: int) -> bool:
+    """Whether nothing can be read from a descriptor: it is closed, or the null device."""
+    if is_closed(descriptor):
+        return True
+    status = os.fstat(descriptor)
+    device = (os.major(status.st_rdev), os.minor(status.st_rdev))
+    return stat.S_ISCHR(status.st_mode) and device == NULL_DEVICE
+
+
+def are_one(one: int, other: int) -> bool:
+    """Whether two descriptors are of one file, pipe or terminal, so that the order of what is written counts."""
+    return one == other or os.path.samestat(os.fstat(one), os.fstat(other))

@@ -1,0 +1,117 @@
+"""Threads that carry what a program reads and writes between its pipes and the caller's files.
+
+The program never holds a descriptor of the caller's: it could change the file's mode, read a log that it is to append
+to, or move its offset.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+PART = 1 << 16
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts what goes through all pumps together; calls ``reached`` once when it is more than the limit."""
+
+    limit: int | None
+    reached: Callable[[], None]
+    left: int = field(init=False)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """Begin with all of it left."""
+        self.left = self.limit if self.limit is not None else 0
+
+    def take(self, count: int) -> int:
+        """Return how many of ``count`` bytes may still go through."""
+        if self.limit is None:
+            return count
+        with self.lock:
+            granted = min(count, self.left)
+            over = self.left >= 0 and granted < count
+            self.left = self.left - granted if not over else -1
+        if over:
+            self.reached()
+        return max(granted, 0)
+
+
+class Pump(threading.Thread):
+    """Carries bytes from one descriptor to another until the end of the first or of the second; closes both in the end.
+
+    With ``stop``, a pipe, it ends when that one's other end is closed: a person may type for ever. Signals are for the
+    main thread.
+    """
+
+    def __init__(self, source: int, target: int, *, meter: Meter | None = None, stop: int | None = None) -> None:
+        super().__init__(daemon=True)
+        self.source = source
+        self.target = target
+        self.meter = meter
+        self.stop = stop
+        self.failure: OSError | None = None
+
+    def start(self) -> None:
+        """Start with all signals blocked."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def run(self) -> None:
+        """Carry; a reader who is gone is the program's concern, who gets SIGPIPE as it would have without us."""
+        try:
+            while self.wait() and (part := self.read()):
+                if self.meter is not None:
+                    part = part[: self.meter.take(len(part))]
+                self.write(part)
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                self.failure = error
+        finally:
+            for descriptor in (self.source, self.target):
+                with contextlib.suppress(
+                    OSError
+                ):  # EIO of a file system on closing: the last write told of it, if any did
+                    os.close(descriptor)
+
+    def wait(self) -> bool:
+        """Wait until there is something to read, or the end of it; return whether to go on."""
+        if self.stop is None:
+            return True
+        poll = select.poll()
+        poll.register(self.source, select.POLLIN)
+        poll.register(self.stop, 0)
+        poll.register(self.target, 0)
+        events = dict(poll.poll())
+        return self.stop not in events and self.target not in events
+
+    def read(self) -> bytes:
+        """Return what there is; nothing at the end. A terminal whose program has ended says EIO."""
+        while True:
+            try:
+                return os.read(self.source, PART)
+            except BlockingIOError:
+                select.select([self.source], [], [])
+            except OSError as error:
+                if error.errno == errno.EIO:
+                    return b""
+                raise
+
+    def write(self, part: bytes) -> None:
+        """Write all of it; a descriptor that somebody made non-blocking is waited for."""
+        rest = memoryview(part)
+        while rest:
+            try:
+                rest = rest[os.write(self.target, rest) :]
+            except BlockingIOError:
+                select.select([], [self.target], [])

@@ -1,0 +1,27 @@
+"""Limits that a process sets for itself and its children, as a value."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Limits of setrlimit(2), by number, and how many processors sched_setaffinity(2) leaves; None is all."""
+
+    limits: tuple[tuple[int, int], ...] = ()
+    processors: int | None = None
+
+
+def apply(resources: Resources) -> None:
+    """Set the limits for this process; none is raised. Raises OSError."""
+    import resource
+
+    for number, value in resources.limits:
+        hard = resource.getrlimit(number)[1]
+        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(number, (allowed, allowed))
+    if resources.processors is not None:
+        mine = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, mine[: resources.processors])

@@ -112,3 +112,20 @@ def run_python(user: PlainUser, program: str, *arguments: str | Path) -> str:
     done = user.run(python, "-c", program, *arguments, env={"PYTHONPATH": str(user.rtrace.parent.parent)})
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
+
+
+UNPACK = """\
+import sys
+from pathlib import Path
+from rtrace_unpackers.chroot import UNPACKER
+UNPACKER.unpack(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def unpack_as(user: PlainUser, bundle: Path) -> Path:
+    """Have a plain user make a target of a bundle in their home; return its path."""
+    own = user.home / "bundle.rpz"
+    own.write_bytes(bundle.read_bytes())
+    user.give(own)
+    run_python(user, UNPACK, own, user.home / "target")
+    return user.home / "target"

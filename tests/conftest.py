@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plain_user import PlainUser, install_for_everybody, make_plain_user
+from plain_user import PlainUser, install_for_everybody, make_plain_user, make_user_with_others
 
 REQUIRE_ALL = os.environ.get("RTRACE_REQUIRE_ALL") == "1"
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -101,4 +101,11 @@ def everybodys_rtrace() -> Iterator[Path]:
 def plain_user(everybodys_rtrace: Path) -> Iterator[PlainUser]:
     """Somebody without privileges, with a home of their own and an rtrace that they can run."""
     with make_plain_user(everybodys_rtrace) as user:
+        yield user
+
+
+@pytest.fixture
+def user_with_others(everybodys_rtrace: Path) -> Iterator[PlainUser]:
+    """A plain user who may be several users inside a namespace: with subordinate ids."""
+    with make_user_with_others(everybodys_rtrace) as user:
         yield user

@@ -80,6 +80,24 @@ def make_plain_user(launcher: Path) -> Iterator[PlainUser]:
 
 
 @contextlib.contextmanager
+def make_user_with_others(launcher: Path) -> Iterator[PlainUser]:
+    """Yield a user of this machine who has subordinate ids, and remove them afterwards. Needs root.
+
+    useradd(8) gives a new user such ids, and newuidmap(1) serves users with a name only.
+    """
+    name, uid = f"rtrace-test-{os.getpid()}", UID + 1 + os.getpid() % 10_000
+    subprocess.run(["useradd", "--no-create-home", "--uid", str(uid), name], check=True, capture_output=True)
+    try:
+        with make_plain_user(launcher) as user:
+            prefix = tuple(word.replace(str(UID), str(uid)) for word in DROP)
+            other = PlainUser(user.home, launcher, prefix, uid)
+            other.give(user.home)
+            yield other
+    finally:
+        subprocess.run(["userdel", name], check=True, capture_output=True)
+
+
+@contextlib.contextmanager
 def install_for_everybody() -> Iterator[Path]:
     """Yield a launcher of rtrace in a world-readable folder; remove the folder in the end.
 

@@ -13,7 +13,7 @@ from threading import Thread
 
 import pytest
 
-from bundle_making import USER, BundleMaker, make_run, run_python
+from bundle_making import USER, BundleMaker, make_run, run_python, unpack_as
 from plain_user import PlainUser
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TargetError
 from rtrace.manifest.model import Run
@@ -309,23 +309,12 @@ def test_plain_user_cannot_write_what_was_not_theirs(maker: BundleMaker, plain_u
     assert printed == "kept"
 
 
-UNPACK = """\
-import sys
-from pathlib import Path
-from rtrace_unpackers.chroot import UNPACKER
-UNPACKER.unpack(Path(sys.argv[1]), Path(sys.argv[2]))
-"""
-
-
 @pytest.mark.requires("root")
 def test_root_leaves_a_plain_users_target_alone(maker: BundleMaker, plain_user: PlainUser) -> None:
     """Root replays nothing that a user unpacked, who could exchange it meanwhile."""
-    bundle = plain_user.home / "bundle.rpz"
-    bundle.write_bytes(maker.write(make_run(b"echo x > new")).read_bytes())
-    plain_user.give(bundle)
-    run_python(plain_user, UNPACK, bundle, plain_user.home / "target")
+    target = unpack_as(plain_user, maker.write(make_run(b"echo x > new")))
     with pytest.raises(TargetError, match="belongs to another user, who could exchange"):
-        UNPACKER.open(plain_user.home / "target")
+        UNPACKER.open(target)
 
 
 REPLAY_AND_TELL = """\

@@ -9,15 +9,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import gettempdir
 
 from rtrace.printable import printable
 from rtrace.probing import try_in_child
 from rtrace.targets import list_unpackers, load_unpacker
 from rtrace.trace.directory import TraceDirectory
-from rtrace.trace.place import find_unsettled, settle
+from rtrace.trace.settling import find_unsettled, settle
 from rtrace.unpacker import Ability, Cleaner, Examiner, Unpacker
-from rtrace.workspaces import clean_folder, find_leftovers, temporary
+from rtrace.workspaces import clean_folder, find_leftovers, temporary, temporary_folder
 
 ENGINES = {
     "notify": "trace by notifications",
@@ -25,7 +24,8 @@ ENGINES = {
     "stops": "trace by stops at every call",
 }
 """The values of RTRACE_ENGINE, best first, and what they are."""
-CONTAINERS = ("docker", "podman")
+CONTAINERS = {"docker": "version", "podman": "--version"}
+"""Container engines, and what they are asked: `docker version` asks the engine, `podman version` would make files."""
 _PATIENCE = 20  # seconds for a container engine to answer
 
 
@@ -35,8 +35,8 @@ def examine() -> Iterator[Ability]:
     for unpacker in load_unpackers():
         if isinstance(unpacker, Examiner):
             yield from unpacker.examine()
-    for engine in CONTAINERS:
-        yield examine_container_engine(engine)
+    for engine, question in CONTAINERS.items():
+        yield examine_container_engine(engine, question)
 
 
 def examine_tracing() -> Iterator[Ability]:
@@ -64,18 +64,18 @@ def trace_nothing(engine: str, folder: Path) -> None:
     )
 
 
-def examine_container_engine(name: str) -> Ability:
+def examine_container_engine(name: str, question: str) -> Ability:
     """Ask a container engine for its version."""
     if shutil.which(name) is None:
         return Ability(name, works=False, detail="it is not installed")
-    command = [name, "version"]
+    command = [name, question]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Ability(name, works=False, detail=f"`{name} version` does not answer ({error})")
+        return Ability(name, works=False, detail=f"`{name} {question}` does not answer ({error})")
     if done.returncode != 0:
         reason = printable(done.stderr.strip().split(b"\n")[-1])
-        return Ability(name, works=False, detail=f"`{name} version` fails: {reason}")
+        return Ability(name, works=False, detail=f"`{name} {question}` fails: {reason}")
     return Ability(name, works=True)
 
 
@@ -90,7 +90,7 @@ def load_unpackers() -> Iterator[Unpacker]:
 
 def list_places(folders: Iterable[Path]) -> tuple[Path, ...]:
     """Return where to look for leftovers: in these folders, and in the one for temporary files."""
-    return tuple(dict.fromkeys((*folders, Path(gettempdir()))))
+    return tuple(dict.fromkeys((*folders, temporary_folder())))
 
 
 def find_all(folders: Iterable[Path]) -> tuple[str, ...]:

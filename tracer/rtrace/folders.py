@@ -160,8 +160,8 @@ def write_new(folder: int, name: str, content: bytes) -> None:
 
 
 def is_root() -> bool:
-    """Whether this process may do everything on this machine, and not only in a user namespace."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+    """Whether this process may do everything on this machine, which is a Linux, and not only in a user namespace."""
+    if not hasattr(os, "O_PATH") or os.geteuid() != 0:
         return False
     try:
         with open("/proc/self/uid_map", encoding="ascii") as file:

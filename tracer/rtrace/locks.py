@@ -108,11 +108,27 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def read_holder(descriptor: int) -> int | None:
-    """Return the process id in a lock file when there is such a process."""
+    """Return the process id in a lock file when that process has it open, as far as one can see."""
     with contextlib.suppress(OSError, ValueError):
         pid = int(os.pread(descriptor, _LONGEST_PID, 0))
-        return pid if os.path.exists(f"/proc/{pid}") else None
+        return pid if has_open(pid, os.fstat(descriptor)) else None
     return None
+
+
+def has_open(pid: int, status: os.stat_result) -> bool:
+    """Whether a process has a file open; a number may mean another process here than in its writer's container.
+
+    Of another user's process one cannot see that, so it is believed. Raises OSError when there is none.
+    """
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except PermissionError:
+        return True
+    for name in names:
+        with contextlib.suppress(OSError):  # it was closed meanwhile
+            if os.path.samestat(os.stat(f"/proc/{pid}/fd/{name}"), status):
+                return True
+    return False
 
 
 def note_holder(descriptor: int) -> None:

@@ -33,9 +33,17 @@ from rtrace_unpackers import directories
 from rtrace_unpackers.attributes import tell_lost
 from rtrace_unpackers.extraction import extract
 from rtrace_unpackers.isolation.access import Access
+from rtrace_unpackers.isolation.ids import Maps
+from rtrace_unpackers.isolation.inside import reclaim, run_inside
 from rtrace_unpackers.isolation.plan import plan_isolation
 from rtrace_unpackers.isolation.replay import replay
-from rtrace_unpackers.isolation.rights import acts_as_root, choose_for_root, choose_for_user, find_shift
+from rtrace_unpackers.isolation.rights import (
+    acts_as_root,
+    choose_for_root,
+    choose_for_user,
+    find_shift,
+    map_all_subordinates,
+)
 from rtrace_unpackers.isolation.user_namespace import can_map_owners
 from rtrace_unpackers.layout import plan_layout
 from rtrace_unpackers.ownership import choose_ownership
@@ -100,6 +108,10 @@ class ChrootTarget:
                 ) from None
             yield tree
 
+    def list_others(self) -> Maps | None:
+        """Return the users of whom a user's replay may have been; None where it was of nobody but this one."""
+        return None if acts_as_root() else map_all_subordinates()
+
     def choose_access(self, run: Run) -> Access:
         """Return whose rights a replay has on the files: they are owned as recorded, as shifted, or by one user."""
         owners = self.state.facts.get("owners")
@@ -130,7 +142,7 @@ class ChrootTarget:
             with self.folder.lock():
                 root, mode = directories.open_accessible(TREE.encode(), self.folder.descriptor)
                 try:
-                    return take_snapshot(root, paths, packed)
+                    return run_inside(self.list_others(), lambda: take_snapshot(root, paths, packed))
                 finally:
                     if mode is not None:
                         os.fchmod(root, mode)
@@ -140,6 +152,10 @@ class ChrootTarget:
 
     def destroy(self) -> None:
         """Remove the folder; there is nothing elsewhere, for mounts live in a replay's namespaces alone."""
+        others = self.list_others()
+        if others is not None:
+            with self.folder.lock(), self.opened_tree() as tree:
+                run_inside(others, lambda: reclaim(tree, others))
         remove_target(self.folder, MADE)
 
 

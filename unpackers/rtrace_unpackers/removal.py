@@ -39,7 +39,7 @@ def remove_target(folder: TargetFolder, made: Iterable[str] | None = None) -> No
     Raises TargetError and BusyError as `remove_tree` does.
     """
     with folder.lock() as lock:
-        refuse_mounts(os.readlink(b"/proc/self/fd/%d" % folder.descriptor))
+        refuse_mounts(folder)
         if made is not None:
             refuse_others_files(folder, frozenset({*made, LOCK_FILE}))
         try:
@@ -63,9 +63,11 @@ def refuse_others_files(folder: TargetFolder, made: frozenset[str]) -> None:
         )
 
 
-def refuse_mounts(path: bytes) -> None:
-    """Raise TargetError when something is mounted at a path or below it; a walk could not always tell."""
-    for place in list_mounts():
+def refuse_mounts(folder: TargetFolder) -> None:
+    """Raise TargetError when something is mounted at a folder or below it; a walk could not always tell."""
+    places = list_mounts()
+    path = os.readlink(b"/proc/self/fd/%d" % folder.descriptor) if places else b""
+    for place in places:
         if place == path or place.startswith(path.rstrip(b"/") + b"/"):
             raise TargetError(f"{printable(place)} is mounted in the target: unmount it first, nothing was removed")
 

@@ -7,7 +7,17 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark import attribution, hostile, killing, packing, report, scaling, torture
+from benchmark import (
+    attribution,
+    hostile,
+    kill_scenarios,
+    killed_commands,
+    killing,
+    packing,
+    report,
+    scaling,
+    torture,
+)
 from benchmark.rep24 import REP24
 from benchmark.tools import BARE, Measurement, Tool, find_tools
 from benchmark.workloads import WORKLOADS, Workload
@@ -31,15 +41,18 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, one round: does it all run?")
     parser.add_argument("--timeout", type=float, default=900, metavar="SECONDS", help="for one run of one tool")
     others = parser.add_argument_group(
-        "instead of the tables", "Exit status 1 when one run of --kill or --torture failed."
+        "instead of the tables", "Exit status 1 when one run of --kill, --kills or --torture failed."
     )
     others.add_argument("--scaling", action="store_true", help="time and memory of rtrace: many calls, many paths")
     others.add_argument("--packing", action="store_true", help="packing and unpacking beside tar and zstd")
     others.add_argument("--hostile", action="store_true", help="what hostile bundles of 2, 20 and 200 MB cost a reader")
     others.add_argument("--kill", type=int, metavar="N", help="kill the tracer of N busy runs, and read their traces")
+    others.add_argument("--kills", type=int, metavar="N", help="kill every command at N moments: what is left?")
     others.add_argument("--torture", type=int, metavar="N", help="compare N random process trees with their traces")
     others.add_argument("--attribution", type=int, metavar="N", help="say whose N files of this machine are")
-    others.add_argument("--seed", type=int, default=1, help="of --kill's moments; the first of --torture's trees")
+    others.add_argument(
+        "--seed", type=int, default=1, help="of the moments of --kill and --kills; the first of --torture's trees"
+    )
     arguments = parser.parse_args(argv)
     heavy = {row.name for row in ROWS if row.heavy}
     if not arguments.heavy and (wanted := heavy.intersection(arguments.only or ())):
@@ -166,6 +179,13 @@ def main() -> None:
         kills = killing.run_killing(tracer, arguments.kill, scratch, arguments.seed)
         print(f"{machine}.\n\n{killing.format_killing(kills)}")
         passed = passed and all(killed.passed for killed in kills)
+        asked = True
+    if arguments.kills is not None:
+        killed = kill_scenarios.run_all_kills(
+            (str(arguments.checkout / ".venv/bin/rtrace"),), arguments.kills, scratch, arguments.seed
+        )
+        print(f"{machine}.\n\n{killed_commands.format_kills(killed)}")
+        passed = passed and not any(kill.problems for kill in killed)
         asked = True
     if arguments.torture is not None:
         trees = torture.run_tortures(tracer, arguments.torture, torture.SIZE, scratch, arguments.seed)

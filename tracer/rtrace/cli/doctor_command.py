@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from rtrace.cli.options import JSON, say
+from rtrace.cli.options import JSON
+from rtrace.cli.speaking import give_json, say, show
 from rtrace.doctor import clean_all, examine, find_all
 
 FORMAT = 1
@@ -22,7 +22,8 @@ def command(folders: tuple[Path, ...], *, clean: bool, as_json: bool) -> None:
     """Tell what of rtrace works on this machine, by trying it, and what killed processes of rtrace left behind.
 
     Looks for leftovers in the folders named [default: the current one], in the one for temporary files, and where
-    unpackers keep things. Only what belongs to you and whose maker is dead counts. Nothing is changed without --clean.
+    unpackers keep things. Only what belongs to you and whose maker is dead counts; root looks only where nobody else
+    can exchange things. Nothing is changed without --clean.
     """
     places = folders or (Path(),)
     told = clean_all(places) if clean else ()
@@ -35,13 +36,13 @@ def command(folders: tuple[Path, ...], *, clean: bool, as_json: bool) -> None:
             "leftovers": leftovers,
             "cleaned": told,
         }
-        click.echo(json.dumps(answer, indent=2))
+        give_json(answer)
         return
     for ability in abilities:
         detail = f": {ability.detail}" if ability.detail else ""
-        click.echo(f"{'yes' if ability.works else 'no':3}  {ability.name}{detail}")
+        show(f"{'yes' if ability.works else 'no':3}  {ability.name}{detail}")
     for name in leftovers:
-        click.echo(f"left by a killed process: {name}")
+        show(f"left by a killed process: {name}")
     for sentence in told:
         say(sentence)
     if leftovers and not clean:

@@ -13,21 +13,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-from pathlib import Path
+import sqlite3
 
-from rtrace.errors import BusyError, TraceError
+from rtrace.errors import TraceError
 from rtrace.folders import directory_flags
 from rtrace.locks import Lock
-from rtrace.printable import printable
 from rtrace.renaming import rename_new
-from rtrace.trace.directory import BEGUN, UNBEGUN, TraceDirectory, close
-from rtrace.workspaces import INCOMPLETE, Workspace, make_suffix, make_workspace, prefix_beside, set_aside
+from rtrace.trace.directory import TraceDirectory, close
+from rtrace.trace.settling import ASIDE, BEGUN, NEW, OLD, UNBEGUN, put_back, remove_old, write_mark
+from rtrace.workspaces import INCOMPLETE, Workspace, make_suffix, make_workspace, prefix_beside
 
-_OLD = ".old-"
 _MODE = 0o755
-_NEW = b"new "
-_SUFFIX = re.compile(rb"[0-9a-f]{8}")
 
 
 class TracePlace:
@@ -72,8 +68,9 @@ class TracePlace:
             if os.path.lexists(path):
                 self.directory.open().close()
                 stack.enter_context(self.directory.lock())
-                self.aside = prefix_beside(name, _OLD) + make_suffix()
-            write_mark(TraceDirectory(workspace.path), _NEW + (self.aside or b""))
+                self.aside = prefix_beside(name, OLD) + make_suffix()
+                write_mark(self.directory, self.aside, ASIDE)
+            write_mark(TraceDirectory(workspace.path), NEW + (self.aside or b""))
             if self.aside is not None:
                 rename_new(workspace.parent, name, self.aside)
             try:
@@ -81,6 +78,7 @@ class TracePlace:
             except BaseException:
                 if self.aside is not None:
                     rename_new(workspace.parent, self.aside, name)
+                    os.unlink(path / ASIDE)
                 raise
 
     def keep(self) -> None:
@@ -112,8 +110,16 @@ def make_trace(directory: TraceDirectory) -> Workspace:
         workspace = make_workspace(parent, path.parent, prefix_beside(path.name, INCOMPLETE))
     except OSError as error:
         raise TraceError(f"cannot make {path}: {error.strerror}; use -d to write elsewhere") from None
-    os.fchmod(workspace.descriptor, _MODE & ~read_umask())
-    close(TraceDirectory(workspace.path).fill())
+    try:
+        os.fchmod(workspace.descriptor, _MODE & ~read_umask())
+        close(TraceDirectory(workspace.path).fill())
+    except BaseException as error:
+        with workspace:  # which removes it
+            if isinstance(error, sqlite3.Error | OSError):
+                raise TraceError(
+                    f"cannot make {path} ({error}); free some space, or use -d to write elsewhere"
+                ) from None
+            raise
     return workspace
 
 
@@ -123,123 +129,6 @@ def give_place(workspace: Workspace, directory: TraceDirectory) -> None:
         workspace.give_name(os.fsencode(directory.path.name))
     except FileExistsError:
         raise exists_already(directory) from None
-
-
-def write_mark(directory: TraceDirectory, text: bytes) -> None:
-    """Say in a trace directory what is to be put back when its run does not begin.
-
-    That is how many runs it had, or ``new`` and the name of what it would replace.
-    """
-    new = directory.path / f"{UNBEGUN}.new"
-    new.write_bytes(text)
-    new.replace(directory.path / UNBEGUN)
-
-
-def read_mark(directory: TraceDirectory, name: str) -> bytes | None:
-    """Read what is to be put back, or to be removed; None when there is nothing."""
-    try:
-        return (directory.path / name).read_bytes()
-    except OSError:
-        return None
-
-
-def find_unsettled(folder: Path) -> tuple[TraceDirectory, ...]:
-    """Find the trace directories in a folder that a killed tracer left in between."""
-    found = set()
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:
-        return ()
-    for name in names:
-        base, ending, suffix = name.rpartition(_OLD)
-        is_aside = bool(ending) and _SUFFIX.fullmatch(os.fsencode(suffix)) is not None
-        trace = TraceDirectory(folder / (base if is_aside else name))
-        marks = (UNBEGUN, BEGUN)
-        if is_aside or any((trace.path / mark).exists() for mark in marks):
-            with contextlib.suppress(BusyError), trace.lock():
-                found.add(trace)
-    return tuple(sorted(found))
-
-
-def settle(directory: TraceDirectory) -> tuple[str, ...]:
-    """Put back, or remove, what a tracer that was killed left of a trace directory; say what was done.
-
-    Nothing is done where another process is at work.
-    """
-    told: list[str] = []
-    try:
-        with directory.lock():
-            told += put_back(directory)
-            superseded = read_mark(directory, BEGUN)
-            if superseded is not None:
-                remove_old(directory, superseded.removeprefix(_NEW))
-    except BusyError:
-        return ()
-    if not os.path.lexists(directory.path):
-        told += bring_back(directory)
-    return tuple(told)
-
-
-def put_back(directory: TraceDirectory) -> list[str]:
-    """Make a trace directory that is locked what it was before a run that did not begin; say what was done."""
-    mark = read_mark(directory, UNBEGUN)
-    if mark is None:
-        return []
-    name = printable(os.fsencode(directory.path))
-    if not mark.startswith(_NEW):
-        connection = directory.open()
-        connection.execute("DELETE FROM runs WHERE id > ?", (int(mark),))
-        close(connection)
-        os.unlink(directory.path / UNBEGUN)
-        return [f"took a run out of {name} that never began"]
-    remove_locked(directory.path)
-    if mark == _NEW:
-        return [f"removed {name}, a trace that never began"]
-    return bring_back(directory)
-
-
-def bring_back(directory: TraceDirectory) -> list[str]:
-    """Give a trace directory that was set aside its name again, if there is one; say what was done."""
-    path = directory.path
-    is_old = re.compile(re.escape(prefix_beside(path.name, _OLD)) + rb"[0-9a-f]{8}")
-    try:
-        parent = os.open(path.parent, directory_flags() & ~os.O_NOFOLLOW)
-    except OSError:  # the command says what is wrong
-        return []
-    try:
-        for name in filter(is_old.fullmatch, map(os.fsencode, sorted(os.listdir(parent)))):
-            aside = TraceDirectory(path.with_name(os.fsdecode(name)))
-            if aside.database.is_file():
-                with aside.lock():
-                    rename_new(parent, name, os.fsencode(path.name))
-                return [f"brought {printable(os.fsencode(path))} back, which a killed process had set aside"]
-    except (BusyError, FileExistsError):  # another process is at it
-        return []
-    finally:
-        os.close(parent)
-    return []
-
-
-def remove_old(directory: TraceDirectory, name: bytes) -> None:
-    """Remove the trace directory that another one has replaced, and note that it is gone."""
-    old = directory.path.with_name(os.fsdecode(name))
-    if name.startswith(prefix_beside(directory.path.name, _OLD)) and b"/" not in name:
-        if old.is_symlink():
-            old.unlink()
-        elif old.is_dir():
-            with TraceDirectory(old).lock():
-                remove_locked(old)
-    os.unlink(directory.path / BEGUN)
-
-
-def remove_locked(path: Path) -> None:
-    """Remove a trace directory that this process has locked, as far as possible; what is left is a leftover."""
-    parent = os.open(path.parent, directory_flags() & ~os.O_NOFOLLOW)
-    folder = os.open(path, directory_flags())
-    name = set_aside(parent, os.fsencode(path.name), folder, prefix_beside(path.name, INCOMPLETE))
-    with Workspace(parent, name, path.with_name(os.fsdecode(name)), folder, Lock(None)):
-        pass
 
 
 def exists_already(directory: TraceDirectory) -> TraceError:

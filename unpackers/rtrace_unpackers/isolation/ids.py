@@ -106,14 +106,18 @@ def shift_ids(shift: int, available: IdMap, wanted: Iterable[int]) -> IdMap:
 
 
 def add_subordinates(inside: int, own: int, subordinates: Iterable[tuple[int, int]]) -> IdMap:
-    """Map one id to the user's own, and others from 0 on to the user's subordinate ids: pairs of first and count."""
+    """Map one id to the user's own, and others from 0 on to the user's subordinate ids: pairs of first and count.
+
+    The subordinate id in whose place the own one is stays unused, so that others are the same whoever the one is.
+    """
     extents = [Extent(inside, own, 1)]
     at = 0
     for first, count in subordinates:
         used = 0
         while used < count and len(extents) < MOST_EXTENTS:
             if at == inside:
-                at += 1
+                at, used = at + 1, used + 1
+                continue
             length = min(count - used, inside - at if at < inside else NO_ID - at)
             if length <= 0:
                 break

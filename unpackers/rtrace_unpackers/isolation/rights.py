@@ -24,6 +24,9 @@ from rtrace_unpackers.isolation.ids import (
 )
 from rtrace_unpackers.isolation.user_namespace import TOOLS
 
+BEYOND = 1 << 30
+"""An id that lies behind all those that a user's subordinate ids stand for."""
+
 
 def acts_as_root() -> bool:
     """Whether this is root, and of more than itself: in some containers root is the only user there is."""
@@ -56,20 +59,25 @@ def find_shift() -> int | None:
 def choose_for_user(run: Run) -> Access:
     """Return the access of the user whose files all are: to the replay they are the recorded user's."""
     refuse_no_id((run.uid, run.gid, *run.groups), run.id)
-    maps = map_subordinates(run)
+    maps = map_subordinates(run.uid, run.gid)
     if maps is not None:
         return Access(maps, MappedBy.TOOLS)
     return Access(Maps(map_one(run.uid, os.geteuid()), map_one(run.gid, os.getegid())), MappedBy.ITSELF)
 
 
-def map_subordinates(run: Run) -> Maps | None:
-    """Map the recorded user to this one and others to subordinate ids; None without any, or without their tools."""
+def map_all_subordinates() -> Maps | None:
+    """Map all of this user's subordinate ids, as replays do, and this user to an id that no replay has."""
+    return map_subordinates(BEYOND, BEYOND)
+
+
+def map_subordinates(uid: int, gid: int) -> Maps | None:
+    """Map one user and group to this one, others to subordinate ids; None without any, or without their tools."""
     if os.geteuid() == 0 or not all(shutil.which(tool) for tool in TOOLS.values()):
         return None
     users, groups = find_subordinates("/etc/subuid"), find_subordinates("/etc/subgid")
     if not users or not groups:
         return None
-    return Maps(add_subordinates(run.uid, os.geteuid(), users), add_subordinates(run.gid, os.getegid(), groups))
+    return Maps(add_subordinates(uid, os.geteuid(), users), add_subordinates(gid, os.getegid(), groups))
 
 
 def find_subordinates(path: str) -> Iterable[tuple[int, int]]:

@@ -103,13 +103,15 @@ class Bundle:
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """Every packed file, sorted by path, and proven harmless: HostileBundleError where one is not."""
+        if not self._is_small(self.FILES):  # what is refused has never been in memory as a whole
+            return tuple(self.iterate_entries())
         entries = self._listed
         self._check_size()
         return entries
 
     def iterate_entries(self) -> Iterator[Entry]:
         """Give every packed file as ``entries`` does, all of them proven; of many none stays in memory."""
-        if self._is_small(self.FILES) or "_listed" in self.__dict__:
+        if self._is_small(self.FILES) or "entries" in self.__dict__:
             return iter(self.entries)
         self._prove_entries()
         self._check_size()
@@ -117,10 +119,7 @@ class Bundle:
 
     @cached_property
     def _listed(self) -> tuple[Entry, ...]:
-        """The entries, before they are compared with the data."""
-        if not self._is_small(self.FILES):  # what is refused has never been in memory as a whole
-            self._prove_entries()
-            return tuple(self._stream_entries())
+        """The entries of a small index, before they are compared with the data."""
         with self._judging(self.FILES):
             entries = load_entries(self._read_index(self.FILES))
             for _ in self._proven(entries, find_holders(entries)):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _DEPTH_LIMIT = 12
 _NODES_FREE = 100_000
 _NODE_SIZE = 8
-_NODES_LIMIT = 1_000_000
+_NODES_LIMIT = 850_000
 """Scalars, lists and mappings of any text, one more for so many of its characters, and of any text at most."""
 _BINARY = "tag:yaml.org,2002:binary"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -43,37 +43,44 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Scalar:
-    """A scalar as it is written, quotes and escapes resolved. Of every node, the text has it from start to end."""
+class _Node:
+    """Where something stands; a million nodes have no `Place` each. The text has it from start to end."""
 
-    place: Place
+    source: str
+    line: int
+    column: int
+    start: int
+    end: int
+
+    @property
+    def place(self) -> Place:
+        """Where it stands, for an error."""
+        return Place(self.source, self.line, self.column)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar(_Node):
+    """A scalar as it is written, quotes and escapes resolved."""
+
     value: str
     plain: bool
     binary: bool
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(_Node):
     """A list; ``flow`` says that it is written in brackets."""
 
-    place: Place
     items: tuple[Node, ...]
     flow: bool
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(_Node):
     """A mapping, as the pairs in their order; that no key comes twice is for its reader to check."""
 
-    place: Place
     pairs: tuple[tuple[Scalar, Node], ...]
     flow: bool
-    start: int
-    end: int
 
 
 Node = Scalar | Sequence | Mapping
@@ -128,27 +135,30 @@ class _Builder:
         return Place(self._source, event.start_mark.line + 1, event.start_mark.column + 1)
 
     def _node(self, event: Any, depth: int) -> Node:  # noqa: ANN401
-        place = self._place(event)
         self._left -= 1
         if self._left < 0:
-            raise place.error("there are more values before this than in any manifest that rtrace writes")
+            raise self._place(event).error("there are more values before this than in any manifest that rtrace writes")
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
-            raise place.error("anchors and aliases (& and *) are not allowed; quote the string, or write it out")
+            raise self._place(event).error(
+                "anchors and aliases (& and *) are not allowed; quote the string, or write it out"
+            )
         if event.tag is not None and not (event.tag == _BINARY and isinstance(event, yaml.ScalarEvent)):
-            raise place.error(
+            raise self._place(event).error(
                 f"the tag {shorten(event.tag)!r} is not allowed; the only one is !!binary before a string"
             )
         if depth > _DEPTH_LIMIT:
-            raise place.error(TOO_DEEP)
-        start, end = event.start_mark.index, event.end_mark.index
+            raise self._place(event).error(TOO_DEEP)
+        mark = event.start_mark
+        place = (self._source, mark.line + 1, mark.column + 1, mark.index)
+        end: int = event.end_mark.index
         if isinstance(event, yaml.ScalarEvent):
-            return Scalar(place, event.value, not event.style, event.tag == _BINARY, start, end)
+            return Scalar(*place, end, event.value, not event.style, event.tag == _BINARY)
         if isinstance(event, yaml.SequenceStartEvent):
             items = []
             while not isinstance(following := next(self._events), yaml.SequenceEndEvent):
                 items.append(self._node(following, depth + 1))
             flow = bool(event.flow_style)
-            return Sequence(place, tuple(items), flow, start, self._end(following, items[-1:], flow=flow))
+            return Sequence(*place, self._end(following, items[-1:], flow=flow), tuple(items), flow)
         pairs = []
         while not isinstance(following := next(self._events), yaml.MappingEndEvent):
             key = self._node(following, depth + 1)
@@ -156,9 +166,7 @@ class _Builder:
                 raise key.place.error("a key has to be a string")
             pairs.append((key, self._node(next(self._events), depth + 1)))
         flow = bool(event.flow_style)
-        return Mapping(
-            place, tuple(pairs), flow, start, self._end(following, [pair[1] for pair in pairs[-1:]], flow=flow)
-        )
+        return Mapping(*place, self._end(following, [pair[1] for pair in pairs[-1:]], flow=flow), tuple(pairs), flow)
 
     def _end(self, event: Any, last: list[Node], *, flow: bool) -> int:  # noqa: ANN401
         """Tell where a list or mapping ends; the parser says that a block ends where the next thing begins."""

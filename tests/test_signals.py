@@ -14,6 +14,7 @@ import pytest
 from bundle_making import BundleMaker, make_run, wrote
 from bundle_samples import make_bundle as make_sample
 from rtrace.bundle.checking import check_bundle
+from terminals import at_terminal
 
 # In the background of a shell without job control some signals are ignored, which is not what is tested here.
 RTRACE = ("env", "--default-signal=HUP,INT,TERM,QUIT", sys.executable, "-m", "rtrace")
@@ -368,3 +369,21 @@ def test_forked_process_dies_of_its_signal() -> None:
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         """
     assert run_program(program) == "-15\n"
+
+
+@pytest.mark.parametrize("key", [b"\x03", b"\x1c"], ids=["interrupt", "quit"])
+@pytest.mark.parametrize("command", ["verify", "run"])
+def test_key_at_a_terminal_during_a_replay(tmp_path: Path, command: str, key: bytes) -> None:
+    """The keys that interrupt end a replay, and no verdict comes of it; the terminal is as it was."""
+    maker = BundleMaker(tmp_path / "making")
+    bundle = maker.write(make_run(DYING.encode()))
+    with at_terminal(*RTRACE, command, bundle, cwd=tmp_path) as person:
+        before = person.modes()
+        person.wait_for(b"ready\r\n")
+        person.type(key)
+        number = signal.SIGINT if key == b"\x03" else signal.SIGQUIT
+        assert person.leave() == 128 + number
+        assert person.modes() == before
+    assert (f"interrupted by {number.name}".encode() in person.shown) == (command == "verify")
+    assert b"different" not in person.shown
+    assert b"\x1b" not in person.shown

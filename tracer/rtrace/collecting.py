@@ -12,9 +12,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rtrace.interrupts import shielded
 from rtrace.manifest.model import Output, Run
 from rtrace.unpacker import Streams
+from rtrace.workspaces import temporary_folder
 
 CHUNK = 1 << 16
 
@@ -40,9 +40,8 @@ class Collector:
         self._size = 0
         self._thread: threading.Thread | None = None
         if output.kind == "file" or sys.platform == "win32":
-            with shielded():
-                self.end, name = tempfile.mkstemp(prefix="rtrace-output-")
-                os.unlink(name)
+            with tempfile.TemporaryFile(dir=temporary_folder()) as file:
+                self.end = os.dup(file.fileno())
             return
         self._reading, self.end = make_pty(output.window) if output.kind == "terminal" else os.pipe()
         self._thread = threading.Thread(target=self._read, args=(self._reading,), daemon=True)

@@ -141,8 +141,20 @@ def working(folder: Path, prefix: str | bytes) -> Iterator[Path]:
 @contextlib.contextmanager
 def temporary(purpose: str) -> Iterator[Path]:
     """Yield the path of a workspace in the folder for temporary files, for one of the purposes in TEMPORARY."""
-    with working(Path(tempfile.gettempdir()), f"rtrace-{purpose}-") as path:
+    with working(temporary_folder(), f"rtrace-{purpose}-") as path:
         yield path
+
+
+def temporary_folder() -> Path:
+    """Return the folder for temporary files, as `tempfile` chooses it.
+
+    That makes a file there to see whether it can, which stays when it is killed just then.
+    """
+    named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    for folder in (*named, "/tmp", "/var/tmp", "/usr/tmp"):  # noqa: S108 -- where people look for them
+        if folder and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
+            return Path(folder).absolute()
+    return Path(tempfile.gettempdir())
 
 
 def prefix_beside(name: str | bytes, ending: str) -> bytes:

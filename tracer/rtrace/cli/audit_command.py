@@ -12,6 +12,7 @@ from rtrace.auditing import audit_bundle
 from rtrace.cli.options import JSON
 from rtrace.cli.progress_bar import progress
 from rtrace.cli.speaking import give_json, show
+from rtrace.cli.tidying import tell_cleaned
 
 
 @click.command()
@@ -23,6 +24,7 @@ def command(bundle: Path, *, as_json: bool) -> None:
     Looks at the arguments and variables of every program that ran, and at the text files that no package owns. Tells
     the place and the kind of what it finds, never the value. Exits with 0 when nothing was found, and with 1 otherwise.
     """
+    tell_cleaned()
     findings = audit_bundle(bundle, progress())
     if as_json:
         give_json({"found": [asdict(finding) for finding in findings]})

@@ -14,6 +14,7 @@ import click
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.cli.options import JSON
 from rtrace.cli.speaking import give_json, show
+from rtrace.cli.tidying import tell_cleaned
 from rtrace.manifest.model import NamedFile, Run
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import format_size, printable
@@ -34,6 +35,7 @@ class Files:
 @click.argument("bundle", type=click.Path(path_type=Path))
 def command(bundle: Path, *, as_json: bool) -> None:
     """Tell what BUNDLE holds: runs, machine, packages, inputs, outputs, and what could not be captured."""
+    tell_cleaned()
     with open_bundle(bundle) as opened:
         if as_json:
             give_json(to_json(opened))

@@ -6,7 +6,6 @@ import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import gettempdir
 
 import click
 
@@ -66,7 +65,7 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
     if not path.is_file():
         yield open_target(path)
         return
-    tell_cleaned(Path(gettempdir()))
+    tell_cleaned()
     with temporary("run") as workspace:
         unpacker = load_unpacker(unpacker_name)
         made = unpacker.unpack(path, workspace / "target", progress=progress(), sources=sources).target

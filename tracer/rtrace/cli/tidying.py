@@ -10,7 +10,7 @@ from rtrace.trace.directory import TraceDirectory
 
 def tell_settled(*traces: TraceDirectory) -> None:
     """Put trace directories in order that a killed process of rtrace left, with what it left beside them; say so."""
-    from rtrace.trace.place import settle
+    from rtrace.trace.settling import settle
 
     for trace in traces:
         for sentence in settle(trace):
@@ -19,10 +19,14 @@ def tell_settled(*traces: TraceDirectory) -> None:
 
 
 def tell_cleaned(*folders: Path) -> tuple[Path, ...]:
-    """Remove what killed processes of rtrace left in folders, say so, and return what it was."""
-    from rtrace.workspaces import clean_folder
+    """Remove what killed processes of rtrace left in folders, say so, and return what it was.
 
-    gone = tuple(path for folder in dict.fromkeys(folders) for path in clean_folder(folder))
+    Where no folder is named, it is the one for temporary files.
+    """
+    from rtrace.workspaces import clean_folder, temporary_folder
+
+    places = dict.fromkeys(folders or (temporary_folder(),))
+    gone = tuple(path for folder in places for path in clean_folder(folder))
     for path in gone:
         say(f"removed {path}, which a killed process of rtrace had left")
     return gone

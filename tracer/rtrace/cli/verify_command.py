@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from tempfile import gettempdir
 
 import click
 
@@ -45,7 +44,7 @@ def command(
     with 124 when the time of --timeout was up and with 3 when another limit ended a run, which is no verdict.
     """
     unpacker = load_unpacker(unpacker_name)
-    tell_cleaned(Path(gettempdir()))
+    tell_cleaned()
     with temporary("verify") as workspace, shown_output() as shown:
         report = verify_bundle(
             bundle,

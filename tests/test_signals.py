@@ -171,6 +171,7 @@ CASES: dict[str, tuple[Prepare, tuple[str, ...], tuple[str, ...]]] = {
     "unpack": (prepare_replay, ("unpack", "chroot", "b.rpz", "new"), ("new",)),
     "run": (prepare_replay, ("run", "b.rpz"), ()),
     "verify": (prepare_replay, ("verify", "b.rpz"), ()),
+    "doctor": (prepare_target, ("doctor", "--clean"), ()),
     "destroy": (prepare_target, ("destroy", "target"), ("target",)),
 }
 

@@ -196,6 +196,25 @@ def test_one_place_prints(checkout: Path) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "print(x)",
+        "click.echo(x)",
+        "from click import secho",
+        "click.progressbar(x)",
+        "sys.stdout.write(x)",
+        "sys.stderr.buffer.write(x)",
+        "from sys import stderr",
+        "os.write(2, x)",
+        "traceback.print_exc()",
+    ],
+)
+def test_every_way_of_printing_is_found(source: str) -> None:
+    """The search knows the ways in which somebody might print elsewhere."""
+    assert list(find_printing(ast.parse(source))) == [1]
+
+
 # -- bundles -------------------------------------------------------------------------------------------------------
 
 
@@ -425,6 +444,20 @@ def test_manifest_and_name_of_a_target(run_anywhere: CommandLine, tmp_path: Path
         for command in ("run", "destroy"):
             done = run_anywhere(command, name, cwd=tmp_path)
             assert done.raw == [], done
+
+
+def test_leftovers_of_any_name(run_anywhere: CommandLine, tmp_path: Path) -> None:
+    """What killed processes left may be called anything; `doctor` and the next command tell of it escaped."""
+    name = HOSTILE.replace("/", "")[:60]
+    for number in range(2):
+        (tmp_path / f"{name}.incomplete-0000000{number}").mkdir()
+    for command in (("doctor",), ("doctor", "--json"), ("doctor", "--clean")):
+        done = run_anywhere(*command, cwd=tmp_path)
+        assert (done.raw, done.status) == ([], 0), done
+    (tmp_path / f"{name}.incomplete-00000002").mkdir()
+    done = run_anywhere("unpack", "chroot", make_sample(tmp_path / "making").path, "target", cwd=tmp_path)
+    assert (done.raw, done.status) == ([], 0), done
+    assert rb"\x1b[31m" in done.stderr
 
 
 # -- servers, engines, callers -------------------------------------------------------------------------------------

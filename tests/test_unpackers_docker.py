@@ -1,11 +1,12 @@
 """The docker unpacker: a deterministic build context, launchers that start a run as it was, and a real engine."""
 
+import contextlib
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,17 +16,20 @@ from typing import Any
 import pytest
 
 from bundle_making import TIME, USER, BundleMaker, digest, make_run, wrote
+from docker_making import start_run
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reader import open_bundle
 from rtrace.errors import HostileBundleError, TargetError
 from rtrace.manifest.model import Run
-from rtrace.unpacker import OWN_STREAMS, Outcome, Streams, Unpacked
-from rtrace_unpackers.docker import UNPACKER, engine
+from rtrace.unpacker import Outcome, Streams, Unpacked
+from rtrace_unpackers.docker import UNPACKER, engine, possessions
+from rtrace_unpackers.docker.container import plan_container, plan_execution
 from rtrace_unpackers.docker.dockerfile import name_launchers, render_dockerfile
 from rtrace_unpackers.docker.elf import build_launcher, build_pause
+from rtrace_unpackers.docker.identity import Identity
 from rtrace_unpackers.docker.machine_code import AARCH64, I386, X86_64
 from rtrace_unpackers.docker.rootfs import HOLES_LIMIT, choose_empty
-from rtrace_unpackers.docker.target import DockerTarget, plan_container, plan_execution
+from rtrace_unpackers.docker.target import DockerTarget
 
 pytestmark = pytest.mark.requires("busybox")
 NO_ENGINE = "/nonexistent/engine"
@@ -81,17 +85,23 @@ def test_launchers_have_names_that_stay_in_their_folder() -> None:
 def test_containers_are_shut_off() -> None:
     """A container gets no network, no new privileges, nothing of the registry's, and the recorded name and groups."""
     run = make_run(groups=(7, USER), hostname="box")
-    words = plan_container((run,), "image")
+    identity = Identity("0" * 32, "rtrace-x:000000000000")
+    words = plan_container((run,), "image", identity, {"rtrace.target": identity.number})
     assert {
         "--network=none",
         "--security-opt=no-new-privileges",
         "--pull=never",
+        "--cap-drop=ALL",
         "--hostname=box",
+        "--label=rtrace.target=" + identity.number,
         "--group-add=7",
     } <= set(words)
-    assert not any(word.startswith(("--privileged", "--volume", "--mount", "--cap-add")) for word in words)
-    assert not any(word.startswith("--hostname") for word in plan_container((make_run(hostname="--x"),), "image"))
-    assert f"--user={USER}:{USER}" in plan_execution(run, "c", OWN_STREAMS)
+    assert not any(word.startswith(("--privileged", "--volume", "--mount", "--device", "--pid=")) for word in words)
+    added = {word.partition("=")[2] for word in words if word.startswith("--cap-add")}
+    assert added & {"MKNOD", "NET_RAW", "AUDIT_WRITE", "SYS_ADMIN", "SYS_PTRACE", "ALL"} == set()
+    nameless = plan_container((make_run(hostname="--x"),), "image", identity, {})
+    assert not any(word.startswith("--hostname") for word in nameless)
+    assert f"--user={USER}:{USER}" in plan_execution(run, "c", is_terminal=False)
 
 
 ASSEMBLERS = {
@@ -211,19 +221,38 @@ def test_launcher_is_the_runs_init(architecture: str, tmp_path: Path) -> None:
         assert (process.stdout.read(), process.wait()) == (b"got it\nlate\n", 9)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_pause_waits_to_be_ended(number: int, architecture: str, tmp_path: Path) -> None:
-    """The pause program does nothing until a signal asks it to end."""
-    pause = tmp_path / "pause"
+@contextlib.contextmanager
+def pausing(folder: Path, architecture: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the pause program until it says that it waits."""
+    pause = folder / "pause"
     pause.write_bytes(build_pause(architecture))
     pause.chmod(0o755)
-    with subprocess.Popen([*EMULATORS[architecture], pause]) as process:
-        # In rt_sigtimedwait, the emulator too: a signal that comes while that starts is lost.
-        waiting = "177 " if architecture == "i386" else "128 "
-        while not Path(f"/proc/{process.pid}/syscall").read_text().startswith(waiting):
-            os.sched_yield()
+    with subprocess.Popen(
+        [*EMULATORS[architecture], pause], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(1) == b"\xff"
+        yield process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_pause_waits_to_be_ended(number: int, architecture: str, tmp_path: Path) -> None:
+    """The pause program does nothing until a signal asks it to end, whatever else comes."""
+    with pausing(tmp_path, architecture) as process:
+        process.send_signal(signal.SIGUSR1)
+        assert process.stdin is not None
+        process.stdin.write(b"x" * 1000)
+        assert process.poll() is None
         process.send_signal(number)
-        assert process.wait() in ({0, -number} if EMULATORS[architecture] else {0})
+        assert process.wait() == 0
+
+
+def test_pause_ends_with_its_input(architecture: str, tmp_path: Path) -> None:
+    """When nobody holds the other end of its standard input any more, the pause program ends."""
+    with pausing(tmp_path, architecture) as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait() == 0
 
 
 def test_unknown_architecture_is_told() -> None:
@@ -477,27 +506,12 @@ def test_daemons_are_waited_for(maker: BundleMaker, tmp_path: Path, unpacked: li
     assert target.inspect([b"/work/late"], []).found[b"/work/late"].sha256 == digest(b"late\n")
 
 
-REPLAY_AND_TELL = """\
-import sys
-from pathlib import Path
-from rtrace_unpackers.docker import UNPACKER
-target = UNPACKER.open(Path(sys.argv[1]))
-sys.exit(target.run(target.runs()[0]).exit_status)
-"""
-
-
 @pytest.mark.requires("docker")
 def test_signal_ends_the_replay(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
     """A signal that asks the caller to end ends the program in the container, and nothing runs on."""
     run = make_run(b"echo ready; while :; do sleep 1000; done")
     target = open_target(UNPACKER.unpack(maker.write(run), tmp_path / "target"), unpacked)
-    paths = os.pathsep.join(path for path in sys.path if path)
-    with subprocess.Popen(
-        [sys.executable, "-c", REPLAY_AND_TELL, target.path],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": paths},
-    ) as process:
+    with start_run(target, run) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         process.terminate()
@@ -508,12 +522,32 @@ def test_signal_ends_the_replay(maker: BundleMaker, tmp_path: Path, unpacked: li
 
 
 @pytest.mark.requires("docker")
-def test_failing_build_is_one_sentence(maker: BundleMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the engine refuses to build, its last line is in the error, and there is no target."""
-    monkeypatch.setattr("rtrace_unpackers.docker.render_dockerfile", lambda *_: "FROM scratch\nNONSENSE\n")
-    with pytest.raises(TargetError, match=r"build` failed: .*(?i:nonsense)"):
+def test_refused_image_is_one_sentence(maker: BundleMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the engine refuses the image, its last line is in the error, and there is no target."""
+    monkeypatch.setattr(possessions, "configure_image", lambda *_: b"NONSENSE")
+    with pytest.raises(TargetError, match=r"load` failed: .*invalid character"):
         UNPACKER.unpack(maker.write(make_run()), tmp_path / "target")
     assert sorted(os.listdir(tmp_path)) == ["made"]
+
+
+@pytest.mark.requires("docker")
+def test_image_is_what_its_dockerfile_builds(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
+    """The image that is loaded has the environment, command, directory and user of the one that a person can build."""
+    environ = ((b"PATH", b"/bin"), (b"ODD", "\"q\" \\ $HOME 'x' # \u00e9 \\".encode()), (b"LINES", b"1\n2"))
+    run = make_run(environ=environ, workingdir=b'/work/it\'s "a" $(b) \\c')
+    target = open_target(UNPACKER.unpack(maker.write(run), tmp_path / "target"), unpacked)
+    built = "rtrace-test-built:by-hand"
+    subprocess.run(["docker", "build", "--tag", built, target.path], check=True, capture_output=True)
+    try:
+        configs = [
+            json.loads(subprocess.run(["docker", "image", "inspect", name], check=True, capture_output=True).stdout)
+            for name in (built, target.state.facts["image"])
+        ]
+        for name in ("Env", "Cmd", "WorkingDir", "User", "Entrypoint"):
+            assert configs[0][0]["Config"].get(name) == configs[1][0]["Config"].get(name)
+        assert configs[0][0]["Config"]["Labels"].items() <= configs[1][0]["Config"]["Labels"].items()
+    finally:
+        subprocess.run(["docker", "rmi", built], check=True, capture_output=True)
 
 
 @pytest.mark.requires("docker")

@@ -15,9 +15,9 @@ def main() -> None:
         from rtrace.cli.ending import run
 
         status = run()
-    except interrupts.Interrupted as interrupt:  # before there was anything that could tell of it
+        interrupts.end()
+    except interrupts.Interrupted as interrupt:  # before or after there was anything that could tell of it
         status = interrupt.exit_status
     if interrupts.raised() is not None:
         os._exit(status)  # all is cleaned up; a thread in the middle of its work is not waited for
-    interrupts.end()
     sys.exit(status)

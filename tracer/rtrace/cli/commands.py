@@ -29,7 +29,7 @@ COMMANDS = {
 EXIT_STATUSES = """\b
 Exit status:
   that of the program for `trace` and `run` (128+N when signal N ended it)
-  0 or 1 for `verify`: all outputs are the same, or not
+  0 or 1 for `verify`: all outputs are the same, or not; 3 when a limit ended a replay, 124 when its time was up
   0 or 1 for `check`: the bundle is whole, or not
   0 or 1 for `audit`: nothing that looks like a secret was found, or something
   2    wrong usage

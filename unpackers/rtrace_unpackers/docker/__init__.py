@@ -25,12 +25,25 @@ from rtrace.progress import SILENT, Progress
 from rtrace.unpacker import Unpacked
 from rtrace_unpackers.attributes import tell_lost
 from rtrace_unpackers.copying import refuse_too_large
+from rtrace_unpackers.docker.container import refuse_ids
 from rtrace_unpackers.docker.dockerfile import FOLDER, IGNORED, PAUSE, ROOTFS, name_launchers, render_dockerfile
 from rtrace_unpackers.docker.elf import build_launcher, build_pause
 from rtrace_unpackers.docker.engine import Engine, choose_engine
+from rtrace_unpackers.docker.identity import (
+    BUILDING_LABEL,
+    TARGET_LABEL,
+    Identity,
+    encode_path,
+    label_target,
+    make_identity,
+    resolve,
+)
+from rtrace_unpackers.docker.leftovers import clean, list_leftovers
+from rtrace_unpackers.docker.possessions import make_image, name_possession
 from rtrace_unpackers.docker.rootfs import is_sayable, write_rootfs
 from rtrace_unpackers.docker.target import DockerTarget
 from rtrace_unpackers.layout import plan_layout
+from rtrace_unpackers.locking import hold_for_life
 from rtrace_unpackers.placement import build_beside, refuse_existing
 from rtrace_unpackers.state import State, read_manifest, read_state, write_state
 
@@ -69,31 +82,39 @@ class DockerUnpacker:
             manifest = opened.manifest
             if not manifest.runs:
                 raise TargetError(f"{bundle} holds no run to replay")
+            refuse_ids(manifest.runs, opened.entries)
             programs = build_programs(manifest.runs)
             layout = plan_layout(opened.entries)
             engine = choose_engine()
             answers = engine.answers()
             image = name_image(target, opened.identity)
+            gone = clean(engine) if answers else ()
             if answers:
                 image = choose_free(engine, image)
+            identity = make_identity(image, used=answers)
+            made = None
             contents = complete_data(opened, sources)
             with build_beside(target) as folder:
                 with (folder / ROOTFS).open("x+b") as file:
+                    lock = hold_for_life(folder / ROOTFS)
                     refuse_too_large(layout.size, file.fileno())
                     empty = write_rootfs(file, layout, contents, FOLDER, programs, progress=progress)
                 dockerfile = render_dockerfile(manifest.runs, opened.identity)
                 (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8", newline="\n")
                 (folder / ".dockerignore").write_text(IGNORED, encoding="utf-8", newline="\n")
-                facts = {"image": image, "image_is_ours": "yes" if answers else "no"}
-                write_state(folder, State(NAME, opened.identity, facts), manifest)
+                write_state(folder, State(NAME, opened.identity, identity.to_facts()), manifest)
                 if answers:
-                    engine.build(image, folder)
+                    labels = {**label_target(identity, target), BUILDING_LABEL: encode_path(resolve(folder))}
+                    made = make_image(engine, folder, manifest.runs, opened.identity, labels, lock)
+            if made is not None:
+                name_possession(engine, made, identity)
             copies = chain.from_iterable(layout.copies.values())
             files = (*layout.files, *copies, *layout.symlinks)
             replaced = [entry.path for entry in files if entry.path in DOCKERS_OWN]
             lost = [(entry.path, name) for entry in opened.entries for name, _ in entry.xattrs if not is_sayable(name)]
         notes = (
-            *tell_image(engine, image, target, manifest.runs, answers=answers),
+            *(f"removed what a killed rtrace left: {left}" for left in gone),
+            *tell_image(engine, identity, target, manifest.runs, answers=answers),
             *tell_limits(replaced, empty),
             *tell_lost(lost),
         )
@@ -101,10 +122,15 @@ class DockerUnpacker:
 
     def open(self, target: Path) -> DockerTarget:
         """Open a folder that ``unpack`` made."""
-        state = read_state(target, NAME)
-        if "image" not in state.facts:
-            raise TargetError(f"{target} is damaged: its state names no image; unpack the bundle into another folder")
-        return DockerTarget(target, state, read_manifest(target))
+        return DockerTarget(target, read_state(target, NAME), read_manifest(target))
+
+    def list_leftovers(self) -> tuple[str, ...]:
+        """Describe what killed processes left in the engine."""
+        return tuple(leftover.description for leftover in list_leftovers())
+
+    def clean(self) -> tuple[str, ...]:
+        """Remove that, and describe what is gone."""
+        return clean()
 
 
 def build_programs(runs: Sequence[Run]) -> dict[str, bytes]:
@@ -134,13 +160,17 @@ def silence(engine: Engine) -> str:
     return f"no engine answers `{engine.name} version`"
 
 
-def tell_image(engine: Engine, image: str, target: Path, runs: Sequence[Run], *, answers: bool) -> tuple[str, ...]:
+def tell_image(
+    engine: Engine, identity: Identity, target: Path, runs: Sequence[Run], *, answers: bool
+) -> tuple[str, ...]:
     """Say how the image is used, and how it is built when it was not."""
+    image = identity.image
     hostname = shlex.quote(runs[0].hostname)
     use = f"`{engine.name} run --rm --network none --hostname {hostname} {image}` replays {runs[0].id}"
     if answers:
         return (f"built the image {image}; {use}",)
-    build = f"`{engine.name} build --tag {image} {shlex.quote(str(target))}`"
+    label = f"--label {TARGET_LABEL}={identity.number}"
+    build = f"`{engine.name} build --tag {image} {label} {shlex.quote(str(target))}`"
     return (f"{silence(engine)}, so no image was built; {build} builds it, and then {use}",)
 
 

@@ -6,7 +6,9 @@ import json
 import re
 from collections.abc import Sequence
 
+from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
+from rtrace.printable import printable
 
 FOLDER = "/.rtrace"
 """Where the image holds the launchers; no bundle may hold anything there."""
@@ -19,6 +21,7 @@ LONGEST_LINE = 32768
 """Docker's parser takes lines of up to 65535 bytes."""
 LARGEST_ENVIRONMENT = 1 << 18
 
+_IDENTITY = re.compile(r"[0-9a-f]{1,128}\Z")
 _LAUNCHER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -35,8 +38,11 @@ def name_launchers(runs: Sequence[Run]) -> dict[str, str]:
 def render_dockerfile(runs: Sequence[Run], identity: str) -> str:
     """Return the Dockerfile of an image that replays the first run, and holds a launcher for each of the others.
 
-    ENV, WORKDIR and USER are for whoever looks around in a container; the launchers bring their own.
+    ENV, WORKDIR and USER are for whoever looks around in a container; the launchers bring their own. All that a bundle
+    says stands in one line of an instruction or comment of ours; the first line is never a directive of the parser.
     """
+    if not _IDENTITY.match(identity):
+        raise TargetError(f"the bundle's digest {printable(identity.encode())} is none; check the bundle")
     launchers = name_launchers(runs)
     first = runs[0]
     variables, left_out = render_environment(first)
@@ -51,7 +57,7 @@ def render_dockerfile(runs: Sequence[Run], identity: str) -> str:
     ]
     if left_out:
         lines.append(f"# {left_out} more variables are in the launcher only: a Dockerfile cannot say them.")
-    workingdir = quote_path(first.workingdir)
+    workingdir = quote_path(say_workingdir(first.workingdir))
     if workingdir is None:
         lines.append("# The working directory is in the launcher only: a Dockerfile cannot say it.")
     else:
@@ -61,25 +67,36 @@ def render_dockerfile(runs: Sequence[Run], identity: str) -> str:
 
 
 def render_environment(run: Run) -> tuple[list[str], int]:
-    """Return an ENV line for each variable that a Dockerfile can say, and the number of those left out.
+    """Return an ENV line for each variable that a Dockerfile can say, and the number of those left out."""
+    variables, left_out = list_variables(run)
+    return [render_variable(name, value) for name, value in variables.items()], left_out
+
+
+def list_variables(run: Run) -> tuple[dict[str, str], int]:
+    """Return the variables that a Dockerfile can say, by name, and the number of those left out.
 
     Of a name that occurs twice, the first one counts, as in getenv(3).
     """
-    lines: dict[bytes, str] = {}
+    variables: dict[str, str] = {}
     left_out = size = 0
     for name, value in run.environ:
         text = None if value is None else decode_plain(value)
         plain_name = decode_plain(name)
-        if name in lines or text is None or plain_name is None or not _VARIABLE_NAME.match(plain_name):
+        if text is None or plain_name is None or plain_name in variables or not _VARIABLE_NAME.match(plain_name):
             left_out += 1
             continue
-        line = f'ENV {plain_name}="{escape(text)}"'
+        line = render_variable(plain_name, text)
         if len(line.encode()) > LONGEST_LINE or size + len(line) > LARGEST_ENVIRONMENT:
             left_out += 1
             continue
         size += len(line)
-        lines[name] = line
-    return list(lines.values()), left_out
+        variables[plain_name] = text
+    return variables, left_out
+
+
+def render_variable(name: str, value: str) -> str:
+    """Return the ENV line of a variable."""
+    return f'ENV {name}="{escape(value)}"'
 
 
 def decode_plain(value: bytes) -> str | None:
@@ -96,9 +113,17 @@ def escape(text: str) -> str:
     return re.sub(r'([\\"$])', r"\\\1", text)
 
 
-def quote_path(path: bytes) -> str | None:
-    """Return a path as WORKDIR takes it; None when it cannot: that instruction knows no quotes around blanks."""
+def say_workingdir(path: bytes) -> str | None:
+    """Return a working directory as text; None when WORKDIR cannot say it: it knows no quotes around blanks.
+
+    A backslash at the end would make the next line a part of this one.
+    """
     text = decode_plain(path)
-    if text is None or text != text.strip() or "\t" in text:
+    if text is None or text != text.strip() or "\t" in text or not text.startswith("/") or text.endswith("\\"):
         return None
-    return re.sub(r"""([\\"'$])""", r"\\\1", text)
+    return text
+
+
+def quote_path(path: str | None) -> str | None:
+    """Return a path as WORKDIR takes it."""
+    return None if path is None else re.sub(r"""([\\"'$])""", r"\\\1", path)

@@ -7,7 +7,7 @@ as data, and is the run's init besides (it reaps orphans, hands signals on and e
     0x400000  ELF header, two program headers (the file in memory; a stack that is not executable)
     0x400100  machine code, of the architecture
     0x400400  parameters, a word each: umask, directory, path, argv, envp, message, length, message, length, standard
-              input, offset in it
+              input, offset in it, seccomp filter, message, length
     and then  arrays of pointers, each ended by a null pointer, and strings, each ended by a NUL
 
 See elf(5). All numbers are little-endian.
@@ -21,11 +21,12 @@ from collections.abc import Sequence
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
 from rtrace_unpackers.docker.machine_code import ARCHITECTURES, MachineCode
+from rtrace_unpackers.docker.seccomp import build_filter
 
 BASE = 0x400000
 CODE = 0x100
 PARAMETERS = 0x400
-PARAMETER_COUNT = 11
+PARAMETER_COUNT = 14
 
 PT_LOAD, PT_GNU_STACK = 1, 0x6474E551
 EXECUTABLE, WRITABLE, READABLE = 1, 2, 4
@@ -48,6 +49,7 @@ def build_launcher(run: Run) -> bytes:
     environ = [name if value is None else name + b"=" + value for name, value in run.environ]
     not_there = b"rtrace: cannot enter the working directory " + run.workingdir + b"\n"
     not_started = b"rtrace: cannot execute " + run.binary + b"\n"
+    no_input = b"rtrace: cannot open the standard input " + (run.stdin.path if run.stdin is not None else b"") + b"\n"
     data = Data(code.word)
     parameters = [
         run.umask,
@@ -61,6 +63,9 @@ def build_launcher(run: Run) -> bytes:
         len(not_started),
         data.add_string(run.stdin.path) if run.stdin is not None else 0,
         run.stdin.offset & ((1 << 8 * code.word) - 1) if run.stdin is not None else 0,
+        data.add_filter(build_filter()),
+        data.add_string(no_input),
+        len(no_input),
     ]
     return build_program(code, code.launcher, data.pack(parameters))
 
@@ -88,10 +93,24 @@ class Data:
     def add_array(self, strings: Sequence[bytes]) -> int:
         """Add strings and the array of their addresses; return that of the array."""
         addresses = [self.add_string(string) for string in strings]
-        self.content += bytes(-(self.start + len(self.content)) % self.word)
+        self.align()
         address = self.start + len(self.content)
         self.content += self.pack_words([*addresses, 0])
         return address
+
+    def add_filter(self, program: bytes) -> int:
+        """Add a BPF program and its ``struct sock_fprog``; return the address of that."""
+        self.align()
+        address = self.start + len(self.content)
+        self.content += program
+        self.align()
+        head = self.start + len(self.content)
+        self.content += self.pack_words([len(program) // 8, address])
+        return head
+
+    def align(self) -> None:
+        """Go on at a multiple of a word."""
+        self.content += bytes(-(self.start + len(self.content)) % self.word)
 
     def pack_words(self, words: Sequence[int]) -> bytes:
         """Encode numbers in words of the architecture."""

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, Literal, cast
 
 from rtrace.errors import TargetError
-from rtrace.unpacker import Streams
 
 VARIABLE = "RTRACE_DOCKER"
+
+Kind = Literal["image", "container"]
+LIST_COMMANDS: Mapping[Kind, str] = {"image": "images", "container": "ps"}
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What an engine can do on its machine; ``is_confined`` tells whether a seccomp filter is on every container."""
+
+    is_confined: bool
+    memory: bool
+    cpus: bool
+    processes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """An image or a container, as an engine describes it."""
+
+    kind: Kind
+    id: str
+    labels: Mapping[str, str]
+    names: tuple[str, ...]
+    facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +59,8 @@ class Engine:
         except OSError:
             return False
 
-    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Call the command and return what it said, whatever that is."""
+    def call(self, *arguments: str, keep: int | None = None) -> subprocess.CompletedProcess[str]:
+        """Call the command and return what it said, whatever that is. It inherits the descriptor ``keep``."""
         return subprocess.run(
             [*self.command, *arguments],
             stdin=subprocess.DEVNULL,
@@ -45,32 +68,84 @@ class Engine:
             encoding="utf-8",
             errors="replace",
             check=False,
+            pass_fds=() if keep is None else (keep,),
         )
 
-    def demand(self, *arguments: str) -> str:
+    def demand(self, *arguments: str, keep: int | None = None) -> str:
         """Call the command and return its output. Raises TargetError with the engine's words when it fails."""
-        done = self.call(*arguments)
+        done = self.call(*arguments, keep=keep)
         if done.returncode != 0:
-            raise TargetError(f"`{self.name} {arguments[0]}` failed: {find_reason(done)}")
+            raise self.fail(arguments[0], done.returncode, done.stderr)
         return done.stdout.strip()
 
-    def holds(self, kind: str, name: str) -> bool:
+    def fail(self, verb: str, status: int, stderr: str) -> TargetError:
+        """Return the error for a command that failed: its last line is the one in which engines say what went wrong."""
+        lines = [line for line in stderr.splitlines() if line.strip() and not line.startswith(("See '", "Run '"))]
+        return TargetError(f"`{self.name} {verb}` failed: {lines[-1].strip() if lines else f'exit status {status}'}")
+
+    def holds(self, kind: Kind, name: str) -> bool:
         """Tell whether there is an image or a container of that name."""
-        return self.call(kind, "inspect", name).returncode == 0
+        return self.find(kind, name) is not None
 
-    def build(self, image: str, context: Path) -> None:
-        """Build an image; what the builder has to say is shown only when it fails."""
-        self.demand("build", "--tag", image, str(context))
+    def find(self, kind: Kind, name: str) -> Thing | None:
+        """Return the image or container of a name, None when there is none."""
+        done = self.call(kind, "inspect", name)
+        described = read_things(kind, done.stdout) if done.returncode == 0 else ()
+        return described[0] if described else None
 
-    def attach(self, arguments: Sequence[str], streams: Streams) -> int:
-        """Call the command with the given streams and return its exit status, negative when a signal ended it."""
-        return subprocess.run(
-            [*self.command, *arguments],
-            stdin=streams.stdin,
-            stdout=streams.stdout,
-            stderr=streams.stderr,
-            check=False,
-        ).returncode
+    def list(self, kind: Kind, label: str) -> tuple[Thing, ...]:
+        """Return all images or containers that have a label, ``name`` or ``name=value``."""
+        listed = self.demand(LIST_COMMANDS[kind], "--all", "--quiet", "--no-trunc", "--filter", f"label={label}")
+        found = (self.find(kind, id_) for id_ in dict.fromkeys(listed.split()))
+        return tuple(thing for thing in found if thing is not None)
+
+    def kill(self, container: str) -> None:
+        """Kill a container, if it runs."""
+        self.call("kill", container)
+
+    def describe(self) -> Abilities:
+        """Return what the engine can do. Raises TargetError when it does not say."""
+        told = json.loads(self.demand("info", "--format", "{{json .}}"))
+        match told:
+            case {"host": {"security": {"seccompEnabled": seccomp}, "cgroupControllers": list(controllers)}}:  # Podman
+                return Abilities(bool(seccomp), "memory" in controllers, "cpu" in controllers, "pids" in controllers)
+            case {"SecurityOptions": list(options)}:
+                filters = [str(option) for option in options if str(option).split(",")[0] == "name=seccomp"]
+                is_confined = any("unconfined" not in option for option in filters)
+                return Abilities(
+                    is_confined,
+                    told.get("MemoryLimit") is True,
+                    told.get("CpuCfsQuota") is True,
+                    told.get("PidsLimit") is not False,  # older engines do not tell
+                )
+        raise TargetError(f"`{self.name} info` does not say how containers are confined: rtrace needs a newer engine")
+
+    def load(self, write: Callable[[IO[bytes]], None], *, keep: int | None = None) -> None:
+        """Load an image that ``write`` writes. Raises TargetError; the engine has nothing of it then."""
+        with subprocess.Popen(
+            [*self.command, "load", "--quiet"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=() if keep is None else (keep,),
+        ) as process:
+            stream = cast("IO[bytes]", process.stdin)  # a pipe was asked for
+            try:
+                with suppress(BrokenPipeError):  # it says why on standard error
+                    write(stream)
+                _, stderr = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode != 0:
+            raise self.fail("load", process.returncode, stderr.decode("utf-8", "replace"))
+
+    def start(self, arguments: Sequence[str], streams: tuple[int, int, int]) -> subprocess.Popen[bytes]:
+        """Start the command with these streams, away from the signals of a terminal."""
+        stdin, stdout, stderr = streams
+        return subprocess.Popen(
+            [*self.command, *arguments], stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+        )
 
     @contextmanager
     def export(self, container: str) -> Iterator[IO[bytes]]:
@@ -92,6 +167,20 @@ class Engine:
             raise TargetError(f"`{self.name} export` failed with status {process.returncode}")
 
 
+def read_things(kind: Kind, text: str) -> tuple[Thing, ...]:
+    """Return what an engine's `inspect` describes."""
+    try:
+        described = json.loads(text)
+    except ValueError:
+        return ()
+    things = []
+    for facts in described:
+        labels = (facts.get("Config") or {}).get("Labels") or {}
+        names = (facts.get("RepoTags") or ()) if kind == "image" else (str(facts.get("Name", "")).lstrip("/"),)
+        things.append(Thing(kind, facts["Id"], labels, tuple(names), facts))
+    return tuple(things)
+
+
 def choose_engine() -> Engine:
     """Return the engine that the environment names, else Docker's, else Podman's, else Docker's though it is absent."""
     named = os.environ.get(VARIABLE)
@@ -106,9 +195,3 @@ def demand_engine() -> Engine:
     if not engine.answers():
         raise TargetError(f"no container engine answers `{engine.name} version`: start one, or name one in {VARIABLE}")
     return engine
-
-
-def find_reason(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the line in which an engine says what went wrong: its last one."""
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else f"exit status {done.returncode}"

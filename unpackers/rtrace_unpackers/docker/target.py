@@ -1,159 +1,265 @@
 """A docker target: an image, and one container in which all runs are replayed, so that each finds what the last left.
 
 Between replays the container does not run. For a replay it is started with the launcher ``pause`` as its first
-process, and the run's own launcher is executed in it; afterwards it is killed. What runs wrote stays in it.
+process, and the run's own launcher is executed in it; then it ends. What runs wrote stays in it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import re
+import errno
 import signal
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rtrace import interrupts
 from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
+from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
 from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Streams
-from rtrace_unpackers.docker.dockerfile import FOLDER, PAUSE, name_launchers
-from rtrace_unpackers.docker.engine import Engine, choose_engine, demand_engine
+from rtrace_unpackers.docker.container import (
+    keep_possible,
+    plan_container,
+    plan_execution,
+    plan_limits,
+    refuse_ids,
+    tell_closed,
+    tell_missing,
+)
+from rtrace_unpackers.docker.dockerfile import FOLDER, name_launchers
+from rtrace_unpackers.docker.engine import Abilities, Engine, Thing, choose_engine, demand_engine
+from rtrace_unpackers.docker.execution import (
+    Cause,
+    Container,
+    Reached,
+    Signalled,
+    Unwritable,
+    execute,
+    is_joined,
+    is_terminal,
+)
+from rtrace_unpackers.docker.holding import running
+from rtrace_unpackers.docker.identity import label_target, read_identity
+from rtrace_unpackers.docker.possessions import (
+    Possessions,
+    find_possessions,
+    make_image,
+    name_possession,
+    remove_possessions,
+)
 from rtrace_unpackers.docker.snapshot import take_snapshot
+from rtrace_unpackers.locking import locked
 from rtrace_unpackers.removal import remove_tree
 from rtrace_unpackers.state import State, update_state
 
-SHARED_MEMORY = "1g"
-"""The size /dev/shm may grow to; Docker's own default is 64 MiB, which a program that does not expect it dies of."""
-
-_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?\Z")
+UNCONFINED = "unconfined"
+"""What a person opens to a replay by an engine that puts no seccomp filter on its containers."""
+KILLED = 137
+"""The status of a program that SIGKILL ended, as an engine tells it."""
 
 
 class DockerTarget:
     """A build context, the image made of it, and the container of that image."""
 
     def __init__(self, path: Path, state: State, manifest: Manifest) -> None:
+        """Raise TargetError when the state names what rtrace does not make."""
         self.path = path
         self.state = state
         self.manifest = manifest
+        self.identity = read_identity(state.facts, path)
+        refuse_ids(manifest.runs, ())
 
     def runs(self) -> Sequence[Run]:
         """Tell the runs of the bundle."""
         return self.manifest.runs
 
-    def run(self, run: Run, *, allow_network: bool = False, streams: Streams = OWN_STREAMS) -> Outcome:
-        """Replay a run in the target's container. A signal to the caller ends it.
+    def run(
+        self,
+        run: Run,
+        *,
+        allow_network: bool = False,
+        streams: Streams = OWN_STREAMS,
+        limits: Limits = DEFAULT_LIMITS,
+        allowed: frozenset[str] = frozenset(),
+    ) -> Outcome:
+        """Replay a run in the target's container. A signal to the caller ends it, and so does the caller's end.
 
         An engine tells the exit status as a shell would: 128+N, as exit code, when signal N ended the program.
         """
         engine = demand_engine()
-        container = self.provide_container(engine)
         launcher = name_launchers(self.manifest.runs).get(run.id)
         if launcher is None:
             raise TargetError(f"{self.path} has no run {run.id!r}")
-        engine.call("kill", container)  # a caller that was killed may have left it running
-        with connected(engine, container, allow_network=allow_network):
-            engine.demand("start", container)
+        abilities = engine.describe()
+        refuse_unconfined(engine, abilities, allowed)
+        notes = (*tell_missing(limits, abilities), *tell_closed(allowed - {UNCONFINED}))
+        with self.in_use() as lock:
+            possible = keep_possible(limits, abilities)
+            container = self.provide_container(engine, lock, possible)
+            if (container.facts.get("State") or {}).get("Running"):  # somebody else started it
+                engine.kill(container.id)
+            with connected(engine, container.id, allow_network=allow_network), running(engine, container.id):
+                notes += change_limits(engine, container, possible)
+                written = Written(engine, container.id, is_wanted=limits.disk is not None)
+                arguments = (
+                    *plan_execution(run, container.id, is_terminal=is_terminal(streams)),
+                    launcher,
+                    *plan_joining(streams),
+                )
+                watched = Container(lambda: engine.kill(container.id), written.measure)
+                status, cause = execute(engine, arguments, streams, limits, watched)
+            if limits.disk is not None and cause is None and written.measure() > limits.disk:
+                notes = (*notes, f"{run.id} wrote more than the {limits.disk} bytes of its limit before it ended")
+            if limits.memory is not None and cause is None:
+                if ran_out_of_memory(engine, container.id):
+                    cause = Reached("memory") if status else None
+                    notes += () if status else (f"the kernel killed a program of {run.id} at the limit of its memory",)
+                elif status == KILLED:  # Podman does not look at what is executed in a container later
+                    notes += (f"{run.id} was killed, perhaps at the limit of its memory: the engine does not say",)
+        return conclude(engine, run, status, cause, notes)
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[int | None]:
+        """Use the target alone; yield the lock for the engine's commands to hold. Raises TargetError when others do."""
+        with contextlib.ExitStack() as stack:
             try:
-                with ending_at_signals(engine, container) as signals:
-                    status = engine.attach(
-                        [*plan_execution(run, container, streams), launcher, *plan_joining(streams)],
-                        streams,
-                    )
-            finally:
-                engine.call("kill", container)
-        if signals:
-            return Outcome(run.id, None, signals[0])
-        if status < 0:
-            raise TargetError(f"`{engine.name} exec` was ended by signal {-status} before the replay of {run.id} ended")
-        return Outcome(run.id, status, None)
+                lock = stack.enter_context(locked(self.path))
+            except BlockingIOError:
+                raise TargetError(
+                    f"another rtrace is using {self.path}: wait for it to end, or unpack the bundle into another folder"
+                ) from None
+            except OSError as error:
+                raise TargetError(f"cannot use {self.path}: {error.strerror}") from None
+            yield lock
 
-    def provide_image(self, engine: Engine) -> str:
-        """Return the name of the target's image, and build it when it is not there."""
-        image = self.state.facts["image"]
-        if not engine.holds("image", image):
-            engine.build(image, self.path)
-            self.note(image_is_ours="yes")
-        return image
+    def provide_image(self, engine: Engine, lock: int | None) -> str:
+        """Return the id of the target's image, and make it when it is not there."""
+        images = self.find(engine).images
+        if images:
+            return images[0].id
+        self.note_use()
+        labels = label_target(self.identity, self.path)
+        image = make_image(engine, self.path, self.manifest.runs, self.state.bundle, labels, lock)
+        name_possession(engine, image, self.identity)
+        return image.id
 
-    def provide_container(self, engine: Engine) -> str:
-        """Return the name of the target's container, and create it when it is not there."""
-        container = self.state.facts.get("container")
-        if container is None or not engine.holds("container", container):
-            image = self.provide_image(engine)
-            container = engine.demand(*plan_container(self.manifest.runs, image))
-            self.note(container=container)
+    def provide_container(self, engine: Engine, lock: int | None, limits: Limits = DEFAULT_LIMITS) -> Thing:
+        """Return the target's container, and create it, with these limits, when it is not there."""
+        containers = self.find(engine).containers
+        if containers:
+            return containers[0]
+        image = self.provide_image(engine, lock)
+        self.note_use()
+        labels = label_target(self.identity, self.path)
+        engine.demand(*plan_container(self.manifest.runs, image, self.identity, labels, limits), keep=lock)
+        (container,) = self.find(engine).containers
         return container
 
-    def note(self, **facts: str) -> None:
-        """Remember facts beyond this process."""
-        self.state = replace(self.state, facts={**self.state.facts, **facts})
-        update_state(self.path, self.state)
+    def find(self, engine: Engine) -> Possessions:
+        """Return what the engine has of this target. Raises TargetError when the state names what is another's."""
+        return find_possessions(engine, self.identity, self.path)
+
+    def note_use(self) -> None:
+        """Remember, before anything is made, that an engine may have something of this target."""
+        if not self.identity.used:
+            self.identity = replace(self.identity, used=True)
+            self.state = replace(self.state, facts={**self.state.facts, **self.identity.to_facts()})
+            update_state(self.path, self.state)
 
     def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
         """Look at the container's files."""
         engine = demand_engine()
-        container = self.provide_container(engine)
-        return take_snapshot(lambda: engine.export(container), paths, packed, FOLDER.encode())
+        with self.in_use() as lock:
+            container = self.provide_container(engine, lock)
+            return take_snapshot(lambda: engine.export(container.id), paths, packed, FOLDER.encode())
 
     def destroy(self) -> None:
-        """Remove the container, the image when it was made for this target, and the folder."""
-        container = self.state.facts.get("container")
-        image_is_ours = self.state.facts.get("image_is_ours") == "yes"
-        if container is not None or image_is_ours:
-            engine = choose_engine()
-            engine_is_there = engine.answers()
-            if not engine_is_there:
-                raise TargetError(
-                    f"no container engine answers `{engine.name} version`, and {self.path} has an image there: "
-                    "start the engine, then destroy the target"
-                )
-            if container is not None and engine.holds("container", container):
-                engine.demand("rm", "--force", container)
-            if image_is_ours and engine.holds("image", self.state.facts["image"]):
-                engine.demand("rmi", self.state.facts["image"])
-        remove_tree(self.path)
+        """Remove the container and the image that were made for this target, and the folder."""
+        with self.in_use() as lock:
+            if self.identity.used:
+                engine = choose_engine()
+                engine_is_there = engine.answers()
+                if not engine_is_there:
+                    raise TargetError(
+                        f"no container engine answers `{engine.name} version`, and {self.path} has an image there: "
+                        "start the engine, then destroy the target"
+                    )
+                remove_possessions(engine, self.find(engine), lock)
+            remove_tree(self.path)
 
 
-def plan_container(runs: Sequence[Run], image: str) -> tuple[str, ...]:
-    """Return the engine's arguments that create the container of a target: no network, no new privileges."""
-    first = runs[0]
-    groups = sorted({group for run in runs for group in run.groups} - {first.gid})
-    return (
-        "create",
-        "--pull=never",
-        "--network=none",
-        "--security-opt=no-new-privileges",
-        f"--shm-size={SHARED_MEMORY}",
-        *([f"--hostname={first.hostname}"] if _HOSTNAME.match(first.hostname) else []),
-        *(f"--group-add={group}" for group in groups),
-        image,
-        f"{FOLDER}/{PAUSE}",
-    )
+class Written:
+    """What is written in a container from now on, in bytes; the engine is not asked when nobody wants to know."""
+
+    def __init__(self, engine: Engine, container: str, *, is_wanted: bool) -> None:
+        self._engine = engine
+        self._container = container
+        self._before = self._ask() if is_wanted else 0
+
+    def measure(self) -> int:
+        """Return the bytes that were written."""
+        return self._ask() - self._before
+
+    def _ask(self) -> int:
+        """Return the size of all that differs from the image; the last known one while the engine does not tell."""
+        told = self._engine.call("container", "inspect", "--size", "--format", "{{.SizeRw}}", self._container).stdout
+        return int(told) if told.strip().isdigit() else 0
 
 
-def plan_execution(run: Run, container: str, streams: Streams) -> tuple[str, ...]:
-    """Return the engine's arguments that execute something in a container as the run's user.
+def refuse_unconfined(engine: Engine, abilities: Abilities, allowed: frozenset[str]) -> None:
+    """Raise TargetError when containers may make every system call, unless a person allowed that."""
+    if not abilities.is_confined and UNCONFINED not in allowed:
+        raise TargetError(
+            f"`{engine.name} info` tells of no seccomp filter for containers, so that nothing keeps a replay from the "
+            "kernel: start the engine with its default profile, or use the chroot unpacker"
+        )
 
-    A terminal is passed on as one when both input and output are.
+
+def change_limits(engine: Engine, container: Thing, limits: Limits) -> tuple[str, ...]:
+    """Give a running container other limits than it has; say which ones the engine has no way to change.
+
+    Raises TargetError when it refuses to.
     """
-    is_terminal = os.isatty(streams.stdin) and os.isatty(streams.stdout)
-    return (
-        "exec",
-        "--interactive",
-        *(["--tty"] if is_terminal else []),
-        f"--user={run.uid}:{run.gid}",
-        "--workdir=/",
-        container,
-    )
+    notes = []
+    for name, options in plan_limits(limits, container.facts.get("HostConfig") or {}).items():
+        done = engine.call("update", *options, container.id)
+        if "unknown flag" in done.stderr:
+            notes.append(
+                f"this version of `{engine.name}` cannot change the limit of {name} that the container began with"
+            )
+        elif done.returncode != 0:
+            raise engine.fail("update", done.returncode, done.stderr)
+    return tuple(notes)
+
+
+def ran_out_of_memory(engine: Engine, container: str) -> bool:
+    """Tell whether the kernel killed something in a container when it last ran, for want of memory."""
+    found = engine.find("container", container)
+    return found is not None and (found.facts.get("State") or {}).get("OOMKilled") is True
+
+
+def conclude(engine: Engine, run: Run, status: int, cause: Cause | None, notes: tuple[str, ...]) -> Outcome:
+    """Return how a run ended. Raises the error that kept its output from being passed on, and TargetError."""
+    match cause:
+        case Signalled(number):
+            return Outcome(run.id, None, number, notes=notes)
+        case Reached("memory"):
+            return Outcome(run.id, status, None, "memory", notes)
+        case Reached(limit):
+            return Outcome(run.id, None, signal.SIGKILL, limit, notes)
+        case Unwritable(error) if error.errno == errno.EPIPE:  # as the kernel would have told the program
+            return Outcome(run.id, None, signal.SIGPIPE, notes=notes)
+        case Unwritable(error):
+            raise error
+    if status < 0:
+        raise TargetError(f"`{engine.name} exec` was ended by signal {-status} before the replay of {run.id} ended")
+    return Outcome(run.id, status, None, notes=notes)
 
 
 def plan_joining(streams: Streams) -> tuple[str, ...]:
     """Return the launcher's arguments: any makes standard error the same as standard output, so that order is kept."""
-    return ("joined",) if streams.stdout == streams.stderr else ()
+    return ("joined",) if is_joined(streams) else ()
 
 
 @contextlib.contextmanager
@@ -171,28 +277,3 @@ def connected(engine: Engine, container: str, *, allow_network: bool) -> Iterato
             engine.demand("network", "disconnect", "bridge", container)
     finally:
         engine.demand("network", "connect", "none", container)
-
-
-@contextlib.contextmanager
-def ending_at_signals(engine: Engine, container: str) -> Iterator[list[int]]:
-    """Kill the container when a signal asks this process to end; yield the signals that came.
-
-    `docker exec` hands no signals on. Only the main thread can do this; elsewhere signals do what they did before.
-    """
-    came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-
-    def kill(number: int, _frame: object) -> None:
-        came.append(number)
-        interrupts.note(number)
-        engine.call("kill", container)
-
-    numbers = [getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name)]
-    before = {number: signal.signal(number, kill) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)

@@ -83,11 +83,9 @@ child:  mov     x1, #0
         bl      set_mask
         ldr     x1, [x19, #72]
         cbz     x1, opened
-        mov     x0, #-100                       // AT_FDCWD
-        mov     x2, #0
-        mov     x8, #56                         // openat(AT_FDCWD, path, O_RDONLY)
-        svc     #0
-        tbnz    x0, #63, no_program
+        mov     x2, #0                          // O_RDONLY
+        bl      open_inside
+        tbnz    x0, #63, no_input
         mov     x20, x0
         ldr     x1, [x19, #80]
         mov     x2, #0
@@ -109,6 +107,22 @@ opened: cmp     x22, #1
         mov     x8, #24                         // dup3(1, 2, 0)
         svc     #0
 execute:
+        ldr     x1, [x19, #16]
+        mov     x2, #0x280000                   // O_PATH | O_CLOEXEC
+        bl      open_inside
+        tbnz    x0, #63, no_program
+        mov     x8, #167                        // prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        mov     x0, #38
+        mov     x1, #1
+        mov     x2, #0
+        mov     x3, #0
+        mov     x4, #0
+        svc     #0
+        mov     x8, #167                        // prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program)
+        mov     x0, #22
+        mov     x1, #2
+        ldr     x2, [x19, #88]
+        svc     #0
         ldr     x0, [x19, #16]
         ldr     x1, [x19, #24]
         ldr     x2, [x19, #32]
@@ -132,6 +146,35 @@ no_directory:
         bl      say
         mov     x0, #125
         b       exit
+no_input:
+        ldr     x1, [x19, #96]
+        ldr     x2, [x19, #104]
+        bl      say
+        mov     x0, #125
+        b       exit
+open_inside:                                    // (path in x1, flags in x2); see x86_64.S
+        mov     x5, x2
+        sub     sp, sp, #32                     // struct open_how
+        mov     x3, #2                          // RESOLVE_NO_MAGICLINKS
+        stp     x2, xzr, [sp]
+        str     x3, [sp, #16]
+        mov     x0, #-100                       // AT_FDCWD
+        mov     x2, sp
+        mov     x3, #24
+        mov     x8, #437                        // openat2
+        svc     #0
+        add     sp, sp, #32
+        cmn     x0, #38                         // ENOSYS
+        b.eq    1f
+        cmn     x0, #1                          // EPERM
+        b.eq    1f
+        ret
+1:      mov     x0, #-100
+        mov     x2, x5
+        mov     x3, #0
+        mov     x8, #56                         // openat
+        svc     #0
+        ret
 say:    mov     x8, #64                         // write
         mov     x0, #2
         svc     #0

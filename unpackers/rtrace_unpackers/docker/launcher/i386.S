@@ -84,11 +84,10 @@ child:  movl    $0, 132(%esp)
         mov     PARAMETERS + 36, %ebx
         test    %ebx, %ebx
         jz      opened
-        xor     %ecx, %ecx
-        mov     $5, %eax                        /* open(path, O_RDONLY) */
-        int     $0x80
+        mov     $0x8000, %ecx                   /* O_RDONLY | O_LARGEFILE */
+        call    open_inside
         test    %eax, %eax
-        js      no_program
+        js      no_input
         mov     %eax, %ebx
         mov     PARAMETERS + 40, %ecx
         xor     %edx, %edx
@@ -106,6 +105,23 @@ opened: cmp     $1, %edi
         mov     $63, %eax                       /* dup2(1, 2) */
         int     $0x80
 execute:
+        mov     PARAMETERS + 8, %ebx
+        mov     $0x280000, %ecx                 /* O_PATH | O_CLOEXEC */
+        call    open_inside
+        test    %eax, %eax
+        js      no_program
+        mov     $172, %eax                      /* prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) */
+        mov     $38, %ebx
+        mov     $1, %ecx
+        xor     %edx, %edx
+        xor     %esi, %esi
+        xor     %edi, %edi
+        int     $0x80
+        mov     $172, %eax                      /* prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) */
+        mov     $22, %ebx
+        mov     $2, %ecx
+        mov     PARAMETERS + 44, %edx
+        int     $0x80
         mov     PARAMETERS + 8, %ebx
         mov     PARAMETERS + 12, %ecx
         mov     PARAMETERS + 16, %edx
@@ -129,6 +145,37 @@ no_directory:
         call    say
         mov     $125, %ebx
         jmp     exit
+no_input:
+        mov     PARAMETERS + 48, %ecx
+        mov     PARAMETERS + 52, %edx
+        call    say
+        mov     $125, %ebx
+        jmp     exit
+open_inside:                                    /* (path in ebx, flags in ecx); see x86_64.S */
+        sub     $24, %esp                       /* struct open_how */
+        mov     %ecx, (%esp)
+        movl    $0, 4(%esp)
+        movl    $0, 8(%esp)
+        movl    $0, 12(%esp)
+        movl    $2, 16(%esp)                    /* RESOLVE_NO_MAGICLINKS */
+        movl    $0, 20(%esp)
+        mov     %ebx, %ecx
+        mov     $-100, %ebx                     /* AT_FDCWD */
+        mov     %esp, %edx
+        mov     $24, %esi
+        mov     $437, %eax                      /* openat2 */
+        int     $0x80
+        mov     %ecx, %ebx
+        mov     (%esp), %ecx
+        add     $24, %esp
+        cmp     $-38, %eax                      /* ENOSYS */
+        je      1f
+        cmp     $-1, %eax                       /* EPERM */
+        je      1f
+        ret
+1:      mov     $5, %eax                        /* open */
+        int     $0x80
+        ret
 say:    mov     $4, %eax                        /* write */
         mov     $2, %ebx
         int     $0x80

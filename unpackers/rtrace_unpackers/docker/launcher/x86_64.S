@@ -1,7 +1,9 @@
 /* Start a recorded program and be its init, on x86-64. Assembled into machine_code.py; a test compares the two.
    The parameters lie at 0x400400, eight bytes each: umask, directory, path, argv, envp, and two messages with their
    lengths (directory cannot be entered; program cannot be executed), the path of standard input (0: the caller's) and
-   the offset in it. With an argument of its own, it makes standard error the same as standard output. See elf.py. */
+   the offset in it, a seccomp filter (struct sock_fprog), and a third message with its length (standard input cannot be
+   opened). With an argument of its own, it makes standard error the same as standard output. See elf.py.
+   Neither standard input nor the program is reached through a magic link: /proc/self/exe would be this program. */
         .set    PARAMETERS, 0x400400
         .set    SIGCHLD, 17
 /* the stack: 0 siginfo (128 bytes), 128 wait status, 136 signal set */
@@ -91,11 +93,10 @@ child:  movq    $0, 136(%rsp)
         mov     PARAMETERS + 72, %rdi
         test    %rdi, %rdi
         jz      opened
-        xor     %esi, %esi
-        mov     $2, %eax                        /* open(path, O_RDONLY) */
-        syscall
+        xor     %esi, %esi                      /* O_RDONLY */
+        call    open_inside
         test    %eax, %eax
-        js      no_program
+        js      no_input
         mov     %eax, %ebx
         mov     %eax, %edi
         mov     PARAMETERS + 80, %rsi
@@ -116,6 +117,23 @@ opened: cmp     $1, %r12d
         mov     $33, %eax                       /* dup2(1, 2) */
         syscall
 execute:
+        mov     PARAMETERS + 16, %rdi
+        mov     $0x280000, %esi                 /* O_PATH | O_CLOEXEC */
+        call    open_inside
+        test    %eax, %eax
+        js      no_program
+        mov     $157, %eax                      /* prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) */
+        mov     $38, %edi
+        mov     $1, %esi
+        xor     %edx, %edx
+        xor     %r10d, %r10d
+        xor     %r8d, %r8d
+        syscall
+        mov     $157, %eax                      /* prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) */
+        mov     $22, %edi
+        mov     $2, %esi
+        mov     PARAMETERS + 88, %rdx
+        syscall
         mov     PARAMETERS + 16, %rdi
         mov     PARAMETERS + 24, %rsi
         mov     PARAMETERS + 32, %rdx
@@ -139,6 +157,35 @@ no_directory:
         call    say
         mov     $125, %edi
         jmp     exit
+no_input:
+        mov     PARAMETERS + 96, %rsi
+        mov     PARAMETERS + 104, %rdx
+        call    say
+        mov     $125, %edi
+        jmp     exit
+open_inside:                                    /* (path, flags); where openat2 is unknown or refused, by open */
+        mov     %rsi, %r8
+        sub     $24, %rsp                       /* struct open_how */
+        mov     %rsi, (%rsp)
+        movq    $0, 8(%rsp)
+        movq    $2, 16(%rsp)                    /* RESOLVE_NO_MAGICLINKS */
+        mov     $437, %eax                      /* openat2 */
+        mov     %rdi, %rsi
+        mov     $-100, %rdi                     /* AT_FDCWD */
+        mov     %rsp, %rdx
+        mov     $24, %r10d
+        syscall
+        add     $24, %rsp
+        cmp     $-38, %eax                      /* ENOSYS */
+        je      1f
+        cmp     $-1, %eax                       /* EPERM */
+        je      1f
+        ret
+1:      mov     %rsi, %rdi
+        mov     %r8, %rsi
+        mov     $2, %eax                        /* open */
+        syscall
+        ret
 say:    mov     $1, %eax                        /* write */
         mov     $2, %edi
         syscall

@@ -1,0 +1,69 @@
+"""Docker targets for tests, gone when they are done, and what an engine has before and after."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bundle_making import BundleMaker
+from rtrace.manifest.model import Run
+from rtrace.unpacker import Outcome, Streams
+from rtrace_unpackers.docker import UNPACKER
+from rtrace_unpackers.docker.target import DockerTarget
+
+
+@contextlib.contextmanager
+def made_target(maker: BundleMaker, folder: Path, *runs: Run) -> Iterator[DockerTarget]:
+    """Unpack a bundle with these runs, and destroy the target in the end."""
+    bundle = maker.write(*runs, name=f"{len(os.listdir(maker.folder))}.rpz")
+    target = UNPACKER.open(UNPACKER.unpack(bundle, folder / "target").target)
+    try:
+        yield target
+    finally:
+        target.destroy()
+
+
+def replay(target: DockerTarget, run: Run, **options: Any) -> tuple[Outcome, bytes, bytes]:
+    """Replay a run that reads nothing; return how it ended and what it printed."""
+    out, err = target.path.parent / "out", target.path.parent / "err"
+    with out.open("wb") as stdout, err.open("wb") as stderr, open(os.devnull, "rb") as null:
+        outcome = target.run(run, streams=Streams(null.fileno(), stdout.fileno(), stderr.fileno()), **options)
+    return outcome, out.read_bytes(), err.read_bytes()
+
+
+def docker(*arguments: str) -> str:
+    """Return what Docker's command says; it must succeed."""
+    return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def list_things() -> dict[str, frozenset[str]]:
+    """Return the ids of all images and containers that the engine has, and the names of the images."""
+    return {
+        "containers": frozenset(docker("ps", "--all", "--quiet", "--no-trunc").split()),
+        "images": frozenset(docker("images", "--all", "--quiet", "--no-trunc").split()),
+        "names": frozenset(docker("images", "--all", "--format", "{{.Repository}}:{{.Tag}}").splitlines()),
+    }
+
+
+RUN = """\
+import sys
+from pathlib import Path
+from rtrace_unpackers.docker import UNPACKER
+target = UNPACKER.open(Path(sys.argv[1]))
+run = next(run for run in target.runs() if run.id == sys.argv[2])
+sys.exit(target.run(run).exit_status)
+"""
+
+
+def start_run(target: DockerTarget, run: Run) -> "subprocess.Popen[bytes]":
+    """Replay in a process of its own, whose output comes through a pipe."""
+    paths = os.pathsep.join(path for path in sys.path if path)
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, target.path, run.id],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": paths},
+    )

@@ -1,0 +1,88 @@
+"""A target's image as an engine loads it: its configuration and one layer, in the form of `docker save`.
+
+Nothing is built: no frontend parses what a bundle says, no step leaves a container or a cache behind, and the engine
+either has the whole image or none. The Dockerfile beside it makes the same image where a person builds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from rtrace.manifest.model import Run
+from rtrace_unpackers.docker.dockerfile import ROOTFS, list_variables, name_launchers, say_workingdir
+
+EPOCH = "1970-01-01T00:00:00Z"
+BUNDLE_LABEL = "rtrace.bundle"
+PART = 1 << 20
+
+PLATFORMS = {
+    "x86_64": "amd64",
+    "amd64": "amd64",
+    "aarch64": "arm64",
+    "arm64": "arm64",
+    "i386": "386",
+    "i486": "386",
+    "i586": "386",
+    "i686": "386",
+}
+"""What engines call the machines of uname(2)."""
+
+
+def configure_image(runs: Sequence[Run], bundle: str, labels: Mapping[str, str], layer: str) -> bytes:
+    """Return an image's configuration; ``layer`` is the SHA-256 of its layer.
+
+    See "image.md" of the OCI's image specification, whose fields are those of Docker's.
+    """
+    first = runs[0]
+    variables, _ = list_variables(first)
+    config: dict[str, object] = {
+        "Cmd": [name_launchers(runs)[first.id]],
+        "Env": [f"{name}={value}" for name, value in variables.items()],
+        "Labels": {BUNDLE_LABEL: bundle, **labels},
+        "User": f"{first.uid}:{first.gid}",
+    }
+    workingdir = say_workingdir(first.workingdir)
+    if workingdir is not None:
+        config["WorkingDir"] = workingdir
+    configuration = {
+        "architecture": PLATFORMS[first.architecture],
+        "config": config,
+        "created": EPOCH,
+        "history": [{"created": EPOCH, "created_by": "rtrace"}],
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer}"]},
+    }
+    return json.dumps(configuration, sort_keys=True).encode()
+
+
+def hash_layer(folder: Path) -> str:
+    """Return the SHA-256 of a context's files."""
+    digest = hashlib.sha256()
+    with (folder / ROOTFS).open("rb") as file:
+        while part := file.read(PART):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def write_archive(stream: IO[bytes], folder: Path, configuration: bytes) -> None:
+    """Write what an engine loads, an image without a name, to a stream that cannot seek."""
+    name = f"{hashlib.sha256(configuration).hexdigest()}.json"
+    manifest = [{"Config": name, "RepoTags": None, "Layers": ["layer.tar"]}]
+    with tarfile.open(fileobj=stream, mode="w|") as tar:
+        for member, content in (("manifest.json", json.dumps(manifest).encode()), (name, configuration)):
+            add(tar, member, io.BytesIO(content), len(content))
+        with (folder / ROOTFS).open("rb") as file:
+            add(tar, "layer.tar", file, (folder / ROOTFS).stat().st_size)
+
+
+def add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> None:
+    """Add a file to an archive."""
+    member = tarfile.TarInfo(name)
+    member.size = size
+    tar.addfile(member, content)

@@ -1,0 +1,74 @@
+"""What an engine has of a target: its images, whatever a kill left of them, and its container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtrace.errors import TargetError
+from rtrace.manifest.model import Run
+from rtrace_unpackers.docker.engine import Engine, Thing
+from rtrace_unpackers.docker.identity import FOLDER_LABEL, TARGET_LABEL, Identity, is_image_name, refuse_foreign
+from rtrace_unpackers.docker.image import configure_image, hash_layer, write_archive
+
+
+@dataclass(frozen=True, slots=True)
+class Possessions:
+    """The container of a target, and its images; those that a person built for it are not rtrace's to remove."""
+
+    containers: tuple[Thing, ...]
+    images: tuple[Thing, ...]
+
+
+def find_possessions(engine: Engine, identity: Identity, target: Path) -> Possessions:
+    """Find what was made for a target. Raises TargetError when something has its name and is another's."""
+    container = engine.find("container", identity.container)
+    if container is not None:
+        refuse_foreign(container.labels, identity, target, f"container {identity.container}")
+    named = engine.find("image", identity.image)
+    if named is not None:
+        refuse_foreign(named.labels, identity, target, f"image {identity.image}")
+    images = engine.list("image", f"{TARGET_LABEL}={identity.number}")
+    for image in images:
+        refuse_foreign(image.labels, identity, target, f"image {image.id}")
+    return Possessions(() if container is None else (container,), images)
+
+
+def make_image(
+    engine: Engine, folder: Path, runs: Sequence[Run], bundle: str, labels: Mapping[str, str], lock: int | None
+) -> Thing:
+    """Make an image of a build context, still without a name, and return it. Raises TargetError."""
+    configuration = configure_image(runs, bundle, labels, hash_layer(folder))
+    engine.load(lambda stream: write_archive(stream, folder, configuration), keep=lock)
+    images = engine.list("image", f"{TARGET_LABEL}={labels[TARGET_LABEL]}")
+    if not images:
+        raise TargetError(f"`{engine.name} load` took the image of {folder}, and does not have it")
+    return images[0]
+
+
+def name_possession(engine: Engine, image: Thing, identity: Identity) -> None:
+    """Give an image its name, unless somebody has taken that meanwhile: its number is enough for rtrace."""
+    if not engine.holds("image", identity.image):
+        engine.demand("tag", image.id, identity.image)
+
+
+def remove_possessions(engine: Engine, possessions: Possessions, lock: int | None) -> None:
+    """Remove the container, and the images that rtrace made; a name that a person gave one of these keeps it.
+
+    Raises TargetError when something still needs them.
+    """
+    for container in possessions.containers:
+        remove_thing(engine, container, ("rm", "--force", "--volumes", container.id), lock)
+    for image in possessions.images:
+        if FOLDER_LABEL in image.labels:
+            ours = [name for name in image.names if is_image_name(name.removeprefix("localhost/"))]
+            if ours or not image.names:
+                remove_thing(engine, image, ("rmi", *(ours or [image.id])), lock)
+
+
+def remove_thing(engine: Engine, thing: Thing, arguments: Sequence[str], lock: int | None) -> None:
+    """Remove something, which may be going already: a command that was killed had its engine begin."""
+    done = engine.call(*arguments, keep=lock)
+    if done.returncode != 0 and engine.find(thing.kind, thing.id) is not None:
+        raise engine.fail(arguments[0], done.returncode, done.stderr)

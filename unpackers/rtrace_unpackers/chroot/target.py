@@ -129,9 +129,20 @@ class ChrootTarget:
         """Remove the folder; there is nothing elsewhere, for mounts live in a replay's namespaces alone."""
         others = self.list_others()
         if others is not None:
-            with self.folder.lock(), self.opened_tree() as tree:
-                run_inside(others, lambda: reclaim(tree, others))
+            with self.folder.lock():
+                self.reclaim_tree(others)
         remove_target(self.folder, MADE)
+
+    def reclaim_tree(self, others: Maps) -> None:
+        """Give all files of the tree back to the user; where there is no tree, there are none."""
+        try:
+            tree = os.open(TREE, directory_flags(), dir_fd=self.folder.descriptor)
+        except OSError:  # ENOENT; ENOTDIR, ELOOP: a symlink, say, in its place, which is removed as it is
+            return
+        try:
+            run_inside(others, lambda: reclaim(tree, others))
+        finally:
+            os.close(tree)
 
 
 def refuse_unexecutable(tree: int, name: str) -> None:

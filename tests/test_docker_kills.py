@@ -94,9 +94,9 @@ class Place:
         return int((self.folder / "count").read_text())
 
     def list_targets(self) -> list[Path]:
-        """Return the folders that say of themselves that they are targets, but for those that never got their name."""
-        folders = (path.parent for path in self.folder.rglob(STATE_FILE))
-        return sorted(folder for folder in folders if not folder.name.startswith(".rtrace-incomplete-"))
+        """Return the folders that say of themselves that they are targets, or were made on the way to one."""
+        targets = (path.parent for path in self.folder.rglob(STATE_FILE))
+        return sorted({*targets, *self.folder.glob(".*"), *(self.folder / "tmp").iterdir()})
 
 
 @pytest.fixture

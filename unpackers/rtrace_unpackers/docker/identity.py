@@ -13,7 +13,6 @@ A container that a person makes of an image inherits the image's labels; what ma
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -24,14 +23,15 @@ from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from rtrace.errors import TargetError
-from rtrace.unpacker import STATE_FILE
+from rtrace_unpackers.state import read_state
+
+NAME = "docker"
+"""The unpacker's, in the state of its targets."""
 
 TARGET_LABEL = "rtrace.target"
 FOLDER_LABEL = "rtrace.folder"
 BUILDING_LABEL = "rtrace.building"
 MAKER_LABEL = "rtrace.maker"
-
-LARGEST_STATE = 1 << 20
 
 _NUMBER = re.compile(r"[0-9a-f]{32}\Z")
 _IMAGE = re.compile(r"rtrace-[a-z0-9]+(-[a-z0-9]+)*:[0-9a-f]{12}(-[0-9]{1,9})?\Z")
@@ -133,20 +133,10 @@ def is_number(value: str) -> bool:
 def read_number(folder: Path) -> str | None:
     """Return the number of the target in a folder of this user's; None when there is none."""
     try:
-        descriptor = os.open(folder / STATE_FILE, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    except OSError:  # nothing there, or nothing for us to read: no target of ours
+        number = read_state(folder, NAME).facts.get("target", "")
+    except TargetError:  # nothing there, or nothing of ours
         return None
-    with open(descriptor, "rb") as file:
-        if os.name == "posix" and os.fstat(descriptor).st_uid != os.geteuid():
-            return None
-        try:
-            content = json.loads(file.read(LARGEST_STATE))
-        except ValueError:
-            return None
-    match content:
-        case {"unpacker": "docker", "facts": {"target": str(number)}} if is_number(number):
-            return number
-    return None
+    return number if is_number(number) else None
 
 
 def refuse_foreign(labels: Mapping[str, str], identity: Identity, target: Path, what: str) -> None:

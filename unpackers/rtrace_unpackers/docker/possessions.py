@@ -36,14 +36,16 @@ def find_possessions(engine: Engine, identity: Identity, target: Path) -> Posses
 
 
 def make_image(
-    engine: Engine, folder: Path, runs: Sequence[Run], bundle: str, labels: Mapping[str, str], lock: int | None
+    engine: Engine, folder: int, runs: Sequence[Run], bundle: str, labels: Mapping[str, str], lock: int | None
 ) -> Thing:
-    """Make an image of a build context, still without a name, and return it. Raises TargetError."""
+    """Make an image of a build context in an open folder, still without a name; return it. Raises TargetError."""
     configuration = configure_image(runs, bundle, labels, hash_layer(folder))
     engine.load(lambda stream: write_archive(stream, folder, configuration), keep=lock)
     images = engine.list("image", f"{TARGET_LABEL}={labels[TARGET_LABEL]}")
     if not images:
-        raise TargetError(f"`{engine.name} load` took the image of {folder}, and does not have it")
+        raise TargetError(
+            f"`{engine.name} load` took the image, and the engine does not have it; unpack the bundle again"
+        )
     return images[0]
 
 

@@ -71,7 +71,7 @@ class DockerUnpacker:
             f"make {target}",
             f"write {target / ROOTFS} with {layout.count} files ({layout.size} bytes) and {len(runs)} launchers",
             f"write {target / 'Dockerfile'}",
-            f"build the image {image} with {engine.name}" if answers else f"build no image: {silence(engine)}",
+            f"make an image {image}-... with {engine.name}" if answers else f"make no image: {silence(engine)}",
         )
 
     def unpack(
@@ -88,11 +88,8 @@ class DockerUnpacker:
             layout = plan_layout(opened.entries)
             engine = choose_engine()
             answers = engine.answers()
-            image = name_image(target, opened.identity)
             gone = clean(engine) if answers else ()
-            if answers:
-                image = choose_free(engine, image)
-            identity = make_identity(image, used=answers)
+            identity = make_identity(name_image(target, opened.identity), used=answers)
             made = None
             contents = complete_data(opened, sources)
             with building(target) as workspace:
@@ -144,18 +141,9 @@ def build_programs(runs: Sequence[Run]) -> dict[str, bytes]:
 
 
 def name_image(target: Path, identity: str) -> str:
-    """Return the name and tag of a target's image."""
+    """Return the name and the tag of a target's image, as far as they follow from the target and its bundle."""
     words = re.sub(r"[^a-z0-9]+", "-", target.absolute().name.lower()).strip("-")[:64].strip("-")
     return f"rtrace-{words or 'target'}:{identity[:12]}"
-
-
-def choose_free(engine: Engine, image: str) -> str:
-    """Return a name that no image has yet, so that no two targets share one and lose it to each other."""
-    name, number = image, 1
-    while engine.holds("image", name):
-        number += 1
-        name = f"{image}-{number}"
-    return name
 
 
 def silence(engine: Engine) -> str:
@@ -171,10 +159,10 @@ def tell_image(
     hostname = shlex.quote(runs[0].hostname)
     use = f"`{engine.name} run --rm --network none --hostname {hostname} {image}` replays {runs[0].id}"
     if answers:
-        return (f"built the image {image}; {use}",)
+        return (f"made the image {image}; {use}",)
     label = f"--label {TARGET_LABEL}={identity.number}"
     build = f"`{engine.name} build --tag {image} {label} {shlex.quote(str(target))}`"
-    return (f"{silence(engine)}, so no image was built; {build} builds it, and then {use}",)
+    return (f"{silence(engine)}, so no image was made; {build} builds it, and then {use}",)
 
 
 def tell_limits(replaced: Sequence[bytes], empty: Sequence[Entry]) -> tuple[str, ...]:

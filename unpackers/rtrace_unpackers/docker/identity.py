@@ -34,7 +34,7 @@ BUILDING_LABEL = "rtrace.building"
 MAKER_LABEL = "rtrace.maker"
 
 _NUMBER = re.compile(r"[0-9a-f]{32}\Z")
-_IMAGE = re.compile(r"rtrace-[a-z0-9]+(-[a-z0-9]+)*:[0-9a-f]{12}(-[0-9]{1,9})?\Z")
+_IMAGE = re.compile(r"rtrace-[a-z0-9]+(-[a-z0-9]+)*:[0-9a-f]{12}-(?P<number>[0-9a-f]{8})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,9 @@ def name_container(number: str) -> str:
 
 
 def make_identity(image: str, *, used: bool) -> Identity:
-    """Make the identity of a new target."""
-    return Identity(secrets.token_hex(16), image, used)
+    """Make the identity of a new target; its image's name ends with a part of the number, and so is its alone."""
+    number = secrets.token_hex(16)
+    return Identity(number, f"{image}-{number[:8]}", used)
 
 
 def read_identity(facts: Mapping[str, str], target: Path) -> Identity:
@@ -78,7 +79,7 @@ def read_identity(facts: Mapping[str, str], target: Path) -> Identity:
             f"{target} has no number by which its image and container are known, as targets of an older rtrace: "
             "unpack the bundle into another folder"
         )
-    if not is_image_name(image):
+    if not is_image_name(image, number):
         raise TargetError(f"{target} names an image {image!r} that rtrace did not make; nothing was touched")
     identity = Identity(number, image, facts.get("image_is_ours") != "no")
     if facts.get("container", identity.container) != identity.container:
@@ -120,9 +121,10 @@ def decode_path(value: str | None) -> Path | None:
     return Path(os.fsdecode(decoded)) if decoded.startswith(b"/") and b"\0" not in decoded else None
 
 
-def is_image_name(value: str) -> bool:
-    """Tell whether a name is one that rtrace gives images."""
-    return _IMAGE.match(value) is not None
+def is_image_name(value: str, number: str) -> bool:
+    """Tell whether a name is one that rtrace gives the image of the target of that number."""
+    match = _IMAGE.match(value)
+    return match is not None and number.startswith(match["number"])
 
 
 def is_number(value: str) -> bool:

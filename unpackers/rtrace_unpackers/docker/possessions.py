@@ -50,9 +50,8 @@ def make_image(
 
 
 def name_possession(engine: Engine, image: Thing, identity: Identity) -> None:
-    """Give an image its name, unless somebody has taken that meanwhile: its number is enough for rtrace."""
-    if not engine.holds("image", identity.image):
-        engine.demand("tag", image.id, identity.image)
+    """Give an image its name, which is no other target's."""
+    engine.demand("tag", image.id, identity.image)
 
 
 def remove_possessions(engine: Engine, possessions: Possessions, lock: int | None) -> None:
@@ -64,7 +63,11 @@ def remove_possessions(engine: Engine, possessions: Possessions, lock: int | Non
         remove_thing(engine, container, ("rm", "--force", "--volumes", container.id), lock)
     for image in possessions.images:
         if FOLDER_LABEL in image.labels:
-            ours = [name for name in image.names if is_image_name(name.removeprefix("localhost/"))]
+            ours = [
+                name
+                for name in image.names
+                if is_image_name(name.removeprefix("localhost/"), image.labels[TARGET_LABEL])
+            ]
             if ours or not image.names:
                 remove_thing(engine, image, ("rmi", *(ours or [image.id])), lock)
 

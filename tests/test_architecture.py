@@ -34,6 +34,7 @@ FORMAT_HALF = (
     "rtrace.folders",
     "rtrace.guarding",
     "rtrace.holes",
+    "rtrace.interrupts",
     "rtrace.limits",
     "rtrace.locks",
     "rtrace.manifest",
@@ -53,7 +54,16 @@ CAPTURE_HALF = ("rtrace.capture", "rtrace.cli", "rtrace.host", "rtrace.packing",
 SPEAKERS = ("rtrace.__main__", "rtrace.cli")
 
 # What `rtrace --help` may load of rtrace and of other people's packages ...
-HELP_LOADS = ("rtrace", "rtrace.__main__", "rtrace.cli", "rtrace.errors", "rtrace.progress", "click")
+HELP_LOADS = (
+    "rtrace",
+    "rtrace.__main__",
+    "rtrace.cli",
+    "rtrace.errors",
+    "rtrace.interrupts",
+    "rtrace.printable",
+    "rtrace.progress",
+    "click",
+)
 # ... and what of the standard library costs too much for it.
 TOO_HEAVY_FOR_HELP = (
     "asyncio",

@@ -5,12 +5,13 @@ RTRACE_KILLS is how often each is killed, RTRACE_KILLS_SEED decides when; `scrip
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmark.kill_scenarios import list_scenarios, make_material
-from benchmark.killed_commands import run_kills
+from benchmark.killed_commands import run_kills, scratch_folder
 
 KILLS = int(os.environ.get("RTRACE_KILLS", "6"))
 SEED = int(os.environ.get("RTRACE_KILLS_SEED", "1"))
@@ -20,11 +21,11 @@ pytestmark = pytest.mark.requires("strace", "user-namespaces")
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What all commands start from: traces, a bundle, a target."""
-    folder = tmp_path_factory.mktemp("kills") / "material"
-    make_material(folder, RTRACE)
-    return folder
+    with scratch_folder(tmp_path_factory.mktemp("kills")) as folder:
+        make_material(folder / "material", RTRACE)
+        yield folder / "material"
 
 
 @pytest.mark.parametrize("name", [scenario.name for scenario in list_scenarios(Path("/"))])

@@ -17,12 +17,14 @@ from plain_user import PlainUser
 from rtrace import doctor
 from rtrace.locks import LOCK_FILE, lock_folder
 from rtrace.trace.directory import TraceDirectory
-from rtrace.trace.place import TracePlace, find_unsettled, settle
+from rtrace.trace.place import TracePlace
+from rtrace.trace.settling import find_unsettled, settle
 from rtrace.unpacker import Ability
 from rtrace.workspaces import clean_folder, find_leftovers, working
 from rtrace_unpackers import directories
 from rtrace_unpackers.chroot import UNPACKER
 
+TEMPORARY_ALONE = ("run", "verify", "info", "list", "audit")
 LEFT = "b.rpz.incomplete-0123abcd"
 
 LEAVE = """\
@@ -196,7 +198,8 @@ def test_folders_that_their_owner_may_not_enter_are_removed(tmp_path: Path, plai
 
 @pytest.mark.requires("busybox", "user-namespaces")
 @pytest.mark.parametrize(
-    "command", ["unpack", "run", "verify", "destroy", "pack", "convert", "extract", "trace", "combine"]
+    "command",
+    ["unpack", "destroy", "pack", "convert", "extract", "trace", "combine", "run", "verify", "info", "list", "audit"],
 )
 def test_the_next_command_in_a_place_cleans_up_and_says_so(command: str, tmp_path: Path) -> None:
     """Whatever writes in a folder, or in that for temporary files, removes there what a killed process left."""
@@ -206,17 +209,16 @@ def test_the_next_command_in_a_place_cleans_up_and_says_so(command: str, tmp_pat
     bundle = BundleMaker(tmp_path / "made").write(make_run(b"echo done"))
     UNPACKER.unpack(bundle, place / "target")
     assert run_rtrace("trace", "-q", "-d", tmp_path / "one", "true").returncode == 0
-    left = leave(temporary if command in {"run", "verify"} else place, "rtrace-run-")
+    left = leave(temporary if command in TEMPORARY_ALONE else place, "rtrace-run-")
     arguments = {
         "unpack": ("chroot", bundle, place / "new"),
-        "run": (bundle,),
-        "verify": (bundle,),
         "destroy": (place / "target",),
         "pack": ("-d", tmp_path / "one", place / "b.rpz"),
         "convert": (bundle, place / "b.rpz"),
         "extract": ("-o", place / "sh", bundle, "/bin/busybox"),
         "trace": ("-d", place / "two", "true"),
         "combine": ("-d", place / "both", tmp_path / "one"),
+        **dict.fromkeys(TEMPORARY_ALONE, (bundle,)),
     }[command]
     done = run_rtrace(command, *arguments, env={**os.environ, "TMPDIR": str(temporary)})
     assert f"rtrace: removed {left}, which a killed process of rtrace had left\n" in done.stderr.decode()
@@ -265,22 +267,31 @@ def test_a_trace_that_never_began_is_put_back(kind: str, tmp_path: Path) -> None
         assert sorted(os.listdir(trace.path)) == ["manifest.yml", LOCK_FILE, "snapshots", "streams", "trace.sqlite3"]
 
 
+def set_aside(trace: TraceDirectory) -> None:
+    """Do with a trace directory what a tracer does before it gives its name to another one."""
+    name = f"{trace.path.name}.old-0123abcd"
+    (trace.path / "aside").write_text(name)
+    trace.path.rename(trace.path.with_name(name))
+
+
 def test_an_old_trace_that_was_set_aside_comes_back(tmp_path: Path) -> None:
     """A tracer that dies between the two renames of --overwrite has lost nothing."""
     trace = make_trace(tmp_path, "true")
-    trace.path.rename(tmp_path / "t.old-0123abcd")
+    set_aside(trace)
     done = run_rtrace("pack", "-d", trace.path, tmp_path / "b.rpz")
     assert done.returncode == 0, done.stderr
     assert f"brought {trace.path} back" in done.stderr.decode()
     assert sorted(os.listdir(tmp_path)) == ["b.rpz", "t"]
 
 
-def test_an_old_trace_is_no_hindrance_where_there_is_a_new_one(tmp_path: Path) -> None:
-    """What only looks like a trace that was set aside is left alone."""
+def test_a_copy_that_a_person_made_is_left_alone(tmp_path: Path) -> None:
+    """A trace that a person gave a name as of one that was set aside stays where it is."""
     trace = make_trace(tmp_path, "true")
-    (tmp_path / "t.old-0123abcd").mkdir()
+    trace.path.rename(tmp_path / "t.old-20240101")
     assert settle(trace) == ()
-    assert sorted(os.listdir(tmp_path)) == ["t", "t.old-0123abcd"]
+    assert find_unsettled(tmp_path) == ()
+    make_trace(tmp_path, "true")
+    assert sorted(os.listdir(tmp_path)) == ["t", "t.old-20240101"]
 
 
 def test_a_mark_names_nothing_outside(tmp_path: Path) -> None:
@@ -289,13 +300,13 @@ def test_a_mark_names_nothing_outside(tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious/file").touch()
     for text in (b"precious", b"../precious", b"t.old-0123abcd/../precious", b"/", b"\xff", b"-1", b"x"):
-        for mark in ("begun", "unbegun"):
+        for mark in ("begun", "unbegun", "aside"):
             for before in (b"", b"new "):
                 (trace.path / mark).write_bytes(before + text)
                 assert settle(trace) == ()
                 assert sorted(path.name for path in tmp_path.iterdir()) == ["precious", "t"]
                 assert (tmp_path / "precious/file").exists()
-                (trace.path / mark).unlink()
+                (trace.path / mark).unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -314,7 +325,7 @@ def diagnose(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]
 def test_doctor_lists_and_cleans(diagnose: Callable[..., subprocess.CompletedProcess[bytes]], tmp_path: Path) -> None:
     """`doctor` names leftovers and touches nothing; `doctor --clean` removes them and names what is gone."""
     trace = make_trace(tmp_path / "place", "true")
-    trace.path.rename(tmp_path / "place/t.old-0123abcd")
+    set_aside(trace)
     left = [leave(tmp_path / "tmp", "rtrace-verify-"), leave(tmp_path / "place", "b.rpz.incomplete-")]
     before = sorted(map(str, tmp_path.rglob("*")))
     listed = json.loads(diagnose("--json").stdout)

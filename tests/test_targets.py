@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,8 @@ from rtrace.renaming import rename_new
 from rtrace.targets import open_target
 from rtrace.unpacker import STATE_FILE
 from rtrace_unpackers import directories
-from rtrace_unpackers.chroot import UNPACKER, ChrootTarget
+from rtrace_unpackers.chroot import UNPACKER
+from rtrace_unpackers.chroot.target import ChrootTarget
 from rtrace_unpackers.placement import building
 from rtrace_unpackers.removal import remove_tree
 from rtrace_unpackers.state import read_state
@@ -33,8 +34,8 @@ Make = Callable[..., ChrootTarget]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """Unpack a run of a script into a target of the user who runs the tests."""
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Unpack a run of a script into a target of the user who runs the tests, who can remove it in the end."""
 
     def unpack(script: bytes = b"", name: str = "target") -> ChrootTarget:
         maker = BundleMaker(tmp_path / f"made-{name}")
@@ -42,7 +43,8 @@ def make(tmp_path: Path) -> Make:
         maker.file(b"/work/deep/file", b"content")
         return UNPACKER.open(UNPACKER.unpack(maker.write(make_run(script)), tmp_path / name).target)
 
-    return unpack
+    yield unpack
+    subprocess.run(["chmod", "-R", "u+rwx", tmp_path], check=True)
 
 
 @pytest.fixture

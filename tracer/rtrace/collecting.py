@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rtrace.manifest.model import Output, Run
 from rtrace.unpacker import Streams
+from rtrace.workspaces import temporary_folder
 
 CHUNK = 1 << 16
 
@@ -39,8 +40,8 @@ class Collector:
         self._size = 0
         self._thread: threading.Thread | None = None
         if output.kind == "file" or sys.platform == "win32":
-            self.end, name = tempfile.mkstemp(prefix="rtrace-output-")
-            os.unlink(name)
+            with tempfile.TemporaryFile(dir=temporary_folder()) as file:
+                self.end = os.dup(file.fileno())
             return
         self._reading, self.end = make_pty(output.window) if output.kind == "terminal" else os.pipe()
         self._thread = threading.Thread(target=self._read, args=(self._reading,), daemon=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from rtrace.capture.results import hash_file
 from rtrace.capture.snapshots import take_snapshot
 from rtrace.errors import TraceError, UsageError
+from rtrace.interrupts import held
 from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory, close
 from rtrace.trace.place import give_place, make_trace
@@ -75,7 +76,7 @@ def combine(sources: Sequence[TraceDirectory], target: TraceDirectory) -> Combin
             stack.enter_context(source.lock(shared=True))
         manifests = read_manifests(sources)
         numbers = number_runs(sources)
-        workspace = stack.enter_context(make_trace(target))
+        workspace = stack.enter_context(held(lambda: make_trace(target)))
         unfinished = TraceDirectory(workspace.path)
         names = add_sources(sources, numbers, unfinished)
         manifest, problems = join_manifests(sources, manifests, names, unfinished, target)
@@ -169,7 +170,7 @@ def add_source(
     copy = target.path / "source.sqlite3"
     with closing(open_for_reading(source)) as reading:
         copy_database(reading, copy)
-    connection.execute("ATTACH ? AS source", (os.fspath(copy),))
+    connection.execute("ATTACH ? AS source", (os.fsencode(copy),))
     connection.execute("BEGIN")
     connection.execute("CREATE TEMP TABLE run_numbers(old INTEGER PRIMARY KEY, new INTEGER)")
     connection.executemany("INSERT INTO run_numbers VALUES (?, ?)", numbers.items())

@@ -9,15 +9,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import gettempdir
 
 from rtrace.printable import printable
 from rtrace.probing import try_in_child
 from rtrace.targets import list_unpackers, load_unpacker
 from rtrace.trace.directory import TraceDirectory
-from rtrace.trace.place import find_unsettled, settle
+from rtrace.trace.settling import find_unsettled, settle
 from rtrace.unpacker import Ability, Cleaner, Examiner, Unpacker
-from rtrace.workspaces import clean_folder, find_leftovers, temporary
+from rtrace.workspaces import clean_folder, find_leftovers, temporary, temporary_folder
 
 ENGINES = {
     "notify": "trace by notifications",
@@ -91,7 +90,7 @@ def load_unpackers() -> Iterator[Unpacker]:
 
 def list_places(folders: Iterable[Path]) -> tuple[Path, ...]:
     """Return where to look for leftovers: in these folders, and in the one for temporary files."""
-    return tuple(dict.fromkeys((*folders, Path(gettempdir()))))
+    return tuple(dict.fromkeys((*folders, temporary_folder())))
 
 
 def find_all(folders: Iterable[Path]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from rtrace.bundle.incomplete import Incomplete
 from rtrace.bundle.sparse import ZEROS
 from rtrace.elsewhere import NO_SOURCES, Sources, find_places, read_content
 from rtrace.errors import BundleError
+from rtrace.interrupts import held
 from rtrace.packing.patterns import Patterns
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
@@ -52,7 +53,7 @@ def write_file(bundle: OpenBundle, entry: Entry, target: Path, sources: Sources 
 
     Raises BundleError, also when there is something at ``target``.
     """
-    with Incomplete(target) as incomplete:
+    with held(lambda: Incomplete(target)) as incomplete:
         whole = incomplete.folder / "whole"
         with whole.open("xb") as file:
             for part in read_content(bundle, entry, sources):

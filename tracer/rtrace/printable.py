@@ -1,16 +1,62 @@
-"""Byte strings and sizes made fit for a sentence."""
+"""Byte strings, text and sizes made fit for a sentence, and for a terminal that obeys what it is sent."""
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+# Letters and marks by Unicode's categories, and yet nothing that anybody sees: the fillers of Hangul and Braille, the
+# joiner of graphemes, Khmer's inherent vowels, Mongolian and other variation selectors.
+_INVISIBLE = "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+# What joins emoji or chooses between two looks of a character is wanted there, and there alone; so is the wide blank.
+_PICTURES = "\u2190-\u27ff\u2900-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+_WANTED = (
+    f"(?<=[{_PICTURES}])\ufe0f?\u200d(?=[{_PICTURES}])"
+    f"|(?<=[\xa9\xae\u203c\u2049\u2122\u2139{_PICTURES}])[\ufe0e\ufe0f]"
+    "|(?<=[#*0-9])\ufe0f(?=\u20e3)"
+    "|(?<=[\u3400-\u9fff\U00020000-\U0003ffff])[\U000e0100-\U000e01ef]"
+    "|\u3000"
+)
+_LOW_SURROGATE, _FIRST_BYTE = 0xDC00, 0xDC80
 
 
 def printable(path: bytes) -> str:
-    """Show a path in a message: what is not UTF-8 or not printable comes out as a backslash escape."""
-    text = path.decode("utf-8", "backslashreplace")
-    if text.isprintable():
+    """Show a byte string in a message: what is not UTF-8 or not printable comes out as a backslash escape."""
+    return printable_text(path.decode("utf-8", "surrogateescape"))
+
+
+def printable_text(text: str) -> str:
+    r"""Show text in a message, on one line: what a terminal would obey, or nobody would see, as a backslash escape.
+
+    A byte that is not UTF-8 (a surrogate, as `os.fsdecode` has it) is ``\xff``, a character ``\x1b`` or ``\u202e``.
+    What has been made printable stays as it is.
+    """
+    if text.isprintable() and (text.isascii() or not _compile(_INVISIBLE).search(text)):
         return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+    shown, last = [], 0
+    for wanted in _compile(_WANTED).finditer(text):
+        shown += [*map(_show, text[last : wanted.start()]), wanted[0]]
+        last = wanted.end()
+    return "".join([*shown, *map(_show, text[last:])])
+
+
+@cache
+def _compile(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern once it is needed: `rtrace --help` needs none."""
+    return re.compile(pattern)
+
+
+def _show(char: str) -> str:
+    if char.isprintable() and not _compile(_INVISIBLE).match(char):
+        return char
+    code = ord(char)
+    if _FIRST_BYTE <= code < _FIRST_BYTE + 0x80:
+        return f"\\x{code - _LOW_SURROGATE:02x}"
+    if code >= 0x80:  # noqa: PLR2004 -- a character, and not the byte of that value
+        return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def format_size(size: float) -> str:

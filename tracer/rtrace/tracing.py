@@ -14,6 +14,7 @@ from rtrace.capture.session import Traced, Watch, trace_command
 from rtrace.capture.snapshots import SNAPSHOT_LIMIT
 from rtrace.capture.streams import look_at_streams
 from rtrace.errors import ManifestError, TraceError
+from rtrace.interrupts import lifted, shielded
 from rtrace.manifest.model import Manifest, Notice
 from rtrace.manifest.render import render
 from rtrace.packing.draft import draft_manifest
@@ -75,26 +76,34 @@ def trace_into(
     streams = look_at_streams()
     command = find_command(request.argv, read_own_environment())
     architectures = native_architectures()
-    place = TracePlace(directory, continued=request.continued, overwrite=request.overwrite)
-    begun = False
+    with shielded():
+        place = TracePlace(directory, continued=request.continued, overwrite=request.overwrite)
+        begun = False
 
-    def begin() -> None:
-        nonlocal begun
-        place.keep()
-        begun = True
+        def begin() -> None:
+            nonlocal begun
+            place.keep()
+            begun = True
 
-    try:
         watch = Watch(begin, on_waiting, on_loss, request.detach_daemons, request.keep, request.snapshot_limit)
-        traced = trace_command(command, architectures, directory, place.connection, streams, watch)
-    except BaseException as error:
-        if begun:
-            place.lock.release()
-        else:
-            place.restore()
-        if isinstance(error, sqlite3.Error):
-            sentence = f"{directory.database} cannot be written ({error}); free some space and trace again"
-            raise TraceError(sentence) from None
-        raise
+        try:
+            with lifted():
+                traced = trace_command(command, architectures, directory, place.connection, streams, watch)
+        except BaseException as error:
+            if begun:
+                place.lock.release()
+            else:
+                place.restore()
+            if isinstance(error, sqlite3.Error):
+                sentence = f"{directory.database} cannot be written ({error}); free some space and trace again"
+                raise TraceError(sentence) from None
+            raise
+        return report_trace(place, traced)
+
+
+def report_trace(place: TracePlace, traced: Traced) -> TraceReport:
+    """Draft the manifest when the run is over, and tell what was traced."""
+    directory = place.directory
     try:
         notices, problem = write_manifest(place.connection, directory).notices, None
     except ManifestError as error:  # it was edited while the run went on: that must not cost the run's exit status

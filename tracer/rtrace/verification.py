@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from rtrace import interrupts
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.collecting import Collected, collecting
 from rtrace.elsewhere import NO_SOURCES, Sources
@@ -217,6 +218,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     *,
     progress: Progress = SILENT,
     quiet: bool = False,
+    shown: int = 2,
     sources: Sources = NO_SOURCES,
     limits: Limits = DEFAULT_LIMITS,
     allowed: frozenset[str] = frozenset(),
@@ -224,7 +226,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     """Replay every run of a bundle in a throw-away target below an existing folder, and compare.
 
     A run's files are compared right after it, before a later run rewrites them; what nobody expected is looked for
-    after the last one. The programs read nothing, and all they write goes to the standard error, or nowhere
+    after the last one. The programs read nothing, and all they write goes to the descriptor ``shown``, or nowhere
     (``quiet``). A difference is no error: raised is only what keeps the bundle from being replayed at all.
     """
     with open_bundle(bundle) as opened:
@@ -241,7 +243,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     made = unpacker.unpack(bundle, workspace / "target", progress=progress, sources=sources).target
     target = unpacker.open(made)
     try:
-        with streams_for_verifying(quiet=quiet) as streams:
+        with streams_for_verifying(None if quiet else shown) as streams:
             for number, run in enumerate(runs):
                 with collecting(run, streams) as collection:
                     outcome = replay(target, run, collection.streams, limits, allowed)
@@ -264,7 +266,8 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
         renamed = pair_renamed(lines, patterns)
         found = find_renamed(target, renamed, results, entries)
     finally:
-        target.destroy()
+        with interrupts.shielded():
+            target.destroy()
     reached = next((outcome.reached for outcome in outcomes if outcome.reached is not None), None)
     notes = tuple(f"{outcome.run}: {note}" for outcome in outcomes for note in outcome.notes)
     return Report(tuple(settle_renamed(lines, renamed, results, found)), reached, notes)
@@ -342,17 +345,18 @@ def settle_renamed(
 def replay(target: Target, run: Run, streams: Streams, limits: Limits, allowed: frozenset[str]) -> Outcome:
     """Replay a run; that its program cannot be started is an outcome here, with the status that a shell gives it."""
     try:
-        return target.run(run, streams=streams, limits=limits, allowed=allowed)
+        with interrupts.ending_at_once():
+            return target.run(run, streams=streams, limits=limits, allowed=allowed)
     except (CommandNotFoundError, CommandNotExecutableError) as error:
         return Outcome(run.id, error.exit_status, None)
 
 
 @contextmanager
-def streams_for_verifying(*, quiet: bool) -> Iterator[Streams]:
+def streams_for_verifying(shown: int | None) -> Iterator[Streams]:
     """Yield the streams of a replay that reads nothing and whose output is no data of ours."""
     null = os.open(os.devnull, os.O_RDWR)
     try:
-        shown = null if quiet else 2
-        yield Streams(null, shown, shown)
+        output = null if shown is None else shown
+        yield Streams(null, output, output)
     finally:
         os.close(null)

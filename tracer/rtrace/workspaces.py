@@ -17,6 +17,7 @@ from types import TracebackType
 
 from rtrace.errors import BusyError, ForeignError
 from rtrace.folders import directory_flags, is_root, open_trusted
+from rtrace.interrupts import lifted, shielded
 from rtrace.locks import LOCK_FILE, NO_LOCK, Lock, lock_folder, open_lock_file, try_lock
 from rtrace.removing import remove_below
 from rtrace.renaming import rename_new
@@ -55,8 +56,9 @@ class Workspace:
         """
         if not bears_name(self.descriptor, self.parent, self.name):
             raise OSError(errno.EBUSY, _EXCHANGED)
-        rename_new(self.parent, self.name, name)
-        self.name, self.is_named = name, True
+        with shielded():
+            rename_new(self.parent, self.name, name)
+            self.name, self.is_named = name, True
         if not bears_name(self.descriptor, self.parent, name):
             raise OSError(errno.EBUSY, _EXCHANGED)
 
@@ -130,16 +132,29 @@ def working(folder: Path, prefix: str | bytes) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix=os.fsdecode(prefix), dir=folder, ignore_cleanup_errors=True) as name:
             yield Path(name)
         return
-    parent = os.open(folder, directory_flags() & ~os.O_NOFOLLOW)
-    with make_workspace(parent, folder.absolute(), prefix) as workspace:
-        yield workspace.path
+    with shielded():
+        parent = os.open(folder, directory_flags() & ~os.O_NOFOLLOW)
+        with make_workspace(parent, folder.absolute(), prefix) as workspace, lifted():
+            yield workspace.path
 
 
 @contextlib.contextmanager
 def temporary(purpose: str) -> Iterator[Path]:
     """Yield the path of a workspace in the folder for temporary files, for one of the purposes in TEMPORARY."""
-    with working(Path(tempfile.gettempdir()), f"rtrace-{purpose}-") as path:
+    with working(temporary_folder(), f"rtrace-{purpose}-") as path:
         yield path
+
+
+def temporary_folder() -> Path:
+    """Return the folder for temporary files, as `tempfile` chooses it.
+
+    That makes a file there to see whether it can, which stays when it is killed just then.
+    """
+    named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    for folder in (*named, "/tmp", "/var/tmp", "/usr/tmp"):  # noqa: S108 -- where people look for them
+        if folder and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
+            return Path(folder).absolute()
+    return Path(tempfile.gettempdir())
 
 
 def prefix_beside(name: str | bytes, ending: str) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rtrace.errors import ForeignError, TargetError
 from rtrace.folders import open_parent
+from rtrace.interrupts import lifted, shielded
 from rtrace.printable import printable
 from rtrace.workspaces import TARGET_IN_THE_MAKING, Workspace, make_workspace
 
@@ -30,19 +31,22 @@ def building(target: Path) -> Iterator[Workspace]:
     """
     refuse_existing(target)
     shown = printable(os.fsencode(target))
-    try:
-        parent, name = open_parent(target)
-        workspace = make_workspace(parent, target.absolute().parent, TARGET_IN_THE_MAKING)
-    except OSError as error:
-        raise TargetError(f"cannot make {shown}: {error.strerror}") from None
-    except ForeignError as error:
-        raise TargetError(f"cannot make {shown}: {error}") from None
-    with workspace:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(shielded())
+        try:
+            parent, name = open_parent(target)
+            workspace = make_workspace(parent, target.absolute().parent, TARGET_IN_THE_MAKING)
+        except OSError as error:
+            raise TargetError(f"cannot make {shown}: {error.strerror}") from None
+        except ForeignError as error:
+            raise TargetError(f"cannot make {shown}: {error}") from None
+        stack.enter_context(workspace)
         try:
             # In a set-gid directory it got that directory's group, which a user namespace would not know.
             os.fchown(workspace.descriptor, -1, os.getegid())
             os.fchmod(workspace.descriptor, 0o700)
-            yield workspace
+            with lifted():
+                yield workspace
             workspace.give_name(name)
         except FileExistsError:
             raise TargetError(f"{shown} was made by somebody else in the meantime; name another folder") from None

@@ -6,10 +6,9 @@ belongs there, and what was there before is there.
 
 import json
 import subprocess
-import tempfile
 from pathlib import Path
 
-from benchmark.killed_commands import Case, Kill, Scenario, run_kills
+from benchmark.killed_commands import Case, Kill, Scenario, run_kills, scratch_folder
 
 SCRIPT = """\
 cat ../in > out; echo more >> log; mkdir -p made; i=0
@@ -153,6 +152,12 @@ def judge_extracting(case: Case) -> None:
     case.expect_only("file")
 
 
+def judge_auditing(case: Case) -> None:
+    """Demand that the bundle can be looked through again, and that nothing is left then."""
+    case.call("audit", case.material / "bundle.rpz")
+    case.expect_only()
+
+
 def list_scenarios(material: Path) -> tuple[Scenario, ...]:
     """Return all commands that are killed; their folders are beside each other in one that is elsewhere."""
     bundle, trace, study = (
@@ -171,6 +176,7 @@ def list_scenarios(material: Path) -> tuple[Scenario, ...]:
         Scenario("convert", ("convert", bundle, "b.rpz"), judge_converting),
         Scenario("combine", ("combine", "-d", "t", "other", "trace"), judge_combining, ("other", "trace")),
         Scenario("extract", ("extract", "-o", "file", bundle, str(material / "in")), judge_extracting),
+        Scenario("audit", ("audit", bundle), judge_auditing),
         Scenario("unpack", ("unpack", "chroot", bundle, "target"), judge_unpacking),
         Scenario("run TARGET", ("run", "target"), judge_replaying, ("target",)),
         Scenario("run BUNDLE", ("run", bundle), judge_bundle_replayed),
@@ -181,11 +187,11 @@ def list_scenarios(material: Path) -> tuple[Scenario, ...]:
 
 def run_all_kills(rtrace: tuple[str, ...], count: int, scratch: Path, seed: int) -> list[Kill]:
     """Kill each command at so many moments."""
-    with tempfile.TemporaryDirectory(prefix="kills-", dir=scratch) as folder:
-        material = Path(folder) / "material"
+    with scratch_folder(scratch) as folder:
+        material = folder / "material"
         make_material(material, rtrace)
         return [
             kill
             for scenario in list_scenarios(material)
-            for kill in run_kills(scenario, material, rtrace, count, Path(folder), seed)
+            for kill in run_kills(scenario, material, rtrace, count, folder, seed)
         ]

@@ -231,16 +231,32 @@ def run_kills(
     """Kill a command at moments that ``seed`` decides; the folders of those that passed are removed."""
     source = random.Random(f"{seed} {scenario.name}")  # noqa: S311 - nothing is secret here
     kills = []
-    with tempfile.TemporaryDirectory(prefix="kills-", dir=scratch) as folder:
-        calls, seconds = measure(scenario, material, rtrace, Path(folder))
+    with scratch_folder(scratch) as folder:
+        calls, seconds = measure(scenario, material, rtrace, folder)
         for number, moment in enumerate(choose_moments(count, calls, seconds, source)):
-            case = make_case(scenario, material, rtrace, Path(folder) / str(number))
+            case = make_case(scenario, material, rtrace, folder / str(number))
             kill = kill_once(case, scenario, moment)
             verdict = "; ".join(kill.problems) or ("ok" if kill.came else "ok, but it had ended")
             print(f"{scenario.name}, killed {kill.moment}: {verdict}", file=sys.stderr)
             kills.append(kill)
-            shutil.rmtree(case.folder, ignore_errors=True)
+            remove(case.folder)
     return kills
+
+
+@contextlib.contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Yield a folder, and remove it in the end with all that is in it, also what its owner may not write to."""
+    folder = Path(tempfile.mkdtemp(prefix="kills-", dir=parent))
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, also what its owner may not write to."""
+    subprocess.run(["chmod", "-R", "u+rwx", folder], check=True)
+    shutil.rmtree(folder)
 
 
 def format_kills(kills: Sequence[Kill]) -> str:

@@ -19,6 +19,7 @@ from rtrace.bundle.lines import LineFile
 from rtrace.bundle.member_writer import copy_member, write_member
 from rtrace.bundle.stream import entry_header, has_content
 from rtrace.errors import BundleError
+from rtrace.interrupts import held
 from rtrace.manifest.revision import write_again
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
@@ -136,7 +137,7 @@ def write_bundle(
     """
     every = tuple(items)
     progress.start("writing", len(every))
-    with BundleWriter(target, find_repeated(every)) as writer:
+    with held(lambda: BundleWriter(target, find_repeated(every))) as writer:
         for item in every:
             written = writer.add(item)
             if written is not Written.WHOLE:

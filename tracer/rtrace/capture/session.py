@@ -174,19 +174,24 @@ def signals_forwarded(*, alone: bool = False) -> Iterator[list[int]]:
 
     A program that is ``alone`` in a session of its own gets no signals of this one's terminal: all are passed on to it.
     Yields the list of process ids to pass signals on to. A second signal of the same number kills. A signal that was
-    ignored stays ignored.
+    ignored stays ignored. One that comes before there is a program does what it did before.
     """
     targets: list[int] = []
     seen: set[int] = set()
 
-    def handle(number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
+        earlier = before[number]
+        if not targets and callable(earlier):  # there is no program yet
+            earlier(number, frame)
         if alone or number in (signal.SIGTERM, signal.SIGHUP):
             for pid in targets:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL if number in seen else number)
             seen.add(number)
 
-    before = {number: signal.getsignal(number) for number in FORWARDED}
+    before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {
+        number: signal.getsignal(number) for number in FORWARDED
+    }
     for number, disposition in before.items():
         if disposition is not signal.SIG_IGN:
             signal.signal(number, handle)

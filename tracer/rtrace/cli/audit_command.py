@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +9,10 @@ from pathlib import Path
 import click
 
 from rtrace.auditing import audit_bundle
-from rtrace.cli.options import JSON, progress
-from rtrace.printable import printable
+from rtrace.cli.options import JSON
+from rtrace.cli.progress_bar import progress
+from rtrace.cli.speaking import give_json, show
+from rtrace.cli.tidying import tell_cleaned
 
 
 @click.command()
@@ -24,14 +24,14 @@ def command(bundle: Path, *, as_json: bool) -> None:
     Looks at the arguments and variables of every program that ran, and at the text files that no package owns. Tells
     the place and the kind of what it finds, never the value. Exits with 0 when nothing was found, and with 1 otherwise.
     """
+    tell_cleaned()
     findings = audit_bundle(bundle, progress())
-    name = printable(os.fsencode(bundle))
     if as_json:
-        click.echo(json.dumps({"found": [asdict(finding) for finding in findings]}, indent=2))
+        give_json({"found": [asdict(finding) for finding in findings]})
     elif findings:
         for finding in findings:
-            click.echo(f"{finding.place}: {finding.what} ({finding.rule})")
-        click.echo(f"{name} holds what looks like secrets, in {len(findings)} places")
+            show(f"{finding.place}: {finding.what} ({finding.rule})")
+        show(f"{bundle} holds what looks like secrets, in {len(findings)} places")
     else:
-        click.echo(f"nothing that looks like a secret was found in {name}")
+        show(f"nothing that looks like a secret was found in {bundle}")
     sys.exit(1 if findings else 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from rtrace.bundle.checking import check_bundle
 from rtrace.cli.options import JSON
+from rtrace.cli.speaking import give_json, show
 
 PREFIX = "sha256:"
 
@@ -37,12 +37,12 @@ def command(bundle: Path, *, as_json: bool, identity: str | None) -> None:
             "last": checked.last,
             **({} if checked.note is None else {"note": checked.note}),
         }
-        click.echo(json.dumps(answer, indent=2))
+        give_json(answer)
     elif problem is not None:
         where = "" if checked.first is None else f" (bytes {checked.first} to {checked.last})"
-        click.echo(f"{problem}{where}")
+        show(f"{problem}{where}")
     else:
-        click.echo(f"{bundle} is whole; its identity is {PREFIX}{checked.identity}")
+        show(f"{bundle} is whole; its identity is {PREFIX}{checked.identity}")
         if checked.note is not None:
-            click.echo(checked.note)
+            show(checked.note)
     sys.exit(0 if problem is None else 1)

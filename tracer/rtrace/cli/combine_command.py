@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
-from rtrace.cli.options import DIRECTORY, say, tell_settled
-from rtrace.printable import printable
+from rtrace.cli.options import DIRECTORY
+from rtrace.cli.speaking import say
+from rtrace.cli.tidying import tell_settled
 from rtrace.trace.directory import TraceDirectory
 
 
@@ -31,4 +31,4 @@ def command(directory: Path, *, sources: tuple[Path, ...]) -> None:
         say(f"not captured: {notice.what}; {notice.advice}")
     for problem in combined.problems:
         say(f"not taken over: {problem}")
-    say(f"combined {combined.runs} runs of {len(traces)} traces in {printable(os.fsencode(directory))}")
+    say(f"combined {combined.runs} runs of {len(traces)} traces in {directory}")

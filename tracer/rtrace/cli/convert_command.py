@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rtrace.cli.options import progress, say, tell_cleaned
-from rtrace.printable import format_size, printable
+from rtrace.cli.progress_bar import progress
+from rtrace.cli.speaking import say
+from rtrace.cli.tidying import tell_cleaned
+from rtrace.printable import format_size
 
 if TYPE_CHECKING:
     from rtrace.reprozip.writer import Written
@@ -34,5 +35,5 @@ def tell(written: Written) -> None:
     for loss in written.losses:
         say(f"not for ReproZip: {loss.what}; {loss.advice}")
     size = format_size(written.target.stat().st_size)
-    say(f"wrote {written.files} files into {printable(os.fsencode(written.target))} ({size}), for ReproZip")
+    say(f"wrote {written.files} files into {written.target} ({size}), for ReproZip")
     say(f"its identity is sha256:{written.identity}")

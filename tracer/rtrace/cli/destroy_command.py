@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import say, tell_cleaned
-from rtrace.printable import printable
+from rtrace.cli.speaking import say
+from rtrace.cli.tidying import tell_cleaned
+from rtrace.interrupts import shielded
 from rtrace.targets import open_target
 from rtrace.workspaces import is_removal_of
 
@@ -22,5 +23,6 @@ def command(target: Path) -> None:
     """
     gone = tell_cleaned(target.absolute().parent)
     if os.path.lexists(target) or not any(is_removal_of(path.name, target.name) for path in gone):
-        open_target(target).destroy()
-    say(f"removed {printable(os.fsencode(target))}")
+        with shielded():  # half a target could not be used
+            open_target(target).destroy()
+    say(f"removed {target}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from rtrace.cli.options import JSON, say
+from rtrace.cli.options import JSON
+from rtrace.cli.speaking import give_json, say, show
 from rtrace.doctor import clean_all, examine, find_all
 
 FORMAT = 1
@@ -36,13 +36,13 @@ def command(folders: tuple[Path, ...], *, clean: bool, as_json: bool) -> None:
             "leftovers": leftovers,
             "cleaned": told,
         }
-        click.echo(json.dumps(answer, indent=2))
+        give_json(answer)
         return
     for ability in abilities:
         detail = f": {ability.detail}" if ability.detail else ""
-        click.echo(f"{'yes' if ability.works else 'no':3}  {ability.name}{detail}")
+        show(f"{'yes' if ability.works else 'no':3}  {ability.name}{detail}")
     for name in leftovers:
-        click.echo(f"left by a killed process: {name}")
+        show(f"left by a killed process: {name}")
     for sentence in told:
         say(sentence)
     if leftovers and not clean:

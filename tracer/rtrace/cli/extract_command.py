@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
 
-from rtrace.cli.options import FETCH, FROM, progress, say, tell_cleaned
+from rtrace.cli.options import FETCH, FROM
+from rtrace.cli.progress_bar import progress
+from rtrace.cli.speaking import give, say
+from rtrace.cli.tidying import tell_cleaned
 from rtrace.elsewhere import Sources, read_content
 from rtrace.errors import UsageError
 from rtrace.extracting import find_entries, write_file, write_files
@@ -39,8 +41,7 @@ def command(
             raise UsageError(f"{' '.join(paths)} stands for {len(entries)} files; name a folder for them with --output")
         if alone and output is None:
             for part in read_content(opened, entries[0], sources):
-                sys.stdout.buffer.write(part)
-            sys.stdout.buffer.flush()
+                give(part)
         elif alone and output is not None:
             tell_cleaned(output.parent)
             write_file(opened, entries[0], output, sources)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 import time
 from collections.abc import Iterable
@@ -15,6 +13,8 @@ import click
 
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.cli.options import JSON
+from rtrace.cli.speaking import give_json, show
+from rtrace.cli.tidying import tell_cleaned
 from rtrace.manifest.model import NamedFile, Run
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import format_size, printable
@@ -35,12 +35,13 @@ class Files:
 @click.argument("bundle", type=click.Path(path_type=Path))
 def command(bundle: Path, *, as_json: bool) -> None:
     """Tell what BUNDLE holds: runs, machine, packages, inputs, outputs, and what could not be captured."""
+    tell_cleaned()
     with open_bundle(bundle) as opened:
         if as_json:
-            click.echo(json.dumps(to_json(opened), indent=2))
+            give_json(to_json(opened))
         else:
             for line in describe(opened):
-                click.echo(line)
+                show(line)
 
 
 def describe(bundle: OpenBundle) -> Iterable[str]:
@@ -48,7 +49,7 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
     manifest = bundle.manifest
     files = count_files(bundle.iterate_entries())
     packed = format_size(bundle.path.stat().st_size)
-    yield f"{printable(os.fsencode(bundle.path))}: {packed}, made by {bundle.maker}"
+    yield f"{bundle.path}: {packed}, made by {bundle.maker}"
     yield f"identity    sha256:{bundle.identity}"
     yield f"files       {files.number}, {format_size(files.size)} unpacked"
     if bundle.extensions:

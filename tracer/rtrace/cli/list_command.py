@@ -9,6 +9,8 @@ import click
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index import dump_entry
 from rtrace.cli.options import JSON, describe_kind
+from rtrace.cli.speaking import give_json_line, show
+from rtrace.cli.tidying import tell_cleaned
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
 
@@ -27,14 +29,15 @@ def command(bundle: Path, *, as_json: bool, unowned: bool) -> None:
     What is `elsewhere` was needed, and is fetched when the bundle is unpacked.
     With --json, one JSON object a line, with digest and times as well.
     """
+    tell_cleaned()
     with open_bundle(bundle) as opened:
         for entry in opened.iterate_entries():
             if unowned and entry.belonging != "unowned":
                 continue
             if as_json:
-                click.echo(dump_entry(entry, entry.size, entry.sha256, entry.offset), nl=False)
+                give_json_line(dump_entry(entry, entry.size, entry.sha256, entry.offset))
             else:
-                click.echo(describe(entry))
+                show(describe(entry))
 
 
 def describe(entry: Entry) -> str:

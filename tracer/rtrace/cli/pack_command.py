@@ -7,7 +7,10 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import DIRECTORY, describe_kind, parse_size, progress, say, tell_cleaned, tell_settled
+from rtrace.cli.options import DIRECTORY, describe_kind, parse_size
+from rtrace.cli.progress_bar import progress
+from rtrace.cli.speaking import say, show
+from rtrace.cli.tidying import tell_cleaned, tell_settled
 from rtrace.errors import UsageError
 from rtrace.manifest.model import Secret, SecretPack
 from rtrace.manifest.scalars import quoted
@@ -95,7 +98,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
         _tell_secrets(plan.manifest.secrets, plan.directory)
         for entry in plan.entries:
             kind = describe_kind(entry)
-            click.echo(f"{kind:9}  {entry.size:>12}  {entry.reason:21}  {printable(entry.path)}")
+            show(f"{kind:9}  {entry.size:>12}  {entry.reason:21}  {printable(entry.path)}")
         return
     if form == "reprozip":
         from rtrace.cli.convert_command import tell
@@ -112,7 +115,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     for notice in report.notices:
         say(f"{notice.what}; {notice.advice}")
     size = format_size(bundle.stat().st_size)
-    say(f"packed {report.files} files into {printable(os.fsencode(bundle))} ({size})")
+    say(f"packed {report.files} files into {bundle} ({size})")
     say(f"its identity is sha256:{report.identity}")
 
 

@@ -6,14 +6,18 @@ import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import gettempdir
 
 import click
 
+from rtrace import interrupts
 from rtrace.cli.limit_options import limited
-from rtrace.cli.options import FETCH, FROM, UNPACKER, progress, say, tell_cleaned
+from rtrace.cli.options import FETCH, FROM, UNPACKER
+from rtrace.cli.progress_bar import progress
+from rtrace.cli.speaking import say
+from rtrace.cli.tidying import tell_cleaned
 from rtrace.elsewhere import Sources
 from rtrace.errors import UsageError
+from rtrace.interrupts import shielded
 from rtrace.limits import Limits
 from rtrace.manifest.model import Run
 from rtrace.targets import load_unpacker, open_target
@@ -50,7 +54,7 @@ def command(
             for note in outcome.notes:
                 say(f"{run.id}: {note}")
             status = outcome.exit_status
-            if status != 0:
+            if status != 0 or interrupts.asked_to_end():
                 break
     sys.exit(status)
 
@@ -61,7 +65,7 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
     if not path.is_file():
         yield open_target(path)
         return
-    tell_cleaned(Path(gettempdir()))
+    tell_cleaned()
     with temporary("run") as workspace:
         unpacker = load_unpacker(unpacker_name)
         made = unpacker.unpack(path, workspace / "target", progress=progress(), sources=sources).target
@@ -69,7 +73,8 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
         try:
             yield target
         finally:
-            target.destroy()
+            with shielded():
+                target.destroy()
 
 
 def choose_runs(runs: Sequence[Run], names: Sequence[str], target: Path) -> Sequence[Run]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from rtrace.cli.speaking import give
 from rtrace.manifest.schema import read_schema
 
 
@@ -17,4 +18,4 @@ def command() -> None:
     and, as first line of the manifest:
       # yaml-language-server: $schema=/path/to/manifest.schema.json
     """  # noqa: D301 -- \b is click's mark for lines that stay as they are
-    click.echo(read_schema(), nl=False)
+    give(read_schema().encode())

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rtrace.cli.options import DIRECTORY, parse_size, say, tell_settled
+from rtrace import interrupts
+from rtrace.cli.options import DIRECTORY, parse_size
+from rtrace.cli.speaking import say
+from rtrace.cli.tidying import tell_settled
 from rtrace.errors import UsageError
-from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     from rtrace.detaching import run_detached
 
     def trace_and_linger(report_status: Callable[[int], None]) -> None:
+        interrupts.begin()
         traced = trace().traced
         report_status(traced.exit_status)
         traced.linger()
@@ -103,8 +106,7 @@ def tell(report: TraceReport, *, quiet: bool) -> None:
         traced = report.traced
         how = f"signal {traced.signal}" if traced.signal is not None else f"exit status {traced.exit_code}"
         say(f"traced {report.processes} processes and {report.paths} paths; {how}")
-        manifest = printable(os.fsencode(report.directory.manifest))
-        say(f"edit {manifest} if you like, then run `rtrace pack{report.pack_options}`")
+        say(f"edit {report.directory.manifest} if you like, then run `rtrace pack{report.pack_options}`")
 
 
 def tell_of_daemons(programs: tuple[str, ...]) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.options import FETCH, FROM, progress, say, tell_cleaned
+from rtrace.cli.options import FETCH, FROM
+from rtrace.cli.progress_bar import progress
+from rtrace.cli.speaking import say, show
+from rtrace.cli.tidying import tell_cleaned
 from rtrace.elsewhere import Sources
 from rtrace.errors import TargetError
-from rtrace.printable import printable
 from rtrace.targets import load_unpacker
 
 
@@ -37,11 +39,10 @@ def command(
         raise TargetError(f"{target} exists already; name another folder, or remove it with `rtrace destroy {target}`")
     if dry_run:
         for line in unpacker.plan(bundle, target):
-            click.echo(line)
+            show(line)
         return
     tell_cleaned(target.absolute().parent)
     unpacked = unpacker.unpack(bundle, target, progress=progress(), sources=Sources(folders, fetch))
     for note in unpacked.notes:
         say(note)
-    name = printable(os.fsencode(target))
-    say(f"unpacked into {name}; `rtrace run {name}` replays it, `rtrace destroy {name}` removes it")
+    say(f"unpacked into {target}; `rtrace run {target}` replays it, `rtrace destroy {target}` removes it")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from tempfile import gettempdir
 
 import click
 
 from rtrace.cli.limit_options import limited
-from rtrace.cli.options import FETCH, FROM, JSON, UNPACKER, progress, say, tell_cleaned
+from rtrace.cli.options import FETCH, FROM, JSON, UNPACKER
+from rtrace.cli.progress_bar import progress
+from rtrace.cli.replay_output import shown_output
+from rtrace.cli.speaking import give_json, say, show
+from rtrace.cli.tidying import tell_cleaned
 from rtrace.elsewhere import Sources
 from rtrace.limits import Limits
 from rtrace.targets import load_unpacker
@@ -42,18 +44,24 @@ def command(
     with 124 when the time of --timeout was up and with 3 when another limit ended a run, which is no verdict.
     """
     unpacker = load_unpacker(unpacker_name)
-    tell_cleaned(Path(gettempdir()))
-    with temporary("verify") as workspace:
-        sources = Sources(folders, fetch)
+    tell_cleaned()
+    with temporary("verify") as workspace, shown_output() as shown:
         report = verify_bundle(
-            bundle, unpacker, workspace, progress=progress(), sources=sources, limits=limits, allowed=allowed
+            bundle,
+            unpacker,
+            workspace,
+            progress=progress(),
+            shown=shown,
+            sources=Sources(folders, fetch),
+            limits=limits,
+            allowed=allowed,
         )
     for note in report.notes:
         say(note)
     if as_json:
-        click.echo(json.dumps(report.to_json(), indent=2))
+        give_json(report.to_json())
     else:
         for line in report.lines:
-            click.echo(f"{line.verdict:9}  {line.text}")
-        click.echo(report.summary)
+            show(f"{line.verdict:9}  {line.text}")
+        show(report.summary)
     sys.exit(report.exit_status)

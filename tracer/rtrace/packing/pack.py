@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import FileType
 from rtrace.bundle.writer import BundleWriter, Item, Written, find_repeated
+from rtrace.interrupts import held
 from rtrace.manifest.model import Notice
 from rtrace.packing.absence import tell_elsewhere
 from rtrace.packing.collector import without_collector
@@ -56,7 +57,7 @@ def pack(directory: TraceDirectory, target: Path, *, progress: Progress = SILENT
 
 def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
     """Write the bundle of a plan: whole, or not at all. Raises BundleError."""
-    with BundleWriter(plan.target, find_repeated(plan.items)) as writer, without_collector():
+    with held(lambda: BundleWriter(plan.target, find_repeated(plan.items))) as writer, without_collector():
         files = _Files(plan, writer)
         with closing(plan.settle_items()) as settled:
             files.write(settled, progress)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.archive import cores
 from rtrace.packing.search import Found, Job, Search
+from rtrace.workspaces import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -84,7 +85,7 @@ class _Helper:
     """A process that searches some chunks of files."""
 
     def __init__(self, search: Search, chunks: Sequence[Sequence[Job]]) -> None:
-        with tempfile.TemporaryFile() as tasks:
+        with tempfile.TemporaryFile(dir=temporary_folder()) as tasks:
             known = [value.hex() for value in search.known]
             lines = [sys.path, known, *([[os.fsdecode(job.source), *job.special] for job in jobs] for jobs in chunks)]
             tasks.writelines(json.dumps(line).encode() + b"\n" for line in lines)

@@ -19,6 +19,7 @@ from rtrace.bundle.incomplete import Incomplete
 from rtrace.bundle.index import dump_entry, dump_result
 from rtrace.bundle.member_writer import copy_member, write_member
 from rtrace.bundle.stream import entry_header, has_content, stored_size
+from rtrace.interrupts import held
 from rtrace.manifest.render import render
 from rtrace.progress import SILENT, Progress
 from rtrace.reprozip import extension
@@ -51,7 +52,7 @@ def write_reprozip(bundle: OpenBundle, target: Path, *, progress: Progress = SIL
     The same bundle always gives the same bytes, by the same versions of zlib and SQLite.
     """
     manifest, entries = bundle.manifest, bundle.entries
-    with Incomplete(target) as incomplete:
+    with held(lambda: Incomplete(target)) as incomplete:
         folder = incomplete.folder
         paths = {name: folder / str(number) for number, name in enumerate(extension.DIGESTED)}
         lines = _write_data(bundle, paths[extension.DATA], progress)

@@ -19,10 +19,6 @@ DATABASE = "trace.sqlite3"
 SNAPSHOTS = "snapshots"
 STREAMS = "streams"
 MANIFEST = "manifest.yml"
-UNBEGUN = "unbegun"
-"""There while a run is made ready: how many runs were there before, and what the trace directory would replace."""
-BEGUN = "begun"
-"""What became of UNBEGUN in a trace directory that replaces another one, until that is removed."""
 
 
 class TraceDirectory(NamedTuple):

@@ -13,23 +13,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sqlite3
-from pathlib import Path
 
-from rtrace.errors import BusyError, ForeignError, TraceError
-from rtrace.folders import directory_flags, read_own
+from rtrace.errors import TraceError
+from rtrace.folders import directory_flags
 from rtrace.locks import Lock
-from rtrace.printable import printable
 from rtrace.renaming import rename_new
-from rtrace.trace.directory import BEGUN, UNBEGUN, TraceDirectory, close
-from rtrace.workspaces import INCOMPLETE, Workspace, make_suffix, make_workspace, prefix_beside, set_aside
+from rtrace.trace.directory import TraceDirectory, close
+from rtrace.trace.settling import ASIDE, BEGUN, NEW, OLD, UNBEGUN, put_back, remove_old, write_mark
+from rtrace.workspaces import INCOMPLETE, Workspace, make_suffix, make_workspace, prefix_beside
 
-_OLD = ".old-"
 _MODE = 0o755
-_NEW = b"new "
-_LONGEST_MARK = 4096
-_SUFFIX = re.compile(rb"[0-9a-f]{8}")
 
 
 class TracePlace:
@@ -74,8 +68,9 @@ class TracePlace:
             if os.path.lexists(path):
                 self.directory.open().close()
                 stack.enter_context(self.directory.lock())
-                self.aside = prefix_beside(name, _OLD) + make_suffix()
-            write_mark(TraceDirectory(workspace.path), _NEW + (self.aside or b""))
+                self.aside = prefix_beside(name, OLD) + make_suffix()
+                write_mark(self.directory, self.aside, ASIDE)
+            write_mark(TraceDirectory(workspace.path), NEW + (self.aside or b""))
             if self.aside is not None:
                 rename_new(workspace.parent, name, self.aside)
             try:
@@ -83,6 +78,7 @@ class TracePlace:
             except BaseException:
                 if self.aside is not None:
                     rename_new(workspace.parent, self.aside, name)
+                    os.unlink(path / ASIDE)
                 raise
 
     def keep(self) -> None:
@@ -133,142 +129,6 @@ def give_place(workspace: Workspace, directory: TraceDirectory) -> None:
         workspace.give_name(os.fsencode(directory.path.name))
     except FileExistsError:
         raise exists_already(directory) from None
-
-
-def write_mark(directory: TraceDirectory, text: bytes) -> None:
-    """Say in a trace directory what is to be put back when its run does not begin.
-
-    That is how many runs it had, or ``new`` and the name of what it would replace.
-    """
-    new = directory.path / f"{UNBEGUN}.new"
-    new.write_bytes(text)
-    new.replace(directory.path / UNBEGUN)
-
-
-def read_mark(directory: TraceDirectory, name: str) -> bytes | None:
-    """Read what is to be put back, or to be removed; None when there is nothing that this user's rtrace wrote."""
-    try:
-        folder = os.open(directory.path, directory_flags() & ~os.O_NOFOLLOW)
-    except OSError:
-        return None
-    try:
-        text = read_own(folder, name, _LONGEST_MARK)
-    except (OSError, ForeignError):
-        return None
-    finally:
-        os.close(folder)
-    aside = re.escape(prefix_beside(directory.path.name, _OLD))
-    return text if re.fullmatch(rb"[0-9]{1,18}|new (?:%b[0-9a-f]{8})?" % aside, text) else None
-
-
-def find_unsettled(folder: Path) -> tuple[TraceDirectory, ...]:
-    """Find the trace directories in a folder that a killed tracer left in between."""
-    found = set()
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:
-        return ()
-    for name in names:
-        base, ending, suffix = name.rpartition(_OLD)
-        is_aside = bool(ending) and _SUFFIX.fullmatch(os.fsencode(suffix)) is not None
-        trace = TraceDirectory(folder / (base if is_aside else name))
-        if (is_aside and is_own(folder / name)) or any(read_mark(trace, mark) for mark in (UNBEGUN, BEGUN)):
-            with contextlib.suppress(BusyError), trace.lock():
-                found.add(trace)
-    return tuple(sorted(found))
-
-
-def settle(directory: TraceDirectory) -> tuple[str, ...]:
-    """Put back, or remove, what a tracer that was killed left of a trace directory; say what was done.
-
-    Nothing is done where another process is at work.
-    """
-    told: list[str] = []
-    try:
-        with directory.lock():
-            finish_closing(directory)
-            told += put_back(directory)
-            superseded = read_mark(directory, BEGUN)
-            if superseded is not None and superseded.startswith(_NEW):
-                remove_old(directory, superseded.removeprefix(_NEW))
-    except BusyError:
-        return ()
-    if not os.path.lexists(directory.path):
-        told += bring_back(directory)
-    return tuple(told)
-
-
-def finish_closing(directory: TraceDirectory) -> None:
-    """Close the database of a tracer that was killed while it did: who only reads it could not."""
-    journal = directory.database.with_name(directory.database.name + "-journal")
-    if journal.exists() and os.access(directory.path, os.W_OK):
-        close(directory.open())
-
-
-def put_back(directory: TraceDirectory) -> list[str]:
-    """Make a trace directory that is locked what it was before a run that did not begin; say what was done."""
-    mark = read_mark(directory, UNBEGUN)
-    if mark is None:
-        return []
-    name = printable(os.fsencode(directory.path))
-    if not mark.startswith(_NEW):
-        connection = directory.open()
-        connection.execute("DELETE FROM runs WHERE id > ?", (int(mark),))
-        close(connection)
-        os.unlink(directory.path / UNBEGUN)
-        return [f"took a run out of {name} that never began"]
-    remove_locked(directory.path)
-    if mark == _NEW:
-        return [f"removed {name}, a trace that never began"]
-    return bring_back(directory)
-
-
-def bring_back(directory: TraceDirectory) -> list[str]:
-    """Give a trace directory that was set aside its name again, if there is one; say what was done."""
-    path = directory.path
-    is_old = re.compile(re.escape(prefix_beside(path.name, _OLD)) + rb"[0-9a-f]{8}")
-    try:
-        parent = os.open(path.parent, directory_flags() & ~os.O_NOFOLLOW)
-    except OSError:  # the command says what is wrong
-        return []
-    try:
-        for name in filter(is_old.fullmatch, map(os.fsencode, sorted(os.listdir(parent)))):
-            aside = TraceDirectory(path.with_name(os.fsdecode(name)))
-            if is_own(aside.path) and aside.database.is_file():
-                with aside.lock():
-                    rename_new(parent, name, os.fsencode(path.name))
-                return [f"brought {printable(os.fsencode(path))} back, which a killed process had set aside"]
-    except (BusyError, FileExistsError):  # another process is at it
-        return []
-    finally:
-        os.close(parent)
-    return []
-
-
-def is_own(path: Path) -> bool:
-    """Whether something belongs to this user; of a symlink, whether the symlink does."""
-    return path.lstat().st_uid == os.geteuid()
-
-
-def remove_old(directory: TraceDirectory, name: bytes) -> None:
-    """Remove the trace directory that another one has replaced, and note that it is gone."""
-    old = directory.path.with_name(os.fsdecode(name))
-    if old.is_symlink():
-        old.unlink()
-    elif old.is_dir():
-        with TraceDirectory(old).lock():
-            remove_locked(old)
-    os.unlink(directory.path / BEGUN)
-
-
-def remove_locked(path: Path) -> None:
-    """Remove a trace directory that this process has locked, as far as possible; what is left is a leftover."""
-    parent = os.open(path.parent, directory_flags() & ~os.O_NOFOLLOW)
-    folder = os.open(path, directory_flags())
-    name = set_aside(parent, os.fsencode(path.name), folder, prefix_beside(path.name, INCOMPLETE))
-    with Workspace(parent, name, path.with_name(os.fsdecode(name)), folder, Lock(None)):
-        pass
 
 
 def exists_already(directory: TraceDirectory) -> TraceError:

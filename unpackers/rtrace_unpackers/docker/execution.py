@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from rtrace import interrupts
 from rtrace.limits import Limits
 from rtrace.unpacker import Streams
 from rtrace_unpackers.docker import terminal
@@ -191,11 +192,16 @@ def ending_at_signals(events: Events) -> Iterator[None]:
 
     Only the main thread can do this; elsewhere signals do what they did before.
     """
+
+    def tell(number: int, _frame: object) -> None:
+        events.put(Signalled(number))
+        interrupts.note(number)
+
     with contextlib.ExitStack() as stack:
         for name in ("SIGHUP", "SIGINT", "SIGTERM"):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) != signal.SIG_IGN:
-                stack.enter_context(terminal.handling(number, lambda came, _: events.put(Signalled(came))))
+                stack.enter_context(terminal.handling(number, tell))
         yield
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TypeAlias
 
+from rtrace import interrupts
 from rtrace.unpacker import Outcome
 from rtrace_unpackers.isolation import terminal
 from rtrace_unpackers.isolation.keeper import FORWARDED
@@ -86,6 +87,7 @@ def forwarding(control: Control, plumbing: Plumbing) -> Iterator[None]:
         if number == signal.SIGCONT and plumbing.terminal is not None and terminal.is_in_foreground(plumbing.terminal):
             terminal.make_raw(plumbing.terminal)
         control.tell(number)
+        interrupts.note(number)
 
     def resize(_number: int, _frame: FrameType | None) -> None:
         if plumbing.terminal is not None and plumbing.master is not None:

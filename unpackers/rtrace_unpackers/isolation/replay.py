@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rtrace.errors import TargetError
+from rtrace.interrupts import shielded
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.unpacker import Outcome, Streams
 from rtrace_unpackers.isolation import libc
@@ -67,8 +68,9 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
             tuple(plumbing.on_terminal),
         )
         ends = Ends(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
-        control.keeper = fork_blocked(lambda: be_keeper(isolation, means, ends))
-        stack.callback(control.finish)
+        with shielded():  # or there would be a keeper that nobody ends
+            control.keeper = fork_blocked(lambda: be_keeper(isolation, means, ends))
+            stack.callback(control.finish)
         stack.callback(channel.close)  # a keeper that waits for its maps goes on, and ends
         os.close(report_end)
         channel_end.close()

@@ -74,10 +74,14 @@ def is_in_foreground(terminal: int) -> bool:
 
 
 def make_raw(terminal: int) -> None:
-    """Hand every key on as it is typed, ^C and ^Z too: it is the program's terminal that knows what they mean."""
+    """Hand every key on as it is typed, ^C and ^Z too: it is the program's terminal that knows what they mean.
+
+    What was typed ahead stays.
+    """
+    import termios
     import tty
 
-    tty.setraw(terminal)
+    tty.setraw(terminal, termios.TCSADRAIN)
 
 
 def restore(terminal: int, appearance: Appearance) -> None:

@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import struct
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -16,6 +15,7 @@ from functools import partial
 from rtrace.folders import is_root
 from rtrace.probing import try_in_child
 from rtrace.unpacker import Ability
+from rtrace.workspaces import temporary_folder
 from rtrace_unpackers.isolation import libc
 from rtrace_unpackers.isolation.libc import Namespace
 from rtrace_unpackers.isolation.refusal import explain_refusal
@@ -77,7 +77,7 @@ def map_mount() -> None:
     """Map ids in a detached mount; see open_tree(2) and mount_setattr(2). Raises OSError."""
     call = libc.load_libc().syscall
     space = make_user_namespace()
-    folder = os.fsencode(tempfile.gettempdir())
+    folder = os.fsencode(temporary_folder())
     tree = call(_OPEN_TREE, _AT_FDCWD, folder, _OPEN_TREE_CLONE | os.O_CLOEXEC)
     libc.check(tree)
     attributes = struct.pack("4Q", _MOUNT_ATTR_IDMAP, 0, 0, space)

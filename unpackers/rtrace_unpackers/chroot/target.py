@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
+from rtrace.folders import directory_flags
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
 from rtrace.target_folder import TargetFolder

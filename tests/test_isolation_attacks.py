@@ -17,7 +17,8 @@ from rtrace.errors import RtraceError, TargetError
 from rtrace.limits import ALLOWABLE, KEYRINGS, NESTED_NAMESPACES
 from rtrace.manifest.model import Input, Run
 from rtrace.unpacker import Streams
-from rtrace_unpackers.chroot import UNPACKER, ChrootTarget
+from rtrace_unpackers.chroot import UNPACKER
+from rtrace_unpackers.chroot.target import ChrootTarget
 
 pytestmark = pytest.mark.requires("busybox", "user-namespaces")
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -240,6 +241,50 @@ def test_groups_are_found_in_their_mounts() -> None:
         "cpu": Path("/sys/fs/cgroup/cpu,cpuacct/x"),
         "cpuacct": Path("/sys/fs/cgroup/cpu,cpuacct/x"),
     }
+
+
+@pytest.mark.requires("root")
+def test_groups_of_version_2_are_made_and_removed() -> None:
+    """In a hierarchy of version 2 a group is made where its controller can be enabled, adopts, and is removed."""
+    own, mounts = Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text()
+    hierarchies = find_hierarchies(own, mounts)
+    root = hierarchies.unified_root
+    controllers = (root / "cgroup.controllers").read_text().split() if root is not None else []
+    if not controllers:
+        pytest.skip("needs control groups of version 2 with a controller")
+    enabled = frozenset(controllers[:1])
+    group = groups.make_unified(hierarchies, enabled, f"rtrace-{os.getpid()}-test")
+    assert group is not None
+    (folder,) = set(group.folders.values())
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        group.adopt(process.pid)
+        assert (folder / "cgroup.procs").read_text().split() == [str(process.pid)]
+        process.kill()
+    group.remove()
+    assert not folder.exists()
+    assert groups.make_unified(hierarchies, frozenset({"no such controller"}), "rtrace-0-test") is None
+
+
+@pytest.mark.requires("root")
+def test_groups_of_a_killed_rtrace_are_removed() -> None:
+    """The group of an rtrace that was killed goes with the next replay; that of one that lives stays."""
+    hierarchies = find_hierarchies(Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text())
+    folders = {*hierarchies.by_controller.values(), *([hierarchies.unified] if hierarchies.unified else [])}
+    if not folders:
+        pytest.skip("needs control groups")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = [folder / f"rtrace-{gone.pid}-test" for folder in folders]
+    alive = [folder / f"rtrace-{os.getppid()}-test" for folder in folders]
+    for folder in (*left, *alive):
+        folder.mkdir()
+    try:
+        with groups.new_group(["pids"]):
+            assert [folder for folder in left if folder.exists()] == []
+            assert [folder for folder in alive if not folder.exists()] == []
+    finally:
+        for folder in alive:
+            folder.rmdir()
 
 
 def test_usage_is_measured(tmp_path: Path) -> None:

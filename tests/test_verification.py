@@ -12,7 +12,7 @@ from rtrace.errors import TargetError
 from rtrace.unpacker import Outcome, Snapshot, Unpacker
 from rtrace.verification import Line, Report, compare, compare_result, compare_status, verify_bundle
 from rtrace_unpackers.chroot import UNPACKER as CHROOT
-from rtrace_unpackers.chroot import ChrootTarget
+from rtrace_unpackers.chroot.target import ChrootTarget
 from rtrace_unpackers.docker import UNPACKER as DOCKER
 
 FILE = wrote(b"/out", b"content")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import socket
 from collections.abc import Callable
 from typing import TypeVar
@@ -27,6 +26,8 @@ def run_inside(others: Maps | None, work: Callable[[], Answer]) -> Answer:
     """
     if others is None:
         return work()
+    import pickle
+
     ours, childs = socket.socketpair()
     with ours, childs:
         child = os.fork()
@@ -60,6 +61,8 @@ def run_inside(others: Maps | None, work: Callable[[], Answer]) -> Answer:
 
 def be_inside(channel: socket.socket, work: Callable[[], object]) -> None:
     """Enter a user namespace, have it mapped, work, and tell the parent."""
+    import pickle
+
     libc.unshare(Namespace.USER)
     channel.send(b"r")
     if not channel.recv(1):

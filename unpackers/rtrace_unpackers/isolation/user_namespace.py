@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 
 from rtrace_unpackers.isolation import libc, mounting
@@ -36,6 +34,9 @@ def write_to(path: str, text: str) -> None:
 
 def call_tool(name: str, process: int, ids: IdMap) -> None:
     """Have newuidmap(1) or newgidmap(1) write a map: they are privileged, and know whose subordinate ids are whose."""
+    import shutil
+    import subprocess
+
     tool = TOOLS[name]
     done = subprocess.run(
         [shutil.which(tool) or tool, str(process), *ids.render().split()],

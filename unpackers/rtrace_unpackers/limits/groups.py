@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -145,7 +144,7 @@ def new_group(wanted: Iterable[str]) -> Iterator[Group | None]:
             own = mounts = ""
         hierarchies = find_hierarchies(own, mounts)
         remove_dead(hierarchies)
-        name = f"{PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
+        name = f"{PREFIX}{os.getpid()}-{os.urandom(8).hex()}"
         group = make_unified(hierarchies, controllers, name) or make_by_controller(hierarchies, controllers, name)
     try:
         yield group

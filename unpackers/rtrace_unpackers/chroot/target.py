@@ -1,37 +1,21 @@
-"""The unpacker ``chroot``: a folder with the bundle's files, replayed in namespaces of its own.
-
-    TARGET/                     entered by nobody but its owner
-      rtrace-target.json        what this is
-      manifest.yml              the runs
-      rtrace.lock               locked by whoever uses it
-      root/                     the files of the bundle, in which every replay works on
-
-A replay takes place in a user namespace. As root the files are owned as recorded, and the replay's ids are nobody's
-outside of it: its mount of the tree shows the owners as the recorded ids, or, where the file system cannot, the files
-are owned by those nobodies. Anybody else owns all of the files, and has the recorded ids in the namespace.
-"""
+"""A chroot target: replayed in namespaces, looked into, removed."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry
-from rtrace.elsewhere import NO_SOURCES, Sources, complete_data
 from rtrace.errors import TargetError
 from rtrace.folders import directory_flags
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
-from rtrace.opening import open_bundle
-from rtrace.progress import SILENT, Progress
 from rtrace.target_folder import TargetFolder
-from rtrace.unpacker import OWN_STREAMS, Ability, Expected, Outcome, Snapshot, Streams, Unpacked
+from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Streams
 from rtrace_unpackers import directories
-from rtrace_unpackers.attributes import tell_lost
-from rtrace_unpackers.extraction import extract
+from rtrace_unpackers.chroot.names import MADE, RECORDED, SHIFTED, TREE
 from rtrace_unpackers.isolation.access import Access
 from rtrace_unpackers.isolation.ids import Maps
 from rtrace_unpackers.isolation.inside import reclaim, run_inside
@@ -44,18 +28,8 @@ from rtrace_unpackers.isolation.rights import (
     find_shift,
     map_all_subordinates,
 )
-from rtrace_unpackers.isolation.user_namespace import can_map_owners
-from rtrace_unpackers.layout import plan_layout
-from rtrace_unpackers.ownership import choose_ownership
-from rtrace_unpackers.placement import building, refuse_existing
 from rtrace_unpackers.removal import remove_target
-from rtrace_unpackers.snapshot import take_snapshot
-from rtrace_unpackers.state import MADE_BY_STATE, State, read_manifest, read_state, write_state
-
-NAME = "chroot"
-TREE = "root"
-RECORDED, SHIFTED, CALLER = "recorded", "shifted", "caller"
-MADE = (TREE, *MADE_BY_STATE)
+from rtrace_unpackers.state import State
 
 
 class ChrootTarget:
@@ -138,6 +112,8 @@ class ChrootTarget:
 
     def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
         """Look at the files of the tree."""
+        from rtrace_unpackers.snapshot import take_snapshot
+
         try:
             with self.folder.lock():
                 root, mode = directories.open_accessible(TREE.encode(), self.folder.descriptor)
@@ -154,87 +130,23 @@ class ChrootTarget:
         """Remove the folder; there is nothing elsewhere, for mounts live in a replay's namespaces alone."""
         others = self.list_others()
         if others is not None:
-            with self.folder.lock(), self.opened_tree() as tree:
-                run_inside(others, lambda: reclaim(tree, others))
+            with self.folder.lock():
+                self.reclaim_tree(others)
         remove_target(self.folder, MADE)
 
-
-class ChrootUnpacker:
-    """Makes chroot targets."""
-
-    name = NAME
-    summary = "a folder with the files, replayed in namespaces (Linux; as root or as a user)"
-
-    def plan(self, bundle: Path, target: Path) -> tuple[str, ...]:
-        """Tell what ``unpack`` would write."""
-        with open_bundle(bundle) as opened:
-            layout = plan_layout(opened.entries)
-            runs = opened.manifest.runs
-        whose = "owned as recorded" if acts_as_root() else "owned by you"
-        return (
-            f"make {target}, entered by nobody but you",
-            f"make {len(layout.directories)} directories in {target / TREE}",
-            f"write {layout.count} files ({layout.size} bytes), {whose}",
-            f"make {len(layout.placeholders)} files of holes and {len(layout.links)} hard links",
-            f"make {len(layout.symlinks)} symbolic links and {len(layout.fifos)} FIFOs",
-            f"note {', '.join(run.id for run in runs)} for replay",
-        )
-
-    def unpack(
-        self, bundle: Path, target: Path, *, progress: Progress = SILENT, sources: Sources = NO_SOURCES
-    ) -> Unpacked:
-        """Write the bundle's files below a new folder."""
-        refuse_system()
-        refuse_existing(target)
-        as_root = acts_as_root()
-        with open_bundle(bundle) as opened:
-            manifest = opened.manifest
-            layout = plan_layout(opened.entries)
-            contents = complete_data(opened, sources)
-            with building(target) as workspace:
-                os.mkdir(TREE, 0o700, dir_fd=workspace.descriptor)
-                root = os.open(TREE, directory_flags(), dir_fd=workspace.descriptor)
-                try:
-                    shift = choose_shift_of(root) if as_root else 0
-                    ownership = choose_ownership(manifest.runs, as_root=as_root, shift=shift)
-                    extract(layout, contents, root, ownership, progress=progress)
-                finally:
-                    os.close(root)
-                facts = {"owners": CALLER} if not as_root else {"owners": RECORDED}
-                if shift:
-                    facts = {"owners": SHIFTED, "shift": str(shift)}
-                write_state(workspace.descriptor, State(NAME, opened.identity, facts), manifest)
-        return Unpacked(target, tell_lost(ownership.lost))
-
-    def examine(self) -> Sequence[Ability]:
-        """Try what replays in namespaces need, and what makes them better."""
-        if not sys.platform.startswith("linux"):
-            return (Ability("chroot targets", works=False, detail="only Linux has them"),)
-        from rtrace_unpackers.abilities import examine
-
-        return tuple(examine())
-
-    def open(self, target: Path) -> ChrootTarget:
-        """Open a folder that ``unpack`` made."""
-        folder = TargetFolder(target)
-        return ChrootTarget(folder, read_state(folder, NAME), read_manifest(folder))
-
-
-def choose_shift_of(root: int) -> int:
-    """Return by how much the owners of root's files are to be shifted: by nothing, where a mount can show others."""
-    return 0 if can_map_owners(root) else find_shift() or 0
-
-
-def refuse_system() -> None:
-    """Raise TargetError where files cannot have what a bundle's files have."""
-    if not sys.platform.startswith("linux"):
-        raise TargetError("the chroot unpacker works on Linux only; use the docker unpacker here")
+    def reclaim_tree(self, others: Maps) -> None:
+        """Give all files of the tree back to the user; where there is no tree, there are none."""
+        try:
+            tree = os.open(TREE, directory_flags(), dir_fd=self.folder.descriptor)
+        except OSError:  # ENOENT; ENOTDIR, ELOOP: a symlink, say, in its place, which is removed as it is
+            return
+        try:
+            run_inside(others, lambda: reclaim(tree, others))
+        finally:
+            os.close(tree)
 
 
 def refuse_unexecutable(tree: int, name: str) -> None:
     """Raise TargetError when the target lies where the system executes nothing."""
     if os.fstatvfs(tree).f_flag & os.ST_NOEXEC:
         raise TargetError(f"{name} is on a file system mounted noexec; unpack the bundle elsewhere")
-
-
-UNPACKER = ChrootUnpacker()

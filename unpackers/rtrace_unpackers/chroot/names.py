@@ -1,0 +1,12 @@
+"""What is in the folder of a chroot target, and the words of its state."""
+
+from __future__ import annotations
+
+from rtrace_unpackers.state import MADE_BY_STATE
+
+NAME = "chroot"
+TREE = "root"
+MADE = (TREE, *MADE_BY_STATE)
+
+RECORDED, SHIFTED, CALLER = "recorded", "shifted", "caller"
+"""Whose the files are: as recorded, as recorded but shifted to where nobody is, all of whoever unpacked."""

@@ -13,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundle_samples import MANIFEST, make_bundle
-from rtrace.bundle import tar
+from hostile_kinds import KINDS
+from rtrace.bundle import member_reader, reader, tar
+from rtrace.bundle.checking import check_bundle
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.bundle.index import dump_entry, dump_result, load_entries, load_results
 from rtrace.bundle.members import FRAME_SIZE
 from rtrace.bundle.reader import open_bundle
-from rtrace.bundle.stream import has_content
+from rtrace.bundle.stream import entry_header, has_content, header_size
 from rtrace.errors import BundleError
 
 NAMES = st.binary(min_size=1, max_size=250).filter(
@@ -226,3 +228,47 @@ def test_has_content_is_for_regular_files_alone() -> None:
     assert not has_content(Entry(b"/a", FileType.REGULAR, 0o644, 0, 0, 0, copy_of=b"/b"))
     assert not has_content(Entry(b"/a", FileType.FIFO, 0o644, 0, 0, 0))
     assert FRAME_SIZE == 4 * 1024 * 1024
+
+
+def test_large_indexes_are_read_in_the_same_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that is too large to be kept before it is known says the same as one that is not."""
+    sample = make_bundle(tmp_path)
+    with open_bundle(sample.path) as bundle:
+        small = (bundle.entries, tuple(bundle.iterate_entries()), bundle.results)
+    monkeypatch.setattr(reader, "SMALL_INDEX", 0)
+    monkeypatch.setattr(member_reader, "SMALL_INDEX", 0)
+    with open_bundle(sample.path) as bundle:
+        assert tuple(bundle.iterate_entries()) == small[1]
+        assert "entries" not in vars(bundle)
+        bundle.check()
+        assert (bundle.entries, tuple(bundle.iterate_entries()), bundle.results) == small
+        assert b"".join(bundle.read_file(b"/data/zz-link")) == b"content\n"
+
+
+@pytest.mark.parametrize("name", sorted(KINDS)[::7])
+def test_large_indexes_are_refused_in_the_same_words(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with a bundle does not depend on how much of it may be kept."""
+    path = tmp_path / "x.rpz"
+    path.write_bytes(KINDS[name].make())
+    problem = check_bundle(path).problem
+    monkeypatch.setattr(reader, "SMALL_INDEX", 0)
+    monkeypatch.setattr(member_reader, "SMALL_INDEX", 0)
+    assert check_bundle(path).problem == problem
+
+
+@pytest.mark.parametrize("length", [1, 90, 96, 97, 98, 99, 600, 4000])
+@pytest.mark.parametrize("kind", list(FileType))
+def test_sizes_of_headers_are_those_of_headers(kind: FileType, length: int) -> None:
+    """How long a header is, is known without making it: of long names and links, and of files in many parts."""
+    path, other = b"/" + b"n" * length, b"/" + b"o" * length
+    entry = Entry(path, kind, 0o644, 1 << 31, 0, -1, target=other[1:] if kind is FileType.SYMLINK else None)
+    entries = [entry]
+    if kind is FileType.REGULAR:
+        entries += [entry._replace(size=9, placeholder=True), entry._replace(link=other), entry._replace(copy_of=other)]
+        for count in (0, 1, 3, 4, 5, 24, 25, 26, 46, 47):
+            segments = tuple((2 * number, 1) for number in range(count))
+            entries += [entry._replace(size=size, segments=segments) for size in (2 * count, 2 * count + 5)]
+    for one in entries:
+        assert header_size(one) == len(entry_header(one))

@@ -362,6 +362,22 @@ def header_chain() -> bytes:
     return gzip.compress((name.tobuf(tarfile.GNU_FORMAT) + b"x\0".ljust(512, b"\0")) * 100_000)
 
 
+def pax_header(count: int) -> bytes:
+    """Give a header with so many records."""
+    records = b"".join(b"8 %04x=\n" % number for number in range(count))
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, len(records)
+    return header.tobuf(tarfile.GNU_FORMAT) + records.ljust(-(-len(records) // 512) * 512, b"\0")
+
+
+def announced(number: int) -> bytes:
+    """Give a member with seven headers before its own."""
+    name, member = tarfile.TarInfo("././@LongLink"), tarfile.TarInfo(f"DATA/{number}")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 20
+    long_name = name.tobuf(tarfile.GNU_FORMAT) + f"DATA/{number}".encode().ljust(512, b"\0")
+    return long_name * 7 + member.tobuf(tarfile.GNU_FORMAT)
+
+
 def hide_directory(content: bytes, size: int, *, moved: bool = False) -> bytes:
     """Put records of zip64 before the end of a zip: they alone tell how large its directory is."""
     end = content.rindex(b"PK\5\6")
@@ -383,6 +399,14 @@ BOMBS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "headers that announce each other": (
         lambda path: write_data(path, header_chain()),
         "tar headers that announce each other, and no member",
+    ),
+    "a header with a record for every file": (
+        lambda path: write_data(path, gzip.compress(pax_header(5_000))),
+        "a pax header of more than 100 records",
+    ),
+    "a header before every second one": (
+        lambda path: write_data(path, gzip.compress(b"".join(map(announced, range(45_000))))),
+        "more tar headers than any that rtrace reads",
     ),
     "streams that hold nothing": (
         lambda path: write_data(path, bz2.compress(b"") * 100_000),

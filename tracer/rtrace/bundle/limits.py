@@ -13,7 +13,7 @@ ENTRIES_LIMIT = 1_500_000
 """Entries of a bundle, and as many results; members of the data of ReproZip's bundles, too."""
 SEGMENTS_LIMIT = 1_000_000
 """Parts of sparse files, of all of a bundle's together; rtrace writes no more than 16,384 of one file."""
-ATTRIBUTES_LIMIT = 3_000_000
+ATTRIBUTES_LIMIT = 1_500_000
 """Extended attributes of all entries together."""
 NAMES_LIMIT = 64 << 10
 """Bytes that the names of one file's extended attributes may have, each with a NUL: XATTR_LIST_MAX."""

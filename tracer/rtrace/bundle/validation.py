@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from rtrace.manifest.model import Elsewhere
 
-    Content = tuple[int, str | None]
-    """Size and SHA-256."""
-
 PATH_LIMIT = 4095
 """Bytes of a path, PATH_MAX without the NUL."""
 NAME_LIMIT = 255
@@ -106,8 +103,8 @@ def validated_entries(entries: Iterable[Entry], holders: Container[bytes]) -> It
     with. The others cannot be above any that follow, as these are sorted.
     """
     folders = _Folders()
-    contents: dict[bytes, Content] = {}
-    copies: dict[bytes, Content] = {}
+    contents: dict[bytes, int] = {}
+    copies: dict[bytes, int] = {}
     holes = segments = attributes = 0
     previous = b""
     for entry in entries:
@@ -128,19 +125,17 @@ def validated_entries(entries: Iterable[Entry], holders: Container[bytes]) -> It
                 raise _refusal(path, f"and others with more than {ATTRIBUTES_LIMIT} extended attributes")
         if kind is FileType.REGULAR:
             if entry.link is not None:
-                _check_holder(
-                    entry, entry.link, contents.get(entry.link) or copies.get(entry.link), "a hard link", "to"
-                )
+                _check_holder(entry, entry.link, contents.get(entry.link, copies.get(entry.link)), "a hard link", "to")
             elif entry.copy_of is not None:
                 _check_holder(entry, entry.copy_of, contents.get(entry.copy_of), "a copy", "of")
                 if path in holders:
-                    copies[path] = (entry.size, entry.sha256)
+                    copies[path] = _brief(entry)
             elif entry.elsewhere:
                 if path in holders:
-                    copies[path] = (entry.size, entry.sha256)
+                    copies[path] = _brief(entry)
             elif not entry.placeholder:
                 if path in holders:
-                    contents[path] = (entry.size, entry.sha256)
+                    contents[path] = _brief(entry)
                 if entry.segments is not None:
                     holes += entry.size - stored_size(entry)
                     if holes > HOLES_LIMIT:
@@ -315,14 +310,19 @@ def _target_problem(target: bytes | None) -> str | None:
     return None
 
 
-def _check_holder(entry: Entry, path: bytes, holder: Content | None, what: str, to: str) -> None:
+def _brief(entry: Entry) -> int:
+    """Give size and digest in a number that takes a fifth of their memory; two that are equal by chance do no harm."""
+    return hash((entry.size, entry.sha256))
+
+
+def _check_holder(entry: Entry, path: bytes, holder: int | None, what: str, to: str) -> None:
     """Refuse a hard link or copy of anything but content that comes before it; size and digest must agree."""
     problem = path_problem(path)
     if problem:
         raise _refusal(entry.path, f"as {what} with {problem}")
     if holder is None:
         raise _refusal(entry.path, f"as {what} {to} {printable(path)}, which is no regular file before it")
-    if (entry.size, entry.sha256) != holder:
+    if _brief(entry) != holder:
         raise _refusal(entry.path, f"as {what} {to} {printable(path)}, whose content is another")
 
 

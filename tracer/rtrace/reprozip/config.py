@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-CONFIG_LIMIT = 64 << 20
 UMASK = 0o022
 """What a replay gets, as ReproZip does not record it."""
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?:[.\-+a-z0-9]*)\Z")

@@ -15,6 +15,12 @@ TRACE_FREE = 64 << 20
 TRACE_RATIO = 20
 TRACE_LIMIT = 1 << 30
 """The same of the trace database, and of any at most."""
+CONFIG_FREE = 4 << 20
+CONFIG_RATIO = 2
+CONFIG_LIMIT = 64 << 20
+"""The same of the configuration."""
+HEADERS_PER_ITEM = 3
+"""Headers of a tar, for each member that there may be: most have one before their own, for a long name or a time."""
 ITEMS_FREE = 50_000
 ITEM_SIZE = 32
 ITEMS_LIMIT = 1_200_000
@@ -37,3 +43,8 @@ def most_items(bundle_size: int) -> int:
 def most_trace(bundle_size: int) -> int:
     """Tell how many bytes the trace database of a bundle of that size may have."""
     return min(TRACE_LIMIT, TRACE_FREE + TRACE_RATIO * bundle_size)
+
+
+def most_config(bundle_size: int) -> int:
+    """Tell how many bytes the configuration of a bundle of that size may have."""
+    return min(CONFIG_LIMIT, CONFIG_FREE + CONFIG_RATIO * bundle_size)

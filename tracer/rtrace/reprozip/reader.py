@@ -23,9 +23,9 @@ from rtrace.errors import BundleError, HostileBundleError, ManifestError
 from rtrace.manifest.model import Manifest, Notice, Package, Run
 from rtrace.printable import format_size, printable
 from rtrace.reprozip import container
-from rtrace.reprozip.config import CONFIG_LIMIT, Config, load_config
+from rtrace.reprozip.config import Config, load_config
 from rtrace.reprozip.database import Mode, Traced, read_database
-from rtrace.reprozip.limits import most_items, most_trace
+from rtrace.reprozip.limits import most_config, most_items, most_trace
 from rtrace.reprozip.shortcomings import list_shortcomings
 from rtrace.reprozip.sources import CHUNK, Decompressed, chunks, take
 from rtrace.reprozip.tar_reader import TarReader
@@ -387,7 +387,7 @@ class ReprozipBundle:
             yield chunk
 
     def _small(self, part: Part) -> bytes:
-        limit = _VERSION_LIMIT if part.name == container.VERSION else CONFIG_LIMIT
+        limit = _VERSION_LIMIT if part.name == container.VERSION else most_config(self._size)
         if part.size > limit:
             raise HostileBundleError(f"the bundle holds {shorten_path(part.name)} with {part.size} bytes")
         return take(part.source, part.size)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle import tar
 from rtrace.errors import BundleError, HostileBundleError
-from rtrace.reprozip.limits import check_content_size
+from rtrace.reprozip.limits import HEADERS_PER_ITEM, check_content_size, most_items
 from rtrace.reprozip.sources import expect_end, take
 from rtrace.shortening import shorten_path
 
@@ -29,7 +29,8 @@ _PAX = b"x"
 _PAX_GLOBAL = b"g"
 _KNOWN = frozenset({tar.REGULAR, tar.HARD_LINK, tar.SYMLINK, tar.DIRECTORY, tar.FIFO, CHARACTER_DEVICE, BLOCK_DEVICE})
 _NAME_LIMIT = 64 << 10
-_PAX_LIMIT = 1 << 20
+_PAX_LIMIT = 64 << 10
+_RECORDS_LIMIT = 100
 _HEADERS_LIMIT = 8
 """Headers that may announce one member: two long names, one of pax, and some room."""
 _ZEROS = bytes(tar.BLOCK)
@@ -62,6 +63,7 @@ class TarReader:
     def __init__(self, source: Source, bundle_size: int) -> None:
         self._source = source
         self._bundle_size = bundle_size
+        self._headers_left = HEADERS_PER_ITEM * most_items(bundle_size)
         self._position = 0
         self._left = 0
         self._padding = 0
@@ -109,6 +111,9 @@ class TarReader:
         records: dict[bytes, bytes] = {}
         for _ in range(_HEADERS_LIMIT):
             header = self._take(tar.BLOCK)
+            self._headers_left -= 1
+            if self._headers_left < 0:
+                raise HostileBundleError("the bundle holds more tar headers than any that rtrace reads")
             if header == _ZEROS:
                 if name is not None or link is not None or records:
                     raise BundleError("a tar header that announces a member is the last one")
@@ -208,6 +213,8 @@ def _pax_records(content: bytes) -> dict[bytes, bytes]:
         key, equals, value = record[len(digits) + 1 :].partition(b"=")
         if len(record) != length or not equals or not value.endswith(b"\n"):
             raise BundleError("a pax header in it is damaged")
+        if len(records) >= _RECORDS_LIMIT:
+            raise HostileBundleError(f"the bundle holds a pax header of more than {_RECORDS_LIMIT} records")
         records[key] = value[:-1]
         position += length
     return records

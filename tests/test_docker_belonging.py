@@ -23,7 +23,7 @@ from rtrace_unpackers.docker.identity import BUILDING_LABEL, FOLDER_LABEL, MAKER
 from rtrace_unpackers.docker.leftovers import list_leftovers
 from rtrace_unpackers.docker.target import DockerTarget
 
-pytestmark = pytest.mark.requires("busybox", "docker")
+pytestmark = [pytest.mark.requires("busybox", "docker"), pytest.mark.xdist_group("docker-belonging")]
 
 RUN = make_run(b"echo x > new; echo ran")
 

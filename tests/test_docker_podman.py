@@ -5,6 +5,7 @@ import resource
 import shlex
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -36,9 +37,15 @@ RUNS["root"] = replace(RUNS["root"], uid=0, gid=0)
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def folder() -> Iterator[Path]:
+    """A folder with a short path: Podman makes sockets below it."""
+    with tempfile.TemporaryDirectory(prefix="rtrace-podman-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def podman(folder: Path) -> Iterator[Engine]:
     """Podman with a storage of its own, and a runtime that can start a container on this machine."""
-    folder = tmp_path_factory.mktemp("podman")
     files, processes = (
         min(4096, resource.getrlimit(what)[1]) for what in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC)
     )

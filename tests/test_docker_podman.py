@@ -17,6 +17,7 @@ from docker_making import made_target, replay, start_run
 from rtrace.errors import TargetError
 from rtrace.limits import DEFAULT_LIMITS
 from rtrace_unpackers.docker import UNPACKER, engine
+from rtrace_unpackers.docker.container import PROXIES
 from rtrace_unpackers.docker.engine import Engine, choose_engine
 from rtrace_unpackers.docker.leftovers import list_leftovers
 
@@ -76,12 +77,14 @@ def can_replay(folder: Path) -> bool:
         return False
 
 
-def test_podman_replays_a_run_as_it_was(podman: Engine, tmp_path: Path) -> None:
+def test_podman_replays_a_run_as_it_was(podman: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids, umask, hostname, status and streams are the recorded ones; there is no network.
 
     Podman 4.3 gives what it executes no supplementary groups.
     """
     assert choose_engine() == podman
+    for proxy in PROXIES:
+        monkeypatch.setenv(proxy, "http://name:canary@proxy.example")
     with made_target(BundleMaker(tmp_path / "made"), tmp_path, *RUNS.values()) as target:
         outcome, out, err = replay(target, RUNS["tell"])
         assert (outcome.exit_status, err) == (3, b"err\n")
@@ -89,6 +92,7 @@ def test_podman_replays_a_run_as_it_was(podman: Engine, tmp_path: Path) -> None:
         _, out, _ = replay(target, RUNS["root"])
         assert out == b"CapEff:\t00000000800405fb\n"
         name = target.identity.container
+        assert "canary" not in podman.call("container", "inspect", name).stdout
     assert podman.call("container", "inspect", name).returncode != 0
     assert podman.list("image", "rtrace.target") == ()
 

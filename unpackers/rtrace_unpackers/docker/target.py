@@ -105,7 +105,7 @@ class DockerTarget:
             container = self.provide_container(engine, lock, possible)
             if (container.facts.get("State") or {}).get("Running"):  # somebody else started it
                 engine.kill(container.id)
-            with connected(engine, container.id, allow_network=allow_network), running(engine, container.id):
+            with connected(engine, container, allow_network=allow_network), running(engine, container.id):
                 notes += change_limits(engine, container, possible)
                 written = Written(engine, container.id, is_wanted=limits.disk is not None)
                 arguments = (
@@ -188,6 +188,7 @@ class Written:
     def __init__(self, engine: Engine, container: str, *, is_wanted: bool) -> None:
         self._engine = engine
         self._container = container
+        self._size = 0
         self._before = self._ask() if is_wanted else 0
 
     def measure(self) -> int:
@@ -197,7 +198,9 @@ class Written:
     def _ask(self) -> int:
         """Return the size of all that differs from the image; the last known one while the engine does not tell."""
         told = self._engine.call("container", "inspect", "--size", "--format", "{{.SizeRw}}", self._container).stdout
-        return int(told) if told.strip().isdigit() else 0
+        if told.strip().isdigit():
+            self._size = int(told)
+        return self._size
 
 
 def refuse_unconfined(engine: Engine, abilities: Abilities) -> None:
@@ -254,17 +257,25 @@ def plan_joining(streams: Streams) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def connected(engine: Engine, container: str, *, allow_network: bool) -> Iterator[None]:
-    """Give a container the engine's default network for a while, when it is allowed to have one."""
+def connected(engine: Engine, container: Thing, *, allow_network: bool) -> Iterator[None]:
+    """Give a container the engine's default network for a while, when it is allowed to have one.
+
+    One that a killed rtrace left it is taken away first.
+    """
+    networks = (container.facts.get("NetworkSettings") or {}).get("Networks") or {}
+    for name in networks:
+        if name != "none":
+            engine.demand("network", "disconnect", "--force", name, container.id)
     if not allow_network:
         yield
         return
-    engine.demand("network", "disconnect", "none", container)
+    if "none" in networks:
+        engine.demand("network", "disconnect", "none", container.id)
     try:
-        engine.demand("network", "connect", "bridge", container)
+        engine.demand("network", "connect", "bridge", container.id)
         try:
             yield
         finally:
-            engine.demand("network", "disconnect", "bridge", container)
+            engine.demand("network", "disconnect", "bridge", container.id)
     finally:
-        engine.demand("network", "connect", "none", container)
+        engine.demand("network", "connect", "none", container.id)

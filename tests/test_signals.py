@@ -14,6 +14,7 @@ import pytest
 from bundle_making import BundleMaker, make_run, wrote
 from bundle_samples import make_bundle as make_sample
 from rtrace.bundle.checking import check_bundle
+from terminals import at_terminal
 
 # In the background of a shell without job control some signals are ignored, which is not what is tested here.
 RTRACE = ("env", "--default-signal=HUP,INT,TERM,QUIT", sys.executable, "-m", "rtrace")
@@ -280,3 +281,109 @@ def test_signal_during_a_replay(place: Place, number: signal.Signals, command: s
         assert b"second" not in rest
     assert list(place.temporary.iterdir()) == []
     assert place.find_processes() == []
+
+
+def run_program(program: str) -> str:
+    """Run a program that has signals raise exceptions, as the command line does; return what it printed."""
+    begin = "import os, signal\nfrom rtrace import interrupts\nfrom rtrace.cli.crashes import tell_all\n"
+    begin += "tell_all()\ninterrupts.begin()\nme = os.getpid()\n"
+    argv = [*RTRACE[:3], "-c", begin + textwrap.dedent(program)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.stderr, done.returncode) == ("", 0)
+    return done.stdout
+
+
+def test_shield_keeps_a_signal_until_its_end() -> None:
+    """What is shielded is done as a whole, within a further shield too; where the shield is lifted, a signal comes."""
+    program = """\
+        try:
+            with interrupts.shielded():
+                with interrupts.shielded():
+                    os.kill(me, signal.SIGTERM)
+                    os.kill(me, signal.SIGINT)
+                    print("inner")
+                print("outer")
+            print("never")
+        except interrupts.Interrupted as interrupt:
+            print(interrupt)
+        interrupts.begin()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupts.ENDING)
+        try:
+            with interrupts.shielded(), interrupts.lifted():
+                os.kill(me, signal.SIGHUP)
+                print("never")
+        except interrupts.Interrupted as interrupt:
+            print(interrupt)
+        """
+    assert run_program(program) == "inner\nouter\ninterrupted by SIGTERM\ninterrupted by SIGHUP\n"
+
+
+def test_what_is_held_is_always_let_go() -> None:
+    """A signal while something is made comes when it is known that it has to be removed, and so it is."""
+    program = """\
+        import contextlib
+        @contextlib.contextmanager
+        def thing():
+            os.kill(me, signal.SIGTERM)
+            print("made")
+            try:
+                yield
+            finally:
+                os.kill(me, signal.SIGTERM)
+                print("removed")
+        try:
+            with interrupts.held(thing):
+                print("never")
+        except interrupts.Interrupted as interrupt:
+            print(interrupt)
+        """
+    assert run_program(program) == "made\nremoved\ninterrupted by SIGTERM\n"
+
+
+def test_signal_in_a_destructor_comes_again() -> None:
+    """Python swallows what a destructor raises: the signal comes again where it is heard."""
+    program = """\
+        class Last:
+            def __del__(self):
+                os.kill(me, signal.SIGTERM)
+                print("never")
+        try:
+            Last()
+            while True:
+                signal.pause()
+        except interrupts.Interrupted as interrupt:
+            print(interrupt)
+        """
+    assert run_program(program) == "interrupted by SIGTERM\n"
+
+
+def test_forked_process_dies_of_its_signal() -> None:
+    """A process that was forked has nothing to clean up: a signal ends it, and its parent goes on."""
+    program = """\
+        child = os.fork()
+        if child == 0:
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            finally:
+                print("never")
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """
+    assert run_program(program) == "-15\n"
+
+
+@pytest.mark.parametrize("key", [b"\x03", b"\x1c"], ids=["interrupt", "quit"])
+@pytest.mark.parametrize("command", ["verify", "run"])
+def test_key_at_a_terminal_during_a_replay(tmp_path: Path, command: str, key: bytes) -> None:
+    """The keys that interrupt end a replay, and no verdict comes of it; the terminal is as it was."""
+    maker = BundleMaker(tmp_path / "making")
+    bundle = maker.write(make_run(DYING.encode()))
+    with at_terminal(*RTRACE, command, bundle, cwd=tmp_path) as person:
+        before = person.modes()
+        person.wait_for(b"ready\r\n")
+        person.type(key)
+        number = signal.SIGINT if key == b"\x03" else signal.SIGQUIT
+        assert person.leave() == 128 + number
+        assert person.modes() == before
+    assert (f"interrupted by {number.name}".encode() in person.shown) == (command == "verify")
+    assert b"different" not in person.shown
+    assert b"\x1b" not in person.shown

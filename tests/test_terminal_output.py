@@ -3,7 +3,9 @@
 import ast
 import functools
 import json
+import os
 import re
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -22,11 +24,24 @@ from fuzz.sealing import seal
 from fuzz.sections import join
 from fuzz.seeds import make_bundle as make_seed
 from hostile_manifests import Place, Sample, exchange, make_bundle
+from plain_user import PlainUser
 from reprozip_making import Member, directory, make_config, make_parts, usual_members, write_tar
 from rtrace.bundle.entry import Entry, Result
 from rtrace.manifest.model import Output
 from rtrace.printable import printable, printable_text
-from showing import EVERY_BYTE, FAKE, HIDDEN, HOSTILE, LOCALES, SURROGATES, CommandLine, Shown, command_line, is_raw
+from showing import (
+    EVERY_BYTE,
+    FAKE,
+    HIDDEN,
+    HOSTILE,
+    LOCALES,
+    SURROGATES,
+    CommandLine,
+    Shown,
+    command_line,
+    find_raw,
+    is_raw,
+)
 from terminals import at_terminal
 
 PAYLOADS = {"controls": HOSTILE, "surrogates": SURROGATES}
@@ -458,6 +473,34 @@ def test_leftovers_of_any_name(run_anywhere: CommandLine, tmp_path: Path) -> Non
     done = run_anywhere("unpack", "chroot", make_sample(tmp_path / "making").path, "target", cwd=tmp_path)
     assert (done.raw, done.status) == ([], 0), done
     assert rb"\x1b[31m" in done.stderr
+
+
+def test_set_uid_program_of_any_name(plain_user: PlainUser) -> None:
+    """A notice about a program whose name is no text neither keeps it from being traced nor reaches the terminal."""
+    program = os.fsencode(plain_user.home) + b"/suid-\xff\x1b[31m\n" + FAKE.encode()
+    shutil.copy(b"/bin/true", program)
+    os.chmod(program, 0o4755)
+    for command in (("trace", program), ("pack",), ("info", "bundle.rpz")):
+        done = plain_user.run(plain_user.rtrace, *command)
+        assert done.returncode == 0, done.stderr
+        assert [*find_raw(done.stdout), *find_raw(done.stderr)] == []
+    assert rb"suid-\xff\x1b[31m\n" in done.stdout
+
+
+@pytest.mark.requires("root")
+def test_host_of_any_name(tmp_path: Path) -> None:
+    """A host whose name is no text is traced on, packed and told of."""
+    program = (
+        "import os, socket, subprocess, sys\n"
+        f"socket.sethostname({b'host-' + bytes([255, 27, 10])!r})\n"
+        "for command in (['trace', 'true'], ['pack'], ['info', 'bundle.rpz']):\n"
+        "    subprocess.run([sys.executable, '-m', 'rtrace', *command], check=True)\n"
+    )
+    argv = ["unshare", "--uts", sys.executable, "-c", program]
+    done = subprocess.run(argv, check=False, capture_output=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [*find_raw(done.stdout), *find_raw(done.stderr)] == []
+    assert rb"host-\xff\x1b\n" in done.stdout
 
 
 # -- servers, engines, callers -------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from rtrace.printable import printable_text
+
 
 class Host(NamedTuple):
     """Host name, uname(2)'s machine, sysname and release, and the distribution's id and version of os-release(5)."""
@@ -20,7 +22,8 @@ class Host(NamedTuple):
 def describe_host() -> Host:
     """Ask the kernel and the distribution what machine this is."""
     names = os.uname()
-    return Host(names.nodename, names.machine, names.sysname, names.release, *describe_distribution())
+    hostname = printable_text(names.nodename)  # any bytes, see sethostname(2)
+    return Host(hostname, names.machine, names.sysname, names.release, *describe_distribution())
 
 
 def describe_distribution() -> tuple[str, str]:

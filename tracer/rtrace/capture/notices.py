@@ -7,6 +7,7 @@ import stat
 
 from rtrace.capture import services
 from rtrace.capture.journal import Journal
+from rtrace.printable import printable_text
 
 MOUNTED = ("mounted a filesystem", "mount it before the trace, so that its files are found under their paths")
 UNMOUNTED = ("unmounted a filesystem", "unmount it after the trace")
@@ -82,10 +83,10 @@ class NoticeBook:
         self.trace = os.path.realpath(os.fsencode(trace))
 
     def add(self, kind: str, what: str, advice: str) -> None:
-        """Tell something, unless it was told before."""
+        """Tell something, unless it was told before. Names in it may be any bytes: they are made text."""
         if (kind, what) not in self.told:
             self.told.add((kind, what))
-            self.rows.append((self.run, kind, what, advice))
+            self.rows.append((self.run, kind, printable_text(what), printable_text(advice)))
 
     def add_escape(self, call: str, program: str) -> None:
         """Tell that a program made a call which takes it out of the tracer's sight."""

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -138,6 +139,18 @@ def test_reader_that_goes_away_ends_the_run(target: DockerTarget) -> None:
     with open(os.devnull, "rb") as null, os.fdopen(writer, "wb", 0) as closed:
         outcome = target.run(RUNS["yes"], streams=Streams(null.fileno(), closed.fileno(), null.fileno()))
     assert (outcome.signal, outcome.exit_status) == (signal.SIGPIPE, 141)
+
+
+def test_output_that_does_not_block_is_waited_for(target: DockerTarget) -> None:
+    """A pipe that somebody made non-blocking gets all of it, as fast as it is read."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    limits = replace(DEFAULT_LIMITS, output=1_000_000)
+    with open(os.devnull, "rb") as null, os.fdopen(reader, "rb") as end, ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(end.read)
+        outcome = target.run(RUNS["yes"], streams=Streams(null.fileno(), writer, null.fileno()), limits=limits)
+        os.close(writer)
+        assert (outcome.reached, len(reading.result())) == ("output", 1_000_000)
 
 
 def test_full_disk_of_the_caller_is_the_callers_error(target: DockerTarget) -> None:

@@ -367,6 +367,22 @@ def test_verify_reads_nothing_that_is_typed(maker: BundleMaker, tmp_path: Path) 
 
 
 @pytest.mark.requires("docker")
+def test_network_of_a_killed_replay_is_taken_away(maker: BundleMaker, tmp_path: Path) -> None:
+    """A container that still has the network of a replay that was killed has none in the next replay."""
+    if "bridge" not in docker("network", "ls", "--format", "{{.Name}}").splitlines():
+        pytest.skip("needs an engine that has a network")
+    run = make_run(b"ls /sys/class/net")
+    with made_target(maker, tmp_path, run) as target:
+        assert replay(target, run)[1] == b"lo\n"
+        for state in ("none", ""):  # killed in the middle of the network's coming, and after it
+            docker("network", "disconnect", "none", target.identity.container)
+            if state:
+                docker("network", "connect", "bridge", target.identity.container)
+            assert replay(target, run)[1] == b"lo\n"
+            docker("network", "connect", "none", target.identity.container)
+
+
+@pytest.mark.requires("docker")
 def test_nothing_stays_in_the_engine(maker: BundleMaker, tmp_path: Path) -> None:
     """Unpacking, replaying and destroying leave no image or container behind."""
     run = make_run(b"echo x > new")

@@ -17,12 +17,13 @@ from bundle_making import BundleMaker, make_run
 from docker_making import docker, list_things, made_target, replay
 from rtrace.errors import TargetError
 from rtrace.unpacker import STATE_FILE
-from rtrace_unpackers.docker import UNPACKER, leftovers
+from rtrace_unpackers.docker import UNPACKER, leftovers, possessions
+from rtrace_unpackers.docker.engine import Thing
 from rtrace_unpackers.docker.identity import BUILDING_LABEL, FOLDER_LABEL, MAKER_LABEL, TARGET_LABEL
 from rtrace_unpackers.docker.leftovers import list_leftovers
 from rtrace_unpackers.docker.target import DockerTarget
 
-pytestmark = pytest.mark.requires("busybox", "docker")
+pytestmark = [pytest.mark.requires("busybox", "docker"), pytest.mark.xdist_group("docker-belonging")]
 
 RUN = make_run(b"echo x > new; echo ran")
 
@@ -210,6 +211,26 @@ def test_leftovers_of_others_are_not_ours(tmp_path: Path, monkeypatch: pytest.Mo
         assert [left.number for left in list_leftovers()] == ["2" * 32]
     finally:
         subprocess.run(["docker", "rmi", *images], check=False, capture_output=True)
+
+
+def test_failing_unpack_takes_its_image_along(
+    maker: BundleMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a target cannot get its name after its image was made, the image goes as the folder does."""
+    made = []
+
+    def make_and_remember(*arguments: Any) -> Thing:
+        image = possessions.make_image(*arguments)
+        made.append(image.id)
+        (tmp_path / "target").mkdir()
+        return image
+
+    monkeypatch.setattr("rtrace_unpackers.docker.make_image", make_and_remember)
+    with pytest.raises(TargetError, match="by somebody else"):
+        UNPACKER.unpack(maker.write(RUN), tmp_path / "target")
+    assert len(made) == 1
+    assert list_things(tmp_path) == frozenset()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "target"]
 
 
 UNPACK_AND_WAIT = """\

@@ -41,7 +41,7 @@ from rtrace_unpackers.docker.identity import (
     resolve,
 )
 from rtrace_unpackers.docker.leftovers import clean, list_leftovers
-from rtrace_unpackers.docker.possessions import make_image, name_possession
+from rtrace_unpackers.docker.possessions import kept_when_done, make_image, name_possession
 from rtrace_unpackers.docker.rootfs import is_sayable, write_rootfs
 from rtrace_unpackers.docker.target import DockerTarget
 from rtrace_unpackers.docker.use import hold_for_life
@@ -92,7 +92,7 @@ class DockerUnpacker:
             identity = make_identity(name_image(target, opened.identity), used=answers)
             made = None
             contents = complete_data(opened, sources)
-            with building(target) as workspace:
+            with kept_when_done(engine, identity), building(target) as workspace:
                 folder = workspace.path
                 with (folder / ROOTFS).open("x+b") as file:
                     lock = hold_for_life(folder, ROOTFS)

@@ -17,8 +17,7 @@ from rtrace.limits import Limits
 from rtrace.unpacker import Streams
 from rtrace_unpackers.docker import terminal
 from rtrace_unpackers.docker.engine import Engine
-from rtrace_unpackers.docker.pump import TellingPump
-from rtrace_unpackers.isolation.pumps import Meter, Pump
+from rtrace_unpackers.docker.pump import Allowance, TellingPump
 from rtrace_unpackers.isolation.terminal import copy_size
 
 ENDING_TIME = 20.0
@@ -84,13 +83,13 @@ def execute(
 ) -> tuple[int, Cause | None]:
     """Call the engine with these streams; return its status, and what ended it before it would have ended."""
     events: Events = queue.SimpleQueue()
-    meter = Meter(limits.output, lambda: events.put(Reached("output")))
+    allowance = Allowance(limits.output)
 
-    def tell(error: OSError) -> None:
-        events.put(Unwritable(error))
+    def tell(error: OSError | None) -> None:
+        events.put(Reached("output") if error is None else Unwritable(error))
 
     connect = connect_terminal if is_terminal(streams) else connect_pipes
-    with ending_at_signals(events), connect(engine, arguments, streams, meter, tell) as (process, pumps):
+    with ending_at_signals(events), connect(engine, arguments, streams, allowance, tell) as (process, pumps):
         threading.Thread(target=lambda: events.put(Ended(process.wait())), daemon=True).start()
         with watching_disk(limits.disk, container.measure, events):
             status, cause = wait(events, process, limits.timeout, container.kill)
@@ -120,13 +119,13 @@ def wait(
         deadline = time.monotonic() + ENDING_TIME
 
 
-Connected = tuple[subprocess.Popen[bytes], tuple[Pump, ...]]
-Tell = Callable[[OSError], None]
+Connected = tuple[subprocess.Popen[bytes], tuple[TellingPump, ...]]
+Tell = Callable[[OSError | None], None]
 
 
 @contextlib.contextmanager
 def connect_pipes(
-    engine: Engine, arguments: Sequence[str], streams: Streams, meter: Meter, tell: Tell
+    engine: Engine, arguments: Sequence[str], streams: Streams, allowance: Allowance, tell: Tell
 ) -> Iterator[Connected]:
     """Start the engine's command with pipes for its output, and pumps behind them."""
     with contextlib.ExitStack() as stack:
@@ -136,7 +135,7 @@ def connect_pipes(
             source, end = os.pipe()
             stack.callback(os.close, end)
             ends.append(end)
-            pumps.append(TellingPump(source, os.dup(sink), meter, tell))
+            pumps.append(TellingPump(source, sink, allowance, tell))
         process = engine.start(arguments, (streams.stdin, ends[0], ends[1]))
         stack.close()
         for pump in pumps:
@@ -147,7 +146,7 @@ def connect_pipes(
 
 @contextlib.contextmanager
 def connect_terminal(
-    engine: Engine, arguments: Sequence[str], streams: Streams, meter: Meter, tell: Tell
+    engine: Engine, arguments: Sequence[str], streams: Streams, allowance: Allowance, tell: Tell
 ) -> Iterator[Connected]:
     """Start the engine's command at a terminal that is like the caller's; that one is raw meanwhile."""
     if os.name != "posix":  # a console, which is no descriptor: the command gets it as it is
@@ -158,7 +157,7 @@ def connect_terminal(
     master, slave = terminal.make_like(streams.stdin)
     try:
         source = os.dup(master)
-        pump = TellingPump(source, os.dup(streams.stdout), meter, tell)
+        pump = TellingPump(source, streams.stdout, allowance, tell)
         process = engine.start(arguments, (slave, slave, slave if os.isatty(streams.stderr) else streams.stderr))
         os.close(slave)
 

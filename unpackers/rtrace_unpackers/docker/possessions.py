@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rtrace.errors import TargetError
+from rtrace.interrupts import shielded
 from rtrace.manifest.model import Run
 from rtrace_unpackers.docker.engine import Engine, Thing
 from rtrace_unpackers.docker.identity import FOLDER_LABEL, TARGET_LABEL, Identity, is_image_name, refuse_foreign
@@ -52,6 +54,18 @@ def make_image(
 def name_possession(engine: Engine, image: Thing, identity: Identity) -> None:
     """Give an image its name, which is no other target's."""
     engine.demand("tag", image.id, identity.image)
+
+
+@contextlib.contextmanager
+def kept_when_done(engine: Engine, identity: Identity) -> Iterator[None]:
+    """Keep what is made in the engine for a new target when the block ends well, and remove it when it does not."""
+    try:
+        yield
+    except BaseException:
+        with shielded(), contextlib.suppress(TargetError):  # what resists is a leftover, found by the next command
+            images = engine.list("image", f"{TARGET_LABEL}={identity.number}") if identity.used else ()
+            remove_possessions(engine, Possessions((), images), None)
+        raise
 
 
 def remove_possessions(engine: Engine, possessions: Possessions, lock: int | None) -> None:

@@ -17,6 +17,7 @@ from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
+from rtrace.printable import format_size
 from rtrace.target_folder import TargetFolder
 from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Streams
 from rtrace_unpackers.docker.container import (
@@ -51,6 +52,7 @@ from rtrace_unpackers.docker.possessions import (
 )
 from rtrace_unpackers.docker.snapshot import take_snapshot
 from rtrace_unpackers.docker.use import using
+from rtrace_unpackers.isolation.watching import describe_limit
 from rtrace_unpackers.removal import remove_target
 from rtrace_unpackers.state import State, update_state
 
@@ -103,7 +105,7 @@ class DockerTarget:
             container = self.provide_container(engine, lock, possible)
             if (container.facts.get("State") or {}).get("Running"):  # somebody else started it
                 engine.kill(container.id)
-            with connected(engine, container.id, allow_network=allow_network), running(engine, container.id):
+            with connected(engine, container, allow_network=allow_network), running(engine, container.id):
                 notes += change_limits(engine, container, possible)
                 written = Written(engine, container.id, is_wanted=limits.disk is not None)
                 arguments = (
@@ -113,14 +115,15 @@ class DockerTarget:
                 )
                 watched = Container(lambda: engine.kill(container.id), written.measure)
                 status, cause = execute(engine, arguments, streams, limits, watched)
-            if limits.disk is not None and cause is None and written.measure() > limits.disk:
-                notes = (*notes, f"{run.id} wrote more than the {limits.disk} bytes of its limit before it ended")
-            if limits.memory is not None and cause is None:
+            if cause is None and limits.disk is not None and written.measure() > limits.disk:
+                notes += (f"it wrote more than {format_size(limits.disk)} to the disk before it ended (--disk)",)
+            if cause is None and limits.memory is not None:
                 if ran_out_of_memory(engine, container.id):
-                    cause = Reached("memory") if status else None
-                    notes += () if status else (f"the kernel killed a program of {run.id} at the limit of its memory",)
+                    cause = Reached("memory")
                 elif status == KILLED:  # Podman does not look at what is executed in a container later
-                    notes += (f"{run.id} was killed, perhaps at the limit of its memory: the engine does not say",)
+                    notes += ("it was killed, perhaps for want of memory (--memory): the engine does not say",)
+        if isinstance(cause, Reached):
+            notes = (describe_limit(cause.limit, limits), *notes)
         return conclude(engine, run, status, cause, notes)
 
     def provide_image(self, engine: Engine, lock: int | None) -> str:
@@ -185,6 +188,7 @@ class Written:
     def __init__(self, engine: Engine, container: str, *, is_wanted: bool) -> None:
         self._engine = engine
         self._container = container
+        self._size = 0
         self._before = self._ask() if is_wanted else 0
 
     def measure(self) -> int:
@@ -194,7 +198,9 @@ class Written:
     def _ask(self) -> int:
         """Return the size of all that differs from the image; the last known one while the engine does not tell."""
         told = self._engine.call("container", "inspect", "--size", "--format", "{{.SizeRw}}", self._container).stdout
-        return int(told) if told.strip().isdigit() else 0
+        if told.strip().isdigit():
+            self._size = int(told)
+        return self._size
 
 
 def refuse_unconfined(engine: Engine, abilities: Abilities) -> None:
@@ -234,8 +240,6 @@ def conclude(engine: Engine, run: Run, status: int, cause: Cause | None, notes: 
     match cause:
         case Signalled(number):
             return Outcome(run.id, None, number, notes=notes)
-        case Reached("memory"):
-            return Outcome(run.id, status, None, "memory", notes)
         case Reached(limit):
             return Outcome(run.id, None, signal.SIGKILL, limit, notes)
         case Unwritable(error) if error.errno == errno.EPIPE:  # as the kernel would have told the program
@@ -253,17 +257,25 @@ def plan_joining(streams: Streams) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def connected(engine: Engine, container: str, *, allow_network: bool) -> Iterator[None]:
-    """Give a container the engine's default network for a while, when it is allowed to have one."""
+def connected(engine: Engine, container: Thing, *, allow_network: bool) -> Iterator[None]:
+    """Give a container the engine's default network for a while, when it is allowed to have one.
+
+    One that a killed rtrace left it is taken away first.
+    """
+    networks = (container.facts.get("NetworkSettings") or {}).get("Networks") or {}
+    for name in networks:
+        if name != "none":
+            engine.demand("network", "disconnect", "--force", name, container.id)
     if not allow_network:
         yield
         return
-    engine.demand("network", "disconnect", "none", container)
+    if "none" in networks:
+        engine.demand("network", "disconnect", "none", container.id)
     try:
-        engine.demand("network", "connect", "bridge", container)
+        engine.demand("network", "connect", "bridge", container.id)
         try:
             yield
         finally:
-            engine.demand("network", "disconnect", "bridge", container)
+            engine.demand("network", "disconnect", "bridge", container.id)
     finally:
-        engine.demand("network", "connect", "none", container)
+        engine.demand("network", "connect", "none", container.id)

@@ -12,7 +12,11 @@ from bundle_making import BundleMaker
 from rtrace.manifest.model import Run
 from rtrace.unpacker import Outcome, Streams
 from rtrace_unpackers.docker import UNPACKER
+from rtrace_unpackers.docker.engine import Engine, Kind
+from rtrace_unpackers.docker.identity import BUILDING_LABEL, FOLDER_LABEL, TARGET_LABEL, encode_path, resolve
 from rtrace_unpackers.docker.target import DockerTarget
+
+KINDS: tuple[Kind, ...] = ("image", "container")
 
 
 @contextlib.contextmanager
@@ -39,13 +43,18 @@ def docker(*arguments: str) -> str:
     return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def list_things() -> dict[str, frozenset[str]]:
-    """Return the ids of all images and containers that the engine has, and the names of the images."""
-    return {
-        "containers": frozenset(docker("ps", "--all", "--quiet", "--no-trunc").split()),
-        "images": frozenset(docker("images", "--all", "--quiet", "--no-trunc").split()),
-        "names": frozenset(docker("images", "--all", "--format", "{{.Repository}}:{{.Tag}}").splitlines()),
-    }
+def list_things(folder: Path) -> frozenset[str]:
+    """Return the ids of all images and containers that the engine has of targets made in a folder.
+
+    Other tests may use the engine meanwhile.
+    """
+    places = encode_path(resolve(folder))
+    return frozenset(
+        thing.id
+        for kind in KINDS
+        for thing in Engine(("docker",)).list(kind, TARGET_LABEL)
+        if any(thing.labels.get(label, "").startswith(places) for label in (FOLDER_LABEL, BUILDING_LABEL))
+    )
 
 
 RUN = """\

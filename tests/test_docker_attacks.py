@@ -20,7 +20,6 @@ from rtrace.unpacker import Streams
 from rtrace_unpackers.docker import UNPACKER, engine
 from rtrace_unpackers.docker.container import NO_ID, PROXIES
 from rtrace_unpackers.docker.dockerfile import render_dockerfile
-from rtrace_unpackers.docker.target import DockerTarget
 from terminals import at_terminal
 
 pytestmark = pytest.mark.requires("busybox")
@@ -80,8 +79,8 @@ def test_standard_input_and_program_lead_nowhere(maker: BundleMaker, tmp_path: P
     runs: list[Run] = []
     for number, lead in enumerate(LEADS):
         maker.symlink(b"/work/link%d" % number, lead)
-        for path in (lead, b"/work/link%d" % number):
-            runs.append(make_run(b"cat", id=f"in{len(runs)}", stdin=Input(path), uid=USER if number % 2 else 0))
+        path = b"/work/link%d" % number if number % 2 else lead
+        runs.append(make_run(b"cat", id=f"in{number}", stdin=Input(path), uid=0 if number in {1, 2, 4} else USER))
     programs = [make_run(id="exe", binary=b"/proc/self/exe"), make_run(id="link", binary=b"/work/link0")]
     with made_target(maker, tmp_path, *runs, *programs) as target:
         for run in runs:
@@ -220,7 +219,7 @@ esac
 def test_engine_without_a_filter_is_refused(
     maker: BundleMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where an engine tells of no seccomp filter, nothing is replayed unless a person opened that."""
+    """Where an engine tells of no seccomp filter, nothing is replayed."""
     command = tmp_path / "engine"
     command.write_text(UNCONFINED)
     command.chmod(0o755)
@@ -229,7 +228,6 @@ def test_engine_without_a_filter_is_refused(
         monkeypatch.setenv(engine.VARIABLE, str(command))
         with pytest.raises(TargetError, match="seccomp"):
             replay(target, run)
-        assert replay(target, run, allowed=frozenset({"unconfined"}))[1] == b"ran\n"
 
 
 HOSTILE = (
@@ -301,9 +299,10 @@ def program_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
 
 
+# An engine tells a terminal its size a moment after the program has begun.
 TALK = (
-    b"busybox stty size; busybox tty; echo ask; read line; echo got $line;"
-    b"trap 'busybox stty size' WINCH; read x; busybox stty size; exit 5"
+    b'until [ "$(busybox stty size 2>/dev/null)" ]; do :; done; busybox stty size; busybox tty; echo ask; read line;'
+    b"trap 'busybox stty size' WINCH; echo got $line; read x; busybox stty size; exit 5"
 )
 
 
@@ -368,11 +367,10 @@ def test_verify_reads_nothing_that_is_typed(maker: BundleMaker, tmp_path: Path) 
 
 
 @pytest.mark.requires("docker")
-def test_engine_has_what_it_had(maker: BundleMaker, tmp_path: Path) -> None:
-    """Unpacking, replaying and destroying leave no image, container or name behind."""
-    before = list_things()
+def test_nothing_stays_in_the_engine(maker: BundleMaker, tmp_path: Path) -> None:
+    """Unpacking, replaying and destroying leave no image or container behind."""
     run = make_run(b"echo x > new")
-    target: DockerTarget
     with made_target(maker, tmp_path, run) as target:
         replay(target, run)
-    assert list_things() == before
+        assert len(list_things(tmp_path)) == 2
+    assert list_things(tmp_path) == frozenset()

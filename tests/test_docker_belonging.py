@@ -18,7 +18,7 @@ from docker_making import docker, list_things, made_target, replay
 from rtrace.errors import TargetError
 from rtrace.unpacker import STATE_FILE
 from rtrace_unpackers.docker import UNPACKER, leftovers
-from rtrace_unpackers.docker.identity import BUILDING_LABEL, FOLDER_LABEL, MAKER_LABEL, TARGET_LABEL, name_maker
+from rtrace_unpackers.docker.identity import BUILDING_LABEL, FOLDER_LABEL, MAKER_LABEL, TARGET_LABEL
 from rtrace_unpackers.docker.leftovers import list_leftovers
 from rtrace_unpackers.docker.target import DockerTarget
 
@@ -37,6 +37,7 @@ def maker(tmp_path: Path) -> BundleMaker:
 class World:
     """An image and a container of somebody else, both of one name, another target, and the one that is doctored."""
 
+    folder: Path
     canary: str
     victim: DockerTarget
     target: DockerTarget
@@ -46,7 +47,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """What a doctored state could reach; in the end all of it is still there, and works."""
     folder = tmp_path_factory.mktemp("world")
-    name = f"canary-{os.getpid()}"
+    name = f"canary-world-{os.getpid()}"
     for part in ("canary", "victim", "own"):
         (folder / part).mkdir()
     (folder / "canary/Dockerfile").write_text('FROM scratch\nLABEL of=somebody\nCMD ["/none"]\n')
@@ -56,7 +57,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     try:
         with made_target(maker, folder / "victim", RUN) as victim, made_target(maker, folder / "own", RUN) as target:
             replay(victim, RUN)
-            yield World(name, victim, target)
+            yield World(folder, name, victim, target)
             assert replay(victim, RUN)[1] == b"ran\n"
         assert docker("container", "inspect", "--format", "{{.Name}}", name) == f"/{name}"
         assert docker("image", "inspect", "--format", "{{.Config.Labels.of}}", f"{name}:latest") == "somebody"
@@ -99,7 +100,7 @@ def test_doctored_state_reaches_nobody_elses(how: str, world: World) -> None:
     kept = state.read_bytes()
     try:
         doctor_state(world.target, DOCTORED[how](world))
-        before = list_things()
+        before = list_things(world.folder)
         for use in (
             lambda doctored: doctored.destroy(),
             lambda doctored: replay(doctored, RUN),
@@ -107,7 +108,7 @@ def test_doctored_state_reaches_nobody_elses(how: str, world: World) -> None:
         ):
             with pytest.raises(TargetError, match=r"nothing was touched|known, as targets of an older"):
                 use(UNPACKER.open(world.target.path))
-        assert list_things() == before
+        assert list_things(world.folder) == before
         assert (world.target.path / "rootfs.tar").exists()
     finally:
         state.write_bytes(kept)
@@ -115,19 +116,18 @@ def test_doctored_state_reaches_nobody_elses(how: str, world: World) -> None:
 
 def test_moved_target_keeps_what_is_its_own(maker: BundleMaker, tmp_path: Path) -> None:
     """A target that is moved, or copied and then removed, is the same one; a copy beside it is refused."""
-    before = list_things()
     target = UNPACKER.open(UNPACKER.unpack(maker.write(RUN), tmp_path / "target").target)
     replay(target, RUN)
     shutil.copytree(target.path, tmp_path / "copy")
     with pytest.raises(TargetError, match="of the target"):
         UNPACKER.open(tmp_path / "copy").destroy()
     shutil.rmtree(target.path)
-    assert list_leftovers() == ()
+    assert not any(tmp_path in left.folder.parents for left in list_leftovers())
     os.rename(tmp_path / "copy", tmp_path / "moved")
     moved = UNPACKER.open(tmp_path / "moved")
     assert replay(moved, RUN)[1] == b"ran\n"
     moved.destroy()
-    assert list_things() == before
+    assert list_things(tmp_path) == frozenset()
 
 
 def test_persons_own_container_and_name_stay(maker: BundleMaker, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_persons_own_container_and_name_stay(maker: BundleMaker, tmp_path: Path)
         with pytest.raises(TargetError, match=r"rmi` failed: .*(?i:in use|is using|conflict)"):
             target.destroy()
         assert target.path.exists()
-        assert list_leftovers() == ()
+        assert not any(tmp_path in left.folder.parents for left in list_leftovers())
     finally:
         docker("rm", "persons-own")
     docker("tag", image, "persons-own:name")
@@ -165,20 +165,24 @@ def test_image_that_a_person_built_is_used_and_left(
     subprocess.run(["sh", "-c", command], check=True, capture_output=True)
     target = UNPACKER.open(unpacked.target)
     try:
-        before = list_things()["images"]
+        assert list_things(tmp_path) == frozenset()
         assert replay(target, run)[1] == b"built\n"
-        assert list_things()["images"] == before
+        assert len(list_things(tmp_path)) == 1  # the container
         target.destroy()
-        assert target.identity.image in list_things()["names"]
+        assert docker("images", "--quiet", target.identity.image)
     finally:
         docker("rmi", target.identity.image)
+
+
+MAKER = f"test-{os.getpid()}@here"
+"""Nobody else who cleans meanwhile is this."""
 
 
 def make_image_of_nobody(folder: Path, *, number: str, **labels: str) -> str:
     """Make an image with the labels that a killed process would have left; return its id."""
     (folder / "nobodys").mkdir(exist_ok=True)
     (folder / "nobodys/Dockerfile").write_text('FROM scratch\nCMD ["/none"]\n')
-    every = {TARGET_LABEL: number, MAKER_LABEL: name_maker(), **labels}
+    every = {TARGET_LABEL: number, MAKER_LABEL: MAKER, **labels}
     words = [f"--label={name}={value}" for name, value in every.items()]
     return docker("build", "--quiet", *words, str(folder / "nobodys"))
 
@@ -187,7 +191,7 @@ def test_leftovers_of_others_are_not_ours(tmp_path: Path, monkeypatch: pytest.Mo
     """Of images without a name whose folder is gone, only those are removed that this user made on this machine."""
     gone = str(tmp_path / "gone")
     labels = {FOLDER_LABEL: gone, BUILDING_LABEL: f"{tmp_path}/.rtrace-incomplete-x"}
-    foreign = {**labels, MAKER_LABEL: "4711@elsewhere"}
+    foreign = {**labels, MAKER_LABEL: f"{MAKER}.elsewhere"}
     hidden = {**labels, FOLDER_LABEL: str(tmp_path / "canary/there")}
     (tmp_path / "canary/there").mkdir(parents=True)
     images = [
@@ -196,12 +200,13 @@ def test_leftovers_of_others_are_not_ours(tmp_path: Path, monkeypatch: pytest.Mo
         make_image_of_nobody(tmp_path, number="3" * 32, **hidden),
         make_image_of_nobody(tmp_path, number="not-a-number", **labels),
     ]
+    monkeypatch.setattr(leftovers, "name_maker", lambda: MAKER)
     try:
         assert [left.number for left in list_leftovers()] == ["1" * 32]
         assert UNPACKER.list_leftovers() == (f"1 image of {gone}",)
         assert UNPACKER.clean() == (f"1 image of {gone}",)
-        assert set(images) & list_things()["images"] == set(images[1:])
-        monkeypatch.setattr(leftovers, "name_maker", lambda: "4711@elsewhere")
+        assert set(images) & set(docker("images", "--all", "--quiet", "--no-trunc").split()) == set(images[1:])
+        monkeypatch.setattr(leftovers, "name_maker", lambda: f"{MAKER}.elsewhere")
         assert [left.number for left in list_leftovers()] == ["2" * 32]
     finally:
         subprocess.run(["docker", "rmi", *images], check=False, capture_output=True)
@@ -231,7 +236,6 @@ def test_throw_away_target_is_left_alone_while_its_maker_lives(
     when: str, maker: BundleMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What `run BUNDLE` or `verify` makes is a leftover as soon as its maker is dead, and not before."""
-    before = list_things()
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
@@ -243,9 +247,9 @@ def test_throw_away_target_is_left_alone_while_its_maker_lives(
         seen = b""
         while not seen.endswith(b"made"):
             seen += process.stdout.read(4)
-        assert list_leftovers() == ()
+        assert not any(tmp_path in left.folder.parents for left in list_leftovers())
         process.kill()
         process.wait()
-    assert len(UNPACKER.clean()) == 1
+    assert len([left for left in UNPACKER.clean() if str(tmp_path) in left]) == 1
     assert not workspace.exists()
-    assert list_things() == before
+    assert list_things(tmp_path) == frozenset()

@@ -10,10 +10,10 @@ import pytest
 
 from bundle_making import BundleMaker, make_run
 from docker_making import made_target, replay, start_run
-from rtrace.errors import TargetError
-from rtrace.limits import DEFAULT_LIMITS, Limits
+from rtrace.errors import BusyError, TargetError
+from rtrace.limits import DEFAULT_LIMITS, KEYRINGS, NESTED_NAMESPACES, Limits
 from rtrace.unpacker import Streams
-from rtrace_unpackers import locking
+from rtrace_unpackers.docker import use
 from rtrace_unpackers.docker.container import NO_MEMORY_LIMIT, keep_possible, plan_limits, tell_missing
 from rtrace_unpackers.docker.engine import Abilities
 from rtrace_unpackers.docker.target import DockerTarget
@@ -123,9 +123,9 @@ def test_limits_that_cannot_be_had_are_told() -> None:
 
 def test_what_was_opened_in_vain_is_told(target: DockerTarget) -> None:
     """What a person opens to a replay that a container keeps closed is said, by its name."""
-    outcome = replay(target, RUNS["short"], allowed=frozenset({"keyring", "nested-namespaces"}))[0]
+    outcome = replay(target, RUNS["short"], allowed=frozenset({KEYRINGS, NESTED_NAMESPACES}))[0]
     assert outcome.exit_status == 3
-    assert [name for name in ("keyring", "nested-namespaces") if not any(name in note for note in outcome.notes)] == []
+    assert [name for name in (KEYRINGS, NESTED_NAMESPACES) if not any(name in note for note in outcome.notes)] == []
 
 
 def test_reader_that_goes_away_ends_the_run(target: DockerTarget) -> None:
@@ -148,10 +148,10 @@ def test_second_run_leaves_the_first_one_alone(target: DockerTarget, monkeypatch
     with start_run(target, RUNS["spin"]) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == b"begun\n"
-        monkeypatch.setattr(locking, "PATIENCE", 0.1)
-        for use in (lambda: replay(target, RUNS["short"]), lambda: target.inspect([], []), target.destroy):
-            with pytest.raises(TargetError, match="another rtrace is using"):
-                use()
+        monkeypatch.setattr(use, "PATIENCE", 0.1)
+        for use_it in (lambda: replay(target, RUNS["short"]), lambda: target.inspect([], []), target.destroy):
+            with pytest.raises(BusyError, match=f"in use by process {first.pid} of rtrace"):
+                use_it()
         assert first.poll() is None
         first.terminate()
         assert first.wait() == 128 + signal.SIGTERM

@@ -15,12 +15,13 @@ from bundle_making import BundleMaker, make_run
 from observing import run_rtrace
 from plain_user import PlainUser
 from rtrace import doctor
+from rtrace.leftovers import clean_folder, find_leftovers
 from rtrace.locks import LOCK_FILE, lock_folder
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
 from rtrace.trace.settling import find_unsettled, settle
 from rtrace.unpacker import Ability
-from rtrace.workspaces import clean_folder, find_leftovers, working
+from rtrace.workspaces import working
 from rtrace_unpackers import directories
 from rtrace_unpackers.chroot import UNPACKER
 
@@ -177,7 +178,7 @@ def test_deep_trees_are_removed(tmp_path: Path) -> None:
 CLOSE_FOLDERS = """\
 import os, sys
 from pathlib import Path
-from rtrace.workspaces import clean_folder
+from rtrace.leftovers import clean_folder
 left = Path(sys.argv[1])
 (left / "folder/below").mkdir()
 for name in ("folder/below", "folder"):
@@ -194,6 +195,38 @@ def test_folders_that_their_owner_may_not_enter_are_removed(tmp_path: Path, plai
     done = plain_user.run(python, "-c", CLOSE_FOLDERS, left, env={"PYTHONPATH": str(plain_user.rtrace.parent.parent)})
     assert done.stdout == b"1 False\n", done.stderr
     assert tmp_path.exists()
+
+
+REPLAY_AND_DIE = """\
+import os, sys
+from pathlib import Path
+from rtrace.workspaces import THROW_AWAY, temporary
+from rtrace_unpackers.chroot import UNPACKER
+block = temporary("run")
+path = block.__enter__()
+target = UNPACKER.open(UNPACKER.unpack(Path(sys.argv[1]), path / THROW_AWAY).target)
+print(target.run(target.runs()[0]).exit_code, path, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.requires("root", "busybox", "newuidmap")
+def test_what_other_users_of_a_replay_left_is_removed(tmp_path: Path, user_with_others: PlainUser) -> None:
+    """A throw-away target with files of a user's subordinate ids, which the user cannot remove as themselves, goes."""
+    user = user_with_others
+    script = b"mkdir closed; echo x > closed/file; chmod 700 closed; chown -R 33:33 closed"
+    bundle = user.home / "bundle.rpz"
+    bundle.write_bytes(BundleMaker(tmp_path / "made").write(make_run(script, uid=0, gid=0, groups=())).read_bytes())
+    user.give(bundle)
+    python = user.rtrace.read_text().splitlines()[0].removeprefix("#!")
+    environment = {"PYTHONPATH": str(user.rtrace.parent.parent), "TMPDIR": str(user.home)}
+    killed = user.run(python, "-c", REPLAY_AND_DIE, bundle, env=environment)
+    status, left = killed.stdout.decode().split()
+    assert (status, killed.returncode) == ("0", -9), killed.stderr
+    assert os.lstat(f"{left}/target/root/work/closed").st_uid != user.uid
+    done = user.run(user.rtrace, "doctor", "--clean", env={"TMPDIR": str(user.home)})
+    assert f"rtrace: removed {Path(left).name}\n".encode() in done.stderr
+    assert not os.path.lexists(left)
 
 
 @pytest.mark.requires("busybox", "user-namespaces")
@@ -345,7 +378,7 @@ def test_doctor_tries_what_works(diagnose: Callable[..., subprocess.CompletedPro
     """What a program of a traced process may not do does not work there, and `doctor` says so with the reason."""
     abilities = {ability["name"]: ability for ability in json.loads(diagnose("--json").stdout)["abilities"]}
     assert abilities["trace by notifications"]["works"]
-    assert set(abilities) >= {"user namespaces", "subordinate ids", "idmapped mounts", "limits by control groups"}
+    assert set(abilities) >= {"user namespaces", "several users in a replay", "limits by control groups"}
     traced = run_rtrace("trace", "-q", "-d", tmp_path / "t", sys.executable, "-m", "rtrace", "doctor")
     refused = [line for line in traced.stdout.decode().splitlines() if " trace by " in line]
     assert [line.split()[0] for line in refused] == ["no", "no", "no"]

@@ -296,12 +296,12 @@ def test_a_lock_is_let_go_of_with_its_holder(make: Make) -> None:
 
 
 def test_no_wrong_process_is_named(make: Make) -> None:
-    """A process that does not have the lock is not named, though its number is in the lock file."""
+    """The process that has a lock is named, and no other, whatever number is in the lock file."""
     target = make()
     with target.folder.lock():
         for number in (b"1\n", b"999999999999\n", b"-1\n", b"x", b""):
             (target.path / "rtrace.lock").write_bytes(number)
-            with pytest.raises(BusyError, match="in use by another process of rtrace"):
+            with pytest.raises(BusyError, match=f"in use by process {os.getpid()} of rtrace"):
                 open_target(target.path).destroy()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtrace.bundle.database import check_table, open_database
+from rtrace.bundle.sparse import ZEROS
 from rtrace.errors import BundleError
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import printable
@@ -18,6 +19,8 @@ from rtrace.workspaces import temporary
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_READ_AGAIN = 1 << 30
+"""Bytes of copies, and as many as there are of contents: a small bundle can have a million copies of a large file."""
 _TABLES = {b"environments", b"executions", b"paths"}
 _REPROZIP_TABLE = b"executed_files"
 
@@ -94,10 +97,16 @@ def _split_items(blob: bytes | None) -> list[bytes]:
 
 def _audit_files(bundle: OpenBundle, progress: Progress) -> Iterator[Finding]:
     """Look at the files that no package owns; those of a package are everybody's."""
-    progress.start("Searching", sum(not entry.is_published for entry in bundle.entries))
+    progress.start("Searching", sum(not entry.is_published for entry in bundle.iterate_entries()))
+    again = _READ_AGAIN
     for entry, parts in bundle.stream_data():
-        if entry.is_published:
+        if entry.copy_of is None:
+            again += entry.size
+        elif not entry.is_published:
+            again -= entry.size
+        if entry.is_published or (entry.copy_of is not None and again < 0):
             continue
+        parts = (part for part in parts if part is not ZEROS)  # noqa: PLW2901 -- a hole holds no secret
         beginning = next(parts, b"")
         if beginning:
             yield from scan_file(entry.path, chain([beginning], parts))

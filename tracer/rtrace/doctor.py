@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+from rtrace.leftovers import clean_folder, find_leftovers
 from rtrace.printable import printable
 from rtrace.probing import try_in_child
 from rtrace.targets import list_unpackers, load_unpacker
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.settling import find_unsettled, settle
 from rtrace.unpacker import Ability, Cleaner, Examiner, Unpacker
-from rtrace.workspaces import clean_folder, find_leftovers, temporary, temporary_folder
+from rtrace.workspaces import temporary, temporary_folder
 
 ENGINES = {
     "notify": "trace by notifications",
@@ -90,7 +91,10 @@ def load_unpackers() -> Iterator[Unpacker]:
 
 def list_places(folders: Iterable[Path]) -> tuple[Path, ...]:
     """Return where to look for leftovers: in these folders, and in the one for temporary files."""
-    return tuple(dict.fromkeys((*folders, temporary_folder())))
+    places: dict[str, Path] = {}
+    for folder in (*folders, temporary_folder()):
+        places.setdefault(os.path.realpath(folder), folder)
+    return tuple(places.values())
 
 
 def find_all(folders: Iterable[Path]) -> tuple[str, ...]:

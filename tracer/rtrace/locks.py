@@ -108,11 +108,27 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def read_holder(descriptor: int) -> int | None:
-    """Return the process id in a lock file when that process has it open, as far as one can see."""
-    with contextlib.suppress(OSError, ValueError):
-        pid = int(os.pread(descriptor, _LONGEST_PID, 0))
-        return pid if has_open(pid, os.fstat(descriptor)) else None
+    """Return the id of a process that has locked a file, as far as one can see.
+
+    It is in the file, but for a moment after the lock was taken; the kernel's list knows other file systems' files too.
+    """
+    status = os.fstat(descriptor)
+    numbers = [os.pread(descriptor, _LONGEST_PID, 0), *list_lockers(status.st_ino)]
+    for number in numbers:
+        with contextlib.suppress(OSError, ValueError):
+            if has_open(int(number), status):
+                return int(number)
     return None
+
+
+def list_lockers(inode: int) -> list[bytes]:
+    """Return the ids of the processes that hold an flock on a file of this number; see /proc/locks in proc(5)."""
+    try:
+        with open("/proc/locks", "rb") as file:
+            lines = [line.split() for line in file]
+    except OSError:
+        return []
+    return [words[4] for words in lines if words[1] == b"FLOCK" and words[5].rpartition(b":")[2] == b"%d" % inode]
 
 
 def has_open(pid: int, status: os.stat_result) -> bool:

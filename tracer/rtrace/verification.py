@@ -21,6 +21,7 @@ from rtrace.opening import open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.unpacker import Outcome, Snapshot, Streams, Target, Unpacker
+from rtrace.workspaces import THROW_AWAY
 
 Verdict: TypeAlias = Literal["same", "different", "missing", "extra", "unknown"]
 
@@ -240,7 +241,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     every_path: dict[bytes, int | None] = dict.fromkeys(result.path for result in results)
     lines: list[Line] = []
     outcomes: list[Outcome] = []
-    made = unpacker.unpack(bundle, workspace / "target", progress=progress, sources=sources).target
+    made = unpacker.unpack(bundle, workspace / THROW_AWAY, progress=progress, sources=sources).target
     target = unpacker.open(made)
     try:
         with streams_for_verifying(None if quiet else shown) as streams:

@@ -9,16 +9,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from rtrace.errors import BusyError, ForeignError
-from rtrace.folders import directory_flags, is_root, open_trusted
+from rtrace.errors import BusyError
+from rtrace.folders import directory_flags
 from rtrace.interrupts import lifted, shielded
-from rtrace.locks import LOCK_FILE, NO_LOCK, Lock, lock_folder, open_lock_file, try_lock
+from rtrace.locks import LOCK_FILE, Lock, lock_folder
 from rtrace.removing import remove_below
 from rtrace.renaming import rename_new
 
@@ -27,15 +26,12 @@ REMOVED = ".removed-"
 TARGET_IN_THE_MAKING = ".rtrace-incomplete-"
 TEMPORARY = ("audit", "doctor", "reprozip", "run", "verify")
 """What rtrace makes workspaces for in the folder for temporary files."""
+THROW_AWAY = "target"
+"""The name of a throw-away target in a workspace."""
 
 _LONGEST_NAME = 200  # bytes of the name of what is made, in that of its workspace
 _ATTEMPTS = 100
 _EXCHANGED = "another folder was put in its place meanwhile"
-_LEFTOVER = re.compile(
-    rb"(?:rtrace-(?:%b)-|\.rtrace-incomplete-|.+\.incomplete-|\..+\.removed-)[0-9a-f]{8}\Z"
-    % "|".join(TEMPORARY).encode(),
-    re.DOTALL,
-)
 
 
 class Workspace:
@@ -190,85 +186,9 @@ def is_removal_of(leftover: str, name: str) -> bool:
     return os.fsencode(leftover)[: -len(make_suffix())] == removal_prefix(name)
 
 
-def find_leftovers(folder: Path) -> tuple[Path, ...]:
-    """Find the workspaces in a folder whose makers are dead."""
-    return tuple(workspace.path for workspace in claim_leftovers(folder, to_remove=False))
-
-
-def clean_folder(folder: Path) -> tuple[Path, ...]:
-    """Remove the workspaces in a folder whose makers are dead; return those that are gone."""
-    gone = []
-    for workspace in claim_leftovers(folder, to_remove=True):
-        with contextlib.suppress(OSError):  # what resists is tried again by the next one who looks
-            workspace.remove()
-            gone.append(workspace.path)
-    return tuple(gone)
-
-
-def claim_leftovers(folder: Path, *, to_remove: bool) -> Iterator[Workspace]:
-    """Yield the workspaces in a folder whose makers are dead, each locked for as long as the caller looks at it."""
-    if os.open not in os.supports_dir_fd:
-        return
-    try:
-        path = os.fsencode(folder.absolute())
-        parent = open_trusted(path) if is_root() else os.open(path, directory_flags() & ~os.O_NOFOLLOW)
-    except (OSError, ForeignError):
-        return
-    try:
-        with os.scandir(parent) as entries:
-            names = [os.fsencode(entry.name) for entry in entries]
-        for name in sorted(filter(_LEFTOVER.match, names)):
-            workspace = claim(parent, name, folder, to_remove=to_remove)
-            if workspace is not None:
-                try:
-                    yield workspace
-                finally:
-                    workspace.close()
-    finally:
-        os.close(parent)
-
-
-def claim(parent: int, name: bytes, folder: Path, *, to_remove: bool) -> Workspace | None:
-    """Lock a leftover; None when it is none: it is in use, another user's, no folder, or has no lock of its own."""
-    try:
-        descriptor = os.open(name, directory_flags(), dir_fd=parent)
-    except OSError:  # ELOOP, ENOTDIR: something else; EACCES: another user's
-        return None
-    lock = lock_leftover(descriptor, to_remove=to_remove)
-    if lock is not None and bears_name(descriptor, parent, name):
-        return Workspace(os.dup(parent), name, folder / os.fsdecode(name), descriptor, lock)
-    if lock is not None:
-        lock.release()
-    os.close(descriptor)
-    return None
-
-
 def bears_name(descriptor: int, parent: int, name: bytes) -> bool:
     """Whether an open folder still has its name: its maker may have given it another one before it let go of it."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(name, dir_fd=parent, follow_symlinks=False))
     except FileNotFoundError:
         return False
-
-
-def lock_leftover(descriptor: int, *, to_remove: bool) -> Lock | None:
-    """Lock an open folder that this user made and whose maker is dead; None when it is not certain that it is.
-
-    One that is empty was left before it was locked, or when it was all but removed. Its maker may be alive and about to
-    lock it; who does so second makes another.
-    """
-    if os.fstat(descriptor).st_uid != os.geteuid():
-        return None
-    is_empty = not os.listdir(descriptor)
-    if is_empty and not to_remove:
-        return NO_LOCK
-    file = open_lock_file(descriptor, create=is_empty)
-    if file is None:
-        return None
-    try:
-        if os.fstat(file).st_uid == os.geteuid() and try_lock(file):
-            return Lock(file)
-    except BlockingIOError:
-        pass
-    os.close(file)
-    return None

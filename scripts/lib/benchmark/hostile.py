@@ -1,4 +1,4 @@
-"""Show what hostile bundles cost before they are refused: peak memory and time of the commands that read them.
+"""Show what hostile bundles cost before they are refused: peak memory and time of the processor, command by command.
 
 `scripts/bench --hostile`: every kind is made in three sizes. What a kind does not need of its size is filled with data
 that do not compress, as an author of such bundles would: the larger the bundle is, the more it may hold.
@@ -53,7 +53,7 @@ _MOST_MEMBERS = 2_000_000
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took until it answered: seconds, bytes, and how it ended."""
+    """What a command took until it answered: seconds of the processor, bytes, and how it ended."""
 
     seconds: float
     peak: int
@@ -363,15 +363,13 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 
 
 _LAUNCH = """
-import os, resource, signal, subprocess, sys, time
-memory, seconds = int(sys.argv[1]), float(sys.argv[2])
+import os, resource, subprocess, sys
+memory, seconds = map(int, sys.argv[1:3])
 resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-begin = time.perf_counter()
+resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 running = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-signal.signal(signal.SIGALRM, lambda *_: running.kill())
-signal.setitimer(signal.ITIMER_REAL, seconds)
 _, status, usage = os.wait4(running.pid, 0)
-print(time.perf_counter() - begin, usage.ru_maxrss * 1024, os.waitstatus_to_exitcode(status))
+print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, os.waitstatus_to_exitcode(status))
 """
 """A small process between, for a command begins with what its parent has in memory, and here that may be much."""
 

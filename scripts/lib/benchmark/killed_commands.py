@@ -23,6 +23,7 @@ CHANGES = (
     "mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,creat,truncate,"
     "ftruncate,chmod,fchmod,fchmodat,chown,fchown,fchownat,utimensat,flock,fork,vfork,clone,clone3,mknodat"
 )
+BUNDLE, TARGET = "bundle.rpz", "target"
 PATIENCE = 30.0
 """Seconds that processes of a killed command may take to end."""
 PR_SET_CHILD_SUBREAPER = 36
@@ -43,8 +44,11 @@ class Case:
         """Temporary files of this case are in its folder."""
         return {**os.environ, "TMPDIR": str(self.folder / "tmp"), "LC_ALL": "C"}
 
-    def copy(self, name: str) -> None:
-        """Copy something of the material into the folder."""
+    def provide(self, name: str) -> None:
+        """Copy something of the material into the folder; make a target, which its owner may not be able to read."""
+        if name == TARGET:
+            self.call("unpack", "chroot", self.material / BUNDLE, name)
+            return
         subprocess.run(["cp", "-a", self.material / name, self.folder / name], check=True)
 
     def call(self, *arguments: str | Path, allowed: Iterable[int] = (0,)) -> subprocess.CompletedProcess[str]:
@@ -168,7 +172,7 @@ def make_case(scenario: Scenario, material: Path, rtrace: tuple[str, ...], folde
     (folder / "tmp").mkdir(parents=True)
     case = Case(folder, material, rtrace)
     for name in scenario.copies:
-        case.copy(name)
+        case.provide(name)
     return case
 
 

@@ -203,18 +203,27 @@ class Bundle:
 
     def check(self) -> None:
         """Read all of the bundle and compare every digest. Raises BundleError naming what does not agree."""
-        if self._is_small(self.FILES):
+        try:
+            is_small = self._is_small(self.FILES)
+        except BundleError:
+            self._compare_digests()  # which tell where the damage is
+            raise
+        if is_small:
             _ = self._listed  # which is wanted once more
         else:
             self._prove_entries()
-        for name in self.DIGESTED:
-            for _ in self._verified(name):
-                pass
+        self._compare_digests()
         self.check_results()
         for entry, content in self.stream_data():
             if entry.copy_of is None:
                 for _ in content:
                     pass
+
+    def _compare_digests(self) -> None:
+        """Read all members that have a digest. Raises BundleError."""
+        for name in self.DIGESTED:
+            for _ in self._verified(name):
+                pass
 
     def find(self, path: bytes) -> Entry | None:
         """Give the entry at a path."""

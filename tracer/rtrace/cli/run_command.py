@@ -22,7 +22,7 @@ from rtrace.limits import Limits
 from rtrace.manifest.model import Run
 from rtrace.targets import load_unpacker, open_target
 from rtrace.unpacker import Target
-from rtrace.workspaces import temporary
+from rtrace.workspaces import THROW_AWAY, temporary
 
 
 @click.command()
@@ -68,7 +68,7 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
     tell_cleaned()
     with temporary("run") as workspace:
         unpacker = load_unpacker(unpacker_name)
-        made = unpacker.unpack(path, workspace / "target", progress=progress(), sources=sources).target
+        made = unpacker.unpack(path, workspace / THROW_AWAY, progress=progress(), sources=sources).target
         target = unpacker.open(made)
         try:
             yield target

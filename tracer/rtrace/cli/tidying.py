@@ -23,7 +23,8 @@ def tell_cleaned(*folders: Path) -> tuple[Path, ...]:
 
     Where no folder is named, it is the one for temporary files.
     """
-    from rtrace.workspaces import clean_folder, temporary_folder
+    from rtrace.leftovers import clean_folder
+    from rtrace.workspaces import temporary_folder
 
     places = dict.fromkeys(folders or (temporary_folder(),))
     gone = tuple(path for folder in places for path in clean_folder(folder))

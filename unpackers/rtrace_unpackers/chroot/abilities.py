@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import os
-import pwd
 import shutil
-import struct
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import partial
 
-from rtrace.folders import is_root
+from rtrace.folders import directory_flags
+from rtrace.printable import printable
 from rtrace.probing import try_in_child
 from rtrace.unpacker import Ability
 from rtrace.workspaces import temporary_folder
 from rtrace_unpackers.isolation import libc
 from rtrace_unpackers.isolation.libc import Namespace
 from rtrace_unpackers.isolation.refusal import explain_refusal
+from rtrace_unpackers.isolation.rights import acts_as_root, map_all_subordinates
+from rtrace_unpackers.isolation.user_namespace import TOOLS, can_map_owners
+from rtrace_unpackers.limits.groups import find_hierarchies
 
-SUBORDINATE = ("/etc/subuid", "/etc/subgid")
+LIMITS = {"cpu", "memory", "pids"}
+"""The controllers of the limits that a replay may have."""
+OWN_GROUPS, MOUNTS = "/proc/self/cgroup", "/proc/self/mountinfo"
 _ALL = Namespace.USER | Namespace.MOUNT | Namespace.UTS | Namespace.IPC | Namespace.PID | Namespace.NET
-_OPEN_TREE, _MOUNT_SETATTR = 428, 442  # the same on every architecture
-_OPEN_TREE_CLONE, _AT_FDCWD, _AT_EMPTY_PATH = 1, -100, 0x1000
-_MOUNT_ATTR_IDMAP = 0x100000
-_CGROUPS = "/sys/fs/cgroup"
-_WANTED = {"cpu", "memory", "pids"}
 
 
 def examine() -> Iterator[Ability]:
@@ -34,7 +30,7 @@ def examine() -> Iterator[Ability]:
     yield examine_namespaces()
     yield examine_subordinate_ids()
     yield examine_idmapped_mounts()
-    yield examine_cgroups()
+    yield examine_control_groups()
 
 
 def examine_namespaces() -> Ability:
@@ -48,78 +44,47 @@ def examine_namespaces() -> Ability:
 
 
 def examine_subordinate_ids() -> Ability:
-    """Look for ids that this user may give to others in a namespace; see subuid(5) and newuidmap(1)."""
-    name = "subordinate ids"
-    if is_root():
-        return Ability(name, works=True, detail="root needs none")
-    lacking = [tool for tool in ("newuidmap", "newgidmap") if shutil.which(tool) is None]
+    """Look for ids that a replay may give to its users; see subuid(5) and newuidmap(1)."""
+    name = "several users in a replay"
+    if acts_as_root():
+        return Ability(name, works=True)
+    if os.geteuid() == 0:
+        return Ability(name, works=False, detail="root has too few users to give away here, as in a container")
+    lacking = [tool for tool in TOOLS.values() if shutil.which(tool) is None]
     if lacking:
         return Ability(name, works=False, detail=f"{' and '.join(lacking)} is not installed (package uidmap)")
-    keys = {str(os.getuid())}
-    with suppress(KeyError):
-        keys.add(pwd.getpwuid(os.getuid()).pw_name)
-    for file in SUBORDINATE:
-        if not any(line.split(":")[0] in keys for line in read_lines(file)):
-            return Ability(name, works=False, detail=f"{file} has no line for this user; `usermod --add-subuids` adds")
-    return Ability(name, works=True)
+    if map_all_subordinates() is None:
+        return Ability(name, works=False, detail="/etc/subuid and /etc/subgid have no line for this user")
+    return Ability(name, works=True, detail="by subordinate ids")
 
 
 def examine_idmapped_mounts() -> Ability:
-    """Make a mount of the folder for temporary files in which ids are others; it is attached nowhere."""
-    name = "idmapped mounts"
-    if not is_root():
-        return Ability(name, works=False, detail="only root can have them")
-    problem = try_in_child(map_mount)
-    return Ability(name, works=problem is None, detail=problem or "")
-
-
-def map_mount() -> None:
-    """Map ids in a detached mount; see open_tree(2) and mount_setattr(2). Raises OSError."""
-    call = libc.load_libc().syscall
-    space = make_user_namespace()
-    folder = os.fsencode(temporary_folder())
-    tree = call(_OPEN_TREE, _AT_FDCWD, folder, _OPEN_TREE_CLONE | os.O_CLOEXEC)
-    libc.check(tree)
-    attributes = struct.pack("4Q", _MOUNT_ATTR_IDMAP, 0, 0, space)
-    libc.check(call(_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, attributes, ctypes.c_size_t(len(attributes))))
-
-
-def make_user_namespace() -> int:
-    """Return a descriptor of a user namespace in which some ids are others. Raises OSError."""
-    ready, told = os.pipe()
-    waiting, release = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with suppress(OSError):
-            os.close(release)
-            libc.unshare(Namespace.USER)
-            os.write(told, b"1")
-            os.read(waiting, 1)
-        os._exit(0)
-    os.close(told)
+    """Make a mount of the folder for temporary files that shows other owners; it is attached nowhere."""
+    name = "mounts that show other owners"
+    folder = temporary_folder()
+    if os.geteuid() != 0:
+        return Ability(name, works=False, detail="root alone can have them; replays work without")
+    descriptor = os.open(folder, directory_flags() & ~os.O_NOFOLLOW)
     try:
-        if not os.read(ready, 1):
-            raise OSError(errno.EPERM, "root may not make a user namespace")
-        for name in ("uid_map", "gid_map"):
-            with open(f"/proc/{child}/{name}", "w", encoding="ascii") as file:
-                file.write("0 100000 65536")
-        return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        works = can_map_owners(descriptor)
     finally:
-        os.close(release)
-        os.waitpid(child, 0)
+        os.close(descriptor)
+    detail = f"in {printable(os.fsencode(folder))}"
+    return Ability(name, works=works, detail=detail if works else f"not {detail}; replays work without")
 
 
-def examine_cgroups() -> Ability:
-    """Look whether this user may make control groups, and which limits these can have; see cgroups(7)."""
+def examine_control_groups() -> Ability:
+    """Look for control groups below which this user may make others; see cgroups(7). None is made."""
     name = "limits by control groups"
-    own = next((line[3:] for line in read_lines("/proc/self/cgroup") if line.startswith("0::")), None)
-    folder = _CGROUPS + (own or "")
-    if own is None or not os.path.exists(f"{folder}/cgroup.controllers"):
-        return Ability(name, works=False, detail=f"there are no control groups of version 2 at {_CGROUPS}")
-    if not os.access(folder, os.W_OK) or not os.access(f"{folder}/cgroup.procs", os.W_OK):
-        return Ability(name, works=False, detail="they are not delegated to this user; `systemd-run --user` has some")
-    found = _WANTED.intersection(*(line.split() for line in read_lines(f"{folder}/cgroup.controllers")))
-    return Ability(name, works=found == _WANTED, detail=f"for {', '.join(sorted(found)) or 'nothing'}")
+    hierarchies = find_hierarchies("\n".join(read_lines(OWN_GROUPS)), "\n".join(read_lines(MOUNTS)))
+    found = {controller for controller, folder in hierarchies.by_controller.items() if os.access(folder, os.W_OK)}
+    folder, root = hierarchies.unified, hierarchies.unified_root
+    while folder is not None:
+        if all(os.access(folder / file, os.W_OK) for file in ("", "cgroup.subtree_control")):
+            found.update(*(line.split() for line in read_lines(str(folder / "cgroup.controllers"))))
+        folder = folder.parent if folder not in {root, folder.parent} else None
+    lacking = sorted(LIMITS - found)
+    return Ability(name, works=not lacking, detail=f"none for {', '.join(lacking)}" if lacking else "")
 
 
 def read_lines(path: str) -> list[str]:

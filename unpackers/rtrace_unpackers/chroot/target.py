@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
+from rtrace.folders import directory_flags
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
 from rtrace.target_folder import TargetFolder
@@ -129,9 +130,20 @@ class ChrootTarget:
         """Remove the folder; there is nothing elsewhere, for mounts live in a replay's namespaces alone."""
         others = self.list_others()
         if others is not None:
-            with self.folder.lock(), self.opened_tree() as tree:
-                run_inside(others, lambda: reclaim(tree, others))
+            with self.folder.lock():
+                self.reclaim_tree(others)
         remove_target(self.folder, MADE)
+
+    def reclaim_tree(self, others: Maps) -> None:
+        """Give all files of the tree back to the user; where there is no tree, there are none."""
+        try:
+            tree = os.open(TREE, directory_flags(), dir_fd=self.folder.descriptor)
+        except OSError:  # ENOENT; ENOTDIR, ELOOP: a symlink, say, in its place, which is removed as it is
+            return
+        try:
+            run_inside(others, lambda: reclaim(tree, others))
+        finally:
+            os.close(tree)
 
 
 def refuse_unexecutable(tree: int, name: str) -> None:

@@ -22,6 +22,7 @@ from rtrace.manifest.model import Run
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
+from rtrace.target_folder import TargetFolder
 from rtrace.unpacker import Unpacked
 from rtrace_unpackers.attributes import tell_lost
 from rtrace_unpackers.copying import refuse_too_large
@@ -31,6 +32,7 @@ from rtrace_unpackers.docker.elf import build_launcher, build_pause
 from rtrace_unpackers.docker.engine import Engine, choose_engine
 from rtrace_unpackers.docker.identity import (
     BUILDING_LABEL,
+    NAME,
     TARGET_LABEL,
     Identity,
     encode_path,
@@ -42,12 +44,11 @@ from rtrace_unpackers.docker.leftovers import clean, list_leftovers
 from rtrace_unpackers.docker.possessions import make_image, name_possession
 from rtrace_unpackers.docker.rootfs import is_sayable, write_rootfs
 from rtrace_unpackers.docker.target import DockerTarget
+from rtrace_unpackers.docker.use import hold_for_life
 from rtrace_unpackers.layout import plan_layout
-from rtrace_unpackers.locking import hold_for_life
-from rtrace_unpackers.placement import build_beside, refuse_existing
+from rtrace_unpackers.placement import building, refuse_existing
 from rtrace_unpackers.state import State, read_manifest, read_state, write_state
 
-NAME = "docker"
 DOCKERS_OWN = (b"/etc/hostname", b"/etc/hosts", b"/etc/mtab", b"/etc/resolv.conf")
 """Files that Docker replaces by its own in every container, whatever the image holds there."""
 
@@ -70,7 +71,7 @@ class DockerUnpacker:
             f"make {target}",
             f"write {target / ROOTFS} with {layout.count} files ({layout.size} bytes) and {len(runs)} launchers",
             f"write {target / 'Dockerfile'}",
-            f"build the image {image} with {engine.name}" if answers else f"build no image: {silence(engine)}",
+            f"make an image {image}-... with {engine.name}" if answers else f"make no image: {silence(engine)}",
         )
 
     def unpack(
@@ -87,25 +88,23 @@ class DockerUnpacker:
             layout = plan_layout(opened.entries)
             engine = choose_engine()
             answers = engine.answers()
-            image = name_image(target, opened.identity)
             gone = clean(engine) if answers else ()
-            if answers:
-                image = choose_free(engine, image)
-            identity = make_identity(image, used=answers)
+            identity = make_identity(name_image(target, opened.identity), used=answers)
             made = None
             contents = complete_data(opened, sources)
-            with build_beside(target) as folder:
+            with building(target) as workspace:
+                folder = workspace.path
                 with (folder / ROOTFS).open("x+b") as file:
-                    lock = hold_for_life(folder / ROOTFS)
+                    lock = hold_for_life(folder, ROOTFS)
                     refuse_too_large(layout.size, file.fileno())
                     empty = write_rootfs(file, layout, contents, FOLDER, programs, progress=progress)
                 dockerfile = render_dockerfile(manifest.runs, opened.identity)
                 (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8", newline="\n")
                 (folder / ".dockerignore").write_text(IGNORED, encoding="utf-8", newline="\n")
-                write_state(folder, State(NAME, opened.identity, identity.to_facts()), manifest)
+                write_state(workspace.descriptor, State(NAME, opened.identity, identity.to_facts()), manifest)
                 if answers:
                     labels = {**label_target(identity, target), BUILDING_LABEL: encode_path(resolve(folder))}
-                    made = make_image(engine, folder, manifest.runs, opened.identity, labels, lock)
+                    made = make_image(engine, workspace.descriptor, manifest.runs, opened.identity, labels, lock)
             if made is not None:
                 name_possession(engine, made, identity)
             copies = chain.from_iterable(layout.copies.values())
@@ -122,7 +121,8 @@ class DockerUnpacker:
 
     def open(self, target: Path) -> DockerTarget:
         """Open a folder that ``unpack`` made."""
-        return DockerTarget(target, read_state(target, NAME), read_manifest(target))
+        folder = TargetFolder(target)
+        return DockerTarget(folder, read_state(folder, NAME), read_manifest(folder))
 
     def list_leftovers(self) -> tuple[str, ...]:
         """Describe what killed processes left in the engine."""
@@ -141,18 +141,9 @@ def build_programs(runs: Sequence[Run]) -> dict[str, bytes]:
 
 
 def name_image(target: Path, identity: str) -> str:
-    """Return the name and tag of a target's image."""
+    """Return the name and the tag of a target's image, as far as they follow from the target and its bundle."""
     words = re.sub(r"[^a-z0-9]+", "-", target.absolute().name.lower()).strip("-")[:64].strip("-")
     return f"rtrace-{words or 'target'}:{identity[:12]}"
-
-
-def choose_free(engine: Engine, image: str) -> str:
-    """Return a name that no image has yet, so that no two targets share one and lose it to each other."""
-    name, number = image, 1
-    while engine.holds("image", name):
-        number += 1
-        name = f"{image}-{number}"
-    return name
 
 
 def silence(engine: Engine) -> str:
@@ -168,10 +159,10 @@ def tell_image(
     hostname = shlex.quote(runs[0].hostname)
     use = f"`{engine.name} run --rm --network none --hostname {hostname} {image}` replays {runs[0].id}"
     if answers:
-        return (f"built the image {image}; {use}",)
+        return (f"made the image {image}; {use}",)
     label = f"--label {TARGET_LABEL}={identity.number}"
     build = f"`{engine.name} build --tag {image} {label} {shlex.quote(str(target))}`"
-    return (f"{silence(engine)}, so no image was built; {build} builds it, and then {use}",)
+    return (f"{silence(engine)}, so no image was made; {build} builds it, and then {use}",)
 
 
 def tell_limits(replaced: Sequence[bytes], empty: Sequence[Entry]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
 from rtrace_unpackers.docker.machine_code import ARCHITECTURES, MachineCode
-from rtrace_unpackers.docker.seccomp import build_filter
+from rtrace_unpackers.isolation.seccomp import build_filter
 
 BASE = 0x400000
 CODE = 0x100
@@ -63,7 +63,7 @@ def build_launcher(run: Run) -> bytes:
         len(not_started),
         data.add_string(run.stdin.path) if run.stdin is not None else 0,
         run.stdin.offset & ((1 << 8 * code.word) - 1) if run.stdin is not None else 0,
-        data.add_filter(build_filter()),
+        data.add_filter(build_filter(code.kernel)),
         data.add_string(no_input),
         len(no_input),
     ]

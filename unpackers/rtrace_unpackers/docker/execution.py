@@ -17,7 +17,9 @@ from rtrace.limits import Limits
 from rtrace.unpacker import Streams
 from rtrace_unpackers.docker import terminal
 from rtrace_unpackers.docker.engine import Engine
-from rtrace_unpackers.docker.pump import Allowance, Pump
+from rtrace_unpackers.docker.pump import TellingPump
+from rtrace_unpackers.isolation.pumps import Meter, Pump
+from rtrace_unpackers.isolation.terminal import copy_size
 
 ENDING_TIME = 20.0
 """Seconds that a container which was killed gets to end, before the engine's command is."""
@@ -82,13 +84,13 @@ def execute(
 ) -> tuple[int, Cause | None]:
     """Call the engine with these streams; return its status, and what ended it before it would have ended."""
     events: Events = queue.SimpleQueue()
-    allowance = Allowance(limits.output)
+    meter = Meter(limits.output, lambda: events.put(Reached("output")))
 
-    def tell(error: OSError | None) -> None:
-        events.put(Reached("output") if error is None else Unwritable(error))
+    def tell(error: OSError) -> None:
+        events.put(Unwritable(error))
 
     connect = connect_terminal if is_terminal(streams) else connect_pipes
-    with ending_at_signals(events), connect(engine, arguments, streams, allowance, tell) as (process, pumps):
+    with ending_at_signals(events), connect(engine, arguments, streams, meter, tell) as (process, pumps):
         threading.Thread(target=lambda: events.put(Ended(process.wait())), daemon=True).start()
         with watching_disk(limits.disk, container.measure, events):
             status, cause = wait(events, process, limits.timeout, container.kill)
@@ -119,12 +121,12 @@ def wait(
 
 
 Connected = tuple[subprocess.Popen[bytes], tuple[Pump, ...]]
-Tell = Callable[[OSError | None], None]
+Tell = Callable[[OSError], None]
 
 
 @contextlib.contextmanager
 def connect_pipes(
-    engine: Engine, arguments: Sequence[str], streams: Streams, allowance: Allowance, tell: Tell
+    engine: Engine, arguments: Sequence[str], streams: Streams, meter: Meter, tell: Tell
 ) -> Iterator[Connected]:
     """Start the engine's command with pipes for its output, and pumps behind them."""
     with contextlib.ExitStack() as stack:
@@ -134,7 +136,7 @@ def connect_pipes(
             source, end = os.pipe()
             stack.callback(os.close, end)
             ends.append(end)
-            pumps.append(Pump(source, sink, allowance, tell))
+            pumps.append(TellingPump(source, os.dup(sink), meter, tell))
         process = engine.start(arguments, (streams.stdin, ends[0], ends[1]))
         stack.close()
         for pump in pumps:
@@ -145,7 +147,7 @@ def connect_pipes(
 
 @contextlib.contextmanager
 def connect_terminal(
-    engine: Engine, arguments: Sequence[str], streams: Streams, allowance: Allowance, tell: Tell
+    engine: Engine, arguments: Sequence[str], streams: Streams, meter: Meter, tell: Tell
 ) -> Iterator[Connected]:
     """Start the engine's command at a terminal that is like the caller's; that one is raw meanwhile."""
     if os.name != "posix":  # a console, which is no descriptor: the command gets it as it is
@@ -156,23 +158,19 @@ def connect_terminal(
     master, slave = terminal.make_like(streams.stdin)
     try:
         source = os.dup(master)
-        pump = Pump(source, streams.stdout, allowance, tell)
+        pump = TellingPump(source, os.dup(streams.stdout), meter, tell)
         process = engine.start(arguments, (slave, slave, slave if os.isatty(streams.stderr) else streams.stderr))
         os.close(slave)
 
         def resize(*_: object) -> None:
-            terminal.copy_size(streams.stdin, master)
+            copy_size(streams.stdin, master)
             process.send_signal(signal.SIGWINCH)
 
         pump.start()
         with ended_at_last(process), terminal.raw(streams.stdin), terminal.handling(signal.SIGWINCH, resize):
-            typist = terminal.Typist(streams.stdin, master)
-            typist.start()
-            try:
+            with terminal.typing(streams.stdin, master):
                 yield process, (pump,)
-            finally:
-                typist.stop()
-                pump.join(READING_TIME)
+            pump.join(READING_TIME)
     finally:
         os.close(master)
 

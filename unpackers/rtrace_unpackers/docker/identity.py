@@ -13,7 +13,6 @@ A container that a person makes of an image inherits the image's labels; what ma
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -24,17 +23,18 @@ from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from rtrace.errors import TargetError
-from rtrace.unpacker import STATE_FILE
+from rtrace_unpackers.state import read_state
+
+NAME = "docker"
+"""The unpacker's, in the state of its targets."""
 
 TARGET_LABEL = "rtrace.target"
 FOLDER_LABEL = "rtrace.folder"
 BUILDING_LABEL = "rtrace.building"
 MAKER_LABEL = "rtrace.maker"
 
-LARGEST_STATE = 1 << 20
-
 _NUMBER = re.compile(r"[0-9a-f]{32}\Z")
-_IMAGE = re.compile(r"rtrace-[a-z0-9]+(-[a-z0-9]+)*:[0-9a-f]{12}(-[0-9]{1,9})?\Z")
+_IMAGE = re.compile(r"rtrace-[a-z0-9]+(-[a-z0-9]+)*:[0-9a-f]{12}-(?P<number>[0-9a-f]{8})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,9 @@ def name_container(number: str) -> str:
 
 
 def make_identity(image: str, *, used: bool) -> Identity:
-    """Make the identity of a new target."""
-    return Identity(secrets.token_hex(16), image, used)
+    """Make the identity of a new target; its image's name ends with a part of the number, and so is its alone."""
+    number = secrets.token_hex(16)
+    return Identity(number, f"{image}-{number[:8]}", used)
 
 
 def read_identity(facts: Mapping[str, str], target: Path) -> Identity:
@@ -78,7 +79,7 @@ def read_identity(facts: Mapping[str, str], target: Path) -> Identity:
             f"{target} has no number by which its image and container are known, as targets of an older rtrace: "
             "unpack the bundle into another folder"
         )
-    if not is_image_name(image):
+    if not is_image_name(image, number):
         raise TargetError(f"{target} names an image {image!r} that rtrace did not make; nothing was touched")
     identity = Identity(number, image, facts.get("image_is_ours") != "no")
     if facts.get("container", identity.container) != identity.container:
@@ -120,9 +121,10 @@ def decode_path(value: str | None) -> Path | None:
     return Path(os.fsdecode(decoded)) if decoded.startswith(b"/") and b"\0" not in decoded else None
 
 
-def is_image_name(value: str) -> bool:
-    """Tell whether a name is one that rtrace gives images."""
-    return _IMAGE.match(value) is not None
+def is_image_name(value: str, number: str) -> bool:
+    """Tell whether a name is one that rtrace gives the image of the target of that number."""
+    match = _IMAGE.match(value)
+    return match is not None and number.startswith(match["number"])
 
 
 def is_number(value: str) -> bool:
@@ -133,20 +135,10 @@ def is_number(value: str) -> bool:
 def read_number(folder: Path) -> str | None:
     """Return the number of the target in a folder of this user's; None when there is none."""
     try:
-        descriptor = os.open(folder / STATE_FILE, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    except OSError:  # nothing there, or nothing for us to read: no target of ours
+        number = read_state(folder, NAME).facts.get("target", "")
+    except TargetError:  # nothing there, or nothing of ours
         return None
-    with open(descriptor, "rb") as file:
-        if os.name == "posix" and os.fstat(descriptor).st_uid != os.geteuid():
-            return None
-        try:
-            content = json.loads(file.read(LARGEST_STATE))
-        except ValueError:
-            return None
-    match content:
-        case {"unpacker": "docker", "facts": {"target": str(number)}} if is_number(number):
-            return number
-    return None
+    return number if is_number(number) else None
 
 
 def refuse_foreign(labels: Mapping[str, str], identity: Identity, target: Path, what: str) -> None:

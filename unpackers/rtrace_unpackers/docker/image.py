@@ -6,20 +6,24 @@ either has the whole image or none. The Dockerfile beside it makes the same imag
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
+import os
+import stat
 import tarfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
+from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
 from rtrace_unpackers.docker.dockerfile import ROOTFS, list_variables, name_launchers, say_workingdir
 
 EPOCH = "1970-01-01T00:00:00Z"
 BUNDLE_LABEL = "rtrace.bundle"
 PART = 1 << 20
+AGAIN = "unpack the bundle again into another folder"
 
 PLATFORMS = {
     "x86_64": "amd64",
@@ -61,24 +65,37 @@ def configure_image(runs: Sequence[Run], bundle: str, labels: Mapping[str, str],
     return json.dumps(configuration, sort_keys=True).encode()
 
 
-def hash_layer(folder: Path) -> str:
+@contextlib.contextmanager
+def open_layer(folder: int) -> Iterator[IO[bytes]]:
+    """Yield the files of a context in an open folder, as the tar they are. Raises TargetError."""
+    try:
+        descriptor = os.open(ROOTFS, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError as error:
+        raise TargetError(f"the target's {ROOTFS} cannot be opened: {error.strerror}; {AGAIN}") from None
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise TargetError(f"the target's {ROOTFS} is no regular file; {AGAIN}")
+        yield file
+
+
+def hash_layer(folder: int) -> str:
     """Return the SHA-256 of a context's files."""
     digest = hashlib.sha256()
-    with (folder / ROOTFS).open("rb") as file:
+    with open_layer(folder) as file:
         while part := file.read(PART):
             digest.update(part)
     return digest.hexdigest()
 
 
-def write_archive(stream: IO[bytes], folder: Path, configuration: bytes) -> None:
+def write_archive(stream: IO[bytes], folder: int, configuration: bytes) -> None:
     """Write what an engine loads, an image without a name, to a stream that cannot seek."""
     name = f"{hashlib.sha256(configuration).hexdigest()}.json"
     manifest = [{"Config": name, "RepoTags": None, "Layers": ["layer.tar"]}]
     with tarfile.open(fileobj=stream, mode="w|") as tar:
         for member, content in (("manifest.json", json.dumps(manifest).encode()), (name, configuration)):
             add(tar, member, io.BytesIO(content), len(content))
-        with (folder / ROOTFS).open("rb") as file:
-            add(tar, "layer.tar", file, (folder / ROOTFS).stat().st_size)
+        with open_layer(folder) as file:
+            add(tar, "layer.tar", file, os.fstat(file.fileno()).st_size)
 
 
 def add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> None:

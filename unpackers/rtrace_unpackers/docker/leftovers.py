@@ -31,7 +31,7 @@ from rtrace_unpackers.docker.identity import (
     read_number,
 )
 from rtrace_unpackers.docker.possessions import Possessions, remove_possessions
-from rtrace_unpackers.locking import is_locked
+from rtrace_unpackers.docker.use import is_held
 from rtrace_unpackers.removal import remove_tree
 
 _WORKSPACE = re.compile(r"rtrace-[a-z]+-[a-z0-9_]{8}\Z")
@@ -90,7 +90,7 @@ def find_dead_folder(number: str, possessions: Possessions) -> Path | None:
     for folder in (*finals, *makings):
         if read_number(folder) == number:
             is_passing = folder in makings or is_workspace(folder.parent)
-            return folder if is_passing and not is_locked(folder / ROOTFS) else None
+            return folder if is_passing and not is_held(folder / ROOTFS) else None
     if not all(map(is_gone, (*finals, *makings))):
         return None
     # A kept target may have been moved. One in a workspace has not, nor one that has neither a name nor a container.

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class MachineCode:
-    """The code of one architecture: ELF machine number, bytes of a word, and the code of the two programs."""
+    """The code of one architecture: ELF machine number, the kernel's machine, bytes of a word, and the two programs."""
 
     machine: int
+    kernel: str
     word: int
     launcher: bytes
     pause: bytes
@@ -17,6 +18,7 @@ class MachineCode:
 
 X86_64 = MachineCode(
     machine=62,
+    kernel="x86_64",
     word=8,
     launcher=bytes.fromhex(
         "448b24244881ec980000008b3c2500044000b85f0000000f05488b3c2508044000b8500000000f0585c00f8804020000"
@@ -48,6 +50,7 @@ X86_64 = MachineCode(
 
 AARCH64 = MachineCode(
     machine=183,
+    kernel="aarch64",
     word=8,
     launcher=bytes.fromhex(
         "f60340f9ff4302d11308a0d2138080f2600240f9c81480d2010000d4600640f9280680d2010000d4800ff8b701008092"
@@ -78,6 +81,7 @@ AARCH64 = MachineCode(
 
 I386 = MachineCode(
     machine=3,
+    kernel="x86_64",
     word=4,
     launcher=bytes.fromhex(
         "8b3c2481ec900000008b1d00044000b83c000000cd808b1d04044000b80c000000cd8085c00f88fd010000c784248400"

@@ -36,21 +36,22 @@ def find_possessions(engine: Engine, identity: Identity, target: Path) -> Posses
 
 
 def make_image(
-    engine: Engine, folder: Path, runs: Sequence[Run], bundle: str, labels: Mapping[str, str], lock: int | None
+    engine: Engine, folder: int, runs: Sequence[Run], bundle: str, labels: Mapping[str, str], lock: int | None
 ) -> Thing:
-    """Make an image of a build context, still without a name, and return it. Raises TargetError."""
+    """Make an image of a build context in an open folder, still without a name; return it. Raises TargetError."""
     configuration = configure_image(runs, bundle, labels, hash_layer(folder))
     engine.load(lambda stream: write_archive(stream, folder, configuration), keep=lock)
     images = engine.list("image", f"{TARGET_LABEL}={labels[TARGET_LABEL]}")
     if not images:
-        raise TargetError(f"`{engine.name} load` took the image of {folder}, and does not have it")
+        raise TargetError(
+            f"`{engine.name} load` took the image, and the engine does not have it; unpack the bundle again"
+        )
     return images[0]
 
 
 def name_possession(engine: Engine, image: Thing, identity: Identity) -> None:
-    """Give an image its name, unless somebody has taken that meanwhile: its number is enough for rtrace."""
-    if not engine.holds("image", identity.image):
-        engine.demand("tag", image.id, identity.image)
+    """Give an image its name, which is no other target's."""
+    engine.demand("tag", image.id, identity.image)
 
 
 def remove_possessions(engine: Engine, possessions: Possessions, lock: int | None) -> None:
@@ -62,7 +63,11 @@ def remove_possessions(engine: Engine, possessions: Possessions, lock: int | Non
         remove_thing(engine, container, ("rm", "--force", "--volumes", container.id), lock)
     for image in possessions.images:
         if FOLDER_LABEL in image.labels:
-            ours = [name for name in image.names if is_image_name(name.removeprefix("localhost/"))]
+            ours = [
+                name
+                for name in image.names
+                if is_image_name(name.removeprefix("localhost/"), image.labels[TARGET_LABEL])
+            ]
             if ours or not image.names:
                 remove_thing(engine, image, ("rmi", *(ours or [image.id])), lock)
 

@@ -1,4 +1,4 @@
-"""Bytes from one descriptor to another, counted: a replayed program never holds a descriptor of the caller's."""
+"""Bytes from an engine's command to the caller's descriptors, which no replayed program ever holds."""
 
 from __future__ import annotations
 
@@ -6,61 +6,27 @@ import os
 import threading
 from collections.abc import Callable
 
-PART = 1 << 16
+from rtrace_unpackers.isolation.pumps import Meter, Pump
 
 
-class Allowance:
-    """How many bytes may still go through several pumps together; None is as many as they like."""
+class TellingPump(Pump):
+    """A pump that tells at once when its sink takes no more; both descriptors are its own, and closed in the end."""
 
-    def __init__(self, size: int | None) -> None:
-        self._left = size
-        self._lock = threading.Lock()
-
-    def take(self, size: int) -> int:
-        """Return how many of that many bytes may go on."""
-        if self._left is None:
-            return size
-        with self._lock:
-            taken = min(size, self._left)
-            self._left -= taken
-            return taken
-
-
-class Pump(threading.Thread):
-    """Copies until the source ends, and closes it.
-
-    ``tell`` is called once, with None when the allowance is used up, or with the error that kept the sink from taking
-    more; what comes after that is read and forgotten.
-    """
-
-    def __init__(self, source: int, sink: int, allowance: Allowance, tell: Callable[[OSError | None], None]) -> None:
-        super().__init__(daemon=True)
-        self._source = source
-        self._sink = sink
-        self._allowance = allowance
+    def __init__(self, source: int, sink: int, meter: Meter, tell: Callable[[OSError], None]) -> None:
+        super().__init__(source, sink, meter=meter)
         self._tell = tell
 
-    def run(self) -> None:
-        """Copy."""
-        is_open = True
-        try:
-            while data := os.read(self._source, PART):
-                is_open = is_open and self._pass_on(data)
-        except OSError:  # EIO: the last program has closed the pty
-            pass
-        finally:
-            os.close(self._source)
+    def start(self) -> None:
+        """Start, away from signals where there are any."""
+        if os.name == "posix":
+            super().start()
+        else:
+            threading.Thread.start(self)
 
-    def _pass_on(self, data: bytes) -> bool:
-        """Write as much as may go, and tell whether more may."""
-        size = self._allowance.take(len(data))
-        rest = data[:size]
+    def write(self, part: bytes) -> None:
+        """Write all of it, or tell why not: a program in a container gets no SIGPIPE for it."""
         try:
-            while rest:
-                rest = rest[os.write(self._sink, rest) :]
+            super().write(part)
         except OSError as error:
             self._tell(error)
-            return False
-        if size < len(data):
-            self._tell(None)
-        return size == len(data)
+            raise

@@ -48,22 +48,25 @@ def take_snapshot(
     """
     wanted = frozenset(paths)
     known = list_known(wanted, packed) | ENGINES_OWN
-    reader = Reader(wanted, sizes := paths if isinstance(paths, Mapping) else {})
+    sizes = frozenset(paths.values()) if isinstance(paths, Mapping) else None
+    surprises = Surprises()
+
+    def see(path: bytes) -> None:
+        if path not in known and not is_provided(path) and not is_below(path, own_folder):
+            surprises.add(path)
+
+    reader = Reader(wanted, sizes, see)
     with export() as stream:
         reader.read(stream)
     behind = frozenset(target for target in reader.links.values() if target not in reader.found)
     if behind:
-        again = Reader(behind, {target: sizes.get(path) for path, target in reader.links.items() if path in sizes})
+        again = Reader(behind, sizes, lambda _: None)
         with export() as stream:
             again.read(stream)
         reader.found.update(again.found)
     found = {path: reader.found.get(path, Result("", path, None)) for path in wanted}
     for path, target in reader.links.items():
         found[path] = replace(reader.found.get(target, Result("", target, None)), path=path)
-    surprises = Surprises()
-    for path in reader.seen - known:
-        if not is_provided(path) and not is_below(path, own_folder):
-            surprises.add(path)
     return Snapshot(found, tuple(sorted(surprises.paths)), surprises.more)
 
 
@@ -73,12 +76,17 @@ def is_below(path: bytes, folder: bytes) -> bool:
 
 
 class Reader:
-    """Reads an export: what is there, what is at the wanted paths, and which of these are hard links to what."""
+    """Reads an export: what is at the wanted paths, and which of these are hard links to what; all others it shows.
 
-    def __init__(self, wanted: frozenset[bytes], sizes: Mapping[bytes, int | None]) -> None:
+    Hashed are files of one of the ``sizes``, which are those that outputs have to have; all files, if there are none.
+    """
+
+    def __init__(
+        self, wanted: frozenset[bytes], sizes: frozenset[int | None] | None, see: Callable[[bytes], None]
+    ) -> None:
         self.wanted = wanted
         self.sizes = sizes
-        self.seen: set[bytes] = set()
+        self.see = see
         self.found: dict[bytes, Result] = {}
         self.links: dict[bytes, bytes] = {}
 
@@ -104,13 +112,13 @@ class Reader:
         if kind is None:
             return
         path = normalize(member.name)
-        self.seen.add(path)
         if path not in self.wanted:
+            self.see(path)
             return
         if member.islnk():
             self.links[path] = normalize(member.linkname)
             return
-        is_hashed = kind is FileType.REGULAR and self.sizes.get(path, member.size) == member.size
+        is_hashed = kind is FileType.REGULAR and (self.sizes is None or member.size in self.sizes)
         sha256 = hash_member(tar, member) if is_hashed else None
         target = member.linkname.encode("utf-8", "surrogateescape") if kind is FileType.SYMLINK else None
         size = member.size if kind is FileType.REGULAR else 0

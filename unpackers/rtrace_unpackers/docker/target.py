@@ -17,6 +17,7 @@ from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
+from rtrace.target_folder import TargetFolder
 from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Streams
 from rtrace_unpackers.docker.container import (
     keep_possible,
@@ -49,12 +50,10 @@ from rtrace_unpackers.docker.possessions import (
     remove_possessions,
 )
 from rtrace_unpackers.docker.snapshot import take_snapshot
-from rtrace_unpackers.locking import locked
-from rtrace_unpackers.removal import remove_tree
+from rtrace_unpackers.docker.use import using
+from rtrace_unpackers.removal import remove_target
 from rtrace_unpackers.state import State, update_state
 
-UNCONFINED = "unconfined"
-"""What a person opens to a replay by an engine that puts no seccomp filter on its containers."""
 KILLED = 137
 """The status of a program that SIGKILL ended, as an engine tells it."""
 
@@ -62,13 +61,18 @@ KILLED = 137
 class DockerTarget:
     """A build context, the image made of it, and the container of that image."""
 
-    def __init__(self, path: Path, state: State, manifest: Manifest) -> None:
+    def __init__(self, folder: TargetFolder, state: State, manifest: Manifest) -> None:
         """Raise TargetError when the state names what rtrace does not make."""
-        self.path = path
+        self.folder = folder
         self.state = state
         self.manifest = manifest
-        self.identity = read_identity(state.facts, path)
+        self.identity = read_identity(state.facts, folder.path)
         refuse_ids(manifest.runs, ())
+
+    @property
+    def path(self) -> Path:
+        """The folder, as the caller named it."""
+        return self.folder.path
 
     def runs(self) -> Sequence[Run]:
         """Tell the runs of the bundle."""
@@ -92,9 +96,9 @@ class DockerTarget:
         if launcher is None:
             raise TargetError(f"{self.path} has no run {run.id!r}")
         abilities = engine.describe()
-        refuse_unconfined(engine, abilities, allowed)
-        notes = (*tell_missing(limits, abilities), *tell_closed(allowed - {UNCONFINED}))
-        with self.in_use() as lock:
+        refuse_unconfined(engine, abilities)
+        notes = (*tell_missing(limits, abilities), *tell_closed(allowed))
+        with using(self.folder) as lock:
             possible = keep_possible(limits, abilities)
             container = self.provide_container(engine, lock, possible)
             if (container.facts.get("State") or {}).get("Running"):  # somebody else started it
@@ -119,20 +123,6 @@ class DockerTarget:
                     notes += (f"{run.id} was killed, perhaps at the limit of its memory: the engine does not say",)
         return conclude(engine, run, status, cause, notes)
 
-    @contextlib.contextmanager
-    def in_use(self) -> Iterator[int | None]:
-        """Use the target alone; yield the lock for the engine's commands to hold. Raises TargetError when others do."""
-        with contextlib.ExitStack() as stack:
-            try:
-                lock = stack.enter_context(locked(self.path))
-            except BlockingIOError:
-                raise TargetError(
-                    f"another rtrace is using {self.path}: wait for it to end, or unpack the bundle into another folder"
-                ) from None
-            except OSError as error:
-                raise TargetError(f"cannot use {self.path}: {error.strerror}") from None
-            yield lock
-
     def provide_image(self, engine: Engine, lock: int | None) -> str:
         """Return the id of the target's image, and make it when it is not there."""
         images = self.find(engine).images
@@ -140,7 +130,7 @@ class DockerTarget:
             return images[0].id
         self.note_use()
         labels = label_target(self.identity, self.path)
-        image = make_image(engine, self.path, self.manifest.runs, self.state.bundle, labels, lock)
+        image = make_image(engine, self.folder.descriptor, self.manifest.runs, self.state.bundle, labels, lock)
         name_possession(engine, image, self.identity)
         return image.id
 
@@ -165,28 +155,28 @@ class DockerTarget:
         if not self.identity.used:
             self.identity = replace(self.identity, used=True)
             self.state = replace(self.state, facts={**self.state.facts, **self.identity.to_facts()})
-            update_state(self.path, self.state)
+            update_state(self.folder.descriptor, self.state)
 
     def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
         """Look at the container's files."""
         engine = demand_engine()
-        with self.in_use() as lock:
+        with using(self.folder) as lock:
             container = self.provide_container(engine, lock)
             return take_snapshot(lambda: engine.export(container.id), paths, packed, FOLDER.encode())
 
     def destroy(self) -> None:
         """Remove the container and the image that were made for this target, and the folder."""
-        with self.in_use() as lock:
-            if self.identity.used:
-                engine = choose_engine()
-                engine_is_there = engine.answers()
-                if not engine_is_there:
-                    raise TargetError(
-                        f"no container engine answers `{engine.name} version`, and {self.path} has an image there: "
-                        "start the engine, then destroy the target"
-                    )
+        if self.identity.used:
+            engine = choose_engine()
+            engine_is_there = engine.answers()
+            if not engine_is_there:
+                raise TargetError(
+                    f"no container engine answers `{engine.name} version`, and {self.path} has an image there: "
+                    "start the engine, then destroy the target"
+                )
+            with using(self.folder) as lock:
                 remove_possessions(engine, self.find(engine), lock)
-            remove_tree(self.path)
+        remove_target(self.folder)
 
 
 class Written:
@@ -207,9 +197,9 @@ class Written:
         return int(told) if told.strip().isdigit() else 0
 
 
-def refuse_unconfined(engine: Engine, abilities: Abilities, allowed: frozenset[str]) -> None:
-    """Raise TargetError when containers may make every system call, unless a person allowed that."""
-    if not abilities.is_confined and UNCONFINED not in allowed:
+def refuse_unconfined(engine: Engine, abilities: Abilities) -> None:
+    """Raise TargetError when the engine lets containers make every system call."""
+    if not abilities.is_confined:
         raise TargetError(
             f"`{engine.name} info` tells of no seccomp filter for containers, so that nothing keeps a replay from the "
             "kernel: start the engine with its default profile, or use the chroot unpacker"

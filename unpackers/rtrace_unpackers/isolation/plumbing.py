@@ -23,6 +23,7 @@ from rtrace_unpackers.isolation.pumps import Meter, Pump
 from rtrace_unpackers.isolation.terminal import Appearance
 
 NULL_DEVICE = (1, 3)
+F_SETPIPE_SZ, WIDE = 1031, 1 << 18
 
 
 @dataclass(slots=True)
@@ -115,8 +116,17 @@ def lay(streams: Streams, meter: Meter, *, reads: bool) -> Plumbing:
             plumbing.ends[2] = plumbing.ends[1]
         else:
             source, plumbing.ends[number] = os.pipe()
+            widen(source)
             plumbing.pumps.append(Pump(source, os.dup(stream), meter=meter))
     return plumbing
+
+
+def widen(pipe: int) -> None:
+    """Let a pipe hold more, so that a program that prints much waits less; see fcntl(2), F_SETPIPE_SZ."""
+    import fcntl
+
+    with contextlib.suppress(OSError):  # EPERM: the user has as many pages in pipes as they may have
+        fcntl.fcntl(pipe, F_SETPIPE_SZ, WIDE)
 
 
 def is_closed(descriptor: int) -> bool:

@@ -15,12 +15,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-PART = 1 << 16
+PART = 1 << 18
 
 
 @dataclass(slots=True)
 class Meter:
-    """Counts what goes through all pumps together; calls ``reached`` once when it is more than the limit."""
+    """Counts what goes through all pumps together; calls ``reached`` when it is more than the limit."""
 
     limit: int | None
     reached: Callable[[], None]
@@ -31,17 +31,20 @@ class Meter:
         """Begin with all of it left."""
         self.left = self.limit if self.limit is not None else 0
 
-    def take(self, count: int) -> int:
-        """Return how many of ``count`` bytes may still go through."""
+    def reserve(self, count: int) -> int:
+        """Return how many of ``count`` bytes may still go through, and count them as gone through."""
         if self.limit is None:
             return count
         with self.lock:
             granted = min(count, self.left)
-            over = self.left >= 0 and granted < count
-            self.left = self.left - granted if not over else -1
-        if over:
-            self.reached()
-        return max(granted, 0)
+            self.left -= granted
+        return granted
+
+    def give_back(self, count: int) -> None:
+        """Take back what was reserved and did not go through."""
+        if self.limit is not None:
+            with self.lock:
+                self.left += count
 
 
 class Pump(threading.Thread):
@@ -58,6 +61,7 @@ class Pump(threading.Thread):
         self.meter = meter
         self.stop = stop
         self.failure: OSError | None = None
+        self.splices = hasattr(os, "splice")
 
     def start(self) -> None:
         """Start with all signals blocked."""
@@ -70,10 +74,8 @@ class Pump(threading.Thread):
     def run(self) -> None:
         """Carry; a reader who is gone is the program's concern, who gets SIGPIPE as it would have without us."""
         try:
-            while self.wait() and (part := self.read()):
-                if self.meter is not None:
-                    part = part[: self.meter.take(len(part))]
-                self.write(part)
+            while self.wait() and self.carry():
+                pass
         except OSError as error:
             if error.errno != errno.EPIPE:
                 self.failure = error
@@ -95,11 +97,42 @@ class Pump(threading.Thread):
         events = dict(poll.poll())
         return self.stop not in events and self.target not in events
 
-    def read(self) -> bytes:
+    def carry(self) -> bool:
+        """Carry some bytes; return whether there may be more."""
+        room = PART if self.meter is None else self.meter.reserve(PART)
+        if room == 0 and self.meter is not None:
+            if self.read(1):
+                self.meter.reached()
+            return False
+        carried = self.hand_over(room) if self.splices else self.copy(room)
+        if self.meter is not None:
+            self.meter.give_back(room - carried)
+        return carried > 0
+
+    def copy(self, room: int) -> int:
+        """Read and write; return how many bytes."""
+        part = self.read(room)
+        self.write(part)
+        return len(part)
+
+    def hand_over(self, room: int) -> int:
+        """Have the kernel move what is in the pipe, without a copy; see splice(2). Copy where it cannot."""
+        while True:
+            try:
+                return os.splice(self.source, self.target, room)
+            except BlockingIOError:
+                select.select([self.source], [self.target], [], 1)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                self.splices = False
+                return self.copy(room)
+
+    def read(self, room: int) -> bytes:
         """Return what there is; nothing at the end. A terminal whose program has ended says EIO."""
         while True:
             try:
-                return os.read(self.source, PART)
+                return os.read(self.source, room)
             except BlockingIOError:
                 select.select([self.source], [], [])
             except OSError as error:

@@ -100,7 +100,7 @@ class CommandLine:
             [sys.executable, "-c", _SERVER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**kept, **environment},
+            env={**kept, "TMPDIR": str(folder), **environment},  # no word of what others left in /tmp
             text=True,
         )
 

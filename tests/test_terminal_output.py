@@ -497,7 +497,7 @@ def test_host_of_any_name(tmp_path: Path) -> None:
         "    subprocess.run([sys.executable, '-m', 'rtrace', *command], check=True)\n"
     )
     argv = ["unshare", "--uts", sys.executable, "-c", program]
-    done = subprocess.run(argv, check=False, capture_output=True, cwd=tmp_path)
+    done = subprocess.run(argv, check=False, capture_output=True, cwd=tmp_path, env=own_temporary(tmp_path))
     assert done.returncode == 0, done.stderr
     assert [*find_raw(done.stdout), *find_raw(done.stderr)] == []
     assert rb"host-\xff\x1b\n" in done.stdout
@@ -726,6 +726,11 @@ def test_verified_program_on_a_terminal(tmp_path: Path) -> None:
     assert shown.count(r"\x1b[31m") == 3
 
 
+def own_temporary(folder: Path) -> dict[str, str]:
+    """Give an environment in which nothing is told of what others left in /tmp."""
+    return {**os.environ, "TMPDIR": str(folder)}
+
+
 PIPES = (
     ("list", "BUNDLE"),
     ("list", "--json", "BUNDLE"),
@@ -741,7 +746,11 @@ def test_reader_that_has_gone(tmp_path: Path, command: tuple[str, ...]) -> None:
     bundle = make_sample(tmp_path / "making").path
     argv = [str(bundle) if word == "BUNDLE" else word for word in command]
     with subprocess.Popen(
-        [sys.executable, "-m", "rtrace", *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+        [sys.executable, "-m", "rtrace", *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=own_temporary(tmp_path),
     ) as process:
         assert process.stdout is not None
         process.stdout.close()
@@ -757,7 +766,9 @@ def test_output_that_is_closed_or_full(tmp_path: Path, command: tuple[str, ...])
     statuses = {">&-": 141, "> /dev/full": 125}
     for redirection, status in statuses.items():
         line = f'"{sys.executable}" -m rtrace {words} {redirection}'
-        done = subprocess.run(["sh", "-c", line], check=False, capture_output=True, cwd=tmp_path)
+        done = subprocess.run(
+            ["sh", "-c", line], check=False, capture_output=True, cwd=tmp_path, env=own_temporary(tmp_path)
+        )
         assert done.returncode == status, done
         assert b"Traceback" not in done.stderr
         assert done.stderr.count(b"\n") == (status == 125)
@@ -768,7 +779,9 @@ def test_words_that_nobody_hears(tmp_path: Path) -> None:
     for number, redirection in enumerate(("2>&-", "2> /dev/full")):
         line = f'"{sys.executable}" -m rtrace trace -d t{number} true {redirection}'
         line += f' && "{sys.executable}" -m rtrace pack -d t{number} b{number}.rpz {redirection}'
-        done = subprocess.run(["sh", "-c", line], check=False, capture_output=True, cwd=tmp_path)
+        done = subprocess.run(
+            ["sh", "-c", line], check=False, capture_output=True, cwd=tmp_path, env=own_temporary(tmp_path)
+        )
         assert done.returncode == 0, done
         assert (tmp_path / f"b{number}.rpz").exists()
 

@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -266,6 +267,86 @@ def test_signals_reach_the_program_in_its_own_session(number: int, maker: Bundle
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(number)
         assert (process.stdout.read(), process.wait()) == (b"got it\n", 9)
+
+
+def test_no_signal_is_lost_that_goes_to_the_group(maker: BundleMaker) -> None:
+    """A signal to the group of rtrace's caller arrives as one to rtrace alone does: each of 50, one after the other."""
+    script = b"n=0; trap 'n=$((n+1)); echo $n' USR1; echo ready; while [ $n -lt 50 ]; do busybox sleep 0.01; done"
+    command: list[str | Path] = [sys.executable, "-m", "rtrace", "run", maker.write(make_run(script))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        for number in range(1, 51):
+            os.killpg(process.pid, signal.SIGUSR1)
+            assert process.stdout.readline() == b"%d\n" % number
+        assert process.wait() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_what_a_program_left_behind_can_be_ended(number: int, maker: BundleMaker) -> None:
+    """When the program has ended, signals are for the daemons that rtrace waits for."""
+    script = b"busybox setsid busybox sh -c 'echo ready; exec busybox sleep 1000' & exit 3"
+    command: list[str | Path] = [sys.executable, "-m", "rtrace", "run", maker.write(make_run(script))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.3)  # the program may take a moment to end; a signal to it would do no harm
+        process.send_signal(number)
+        assert process.wait(timeout=60) == 3
+
+
+def test_interrupts_reach_the_programs_children(maker: BundleMaker) -> None:
+    """SIGINT ends what a shell waits for, as it does at a terminal."""
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "rtrace",
+        "run",
+        maker.write(make_run(b"echo ready; busybox sleep 1000; echo on")),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+
+
+def test_closed_streams_are_the_null_device(maker: BundleMaker, tmp_path: Path) -> None:
+    """With standard output or error closed a replay goes on, and no file of rtrace's takes its place."""
+    bundle = maker.write(make_run(b"echo said; echo told >&2; cat; exit 5"))
+    for closed in (">&-", "2>&-", "<&-", "<&- >&- 2>&-"):
+        assert run_at_shell(f"rtrace run {bundle} {closed}", tmp_path).returncode == 5, closed
+
+
+def test_many_descriptors_of_the_caller_do_no_harm(maker: BundleMaker, tmp_path: Path) -> None:
+    """With a thousand open files and an output that does not block, all of it arrives."""
+    bundle = maker.write(make_run(b"busybox head -c 3000000 /dev/zero"))
+    command = f'ulimit -n 4096; for ((i = 10; i < 1200; i++)); do eval "exec $i</dev/null"; done; rtrace run {bundle}'
+    script = f'{sys.executable} -c "import os; os.set_blocking(1, False)"; {command}'
+    with subprocess.Popen(
+        ["bash", "-c", f'rtrace() {{ "{sys.executable}" -m rtrace "$@"; }}; {script}'],
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+    ) as process:
+        assert process.stdout is not None
+        assert len(process.stdout.read()) == 3_000_000
+        assert process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"hostname": "h" * 80}, "has 80 bytes"),
+        ({"groups": tuple(range(70_000))}, "70000 groups"),
+        ({"workingdir": b"/proc/self/exe"}, "leads to a process or a device"),
+    ],
+)
+def test_what_cannot_be_is_told(changes: dict[str, object], sentence: str, maker: BundleMaker, tmp_path: Path) -> None:
+    """A hostname, groups or a directory that no process can have are told as what they are."""
+    target = open_target(maker, tmp_path, make_run(b"true", **changes))
+    with pytest.raises(TargetError, match=sentence):
+        capture(target, tmp_path)
+    target.destroy()
 
 
 ATTACK = """\

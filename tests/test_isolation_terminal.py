@@ -111,6 +111,21 @@ def test_verify_reads_nothing_that_is_typed(bundle_of: Callable[..., Path], tmp_
         assert person.modes() == person.modes_before
 
 
+START_IN_FOREGROUND = """\
+import os, signal, sys
+child = os.fork()
+if child == 0:
+    os.setpgid(0, 0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+    os.tcsetpgrp(0, os.getpid())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTTOU})
+    os.execvp("sh", ["sh", "-c", "exec " + sys.argv[1]])
+open("pid", "w").write(str(child))
+os.waitpid(child, 0)
+signal.pause()
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_mode_is_restored_whatever_ends_it(number: int, target_of: Callable[..., Path], tmp_path: Path) -> None:
     """A terminal that was raw for a replay has its mode back, also when rtrace was killed."""
@@ -120,6 +135,56 @@ def test_mode_is_restored_whatever_ends_it(number: int, target_of: Callable[...,
         assert person.modes() != person.modes_before
         os.kill(int((tmp_path / "pid").read_text()), number)
         person.wait_for_modes(person.modes_before)
+
+
+def test_mode_is_restored_by_the_keeper(target_of: Callable[..., Path], tmp_path: Path) -> None:
+    """Where no shell restores a terminal's mode, the replay's keeper does, once rtrace was killed."""
+    command = f"{' '.join(RTRACE)} run {target_of(b'echo ready; exec busybox sleep 1000')}"
+    with at_terminal(sys.executable, "-c", START_IN_FOREGROUND, command, cwd=tmp_path) as person:
+        person.wait_for(b"ready")
+        assert person.modes() != person.modes_before
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        person.wait_for_modes(person.modes_before)
+
+
+@pytest.mark.requires("bash")
+def test_program_without_its_terminal_can_be_interrupted(target_of: Callable[..., Path], tmp_path: Path) -> None:
+    """A program that closed all its ends of the terminal still gets ^C, and what it writes there later is shown."""
+    script = (
+        b"trap 'echo late > /dev/tty; exit 7' INT; echo ready; exec < /dev/null > log 2>&1;"
+        b"while :; do busybox sleep 0.05; done"
+    )
+    with at_terminal(*RTRACE, "run", target_of(script), cwd=tmp_path) as person:
+        person.wait_for(b"ready")
+        person.type(b"\x03")
+        person.wait_for(b"late")
+        assert person.leave() == 7
+
+
+@pytest.mark.requires("bash")
+def test_keyboard_comes_back_from_the_background(target_of: Callable[..., Path], tmp_path: Path) -> None:
+    """^Z, bg, something typed for the shell, fg: then what is typed is the program's again."""
+    target = target_of(b"echo ready; while read line; do echo got $line; done")
+    with at_terminal("bash", "--norc", "--noprofile", "-i", cwd=tmp_path) as person:
+        person.type(b"PS1='prompt''> '; set +o emacs\r")
+        person.wait_for(b"prompt> ")
+        person.type(os.fsencode(f"{' '.join(RTRACE)} run {target}\r"))
+        person.wait_for(b"ready\r\n")
+        person.type(b"\x1a")
+        person.wait_for(b"Stopped")
+        person.wait_for(b"prompt> ")
+        person.type(b"bg\r")
+        person.wait_for(b"prompt> ")
+        person.type(b"echo the shell $((40 + 2))\r")
+        person.wait_for(b"the shell 42\r\n")
+        person.type(b"fg\r")
+        person.wait_for(b"rtrace run")
+        person.type(b"one\r")
+        person.wait_for(b"got one")
+        person.type(b"\x04")
+        person.wait_for(b"prompt> ")
+        person.type(b"exit\r")
+        assert person.leave() == 0
 
 
 def test_input_from_the_bundle_leaves_the_terminal_alone(tmp_path: Path) -> None:

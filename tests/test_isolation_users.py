@@ -126,6 +126,32 @@ def test_user_with_others_replays_several_users(maker: BundleMaker, user_with_ot
     assert lines[-3:] == [f"2 {wrote(b'', b'x' + bytes([10])).sha256}"[:10], "1", "['bundle.rpz']"]
 
 
+DEEP = """\
+import os, sys
+from pathlib import Path
+from rtrace_unpackers.chroot import UNPACKER
+target = UNPACKER.open(UNPACKER.unpack(Path(sys.argv[1]), Path(sys.argv[2])).target)
+print(target.run(target.runs()[0]).exit_status)
+target.destroy()
+print(os.listdir(Path(sys.argv[2]).parent))
+"""
+
+
+@pytest.mark.requires("root", "newuidmap")
+def test_what_others_hide_deep_is_removed(maker: BundleMaker, user_with_others: PlainUser) -> None:
+    """A closed folder of another user, below a path longer than the kernel takes, can be removed, too."""
+    script = (
+        b"n=x; while [ ${#n} -lt 200 ]; do n=$n$n; done; i=0;"
+        b"while [ $i -lt 40 ]; do mkdir $n && cd $n; i=$((i+1)); done;"
+        b"mkdir closed && chown server:server closed && chmod 700 closed"
+    )
+    bundle = user_with_others.home / "bundle.rpz"
+    shutil.copyfile(maker.write(make_run(script, uid=0, gid=0, groups=())), bundle)
+    user_with_others.give(bundle)
+    lines = run_python(user_with_others, DEEP, bundle, user_with_others.home / "target").splitlines()
+    assert lines[-2:] == ["0", "['bundle.rpz']"]
+
+
 @pytest.mark.parametrize("changes", [{"uid": NO_ID}, {"gid": NO_ID}, {"groups": (NO_ID,)}])
 def test_nobody_is_no_user(changes: dict[str, object], maker: BundleMaker, tmp_path: Path) -> None:
     """4294967295, which setresuid(2) takes for "as it is", is refused, and the target can be removed."""

@@ -17,8 +17,9 @@ from rtrace.limits import Limits
 from rtrace.unpacker import Outcome, Streams
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.limits import groups
+from rtrace_unpackers.limits.disk import measure_tree
 from rtrace_unpackers.limits.groups import find_hierarchies
-from rtrace_unpackers.limits.usage import measure_memory, measure_tree
+from rtrace_unpackers.limits.usage import measure_memory
 
 pytestmark = pytest.mark.requires("busybox", "user-namespaces")
 
@@ -130,6 +131,98 @@ def test_no_file_is_larger_than_the_disk(limited: Limited) -> None:
     """A file of nothing but holes counts by its size: who makes it larger fails."""
     _, printed = limited(b"busybox truncate -s 15T sparse || echo refused", Limits(disk=8 * MIB))
     assert printed.splitlines()[-1] == b"refused"
+
+
+DEEP = b"i=0; while [ $i -lt 80 ]; do busybox mkdir d; cd d; i=$((i+1)); done"
+SWAPPING = """\
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int main(void) {
+    mkdir("d", 0700); mkfifo("f", 0600); symlink("/fifo", "l"); mkfifo("/fifo", 0600);
+    for (time_t end = time(0) + 2; time(0) < end;) {
+        syscall(SYS_renameat2, AT_FDCWD, "d", AT_FDCWD, "f", 2);
+        syscall(SYS_renameat2, AT_FDCWD, "d", AT_FDCWD, "l", 2);
+    }
+    puts("end");
+}
+"""
+
+
+@pytest.mark.requires("gcc")
+def test_measuring_waits_for_nobody(tmp_path: Path) -> None:
+    """A folder that becomes a FIFO or a symlink while the disk is measured neither blocks nor leads astray."""
+    (tmp_path / "swapping.c").write_text(SWAPPING)
+    subprocess.run(["gcc", "-static", "-w", "-o", tmp_path / "swapping", tmp_path / "swapping.c"], check=True)
+    maker = BundleMaker(tmp_path / "made")
+    maker.directory(b"/", mode=0o777)
+    maker.file(b"/bin/swapping", (tmp_path / "swapping").read_bytes(), mode=0o755)
+    run = make_run(binary=b"/bin/swapping", argv=(b"swapping",))
+    target = UNPACKER.open(UNPACKER.unpack(maker.write(run), tmp_path / "target").target)
+    with open(os.devnull, "r+b") as null:
+        streams = Streams(null.fileno(), null.fileno(), null.fileno())
+        outcome = target.run(run, streams=streams, limits=Limits(disk=MIB, timeout=60))
+    assert (outcome.exit_code, outcome.reached) == (0, None)
+    target.destroy()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        b"exec 5> gone; rm gone; busybox dd if=/dev/zero bs=1M count=100 >&5 2>/dev/null; busybox sleep 5",
+        b"%b; busybox dd if=/dev/zero of=x bs=7M count=1; busybox cp x y; busybox cp x z; busybox sleep 5" % DEEP,
+    ],
+)
+def test_disk_is_measured_where_it_hides(script: bytes, limited: Limited) -> None:
+    """A file without a name and files at a depth that is not walked through count as well."""
+    assert limited(script, Limits(disk=8 * MIB, timeout=60))[0].reached == "disk"
+
+
+def test_what_was_written_fast_is_told(limited: Limited) -> None:
+    """A program that is over before anybody looked keeps its status, and is told of."""
+    outcome, _ = limited(b"for i in 1 2 3; do busybox dd if=/dev/zero of=f$i bs=7M count=1; done", Limits(disk=8 * MIB))
+    assert outcome.reached == "disk" or any("to the disk (--disk)" in note for note in outcome.notes)
+
+
+def test_files_that_are_there_may_be_changed(tmp_path: Path) -> None:
+    """A file that is larger than the limit for what is written may be written to in its place."""
+    maker = BundleMaker(tmp_path / "made")
+    maker.file(b"/work/large", b"x" * 9 * MIB)
+    run = make_run(b"echo y | busybox dd of=large bs=1 seek=9000000 conv=notrunc 2>/dev/null")
+    target = UNPACKER.open(UNPACKER.unpack(maker.write(run), tmp_path / "target").target)
+    assert target.run(run, limits=Limits(disk=8 * MIB)) == Outcome("run1", 0, None)
+    target.destroy()
+
+
+def test_child_that_the_kernel_ended_is_the_programs_affair(limited: Limited) -> None:
+    """A program that goes on when a process of it was ended for its memory keeps its own status; that is told."""
+    outcome, printed = limited(
+        b"busybox dd if=/dev/zero bs=200M count=1 of=/dev/null; sleep 0.5; echo on", Limits(memory=40 * MIB)
+    )
+    if outcome.reached is None and not any("control group" in note for note in outcome.notes):
+        assert (outcome.exit_code, printed.splitlines()[-1]) == (0, b"on")
+        assert any("--memory was reached" in note for note in outcome.notes)
+
+
+def test_long_times_are_waited_for(limited: Limited) -> None:
+    """A time limit of weeks is one."""
+    assert limited(b"echo x", Limits(timeout=1e9)) == (Outcome("run1", 0, None), b"x\n")
+
+
+def test_reader_who_never_reads_is_not_waited_for(tmp_path: Path) -> None:
+    """A time limit ends rtrace, too, when nobody takes what the program prints."""
+    bundle = BundleMaker(tmp_path / "made").write(make_run(b"busybox yes"))
+    reader, writer = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-m", "rtrace", "run", "--timeout", "1", bundle], stdout=writer, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.wait(timeout=60) == 124
+    os.close(reader)
+    os.close(writer)
 
 
 def test_processors_are_limited(limited: Limited) -> None:
@@ -294,6 +387,6 @@ def test_usage_is_measured(tmp_path: Path) -> None:
     with (tmp_path / "holes").open("wb") as file:
         file.truncate(1 << 40)
     folder = os.open(tmp_path, os.O_RDONLY)
-    assert MIB <= measure_tree(folder) < 2 * MIB
+    assert MIB <= measure_tree(folder).size < 2 * MIB
     os.close(folder)
     assert 5 * MIB < measure_memory(os.getpid(), sys.maxsize) < 5000 * MIB

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -51,3 +52,12 @@ def describe_kind(entry: Entry) -> str:
     if entry.placeholder:
         return "outline"
     return "elsewhere" if entry.elsewhere else entry.type.value
+
+
+def fill_standard_streams() -> None:
+    """Open the null device where standard input, output or error is closed, before another file gets its number."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # EBADF
+            os.open(os.devnull, os.O_RDWR)

@@ -11,7 +11,7 @@ import click
 
 from rtrace import interrupts
 from rtrace.cli.limit_options import limited
-from rtrace.cli.options import FETCH, FROM, UNPACKER
+from rtrace.cli.options import FETCH, FROM, UNPACKER, fill_standard_streams
 from rtrace.cli.progress_bar import progress
 from rtrace.cli.speaking import say
 from rtrace.cli.tidying import tell_cleaned
@@ -48,6 +48,7 @@ def command(
     unpacker of --unpacker). Exits with the status of the last run, or of the first one that fails; with 124 when the
     time of --timeout was up.
     """
+    fill_standard_streams()
     with opened(target, unpacker_name, Sources(folders, fetch)) as replayable:
         for run in choose_runs(replayable.runs(), names, target):
             outcome = replayable.run(run, limits=limits, allowed=allowed)

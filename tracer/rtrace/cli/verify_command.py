@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from rtrace.cli.limit_options import limited
-from rtrace.cli.options import FETCH, FROM, JSON, UNPACKER
+from rtrace.cli.options import FETCH, FROM, JSON, UNPACKER, fill_standard_streams
 from rtrace.cli.progress_bar import progress
 from rtrace.cli.replay_output import shown_output
 from rtrace.cli.speaking import give_json, say, show
@@ -43,6 +43,7 @@ def command(
     each output: same, different, missing or extra. Exits with 0 when everything is the same, and with 1 otherwise;
     with 124 when the time of --timeout was up and with 3 when another limit ended a run, which is no verdict.
     """
+    fill_standard_streams()
     unpacker = load_unpacker(unpacker_name)
     tell_cleaned()
     with temporary("verify") as workspace, shown_output() as shown:

@@ -66,7 +66,13 @@ class ChrootTarget:
         """Replay a run in namespaces; what it writes stays in the tree. Nobody else may use the target meanwhile."""
         with self.folder.lock(), self.opened_tree() as tree:
             refuse_unexecutable(tree, self.folder.shown)
-            isolation = plan_isolation(run, self.choose_access(run), allow_network=allow_network, allowed=allowed)
+            isolation = plan_isolation(
+                run,
+                self.choose_access(run),
+                allow_network=allow_network,
+                allowed=allowed,
+                shared_memory=limits.memory,
+            )
             return replay(isolation, tree, run.id, streams, limits)
 
     @contextlib.contextmanager

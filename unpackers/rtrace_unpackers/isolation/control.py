@@ -35,9 +35,10 @@ class Control:
 
     def tell(self, number: int) -> None:
         """Send the keeper a signal; a keeper that has ended needs none."""
-        if self.keeper is not None:
+        keeper = self.keeper  # another thread may take it away
+        if keeper is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.keeper, number)
+                os.kill(keeper, number)
 
     def end(self, reached: str) -> None:
         """Kill all processes of the replay, because of a limit."""
@@ -59,9 +60,13 @@ class Control:
 
     def conclude(self, outcome: Outcome, ended_by_kernel: str | None, watch: Watch) -> Outcome:
         """Return how it ended, with the limit that ended it, and notes on others and on what was not to be had."""
-        reached = self.reached or ended_by_kernel
+        reached = self.reached
         if outcome.signal == signal.SIGXFSZ and watch.limits.disk is not None:
             reached = reached or "disk"
+        if outcome.signal == signal.SIGKILL:
+            reached = reached or ended_by_kernel
+        elif ended_by_kernel is not None:
+            watch.notes.append(f"processes of it were ended by the kernel: --{ended_by_kernel} was reached")
         if reached is None:
             return replace(outcome, notes=tuple(watch.notes))
         notes = (describe_limit(reached, watch.limits), *watch.notes)
@@ -93,15 +98,15 @@ def forwarding(control: Control, plumbing: Plumbing) -> Iterator[None]:
         if plumbing.terminal is not None and plumbing.master is not None:
             terminal.copy_size(plumbing.terminal, plumbing.master)
 
-    with contextlib.ExitStack() as stack:
-        if plumbing.terminal is not None and plumbing.appearance is not None:
-            stack.enter_context(terminal.raw(plumbing.terminal, plumbing.appearance))
-        before: dict[int, Handler] = {}
-        stack.callback(lambda: [signal.signal(number, handler or signal.SIG_DFL) for number, handler in before.items()])
-        for number, handler in (*((number, forward) for number in FORWARDED), (signal.SIGWINCH, resize)):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, handler)
+    before: dict[int, Handler] = {}
+    try:
+        for handled, handler in (*((number, forward) for number in FORWARDED), (signal.SIGWINCH, resize)):
+            if signal.getsignal(handled) is not signal.SIG_IGN:
+                before[handled] = signal.signal(handled, handler)
         yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former or signal.SIG_DFL)
 
 
 def suspend(control: Control, plumbing: Plumbing) -> None:

@@ -33,7 +33,7 @@ STANDARD = 3
 class Means:
     """What the processes of a replay are given: the descriptors of the launcher, the report and the channel, and more.
 
-    ``filter`` is the program of seccomp, ``resources`` are the limits of each process. ``absent`` are the standard
+    ``filter`` is the program of seccomp. ``absent`` are the standard
     streams for which there is nothing to read or write. ``appearance`` is that of the caller's terminal when the
     program gets one of its own, as its streams ``on_terminal``.
     """
@@ -42,13 +42,12 @@ class Means:
     report: int
     channel: socket.socket
     filter: bytes
-    resources: Resources
     absent: tuple[int, ...] = ()
     appearance: Appearance | None = None
     on_terminal: tuple[int, ...] = ()
 
 
-def be_first_process(isolation: Isolation, means: Means, tree: int | None) -> int:
+def be_first_process(isolation: Isolation, means: Means, tree: int | None, resources: Resources) -> int:
     """Set up, and become the launcher; return only when that failed."""
     for operation in isolation.setup:
         try:
@@ -64,7 +63,7 @@ def be_first_process(isolation: Isolation, means: Means, tree: int | None) -> in
         doing = "get a keyring of its own"
         libc.join_new_session_keyring()
         doing = "limit its resources"
-        apply(means.resources)
+        apply(resources)
         doing = "give up privileges"
         libc.keep_capabilities(KEPT_CAPABILITIES)
         libc.forbid_new_privileges()

@@ -11,7 +11,7 @@ anybody            that user                             the recorded one is the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rtrace.errors import TargetError
@@ -23,6 +23,7 @@ FIRST_SHIFTED = 1 << 31
 """Where shifted ids begin if they can: no program and no directory service gives ids from here on to anybody."""
 
 FEWEST_SHIFTED = 4096
+MOST_GROUPS = 65536
 MOST_EXTENTS = 300
 """The kernel takes 340."""
 
@@ -69,6 +70,12 @@ class Maps:
 def map_one(inside: int, outside: int) -> IdMap:
     """Map a single id."""
     return IdMap((Extent(inside, outside, 1),))
+
+
+def refuse_many(groups: Sequence[int], run: str) -> None:
+    """Raise TargetError for more supplementary groups than a process can have; see NGROUPS_MAX of setgroups(2)."""
+    if len(groups) > MOST_GROUPS:
+        raise TargetError(f"{run} is recorded with {len(groups)} groups, more than the {MOST_GROUPS} that Linux knows")
 
 
 def refuse_no_id(ids: Iterable[int], run: str) -> None:

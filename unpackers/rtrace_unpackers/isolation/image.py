@@ -3,7 +3,7 @@
     file offset   address
     0x0           0x400000  ELF header, three program headers; read and executed
     0x100         0x400100  machine code, of the architecture
-    0x10000       0x410000  the addresses of the three lists; read and written from here on
+    0x10000       0x410000  the addresses of the three lists, and a flag; read and written from here on
                             the lists, a step in nine words each, and then strings, structures and arrays of pointers
 
 See elf(5). All numbers are little-endian, all words of eight bytes.
@@ -24,7 +24,7 @@ DATA = 0x10000
 WORD = 8
 WORDS_OF_STEP = 9
 END_OF_LIST = -1
-LISTS = 3
+PARAMETERS = 4
 
 PT_LOAD, PT_GNU_STACK = 1, 0x6474E551
 EXECUTABLE, WRITABLE, READABLE = 1, 2, 4
@@ -40,7 +40,7 @@ def build_image(machine: str, steps: Steps) -> bytes:
         raise TargetError(f"the chroot unpacker cannot replay on {machine}, only on {known}; use the docker unpacker")
     data = Data(NUMBERS[machine])
     lists = [data.add_list(part) for part in (steps.before, steps.program, steps.after)]
-    content = data.finish(lists)
+    content = data.finish([*lists, int(steps.leads_group)])
     text = launcher.text.ljust(DATA - CODE, b"\0")
     return pack_headers(launcher, len(content)).ljust(CODE, b"\0") + text + content
 
@@ -50,16 +50,16 @@ class Data:
 
     def __init__(self, numbers: dict[str, int]) -> None:
         self.numbers = numbers
-        self.content = bytearray(LISTS * WORD)
+        self.content = bytearray(PARAMETERS * WORD)
 
     @property
     def address(self) -> int:
         """Where what is added next comes to lie."""
         return BASE + DATA + len(self.content)
 
-    def finish(self, lists: Sequence[int]) -> bytes:
-        """Return all data, with the addresses of the lists in front."""
-        self.content[: LISTS * WORD] = pack_words(lists)
+    def finish(self, parameters: Sequence[int]) -> bytes:
+        """Return all data, with the parameters in front."""
+        self.content[: PARAMETERS * WORD] = pack_words(parameters)
         return bytes(self.content)
 
     def add_bytes(self, content: bytes) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Callable
 from typing import TypeVar
 
 from rtrace.errors import RtraceError, TargetError
-from rtrace_unpackers import directories
-from rtrace_unpackers.directories import Visit
+from rtrace.folders import directory_flags
 from rtrace_unpackers.isolation import libc
 from rtrace_unpackers.isolation.access import Access, MappedBy
 from rtrace_unpackers.isolation.ids import Maps
@@ -79,12 +79,37 @@ def be_inside(channel: socket.socket, work: Callable[[], object]) -> None:
 
 
 def reclaim(tree: int, others: Maps) -> None:
-    """Give all files of an open folder back to the user; to be called inside."""
+    """Give all files of an open folder back to the user, however deep they are; to be called inside.
+
+    Nobody else is at the tree: a folder is left by ``..``.
+    """
     user, group = others.users.extents[0].inside, others.groups.extents[0].inside
+    folder = os.dup(tree)
+    pending = [take_back(folder, user, group)]
+    try:
+        while pending:
+            if pending[-1]:
+                below = os.open(pending[-1].pop(), directory_flags(), dir_fd=folder)
+                os.close(folder)
+                folder = below
+                pending.append(take_back(folder, user, group))
+                continue
+            pending.pop()
+            if pending:
+                above = os.open("..", directory_flags(), dir_fd=folder)
+                os.close(folder)
+                folder = above
+    finally:
+        os.close(folder)
 
-    def look(visit: Visit) -> None:
-        for member in visit.members:
-            if (member.status.st_uid, member.status.st_gid) != (user, group):
-                os.chown(member.name, user, group, dir_fd=visit.descriptor, follow_symlinks=False)
 
-    directories.walk(tree, look)
+def take_back(folder: int, user: int, group: int) -> list[str]:
+    """Give what is in an open folder back to the user; return the names of the folders in it."""
+    names = []
+    for name in os.listdir(folder):
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if (status.st_uid, status.st_gid) != (user, group):
+            os.chown(name, user, group, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
+            names.append(name)
+    return names

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ from rtrace_unpackers.isolation.plan import Isolation
 from rtrace_unpackers.isolation.report import write_record
 from rtrace_unpackers.isolation.steps import Stage
 from rtrace_unpackers.isolation.user_namespace import write_to
+from rtrace_unpackers.limits.resources import Resources, unpack_resources
 
 FORWARDED = (
     (
@@ -38,8 +40,9 @@ FORWARDED = (
 )
 """What the caller hands on. SIGTSTP and SIGCONT stop and continue all processes of a replay."""
 
+LONGEST_ANSWER = 4096
 READY, MAPPED = b"r", b"m"
-"""What is said through the channel: there is a user namespace to map; it is mapped, and here is the tree's mount."""
+"""What is said through the channel: there is a user namespace; it is mapped, here are limits and the tree's mount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class Ends:
 
 def be_keeper(isolation: Isolation, means: Means, ends: Ends) -> int:
     """Enter new namespaces, fork their first process, and stay outside as the one who can end it."""
-    caller = os.getppid()
+    caller, callers_group = os.getppid(), os.getpgrp()
+    os.setpgid(0, 0)  # a signal to the caller's group would hide the one that the caller hands on
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would reap children before they are waited for
     connect_streams(ends.streams)
     sys.path.clear()  # nobody may import from below the new root
@@ -68,13 +72,14 @@ def be_keeper(isolation: Isolation, means: Means, ends: Ends) -> int:
         doing = "get namespaces of its own"
         libc.unshare(Namespace.USER)
         doing = "map users in a namespace"
-        mount = enter_user_namespace(isolation, means)
+        mount, resources = enter_user_namespace(isolation, means)
         doing = "get namespaces of its own"
         libc.unshare(isolation.namespaces & ~Namespace.USER)
         libc.die_with_parent(signal.SIGABRT)
         if os.getppid() != caller:
             return FAILED
         doing = "start a process in its namespaces"
+        alive, end_of_life = os.pipe()
         first = os.fork()
     except OSError as error:
         write_record(means.report, Stage.NAMESPACES, error.errno or 0, doing)
@@ -83,14 +88,15 @@ def be_keeper(isolation: Isolation, means: Means, ends: Ends) -> int:
         status = FAILED
         try:
             libc.die_with_parent(signal.SIGKILL)
-            if ends.terminal is not None:
-                os.close(ends.terminal)
-            status = be_first_process(isolation, means, mount)
+            os.close(end_of_life)
+            if not select.select([alive], [], [], 0)[0]:  # else the keeper died before that call
+                status = be_first_process(isolation, means, mount, resources)
         finally:
             os._exit(status)
-    status = keep(first, caller)
-    if means.appearance is not None and ends.terminal is not None and os.getppid() != caller:
-        terminal.restore(ends.terminal, means.appearance)
+    status, was_cut_short = keep(first, caller)
+    if was_cut_short and means.appearance is not None and ends.terminal is not None:
+        # The caller may have been killed. What is left of it may still be there: its other threads end a little later.
+        terminal.restore_for(callers_group, ends.terminal, means.appearance)
     return status
 
 
@@ -111,32 +117,40 @@ def close_others(kept: set[int | None]) -> None:
                 os.close(descriptor)
 
 
-def enter_user_namespace(isolation: Isolation, means: Means) -> int | None:
-    """Map the new namespace's ids, or have the caller do it; return the mount of the tree that the caller made."""
+def enter_user_namespace(isolation: Isolation, means: Means) -> tuple[int | None, Resources]:
+    """Map the new namespace's ids, or have the caller do it.
+
+    Return the mount of the tree that the caller made, and the limits that each process gets.
+    """
     access = isolation.access
     if access.mapped_by is MappedBy.ITSELF:
         write_to("/proc/self/setgroups", "deny")
         write_to("/proc/self/uid_map", access.maps.users.render())
         write_to("/proc/self/gid_map", access.maps.groups.render())
     means.channel.send(READY)
-    answer, descriptors, _, _ = socket.recv_fds(means.channel, len(MAPPED), 1)
-    if answer != MAPPED:
+    answer, descriptors, _, _ = socket.recv_fds(means.channel, LONGEST_ANSWER, 1)
+    if not answer.startswith(MAPPED):
         os._exit(FAILED)  # the caller could not, and knows why
     if access.has_groups:
         os.setgroups([])
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
         libc.become_readable()
-    return descriptors[0] if descriptors else None
+    return (descriptors[0] if descriptors else None), unpack_resources(answer[len(MAPPED) :])
 
 
-def keep(first: int, caller: int) -> int:
-    """Wait for the first process, handing on what the caller sends; SIGABRT means: kill it all."""
+def keep(first: int, caller: int) -> tuple[int, bool]:
+    """Wait for the first process, handing on what the caller sends; SIGABRT means: kill it all.
+
+    Return the status to exit with, and whether all was killed.
+    """
+    was_cut_short = False
     while True:
         info = signal.sigwaitinfo({signal.SIGCHLD, signal.SIGABRT, *FORWARDED})
         if info.si_signo == signal.SIGCHLD:
             pid, status = os.waitpid(first, os.WNOHANG)
             if pid == first:
-                return FAILED if status else 0
+                return (FAILED if status else 0), was_cut_short
         elif info.si_code <= 0 and info.si_pid == caller:
+            was_cut_short = was_cut_short or info.si_signo == signal.SIGABRT
             os.kill(first, signal.SIGKILL if info.si_signo == signal.SIGABRT else info.si_signo)

@@ -10,6 +10,8 @@ import platform
 from collections.abc import Iterable, Sequence
 from enum import IntFlag
 
+from rtrace.errors import TargetError
+
 
 class Namespace(IntFlag):
     """The namespaces of clone(2) that a replay gets of its own."""
@@ -160,7 +162,10 @@ def make_sealed(name: bytes, content: bytes) -> int:
         descriptor: int = check(load_libc().memfd_create(name, ctypes.c_uint(flags | MFD_EXEC)))
     except OSError as error:
         if error.errno != errno.EINVAL:  # before Linux 6.3, which has no such flag and always lets it be executed
-            raise
+            raise TargetError(
+                f"cannot make a program in memory: {error.strerror}; `sysctl vm.memfd_noexec=0` allows it, "
+                "or use the docker unpacker"
+            ) from None
         descriptor = check(load_libc().memfd_create(name, ctypes.c_uint(flags)))
     try:
         rest = memoryview(content)

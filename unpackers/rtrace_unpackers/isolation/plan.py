@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rtrace.errors import TargetError
 from rtrace.manifest.model import Input, Run
 from rtrace_unpackers.isolation.access import Access
 from rtrace_unpackers.isolation.libc import Namespace
@@ -53,6 +54,7 @@ HIDDEN_IN_SYS = (b"firmware", b"devices/virtual/powercap", b"kernel/debug", b"ke
 # AUDIT_WRITE, SETFCAP: Docker's default set without MKNOD, since no device cgroup stands behind it here.
 KEPT_CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 29, 31)
 
+LONGEST_HOSTNAME = 64
 NOTHING_SPECIAL = MountFlag.NO_SETUID | MountFlag.NO_DEVICES | MountFlag.NO_EXECUTION
 
 
@@ -89,9 +91,20 @@ class Isolation:
 
 
 def plan_isolation(
-    run: Run, access: Access, *, allow_network: bool = False, allowed: frozenset[str] = frozenset()
+    run: Run,
+    access: Access,
+    *,
+    allow_network: bool = False,
+    allowed: frozenset[str] = frozenset(),
+    shared_memory: int | None = None,
 ) -> Isolation:
-    """Plan the replay of a run in a tree, to whose files there is some access."""
+    """Plan the replay of a run in a tree, to whose files there is some access.
+
+    ``shared_memory`` is what /dev/shm may hold, in bytes. Raises TargetError for a hostname that none can be.
+    """
+    hostname = run.hostname.encode("utf-8", "surrogateescape")
+    if len(hostname) > LONGEST_HOSTNAME:
+        raise TargetError(f"the hostname of {run.id} has {len(hostname)} bytes; Linux knows {LONGEST_HOSTNAME} at most")
     namespaces = Namespace.USER | Namespace.MOUNT | Namespace.UTS | Namespace.IPC | Namespace.PID | Namespace.CGROUP
     if not allow_network:
         namespaces |= Namespace.NET
@@ -110,17 +123,17 @@ def plan_isolation(
     setup = (
         Mount(b"/", flags=MountFlag.RECURSIVE | MountFlag.PRIVATE),
         EnterTree(),
-        *plan_devices(),
+        *plan_devices(shared_memory),
         *plan_proc(),
         *plan_sys(),
-        SetHostname(run.hostname.encode("utf-8", "surrogateescape")),
+        SetHostname(hostname),
         *(() if allow_network else (BringUpLoopback(),)),
         EnterRoot(),
     )
     return Isolation(namespaces, access, setup, program, allowed)
 
 
-def plan_devices() -> tuple[Operation, ...]:
+def plan_devices(size: int | None) -> tuple[Operation, ...]:
     """Build a /dev of the few devices that every program may use."""
     shared_memory = MountFlag.NO_SETUID | MountFlag.NO_DEVICES
     terminals = MountFlag.NO_SETUID | MountFlag.NO_EXECUTION
@@ -132,7 +145,9 @@ def plan_devices() -> tuple[Operation, ...]:
         MakeDirectory(b"dev/pts"),
         Mount(b"dev/pts", b"devpts", b"devpts", terminals, b"newinstance,ptmxmode=0666,mode=0620"),
         MakeDirectory(b"dev/shm"),
-        Mount(b"dev/shm", b"shm", b"tmpfs", shared_memory, b"mode=1777"),
+        Mount(
+            b"dev/shm", b"shm", b"tmpfs", shared_memory, b"mode=1777" + (b"" if size is None else b",size=%d" % size)
+        ),
     )
 
 

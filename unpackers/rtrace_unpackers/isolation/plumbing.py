@@ -14,12 +14,13 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from rtrace.errors import TargetError
 from rtrace.unpacker import Streams
 from rtrace_unpackers.isolation import terminal
-from rtrace_unpackers.isolation.pumps import Meter, Pump
+from rtrace_unpackers.isolation.pumps import KeyboardPump, Meter, Pump
 from rtrace_unpackers.isolation.terminal import Appearance
 
 NULL_DEVICE = (1, 3)
@@ -46,6 +47,18 @@ class Plumbing:
     stop: int | None = None
     """Closing it ends the feeder."""
 
+    def take_terminal(self, terminal: int) -> None:
+        """Keep the caller's terminal, under a number that is no standard stream's: the keeper has others there."""
+        import fcntl
+
+        self.terminal = fcntl.fcntl(terminal, fcntl.F_DUPFD_CLOEXEC, 3)
+
+    def raw_terminal(self) -> AbstractContextManager[None]:
+        """Return the context in which the caller's terminal, if it is connected, hands on every key."""
+        if self.terminal is None or self.appearance is None:
+            return contextlib.nullcontext()
+        return terminal.raw(self.terminal, self.appearance)
+
     def start(self) -> None:
         """Begin to carry; the program has its ends by now."""
         self.close_ends()
@@ -66,27 +79,27 @@ class Plumbing:
         stop, self.stop = os.pipe()
         output = Pump(os.dup(master), os.dup(self.terminal), meter=meter)
         self.pumps.append(output)
-        self.feeder = Pump(os.dup(self.terminal), os.dup(master), stop=stop)
+        self.feeder = KeyboardPump(os.dup(self.terminal), os.dup(master), stop=stop)
         output.start()
         self.feeder.start()
 
-    def finish(self, run: str) -> None:
-        """Wait until all that the program wrote has arrived. Raises TargetError when it could not."""
+    def finish(self, run: str, *, patience: float | None) -> None:
+        """Wait until all that the program wrote has arrived, or some seconds. Raises TargetError when it could not."""
         if self.stop is not None:
             os.close(self.stop)
             self.stop = None
         for pump in self.pumps:
-            pump.join()
+            pump.join(patience)
             if pump.failure is not None:
                 raise TargetError(f"cannot pass on what {run} printed: {pump.failure.strerror}")
 
     def close(self) -> None:
         """Let go of everything, also of what was never started."""
         self.close_ends()
-        for descriptor in (self.stop, self.master):
+        for descriptor in (self.stop, self.master, self.terminal):
             if descriptor is not None:
                 os.close(descriptor)
-        self.stop = self.master = None
+        self.stop = self.master = self.terminal = None
         for pump in (*self.pumps, *([self.feeder] if self.feeder else [])):
             if pump.ident is None:
                 for descriptor in (pump.source, pump.target):
@@ -98,7 +111,7 @@ def lay(streams: Streams, meter: Meter, *, reads: bool) -> Plumbing:
     """Make the pipes for a program's streams; ``reads`` tells whether its standard input is the caller's."""
     plumbing = Plumbing()
     if is_terminal(streams.stdin) and is_terminal(streams.stdout):
-        plumbing.terminal = streams.stdin
+        plumbing.take_terminal(streams.stdin)
         plumbing.appearance = terminal.look_at(streams.stdin)
         plumbing.on_terminal = [0, 1, *([2] if is_terminal(streams.stderr) else [])]
     elif not reads or is_absent(streams.stdin):

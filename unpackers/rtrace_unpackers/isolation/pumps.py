@@ -12,10 +12,15 @@ import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rtrace_unpackers.isolation import terminal
+
 PART = 1 << 18
+AWAY = 0.2
+"""Seconds between two looks whether a terminal is ours again."""
 
 
 @dataclass(slots=True)
@@ -79,6 +84,8 @@ class Pump(threading.Thread):
         except OSError as error:
             if error.errno != errno.EPIPE:
                 self.failure = error
+        except Exception as error:  # noqa: BLE001 -- nothing of a thread may end in silence
+            self.failure = OSError(0, str(error) or type(error).__name__)
         finally:
             for descriptor in (self.source, self.target):
                 with contextlib.suppress(
@@ -121,7 +128,8 @@ class Pump(threading.Thread):
             try:
                 return os.splice(self.source, self.target, room)
             except BlockingIOError:
-                select.select([self.source], [self.target], [], 1)
+                wait_for(self.source, select.POLLIN)
+                wait_for(self.target, select.POLLOUT)
             except OSError as error:
                 if error.errno != errno.EINVAL:
                     raise
@@ -134,7 +142,7 @@ class Pump(threading.Thread):
             try:
                 return os.read(self.source, room)
             except BlockingIOError:
-                select.select([self.source], [], [])
+                wait_for(self.source, select.POLLIN)
             except OSError as error:
                 if error.errno == errno.EIO:
                     return b""
@@ -147,4 +155,27 @@ class Pump(threading.Thread):
             try:
                 rest = rest[os.write(self.target, rest) :]
             except BlockingIOError:
-                select.select([], [self.target], [])
+                wait_for(self.target, select.POLLOUT)
+
+
+class KeyboardPump(Pump):
+    """Carries what is typed at the caller's terminal, as long as it is typed for this process."""
+
+    def wait(self) -> bool:
+        """Wait until there is something to read in the foreground; coming back there, make the terminal raw."""
+        was_away = False
+        while super().wait():
+            if terminal.is_in_foreground(self.source):
+                if was_away:
+                    terminal.make_raw(self.source)
+                return True
+            was_away = True
+            time.sleep(AWAY)
+        return False
+
+
+def wait_for(descriptor: int, events: int) -> None:
+    """Wait until a descriptor that somebody made non-blocking is ready."""
+    poll = select.poll()
+    poll.register(descriptor, events)
+    poll.poll()

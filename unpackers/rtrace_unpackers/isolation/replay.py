@@ -32,8 +32,13 @@ from rtrace_unpackers.isolation.seccomp import build_filter
 from rtrace_unpackers.isolation.steps import Stage, plan_steps
 from rtrace_unpackers.isolation.user_namespace import mounted_tree, write_maps
 from rtrace_unpackers.isolation.watching import Watch, plan_watch
+from rtrace_unpackers.limits.resources import pack_resources
 
 PART = 1 << 16
+PATIENCE = 2.0
+"""Seconds that what a replay printed may take to arrive, once a limit has ended it: its reader may never read."""
+LONGEST_WAIT = 3600.0
+"""Seconds; poll(2) counts milliseconds in an int."""
 
 
 def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: Limits = DEFAULT_LIMITS) -> Outcome:
@@ -56,13 +61,13 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
         report, report_end = os.pipe()
         stack.callback(os.close, report)
         channel, channel_end = stack.enter_context(closing_pair())
-        watch = stack.enter_context(plan_watch(limits, tree))
+        shares_user = not isolation.access.has_groups or isolation.program.uid == 0
+        watch = stack.enter_context(plan_watch(limits, tree, control.end, shares_user=shares_user))
         means = Means(
             launcher,
             report_end,
             channel_end,
             build_filter(platform.machine(), isolation.allowed),
-            watch.resources,
             tuple(plumbing.absent),
             plumbing.appearance,
             tuple(plumbing.on_terminal),
@@ -75,11 +80,12 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
         os.close(report_end)
         channel_end.close()
         plumbing.start()
-        stack.enter_context(forwarding(control, plumbing))
-        records = Supervision(isolation, tree, report, channel, plumbing, meter, control, watch).run()
+        stack.enter_context(plumbing.raw_terminal())
+        with forwarding(control, plumbing):
+            records = Supervision(isolation, tree, report, channel, plumbing, meter, control, watch).run()
         control.finish()
         ended_by_kernel = watch.end()
-        plumbing.finish(run)
+        plumbing.finish(run, patience=None if control.reached is None else PATIENCE)
     return control.conclude(judge(records, isolation, run), ended_by_kernel, watch)
 
 
@@ -151,7 +157,7 @@ class Supervision:
         poll.register(self.channel, select.POLLIN)
         while True:
             wait = self.watch.wait()
-            for descriptor, _ in poll.poll(None if wait is None else max(1, round(wait * 1000))):
+            for descriptor, _ in poll.poll(None if wait is None else max(1, round(min(wait, LONGEST_WAIT) * 1000))):
                 if descriptor == self.channel.fileno():
                     if not self.answer():
                         poll.unregister(self.channel)
@@ -186,11 +192,12 @@ class Supervision:
             self.watch.begin(keeper)
             if access.mapped_by is not MappedBy.ITSELF:
                 write_maps(keeper, access)
+            answer = MAPPED + pack_resources(self.watch.resources)
             if not access.maps_owners:
-                self.channel.send(MAPPED)
+                self.channel.send(answer)
                 return
             with mounted_tree(keeper, self.tree) as mounted:
-                socket.send_fds(self.channel, [MAPPED], [mounted])
+                socket.send_fds(self.channel, [answer], [mounted])
         except OSError as error:
             doing = f"map users in a namespace ({error.strerror})" if error.strerror else "map users in a namespace"
             raise TargetError(explain_refusal(error.errno or 0, doing, as_root=access.as_root)) from None

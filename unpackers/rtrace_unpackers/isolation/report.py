@@ -77,12 +77,14 @@ def explain(
     """Return the error for a step that failed."""
     program, number, reason = isolation.program, record.value, os.strerror(record.value)
     match record.stage:
+        case Stage.SETUP if number not in {errno.EPERM, errno.EACCES}:
+            return TargetError(f"cannot {record.doing}: {reason}")
         case Stage.NAMESPACES | Stage.SETUP:
             return TargetError(explain_refusal(number, record.doing, as_root=isolation.access.as_root))
         case Stage.WORKINGDIR:
             return TargetError(
                 f"cannot enter the working directory {printable(program.workingdir)} of {run}: {reason}; "
-                f"the bundle does not hold it"
+                f"{why_not_inside(number)}"
             )
         case Stage.STDIN if program.stdin is not None:
             return TargetError(
@@ -108,4 +110,6 @@ def why_not_inside(number: int) -> str:
     """Say why a path is not opened."""
     if number in {errno.ELOOP, errno.EXDEV}:
         return "it has to be a file of the bundle, and leads to a process or a device"
+    if number in {errno.EACCES, errno.EPERM}:
+        return "the recorded user may not, with the modes and owners in the bundle"
     return "the bundle does not hold it"

@@ -19,6 +19,7 @@ from rtrace_unpackers.isolation.ids import (
     map_one,
     parse_map,
     parse_subordinates,
+    refuse_many,
     refuse_no_id,
     shift_ids,
 )
@@ -39,6 +40,7 @@ def choose_for_root(run: Run, *, shift: int | None = None) -> Access:
     Raises TargetError where root has too few ids to give some away.
     """
     refuse_no_id((run.uid, run.gid, *run.groups), run.id)
+    refuse_many(run.groups, run.id)
     users, groups = read_map("uid_map"), read_map("gid_map")
     first = find_shift() if shift is None else shift
     if first is None:
@@ -59,6 +61,7 @@ def find_shift() -> int | None:
 def choose_for_user(run: Run) -> Access:
     """Return the access of the user whose files all are: to the replay they are the recorded user's."""
     refuse_no_id((run.uid, run.gid, *run.groups), run.id)
+    refuse_many(run.groups, run.id)
     maps = map_subordinates(run.uid, run.gid)
     if maps is not None:
         return Access(maps, MappedBy.TOOLS)

@@ -120,6 +120,8 @@ class Steps:
     before: tuple[Step, ...]
     program: tuple[Step, ...]
     after: tuple[Step, ...]
+    leads_group: bool = False
+    """Whether the program is a process group of its own; else it is in that of the first process."""
 
 
 def plan_steps(program: Program, *, has_terminal: bool) -> Steps:
@@ -134,8 +136,9 @@ def plan_steps(program: Program, *, has_terminal: bool) -> Steps:
         Step("setsid", (), Stage.SESSION),
         *((Step("ioctl", (0, TIOCSCTTY, 0), Stage.SESSION),) if has_terminal else ()),
     )
-    after = tuple(Step("close", (number,)) for number in range(3))
-    return Steps(before, plan_program(program, has_terminal=has_terminal), after)
+    # One end of the terminal stays open: without any, its other end would tell the caller that all is over.
+    after = tuple(Step("close", (number,)) for number in range(1 if has_terminal else 0, 3))
+    return Steps(before, plan_program(program, has_terminal=has_terminal), after, leads_group=has_terminal)
 
 
 def plan_program(program: Program, *, has_terminal: bool) -> tuple[Step, ...]:

@@ -92,6 +92,13 @@ def restore(terminal: int, appearance: Appearance) -> None:
         termios.tcsetattr(terminal, termios.TCSADRAIN, appearance.attributes)
 
 
+def restore_for(group: int, terminal: int, appearance: Appearance) -> None:
+    """Give a terminal its mode back, unless another group than this one has it by now, and its own modes with it."""
+    with contextlib.suppress(OSError):  # ENOTTY, EIO: it is gone
+        if os.tcgetpgrp(terminal) == group:
+            restore(terminal, appearance)
+
+
 @contextlib.contextmanager
 def raw(terminal: int, appearance: Appearance) -> Iterator[None]:
     """Keep a terminal raw for a while, if this process is in its foreground."""
@@ -104,6 +111,6 @@ def raw(terminal: int, appearance: Appearance) -> Iterator[None]:
     finally:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
         try:
-            restore(terminal, appearance)
+            restore_for(os.getpgrp(), terminal, appearance)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)

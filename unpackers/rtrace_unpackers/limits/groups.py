@@ -155,8 +155,7 @@ def new_group(wanted: Iterable[str]) -> Iterator[Group | None]:
 
 def make_unified(hierarchies: Hierarchies, controllers: frozenset[str], name: str) -> Group | None:
     """Make a group of version 2: below our own, or below one above it in which the controllers can be enabled."""
-    folder, root = hierarchies.unified, hierarchies.unified_root
-    while folder is not None and root is not None:
+    for folder in list_unified(hierarchies):
         try:
             available = set((folder / "cgroup.controllers").read_text(encoding="ascii").split())
             if controllers <= available:
@@ -168,8 +167,15 @@ def make_unified(hierarchies: Hierarchies, controllers: frozenset[str], name: st
                 return Group(dict.fromkeys(controllers, folder / name), unified=True)
         except OSError:  # EACCES, EPERM, EROFS: not delegated to us; EBUSY: it has processes of its own
             pass
-        folder = folder.parent if folder not in {root, folder.parent} else None
     return None
+
+
+def list_unified(hierarchies: Hierarchies) -> Iterator[Path]:
+    """Yield the folder of our own group of version 2, and those above it."""
+    folder, root = hierarchies.unified, hierarchies.unified_root
+    while folder is not None and root is not None:
+        yield folder
+        folder = folder.parent if folder not in {root, folder.parent} else None
 
 
 def make_by_controller(hierarchies: Hierarchies, controllers: frozenset[str], name: str) -> Group | None:
@@ -189,7 +195,7 @@ def make_by_controller(hierarchies: Hierarchies, controllers: frozenset[str], na
 
 def remove_dead(hierarchies: Hierarchies) -> None:
     """Remove the groups that a killed rtrace left here: those whose maker and whose processes are gone."""
-    folders = {*hierarchies.by_controller.values(), *([hierarchies.unified] if hierarchies.unified else [])}
+    folders = {*hierarchies.by_controller.values(), *list_unified(hierarchies)}
     for folder in folders:
         with contextlib.suppress(OSError):  # EACCES: not ours to look at
             for entry in os.scandir(folder):

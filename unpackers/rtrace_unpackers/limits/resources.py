@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 
@@ -12,6 +13,17 @@ class Resources:
 
     limits: tuple[tuple[int, int], ...] = ()
     processors: int | None = None
+
+
+def pack_resources(resources: Resources) -> bytes:
+    """Encode the limits for another process."""
+    return json.dumps([resources.limits, resources.processors]).encode()
+
+
+def unpack_resources(said: bytes) -> Resources:
+    """Decode them."""
+    limits, processors = json.loads(said)
+    return Resources(tuple((number, value) for number, value in limits), processors)
 
 
 def apply(resources: Resources) -> None:

@@ -1,13 +1,10 @@
-"""How much memory the processes below one use, and how much of a disk a tree takes."""
+"""How much memory the processes below one use, and how many they are."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-
-BLOCK = 512
-"""What ``st_blocks`` counts, whatever the file system's blocks are; see stat(2)."""
 
 
 def list_descendants(process: int) -> Iterator[int]:
@@ -64,26 +61,3 @@ def measure_share(process: int) -> int:
         except (OSError, IndexError):
             return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:")), 0)
-
-
-def measure_tree(tree: int) -> int:
-    """Return the bytes of disk that an open directory's files take; links count once, and no other file system."""
-    device = os.fstat(tree).st_dev
-    seen: set[int] = set()
-    total = 0
-    for _, folders, names, folder in os.fwalk(".", dir_fd=tree):
-        if os.fstat(folder).st_dev != device:
-            folders.clear()
-            continue
-        for name in names:
-            try:
-                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            except OSError:  # ENOENT: removed meanwhile
-                continue
-            if status.st_nlink > 1:
-                if status.st_ino in seen:
-                    continue
-                seen.add(status.st_ino)
-            total += status.st_blocks * BLOCK
-        total += os.fstat(folder).st_blocks * BLOCK
-    return total

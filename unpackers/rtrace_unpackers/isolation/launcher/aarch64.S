@@ -1,5 +1,6 @@
 /* The first process of a replay, on aarch64. x86_64.S says what it does and what the data is. */
         .set    STEP, 72
+        .set    SIGQUIT, 3
         .set    SIGCHLD, 17
         .set    SIGCONT, 18
         .set    SIGSTOP, 19
@@ -48,8 +49,14 @@ wait:   mov     x8, #137                        /* rt_sigtimedwait */
         b.eq    stop
         cmp     w1, #SIGCONT
         b.eq    all
-        cbz     w20, wait
+        cbz     w20, all                        /* it has ended: what it left behind */
         mov     w0, w20
+        cmp     w1, #SIGQUIT
+        b.hi    send
+        neg     w0, w0                          /* SIGHUP, SIGINT, SIGQUIT are for a group, as from a terminal */
+        ldr     x2, [x22, #24]
+        cbnz    x2, send
+        mov     w0, #0
         b       send
 stop:   mov     w1, #SIGSTOP
 all:    mov     w0, #-1

@@ -2,11 +2,12 @@
    Assembled into machine_code.py; a test compares the two. image.py lays out the data, steps.py what is in the lists.
 
    The parameters lie at 0x410000, eight bytes each: the list before the program is forked, the list of the program,
-   the list of the first process after it.
+   the list of the first process after it, and whether the program leads a process group of its own.
    A step has nine words: call number (-1 ends a list), six arguments, where to store the result (0: nowhere), and what
    to report if it fails (0: nothing, go on). A report, on descriptor 3, is two words of four bytes: what, and errno. */
         .set    PARAMETERS, 0x410000
         .set    STEP, 72
+        .set    SIGQUIT, 3
         .set    SIGCHLD, 17
         .set    SIGCONT, 18
         .set    SIGSTOP, 19
@@ -53,8 +54,14 @@ wait:   mov     $128, %eax                      /* rt_sigtimedwait */
         cmp     $SIGCONT, %eax
         je      all
         test    %ebx, %ebx
-        jz      wait
+        jz      all                             /* it has ended: what it left behind */
         mov     %ebx, %edi
+        cmp     $SIGQUIT, %eax
+        ja      send
+        neg     %edi                            /* SIGHUP, SIGINT, SIGQUIT are for a group, as from a terminal */
+        cmpq    $0, PARAMETERS + 24
+        jne     send
+        xor     %edi, %edi
         jmp     send
 stop:   mov     $SIGSTOP, %eax
 all:    mov     $-1, %edi

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from rtrace_unpackers.isolation import terminal
 
 PART = 1 << 18
+END_KEY = b"\x04"
 AWAY = 0.2
 """Seconds between two looks whether a terminal is ours again."""
 
@@ -162,16 +163,21 @@ class KeyboardPump(Pump):
     """Carries what is typed at the caller's terminal, as long as it is typed for this process."""
 
     def wait(self) -> bool:
-        """Wait until there is something to read in the foreground; coming back there, make the terminal raw."""
-        was_away = False
+        """Wait until there is something to read in the foreground; a shell may have changed the terminal's mode."""
         while super().wait():
             if terminal.is_in_foreground(self.source):
-                if was_away:
+                if not terminal.is_raw(self.source):
                     terminal.make_raw(self.source)
                 return True
-            was_away = True
             time.sleep(AWAY)
         return False
+
+    def read(self, room: int) -> bytes:
+        """Return what was typed; what a terminal that was not raw yet took for the end is ^D."""
+        try:
+            return os.read(self.source, room) or END_KEY
+        except OSError:  # EIO: it was hung up
+            return b""
 
 
 def wait_for(descriptor: int, events: int) -> None:

@@ -84,6 +84,13 @@ def make_raw(terminal: int) -> None:
     tty.setraw(terminal, termios.TCSADRAIN)
 
 
+def is_raw(terminal: int) -> bool:
+    """Whether a terminal hands on every key."""
+    import termios
+
+    return not termios.tcgetattr(terminal)[3] & termios.ICANON
+
+
 def restore(terminal: int, appearance: Appearance) -> None:
     """Give a terminal its mode back. From the background this needs SIGTTOU blocked."""
     import termios

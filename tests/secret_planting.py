@@ -19,8 +19,8 @@ from rtrace.packing.planning import plan_packing
 from rtrace.secrets.rules import RULES
 from rtrace.trace.directory import TraceDirectory
 
-# What secrets look like, so written that nothing here looks like one: `~` is nothing, {20} are 20 letters and digits
-# that are made up at run time; x: hexadecimal ones, u: capitals, d: digits.
+# What secrets look like, so written that nothing here looks like one: `~` is nothing (`~~` is one), {20} are 20 letters
+# and digits that are made up at run time; x: hexadecimal ones, u: capitals, d: digits.
 ANYWHERE = {
     "private-key": "--~---BEGIN OPENSSH PRIV~ATE KEY-----\n{64}\n{64}\n-----END",
     "age-key": "AGE-SEC~RET-KEY-1{58u}",
@@ -90,8 +90,8 @@ class Planted:
 class Planter:
     """Makes up secrets; the same ones each time."""
 
-    def __init__(self) -> None:
-        self.random = random.Random(60)  # noqa: S311 - made-up secrets, the same each time
+    def __init__(self, seed: int = 60) -> None:
+        self.random = random.Random(seed)  # noqa: S311 - made-up secrets, the same each time
         self.planted: list[Planted] = []
 
     def make_up(self, shape: str) -> tuple[str, tuple[str, ...]]:
@@ -104,7 +104,8 @@ class Planter:
             values.append("".join(self.random.choices(alphabet, k=int(match[1]))))
             return values[-1]
 
-        return re.sub(r"\{(\d+)([xud]?)\}", fill, shape.replace("~", "")), tuple(values)
+        text = re.sub("~(~?)", r"\1", shape)
+        return re.sub(r"\{(\d+)([xud]?)\}", fill, text), tuple(values)
 
     def plant(self, rule: str, shape: str, *places: str) -> str:
         """Make up a secret that has to be found in these places."""
@@ -135,7 +136,7 @@ def trace(home: Path, *argv: str | Path, env: Mapping[str, str] | None = None) -
 def pack_as_it_is(home: Path) -> Path:
     """Pack the trace of a folder with all its secrets, as a person may ask for in the manifest."""
     directory, bundle = TraceDirectory(home.parent / "trace"), home.parent / "bundle.rpz"
-    found = plan_packing(directory, bundle).settle().manifest.secrets
+    found = plan_packing(directory, bundle).manifest.secrets
     secrets = tuple(replace(secret, pack=SecretPack.AS_IT_IS) for secret in found)
     directory.manifest.write_text(render(replace(load(directory.manifest), secrets=secrets)))
     done = command("pack", "-d", "../trace", bundle, cwd=home, env={})

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import io
+import lzma
 import os
+import pickle
 import sqlite3
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import zstandard
@@ -15,6 +22,7 @@ import zstandard
 from rtrace.bundle.reader import open_bundle
 from rtrace.manifest.model import Secret, SecretPack
 from rtrace.trace.directory import TraceDirectory
+from secret_kinds import CLEAN, PLANTED
 from secret_planting import FILES, Planted, Planter, command, trace, trace_leaky
 
 
@@ -258,3 +266,216 @@ def test_a_trace_without_secrets_is_copied_as_it_is(tmp_path: Path) -> None:
         opened.extract_trace(tmp_path / "copy.sqlite3")
     with sqlite3.connect(tmp_path / "copy.sqlite3") as copy:
         assert copy.execute("SELECT count(*) FROM executions").fetchone() == (1,)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study with a secret of every kind that people leave about, files in which they are packed, and clean ones."""
+
+    home: Path
+    bundle: Path
+    told: str
+    values: dict[str, tuple[str, ...]]
+    packed: dict[str, str]
+
+
+def make_archives(home: Path, planter: Planter) -> dict[str, str]:
+    """Write files in which others with a secret are packed; give the secret of each."""
+    secrets = {name: planter.make_up("{24}")[0] for name in ("a.zip", "b.tar.gz", "c.gz", "d.xz", "e.zst")}
+    contents = {name: f"settings\nAPI_PASSWORD={secret}\n".encode() for name, secret in secrets.items()}
+    with zipfile.ZipFile(home / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("study/.env", contents["a.zip"])
+    with tarfile.open(home / "b.tar.gz", "w:gz") as tar:
+        info = tarfile.TarInfo("study/.env")
+        info.size = len(contents["b.tar.gz"])
+        tar.addfile(info, io.BytesIO(contents["b.tar.gz"]))
+    (home / "c.gz").write_bytes(gzip.compress(contents["c.gz"]))
+    (home / "d.xz").write_bytes(lzma.compress(contents["d.xz"]))
+    (home / "e.zst").write_bytes(zstandard.compress(contents["e.zst"]))
+    return secrets
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A bundle of a study that reads all its files."""
+    home = tmp_path_factory.mktemp("study").resolve() / "home"
+    planter = Planter(seed=106)
+    values = {}
+    for name, shape in PLANTED:
+        path = home / "planted" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text, made_up = planter.make_up(shape)
+        path.write_text(text + "\n")
+        values[f"planted/{name}"] = tuple(value for value in made_up if len(value) >= 10)
+    for name, text in CLEAN.items():
+        (home / "clean").mkdir(exist_ok=True)
+        (home / "clean" / name).write_text(text)
+    packed = make_archives(home, planter)
+    wide, pickled, stored = (planter.make_up("{32}")[0] for _ in range(3))
+    (home / "wide.txt").write_text(f"api_key = '{wide}'\r\n", encoding="utf-16")
+    (home / "study.pickle").write_bytes(pickle.dumps({"api_key": pickled}))
+    with sqlite3.connect(home / "study.sqlite") as database:
+        database.execute("CREATE TABLE settings (name, value)")
+        database.execute("INSERT INTO settings VALUES ('api_token', ?)", (stored,))
+    database.close()
+    values |= {"wide.txt": (wide,), "study.pickle": (pickled,), "study.sqlite": (stored,)}
+    everywhere = values["planted/study.ini"][0]
+    (home / "echo.txt").write_text(f"{everywhere}\n{quote(everywhere, safe='')}\n")
+    (home / "echo.b64").write_bytes(base64.b64encode(f"reader:{everywhere}".encode()))
+    (home / "echo.bin").write_bytes(b"\0\1\2" + everywhere.encode() + b"\3")
+    (home / f"name-{everywhere}").write_text("x")
+    script = "find . -type f -exec cat {} + >/dev/null; echo done >out-$2"
+    trace(home, "sh", "-c", script, "sh", f"see {everywhere}", everywhere, env={"NOTE": f"it is {everywhere}"})
+    done = command("pack", "-d", "../trace", "../bundle.rpz", cwd=home, env={})
+    assert (done.returncode, done.stdout) == (0, "")
+    return Study(home, home.parent / "bundle.rpz", done.stderr, values, packed)
+
+
+def test_no_secret_of_any_kind_is_anywhere_in_the_bundle(study: Study) -> None:
+    """106 secrets and more in files of all kinds: no value in data, index, results, manifest, trace, and none told."""
+    values = [value for made_up in study.values.values() for value in made_up]
+    assert len(study.values) >= 106
+    assert find_anywhere(study.bundle, *values, *study.packed.values()) == []
+    assert [value for value in (*values, *study.packed.values()) if value in study.told] == []
+
+
+def test_each_file_with_a_secret_is_told_and_no_other(study: Study) -> None:
+    """Every file that holds a secret, or an archive with one, is told; clean ones are packed as they are."""
+    with open_bundle(study.bundle) as opened:
+        told = {secret.place.removeprefix(f"file {study.home}/") for secret in opened.manifest.secrets}
+        assert (study.values.keys() | study.packed.keys()) - told == set()
+        assert [name for name in told if name.startswith("clean/")] == []
+        for name, text in CLEAN.items():
+            assert b"".join(opened.read_file(bytes(study.home / "clean" / name))) == text.encode()
+
+
+def test_what_is_packed_in_a_file_is_left_out_with_it(study: Study) -> None:
+    """An archive with a secret cannot be redacted: it is an outline, and told with the file that the secret is in."""
+    with open_bundle(study.bundle) as opened:
+        for name in study.packed:
+            entry = opened.find(bytes(study.home / name))
+            assert entry is not None
+            assert entry.placeholder
+    assert (
+        f"file {study.home}/a.zip: a setting that is named as a secret, in study/.env (secret-setting): left out"
+        in (study.told)
+    )
+
+
+def test_what_a_file_gives_away_is_hidden_wherever_it_stands(study: Study) -> None:
+    """A value of one file is found in others (for an address, in base64, among bytes), in arguments and variables."""
+    for name in ("echo.txt", "echo.b64", "echo.bin"):
+        assert f"file {study.home}/{name}: a secret that is elsewhere as well" in study.told
+    assert "variable NOTE: a secret that is elsewhere as well (known-secret): redacted" in study.told
+    assert "a secret that is elsewhere as well (known-secret): redacted" in study.told
+    assert f"{study.home}/name-redacted was not packed: its name tells a secret" in study.told
+    with open_bundle(study.bundle) as opened:
+        argv = opened.manifest.runs[0].argv
+        assert argv[4:] == (b"see redacted", b"redacted")
+        assert dict(opened.manifest.runs[0].environ)[b"NOTE"] == b"redacted"
+
+
+def test_wide_text_binary_files_and_databases_stay_what_they_are(study: Study) -> None:
+    """What is redacted keeps its length and form: wide text is still read as such, a pickle and a database open."""
+    with open_bundle(study.bundle) as opened:
+        wide, pickled, stored = (
+            b"".join(opened.read_file(bytes(study.home / name)))
+            for name in ("wide.txt", "study.pickle", "study.sqlite")
+        )
+    assert wide.decode("utf-16") == f"api_key = '{'x' * 32}'\r\n"
+    assert pickle.loads(pickled) == {"api_key": "x" * 32}  # noqa: S301 -- the test made it
+    (study.home.parent / "copy.sqlite").write_bytes(stored)
+    with sqlite3.connect(study.home.parent / "copy.sqlite") as copy:
+        assert copy.execute("SELECT * FROM settings").fetchall() == [("api_token", "x" * 32)]
+    copy.close()
+
+
+def test_an_audit_finds_nothing_that_packing_left(study: Study) -> None:
+    """`rtrace audit` of the bundle finds no secret."""
+    done = command("audit", study.bundle, cwd=study.home, env={})
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1), done.stdout
+
+
+def test_an_archive_is_packed_when_a_person_says_so(tmp_path: Path) -> None:
+    """`pack: true` packs an archive as it is, and what it holds may stand elsewhere, too; `redacted` leaves it out."""
+    home = tmp_path / "home"
+    home.mkdir()
+    secrets = make_archives(home, Planter())
+    (home / "echo.txt").write_text(secrets["a.zip"])
+    bundle, told = pack_one(
+        tmp_path,
+        f'{{place: "file {home}/a.zip", pack: true}}',
+        f'{{place: "file {home}/c.gz", pack: redacted}}',
+        argv=("sh", "-c", "cat a.zip c.gz echo.txt >/dev/null"),
+        env={},
+    )
+    with open_bundle(bundle) as opened:
+        assert b"".join(opened.read_file(bytes(home / "a.zip"))) == (home / "a.zip").read_bytes()
+        assert b"".join(opened.read_file(bytes(home / "echo.txt"))) == secrets["a.zip"].encode()
+        entry = opened.find(bytes(home / "c.gz"))
+        assert entry is not None
+        assert entry.placeholder
+    assert f"file {home}/a.zip: a setting that is named as a secret, in study/.env (secret-setting): packed as" in told
+
+
+def test_an_archive_that_cannot_be_searched_is_told(tmp_path: Path) -> None:
+    """What cannot be looked into is packed, and a notice says so."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "a.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(50))
+    bundle, told = pack_one(tmp_path, argv=("sh", "-c", "cat a.7z >/dev/null"), env={})
+    assert f"{home}/a.7z could not be searched for secrets to the end: what is packed as 7z cannot be read" in told
+    with open_bundle(bundle) as opened:
+        assert b"".join(opened.read_file(bytes(home / "a.7z"))) == (home / "a.7z").read_bytes()
+
+
+def test_what_a_key_file_holds_is_hidden_elsewhere(tmp_path: Path) -> None:
+    """A file that is left out for its name tells what else must not be packed."""
+    home = tmp_path / "home"
+    (home / ".cache/huggingface").mkdir(parents=True)
+    secret = Planter().make_up("{40}")[0]
+    (home / ".cache/huggingface/token").write_text(secret)
+    (home / "log.txt").write_text(f"asked with {secret}\n")
+    bundle, told = pack_one(tmp_path, argv=("cat", ".cache/huggingface/token", "log.txt"), env={})
+    assert find_anywhere(bundle, secret) == []
+    assert f"file {home}/log.txt: a secret that is elsewhere as well, line 1 (known-secret): redacted" in told
+
+
+def test_an_address_of_the_manifest_loses_its_token(tmp_path: Path) -> None:
+    """A token in the URL of `elsewhere:` is redacted and told, unless a person wants it packed."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "data.csv").write_text("1,2\n")
+    trace(home, "cat", "data.csv")
+    manifest = tmp_path / "trace/manifest.yml"
+    text = manifest.read_text()
+    secret = Planter().make_up("{32}")[0]
+    elsewhere = (
+        f'\nelsewhere:\n  - {{path: "{home}/data.csv", url: "https://x.example/data.csv?access_token={secret}"}}\n'
+    )
+    for number, more in enumerate(("", f'secrets:\n  - {{place: "address of {home}/data.csv", pack: true}}\n')):
+        manifest.write_text(text.replace("\nelsewhere: []\n", "\n") + elsewhere + more)
+        bundle = tmp_path / f"bundle{number}.rpz"
+        done = command("pack", "-d", "../trace", bundle, cwd=home, env={})
+        assert done.returncode == 0, done.stderr
+        assert f"address of {home}/data.csv: an address with a token (url-token): " in done.stderr
+        with open_bundle(bundle) as opened:
+            (one,) = opened.manifest.elsewhere
+        assert one.url == f"https://x.example/data.csv?access_token={secret if number else 'redacted'}"
+        assert bool(find_anywhere(bundle, secret)) == bool(number)
+
+
+def test_an_attribute_of_a_file_tells_nothing(tmp_path: Path) -> None:
+    """An extended attribute that holds a known value is not packed."""
+    home = tmp_path / "home"
+    home.mkdir()
+    secret = Planter().make_up("{32}")[0]
+    (home / "data.csv").write_text("1,2\n")
+    os.setxattr(home / "data.csv", "user.origin", f"https://x.example/{secret}".encode())
+    os.setxattr(home / "data.csv", "user.unit", b"m")
+    bundle, _ = pack_one(tmp_path, argv=("cat", "data.csv"), env={"X_PASSWORD": secret})
+    assert find_anywhere(bundle, secret) == []
+    with open_bundle(bundle) as opened:
+        entry = opened.find(bytes(home / "data.csv"))
+    assert entry is not None
+    assert entry.xattrs == ((b"user.unit", b"m"),)

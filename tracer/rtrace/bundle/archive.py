@@ -105,6 +105,17 @@ def decompress_parts(frame: FileRange, size: int) -> Iterator[bytes]:
         raise BundleError(f"a frame does not hold the {size} bytes that it should")
 
 
+def decompress_stream(file: BinaryIO) -> Iterator[bytes]:
+    """Decompress the frames of a file, a part at a time. Raises BundleError."""
+    try:
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+        with decompressor.stream_reader(file, read_across_frames=True, closefd=False) as reader:
+            while part := reader.read(_PART):
+                yield part
+    except zstandard.ZstdError as error:
+        raise BundleError(f"a frame cannot be decompressed ({error})") from None
+
+
 def frame_size(frame: bytes) -> int:
     """Tell how many bytes a frame says it holds, by its first FRAME_HEADER_SIZE bytes.
 

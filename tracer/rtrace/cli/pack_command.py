@@ -66,8 +66,9 @@ def command(  # noqa: PLR0913 -- an argument for each option
     A PATTERN is a glob pattern over absolute paths: ? and * stay within a name, ** crosses slashes, and one that
     matches a folder stands for all in it. Each may be given several times, and adds to what the manifest says.
 
-    What looks like a secret in arguments, variables and text files of no package is redacted, files that are secrets
-    as a whole are left out, and all of it is told by its place. Items under `secrets:` in the manifest overrule that.
+    What looks like a secret in arguments, variables, addresses and files of no package is redacted; files that are
+    secrets as a whole, and archives with one in them, are left out. All of it is told by its place. Items under
+    `secrets:` in the manifest overrule that.
 
     Content that is left out stays in the bundle's index by its size and digest: `rtrace unpack` fetches it from the URL
     that `elsewhere:` in the manifest names, or takes it from a folder.
@@ -94,7 +95,6 @@ def command(  # noqa: PLR0913 -- an argument for each option
         larger_than=None if larger_than is None else parse_size(larger_than),
     )
     if dry_run:
-        plan = plan.settle(progress())
         _tell_secrets(plan.manifest.secrets, plan.directory)
         for entry in plan.entries:
             kind = describe_kind(entry)

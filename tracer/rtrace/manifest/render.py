@@ -59,7 +59,8 @@ _ELSEWHERE = """
 """
 _SECRETS = """
 # What looks like a secret, by its place and the rule that found it: `pack: true` packs it as it is, `redacted` makes it
-# unreadable where it stands, `false` leaves out the variable or file. A place may be `file` and a pattern.
+# unreadable where it stands, `false` leaves out the variable or file (as is an archive with one in it, if not `true`).
+# A place may be `file` and a pattern.
 """
 _FOLDERS = """
 # Files of the experiment itself, by folder:

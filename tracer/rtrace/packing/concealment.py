@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,9 @@ from rtrace.manifest.model import Notice, Secret, SecretPack
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.rewriting import DatabaseRewriter
 from rtrace.printable import printable
+from rtrace.secrets.matching import IN_ARGUMENTS, Matcher, make_matcher
 from rtrace.secrets.scan import find_in_arguments, find_in_variable
+from rtrace.secrets.spellings import find_values, make_known_rule
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtrace.manifest.model import Run
-    from rtrace.secrets.rules import Rule
+    from rtrace.secrets.matching import Span
+    from rtrace.secrets.rule import Rule
 
 REDACTED = b"redacted"
-_RANDOM = re.compile(rb"(?=.*[0-9])(?=.*[A-Za-z]).{8,}|.{16,}", re.DOTALL)
+_MOST_KNOWN = 2_000
+"""Values that are looked for everywhere; with more of them, what is found looks like secrets and is none."""
 
 Environ = tuple[tuple[bytes, "bytes | None"], ...]
 
@@ -44,7 +47,7 @@ class Concealment:
         self._found: dict[tuple[str, str], Secret] = {}
         self._known: set[bytes] = set()
         self._allowed: set[bytes] = set()
-        self._pattern: re.Pattern[bytes] | None = None
+        self._matcher: Matcher | None = None
         self.concerns_trace = False
         """Whether there is something to be changed in the trace database."""
 
@@ -88,14 +91,13 @@ class Concealment:
         """Give an environment without its secrets."""
         kept: list[tuple[bytes, bytes | None]] = []
         for number, (name, value) in enumerate(environ, 1):
-            spans = find_in_variable(name, value)
+            text = name if value is None else name + b"=" + value
+            spans = find_in_variable(name, value) or self._find_known(text)
             if spans:
                 place = f"item {number} of the environment" if value is None else f"variable {printable(name)}"
                 rules = dict.fromkeys(span.rule for span in spans)
                 packs = {self.decide(place, rule, rule.what, SecretPack.REDACTED) for rule in rules}
-                text = name if value is None else name + b"=" + value
-                values = [name if value is None else value, *(text[span.begin : span.end] for span in spans)]
-                self._learn(values, packs)
+                self._learn([name if value is None else value, *(text[span.begin : span.end] for span in spans)], packs)
                 if SecretPack.LEFT_OUT in packs:
                     continue
                 if SecretPack.REDACTED in packs:
@@ -113,6 +115,14 @@ class Concealment:
             self._learn([argv[found.holder][found.begin : found.end]], {pack})
             if pack is not SecretPack.AS_IT_IS:
                 cuts.setdefault(found.holder, []).append((found.begin, found.end))
+        for number, item in enumerate(argv) if self._known else ():
+            for span in self._find_known(item):
+                if not any(begin <= span.begin and span.end <= end for begin, end in cuts.get(number, ())):
+                    place = f"argument {number} of {printable(program)}"
+                    pack = self.decide(place, span.rule, span.rule.what, SecretPack.REDACTED)
+                    self._learn([item[span.begin : span.end]], {pack})
+                    if pack is not SecretPack.AS_IT_IS:
+                        cuts.setdefault(number, []).append((span.begin, span.end))
         if not cuts:
             return tuple(argv)
         return tuple(_cut(item, cuts.get(number, ())) for number, item in enumerate(argv))
@@ -160,26 +170,45 @@ class Concealment:
             rewriter.rewrite_everything(self.conceal)
         rewriter.finish()
 
+    def conceal_address(self, place: str, address: str) -> str:
+        """Give an address without its secrets."""
+        text = address.encode("utf-8", "surrogateescape")
+        cuts = []
+        for span in make_matcher(IN_ARGUMENTS).find(text):
+            pack = self.decide(place, span.rule, span.rule.what, SecretPack.REDACTED)
+            self._learn([text[span.begin : span.end]], {pack})
+            if pack is not SecretPack.AS_IT_IS:
+                cuts.append((span.begin, span.end))
+        return _cut(text, cuts).decode("utf-8", "surrogateescape")
+
+    def learn(self, values: Iterable[bytes], packs: Collection[SecretPack]) -> None:
+        """Know values from now on, or that they may stand wherever nothing else finds them."""
+        found = set(values)
+        if set(packs) == {SecretPack.AS_IT_IS}:
+            self._allowed |= found
+        elif len(self._known) < _MOST_KNOWN:
+            self._known |= found
+        self._known -= self._allowed
+        self._matcher = None
+
     def is_known_in(self, content: bytes) -> bool:
         """Tell whether bytes hold a known value."""
-        return bool(self._known) and self.conceal(content) != content
+        return bool(self._find_known(content))
 
     def conceal(self, content: bytes) -> bytes:
         """Give bytes without the known values."""
-        if not self._known:
-            return content
-        if self._pattern is None:
-            longest_first = sorted(self._known, key=lambda value: (-len(value), value))
-            self._pattern = re.compile(b"|".join(map(re.escape, longest_first)))
-        return self._pattern.sub(REDACTED, content)
+        return _cut(content, [(span.begin, span.end) for span in self._find_known(content)])
 
-    def _learn(self, values: Iterable[bytes], packs: Collection[SecretPack]) -> None:
-        """Know values from now on, or that they may stand wherever nothing else finds them."""
-        found = {value for value in values if _RANDOM.fullmatch(value) and not value.startswith(b"/")}
-        if set(packs) == {SecretPack.AS_IT_IS}:
-            self._allowed |= found
-        self._known = (self._known | found) - self._allowed
-        self._pattern = None
+    def _find_known(self, content: bytes) -> list[Span]:
+        if not self._known:
+            return []
+        if self._matcher is None:
+            self._matcher = Matcher([make_known_rule(self._known)])
+        return self._matcher.find(content)
+
+    def _learn(self, texts: Iterable[bytes], packs: Collection[SecretPack]) -> None:
+        """Know what tells of these secrets."""
+        self.learn([value for text in texts for value in find_values(text)], packs)
 
     def _conceal_argv(self, program: bytes, blob: bytes) -> bytes:
         items = blob.removesuffix(b"\0").split(b"\0") if blob else []
@@ -191,8 +220,10 @@ class Concealment:
         return b"".join((name if value is None else name + b"=" + value) + b"\0" for name, value in kept)
 
 
-def _cut(item: bytes, places: Iterable[tuple[int, int]]) -> bytes:
-    """Write REDACTED in some places of an argument, which may overlap."""
+def _cut(item: bytes, places: Collection[tuple[int, int]]) -> bytes:
+    """Write REDACTED in some places of a text, which may overlap."""
+    if not places:
+        return item
     done, parts = 0, []
     for begin, end in sorted(places):
         if begin >= done:

@@ -18,7 +18,7 @@ from rtrace.packing.person import avoid, find_names, find_people
 from rtrace.packing.rewriting import DatabaseRewriter, rewrite_value
 from rtrace.printable import printable
 from rtrace.secrets.matching import Matcher
-from rtrace.secrets.rules import ANYWHERE, NOTHING, Rule
+from rtrace.secrets.rule import ANYWHERE, NOTHING, Rule
 
 if TYPE_CHECKING:
     import sqlite3

@@ -59,10 +59,8 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
     """Write the bundle of a plan: whole, or not at all. Raises BundleError."""
     with held(lambda: BundleWriter(plan.target, find_repeated(plan.items))) as writer, without_collector():
         files = _Files(plan, writer)
-        with closing(plan.settle_items()) as settled:
-            files.write(settled, progress)
+        files.write(plan.items, progress)
         files.tell_together()
-        plan = plan.tell_secrets()
         disguise = plan.disguise
         elsewhere = plan.elsewhere
         if disguise is not None:
@@ -118,13 +116,13 @@ class _Files:
         self._touched: list[bytes] = []
         self._recovery = Recovery(plan, writer.folder / "packages")
 
-    def write(self, settled: Iterable[Item], progress: Progress) -> None:
-        """Write every item of the plan that can be had, as each is settled."""
+    def write(self, items: Iterable[Item], progress: Progress) -> None:
+        """Write every item of the plan that can be had."""
         waiting = 0
         folder, cross_out = self._writer.folder, self._plan.secret_files.cross_out
         add = self._writer.add if self._plan.disguise is None else self._add
         progress.start("packing", self._plan.size)
-        for planned in settled:
+        for planned in items:
             item = planned
             if self._orphans and item.entry.link in self._orphans:
                 item = self._adopt(item)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.errors import BundleError, TraceError
 from rtrace.packing.absence import leave_elsewhere
+from rtrace.packing.addresses import conceal_addresses
 from rtrace.packing.belonging import find_experiment, say_belonging
 from rtrace.packing.choosing import add_completed, add_included, find_new_packages, is_provided, leave_out_packages
 from rtrace.packing.collector import without_collector
@@ -35,7 +36,7 @@ from rtrace.trace import reader
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rtrace.manifest.model import Manifest
+    from rtrace.manifest.model import Manifest, Run
     from rtrace.trace.directory import TraceDirectory
 
 
@@ -53,8 +54,7 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
     """Decide what goes into a bundle; ``exclude`` and ``include`` are patterns besides those of the manifest.
 
     The content of files of more than ``larger_than`` bytes is left out, besides what the manifest says is elsewhere.
-    With ``anonymous``, names of the user and the host are replaced; in files that ``named`` matches they may stay. Such
-    a plan is settled, others are not.
+    With ``anonymous``, names of the user and the host are replaced; in files that ``named`` matches they may stay.
 
     Raises TraceError, ManifestError, and BundleError when the target exists.
     """
@@ -69,15 +69,17 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
                 include=tuple(dict.fromkeys((*manifest.include, *include))),
             )
             concealment = Concealment(manifest.secrets)
-            runs = tuple(map(concealment.conceal_run, manifest.runs))
-            concealment.look_at_trace(connection)
+            runs = _look_at_runs(connection, manifest, concealment)
             plan = _plan(connection, directory, target, manifest, larger_than, concealment)
-            plan = _without_known_secrets(replace(plan, manifest=replace(plan.manifest, runs=runs)))
+            plan = conceal_addresses(plan)
+            plan = replace(plan, items=plan.secret_files.look_at(plan.items, progress))
+            if concealment.known:  # what files and addresses hold may stand there, too
+                runs = _look_at_runs(connection, manifest, concealment)
+            plan = _without_known_secrets(replace(plan, manifest=replace(plan.manifest, runs=runs)).tell_secrets())
             if not anonymous:
                 return plan
             from rtrace.packing.disguise import Disguise
 
-            plan = plan.settle(progress)
             disguise = Disguise(connection, plan.manifest, directory.streams, named)
             return replace(plan, items=disguise.arrange(plan.items), disguise=disguise)
         except sqlite3.Error as error:
@@ -159,6 +161,12 @@ def _plan(
         elsewhere=elsewhere,
         owners=owners,
     )
+
+
+def _look_at_runs(connection: sqlite3.Connection, manifest: Manifest, concealment: Concealment) -> tuple[Run, ...]:
+    """Find the secrets in what ran, and give the runs of the manifest without them."""
+    concealment.look_at_trace(connection)
+    return tuple(map(concealment.conceal_run, manifest.runs))
 
 
 def _without_known_secrets(plan: PackingPlan) -> PackingPlan:

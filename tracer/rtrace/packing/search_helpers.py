@@ -1,6 +1,6 @@
 """Searching many files for secrets on all cores: by helper processes, where there is enough to do for them.
 
-A helper reads lines of JSON from a file: the module search path, the known values, then chunks of jobs. It answers each
+A helper reads lines of JSON from a file: the module search path, what to look for, then chunks of jobs. It answers each
 chunk with a line: of the jobs in which something was found, their numbers in it and what. It ends with its parent.
 """
 
@@ -87,7 +87,11 @@ class _Helper:
     def __init__(self, search: Search, chunks: Sequence[Sequence[Job]]) -> None:
         with tempfile.TemporaryFile(dir=temporary_folder()) as tasks:
             known = [value.hex() for value in search.known]
-            lines = [sys.path, known, *([[os.fsdecode(job.source), *job.special] for job in jobs] for jobs in chunks)]
+            lines = [
+                sys.path,
+                [search.anew, known],
+                *([_show_job(job) for job in jobs] for jobs in chunks),
+            ]
             tasks.writelines(json.dumps(line).encode() + b"\n" for line in lines)
             tasks.seek(0)
             # In a session of its own: what interrupts its parent from the keyboard is not its to tell of.
@@ -100,10 +104,7 @@ class _Helper:
         line = self._process.stdout.readline() if self._process.stdout else b""
         if not line.endswith(b"\n"):
             return None
-        return {
-            number: Found({rule: (first, lines) for rule, first, lines in found}, count)
-            for number, count, found in json.loads(line)
-        }
+        return {number: _read_found(*found) for number, *found in json.loads(line)}
 
     def close(self) -> None:
         """End it, if it has not ended by itself."""
@@ -113,16 +114,49 @@ class _Helper:
 
 def help_searching(lines: Iterator[bytes]) -> None:
     """Be a helper: answer each chunk of jobs on file descriptor 1, until there are no more or nobody reads it."""
-    search = Search(tuple(map(bytes.fromhex, json.loads(next(lines)))))
+    anew, known = json.loads(next(lines))
+    search = Search(tuple(map(bytes.fromhex, known)), anew=anew)
     for line in lines:
         answers = []
-        for number, (source, *special) in enumerate(json.loads(line)):
-            found = search.look(Job(os.fsencode(source), tuple(special)))
+        for number, (source, path, *special) in enumerate(json.loads(line)):
+            found = search.look(Job(os.fsencode(source), os.fsencode(path or source), tuple(special)))
             if found is not None:
-                answers.append((number, found.secrets, [(rule, *place) for rule, place in found.lines.items()]))
+                answers.append((number, *_show_found(found)))
         answer = json.dumps(answers).encode() + b"\n"
         try:
             while answer:
                 answer = answer[os.write(1, answer) :]
         except BrokenPipeError:
             return
+
+
+def _show_job(job: Job) -> list[str | int]:
+    """Give a job as JSON has words for it; most files are searched where they were."""
+    return [os.fsdecode(job.source), "" if job.path == job.source else os.fsdecode(job.path), *job.special]
+
+
+def _show_found(found: Found) -> tuple[object, ...]:
+    """Give what was found in a file as JSON has words for it; the inverse of _read_found."""
+    return (
+        [(rule, *place) for rule, place in found.lines.items()],
+        found.secrets,
+        [(rule, member.hex(), count) for rule, (member, count) in found.inside.items()],
+        [value.hex() for value in found.values],
+        found.unsearched,
+    )
+
+
+def _read_found(
+    lines: list[tuple[int, int, int]],
+    secrets: int,
+    inside: list[tuple[int, str, int]],
+    values: list[str],
+    unsearched: str,
+) -> Found:
+    return Found(
+        {rule: (first, number) for rule, first, number in lines},
+        secrets,
+        {rule: (bytes.fromhex(member), number) for rule, member, number in inside},
+        tuple(map(bytes.fromhex, values)),
+        unsearched,
+    )

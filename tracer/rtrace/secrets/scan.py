@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from rtrace.printable import printable
-from rtrace.secrets.matching import IN_ARGUMENTS, IN_VARIABLES, Matcher, Span, find_rules, make_matcher
-from rtrace.secrets.rules import NOTHING, Rule
+from rtrace.secrets.containers import find_kind, is_media
+from rtrace.secrets.encoding import find_encoding, narrow_parts
+from rtrace.secrets.likeness import is_random
+from rtrace.secrets.matching import (
+    IN_ARGUMENTS,
+    IN_FILES,
+    IN_RECORDS,
+    IN_VARIABLES,
+    Matcher,
+    Span,
+    find_rules,
+    make_matcher,
+)
+from rtrace.secrets.rule import NOTHING, Rule
+from rtrace.secrets.spellings import KNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-HEAD = 8192
-"""Where a NUL says that a file is no text, as grep(1) and git(1) have it."""
+    from rtrace.secrets.inside import Contents
+
+    Choice = Callable[[bytes], frozenset[Rule]]
+
 _OVERLAP = 32 << 10  # of a part of a file with the next one: more than any match needs
+_MOST_OF_BINARY = 64 << 20
+_RECORDS = (b"SQLite format 3\0", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"}q\0", b"]q\0")
+"""How databases and pickles begin, which have values behind their names."""
+_IN_MEMORY = 8 << 20
+MOST = 100_000
+"""Secrets in a file after which no more are looked for."""
 _EDGE = 1 << 10  # near the end of a part, a match may be another one with the next part behind it
 _SCRIPT = re.compile(rb"-[A-Za-z]*[ce]|--?eval|--?command")
 
@@ -40,12 +62,17 @@ class InArgument(NamedTuple):
 
 
 class InFile(NamedTuple):
-    """A secret in a file: the line where its match begins, from 1 on, and from where to where it goes in the file."""
+    """A secret in a file: the line where its match begins, from 1 on, and from where to where it goes in the file.
+
+    The line is 0 in a binary file, and where a file is a secret as a whole. ``value`` is the secret, a byte for each of
+    its characters.
+    """
 
     rule: Rule
     line: int
     begin: int
     end: int
+    value: bytes = b""
 
 
 def find_in_variable(name: bytes, value: bytes | None) -> list[Span]:
@@ -72,24 +99,63 @@ def find_in_arguments(argv: Sequence[bytes]) -> list[InArgument]:
     return found
 
 
-def find_in_file(path: bytes, parts: Iterable[bytes]) -> Iterator[InFile]:
-    """Look at a file that is not empty: at its name, and at all of it if it is text, a part after the other.
+def find_in_file(path: bytes, parts: Iterable[bytes], choose: Choice = find_rules) -> Iterator[InFile]:
+    """Look at a file that is not empty: at its name, and at what it holds, a part after the other.
 
-    A rule for its name alone gives an item of length 0 at its beginning. What is in two parts may be told twice, the
-    second time to its end.
+    ``choose`` gives the rules for a path. A rule for its name alone gives an item of length 0 at its beginning. What is
+    in two parts may be told twice, the second time to its end.
     """
-    rules = find_rules(path)
+    rules = choose(path)
     yield from (InFile(rule, 0, 0, 0) for rule in sorted(rules, key=lambda rule: rule.id) if rule.pattern is None)
-    yield from find_in_text(make_matcher(rules), parts)
+    yield from find_in_content(rules, parts)
 
 
-def find_in_text(matcher: Matcher, parts: Iterable[bytes]) -> Iterator[InFile]:
-    """Look at a text that comes in parts; at nothing if a NUL at the beginning says that it is none."""
+def find_in_container(path: bytes, file: BinaryIO, head: bytes, choose: Choice = find_rules) -> Contents | None:
+    """Look at what is packed in a file, as at other files. None: it is no container."""
+    from rtrace.secrets.inside import search_container
+
+    return search_container(path, file, head, lambda inner, parts: find_in_file(inner, parts, choose), MOST)
+
+
+def find_in_content(rules: frozenset[Rule], parts: Iterable[bytes]) -> Iterator[InFile]:
+    """Look at a content that comes in parts: at all of a text, and at the beginning of what is none.
+
+    Of pictures, sound and numbers, known values alone are found, as they are anywhere in a binary file.
+    """
+    parts = iter(parts)
+    head = next(parts, b"")
+    encoding = find_encoding(head)
+    parts = chain([head], parts)
+    is_record = head.startswith(_RECORDS)
+    if encoding.binary or is_record:
+        if is_record and rules >= IN_FILES:
+            rules |= IN_RECORDS
+        yield from _find_in_binary(rules, parts, 0 if is_media(head) else _MOST_OF_BINARY)
+        return
+    for found in _find_in_parts(make_matcher(rules), narrow_parts(encoding, parts)):
+        width = encoding.width
+        yield found if width == 1 else found._replace(begin=found.begin * width, end=found.end * width)
+
+
+def _find_in_binary(rules: frozenset[Rule], parts: Iterable[bytes], most: int) -> Iterator[InFile]:
+    """Look for everything in the first ``most`` bytes, and for known values in all others."""
+    known = frozenset(rule for rule in rules if rule.id == KNOWN)
+    if not most and not known:
+        return
+    afterwards = make_matcher(known) if known else None
+    matcher = make_matcher(rules if most else known)
+    for found in _find_in_parts(matcher, parts, most, afterwards):
+        if not found.rule.loose or found.rule.id == KNOWN or is_random(found.value):
+            yield found._replace(line=0)
+
+
+def _find_in_parts(
+    matcher: Matcher, parts: Iterable[bytes], most: int = 0, afterwards: Matcher | None = None
+) -> Iterator[InFile]:
+    """Look at a text that comes in parts; if ``most`` bytes of it were seen, by other rules or no further."""
     text, offset, lines = b"", 0, 1
     parts = iter(parts)
     following = next(parts, b"")
-    if b"\0" in following[:HEAD]:
-        return
     while following:
         text, following = text + following, next(parts, b"")
         counted = line = 0
@@ -97,11 +163,16 @@ def find_in_text(matcher: Matcher, parts: Iterable[bytes]) -> Iterator[InFile]:
             if (span.match >= _EDGE or not offset) and (span.match < len(text) - _EDGE or not following):
                 line += text.count(b"\n", counted, span.match)
                 counted = span.match
-                yield InFile(span.rule, lines + line, offset + span.begin, offset + span.end)
+                value = text[span.begin : span.end]
+                yield InFile(span.rule, lines + line, offset + span.begin, offset + span.end, value)
         done = max(0, len(text) - _OVERLAP)
         lines += text.count(b"\n", 0, done)
         offset += done
         text = text[done:]
+        if most and offset >= most:
+            if afterwards is None:
+                return
+            matcher = afterwards
 
 
 def scan_environment(environ: Iterable[tuple[bytes, bytes | None]], owner: str) -> Iterator[Finding]:
@@ -119,8 +190,31 @@ def scan_arguments(argv: Sequence[bytes], owner: str) -> Iterator[Finding]:
 
 
 def scan_file(path: bytes, parts: Iterable[bytes]) -> Iterator[Finding]:
-    """Tell of a file, of each line once for each rule."""
+    """Tell of a file, of each line once for each rule, and of what is packed in it."""
     name = printable(path)
-    told = dict.fromkeys((found.rule, found.line) for found in find_in_file(path, parts))
-    for rule, line in told:
+    parts = iter(parts)
+    head = next(parts, b"")
+    parts = chain([head], parts)
+    if find_kind(path, head) is None:
+        yield from _tell(name, find_in_file(path, parts))
+        return
+    from tempfile import SpooledTemporaryFile
+
+    with SpooledTemporaryFile(max_size=_IN_MEMORY) as copy:
+        file = cast("BinaryIO", copy)
+        file.writelines(parts)
+        file.seek(0)
+        contents = find_in_container(path, file, head)
+        if contents is None:
+            file.seek(0)
+            yield from _tell(name, find_in_file(path, iter(lambda: file.read(_OVERLAP), b"")))
+            return
+    named = (rule for rule in find_rules(path) if rule.pattern is None)
+    yield from _tell(name, (InFile(rule, 0, 0, 0) for rule in sorted(named, key=lambda rule: rule.id)))
+    for rule, member in dict.fromkeys((found.rule, found.member) for found in contents.found):
+        yield Finding(rule.id, rule.what, f"{name}: in {printable(member)}")
+
+
+def _tell(name: str, found: Iterable[InFile]) -> Iterator[Finding]:
+    for rule, line in dict.fromkeys((one.rule, one.line) for one in found):
         yield Finding(rule.id, rule.what, f"{name}: line {line}" if line else name)

@@ -38,6 +38,7 @@ _LARGEST_FRAME = FRAME_SIZE + FRAME_SIZE // 128
 """Compressed: zstd never makes content that does not compress longer by more than 1/256 and a few bytes."""
 _PART = 1 << 20
 WINDOW_LIMIT = 8 << 20
+ORDINARY_WINDOW_LIMIT = 1 << 27
 """Bytes that decompressing part by part may have to remember: what RFC 8878 wants every decoder to have."""
 FRAME_HEADER_SIZE = 18
 _LEAST_FRAME = 96
@@ -108,7 +109,7 @@ def decompress_parts(frame: FileRange, size: int) -> Iterator[bytes]:
 def decompress_stream(file: BinaryIO) -> Iterator[bytes]:
     """Decompress the frames of a file, a part at a time. Raises BundleError."""
     try:
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+        decompressor = zstandard.ZstdDecompressor(max_window_size=ORDINARY_WINDOW_LIMIT)
         with decompressor.stream_reader(file, read_across_frames=True, closefd=False) as reader:
             while part := reader.read(_PART):
                 yield part

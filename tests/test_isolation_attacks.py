@@ -282,7 +282,7 @@ def test_no_signal_is_lost_that_goes_to_the_group(maker: BundleMaker) -> None:
         assert process.wait() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])  # a shell's background ignores SIGINT
 def test_what_a_program_left_behind_can_be_ended(number: int, maker: BundleMaker) -> None:
     """When the program has ended, signals are for the daemons that rtrace waits for."""
     script = b"busybox setsid busybox sh -c 'echo ready; exec busybox sleep 1000' & exit 3"

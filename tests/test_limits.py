@@ -113,6 +113,18 @@ def test_output_is_limited(limited: Limited) -> None:
     assert limited(b"echo 12345", Limits(output=6)) == (Outcome("run1", 0, None), b"12345\n")
 
 
+def test_output_is_shared_by_both_streams(tmp_path: Path) -> None:
+    """What one stream has not used the other may: a limit of a few bytes is reached by neither before it is used up."""
+    run = make_run(b"echo 1234; echo 123 >&2; busybox sleep 0.1; echo 12; echo 1 >&2")
+    target = UNPACKER.open(UNPACKER.unpack(BundleMaker(tmp_path / "made").write(run), tmp_path / "target").target)
+    with (tmp_path / "out").open("w+b") as out, (tmp_path / "err").open("w+b") as err:
+        streams = Streams(os.open(os.devnull, os.O_RDONLY), out.fileno(), err.fileno())
+        assert target.run(run, streams=streams, limits=Limits(output=14)) == Outcome("run1", 0, None)
+        assert target.run(run, streams=streams, limits=Limits(output=13)).reached == "output"
+        os.close(streams.stdin)
+    target.destroy()
+
+
 @pytest.mark.parametrize(
     "script",
     [

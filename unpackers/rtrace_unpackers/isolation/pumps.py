@@ -107,7 +107,7 @@ class Pump(threading.Thread):
 
     def carry(self) -> bool:
         """Carry some bytes; return whether there may be more."""
-        room = PART if self.meter is None else self.meter.reserve(PART)
+        room = PART if self.meter is None else self.meter.reserve(self.count_ready())
         if room == 0 and self.meter is not None:
             if self.read(1):
                 self.meter.reached()
@@ -116,6 +116,15 @@ class Pump(threading.Thread):
         if self.meter is not None:
             self.meter.give_back(room - carried)
         return carried > 0
+
+    def count_ready(self) -> int:
+        """Wait until there is something to read, and return how much: no more is reserved, others may need the rest."""
+        import fcntl
+        import termios
+
+        wait_for(self.source, select.POLLIN)
+        ready = int.from_bytes(fcntl.ioctl(self.source, termios.FIONREAD, bytes(4)), "little")
+        return min(PART, max(1, ready))  # at the end there is nothing, and reading says so
 
     def copy(self, room: int) -> int:
         """Read and write; return how many bytes."""

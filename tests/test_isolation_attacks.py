@@ -1,6 +1,7 @@
 """What a hostile bundle tries when it is replayed: the host's program, files, streams, group and keys; and fails at."""
 
 import os
+import shlex
 import shutil
 import signal
 import stat
@@ -179,7 +180,7 @@ def test_standard_input_is_handed_on(maker: BundleMaker, tmp_path: Path) -> None
     bundle = maker.write(make_run(b"busybox wc -c; busybox wc -c"))
     for source, expected in (
         (f"head -c 3000000 /dev/zero | rtrace run {bundle}", b"3000000\n0\n"),
-        (f"rtrace run {bundle} < {__file__}", b"%d\n0\n" % Path(__file__).stat().st_size),
+        (f"rtrace run {bundle} < {shlex.quote(__file__)}", b"%d\n0\n" % Path(__file__).stat().st_size),
         (f"rtrace run {bundle} <&-", b"0\n0\n"),
     ):
         assert run_at_shell(source, tmp_path).stdout == expected
@@ -322,7 +323,7 @@ def test_many_descriptors_of_the_caller_do_no_harm(maker: BundleMaker, tmp_path:
     """With a thousand open files and an output that does not block, all of it arrives."""
     bundle = maker.write(make_run(b"busybox head -c 3000000 /dev/zero"))
     command = f'ulimit -n 4096; for ((i = 10; i < 1200; i++)); do eval "exec $i</dev/null"; done; rtrace run {bundle}'
-    script = f'{sys.executable} -c "import os; os.set_blocking(1, False)"; {command}'
+    script = f'"{sys.executable}" -c "import os; os.set_blocking(1, False)"; {command}'
     with subprocess.Popen(
         ["bash", "-c", f'rtrace() {{ "{sys.executable}" -m rtrace "$@"; }}; {script}'],
         stdout=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -83,7 +84,7 @@ def test_job_control_works_outside(target_of: Callable[..., Path], tmp_path: Pat
     with at_terminal("bash", "--norc", "--noprofile", "-i", cwd=tmp_path) as person:
         person.type(b"PS1='prompt''> '; set +o emacs\r")
         person.wait_for(b"prompt> ")
-        person.type(os.fsencode(f"{' '.join(RTRACE)} run {target}\r"))
+        person.type(os.fsencode(shlex.join((*RTRACE, "run", str(target))) + "\r"))
         person.wait_for(b"ready\r\n")
         person.type(b"\x1a")
         person.wait_for(b"Stopped")
@@ -91,7 +92,7 @@ def test_job_control_works_outside(target_of: Callable[..., Path], tmp_path: Pat
         person.type(b"echo the shell $((40 + 2))\r")
         person.wait_for(b"the shell 42\r\n")
         person.type(b"fg\r")
-        person.wait_for(b"rtrace run")
+        person.wait_for(b"target")
         person.type(b"line\r")
         person.wait_for(b"got line")
         person.wait_for(b"prompt> ")
@@ -103,7 +104,7 @@ def test_job_control_works_outside(target_of: Callable[..., Path], tmp_path: Pat
 def test_verify_reads_nothing_that_is_typed(bundle_of: Callable[..., Path], tmp_path: Path) -> None:
     """What a person types while `verify` runs is the shell's to read, and the terminal's modes are as they were."""
     script = b"exec 2>/dev/null; busybox stty raw < /dev/tty; cat < /dev/tty; busybox timeout 1 cat <&1; cat"
-    command = f"{' '.join(RTRACE)} verify {bundle_of(script)}; read line; echo got $line"
+    command = shlex.join((*RTRACE, "verify", str(bundle_of(script)))) + "; read line; echo got $line"
     with at_terminal("bash", "-c", command, cwd=tmp_path) as person:
         person.type(b"typed\r")
         person.wait_for(b"got typed")
@@ -129,7 +130,7 @@ signal.pause()
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_mode_is_restored_whatever_ends_it(number: int, target_of: Callable[..., Path], tmp_path: Path) -> None:
     """A terminal that was raw for a replay has its mode back, also when rtrace was killed."""
-    command = f"{' '.join(RTRACE)} run {target_of(b'echo ready; exec sleep 1000')} & echo $! > pid; fg"
+    command = shlex.join((*RTRACE, "run", str(target_of(b"echo ready; exec sleep 1000")))) + " & echo $! > pid; fg"
     with at_terminal("bash", "--norc", "-i", "-c", f"set -m; {command}; true", cwd=tmp_path) as person:
         person.wait_for(b"ready")
         assert person.modes() != person.modes_before
@@ -139,7 +140,7 @@ def test_mode_is_restored_whatever_ends_it(number: int, target_of: Callable[...,
 
 def test_mode_is_restored_by_the_keeper(target_of: Callable[..., Path], tmp_path: Path) -> None:
     """Where no shell restores a terminal's mode, the replay's keeper does, once rtrace was killed."""
-    command = f"{' '.join(RTRACE)} run {target_of(b'echo ready; exec busybox sleep 1000')}"
+    command = shlex.join((*RTRACE, "run", str(target_of(b"echo ready; exec busybox sleep 1000"))))
     with at_terminal(sys.executable, "-c", START_IN_FOREGROUND, command, cwd=tmp_path) as person:
         person.wait_for(b"ready")
         assert person.modes() != person.modes_before
@@ -168,7 +169,7 @@ def test_keyboard_comes_back_from_the_background(target_of: Callable[..., Path],
     with at_terminal("bash", "--norc", "--noprofile", "-i", cwd=tmp_path) as person:
         person.type(b"PS1='prompt''> '; set +o emacs\r")
         person.wait_for(b"prompt> ")
-        person.type(os.fsencode(f"{' '.join(RTRACE)} run {target}\r"))
+        person.type(os.fsencode(shlex.join((*RTRACE, "run", str(target))) + "\r"))
         person.wait_for(b"ready\r\n")
         person.type(b"\x1a")
         person.wait_for(b"Stopped")
@@ -178,7 +179,7 @@ def test_keyboard_comes_back_from_the_background(target_of: Callable[..., Path],
         person.type(b"echo the shell $((40 + 2))\r")
         person.wait_for(b"the shell 42\r\n")
         person.type(b"fg\r")
-        person.wait_for(b"rtrace run")
+        person.wait_for(b"target")
         person.type(b"one\r")
         person.wait_for(b"got one")
         person.type(b"\x04")
@@ -207,3 +208,16 @@ def test_a_user_has_a_terminal_too(bundle_of: Callable[..., Path], plain_user: P
         person = stack.enter_context(at_terminal(*command, cwd=plain_user.home))
         assert person.leave() == 0
         assert person.shown.endswith(b"x\r\n24 80\r\n")
+
+
+def test_output_alone_is_a_terminal_too(target_of: Callable[..., Path], tmp_path: Path) -> None:
+    """With an input that is none, what a program writes to is still a terminal of its own, and shown once as it is."""
+    script = b"readlink /proc/self/fd/1; busybox stty size <&1; cat; echo x > /dev/tty"
+    with (
+        (tmp_path / "input").open("w+b") as file,
+        at_terminal(*RTRACE, "run", target_of(script), cwd=tmp_path, streams={0: file.fileno()}) as person,
+    ):
+        file.write(b"typed\n")
+        file.seek(0)
+        assert person.leave() == 0
+        assert person.shown == b"/dev/pts/0\r\n24 80\r\ntyped\r\nx\r\n"

@@ -52,9 +52,10 @@ def program(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def server() -> Iterator[str]:
     """A server on the machine's loopback, and an abstract socket of it; the server's port."""
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as abstract:
-        abstract.bind("\0rtrace-canary")
+        port = str(server.getsockname()[1])
+        abstract.bind(f"\0rtrace-canary-{port}")
         abstract.listen()
-        yield str(server.getsockname()[1])
+        yield port
 
 
 @pytest.fixture

@@ -319,7 +319,7 @@ def test_no_program_gets_a_descriptor_of_a_lock(make: Make, tmp_path: Path) -> N
 def test_closed_standard_streams_do_not_become_locks(make: Make) -> None:
     """Where a standard stream is closed, a lock does not take its number, by which a program would inherit it."""
     target = make(b"ls -l /proc/self/fd")
-    command = f"exec {sys.executable} -m rtrace run {target.path} <&-"
+    command = f'exec "{sys.executable}" -m rtrace run {target.path} <&-'
     done = subprocess.run(["sh", "-c", command], check=False, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert b"rtrace" not in done.stdout

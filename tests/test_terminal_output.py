@@ -581,7 +581,7 @@ def test_names_that_a_caller_gives(run_anywhere: CommandLine, tmp_path: Path, na
     """Bundles, trace directories, targets and files may be called anything, and every command works with them."""
     folder = tmp_path / f"f{name}"
     folder.mkdir()
-    (folder / f"in{name}").write_text("password = hunter2hunter2\n")
+    (folder / f"in{name}").write_text("nothing secret\n")
     bundle, target, trace = f"b{name}.rpz", f"t{name}", f"d{name}"
     script = 'cat "$1" > "$2"'
     steps = (

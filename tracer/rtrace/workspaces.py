@@ -146,6 +146,8 @@ def temporary_folder() -> Path:
 
     That makes a file there to see whether it can, which stays when it is killed just then.
     """
+    if tempfile.tempdir is not None:
+        return Path(os.fsdecode(tempfile.tempdir))
     named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
     for folder in (*named, "/tmp", "/var/tmp", "/usr/tmp"):  # noqa: S108 -- where people look for them
         if folder and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):

@@ -95,8 +95,8 @@ def forwarding(control: Control, plumbing: Plumbing) -> Iterator[None]:
         interrupts.note(number)
 
     def resize(_number: int, _frame: FrameType | None) -> None:
-        if plumbing.terminal is not None and plumbing.master is not None:
-            terminal.copy_size(plumbing.terminal, plumbing.master)
+        if plumbing.screen is not None and plumbing.master is not None:
+            terminal.copy_size(plumbing.screen, plumbing.master)
 
     before: dict[int, Handler] = {}
     try:

@@ -6,7 +6,8 @@
     closed, or a null device   the replay's null device
     anything else              a pipe, which is filled from it; a file of the bundle replaces it
 
-What the program writes comes through a pipe for each of output and error, or one for both where the caller's are one.
+Output to a terminal is a terminal of the program's own, whatever its input is. Other output comes through a pipe for
+each of output and error, or one for both where the caller's are one.
 """
 
 from __future__ import annotations
@@ -40,18 +41,28 @@ class Plumbing:
     absent: list[int] = field(default_factory=list)
     on_terminal: list[int] = field(default_factory=list)
     terminal: int | None = None
-    """The caller's, when the program gets one of its own."""
+    """The caller's, when what is typed there is for the program's own."""
+    screen: int | None = None
+    """The caller's terminal that shows what the program writes to its own, typed at or not."""
     appearance: Appearance | None = None
     master: int | None = None
     """The controlling end of the program's terminal, once there is one."""
     stop: int | None = None
     """Closing it ends the feeder."""
 
-    def take_terminal(self, terminal: int) -> None:
-        """Keep the caller's terminal, under a number that is no standard stream's: the keeper has others there."""
+    def take_terminal(self, screen: int, keyboard: int | None) -> None:
+        """Keep the caller's terminal, under a number that is no standard stream's: the keeper has others there.
+
+        Without a keyboard it is not made raw, and it is the caller's that makes two characters of a line's end.
+        """
         import fcntl
 
-        self.terminal = fcntl.fcntl(terminal, fcntl.F_DUPFD_CLOEXEC, 3)
+        self.screen = fcntl.fcntl(screen, fcntl.F_DUPFD_CLOEXEC, 3)
+        self.appearance = terminal.look_at(screen)
+        if keyboard is None:
+            self.appearance = terminal.without_processing(self.appearance)
+        else:
+            self.terminal = fcntl.fcntl(keyboard, fcntl.F_DUPFD_CLOEXEC, 3)
 
     def raw_terminal(self) -> AbstractContextManager[None]:
         """Return the context in which the caller's terminal, if it is connected, hands on every key."""
@@ -74,14 +85,15 @@ class Plumbing:
 
     def connect_terminal(self, master: int, meter: Meter) -> None:
         """Connect the controlling end of the program's terminal with the caller's."""
-        assert self.terminal is not None  # noqa: S101 -- there is no other reason for a master to come
+        assert self.screen is not None  # noqa: S101 -- there is no other reason for a master to come
         self.master = master
-        stop, self.stop = os.pipe()
-        output = Pump(os.dup(master), os.dup(self.terminal), meter=meter)
+        output = Pump(os.dup(master), os.dup(self.screen), meter=meter)
         self.pumps.append(output)
-        self.feeder = KeyboardPump(os.dup(self.terminal), os.dup(master), stop=stop)
         output.start()
-        self.feeder.start()
+        if self.terminal is not None:
+            stop, self.stop = os.pipe()
+            self.feeder = KeyboardPump(os.dup(self.terminal), os.dup(master), stop=stop)
+            self.feeder.start()
 
     def finish(self, run: str, *, patience: float | None) -> None:
         """Wait until all that the program wrote has arrived, or some seconds. Raises TargetError when it could not."""
@@ -96,10 +108,10 @@ class Plumbing:
     def close(self) -> None:
         """Let go of everything, also of what was never started."""
         self.close_ends()
-        for descriptor in (self.stop, self.master, self.terminal):
+        for descriptor in (self.stop, self.master, self.terminal, self.screen):
             if descriptor is not None:
                 os.close(descriptor)
-        self.stop = self.master = self.terminal = None
+        self.stop = self.master = self.terminal = self.screen = None
         for pump in (*self.pumps, *([self.feeder] if self.feeder else [])):
             if pump.ident is None:
                 for descriptor in (pump.source, pump.target):
@@ -110,10 +122,12 @@ class Plumbing:
 def lay(streams: Streams, meter: Meter, *, reads: bool) -> Plumbing:
     """Make the pipes for a program's streams; ``reads`` tells whether its standard input is the caller's."""
     plumbing = Plumbing()
-    if is_terminal(streams.stdin) and is_terminal(streams.stdout):
-        plumbing.take_terminal(streams.stdin)
-        plumbing.appearance = terminal.look_at(streams.stdin)
-        plumbing.on_terminal = [0, 1, *([2] if is_terminal(streams.stderr) else [])]
+    if is_terminal(streams.stdout):
+        has_keyboard = is_terminal(streams.stdin)
+        plumbing.take_terminal(streams.stdout, streams.stdin if has_keyboard else None)
+        plumbing.on_terminal = [*([0] if has_keyboard else []), 1, *([2] if is_terminal(streams.stderr) else [])]
+    if 0 in plumbing.on_terminal:
+        pass  # what is typed is read from there
     elif not reads or is_absent(streams.stdin):
         plumbing.absent.append(0)
     else:

@@ -55,7 +55,7 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
         plumbing = lay(streams, meter, reads=isolation.program.stdin is None)
         stack.callback(plumbing.close)
         give_pipes(isolation, plumbing)
-        steps = plan_steps(isolation.program, has_terminal=plumbing.terminal is not None)
+        steps = plan_steps(isolation.program, has_terminal=plumbing.screen is not None)
         launcher = libc.make_sealed(b"rtrace", build_image(platform.machine(), steps))
         stack.callback(os.close, launcher)
         report, report_end = os.pipe()

@@ -134,10 +134,10 @@ def plan_steps(program: Program, *, has_terminal: bool) -> Steps:
         Step("prctl", (PR_SET_DUMPABLE, 0)),
         Step("rt_sigprocmask", (SIG_BLOCK, EVERY_SIGNAL, 0, 8)),
         Step("setsid", (), Stage.SESSION),
-        *((Step("ioctl", (0, TIOCSCTTY, 0), Stage.SESSION),) if has_terminal else ()),
+        *((Step("ioctl", (1, TIOCSCTTY, 0), Stage.SESSION),) if has_terminal else ()),
     )
     # One end of the terminal stays open: without any, its other end would tell the caller that all is over.
-    after = tuple(Step("close", (number,)) for number in range(1 if has_terminal else 0, 3))
+    after = tuple(Step("close", (number,)) for number in range(3) if not (has_terminal and number == 1))
     return Steps(before, plan_program(program, has_terminal=has_terminal), after, leads_group=has_terminal)
 
 
@@ -163,7 +163,7 @@ def plan_foreground() -> tuple[Step, ...]:
     return (
         Step("setpgid", (0, 0), Stage.SESSION),
         Step("getpid", (), Stage.SESSION, "group"),
-        Step("ioctl", (0, TIOCSPGRP, Result("group", by_address=True)), Stage.SESSION),
+        Step("ioctl", (1, TIOCSPGRP, Result("group", by_address=True)), Stage.SESSION),
     )
 
 

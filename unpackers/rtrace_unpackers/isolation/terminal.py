@@ -33,6 +33,17 @@ def look_at(terminal: int) -> Appearance:
     return Appearance(termios.tcgetattr(terminal), read_size(terminal))
 
 
+def without_processing(appearance: Appearance) -> Appearance:
+    """Return the same terminal, but one that hands on what is written to it as it is; see termios(3), OPOST."""
+    import termios
+
+    attributes = list(appearance.attributes)
+    flags = attributes[1]
+    if isinstance(flags, int):
+        attributes[1] = flags & ~termios.OPOST
+    return Appearance(attributes, appearance.size)
+
+
 def read_size(terminal: int) -> bytes:
     """Return a terminal's size, as the kernel has it."""
     import fcntl

@@ -160,7 +160,7 @@ def test_there_is_no_network(replay: Replay) -> None:
     assert outcome.exit_code == 1
     assert b"Network is unreachable" in err
     outcome, out, err = replay(
-        b"echo hello | busybox nc -l -p 4000 & until sleep 0.5 | busybox nc 127.0.0.1 4000 2>/dev/null; do :; done; wait"
+        b"echo hello | busybox nc -l -p 4000 &until sleep 0.5 | busybox nc 127.0.0.1 4000 2>/dev/null; do :; done; wait"
     )
     assert (outcome.exit_code, out) == (0, b"hello\n"), err
 

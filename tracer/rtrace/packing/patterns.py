@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-PATTERN_LIMIT = 16 << 10
-"""Bytes of a pattern: enough for the longest path, every byte of it escaped."""
 _TOKEN = re.compile(rb"\*\*/?|\*|\?|\[[!^]?\]?[^\]/]{0,512}\]|\\.|.", re.DOTALL)
 _SPECIAL = re.compile(rb"[*?\[\\]")
 _SLASH = frozenset(b"/")

@@ -37,7 +37,6 @@ class TracePlace:
         """
         self.directory = directory
         self.aside: bytes | None = None
-        self.is_new = not continued
         self.earlier_runs = 0
         if continued:
             self.lock = directory.lock()

@@ -17,7 +17,7 @@ from rtrace_unpackers.isolation.libc import Namespace
 from rtrace_unpackers.isolation.refusal import explain_refusal
 from rtrace_unpackers.isolation.rights import acts_as_root, map_all_subordinates
 from rtrace_unpackers.isolation.user_namespace import TOOLS, can_map_owners
-from rtrace_unpackers.limits.groups import find_hierarchies
+from rtrace_unpackers.limits.groups import find_hierarchies, list_unified
 
 LIMITS = {"cpu", "memory", "pids"}
 """The controllers of the limits that a replay may have."""
@@ -78,11 +78,9 @@ def examine_control_groups() -> Ability:
     name = "limits by control groups"
     hierarchies = find_hierarchies("\n".join(read_lines(OWN_GROUPS)), "\n".join(read_lines(MOUNTS)))
     found = {controller for controller, folder in hierarchies.by_controller.items() if os.access(folder, os.W_OK)}
-    folder, root = hierarchies.unified, hierarchies.unified_root
-    while folder is not None:
+    for folder in list_unified(hierarchies):
         if all(os.access(folder / file, os.W_OK) for file in ("", "cgroup.subtree_control")):
             found.update(*(line.split() for line in read_lines(str(folder / "cgroup.controllers"))))
-        folder = folder.parent if folder not in {root, folder.parent} else None
     lacking = sorted(LIMITS - found)
     return Ability(name, works=not lacking, detail=f"none for {', '.join(lacking)}" if lacking else "")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import select
 import threading
 from collections.abc import Callable
+
+from rtrace_unpackers.isolation.pumps import write_all
 
 PART = 1 << 16
 
@@ -56,18 +57,10 @@ class TellingPump(threading.Thread):
         """Write as much as may go, and tell whether more may."""
         size = self._allowance.take(len(data))
         try:
-            self._write(data[:size])
+            write_all(self._sink, data[:size])
         except OSError as error:
             self._tell(error)
             return False
         if size < len(data):
             self._tell(None)
         return size == len(data)
-
-    def _write(self, data: bytes) -> None:
-        """Write all of it; a descriptor that somebody made non-blocking is waited for."""
-        while data:
-            try:
-                data = data[os.write(self._sink, data) :]
-            except BlockingIOError:
-                select.select([], [self._sink], [])

@@ -89,9 +89,7 @@ class Pump(threading.Thread):
             self.failure = OSError(0, str(error) or type(error).__name__)
         finally:
             for descriptor in (self.source, self.target):
-                with contextlib.suppress(
-                    OSError
-                ):  # EIO of a file system on closing: the last write told of it, if any did
+                with contextlib.suppress(OSError):  # EIO: the last write told of it, if any did
                     os.close(descriptor)
 
     def wait(self) -> bool:
@@ -129,7 +127,7 @@ class Pump(threading.Thread):
     def copy(self, room: int) -> int:
         """Read and write; return how many bytes."""
         part = self.read(room)
-        self.write(part)
+        write_all(self.target, part)
         return len(part)
 
     def hand_over(self, room: int) -> int:
@@ -158,15 +156,6 @@ class Pump(threading.Thread):
                     return b""
                 raise
 
-    def write(self, part: bytes) -> None:
-        """Write all of it; a descriptor that somebody made non-blocking is waited for."""
-        rest = memoryview(part)
-        while rest:
-            try:
-                rest = rest[os.write(self.target, rest) :]
-            except BlockingIOError:
-                wait_for(self.target, select.POLLOUT)
-
 
 class KeyboardPump(Pump):
     """Carries what is typed at the caller's terminal, as long as it is typed for this process."""
@@ -187,6 +176,16 @@ class KeyboardPump(Pump):
             return os.read(self.source, room) or END_KEY
         except OSError:  # EIO: it was hung up
             return b""
+
+
+def write_all(descriptor: int, part: bytes) -> None:
+    """Write all of it; a descriptor that somebody made non-blocking is waited for."""
+    rest = memoryview(part)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:
+            wait_for(descriptor, select.POLLOUT)
 
 
 def wait_for(descriptor: int, events: int) -> None:

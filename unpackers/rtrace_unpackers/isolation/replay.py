@@ -93,9 +93,8 @@ def check_system() -> None:
     """Raise TargetError where there are no namespaces; load what the child cannot import any more."""
     if not sys.platform.startswith("linux"):
         raise TargetError("a chroot target can be replayed on Linux only; use the docker unpacker here")
-    for name in ("encodings.ascii", "encodings.utf_8", "encodings.latin_1", "encodings.idna", "fcntl", "resource"):
-        __import__(name)
-    for name in ("struct", "termios", "tty"):
+    codecs = ("encodings.ascii", "encodings.utf_8", "encodings.latin_1", "encodings.idna")
+    for name in (*codecs, "fcntl", "resource", "struct", "termios", "tty"):
         __import__(name)
 
 

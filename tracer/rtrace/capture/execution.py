@@ -99,7 +99,7 @@ def note_execution(context: Context, tracee: Tracee, stack: int, word: int) -> N
 
     ``stack`` is its stack pointer, 0 where the kernel does not tell; ``word`` its pointers' size in bytes.
     """
-    tracee.forget_memory()
+    tracee.process.forget_memory()
     execution, tracee.execution = tracee.execution, None
     if not isinstance(execution, Execution):
         return

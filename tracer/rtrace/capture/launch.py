@@ -14,6 +14,7 @@ from typing import NamedTuple
 from rtrace.capture import kernel
 from rtrace.capture.executable import HEADER, read_interpreter
 from rtrace.capture.modes import VARIABLE, Mode
+from rtrace.capture.own_limits import Limits, explain_limits, give_back
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TracingRefusedError
 
 DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when PATH is unset
@@ -30,11 +31,15 @@ SEIZE_OPTIONS = (
 
 
 class Command(NamedTuple):
-    """What to start: the file, its arguments, and its environment item by item as the caller's own was."""
+    """What to start: the file, its arguments, and its environment item by item as the caller's own was.
+
+    ``limits`` are the caller's, where the tracer has changed its own.
+    """
 
     binary: bytes
     argv: tuple[bytes, ...]
     environ: tuple[bytes, ...]
+    limits: Limits = ()
 
 
 def read_own_environment() -> tuple[bytes, ...]:
@@ -87,6 +92,7 @@ def execute(command: Command) -> None:
     """Call execve(2) with exactly these bytes, duplicates and all; returns only when the kernel refuses."""
     argv = (ctypes.c_char_p * (len(command.argv) + 1))(*command.argv, None)
     environ = (ctypes.c_char_p * (len(command.environ) + 1))(*command.environ, None)
+    give_back(command.limits)  # at the very last: no memory may be left under them
     kernel.libc.execve(ctypes.c_char_p(command.binary), argv, environ)
 
 
@@ -138,7 +144,12 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
     Raises TracingRefusedError when ptrace or seccomp is not to be had here; nothing has been run then.
     """
     ours, theirs = socket.socketpair()
-    pid = fork()
+    try:
+        pid = fork()
+    except BlockingIOError as error:  # EAGAIN: RLIMIT_NPROC
+        raise TracingRefusedError(
+            f"cannot start a process ({error.strerror}{explain_limits()}); raise the limit, or end other processes"
+        ) from None
     if pid == 0:
         ours.close()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):

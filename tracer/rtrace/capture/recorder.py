@@ -80,7 +80,7 @@ class Recorder:
                 flags = arguments[flags_index] & mask
             address = arguments[path_index]
             if address:  # read here, as Tracee.read_string would, and by it where the string is long
-                memory = tracee.memory
+                memory = tracee.process.memory
                 if memory < 0:
                     memory = tracee.open_memory()
                 room = PAGE - address % PAGE

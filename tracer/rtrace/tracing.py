@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rtrace.capture.architecture import native_architectures
 from rtrace.capture.keeping import KEPT_BYTES
-from rtrace.capture.launch import find_command, read_own_environment
+from rtrace.capture.launch import check_proc, find_command, read_own_environment
 from rtrace.capture.own_limits import lift_limits
 from rtrace.capture.session import Traced, Watch, trace_command
 from rtrace.capture.snapshots import SNAPSHOT_LIMIT
@@ -74,6 +74,7 @@ def trace_into(
         from rtrace.manifest.load import load
 
         load(directory.manifest)  # a mistake in it is told now, and not when the run is over
+    check_proc()
     streams = look_at_streams()
     command = find_command(request.argv, read_own_environment())._replace(limits=lift_limits())
     architectures = native_architectures()

@@ -84,6 +84,12 @@ def find_loading(context: Context, tracee: Tracee, program: PathState, status: o
         found.append((context.state(walk), EXECUTE))
         found += [(context.ledger.state(link), LOOKUP) for link in walk.links]
         path = walk.path
+    if not os.access(program.path, os.R_OK, effective_ids=True):
+        context.notices.add(
+            "unreadable",
+            f"{os.fsdecode(program.path)} may be executed and not read, so neither it nor its libraries are known",
+            "trace and pack as a user who may read it",
+        )
     loading = context.loadings[program.path] = Loading(identity, found, is_direct(program.path))
     if status.st_mode & (stat.S_ISUID | stat.S_ISGID) and os.geteuid() != 0:
         context.notices.add(

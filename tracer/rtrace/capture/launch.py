@@ -42,6 +42,26 @@ class Command(NamedTuple):
     limits: Limits = ()
 
 
+def check_proc() -> None:
+    """Raise TracingRefusedError where /proc shows no processes, or those of another PID namespace. See proc(5).
+
+    By other numbers a tracer would find nothing of its program there, or somebody else's.
+    """
+    try:
+        own = os.readlink("/proc/self")
+        with open("/proc/self/status", "rb") as file:
+            numbers = [line.split()[1:] for line in file if line.startswith(b"NSpid:")]  # Linux 4.1
+    except OSError:
+        own, numbers = "", []
+    if own == "" and not os.path.exists("/proc/uptime"):
+        raise TracingRefusedError("/proc is not mounted; `mount -t proc proc /proc` mounts it, bwrap has --proc /proc")
+    if own != str(os.getpid()) or any(len(listed) > 1 for listed in numbers):
+        raise TracingRefusedError(
+            "/proc shows the processes of another PID namespace, so rtrace cannot see into its own; mount one that "
+            "belongs here (`unshare --mount-proc`, `bwrap --proc /proc`, or `mount -t proc proc /proc`)"
+        )
+
+
 def read_own_environment() -> tuple[bytes, ...]:
     """Read the environment with which this interpreter was started, which may have changed its own copy (PEP 538)."""
     with open("/proc/self/environ", "rb") as file:

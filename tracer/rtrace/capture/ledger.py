@@ -6,14 +6,17 @@ when it is about to be changed or removed under its new name.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
+from collections.abc import Callable
 
 from rtrace.attributes import read_attributes
 from rtrace.capture.journal import Journal
 from rtrace.capture.snapshots import SnapshotLimitError, SnapshotTaker
 from rtrace.capture.tracee import Process
+from rtrace.capture.unobserved import is_nothing_for_anybody
 from rtrace.printable import printable
 from rtrace.trace.schema import MUTATIONS, Use
 
@@ -67,6 +70,7 @@ class Ledger:
         self.linked: dict[tuple[int, int], list[PathState]] = {}
         self.copies: dict[tuple[int, int], tuple[str | None, str | None]] = {}
         self.served: set[bytes] = set()
+        self.tell_unobserved: Callable[[OSError], None] = lambda _error: None
         self.started = time.monotonic_ns()
         rows = journal.pending
         self.paths, self.facts, self.uses = rows["paths"], rows["facts"], rows["uses"]
@@ -80,12 +84,22 @@ class Ledger:
         state = self.states.get(path)
         if state is None:
             if status is None and not missing:
-                try:
-                    status = os.lstat(path)
-                except (OSError, ValueError):
-                    status = None
+                status = self.look_at(path)
             state = self._first_touch(path, status)
         return state
+
+    def look_at(self, path: bytes) -> os.stat_result | None:
+        """Return what is at a path now; None when nothing is, or when nobody can look, which is told."""
+        try:
+            return os.lstat(path)
+        except OSError as error:
+            self.judge(error)
+            return None
+
+    def judge(self, error: OSError) -> None:
+        """Tell what an error keeps from being noted, unless it means that nothing is there."""
+        if not is_nothing_for_anybody(error):
+            self.tell_unobserved(error)
 
     def _first_touch(self, path: bytes, status: os.stat_result | None) -> PathState:
         identity = self.ids.get(path)
@@ -102,7 +116,9 @@ class Ledger:
         if kind == "symlink":
             try:
                 target = os.readlink(path)
-            except OSError:
+            except OSError as error:  # EINVAL, ENOENT: it was replaced or removed meanwhile
+                if error.errno != errno.EINVAL:
+                    self.judge(error)
                 target = b""
         elif kind == "file" and status.st_nlink > 1:
             self._join_links(state, (status.st_dev, status.st_ino))
@@ -141,11 +157,8 @@ class Ledger:
         """
         if not state.existed and not self.linked:
             return False
-        try:
-            status = os.lstat(state.path)
-        except OSError:
-            return False
-        if not stat.S_ISREG(status.st_mode):
+        status = self.look_at(state.path)
+        if status is None or not stat.S_ISREG(status.st_mode):
             return False
         inode = (status.st_dev, status.st_ino)
         if state.existed and state.inode is None:
@@ -167,9 +180,8 @@ class Ledger:
         """Keep a file's content before it is changed or removed, when it was there before the run; once."""
         if state.settled and not self.linked:
             return
-        try:
-            status = os.lstat(state.path)
-        except OSError:
+        status = self.look_at(state.path)
+        if status is None:
             return
         inode = (status.st_dev, status.st_ino)
         family = [member for member in self.linked.get(inode, ()) if not member.settled]
@@ -222,7 +234,8 @@ class Ledger:
             return
         try:
             names = os.listdir(path)
-        except OSError:
+        except OSError as error:
+            self.judge(error)
             return
         prefix = path if path == b"/" else path + b"/"
         for name in names:
@@ -231,7 +244,7 @@ class Ledger:
 
     def keep_tree(self, path: bytes, destination: bytes) -> None:
         """Note all that lies below a folder that is about to be renamed, and that it appears elsewhere."""
-        for parent, folders, files in os.walk(path):
+        for parent, folders, files in os.walk(path, onerror=self.judge):
             self.list_directory(self.state(parent))
             for name in folders + files:
                 below = self.state(parent + b"/" + name)

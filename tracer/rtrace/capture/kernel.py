@@ -12,6 +12,7 @@ import os
 import struct
 from typing import NamedTuple
 
+PTRACE_POKEDATA = 5
 PTRACE_POKEUSER = 6
 PTRACE_CONT = 7
 PTRACE_SYSCALL = 24
@@ -59,6 +60,7 @@ SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1  # Linux 5.5
 
 FICLONE = 0x40049409  # ioctl_ficlone(2)
 WIDE_WORD = 8  # bytes of a pointer in a 64-bit program
+POINTER = ctypes.sizeof(ctypes.c_void_p)
 
 libc = ctypes.CDLL(None, use_errno=True)
 """Its buffers that are kept here belong to the one thread that follows the tree: ptrace(2) answers no other."""
@@ -175,6 +177,29 @@ def write_registers(tid: int, kind: int, content: bytes) -> None:
     vector = (ctypes.c_void_p * 2)(ctypes.addressof(data), len(content))  # struct iovec
     if libc.ptrace(PTRACE_SETREGSET, tid, kind, ctypes.addressof(vector)) == -1:
         raise last_error(f"writing registers of process {tid}")
+
+
+FIRST_ARGUMENT = {("x86_64", 8): 14 * 8, ("x86_64", 4): 5 * 8, ("i386", 4): 0}
+"""Where struct user holds a call's first argument (RDI, RBX, EBX of sys/reg.h), in bytes, by the tracer's interface and
+the pointer size of the program's."""
+
+
+def write_first_argument(tid: int, word: int, value: int) -> None:
+    """Change the first argument of the call at whose entry a tracee is stopped; its pointers have ``word`` bytes.
+
+    Raises OSError.
+    """
+    interface = own_interface()
+    if interface == "aarch64":
+        write_registers(tid, NT_PRSTATUS, value.to_bytes(word, "little"))
+    elif libc.ptrace(PTRACE_POKEUSER, tid, FIRST_ARGUMENT[interface, word], value) == -1:
+        raise last_error(f"changing a call of process {tid}")
+
+
+def write_word(tid: int, address: int, value: int) -> None:
+    """Change a word, of this machine's size, in a stopped tracee's memory. Raises OSError."""
+    if libc.ptrace(PTRACE_POKEDATA, tid, address, value) == -1:
+        raise last_error(f"writing memory of process {tid}")
 
 
 PTRACE_GETREGS = 12

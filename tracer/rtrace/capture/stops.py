@@ -17,12 +17,13 @@ import signal
 from rtrace.capture import kernel
 from rtrace.capture.architecture import Architecture
 from rtrace.capture.bpf import X32_BIT, X32_END
-from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT
+from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, CLONE_UNTRACED
 from rtrace.capture.context import INT_MASK
 from rtrace.capture.execution import note_execution
 from rtrace.capture.modes import Mode
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.restarts import restart_interrupted_call
+from rtrace.capture.tracee import Tracee
 from rtrace.capture.tree import ProcessTree
 
 STOP_SIGNALS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
@@ -140,6 +141,24 @@ class StopHandler:
             kernel.skip_syscall(tid)
         elif stop.number in architecture.calls and not is_fstat(architecture, stop):
             self.recorder.observe(self.tracees[tid], architecture, stop.number, stop.arguments)
+        elif stop.number in (architecture.clone, architecture.clone3):
+            keep_traced(self.tracees[tid], architecture, stop)
+
+
+def keep_traced(tracee: Tracee, architecture: Architecture, stop: kernel.SyscallStop) -> None:
+    """Take CLONE_UNTRACED out of a call that makes a child: ptrace would not tell of the child.
+
+    A bad pointer is left to the kernel, which answers EFAULT.
+    """
+    flags = stop.arguments[0]
+    if stop.number == architecture.clone:
+        if flags & CLONE_UNTRACED:
+            kernel.write_first_argument(tracee.tid, architecture.word, flags & ~CLONE_UNTRACED)
+        return
+    with contextlib.suppress(OSError, OverflowError):
+        word = int.from_bytes(tracee.read(flags, kernel.POINTER), "little")  # clone_args begins with the flags
+        if word & CLONE_UNTRACED:
+            kernel.write_word(tracee.tid, flags, word & ~CLONE_UNTRACED)
 
 
 def is_fstat(architecture: Architecture, stop: kernel.SyscallStop) -> bool:

@@ -59,7 +59,7 @@ class Process:
 class Tracee:
     """One thread, by its thread id, in the life between its first and its last stop."""
 
-    __slots__ = ("answered", "cwd", "execution", "process", "row", "tid")
+    __slots__ = ("answered", "cwd", "execution", "process", "row", "tid", "untraced")
 
     def __init__(self, tid: int, process: Process, row: int) -> None:
         """Begin with its cwd unknown; ``row`` is its own row in ``processes``."""
@@ -68,6 +68,7 @@ class Tracee:
         self.row = row
         self.cwd: bytes | None = None
         self.execution: object = None
+        self.untraced = False  # ptrace tells nothing of it
         self.answered: tuple[int, int] = (-1, 0)  # number and second argument of its last call, if not a simple one
 
     def read(self, address: int, size: int) -> bytes:

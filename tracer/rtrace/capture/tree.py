@@ -37,7 +37,9 @@ class ProcessTree:
     def adopt(self, tid: int) -> Tracee:
         """Add a process whose birth ptrace does not tell (CLONE_UNTRACED)."""
         self.untraced.add(tid)
-        return self.find(tid)
+        tracee = self.find(tid)
+        tracee.untraced = True
+        return tracee
 
     def find(self, tid: int) -> Tracee:
         """Add a thread or process whose birth was not told (yet), as what proc(5) says of it.

@@ -34,8 +34,8 @@ class Architecture(NamedTuple):
     """One system call interface: its AUDIT_ARCH value (linux/audit.h), its pointer size in bytes, its calls.
 
     ``calls`` are by number; ``simple`` are those among them that have one path and no more to read, in the form that
-    the hot path takes apart fastest; ``conditions`` tell of others when they matter. ``clone`` and ``clone3`` are
-    numbers, -1 where there is no such call.
+    the hot path takes apart fastest; ``conditions`` tell of others when they matter. ``clone``, ``clone3`` and
+    ``prctl`` are numbers, -1 where there is no such call.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Architecture(NamedTuple):
     fstat_aliases: dict[int, int]
     clone: int
     clone3: int
+    prctl: int
 
 
 AUDIT = {"x86_64": (0xC000003E, 8), "i386": (0x40000003, 4), "aarch64": (0xC00000B7, 8), "arm": (0x40000028, 4)}
@@ -77,6 +78,7 @@ def load_architecture(name: str) -> Architecture:
         fstat_aliases={numbers[call]: flags for call, flags in FSTAT_ALIASES.items() if call in numbers},
         clone=clone,
         clone3=clone3,
+        prctl=numbers.get("prctl", -1),
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from rtrace.capture.architecture import Architecture
 from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, CLONE_UNTRACED, Condition
-from rtrace.capture.kernel import SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_TRACE
+from rtrace.capture.kernel import PR_SET_DUMPABLE, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_TRACE
 
 ENOSYS = 38
 LOAD = 0x20  # BPF_LD|BPF_W|BPF_ABS
@@ -27,15 +27,18 @@ X32_END = 0x80000000  # from here on a number is negative, and no call of anybod
 Instruction = tuple[int, int, int, int]
 
 
-def build_filter(architectures: Iterable[Architecture], verdict: int) -> bytes:
+def build_filter(architectures: Iterable[Architecture], verdict: int, *, exposing: bool = False) -> bytes:
     """Assemble the filter for the interfaces that programs may use; calls of any other run unseen.
 
-    ``verdict`` is what the filter returns for a call that the tracer must see. Returns the program as an array of
-    little-endian ``struct sock_filter``.
+    ``verdict`` is what the filter returns for a call that the tracer must see. ``exposing`` keeps programs from hiding
+    from a tracer without privileges: prctl(2) with PR_SET_DUMPABLE and 0 does nothing, and says that it did.
+    Returns the program as an array of little-endian ``struct sock_filter``.
     """
     code: list[Instruction] = [(LOAD, 0, 0, ARCHITECTURE_OFFSET)]
     for architecture in architectures:
         section = build_section(architecture, verdict)
+        if exposing and architecture.prctl >= 0:
+            section = section[:1] + build_exposure(architecture.prctl) + section[1:]
         code += [(JUMP_IF_EQUAL, 1, 0, architecture.audit), (JUMP, 0, 0, len(section)), *section]
     code.append((RETURN, 0, 0, SECCOMP_RET_ALLOW))
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
@@ -67,6 +70,19 @@ def build_section(architecture: Architecture, verdict: int) -> list[Instruction]
     code += [(JUMP_IF_EQUAL, len(numbers) - index + len(tests), 0, number) for index, number in enumerate(numbers)]
     code += [*tests, (RETURN, 0, 0, SECCOMP_RET_ALLOW), (RETURN, 0, 0, verdict)]
     return code
+
+
+def build_exposure(prctl: int) -> list[Instruction]:
+    """Assemble the part of the filter by which a program stays dumpable; see PR_SET_DUMPABLE in prctl(2)."""
+    return [
+        (JUMP_IF_EQUAL, 0, 6, prctl),
+        (LOAD, 0, 0, ARGUMENTS_OFFSET),
+        (JUMP_IF_EQUAL, 0, 3, PR_SET_DUMPABLE),
+        (LOAD, 0, 0, ARGUMENTS_OFFSET + 8),
+        (JUMP_IF_EQUAL, 0, 1, 0),
+        (RETURN, 0, 0, SECCOMP_RET_ERRNO),
+        (RETURN, 0, 0, SECCOMP_RET_ALLOW),
+    ]
 
 
 def build_clones(architecture: Architecture, verdict: int) -> list[Instruction]:

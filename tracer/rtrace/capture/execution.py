@@ -109,7 +109,6 @@ def note_execution(context: Context, tracee: Tracee, stack: int, word: int) -> N
 
     ``stack`` is its stack pointer, 0 where the kernel does not tell; ``word`` its pointers' size in bytes.
     """
-    tracee.process.forget_memory()
     enter_execution(context, tracee, read_beginning(tracee, stack, word))
 
 

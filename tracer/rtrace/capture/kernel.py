@@ -41,7 +41,9 @@ PTRACE_EVENT_STOP = 128
 
 WALL = 0x40000000  # __WALL of wait(2): children that were cloned, too
 
+PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
+CAP_SYS_PTRACE = 19  # linux/capability.h
 SECCOMP_SET_MODE_FILTER = 1
 SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
 SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 32  # Linux 5.19
@@ -151,24 +153,29 @@ NUMBER_OFFSET = {"x86_64": 15 * 8, "i386": 11 * 4}
 NT_PRSTATUS, NT_ARM_SYSTEM_CALL = 1, 0x404
 
 
-def skip_syscall(tid: int) -> None:
-    """Let a tracee that is stopped at a call's entry get ENOSYS for it: the call's number becomes -1.
+RESULT_OFFSET = {"x86_64": 10 * 8, "i386": 6 * 4}
+"""Where struct user holds a call's result, in bytes (RAX, EAX of sys/reg.h), by the tracer's interface."""
+
+
+def skip_syscall(tid: int, result: int = -errno.ENOSYS) -> None:
+    """Let a tracee that is stopped at a call's entry get a result, ENOSYS, for it: the call's number becomes -1.
 
     On arm64 a skipped call leaves the register of its result as it was, which is also that of its first argument
     (el0_svc_common of the kernel's arch/arm64/kernel/syscall.c), so the result is written as well.
     """
     interface = own_interface()
     if interface in NUMBER_OFFSET:
-        if libc.ptrace(PTRACE_POKEUSER, tid, NUMBER_OFFSET[interface], -1) == -1:
-            raise last_error(f"skipping a call of process {tid}")
+        for offset, value in ((NUMBER_OFFSET[interface], -1), (RESULT_OFFSET[interface], result)):
+            if libc.ptrace(PTRACE_POKEUSER, tid, offset, value) == -1:
+                raise last_error(f"skipping a call of process {tid}")
         return
     write_registers(tid, NT_ARM_SYSTEM_CALL, (-1).to_bytes(4, "little", signed=True))
     try:  # the first register of a 32-bit program; a 64-bit one has none of that size
-        write_registers(tid, NT_PRSTATUS, (-errno.ENOSYS).to_bytes(4, "little", signed=True))
+        write_registers(tid, NT_PRSTATUS, result.to_bytes(4, "little", signed=True))
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        write_registers(tid, NT_PRSTATUS, (-errno.ENOSYS).to_bytes(8, "little", signed=True))
+        write_registers(tid, NT_PRSTATUS, result.to_bytes(8, "little", signed=True))
 
 
 def write_registers(tid: int, kind: int, content: bytes) -> None:
@@ -202,8 +209,9 @@ def write_word(tid: int, address: int, value: int) -> None:
         raise last_error(f"writing memory of process {tid}")
 
 
-PTRACE_GETREGS = 12
-RAX, ORIG_RAX, CS = 10, 15, 17
+PTRACE_GETREGS, PTRACE_SETREGS = 12, 13
+RAX, ORIG_RAX, RIP, CS = 10, 15, 16, 17
+NO_CALL = 0xFFFFFFFFFFFFFFFF  # -1 in ORIG_RAX: no call is to be restarted
 WIDE_ARGUMENTS, NARROW_ARGUMENTS = (14, 13, 12, 7, 9, 8), (5, 11, 12, 13, 14, 4)
 """Indexes into x86-64's struct user_regs_struct (sys/user.h): a call's result, its number, the code segment, and the
 arguments of 64-bit and of 32-bit programs."""
@@ -236,6 +244,49 @@ def read_interrupted(tid: int, result: int) -> Interrupted | None:
     mask = 0xFFFFFFFFFFFFFFFF if wide else 0xFFFFFFFF
     arguments = [_registers[index] & mask for index in (WIDE_ARGUMENTS if wide else NARROW_ARGUMENTS)]
     return Interrupted(0xC000003E if wide else 0x40000003, _registers[ORIG_RAX] & 0xFFFFFFFF, arguments)
+
+
+class Expelled(NamedTuple):
+    """A call that was made another one at its entry: the registers that it was about to be made with."""
+
+    registers: tuple[int, ...]
+
+
+def expel_call(tid: int, number: int, arguments: tuple[int, ...]) -> Expelled:
+    """Let a tracee that is stopped at a call's entry make another call, on x86-64; ``recall`` takes that back.
+
+    ``arguments`` are as many as the call has. Raises OSError.
+    """
+    if libc.ptrace(PTRACE_GETREGS, tid, None, _registers_address) == -1:
+        raise last_error(f"PTRACE_GETREGS of process {tid}")
+    before = Expelled(tuple(_registers))
+    indexes = WIDE_ARGUMENTS if _registers[CS] == WIDE_SEGMENT else NARROW_ARGUMENTS
+    _registers[ORIG_RAX] = number
+    for index, value in zip(indexes, arguments, strict=False):
+        _registers[index] = value
+    if libc.ptrace(PTRACE_SETREGS, tid, None, _registers_address) == -1:
+        raise last_error(f"PTRACE_SETREGS of process {tid}")
+    return before
+
+
+def recall(tid: int, expelled: Expelled) -> None:
+    """Let a tracee that is stopped at the exit of another call make its own one after all. Raises OSError.
+
+    The instructions that enter the kernel have two bytes, and the kernel itself goes back by as many to restart a call.
+    """
+    _registers[:] = list(expelled.registers)
+    _registers[RAX] = _registers[ORIG_RAX]
+    _registers[ORIG_RAX] = NO_CALL
+    _registers[RIP] -= 2
+    if libc.ptrace(PTRACE_SETREGS, tid, None, _registers_address) == -1:
+        raise last_error(f"PTRACE_SETREGS of process {tid}")
+
+
+def may_look_into_all() -> bool:
+    """Tell whether this process may look into others that do not want it: CAP_SYS_PTRACE, see capabilities(7)."""
+    with open("/proc/self/status", "rb") as file:
+        held = next((int(line.split()[1], 16) for line in file if line.startswith(b"CapEff:")), 0)
+    return bool(held >> CAP_SYS_PTRACE & 1)
 
 
 def write_result(tid: int, result: int) -> None:

@@ -48,6 +48,7 @@ class Context:
         self.walker = Walker()
         ledger.served = self.walker.served
         ledger.tell_unobserved = lambda error: notices.add_unobserved("the run", error)
+        ledger.tell_of_time = notices.add_time
         self.caller = 0
         self.tracees: dict[int, Tracee] = {}
         self.memory = CallMemory(self.tracees)

@@ -18,6 +18,7 @@ from rtrace.capture.snapshots import SnapshotLimitError, SnapshotTaker
 from rtrace.capture.tracee import Process
 from rtrace.capture.unobserved import is_nothing_for_anybody
 from rtrace.printable import printable
+from rtrace.stamps import keep_inode, keep_time
 from rtrace.trace.schema import MUTATIONS, Use
 
 TYPE_NAMES = {
@@ -71,6 +72,7 @@ class Ledger:
         self.copies: dict[tuple[int, int], tuple[str | None, str | None]] = {}
         self.served: set[bytes] = set()
         self.tell_unobserved: Callable[[OSError], None] = lambda _error: None
+        self.tell_of_time: Callable[[bytes], None] = lambda _path: None
         self.started = time.monotonic_ns()
         rows = journal.pending
         self.paths, self.facts, self.uses = rows["paths"], rows["facts"], rows["uses"]
@@ -111,6 +113,9 @@ class Ledger:
         if status is None:
             self.facts.append((self.run, identity, self.now(), *[None] * 11))
             return state
+        mtime, ctime = keep_time(status.st_mtime_ns), keep_time(status.st_ctime_ns)
+        if mtime != status.st_mtime_ns:
+            self.tell_of_time(path)
         kind = TYPE_NAMES.get(stat.S_IFMT(status.st_mode), "char")
         target = None
         if kind == "symlink":
@@ -132,12 +137,12 @@ class Ledger:
                 status.st_uid,
                 status.st_gid,
                 status.st_size,
-                status.st_mtime_ns,
+                mtime,
                 status.st_dev,
-                status.st_ino,
+                keep_inode(status.st_ino),
                 status.st_nlink,
                 target,
-                status.st_ctime_ns,
+                ctime,
             )
         )
         return state

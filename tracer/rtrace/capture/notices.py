@@ -8,7 +8,7 @@ import stat
 from rtrace.capture import services
 from rtrace.capture.journal import Journal
 from rtrace.capture.unobserved import describe_unobserved, is_inside_process
-from rtrace.printable import printable_text
+from rtrace.printable import printable, printable_text
 
 MOUNTED = ("mounted a filesystem", "mount it before the trace, so that its files are found under their paths")
 UNMOUNTED = ("unmounted a filesystem", "unmount it after the trace")
@@ -109,6 +109,13 @@ class NoticeBook:
         if key not in self.unobserved:
             self.unobserved.add(key)
             self.add("unobserved", *describe_unobserved(program, error))
+
+    def add_time(self, path: bytes) -> None:
+        """Tell that a file is dated beyond what can be kept; once a run, as such dates come in whole folders."""
+        if ("time", "") not in self.told:
+            self.told.add(("time", ""))
+            what = f"{printable(path)}, and maybe more, is dated before 1677 or after 2262, which rtrace cannot keep"
+            self.add("time", what, "`touch` gives it another date; a replay has the nearest one that can be kept")
 
     def add_x32(self, program: str) -> None:
         """Tell that a program made calls of the x32 ABI, which are refused (ENOSYS)."""

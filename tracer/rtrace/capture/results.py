@@ -7,6 +7,7 @@ import stat
 
 from rtrace.capture.ledger import TYPE_NAMES, Ledger
 from rtrace.capture.unobserved import is_nothing_for_anybody
+from rtrace.stamps import keep_inode, keep_time
 
 DIGEST_BUDGET = 64 << 20
 """Bytes of output that are hashed at once at the end of a run; the rest is hashed by ``pack``, if unchanged by then."""
@@ -36,7 +37,8 @@ def record_results(ledger: Ledger) -> None:
         if kind == "file" and status.st_size <= budget:
             digest = hash_file(state.path)
             budget -= status.st_size
-        facts = (kind, status.st_mode & 0o7777, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
+        mtime, inode = keep_time(status.st_mtime_ns), keep_inode(status.st_ino)
+        facts = (kind, status.st_mode & 0o7777, status.st_size, mtime, status.st_dev, inode)
         rows.append((ledger.run, state.id, *facts, digest, target))
 
 

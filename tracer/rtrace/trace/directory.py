@@ -19,6 +19,8 @@ DATABASE = "trace.sqlite3"
 SNAPSHOTS = "snapshots"
 STREAMS = "streams"
 MANIFEST = "manifest.yml"
+PROBE = "mapping.probe"
+"""A file that is there for a moment, while one finds out what the file system can do."""
 
 
 class TraceDirectory(NamedTuple):
@@ -89,11 +91,36 @@ def connect(database: Path) -> sqlite3.Connection:
     """Open a database in the way that suits a tracer that may be killed: what is committed is there for a reader.
 
     Write-ahead logging without fsync: a killed process loses nothing that was committed (the page cache is the
-    kernel's), only a power failure could. See https://www.sqlite.org/pragma.html#pragma_synchronous.
+    kernel's), only a power failure could. See https://www.sqlite.org/pragma.html#pragma_synchronous. The log needs
+    memory that processes share by a file beside it; where the file system has none, a rollback journal does.
     """
+    mode = "WAL" if can_share_memory(database.parent) else "DELETE"
     connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
-    connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;")
+    connection.executescript(f"PRAGMA journal_mode = {mode}; PRAGMA synchronous = OFF;")
     return connection
+
+
+def can_share_memory(folder: Path) -> bool:
+    """Tell whether files of a folder can be mapped into memory and written there: not on 9p, or FUSE with direct I/O.
+
+    Where no file can be made nothing is said against it: who opens a database there tells why it cannot be.
+    """
+    import mmap
+
+    probe = folder / PROBE
+    try:
+        descriptor = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        return True
+    try:
+        os.truncate(descriptor, mmap.PAGESIZE)
+        mmap.mmap(descriptor, mmap.PAGESIZE).close()
+    except OSError:  # ENODEV, EINVAL
+        return False
+    finally:
+        os.close(descriptor)
+        os.unlink(probe)
+    return True
 
 
 def close(connection: sqlite3.Connection) -> None:

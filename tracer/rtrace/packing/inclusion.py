@@ -94,6 +94,7 @@ def look_up(path: bytes, reason: str = REASON) -> Choice | None:
         return None
     before = Before(
         path, 0, 0, kind, stat.S_IMODE(state.st_mode), state.st_uid, state.st_gid, state.st_size,
-        keep_time(state.st_mtime_ns), state.st_dev, keep_inode(state.st_ino), state.st_nlink, target, keep_time(state.st_ctime_ns), 0, None, None,
+        keep_time(state.st_mtime_ns), state.st_dev, keep_inode(state.st_ino), state.st_nlink, target,
+        keep_time(state.st_ctime_ns), 0, None, None,
     )  # fmt: skip
     return Choice(before, reason, placeholder=False)

@@ -51,7 +51,7 @@ class TraceDirectory(NamedTuple):
     def fill(self) -> sqlite3.Connection:
         """Make an empty database, and room for copies, in a folder that is there and empty."""
         self.snapshots.mkdir(mode=0o700)
-        connection = connect(self.database)
+        connection = self._connect(new=True)
         connection.executescript(f"BEGIN; {SCHEMA}")
         connection.execute("INSERT INTO meta VALUES ('format', ?), ('rtrace', ?)", (TRACE_FORMAT, __version__))
         connection.execute("COMMIT")
@@ -77,14 +77,32 @@ class TraceDirectory(NamedTuple):
                 raise TraceError(f"{self.path} is not a trace directory; name another with -d")
             raise TraceError(f"{self.path} does not exist; run `rtrace trace COMMAND` first, or name another with -d")
         try:
-            connection = connect(self.database)
+            connection = self._connect()
             with closing(connection.execute("SELECT value FROM meta WHERE key = 'format'")) as rows:
                 version = rows.fetchone()[0]
         except (sqlite3.Error, TypeError) as error:
             raise TraceError(f"{self.database} is not a trace ({error}); trace again with --overwrite") from None
         if version != TRACE_FORMAT:
+            connection.close()
             raise TraceError(f"{self.database} has trace format {version}; this rtrace reads format {TRACE_FORMAT}")
         return connection
+
+    def _connect(self, *, new: bool = False) -> sqlite3.Connection:
+        """Open the database for writing, in memory where no file may be large enough; one in pieces is joined."""
+        from rtrace.trace.pieces import find_limit, list_pieces, open_in_memory, remove_pieces
+
+        limited = find_limit() is not None
+        if new and limited:
+            self.database.touch(mode=0o644)
+        if limited:
+            return open_in_memory(self.path, self.database)
+        if not new and list_pieces(self.path):
+            whole = self.database.with_name(DATABASE + ".new")
+            with closing(open_in_memory(self.path, self.database)) as pieced, closing(sqlite3.connect(whole)) as target:
+                pieced.backup(target)
+            whole.replace(self.database)
+            remove_pieces(self.path)
+        return connect(self.database)
 
 
 def connect(database: Path) -> sqlite3.Connection:
@@ -124,6 +142,11 @@ def can_share_memory(folder: Path) -> bool:
 
 
 def close(connection: sqlite3.Connection) -> None:
-    """Close a database so that one file remains, with no write-ahead log beside it."""
-    connection.execute("PRAGMA journal_mode = DELETE")
+    """Close a database so that one file remains, with no write-ahead log beside it; or its pieces."""
+    from rtrace.trace.pieces import PiecedConnection
+
+    if isinstance(connection, PiecedConnection):
+        connection.save()
+    else:
+        connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()

@@ -19,8 +19,8 @@ LIFTED = (
     resource.RLIMIT_NPROC,
     resource.RLIMIT_CPU,
 )
-SMALLEST_FILES, SMALLEST_MEMORY = 1 << 30, 1 << 32
-"""Bytes; a limit below these may be the reason when something of the tracer's own does not fit."""
+FEW, SMALLEST_FILES, SMALLEST_MEMORY = 1 << 8, 1 << 30, 1 << 32
+"""Numbers, and bytes; a limit below these may be the reason when something of the tracer's own does not fit."""
 
 Limits = tuple[tuple[int, int, int], ...]
 """Limits by their numbers: the soft and the hard one of each, as they were."""
@@ -54,11 +54,11 @@ def give_back(limits: Limits) -> None:
 def explain_limits() -> str:
     """Name the limits on this process that may be the reason for a failure, after a comma; nothing without any."""
     named = (
-        (resource.RLIMIT_NOFILE, "n", DESCRIPTORS),
+        (resource.RLIMIT_NOFILE, "n", FEW),
         (resource.RLIMIT_FSIZE, "f", SMALLEST_FILES),
         (resource.RLIMIT_AS, "v", SMALLEST_MEMORY),
         (resource.RLIMIT_DATA, "d", SMALLEST_MEMORY),
-        (resource.RLIMIT_NPROC, "u", DESCRIPTORS),
+        (resource.RLIMIT_NPROC, "u", FEW),
     )
     low = []
     for number, letter, enough in named:

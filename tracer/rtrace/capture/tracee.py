@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
+from rtrace.capture.kernel import as_user_of
+
 PAGE = 4096
 READ_FIRST = 256  # bytes read at once of a string, most of which are shorter
 PATH_MAX = 4096
@@ -39,6 +41,11 @@ class Process:
         name = f"/proc/{tid}/mem"
         try:
             self.memory = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        except PermissionError:
+            if os.geteuid() != 0:
+                raise
+            with as_user_of(tid):
+                self.memory = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             if error.errno not in {errno.EMFILE, errno.ENFILE} or not self.opened:
                 raise
@@ -127,5 +134,12 @@ class Tracee:
         return tuple(self.read_string(pointer, MAX_ARGUMENT) for pointer in self.read_pointers(address, word))
 
     def read_link(self, name: str) -> bytes:
-        """Read one of its magic links: ``cwd``, ``root``, ``exe`` or ``fd/N`` of proc(5)."""
-        return os.readlink(f"/proc/{self.tid}/{name}".encode())
+        """Read one of its magic links: ``cwd``, ``root``, ``exe`` or ``fd/N`` of proc(5). Raises OSError."""
+        link = f"/proc/{self.tid}/{name}".encode()
+        try:
+            return os.readlink(link)
+        except PermissionError:
+            if os.geteuid() != 0:
+                raise
+            with as_user_of(self.tid):
+                return os.readlink(link)

@@ -160,7 +160,10 @@ def test_trace_directory_without_shared_memory(unmappable: Path, rtrace: Rtrace)
 def test_killed_tracer_without_shared_memory(unmappable: Path, rtrace: Rtrace) -> None:
     """What was committed before the tracer was killed is packed from there, too."""
     (unmappable / "input.txt").write_text("input\n")
-    script = "cat input.txt; until grep -q input.txt .rtrace/trace.sqlite3; do :; done; kill -KILL $PPID; sleep 60"
+    script = """cat input.txt
+until grep -q input.txt .rtrace/trace.sqlite3 && [ ! -e .rtrace/trace.sqlite3-journal ]; do :; done
+kill -KILL $PPID
+sleep 60"""
     (unmappable / "run.sh").write_text(script)  # on the command line it would be in the trace from the beginning
     assert rtrace("trace", "-q", "sh", "run.sh", cwd=unmappable).returncode == -signal.SIGKILL
     packed = rtrace("pack", cwd=unmappable)

@@ -41,7 +41,7 @@ class Context:
         ``moving`` are the threads whose chdir(2) may or may not have happened yet; ``rooted`` says that some process
         has another root than the tracer's; ``meetings`` are the socket addresses that were noted, by process and call;
         ``serving`` that a FUSE filesystem is about to be mounted; ``loadings`` remembers by program how it is
-        loaded; ``caller`` is the thread whose call with one path is being decoded.
+        loaded; ``caller`` is the thread whose call is being decoded.
         """
         self.ledger = ledger
         self.notices = notices

@@ -92,6 +92,9 @@ class StopHandler:
 
     def _take_stop(self, tid: int, event: int, signal_number: int) -> None:
         if self.detaching:
+            locked = self.locked.pop(tid, None)
+            if locked is not None and locked.first is not None:
+                kernel.recall(tid, locked.first)
             kernel.ptrace(kernel.PTRACE_DETACH, tid, 0 if event else signal_number)
             if event not in FORK_EVENTS:
                 self.tree.ended(tid, 0)
@@ -113,7 +116,7 @@ class StopHandler:
                 self._take_call(tid)
             signal_number = 0
         elif event == 0 and self.listening:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # what cannot be looked at is left as the kernel does it
                 restart_interrupted_call(self.context, self.tracees[tid], self.architectures)
         resume = kernel.PTRACE_SYSCALL if tid in self.locked else self.resume
         kernel.ptrace(resume, tid, 0 if event else signal_number)

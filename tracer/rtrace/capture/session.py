@@ -152,8 +152,10 @@ def launched_tree(
     Raises CommandNotExecutableError at the end of the block when the kernel refused to execute the file.
     """
     verdicts = {Mode.NOTIFY: kernel.SECCOMP_RET_USER_NOTIF, Mode.SECCOMP: kernel.SECCOMP_RET_TRACE}
+    exposing = not kernel.may_look_into_all()
     filters = {
-        mode: build_filter(architectures, verdicts[mode]) if mode in verdicts else b"" for mode in choose_modes()
+        mode: build_filter(architectures, verdicts[mode], exposing=exposing) if mode in verdicts else b""
+        for mode in choose_modes()
     }
     with signals_forwarded(alone=interposition.session) as targets, interposed(interposition):
         launched = launch(command, filters, interposition.fork)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from rtrace.capture import kernel
+from rtrace.capture.dispositions import ignored_at_start, restore_dispositions
 from rtrace.capture.executable import HEADER, read_interpreter
 from rtrace.capture.modes import VARIABLE, Mode
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TracingRefusedError
@@ -90,7 +91,9 @@ def execute(command: Command) -> None:
     kernel.libc.execve(ctypes.c_char_p(command.binary), argv, environ)
 
 
-def _become_tracee(command: Command, filters: Mapping[Mode, bytes], channel: socket.socket) -> None:
+def _become_tracee(
+    command: Command, filters: Mapping[Mode, bytes], channel: socket.socket, ignored: frozenset[int]
+) -> None:
     """In the new process: wait to be seized, enter the best mode there is, tell it, execute when told to.
 
     Under its filter it may only make calls that the filter lets through: nobody would answer a notification yet.
@@ -109,8 +112,7 @@ def _become_tracee(command: Command, filters: Mapping[Mode, bytes], channel: soc
             raise refusal
         if channel.recv(2) != b"go":
             os._exit(126)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; a program expects the default
-            signal.signal(number, signal.SIG_DFL)
+        restore_dispositions(ignored)
         execute(command)
         os.write(channel.fileno(), b"execve %d" % ctypes.get_errno())
     except OSError as error:
@@ -137,6 +139,7 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
 
     Raises TracingRefusedError when ptrace or seccomp is not to be had here; nothing has been run then.
     """
+    ignored = ignored_at_start()
     ours, theirs = socket.socketpair()
     pid = fork()
     if pid == 0:
@@ -144,7 +147,7 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL):
                 signal.signal(number, signal.SIG_DFL)
-        _become_tracee(command, filters, theirs)
+        _become_tracee(command, filters, theirs, ignored)
     theirs.close()
     try:
         kernel.ptrace(kernel.PTRACE_SEIZE, pid, SEIZE_OPTIONS)

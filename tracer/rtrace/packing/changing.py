@@ -17,9 +17,18 @@ _DATE = re.compile(
 _EPOCH = re.compile(rb"(?<!\d)(\d{10})(?:\d{3}|\d{6}|\.\d+)?(?!\d)")
 _RANDOM = re.compile(
     rb"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"  # RFC 9562, a UUID
-    rb"|(?<![A-Za-z0-9])tmp[a-z0-9_]{8}(?![A-Za-z0-9])"  # Python's tempfile
-    rb"|(?<![A-Za-z0-9])tmp\.[A-Za-z0-9]{6,10}(?![A-Za-z0-9])"  # mktemp(1)
+    rb"|(?<=(?<![A-Za-z0-9])tmp)[a-z0-9_]{8}(?![A-Za-z0-9])"  # Python's tempfile
+    rb"|(?<=(?<![A-Za-z0-9])tmp\.)[A-Za-z0-9]{6,10}(?![A-Za-z0-9])"  # mktemp(1)
+    rb"|(?<=/Rtmp)[A-Za-z0-9]{6}(?![A-Za-z0-9])|(?<=/Rtmp\*/file)[0-9a-f]{6,16}(?![A-Za-z0-9])"  # R
+    rb"|(?<=/pytest-)\d+(?=/|\Z)"  # the next number of those that are there
 )
+_TEMPORARY = re.compile(rb"/(?:tmp|var/tmp|dev/shm|run/user/\d+)/(?P<name>[^/]+)")
+_TAIL = re.compile(
+    rb"(?P<stem>[^/]*?)(?P<tail>(?<=[-_.])[A-Za-z0-9_]{6,12}|[a-z0-9_]{8}|[A-Za-z0-9]{6}|(?<=\D)\d{7,})(?P<suffix>(?:\.[A-Za-z]\w{0,9})?)"
+)
+"""A name as mkstemp(3), Python's tempfile and Go make it: what is said of it, a random part, an extension."""
+_WORDS = re.compile(rb"[A-Z]?[a-z]+(?:[A-Z][a-z]+)*[A-Z]?\d*|[A-Z]+\d*|[a-z]*\d{1,6}|(?:19|20)\d{6}")
+"""What is no random part, although it is as long as one: words, perhaps with a number."""
 _NUMBER = re.compile(rb"(?<![0-9A-Za-z])[1-9]\d{2,6}(?![0-9A-Za-z])")
 _GLOB = re.compile(rb"[*?\[\]{}]")
 
@@ -45,8 +54,18 @@ def find_pattern(path: bytes, began: float, ended: float, pids: Collection[int])
     def number(match: re.Match[bytes]) -> bytes:
         return b"*" if int(match[0]) in pids else match[0]
 
-    pattern = _RANDOM.sub(b"*", path)
+    pattern = _TEMPORARY.sub(_replace_tail, path, count=1)
+    for _ in range(2):  # what is random below a random folder
+        pattern = _RANDOM.sub(b"*", pattern)
     pattern = _DATE.sub(date, pattern)
     pattern = _EPOCH.sub(epoch, pattern)
     pattern = _NUMBER.sub(number, pattern)
     return pattern if pattern != path else None
+
+
+def _replace_tail(match: re.Match[bytes]) -> bytes:
+    """Give the path of something in a folder of temporary files with a wildcard for its random part, if it has one."""
+    parts = _TAIL.fullmatch(match["name"])
+    if parts is None or _WORDS.fullmatch(parts["tail"]) or (not parts["stem"] and not parts["suffix"]):
+        return match[0]
+    return match[0].removesuffix(match["name"]) + parts["stem"] + b"*" + parts["suffix"]

@@ -56,6 +56,13 @@ def test_what_changes_is_told_from_what_stays(path: bytes, pattern: bytes | None
     assert find_pattern(path, BEGAN, BEGAN + 60, PIDS) == pattern
 
 
+def test_a_folder_that_was_there_keeps_its_name() -> None:
+    """Another run works in the same folder, however it is called; what it makes there may change."""
+    path, folder = b"/tmp/tmpab12cd_x/tmpab12cd_y", b"/tmp/tmpab12cd_x"
+    assert find_pattern(path, BEGAN, BEGAN + 60, PIDS, folder) == b"/tmp/tmpab12cd_x/tmp*"
+    assert find_pattern(path, BEGAN, BEGAN + 60, PIDS, b"/tmp") == b"/tmp/tmp*/tmp*"
+
+
 @pytest.mark.requires("user-namespaces")
 @pytest.mark.parametrize("honest", [True, False])
 def test_an_output_is_compared_under_its_new_name(honest: bool, tmp_path: Path) -> None:  # noqa: FBT001

@@ -22,6 +22,7 @@ from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, CLONE
 from rtrace.capture.context import INT_MASK
 from rtrace.capture.execution import note_execution
 from rtrace.capture.modes import Mode
+from rtrace.capture.passing_on import Deliveries
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.restarts import restart_interrupted_call
 from rtrace.capture.tracee import Tracee
@@ -48,10 +49,16 @@ class StopHandler:
     """Takes the stops of a tree, and lets each stopped thread go on."""
 
     def __init__(
-        self, main: int, mode: Mode, architectures: dict[int, Architecture], recorder: Recorder, tree: ProcessTree
+        self,
+        deliveries: Deliveries,
+        mode: Mode,
+        architectures: dict[int, Architecture],
+        recorder: Recorder,
+        tree: ProcessTree,
     ) -> None:
-        """Follow the tree that begins with process ``main``; ``architectures`` are by their AUDIT_ARCH value."""
-        self.main = main
+        """Follow the tree of the process that ``deliveries`` watches; ``architectures`` are by AUDIT_ARCH value."""
+        self.main = deliveries.main
+        self.deliveries = deliveries
         self.main_status: int | None = None
         self.resume = kernel.PTRACE_SYSCALL if mode is Mode.STOPS else kernel.PTRACE_CONT
         self.architectures = architectures
@@ -103,20 +110,32 @@ class StopHandler:
             self._take_birth(tid, event)
         elif event == kernel.PTRACE_EVENT_EXEC:
             self._take_execution(tid)
-        elif event == kernel.PTRACE_EVENT_STOP and signal_number in STOP_SIGNALS:
-            kernel.ptrace(kernel.PTRACE_LISTEN, tid)
-            return
+        elif event == kernel.PTRACE_EVENT_STOP:
+            if tid == self.main:
+                self.deliveries.stopped = signal_number in STOP_SIGNALS
+            if signal_number in STOP_SIGNALS:
+                kernel.ptrace(kernel.PTRACE_LISTEN, tid)
+                return
         elif event == kernel.PTRACE_EVENT_SECCOMP or (event == 0 and signal_number == SYSCALL_SIGNAL):
             if tid in self.locked:
                 self._unlock(tid)
             else:
                 self._take_call(tid)
             signal_number = 0
-        elif event == 0 and self.listening:
-            with contextlib.suppress(OSError):
-                restart_interrupted_call(self.context, self.tracees[tid], self.architectures)
+        elif event == 0:
+            signal_number = self._take_signal(tid, signal_number)
         resume = kernel.PTRACE_SYSCALL if tid in self.locked else self.resume
         kernel.ptrace(resume, tid, 0 if event else signal_number)
+
+    def _take_signal(self, tid: int, number: int) -> int:
+        """Have a call restarted that a signal interrupted; return the signal to go on with, 0 for none."""
+        if self.listening:
+            with contextlib.suppress(OSError):
+                restart_interrupted_call(self.context, self.tracees[tid], self.architectures)
+        tgid = self.tracees[tid].process.tgid
+        if number == signal.SIGCHLD or (tgid != self.main and self.main_status is None):
+            return number
+        return self.deliveries.take(tid, tgid, number)
 
     def _take_execution(self, tid: int) -> None:
         """Note the program that a thread has begun, and tell when rtrace has no table for its interface."""

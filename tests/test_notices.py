@@ -57,12 +57,19 @@ def test_nothing_to_say_is_not_said(what: str, tmp_path: Path) -> None:
     assert find_notices(tmp_path, QUIET[what]) == []
 
 
-def test_reading_the_trace_directory_is_told(tmp_path: Path) -> None:
-    """A run that reads the folder it is traced into is told of it, with the option that helps; listing above is not."""
-    (notice,) = find_notices(tmp_path, "grep -rq nothing . ; cat .rtrace/trace.sqlite3 > copy", "work/.rtrace")
+def test_looking_into_the_private_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that looks where rtrace writes it down is told of it, with what helps; that is no input of the run."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (notice,) = find_notices(
+        tmp_path, "find ../state -name trace.sqlite3 | grep -q . && cat ../state/rtrace/*/*/trace/*"
+    )
     assert notice["kind"] == "trace-directory"
-    assert str(tmp_path / "work/.rtrace") in notice["what"]
-    assert "-d" in notice["advice"]
+    assert str(tmp_path / "state") in notice["what"]
+    assert "XDG_STATE_HOME" in notice["advice"]
+    with sqlite3.connect(tmp_path / "trace/trace.sqlite3") as connection:
+        below = connection.execute("SELECT path FROM paths WHERE CAST(path AS TEXT) GLOB ?", [f"{tmp_path}/state/*"])
+        assert below.fetchall() == []
+    connection.close()
 
 
 @pytest.mark.parametrize("send", ["connect(a)", "sendto(b'x', a)", "sendmsg([b'x'], [], 0, a)"])

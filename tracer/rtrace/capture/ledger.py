@@ -67,6 +67,7 @@ class Ledger:
         self.linked: dict[tuple[int, int], list[PathState]] = {}
         self.copies: dict[tuple[int, int], tuple[str | None, str | None]] = {}
         self.served: set[bytes] = set()
+        self.hidden = b""
         self.started = time.monotonic_ns()
         rows = journal.pending
         self.paths, self.facts, self.uses = rows["paths"], rows["facts"], rows["uses"]
@@ -226,7 +227,7 @@ class Ledger:
             return
         prefix = path if path == b"/" else path + b"/"
         for name in names:
-            if prefix + name not in self.served:
+            if prefix + name not in self.served and prefix + name != self.hidden:
                 self.state(prefix + name)
 
     def keep_tree(self, path: bytes, destination: bytes) -> None:

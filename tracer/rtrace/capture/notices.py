@@ -75,8 +75,8 @@ def describe_device(path: bytes, device: int) -> tuple[str, str] | None:
 class NoticeBook:
     """Collects notices, each once a run."""
 
-    def __init__(self, journal: Journal, run: int, trace: str | os.PathLike[str]) -> None:
-        """Write to the notices of one run, which is being traced into the trace directory ``trace``."""
+    def __init__(self, journal: Journal, run: int, trace: str | bytes | os.PathLike[str]) -> None:
+        """Write to the notices of one run; in the folder ``trace`` lies what rtrace writes down of it."""
         self.run = run
         self.rows = journal.pending["notices"]
         self.told: set[tuple[str, str]] = set()
@@ -135,15 +135,20 @@ class NoticeBook:
         )
 
     def watch_opening(self, path: bytes, status: os.stat_result) -> None:
-        """Tell when what is opened is a device of this machine, or the trace that is being written."""
+        """Tell when what is opened is a device of this machine."""
         if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
             device = describe_device(path, status.st_rdev)
             if device is not None:
                 self.add("device", *device)
-        elif path.startswith(self.trace) and path[len(self.trace) :][:1] in (b"", b"/"):
-            folder = self.trace.decode(errors="backslashreplace")
-            self.add(
-                "trace-directory",
-                f"the run reads the folder {folder}, in which rtrace writes down the run",
-                "trace into a folder elsewhere with `rtrace trace -d`",
-            )
+
+    def is_own(self, path: bytes) -> bool:
+        """Whether a path is in the folder of the trace that is being written, which a replay has not; that is told."""
+        if not path.startswith(self.trace) or path[len(self.trace) :][:1] not in (b"", b"/"):
+            return False
+        folder = self.trace.decode(errors="backslashreplace")
+        self.add(
+            "trace-directory",
+            f"the run looked into the folder {folder}, in which rtrace writes down the run",
+            "set XDG_STATE_HOME to a folder that the run does not look at, and trace again",
+        )
+        return True

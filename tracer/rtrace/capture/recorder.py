@@ -131,6 +131,8 @@ class Recorder:
         walk = self.context.walk(tracee, base, path, follow=follows(action, flags))
         if walk is None or (walk.volatile and walk.path.startswith(b"/proc/")):
             return []
+        if self.context.notices.is_own(walk.path):
+            return []
         if action is Action.UNLINK and flags & AT_REMOVEDIR:
             action = Action.RMDIR
         uses = DECODERS[action](self.context, walk, flags)

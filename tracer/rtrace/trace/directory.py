@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from contextlib import closing
@@ -19,6 +20,7 @@ DATABASE = "trace.sqlite3"
 SNAPSHOTS = "snapshots"
 STREAMS = "streams"
 MANIFEST = "manifest.yml"
+IGNORE = ".gitignore"
 
 
 class TraceDirectory(NamedTuple):
@@ -49,11 +51,20 @@ class TraceDirectory(NamedTuple):
     def fill(self) -> sqlite3.Connection:
         """Make an empty database, and room for copies, in a folder that is there and empty."""
         self.snapshots.mkdir(mode=0o700)
+        self.ignore()
+        os.close(os.open(self.database, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))  # as are the files beside it
         connection = connect(self.database)
         connection.executescript(f"BEGIN; {SCHEMA}")
         connection.execute("INSERT INTO meta VALUES ('format', ?), ('rtrace', ?)", (TRACE_FORMAT, __version__))
         connection.execute("COMMIT")
         return connection
+
+    def ignore(self) -> None:
+        """Keep git(1), and what is built on it, from taking the trace for a part of the work; see gitignore(5)."""
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(self.path / IGNORE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            os.write(descriptor, b"*\n")
+            os.close(descriptor)
 
     def lock(self, *, shared: bool = False) -> Lock:
         """Lock a trace for a tracer, or ``shared`` for those who read it. Raises BusyError when it is in use.

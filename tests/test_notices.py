@@ -60,13 +60,13 @@ def test_nothing_to_say_is_not_said(what: str, tmp_path: Path) -> None:
 def test_looking_into_the_private_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that looks where rtrace writes it down is told of it, with what helps; that is no input of the run."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    (notice,) = find_notices(
-        tmp_path, "find ../state -name trace.sqlite3 | grep -q . && cat ../state/rtrace/*/*/trace/*"
-    )
+    (tmp_path / "place").mkdir()
+    script = "find ../state -name trace.sqlite3 | grep -q . && cat ../state/rtrace/*/*/trace/* > copy"
+    (notice,) = find_notices(tmp_path, script, "place/trace")
     assert notice["kind"] == "trace-directory"
     assert str(tmp_path / "state") in notice["what"]
     assert "XDG_STATE_HOME" in notice["advice"]
-    with sqlite3.connect(tmp_path / "trace/trace.sqlite3") as connection:
+    with sqlite3.connect(tmp_path / "place/trace/trace.sqlite3") as connection:
         below = connection.execute("SELECT path FROM paths WHERE CAST(path AS TEXT) GLOB ?", [f"{tmp_path}/state/*"])
         assert below.fetchall() == []
     connection.close()

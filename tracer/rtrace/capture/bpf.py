@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from rtrace.capture.architecture import Architecture
 from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, Condition
-from rtrace.capture.kernel import SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO
+from rtrace.capture.kernel import SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_TRACE
 
 ENOSYS = 38
 LOAD = 0x20  # BPF_LD|BPF_W|BPF_ABS
@@ -29,7 +29,8 @@ Instruction = tuple[int, int, int, int]
 def build_filter(architectures: Iterable[Architecture], verdict: int) -> bytes:
     """Assemble the filter for the interfaces that programs may use; calls of any other run unseen.
 
-    ``verdict`` is what the filter returns for a call that the tracer must see. Returns the program as an array of
+    ``verdict`` is what the filter returns for a call that the tracer must see; one whose result it must see, too, is
+    always told by a stop. Returns the program as an array of
     little-endian ``struct sock_filter``.
     """
     code: list[Instruction] = [(LOAD, 0, 0, ARCHITECTURE_OFFSET)]
@@ -57,13 +58,17 @@ def build_section(architecture: Architecture, verdict: int) -> list[Instruction]
             (RETURN, 0, 0, verdict),
         ]
     for number, condition in sorted(architecture.conditions.items()):
-        test = build_test(condition, verdict)
+        test = build_test(condition, SECCOMP_RET_TRACE if number in architecture.awaited else verdict)
         code += [(JUMP_IF_EQUAL, 0, len(test), number), *test]
     numbers = sorted(set(architecture.calls) - set(architecture.fstat_aliases) - set(architecture.conditions))
     x32 = [(JUMP_IF_NOT_BELOW, 0, 1, X32_BIT), (JUMP_IF_NOT_BELOW, 0, 1, X32_END)]
     tests = x32 if architecture.name == "x86_64" else []
-    code += [(JUMP_IF_EQUAL, len(numbers) - index + len(tests), 0, number) for index, number in enumerate(numbers)]
-    code += [*tests, (RETURN, 0, 0, SECCOMP_RET_ALLOW), (RETURN, 0, 0, verdict)]
+    code += [
+        (JUMP_IF_EQUAL, len(numbers) - index + len(tests) + (number in architecture.awaited), 0, number)
+        for index, number in enumerate(numbers)
+    ]
+    ends = (SECCOMP_RET_ALLOW, verdict, SECCOMP_RET_TRACE)
+    code += [*tests, *((RETURN, 0, 0, end) for end in ends)]
     return code
 
 

@@ -79,10 +79,11 @@ class Follower:
     def linger(self) -> None:
         """Let what is left of the tree run on until it ends by itself, then close the listener.
 
-        Where calls are told by notification the processes are let go by ptrace, and only their calls answered.
+        Where a filter makes some calls stop, ptrace holds on to the processes: the kernel refuses such a call to
+        whom nobody traces.
         """
         with self.lock:
-            if self.tree.tracees and self.launched.mode is not Mode.SECCOMP:
+            if self.tree.tracees and self.launched.mode is Mode.STOPS:
                 self.stops.let_go()
         while self.tree.tracees.keys() - self.tree.untraced and self._take_next():
             pass

@@ -111,7 +111,7 @@ def trace_command(
     ledger = Ledger(journal, run, snapshots, ids)
     ledger.hidden = notices.trace
     context = Context(ledger, notices, next_row(connection, "environments"))
-    tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"))
+    tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"), context.pids)
     record = StreamRecord(streams, directory.streams, run, limit=watch.keep)
     began = time.monotonic()
     try:
@@ -130,6 +130,8 @@ def trace_command(
     ended = time.monotonic()
     with follower.paused():
         snapshots.finish()
+        context.talks.finish()
+        notices.finish()
         record_results(ledger)
         record.finish(connection, kept)
         journal.flush()

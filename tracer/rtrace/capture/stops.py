@@ -5,6 +5,7 @@ it executes           event EXEC, in the new program
 it gets a signal      a stop with that signal, which is passed on
 its group is stopped  event STOP with a stop signal: it is left stopped (PTRACE_LISTEN) until SIGCONT
 it makes a call       mode SECCOMP: event SECCOMP            mode STOPS: SIGTRAP|0x80 at entry and exit
+one that is awaited   event SECCOMP in mode NOTIFY, too      SIGTRAP|0x80 at its exit in every mode
 it ends               a wait status that is no stop
 """
 
@@ -96,7 +97,9 @@ class StopHandler:
         elif event == 0 and self.listening:
             with contextlib.suppress(OSError):
                 restart_interrupted_call(self.context, self.tracees[tid], self.architectures)
-        kernel.ptrace(self.resume, tid, 0 if event else signal_number)
+        tracee = self.tracees.get(tid)
+        resume = self.resume if tracee is None or tracee.awaited is None else kernel.PTRACE_SYSCALL
+        kernel.ptrace(resume, tid, 0 if event else signal_number)
 
     def _take_execution(self, tid: int) -> None:
         """Note the program that a thread has begun, and tell when rtrace has no table for its interface."""
@@ -130,16 +133,20 @@ class StopHandler:
 
     def _take_call(self, tid: int) -> None:
         stop = kernel.read_syscall(tid)
+        tracee = self.tracees[tid]
+        if not stop.entering:
+            self.recorder.finish(tracee, stop.result)
+            return
         architecture = self.architectures.get(stop.audit)
-        if not stop.entering or architecture is None:
+        if architecture is None:
             return
         if architecture.name == "x86_64" and X32_BIT <= stop.number < X32_END:
-            self.recorder.refuse_x32(self.tracees[tid])
+            self.recorder.refuse_x32(tracee)
             kernel.skip_syscall(tid)
         elif stop.number in architecture.refused:
             kernel.skip_syscall(tid)
         elif stop.number in architecture.calls and not is_fstat(architecture, stop):
-            self.recorder.observe(self.tracees[tid], architecture, stop.number, stop.arguments)
+            self.recorder.observe(tracee, architecture, stop.number, stop.arguments)
 
 
 def is_fstat(architecture: Architecture, stop: kernel.SyscallStop) -> bool:

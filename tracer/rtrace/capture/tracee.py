@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 PAGE = 4096
 READ_FIRST = 256  # bytes read at once of a string, most of which are shorter
@@ -26,7 +27,7 @@ class Process:
 class Tracee:
     """One thread, by its thread id, in the life between its first and its last stop."""
 
-    __slots__ = ("answered", "cwd", "execution", "memory", "process", "row", "started", "tid")
+    __slots__ = ("answered", "awaited", "cwd", "execution", "memory", "process", "row", "started", "tid")
 
     def __init__(self, tid: int, process: Process, row: int) -> None:
         """Begin with its memory unopened and its cwd unknown; ``row`` is its own row in ``processes``."""
@@ -36,6 +37,7 @@ class Tracee:
         self.memory = -1
         self.cwd: bytes | None = None
         self.execution: object = None
+        self.awaited: Callable[[int], None] | None = None  # what is to be done with its call's result
         self.answered: tuple[int, int] = (-1, 0)  # number and second argument of its last call, if not a simple one
 
     def forget_memory(self) -> None:

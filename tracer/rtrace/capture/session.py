@@ -41,7 +41,8 @@ class Watch(NamedTuple):
     ``on_start`` is called when the tracer is ready and before the program begins; ``on_waiting`` with the programs that
     outlive the command, once it has ended; ``on_loss`` with what is being lost, and what to do about it. With
     ``detach_daemons`` those that outlive it are not waited for. ``keep`` is how many bytes of standard output and error
-    are kept, None to leave them alone; ``snapshot_limit`` how many the copies of what is changed may take.
+    are kept, None to leave them alone; ``snapshot_limit`` how many the copies of what is changed may take. ``hidden``
+    is the folder that was made for the trace, and ``shortcoming`` what is to be told of that, and what to do about it.
     """
 
     on_start: Callable[[], None]
@@ -50,6 +51,8 @@ class Watch(NamedTuple):
     detach_daemons: bool = False
     keep: int | None = KEPT_BYTES
     snapshot_limit: int = SNAPSHOT_LIMIT
+    hidden: bytes = b""
+    shortcoming: tuple[str, str] | None = None
 
 
 class Traced(NamedTuple):
@@ -87,7 +90,9 @@ def trace_command(
     run = add_run(connection, command)
     journal = Journal(connection)
     ids = {path: number for number, path in connection.execute("SELECT id, path FROM paths")} if run > 1 else {}
-    notices = NoticeBook(journal, run, directory.path)
+    notices = NoticeBook(journal, run, watch.hidden or os.fsencode(directory.path))
+    if watch.shortcoming is not None:
+        notices.add("trace-directory", *watch.shortcoming)
     # What is said while the run writes to the same file would be taken for the run's own words.
     silent = watch.keep is not None and streams[2].kind is Kind.FILE
 
@@ -102,8 +107,9 @@ def trace_command(
 
     snapshots = SnapshotTaker(directory.snapshots, watch.snapshot_limit, tell_of_loss)
     ledger = Ledger(journal, run, snapshots, ids)
+    ledger.hidden = notices.trace
     context = Context(ledger, notices, next_row(connection, "environments"))
-    tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"))
+    tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"), context.pids)
     record = StreamRecord(streams, directory.streams, run, limit=watch.keep)
     began = time.monotonic()
     try:
@@ -124,6 +130,8 @@ def trace_command(
     ended = time.monotonic()
     with follower.paused():
         snapshots.finish()
+        context.talks.finish()
+        notices.finish()
         record_results(ledger)
         record.finish(connection, kept)
         journal.flush()

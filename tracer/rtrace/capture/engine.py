@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from rtrace.capture.launch import Launched
 from rtrace.capture.listener import make_server
 from rtrace.capture.modes import Mode, kernel_version
 from rtrace.capture.own_limits import explain_limits
+from rtrace.capture.passing_on import TAKEN, Deliveries
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.stops import StopHandler
 from rtrace.capture.tree import ProcessTree
@@ -42,16 +44,17 @@ class Follower:
         architectures: tuple[Architecture, ...],
         recorder: Recorder,
         tree: ProcessTree,
+        deliveries: Deliveries,
         on_waiting: Callable[[tuple[str, ...]], None],
     ) -> None:
-        """Take over a seized process; ``on_waiting`` is told once which programs outlive it, if any do by a second."""
+        """Take over a seized process; ``deliveries`` hears of its signals, ``on_waiting`` once of what outlives it."""
         by_audit = {architecture.audit: architecture for architecture in architectures}
         self.launched = launched
         self.recorder = recorder
         self.tree = tree
         self.on_waiting = on_waiting
         self.lock = threading.Lock()
-        self.stops = StopHandler(launched.pid, launched.mode, by_audit, recorder, tree)
+        self.stops = StopHandler(deliveries, launched.mode, by_audit, recorder, tree)
         tree.born(launched.pid, None)
         if launched.listener >= 0:
             serve = make_server(launched.listener, by_audit, recorder, tree, self.lock)
@@ -83,10 +86,12 @@ class Follower:
     def linger(self) -> None:
         """Let what is left of the tree run on until it ends by itself, then close the listener.
 
-        Where calls are told by notification the processes are let go by ptrace, and only their calls answered.
+        Where a filter makes some calls stop, ptrace holds on to the processes: the kernel refuses such a call to
+        whom nobody traces. No signal that can be caught ends this.
         """
+        signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
         with self.lock:
-            if self.tree.tracees and self.launched.mode is not Mode.SECCOMP:
+            if self.tree.tracees and self.launched.mode is Mode.STOPS:
                 self.stops.let_go()
         while self.tree.tracees.keys() - self.tree.untraced and self._take_next():
             pass

@@ -27,6 +27,7 @@ INSERTS = {
     ),
     "results": "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "notices": "INSERT INTO notices(run, kind, what, advice) VALUES (?, ?, ?, ?)",
+    "sums": "UPDATE notices SET what = ? WHERE run = ? AND kind = ? AND what = ?",
 }
 
 Row = tuple[Any, ...]

@@ -113,12 +113,16 @@ def read_event_message(pid: int) -> int:
 
 
 class SyscallStop(NamedTuple):
-    """A tracee stopped at a system call: at its entry, or at its exit when ``entering`` is false."""
+    """A tracee stopped at a system call: at its entry, or at its exit when ``entering`` is false.
+
+    ``result`` is what the call returned, at its exit; an error's number is negative.
+    """
 
     entering: bool
     audit: int
     number: int
     arguments: list[int]
+    result: int
 
 
 SYSCALL_INFO = struct.Struct("=BxxxIQQQ6Q")  # struct ptrace_syscall_info: op, arch, ip, sp, {nr, args}
@@ -131,7 +135,8 @@ def read_syscall(tid: int) -> SyscallStop:
     if libc.ptrace(PTRACE_GET_SYSCALL_INFO, tid, len(buffer), ctypes.addressof(buffer)) == -1:
         raise last_error(f"PTRACE_GET_SYSCALL_INFO of process {tid}")
     operation, audit, _, _, number, *arguments = SYSCALL_INFO.unpack_from(buffer)
-    return SyscallStop(operation in SYSCALL_INFO_ENTRIES, audit, number & 0xFFFFFFFF, arguments)
+    result = number - (1 << 64) if number >> 63 else number  # {rval, is_error} in their place
+    return SyscallStop(operation in SYSCALL_INFO_ENTRIES, audit, number & 0xFFFFFFFF, arguments, result)
 
 
 INFO_HEAD = struct.Struct("=4xIQQ")  # the beginning of struct ptrace_syscall_info: op, arch, ip, sp

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from rtrace.capture import kernel
+from rtrace.capture.dispositions import ignored_at_start, restore_dispositions
 from rtrace.capture.executable import HEADER, read_interpreter
 from rtrace.capture.modes import VARIABLE, Mode
 from rtrace.capture.own_limits import Limits, explain_limits, give_back
@@ -164,7 +165,9 @@ def _enter_filter(filters: Mapping[Mode, bytes], channel: socket.socket, courier
     raise refusal
 
 
-def _become_tracee(command: Command, filters: Mapping[Mode, bytes], channel: socket.socket) -> None:
+def _become_tracee(
+    command: Command, filters: Mapping[Mode, bytes], channel: socket.socket, ignored: frozenset[int]
+) -> None:
     """In the new process: wait to be seized, enter the best mode there is, tell it, execute when told to.
 
     Under its filter it may only make calls that the filter lets through: nobody would answer a notification yet.
@@ -184,8 +187,7 @@ def _become_tracee(command: Command, filters: Mapping[Mode, bytes], channel: soc
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         if channel.recv(2) != b"go":
             os._exit(126)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; a program expects the default
-            signal.signal(number, signal.SIG_DFL)
+        restore_dispositions(ignored)
         execute(command)
         os.write(channel.fileno(), b"execve %d" % ctypes.get_errno())
     except OSError as error:
@@ -212,6 +214,7 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
 
     Raises TracingRefusedError when ptrace or seccomp is not to be had here; nothing has been run then.
     """
+    ignored = ignored_at_start()
     ours, theirs = socket.socketpair()
     try:
         pid = fork()
@@ -224,7 +227,7 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL):
                 signal.signal(number, signal.SIG_DFL)
-        _become_tracee(command, filters, theirs)
+        _become_tracee(command, filters, theirs, ignored)
     if Mode.NOTIFY in filters and not may_take_descriptors(pid, theirs.fileno()):
         ours.send(SENDING)
         ours.recv(5)

@@ -73,6 +73,7 @@ class Ledger:
         self.served: set[bytes] = set()
         self.tell_unobserved: Callable[[OSError], None] = lambda _error: None
         self.tell_of_time: Callable[[bytes], None] = lambda _path: None
+        self.hidden = b""
         self.started = time.monotonic_ns()
         rows = journal.pending
         self.paths, self.facts, self.uses = rows["paths"], rows["facts"], rows["uses"]
@@ -244,7 +245,7 @@ class Ledger:
             return
         prefix = path if path == b"/" else path + b"/"
         for name in names:
-            if prefix + name not in self.served:
+            if prefix + name not in self.served and prefix + name != self.hidden:
                 self.state(prefix + name)
 
     def keep_tree(self, path: bytes, destination: bytes) -> None:

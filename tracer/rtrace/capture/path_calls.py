@@ -17,6 +17,8 @@ from rtrace.trace.schema import Use
 READ, WRITE, TRUNCATE, CREATE = int(Use.READ), int(Use.WRITE), int(Use.TRUNCATE), int(Use.CREATE)
 LIST, LOOKUP, REMOVE, METADATA = int(Use.LIST), int(Use.LOOKUP), int(Use.REMOVE), int(Use.METADATA)
 APPEND = int(Use.APPEND)
+DEVICES = (stat.S_IFCHR, stat.S_IFBLK)
+RIGHTS = {os.O_RDONLY: os.R_OK, os.O_WRONLY: os.W_OK}
 
 
 def is_permitted(context: Context, path: bytes, access: int) -> bool:
@@ -40,6 +42,11 @@ def is_read_only(path: bytes) -> bool:
         return False
 
 
+def can_open(context: Context, path: bytes, access: int) -> bool:
+    """Tell whether the kernel lets the run open what is at a path; ``access`` is one of O_ACCMODE's."""
+    return is_permitted(context, path, RIGHTS.get(access, os.R_OK | os.W_OK))
+
+
 def can_make(context: Context, walk: Walk) -> bool:
     """Tell whether a name can be made, removed or changed at the end of a walk: its folder decides (EACCES, EROFS)."""
     return is_permitted(context, walk.path.rpartition(b"/")[0] or b"/", os.W_OK | os.X_OK)
@@ -60,7 +67,8 @@ def open_path(context: Context, walk: Walk, flags: int) -> Uses:
     exclusive = flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
     if flags & os.O_PATH or exclusive or kind == stat.S_IFLNK:
         return [(state, LOOKUP)]
-    context.notices.watch_opening(walk.path, status)
+    if kind in DEVICES and can_open(context, walk.path, access):
+        context.notices.watch_opening(walk.path, status)
     hidden = access != os.O_WRONLY and not status.st_mode & stat.S_IROTH
     unreadable = hidden and not is_permitted(context, walk.path, os.R_OK)
     if kind == stat.S_IFDIR:

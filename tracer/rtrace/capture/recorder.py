@@ -56,6 +56,8 @@ class Recorder:
             Action.QUEUE: socket_calls.use_queue,
             Action.WATCH: descriptor_calls.watch,
             Action.METADATA_DESCRIPTOR: descriptor_calls.change_metadata,
+            Action.FILTER: place_calls.install_filter,
+            Action.ASK_ERROR: socket_calls.ask_error,
         }
 
     def observe(self, tracee: Tracee, architecture: Architecture, number: int, arguments: list[int]) -> None:
@@ -107,6 +109,18 @@ class Recorder:
         except (ValueError, OverflowError, struct.error):  # an address may exceed what pread(2) takes
             return
 
+    def finish(self, tracee: Tracee, result: int) -> None:
+        """Take the result of the call that a thread was in, if it is awaited; an error's number is negative."""
+        awaited, tracee.awaited = tracee.awaited, None
+        if awaited is None or self.closed:
+            return
+        try:
+            awaited(result)
+        except (OSError, ValueError, OverflowError, struct.error):  # the thread was killed meanwhile
+            return
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with us, the program must go on
+            self.confess(tracee, tracee.answered[0], error)
+
     def close(self) -> None:
         """Take no further notes: the books are being closed."""
         self.closed = True
@@ -137,6 +151,8 @@ class Recorder:
         self.context.caller = tracee.tid
         walk = self.context.walk(tracee, base, path, follow=follows(action, flags))
         if walk is None or (walk.volatile and walk.path.startswith(b"/proc/")):
+            return []
+        if self.context.notices.is_own(walk.path):
             return []
         if action is Action.UNLINK and flags & AT_REMOVEDIR:
             action = Action.RMDIR

@@ -5,6 +5,7 @@ it executes           event EXEC, in the new program
 it gets a signal      a stop with that signal, which is passed on
 its group is stopped  event STOP with a stop signal: it is left stopped (PTRACE_LISTEN) until SIGCONT
 it makes a call       mode SECCOMP: event SECCOMP            mode STOPS: SIGTRAP|0x80 at entry and exit
+one that is awaited   event SECCOMP in mode NOTIFY, too      SIGTRAP|0x80 at its exit in every mode
 it ends               a wait status that is no stop
 """
 
@@ -22,6 +23,7 @@ from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, CLONE
 from rtrace.capture.context import INT_MASK
 from rtrace.capture.execution import note_execution
 from rtrace.capture.modes import Mode
+from rtrace.capture.passing_on import Deliveries
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.restarts import restart_interrupted_call
 from rtrace.capture.tracee import Tracee
@@ -48,10 +50,16 @@ class StopHandler:
     """Takes the stops of a tree, and lets each stopped thread go on."""
 
     def __init__(
-        self, main: int, mode: Mode, architectures: dict[int, Architecture], recorder: Recorder, tree: ProcessTree
+        self,
+        deliveries: Deliveries,
+        mode: Mode,
+        architectures: dict[int, Architecture],
+        recorder: Recorder,
+        tree: ProcessTree,
     ) -> None:
-        """Follow the tree that begins with process ``main``; ``architectures`` are by their AUDIT_ARCH value."""
-        self.main = main
+        """Follow the tree of the process that ``deliveries`` watches; ``architectures`` are by AUDIT_ARCH value."""
+        self.main = deliveries.main
+        self.deliveries = deliveries
         self.main_status: int | None = None
         self.resume = kernel.PTRACE_SYSCALL if mode is Mode.STOPS else kernel.PTRACE_CONT
         self.architectures = architectures
@@ -106,20 +114,34 @@ class StopHandler:
             self._take_birth(tid, event)
         elif event == kernel.PTRACE_EVENT_EXEC:
             self._take_execution(tid)
-        elif event == kernel.PTRACE_EVENT_STOP and signal_number in STOP_SIGNALS:
-            kernel.ptrace(kernel.PTRACE_LISTEN, tid)
-            return
+        elif event == kernel.PTRACE_EVENT_STOP:
+            if tid == self.main:
+                self.deliveries.stopped = signal_number in STOP_SIGNALS
+            if signal_number in STOP_SIGNALS:
+                kernel.ptrace(kernel.PTRACE_LISTEN, tid)
+                return
         elif event == kernel.PTRACE_EVENT_SECCOMP or (event == 0 and signal_number == SYSCALL_SIGNAL):
             if tid in self.locked:
                 self._unlock(tid)
             else:
                 self._take_call(tid)
             signal_number = 0
-        elif event == 0 and self.listening:
+        elif event == 0:
+            signal_number = self._take_signal(tid, signal_number)
+        tracee = self.tracees.get(tid)
+        awaits_call = tid in self.locked or (tracee is not None and tracee.awaited is not None)
+        resume = kernel.PTRACE_SYSCALL if awaits_call else self.resume
+        kernel.ptrace(resume, tid, 0 if event else signal_number)
+
+    def _take_signal(self, tid: int, number: int) -> int:
+        """Have a call restarted that a signal interrupted; return the signal to go on with, 0 for none."""
+        if self.listening:
             with contextlib.suppress(OSError):  # what cannot be looked at is left as the kernel does it
                 restart_interrupted_call(self.context, self.tracees[tid], self.architectures)
-        resume = kernel.PTRACE_SYSCALL if tid in self.locked else self.resume
-        kernel.ptrace(resume, tid, 0 if event else signal_number)
+        tgid = self.tracees[tid].process.tgid
+        if number == signal.SIGCHLD or (tgid != self.main and self.main_status is None):
+            return number
+        return self.deliveries.take(tid, tgid, number)
 
     def _take_execution(self, tid: int) -> None:
         """Note the program that a thread has begun, and tell when rtrace has no table for its interface."""
@@ -177,21 +199,30 @@ class StopHandler:
 
     def _take_call(self, tid: int) -> None:
         stop = kernel.read_syscall(tid)
+        tracee = self.tracees[tid]
+        if not stop.entering:
+            self.recorder.finish(tracee, stop.result)
+            return
         architecture = self.architectures.get(stop.audit)
-        if not stop.entering or architecture is None:
+        if architecture is None:
             return
         if architecture.name == "x86_64" and X32_BIT <= stop.number < X32_END:
-            self.recorder.refuse_x32(self.tracees[tid])
+            self.recorder.refuse_x32(tracee)
             kernel.skip_syscall(tid)
         elif stop.number in architecture.refused:
             kernel.skip_syscall(tid)
+        elif self.exposing and hides(architecture, stop):
+            kernel.skip_syscall(tid, 0)
         elif stop.number in architecture.calls and not is_fstat(architecture, stop):
-            self.recorder.observe(self.tracees[tid], architecture, stop.number, stop.arguments)
-        elif self.exposing and stop.number == architecture.prctl:
-            if [argument & INT_MASK for argument in stop.arguments[:2]] == [kernel.PR_SET_DUMPABLE, 0]:
-                kernel.skip_syscall(tid, 0)
+            self.recorder.observe(tracee, architecture, stop.number, stop.arguments)
         elif stop.number in (architecture.clone, architecture.clone3):
-            keep_traced(self.tracees[tid], architecture, stop)
+            keep_traced(tracee, architecture, stop)
+
+
+def hides(architecture: Architecture, stop: kernel.SyscallStop) -> bool:
+    """Tell whether a call keeps a tracer without privileges from looking; see PR_SET_DUMPABLE of prctl(2)."""
+    arguments = [argument & INT_MASK for argument in stop.arguments[:2]]
+    return stop.number == architecture.prctl and arguments == [kernel.PR_SET_DUMPABLE, 0]
 
 
 def keep_traced(tracee: Tracee, architecture: Architecture, stop: kernel.SyscallStop) -> None:

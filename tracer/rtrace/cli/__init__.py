@@ -11,6 +11,8 @@ from rtrace import interrupts
 def main() -> None:
     """Run the command line and exit: every failure is one sentence on standard error and an exit status."""
     interrupts.begin()
+    if sys.argv[1:2] == ["trace"]:
+        interrupts.defer()
     try:
         from rtrace.cli.ending import run
 

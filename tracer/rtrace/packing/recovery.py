@@ -53,7 +53,9 @@ class Recovery:
         return None
 
     def advise(self, item: Item) -> str | None:
-        """Name the archive that would help, when it is known which one that is."""
+        """Name the archive that would help, when it is known which one that is: none holds what was made here."""
+        if item.entry.belonging is not None:
+            return None
         source = self._traced.get(item.entry.package or "")
         if source is None or item.source != item.entry.path or self._originals.has_archive(source):
             return None

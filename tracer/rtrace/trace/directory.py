@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from contextlib import closing
@@ -21,6 +22,7 @@ STREAMS = "streams"
 MANIFEST = "manifest.yml"
 PROBE = "mapping.probe"
 """A file that is there for a moment, while one finds out what the file system can do."""
+IGNORE = ".gitignore"
 
 
 class TraceDirectory(NamedTuple):
@@ -51,11 +53,19 @@ class TraceDirectory(NamedTuple):
     def fill(self) -> sqlite3.Connection:
         """Make an empty database, and room for copies, in a folder that is there and empty."""
         self.snapshots.mkdir(mode=0o700)
+        self.ignore()
         connection = self._connect(new=True)
         connection.executescript(f"BEGIN; {SCHEMA}")
         connection.execute("INSERT INTO meta VALUES ('format', ?), ('rtrace', ?)", (TRACE_FORMAT, __version__))
         connection.execute("COMMIT")
         return connection
+
+    def ignore(self) -> None:
+        """Keep git(1), and what is built on it, from taking the trace for a part of the work; see gitignore(5)."""
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(self.path / IGNORE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            os.write(descriptor, b"*\n")
+            os.close(descriptor)
 
     def lock(self, *, shared: bool = False) -> Lock:
         """Lock a trace for a tracer, or ``shared`` for those who read it. Raises BusyError when it is in use.
@@ -92,8 +102,8 @@ class TraceDirectory(NamedTuple):
         from rtrace.trace.pieces import find_limit, list_pieces, open_in_memory, remove_pieces
 
         limited = find_limit() is not None
-        if new and limited:
-            self.database.touch(mode=0o644)
+        if new:
+            os.close(os.open(self.database, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))  # as are those beside it
         if limited:
             return open_in_memory(self.path, self.database)
         if not new and list_pieces(self.path):

@@ -6,9 +6,11 @@ when it is about to be changed or removed under its new name.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
+from typing import NamedTuple
 
 from rtrace.attributes import read_attributes
 from rtrace.capture.journal import Journal
@@ -26,20 +28,38 @@ TYPE_NAMES = {
     stat.S_IFBLK: "block",
     stat.S_IFCHR: "char",
 }
-USE_BITS = 11
+USE_BITS = 13
 MUTATION_BITS = int(MUTATIONS)
-METADATA = int(Use.METADATA)
+METADATA, UNREAD, KEPT = int(Use.METADATA), int(Use.UNREAD), int(Use.KEPT)
+CONTENT_BITS, FROM_NOTHING = int(Use.READ | Use.EXECUTE | Use.WRITE), int(Use.CREATE | Use.TRUNCATE)
 UNLISTED = (b"/proc", b"/sys", b"/dev")
 """Folders whose content is the kernel's: listing them says nothing about the experiment."""
+
+
+def identify(status: os.stat_result) -> tuple[int, int, int, int]:
+    """Return what tells a file from another one, and from what it is once it was written to."""
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class PathState:
     """One path in one run. ``settled`` says that its content before the run is safe, whatever is done to it now.
 
-    ``inode`` is that of its file as it was before, None while the file has no other name that is known of.
+    ``inode`` is that of its file as it was before, None while the file has no other name that is known of. ``needed``
+    says that the run used the content of what has been there; ``discarded`` what is about to go without that.
     """
 
-    __slots__ = ("attributed", "existed", "id", "inode", "listed", "mutated", "path", "settled")
+    __slots__ = (
+        "attributed",
+        "discarded",
+        "existed",
+        "id",
+        "inode",
+        "listed",
+        "mutated",
+        "needed",
+        "path",
+        "settled",
+    )
 
     def __init__(self, identity: int, path: bytes, *, existed: bool) -> None:
         """Begin untouched; what did not exist before the run has nothing to keep."""
@@ -50,7 +70,20 @@ class PathState:
         self.attributed = not existed
         self.listed = False
         self.mutated = False
+        self.needed = False
+        self.discarded: Discarded | None = None
         self.inode: tuple[int, int] | None = None
+
+
+class Discarded(NamedTuple):
+    """A file that a call is about to remove or replace unread: what it is, and whose content it was before the run."""
+
+    identity: tuple[int, int, int, int]
+    owners: list[PathState]
+
+
+Uses = list[tuple[PathState, int]]
+"""Paths, and how they are used."""
 
 
 class Ledger:
@@ -134,13 +167,15 @@ class Ledger:
             state.settled = True
             self.journal.pending["snapshots"].append((self.run, state.id, *self.copies[inode]))
 
-    def follow_content(self, state: PathState) -> bool:
+    def follow_content(self, process: Process, state: PathState) -> bool:
         """Keep an eye on a file that is being given another name, by which its content could be changed unseen.
 
         Tell whether it holds what some path held before the run, and of which there is no copy.
         """
         if not state.existed and not self.linked:
             return False
+        if state.discarded is not None:
+            self._look_again(process, state)
         try:
             status = os.lstat(state.path)
         except OSError:
@@ -158,6 +193,10 @@ class Ledger:
         if key not in process.uses:
             process.uses.add(key)
             self.uses.append((self.run, process.id, self.now(), state.id, use))
+            if use & CONTENT_BITS and not use & FROM_NOTHING:
+                state.needed = True
+                if state.discarded is not None:
+                    self._look_again(process, state)
             if use & MUTATION_BITS:
                 state.mutated = True
                 if use & METADATA and not state.attributed:
@@ -165,22 +204,58 @@ class Ledger:
 
     def before_change(self, state: PathState) -> None:
         """Keep a file's content before it is changed or removed, when it was there before the run; once."""
-        if state.settled and not self.linked:
+        status, family = self._settle(state)
+        if status is not None:
+            self._keep_content(state, status, family)
+
+    def before_loss(self, state: PathState) -> Uses:
+        """Keep a file's content before it is removed or replaced from nothing, if the run has needed it until now.
+
+        Else return the uses that say whose content from before the run is lost unread. What an earlier run knew, or
+        what has a further name, counts as needed.
+        """
+        status, family = self._settle(state)
+        if status is None:
+            return []
+        concerned = [state, *family]
+        if status.st_nlink > 1 or any(one.needed or (self.ids and one.path in self.ids) for one in concerned):
+            self._keep_content(state, status, family)
+            return []
+        self._keep_attributes(family, state.path)
+        state.discarded = Discarded(identify(status), family)
+        return [(member, UNREAD) for member in family]
+
+    def _look_again(self, process: Process, state: PathState) -> None:
+        """Keep what was about to be lost if it is still there now that it is needed: that call failed, or goes on."""
+        discarded, state.discarded = state.discarded, None
+        try:
+            status = os.lstat(state.path)
+        except OSError:  # ENOENT as a rule: it is gone
             return
+        if discarded is None or identify(status) != discarded.identity:
+            return
+        self.uses.extend((self.run, process.id, self.now(), owner.id, KEPT) for owner in discarded.owners)
+        self._keep_content(state, status, discarded.owners)
+
+    def _settle(self, state: PathState) -> tuple[os.stat_result | None, list[PathState]]:
+        """Find what a file is now and whose content from before the run it holds; None if that is nobody's, or safe."""
+        if state.settled and not self.linked:
+            return None, []
         try:
             status = os.lstat(state.path)
         except OSError:
-            return
+            return None, []
         inode = (status.st_dev, status.st_ino)
         family = [member for member in self.linked.get(inode, ()) if not member.settled]
         if not state.settled and state.inode is None:
             family.append(state)
-        if not family:
-            return
         for member in family:
             member.settled = True
-        if not stat.S_ISREG(status.st_mode):
-            return
+        return (status if family and stat.S_ISREG(status.st_mode) else None), family
+
+    def _keep_content(self, state: PathState, status: os.stat_result, family: list[PathState]) -> None:
+        """Copy a file, for all paths whose content it was before the run."""
+        inode = (status.st_dev, status.st_ino)
         self._keep_attributes(family, state.path)
         name = f"{self.run}-{family[0].id}"
         copy: tuple[str | None, str | None] = (name, None)
@@ -229,7 +304,24 @@ class Ledger:
             if prefix + name not in self.served:
                 self.state(prefix + name)
 
-    def keep_tree(self, path: bytes, destination: bytes) -> None:
+    def note_member(self, state: PathState) -> None:
+        """Note an entry that a folder has from before the run, and that keeps it from being removed."""
+        if state.listed or not state.existed or state.path in UNLISTED:
+            return
+        found: list[bytes] = []
+        with contextlib.suppress(OSError), os.scandir(state.path) as entries:  # EACCES: it is empty to the run as well
+            for entry in entries:
+                path = os.path.join(state.path, os.fsencode(entry.name))
+                known = self.states.get(path)
+                if path in self.served or (known is not None and not known.existed):
+                    continue
+                found.append(path)
+                if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False) or entry.is_symlink():
+                    break
+        if found:
+            self.state(found[-1])
+
+    def keep_tree(self, process: Process, path: bytes, destination: bytes) -> None:
         """Note all that lies below a folder that is about to be renamed, and that it appears elsewhere."""
         for parent, folders, files in os.walk(path):
             self.list_directory(self.state(parent))
@@ -237,4 +329,5 @@ class Ledger:
                 below = self.state(parent + b"/" + name)
                 moved = self.state(destination + below.path[len(path) :])
                 below.mutated = moved.mutated = True
-                self.follow_content(below)
+                moved.needed = moved.needed or below.needed
+                self.follow_content(process, below)

@@ -11,8 +11,10 @@ from observing import run_rtrace
 
 SETUP = """
 mkdir -p real/deep other; echo x > real/x; echo y > other/y; ln -s real/deep link; ln -s link again
-ln -s loop loop; ln -s ring2 ring1; ln -s ring1 ring2; ln -s nowhere dangling; ln -s real/x file
-echo end > c0; for i in $(seq 1 42); do ln -s c$((i-1)) c$i; done; mkdir full plain empty; echo z > full/z; echo f > plain/f
+ln -s loop loop
+ln -s ring2 ring1; ln -s ring1 ring2; ln -s nowhere dangling; ln -s real/x file
+echo end > c0; for i in $(seq 1 42); do ln -s c$((i-1)) c$i; done
+mkdir full plain empty; echo z > full/z; echo f > plain/f
 """
 PATHS = (
     "link/../x",

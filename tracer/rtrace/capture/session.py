@@ -215,7 +215,6 @@ def add_run(connection: sqlite3.Connection, command: Command) -> int:
     workingdir = os.getcwdb()
     umask = os.umask(0)
     os.umask(umask)
-    binary = command.binary if command.binary.startswith(b"/") else workingdir + b"/" + command.binary
     connection.execute(
         "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
         (
@@ -223,7 +222,7 @@ def add_run(connection: sqlite3.Connection, command: Command) -> int:
             f"run{run}",
             b"".join(item + b"\0" for item in command.argv),
             b"".join(item + b"\0" for item in command.environ),
-            binary,
+            command.binary,
             workingdir,
             os.geteuid(),
             os.getegid(),

@@ -96,6 +96,7 @@ class TraceBuilder:
                 state.st_nlink,
                 target,
                 state.st_ctime_ns,
+                state.st_blocks,
             )
         marks = ", ".join("?" * (3 + len(facts)))
         row = (self.run, number, self.time, *facts)

@@ -16,6 +16,7 @@ from rtrace.attributes import read_attributes
 from rtrace.capture.journal import Journal
 from rtrace.capture.snapshots import SnapshotLimitError, SnapshotTaker
 from rtrace.capture.tracee import Process
+from rtrace.capture.walker import Walk
 from rtrace.printable import printable
 from rtrace.trace.schema import MUTATIONS, Use
 
@@ -32,6 +33,10 @@ USE_BITS = 13
 MUTATION_BITS = int(MUTATIONS)
 METADATA, UNREAD, KEPT = int(Use.METADATA), int(Use.UNREAD), int(Use.KEPT)
 CONTENT_BITS, FROM_NOTHING = int(Use.READ | Use.EXECUTE | Use.WRITE), int(Use.CREATE | Use.TRUNCATE)
+OWN_LINKS = 2
+"""Links that a folder has by itself: its name, and the dot in it."""
+MOST_FOLDERS = 1000
+"""Folders in one that are noted for the sake of its link count."""
 UNLISTED = (b"/proc", b"/sys", b"/dev")
 """Folders whose content is the kernel's: listing them says nothing about the experiment."""
 
@@ -128,7 +133,7 @@ class Ledger:
             self.paths.append((identity, path))
         state = self.states[path] = PathState(identity, path, existed=status is not None)
         if status is None:
-            self.facts.append((self.run, identity, self.now(), *[None] * 11))
+            self.facts.append((self.run, identity, self.now(), *[None] * 12))
             return state
         kind = TYPE_NAMES.get(stat.S_IFMT(status.st_mode), "char")
         target = None
@@ -155,6 +160,7 @@ class Ledger:
                 status.st_nlink,
                 target,
                 status.st_ctime_ns,
+                status.st_blocks,
             )
         )
         return state
@@ -303,6 +309,23 @@ class Ledger:
         for name in names:
             if prefix + name not in self.served:
                 self.state(prefix + name)
+
+    def note_folders(self, state: PathState, walk: Walk) -> None:
+        """Note the folders in a folder that is looked at beside others: `ls -l` shows its link count, which is theirs.
+
+        That is when the folder above it has been listed, or one in it by whose ``..`` it is named.
+        """
+        beside = self.states.get(walk.passed[-1] if walk.passed else state.path.rpartition(b"/")[0])
+        if beside is None or not beside.listed or state.listed or not state.existed:
+            return
+        status = walk.status or os.lstat(state.path)
+        if not stat.S_ISDIR(status.st_mode) or not 0 < status.st_nlink - OWN_LINKS <= MOST_FOLDERS:
+            return
+        with contextlib.suppress(OSError), os.scandir(state.path) as entries:  # EACCES: as for whoever looks
+            for entry in entries:
+                path = os.path.join(state.path, os.fsencode(entry.name))
+                if path not in self.served and entry.is_dir(follow_symlinks=False):
+                    self.state(path)
 
     def note_member(self, state: PathState) -> None:
         """Note an entry that a folder has from before the run, and that keeps it from being removed."""

@@ -68,7 +68,10 @@ def open_path(context: Context, walk: Walk, flags: int) -> Uses:
 
 def look_up(context: Context, walk: Walk, _flags: int) -> Uses:
     """Decode a call that asks about a path: stat(2), access(2), readlink(2)."""
-    return [(context.state(walk), LOOKUP)]
+    state = context.state(walk)
+    if walk.missing is None:
+        context.ledger.note_folders(state, walk)
+    return [(state, LOOKUP)]
 
 
 def change_metadata(context: Context, walk: Walk, _flags: int) -> Uses:

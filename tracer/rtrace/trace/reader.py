@@ -34,7 +34,8 @@ class Before(NamedTuple):
     ``type`` is one of the words of ``facts.type``, None when nothing was there. ``use`` is every flag of every use in
     any run, 0 for a path that was only seen in the list of its directory. ``snapshot`` names the copy in the folder of
     snapshots that holds the content, ``problem`` says why there is none although the file was changed. ``treatment`` is
-    that of the run which needs most of it. (A tuple, not a dataclass: a trace can have a million of these.)
+    that of the run which needs most of it. ``blocks`` is the room it took on the disk, in 512 bytes, None where nobody
+    noted it. (A tuple, not a dataclass: a trace can have a million of these.)
     """
 
     path: bytes
@@ -55,6 +56,7 @@ class Before(NamedTuple):
     snapshot: str | None
     problem: str | None
     treatment: Treatment = Treatment.LISTED
+    blocks: int | None = None
 
 
 class After(NamedTuple):
@@ -237,6 +239,7 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
     overlapping = _have_overlapped(connection)
     for (
         number, path, run, time, type_, mode, uid, gid, size, mtime_ns, device, inode, links, target, ctime_ns,
+        blocks,
     ) in _read_facts(connection, overlapping=overlapping):  # fmt: skip
         file, problem = copies.get((run, number), nothing) if copies else nothing
         if number == previous:
@@ -259,7 +262,7 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
         found.append(
             Before(
                 path, run, time, kind, mode, uid, gid, size, mtime_ns, device, inode, links, target, ctime_ns,
-                summed[0], file, problem, summed[1],
+                summed[0], file, problem, summed[1], blocks,
             )
         )  # fmt: skip
     found.sort(key=itemgetter(0))
@@ -278,12 +281,14 @@ def _have_overlapped(connection: sqlite3.Connection) -> bool:
 def _read_facts(connection: sqlite3.Connection, *, overlapping: bool) -> sqlite3.Cursor:
     """Give what was met, each path's together, by the number of the path; first what a run met first."""
     (several,) = connection.execute("SELECT count(*) > 1 FROM runs").fetchone()
+    noted = {row[1] for row in connection.execute("PRAGMA table_info(facts)")}
+    blocks = "blocks" if "blocks" in noted else "NULL"  # traces of older versions have none
     begun = "facts.path, (SELECT started FROM runs WHERE id = facts.run) + time / 1e9, run"
     # The facts of a single run lie in this order, and need not be sorted.
     order = begun if overlapping else "facts.path, run" if several else "run, facts.path"
     return connection.execute(
         "SELECT facts.path, paths.path, run, time, type, mode, uid, gid, size, mtime_ns, device, inode, links, target,"  # noqa: S608
-        f" ctime_ns FROM facts JOIN paths ON paths.id = facts.path ORDER BY {order}"
+        f" ctime_ns, {blocks} FROM facts JOIN paths ON paths.id = facts.path ORDER BY {order}"
     )
 
 

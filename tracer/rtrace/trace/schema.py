@@ -54,7 +54,7 @@ CREATE TABLE paths(id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
 CREATE TABLE facts(
   run INTEGER NOT NULL, path INTEGER NOT NULL, time INTEGER NOT NULL,
   type TEXT, mode INTEGER, uid INTEGER, gid INTEGER, size INTEGER, mtime_ns INTEGER,
-  device INTEGER, inode INTEGER, links INTEGER, target BLOB, ctime_ns INTEGER,
+  device INTEGER, inode INTEGER, links INTEGER, target BLOB, ctime_ns INTEGER, blocks INTEGER,
   PRIMARY KEY(run, path)) WITHOUT ROWID;
 CREATE TABLE snapshots(
   run INTEGER NOT NULL, path INTEGER NOT NULL, file TEXT, problem TEXT,

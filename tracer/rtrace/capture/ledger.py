@@ -18,6 +18,7 @@ from rtrace.capture.snapshots import SnapshotLimitError, SnapshotTaker
 from rtrace.capture.tracee import Process
 from rtrace.capture.walker import Walk
 from rtrace.printable import printable
+from rtrace.provided import SHARED_MEMORY, is_provided
 from rtrace.trace.schema import MUTATIONS, Use
 
 TYPE_NAMES = {
@@ -37,8 +38,6 @@ OWN_LINKS = 2
 """Links that a folder has by itself: its name, and the dot in it."""
 MOST_FOLDERS = 1000
 """Folders in one that are noted for the sake of its link count."""
-UNLISTED = (b"/proc", b"/sys", b"/dev")
-"""Folders whose content is the kernel's: listing them says nothing about the experiment."""
 
 
 def identify(status: os.stat_result) -> tuple[int, int, int, int]:
@@ -299,8 +298,8 @@ class Ledger:
             return
         state.listed = True
         path = state.path
-        if path in UNLISTED or path.startswith(tuple(folder + b"/" for folder in UNLISTED)):
-            return
+        if is_provided(path) and path != SHARED_MEMORY:
+            return  # the kernel's: its list says nothing about the experiment
         try:
             names = os.listdir(path)
         except OSError:
@@ -329,7 +328,7 @@ class Ledger:
 
     def note_member(self, state: PathState) -> None:
         """Note an entry that a folder has from before the run, and that keeps it from being removed."""
-        if state.listed or not state.existed or state.path in UNLISTED:
+        if state.listed or not state.existed or is_provided(state.path):
             return
         found: list[bytes] = []
         with contextlib.suppress(OSError), os.scandir(state.path) as entries:  # EACCES: it is empty to the run as well

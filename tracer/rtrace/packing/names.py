@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.manifest.model import NamedFile
 from rtrace.packing.changing import DAY, find_pattern
-from rtrace.packing.selection import PROVIDED
+from rtrace.provided import PROVIDED, SEMAPHORE, is_in_memory
 from rtrace.trace import reader
 from rtrace.trace.schema import Use
 
@@ -64,10 +64,14 @@ def name_files(
     What one step of the experiment wrote and a later one reads is an intermediate, and no input.
     """
     homes = tuple(run.workingdir.rstrip(b"/") + b"/" for run in runs.values() if run.workingdir != b"/")
-    apart = tuple(place + b"/" for place in (*PROVIDED, trace_directory))
+    own, apart = trace_directory + b"/", tuple(place + b"/" for place in PROVIDED)
 
     def is_personal(path: bytes) -> bool:
-        if path in packaged or path.startswith(apart):
+        if path in packaged or path.startswith((own, SEMAPHORE)):
+            return False
+        if is_in_memory(path):
+            return True
+        if path.startswith(apart):
             return False
         if path.startswith(SYSTEM) and not path.startswith(homes):
             return False

@@ -42,6 +42,7 @@ NEEDED = {
     "read under a name two renames away": "mv file other; cat other; mv other third; rm third",
     "truncated to some of it": f"{PYTHON} 'import os; os.truncate(\"file\", 3)'",
     "read into its own replacement": "sed -i s/a/b/ file",
+    "standard input": "rm file; cat",
     "mapped before": f"{PYTHON} 'import mmap; mmap.mmap(open(\"file\").fileno(), 0, prot=mmap.PROT_READ)'; rm file",
 }
 
@@ -59,7 +60,8 @@ def work(tmp_path: Path) -> Path:
 def trace(work: Path, script: str) -> Observation:
     """Trace a script of the shell in a folder."""
     command = ("sh", "-c", script.replace("{name}", work.name))
-    return observe(work.parent / "trace", *command, cwd=work)
+    with (work / "file").open("rb") if script.endswith("; cat") else open(os.devnull, "rb") as stdin:
+        return observe(work.parent / "trace", *command, cwd=work, stdin=stdin)
 
 
 def pack(work: Path) -> tuple[dict[bytes, Entry], dict[bytes, bytes], bytes]:

@@ -108,6 +108,11 @@ class Ledger:
         rows = journal.pending
         self.paths, self.facts, self.uses = rows["paths"], rows["facts"], rows["uses"]
 
+    def begin(self) -> None:
+        """Count as needed what was noted until now: the run has been given it by descriptor."""
+        for state in self.states.values():
+            state.needed = True
+
     def now(self) -> int:
         """Nanoseconds since the run began."""
         return time.monotonic_ns() - self.started

@@ -112,6 +112,7 @@ def trace_command(
         with launched_tree(command, architectures, record.interposition) as launched:
             watch.on_start()
             record.begin(connection, ledger, tree.next_row)
+            ledger.begin()
             record.note_unkept(context.notices)
             connection.execute("UPDATE runs SET engine = ? WHERE id = ?", (launched.mode.value, run))
             follower = Follower(launched, architectures, Recorder(context), tree, tell_of_waiting)

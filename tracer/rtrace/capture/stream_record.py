@@ -123,7 +123,6 @@ class StreamRecord:
         connection.execute("UPDATE streams SET path = ? WHERE run = ? AND descriptor = 0", (path, self.run))
         if path is not None:
             state = ledger.state(path, status)
-            state.needed = True
             ledger.uses.append((self.run, process, ledger.now(), state.id, int(Use.READ)))
 
 

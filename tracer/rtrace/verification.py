@@ -20,6 +20,7 @@ from rtrace.manifest.model import NamedFile, Output, Run
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
+from rtrace.provided import is_provided
 from rtrace.unpacker import Outcome, Snapshot, Streams, Target, Unpacker
 from rtrace.workspaces import THROW_AWAY
 
@@ -27,8 +28,6 @@ Verdict: TypeAlias = Literal["same", "different", "missing", "extra", "unknown"]
 
 VERDICTS: tuple[Verdict, ...] = ("same", "different", "missing", "extra", "unknown")
 PERMISSIONS = 0o777
-PROVIDED = (b"/dev", b"/proc", b"/sys")
-"""What a replay provides afresh and lets go of afterwards: nothing there can be compared."""
 
 NO_VERDICT = 3
 NO_DIGEST = "the bundle does not hold the original's digest"
@@ -205,11 +204,6 @@ def list_differences(expected: Result, found: Result) -> Iterator[str]:
 def describe_type(result: Result) -> str:
     """Say what kind of file a result is."""
     return WORDS[result.type] if result.type is not None else "nothing"
-
-
-def is_provided(path: bytes) -> bool:
-    """Tell whether a path belongs to what a replay provides."""
-    return any(path == place or path.startswith(place + b"/") for place in PROVIDED)
 
 
 def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own

@@ -116,6 +116,7 @@ def trace_command(
         with launched_tree(command, architectures, record.interposition) as launched:
             watch.on_start()
             record.begin(connection, ledger, tree.next_row)
+            ledger.begin()
             record.note_unkept(context.notices)
             connection.execute("UPDATE runs SET engine = ? WHERE id = ?", (launched.mode.value, run))
             parent = os.getppid() if watch.detach_daemons else 0
@@ -191,7 +192,6 @@ def add_run(connection: sqlite3.Connection, command: Command) -> int:
     workingdir = os.getcwdb()
     umask = os.umask(0)
     os.umask(umask)
-    binary = command.binary if command.binary.startswith(b"/") else workingdir + b"/" + command.binary
     connection.execute(
         "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
         (
@@ -199,7 +199,7 @@ def add_run(connection: sqlite3.Connection, command: Command) -> int:
             f"run{run}",
             b"".join(item + b"\0" for item in command.argv),
             b"".join(item + b"\0" for item in command.environ),
-            binary,
+            command.binary,
             workingdir,
             os.geteuid(),
             os.getegid(),

@@ -22,6 +22,7 @@ from rtrace.manifest.fields import (
     octal,
     path,
     pattern,
+    program,
     string,
     url,
 )
@@ -169,7 +170,7 @@ def _run(node: Node, environs: Known[str, Environment]) -> Run:
     return Run(
         id=fields.take("id", string),
         argv=argv,
-        binary=fields.take("binary", path),
+        binary=fields.take("binary", program),
         workingdir=fields.take("workingdir", path),
         environ=_whole_environ(fields, environs),
         uid=fields.take("uid", count),

@@ -36,12 +36,17 @@ class Output:
     joined: bool = False
 
 
+def locate_program(binary: bytes, workingdir: bytes) -> bytes:
+    """Give the absolute path of a file as execve(2) was given it."""
+    return binary if binary.startswith(b"/") else workingdir.rstrip(b"/") + b"/" + binary.removeprefix(b"./")
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One traced command, with all that a replay needs to start it again.
 
-    ``binary`` is the absolute path that was executed (a script's own path, not its interpreter's). ``umask``
-    and the ids are as numbers.
+    ``binary`` is the file as execve(2) was given it, absolute or from ``workingdir`` (a script's own path, not its
+    interpreter's): a script has it for its name. ``umask`` and the ids are as numbers.
     ``exit_code`` and ``signal`` are both None when the end of the run was not seen. Times are seconds since the Epoch,
     None where they are not known.
     ``stdin``, ``stdout`` and ``stderr`` are None where there is nothing to replay or to compare.
@@ -68,6 +73,11 @@ class Run:
     stdin: Input | None = None
     stdout: Output | None = None
     stderr: Output | None = None
+
+    @property
+    def program(self) -> bytes:
+        """The absolute path of what was executed."""
+        return locate_program(self.binary, self.workingdir)
 
     @property
     def exit_status(self) -> int | None:

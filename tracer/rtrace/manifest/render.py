@@ -49,7 +49,7 @@ _COMPLETION = """
 _PATTERNS = """
 # Patterns over absolute paths: ? and * stay within a name, ** crosses slashes; one that matches a folder stands for all
 # in it. `exclude` leaves files out, `include` adds files that the runs did not touch, and the content of those
-# that they only listed, looked up or replaced. For example:
+# that they only listed or looked up. For example:
 #   exclude: [/home/me/cache, "**/*.tmp"]
 # `elsewhere` leaves the content of files out, to be fetched and compared with its digest when the bundle is unpacked:
 #   elsewhere: [{path: /home/me/genomes/**, url: "https://example.org/genomes/"}]

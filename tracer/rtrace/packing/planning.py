@@ -12,7 +12,7 @@ from rtrace.errors import BundleError, TraceError
 from rtrace.packing.absence import leave_elsewhere
 from rtrace.packing.addresses import conceal_addresses
 from rtrace.packing.belonging import find_experiment, say_belonging
-from rtrace.packing.choosing import add_completed, add_included, find_new_packages, is_provided, leave_out_packages
+from rtrace.packing.choosing import add_completed, add_included, find_new_packages, leave_out_packages
 from rtrace.packing.collector import without_collector
 from rtrace.packing.concealment import Concealment
 from rtrace.packing.draft import draft_manifest, find_unfinished
@@ -31,6 +31,7 @@ from rtrace.packing.selection import resolve_directory, select
 from rtrace.packing.tree import build_tree
 from rtrace.packing.whereabouts import Finder
 from rtrace.progress import SILENT, Progress
+from rtrace.provided import SHARED_MEMORY, is_in_memory, is_provided
 from rtrace.trace import reader
 
 if TYPE_CHECKING:
@@ -112,10 +113,12 @@ def _plan(
     copies, results = reader.read_copies(connection), reader.read_results(connection)
     finder = Finder(reader.read_moves(connection), copies, results, os.fsencode(directory.snapshots))
     whereabouts = finder.find_all(choice.before for choice in choices if not choice.placeholder)
-    workingdirs = sorted({run.workingdir for run in manifest.runs if not is_provided(run.workingdir)})
+    workingdirs = {run.workingdir for run in manifest.runs if not is_provided(run.workingdir)}
+    if any(is_in_memory(after.path) and not is_provided(after.path) for after in results):
+        workingdirs.add(SHARED_MEMORY)
     tree = build_tree(
         choices,
-        workingdirs,
+        sorted(workingdirs),
         {path: owner.name for path, owner in owners.items()},
         belonging.words,
         os.fsencode(directory.snapshots),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.validation import NAME_LIMIT, path_problem
 from rtrace.bundle.writer import Item
-from rtrace.trace.schema import MUTATIONS
+from rtrace.trace.schema import MUTATIONS, Use
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rtrace.packing.whereabouts import Whereabout
     from rtrace.trace.reader import Before
 
-_MUTATIONS = int(MUTATIONS)
+_MUTATIONS, _LOOKUP = int(MUTATIONS), int(Use.LOOKUP)
 _UNUSUAL = frozenset({b"", b"."})
 """How names begin that could stand for another."""
 _TYPES = {kind.value: kind for kind in FileType}
@@ -108,6 +108,7 @@ def _make_item(
         package,
         reason,
         belonging=belonging,
+        blocks=before.blocks if placeholder and regular and before.use & _LOOKUP else None,
     )
     if not regular or link is not None or placeholder:
         return Item(entry, attributes=None if link is None else ())

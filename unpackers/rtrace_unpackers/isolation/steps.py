@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from rtrace.manifest.model import Input
+from rtrace.provided import is_in_memory
 from rtrace_unpackers.isolation.plan import Program
 
 REPORT = 3
@@ -170,7 +171,7 @@ def plan_foreground() -> tuple[Step, ...]:
 def plan_input(stdin: Input) -> tuple[Step, ...]:
     """Plan to make a file of the bundle standard input, at its offset; never wait for a FIFO's writer."""
     return (
-        *open_inside(stdin.path, O_NONBLOCK | O_NOCTTY, RESOLVE_NO_XDEV, Stage.STDIN, "stdin"),
+        *open_inside(stdin.path, O_NONBLOCK | O_NOCTTY, choose_mounts(stdin.path), Stage.STDIN, "stdin"),
         Step("dup3", (Result("stdin"), 0, 0), Stage.STDIN),
         Step("fcntl", (0, F_SETFL, 0), Stage.STDIN),
         *((Step("lseek", (0, stdin.offset, os.SEEK_SET), Stage.STDIN),) if stdin.offset else ()),
@@ -185,7 +186,7 @@ def plan_execution(program: Program) -> tuple[Step, ...]:
     """
     is_absolute = program.binary.startswith(b"/")
     checked = (
-        open_inside(program.binary, O_PATH, RESOLVE_NO_XDEV, Stage.EXECUTE, None)
+        open_inside(program.binary, O_PATH, choose_mounts(program.binary), Stage.EXECUTE, None)
         if is_absolute
         else (open_by(AT_FDCWD, program.binary, O_PATH, RESOLVE_NO_MAGICLINKS, Stage.EXECUTE, None),)
     )
@@ -195,6 +196,11 @@ def plan_execution(program: Program) -> tuple[Step, ...]:
         Step("rt_sigprocmask", (SIG_SETMASK, NO_SIGNAL, 0, 8)),
         Step("execve", (program.binary, program.argv, program.environ), Stage.EXECUTE),
     )
+
+
+def choose_mounts(path: bytes) -> int:
+    """Return the flag that keeps a path out of what is mounted in the tree, but for the tree's own /dev/shm."""
+    return 0 if is_in_memory(path) else RESOLVE_NO_XDEV
 
 
 def open_inside(path: bytes, flags: int, resolve: int, stage: Stage, result: str | None) -> tuple[Step, ...]:

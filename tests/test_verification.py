@@ -10,7 +10,8 @@ from bundle_making import BundleMaker, digest, make_run, wrote
 from rtrace.bundle.entry import FileType, Result
 from rtrace.errors import TargetError
 from rtrace.unpacker import Outcome, Snapshot, Unpacker
-from rtrace.verification import Line, Report, compare, compare_result, compare_status, verify_bundle
+from rtrace.verdicts import Line, Report
+from rtrace.verification import compare, compare_result, compare_status, verify_bundle
 from rtrace_unpackers.chroot import UNPACKER as CHROOT
 from rtrace_unpackers.chroot.target import ChrootTarget
 from rtrace_unpackers.docker import UNPACKER as DOCKER
@@ -109,6 +110,7 @@ def test_report_sums_up() -> None:
     assert (report.same, report.summary) == (False, "1 same, 1 different, 1 missing")
     assert [line.text for line in lines] == ["exit status of run1", "/a\\xff\\n", "/b: 9 bytes instead of 7"]
     assert report.to_json() == {
+        "verdict": "different",
         "same": False,
         "lines": [
             {"verdict": "same", "run": "run1"},
@@ -178,7 +180,10 @@ def test_faithful_replay_is_the_same(maker: BundleMaker, verify: Verify) -> None
 
 
 def test_every_difference_has_its_line(maker: BundleMaker, verify: Verify) -> None:
-    """Other content, a missing file, one that nobody expected, one still there and another exit status are all told."""
+    """Other content, a missing file, one that nobody expected, one still there and another exit status are all told.
+
+    A file that the bundle holds as the run left it is missing, too: the replay did not write it.
+    """
     results = (
         wrote(b"/work/out", b"other\n"),
         wrote(b"/work/absent", b""),
@@ -191,7 +196,7 @@ def test_every_difference_has_its_line(maker: BundleMaker, verify: Verify) -> No
         ("run1", b"/work/out"): "different",
         ("run1", b"/work/absent"): "missing",
         ("run1", b"/work/old"): "extra",
-        ("run1", b"/work/in"): "same",
+        ("run1", b"/work/in"): "missing",
         ("run1", b"/work/surprise"): "extra",
     }
 

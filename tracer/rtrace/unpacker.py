@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from rtrace.bundle.entry import Entry, Result
 from rtrace.elsewhere import NO_SOURCES, Sources
@@ -113,6 +113,18 @@ class Target(Protocol):
 
     def destroy(self) -> None:
         """Remove everything that belongs to the target, wherever it is kept."""
+
+
+Stamp: TypeAlias = tuple[int, ...]
+"""What changes when a file is written, whatever is written: of no meaning but to be compared with another one."""
+
+
+@runtime_checkable
+class Stamper(Protocol):
+    """What a target may be besides: one that can tell whether a file was written since it was unpacked."""
+
+    def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
+        """Give the stamps of files as they are now; none for a path of which nothing can be told."""
 
 
 class Unpacker(Protocol):

@@ -13,6 +13,7 @@ MISSING = frozenset({"missing", "unreadable"})
 """The kinds of notices that tell of content which is not in the bundle although a run needs it."""
 UNFINISHED = "unfinished"
 """The kind of those that tell of a run which did not come to its own end."""
+INCOMPLETE = MISSING | {UNFINISHED}
 MARK = "INCOMPLETE"
 
 
@@ -24,5 +25,5 @@ def find_missing(notices: Iterable[Notice]) -> tuple[Notice, ...]:
 def list_incomplete(manifest: Manifest) -> Iterator[str]:
     """Say, a sentence each, what a bundle lacks."""
     for notice in manifest.notices:
-        if notice.kind in MISSING or notice.kind == UNFINISHED:
+        if notice.kind in INCOMPLETE:
             yield f"{notice.what}; {notice.advice}"

@@ -71,8 +71,10 @@ class Scopes:
 
     def find_folders(self, lines: Iterable[Line]) -> dict[bytes, bytes]:
         """Give for other files the folder of a program's own that each is to be counted under."""
-        found = ((line.path, self._internals.find_folder(line.path)) for line in lines if line.path is not None)
-        return {path: folder for path, folder in found if folder is not None}
+        paths = [line.path for line in lines if line.path is not None]
+        found = {path: folder for path in paths for folder in [self._internals.find_folder(path)] if folder is not None}
+        themselves = set(paths).intersection(found.values())
+        return found | dict(zip(themselves, themselves, strict=True))
 
     def find_unused(self, asked: Iterable[bytes], lines: Sequence[Line]) -> Iterator[str]:
         """Say of patterns that they match nothing that was compared."""

@@ -44,10 +44,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """What ``unpack`` has to say: a sentence a line (what was made, what is left to do by hand)."""
+    """What ``unpack`` has to say: a sentence a line (what was made, what is left to do by hand).
+
+    ``incomplete`` are sentences about what the bundle itself lacks.
+    """
 
     target: Path
     notes: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

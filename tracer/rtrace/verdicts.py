@@ -24,6 +24,8 @@ VERDICTS: tuple[Verdict, ...] = ("same", "different", "missing", "extra", "unkno
 DIFFERING: tuple[Verdict, ...] = ("different", "missing", "extra")
 NO_VERDICT = 3
 STREAMS = {"stdout": "standard output", "stderr": "standard error"}
+_FEW = 4
+"""Other files of a folder that are told one by one."""
 _MOST_FOLDED = 16
 """Lines for folders of other files that a person is shown."""
 
@@ -132,7 +134,7 @@ def list_counts(counts: Mapping[Verdict, int]) -> str:
 
 
 def fold_others(lines: Iterable[Line], folders: Mapping[bytes, bytes]) -> list[str]:
-    """Write the other files for a person: a line for each folder, with its counts, or for a file that is alone in one.
+    """Write the other files for a person: a line for each folder, with its counts, and for those of a folder with few.
 
     ``folders`` has for a path the folder under which it is counted, where that is not the one that it lies in.
     """
@@ -140,6 +142,7 @@ def fold_others(lines: Iterable[Line], folders: Mapping[bytes, bytes]) -> list[s
     for line in lines:
         if line.scope == "other" and line.path is not None:
             groups.setdefault(folders.get(line.path) or line.path.rpartition(b"/")[0], []).append(line)
+    apart = frozenset(folders.values())
     while len(groups) > _MOST_FOLDED:
         deepest = max(folder.count(b"/") for folder in groups)
         folded: dict[bytes, list[Line]] = {}
@@ -147,12 +150,13 @@ def fold_others(lines: Iterable[Line], folders: Mapping[bytes, bytes]) -> list[s
             above = folder.rpartition(b"/")[0] if folder.count(b"/") == deepest else folder
             folded.setdefault(above, []).extend(members)
         groups = folded
-    return [_describe_group(folder, groups[folder]) for folder in sorted(groups)]
+    return [
+        text for folder in sorted(groups) for text in _describe_group(folder, groups[folder], is_apart=folder in apart)
+    ]
 
 
-def _describe_group(folder: bytes, lines: list[Line]) -> str:
-    if len(lines) == 1:
-        (line,) = lines
-        detail = f" ({line.detail})" if line.detail else ""
-        return f"{printable(line.path or b'/')}: {line.verdict}{detail}"
-    return f"{printable(folder)}/: {list_counts(Counter(line.verdict for line in lines))}"
+def _describe_group(folder: bytes, lines: list[Line], *, is_apart: bool) -> list[str]:
+    """Write a group of other files; what is apart, a program's own affair, is told as a whole."""
+    if len(lines) == 1 or (len(lines) <= _FEW and not is_apart):
+        return [f"{line.verdict:9}  {line.text}" for line in lines]
+    return [f"{'other':9}  {printable(folder)}/: {list_counts(Counter(line.verdict for line in lines))}"]

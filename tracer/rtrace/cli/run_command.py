@@ -17,6 +17,7 @@ from rtrace.cli.progress_bar import progress
 from rtrace.cli.speaking import say
 from rtrace.cli.tidying import tell_cleaned
 from rtrace.elsewhere import Sources
+from rtrace.incompleteness import MARK
 from rtrace.interrupts import shielded
 from rtrace.limits import Limits
 from rtrace.manifest.model import Run
@@ -73,8 +74,10 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
     tell_cleaned()
     with temporary("run") as workspace:
         unpacker = load_unpacker(unpacker_name)
-        made = unpacker.unpack(path, workspace / THROW_AWAY, progress=progress(), sources=sources).target
-        target = unpacker.open(made)
+        made = unpacker.unpack(path, workspace / THROW_AWAY, progress=progress(), sources=sources)
+        for sentence in made.incomplete:
+            say(f"{MARK}: {sentence}")
+        target = unpacker.open(made.target)
         try:
             yield target
         finally:

@@ -47,7 +47,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
 
     No network (but for --fetch, before the replay), no file of this machine. Prints a line for the exit status, for
     what was printed, and for each output that the manifest names: same, different, missing, extra or unknown. What else
-    the runs wrote is told by folder as `other`, and has no part in the verdict (where no output is named, all has).
+    the runs wrote is told apart, as other files, and has no part in the verdict (where no output is named, all has).
     With names of runs, only these are replayed, and those that they need.
 
     Exits with 0 when everything is the same, with 1 when something differs, and with 3 when something could not be
@@ -81,7 +81,9 @@ def command(  # noqa: PLR0913 -- an argument for each option
         for line in report.lines:
             if line.scope == "output":
                 show(f"{line.verdict:9}  {line.text}")
+        if report.others:
+            show("other files, which have no part in the verdict:")
         for text in report.others:
-            show(f"{'other':9}  {text}")
+            show(text)
         show(report.summary)
     sys.exit(report.exit_status)

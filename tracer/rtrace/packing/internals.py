@@ -33,13 +33,13 @@ class Internals:
         self._marked = Prefixes(folder + slash for folder, slash, name in marks if name in _MARKS)
 
     def find_folder(self, path: bytes, above: int = 0) -> bytes | None:
-        """Give the topmost such folder that a path is or lies in, None where there is none.
+        """Give the topmost such folder that a path lies in, None where there is none.
 
         ``above`` is how many bytes at the beginning of the path are not looked at.
         """
         start = max((len(home) - 1 for home in self._homes if path.startswith(home)), default=0)
-        named = _FOLDER.search(path + b"/", max(start, above))
-        marked = self._marked.find(path + b"/")
+        named = _FOLDER.search(path, max(start, above))
+        marked = self._marked.find(path)
         found = [path[: named.end()]] if named else []
         if marked is not None and len(marked) > above:
             found.append(marked.rstrip(b"/"))

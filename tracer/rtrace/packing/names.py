@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.manifest.model import NamedFile
 from rtrace.packing.changing import DAY, find_pattern
+from rtrace.packing.internals import Internals, Prefixes
 from rtrace.packing.selection import PROVIDED
 from rtrace.trace import reader
 from rtrace.trace.schema import Use
@@ -31,8 +32,6 @@ _PROGRAM_SUFFIXES = frozenset(
     b" cuh f for f77 f90 f95 f03 f08 mod s asm hs ml mli ex exs erl cs vb php swift mk mak cmake ninja make smk nf wdl"
     b" cwl".split()
 )
-_COMPILED = (b".pyc", b".pyo", b".o", b".lo", b".gch")
-"""What a compiler leaves on its way to something else."""
 _PROGRAM_NAMES = frozenset(
     b"makefile gnumakefile cmakelists.txt snakefile rakefile dockerfile meson.build configure pyvenv.cfg pyproject.toml"
     b" setup.cfg package.json package-lock.json".split()
@@ -44,6 +43,8 @@ _PROGRAM_FOLDERS = (
 _HIDDEN = re.compile(rb"/\.[^/]")
 _UNNAMEABLE = re.compile(r"[\x00-\x20:/\x7f-\xa0\\\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
 
+_MOST_FOLDERS = 20
+"""Folders that stand for the outputs in them."""
 _MOST_NAMES = 100
 """Files that are named as inputs, or as outputs."""
 
@@ -85,13 +86,11 @@ def name_files(
         and is_personal(before.path)
         and not is_program(before.path)
     ]
-    results = [
-        after
-        for after in reader.read_results(connection)
-        if is_personal(after.path) and not after.path.endswith(_COMPILED)
-    ]
+    results = [after for after in reader.read_results(connection) if is_personal(after.path)]
+    internals = Internals((before.path for before in world), homes)
+    results = [after for after in results if not internals.has(after.path)]
     uses = reader.read_uses(connection, [after.path for after in results])
-    outputs = limit(sorted(_find_outputs(world, results, uses)))
+    outputs, members = fold(sorted(_find_outputs(world, results, uses)))
     inputs = limit(inputs)
     uses.update(reader.read_uses(connection, inputs))
     names = choose_names(sorted({*inputs, *outputs}))
@@ -101,7 +100,7 @@ def name_files(
         users: dict[bytes, list[str]] = {path: [] for path in wanted}
         for number, run in runs.items():
             for path in wanted:
-                if uses.get((number, path), 0) & flags:
+                if any(uses.get((number, one), 0) & flags for one in members.get(path, (path,))):
                     users[path].append(run.id)
         everyone = tuple(run.id for run in runs.values())
         return tuple(NamedFile(names[path], path, tuple(users[path]) or everyone[-1:]) for path in wanted)
@@ -135,6 +134,26 @@ def limit(paths: list[bytes]) -> list[bytes]:
     return [path for path in paths if path.rpartition(b"/")[0] in kept]
 
 
+def fold(paths: list[bytes]) -> tuple[list[bytes], dict[bytes, list[bytes]]]:
+    """Make a list short enough for a person to read: the fullest folders stand for their files, with a slash behind.
+
+    Nothing is left out, for the list says what a replay has to give again. Gives it, and the files of each folder.
+    """
+    kept = limit(paths)
+    members: dict[bytes, list[bytes]] = {}
+    for path in dict.fromkeys(paths).keys() - set(kept):
+        members.setdefault(path.rpartition(b"/")[0] + b"/", []).append(path)
+    while len(members) > _MOST_FOLDERS:
+        deepest = max(folder.count(b"/") for folder in members)
+        folded: dict[bytes, list[bytes]] = {}
+        for folder, files in members.items():
+            above = folder[:-1].rpartition(b"/")[0] + b"/" if folder.count(b"/") == deepest else folder
+            folded.setdefault(above, []).extend(files)
+        members = folded
+    covered = Prefixes(members)
+    return sorted([*(path for path in kept if covered.find(path) is None), *members]), members
+
+
 def is_program(path: bytes) -> bool:
     """Tell whether a file is, by its name, part of a program rather than data."""
     name = path.rpartition(b"/")[2].lower()
@@ -147,14 +166,14 @@ def is_program(path: bytes) -> bool:
 def _find_outputs(
     world: Sequence[Before], results: Sequence[After], uses: Mapping[tuple[int, bytes], int]
 ) -> Iterable[bytes]:
-    """Give the regular files that the last run to touch them left with a content of its own."""
+    """Give the regular files that the last run to touch them left with a content of its own, and symlinks it made."""
     last = {after.path: after for after in results}
     before_it = {before.path: before for before in world if before.path in last}
     for path, after in last.items():
-        if after.type != "file":
+        if after.type not in {"file", "symlink"}:
             continue
         before = before_it.get(path)
-        if before is None or before.type is None:
+        if before is None or before.type is None or (after.type == "symlink" and before.target != after.target):
             yield path
             continue
         same = (before.size, before.mtime_ns, before.inode) == (after.size, after.mtime_ns, after.inode)
@@ -167,12 +186,12 @@ def choose_names(paths: Sequence[bytes]) -> dict[bytes, str]:
     """Give each path a name of its own: its last part, the folder before it where that is not unique, or a number."""
     counts: dict[str, int] = {}
     for path in paths:
-        name = clean_name(path.rpartition(b"/")[2])
+        name = clean_name(path.rstrip(b"/").rpartition(b"/")[2])
         counts[name] = counts.get(name, 0) + 1
     taken: set[str] = set()
     names: dict[bytes, str] = {}
     for path in paths:
-        folder, _, last = path.rpartition(b"/")
+        folder, _, last = path.rstrip(b"/").rpartition(b"/")
         name = clean_name(last)
         if counts[name] > 1:
             name = f"{clean_name(folder.rpartition(b'/')[2])}_{name}"

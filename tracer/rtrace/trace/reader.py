@@ -128,6 +128,19 @@ def copy_database(connection: sqlite3.Connection, destination: Path) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")
 
 
+def call_runs(database: Path, names: Mapping[int, str]) -> None:
+    """Give the runs of a database other names, by their numbers; a run without one loses its own to another's."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        if names.items() <= read_run_names(connection).items():
+            return
+        former = read_run_names(connection)
+        connection.executemany("UPDATE runs SET name = ? WHERE id = ?", ((f"#{number}", number) for number in former))
+        rest = {number: name for number, name in former.items() if number not in names}
+        taken = set(names.values())
+        whole = dict(names) | {number: f"#{number}" if name in taken else name for number, name in rest.items()}
+        connection.executemany("UPDATE runs SET name = ? WHERE id = ?", ((whole[number], number) for number in whole))
+
+
 def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
     """Give the runs in their order."""
     rows = connection.execute(

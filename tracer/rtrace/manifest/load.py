@@ -307,7 +307,11 @@ def _environ_of(node: Node, environs: Known[str, Environment]) -> Environment:
     name = string(node).removeprefix(PREFIX)
     if name not in environs:
         close = find_close(name, environs)
-        advice = f"did you mean {PREFIX}{close[0]}?" if close else "write the variables here"
+        advice = (
+            f"did you mean {PREFIX}{close[0]}?"
+            if close
+            else "write the variables here, or the name that the run has now"
+        )
         raise node.place.error(f"this names the run {shorten(name)!r}, which is not among those above; {advice}")
     return environs[name]
 

@@ -128,14 +128,15 @@ def _plan(
         reader.read_attributes(connection),
     )
     items, elsewhere, unused = leave_elsewhere(tree.items, manifest.elsewhere, larger_than)
+    names = name_runs(connection, manifest.runs)
     notices = (
+        *(tell_unknown_run(run.id) for run in manifest.runs if run.id not in names.values()),
         *(tell_impossible(path, what) for path, what in selection.impossible),
         *(tell_misplaced(path, why) for path, why in tree.misplaced),
         *(tell_unmatched(pattern, "include") for pattern in unmatched),
         *(tell_unmatched(one.path, "elsewhere") for one in unused),
         *(tell_homeless(path) for path, one in elsewhere.items() if one.url is None),
     )
-    names = name_runs(connection, manifest.runs)
     order = {number: place for place, run in enumerate(manifest.runs) for number in names if names[number] == run.id}
     return PackingPlan(
         directory=directory,
@@ -216,7 +217,6 @@ def _read_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
     facts = (
         *reader.read_notices(connection, frozenset(names.values())),
         *find_unfinished(replace(run, id=mine) for mine, run in found),
-        *(tell_unknown_run(run.id) for run in manifest.runs if run.id not in names),
     )
     kept = (notice for notice in manifest.notices if notice not in told)  # by the name that the run had before
     return replace(

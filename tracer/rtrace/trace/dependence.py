@@ -33,10 +33,10 @@ def read_needs(connection: sqlite3.Connection) -> dict[int, tuple[int, ...]]:
         " GROUP BY uses.run, uses.path, use ORDER BY min(uses.time), min(uses.id)"
     ):
         folder = path.rpartition(b"/")[0]
-        if path in writers and use & _USING and (run, path) not in replaced:
-            used.add((run, path))
         if use & Use.TRUNCATE:
             replaced.add((run, path))
+        if path in writers and use & _USING and (run, path) not in replaced:
+            used.add((run, path))
         if path in writers and use & Use.CREATE:
             made.add((run, path))
         if folder in writers and use & Use.CREATE:

@@ -47,6 +47,7 @@ FORMAT_HALF = (
     "rtrace.renaming",
     "rtrace.reprozip",
     "rtrace.shortening",
+    "rtrace.stamps",
     "rtrace.target_folder",
     "rtrace.unpacker",
     "rtrace.workspaces",

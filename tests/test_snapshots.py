@@ -108,8 +108,8 @@ def test_missing_copy_is_told_by_packing(work: Path) -> None:
     packed = run_rtrace("pack", "--allow-missing", "bundle.rpz", cwd=work)
     assert packed.returncode == 0, packed.stderr
     assert (
-        f"rtrace: INCOMPLETE: the run changed {work}/big, and no copy of it could be made before that (3.0 MiB is more than"
-        " --snapshot-limit left room for): it was packed as it is now; "
+        f"rtrace: INCOMPLETE: the run changed {work}/big, and no copy of it could be made before that (3.0 MiB is more"
+        " than --snapshot-limit left room for): it was packed as it is now; "
     ) in packed.stderr.decode()
 
 

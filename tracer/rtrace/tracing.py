@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import NamedTuple
 
 from rtrace.capture.architecture import native_architectures
 from rtrace.capture.keeping import KEPT_BYTES
-from rtrace.capture.launch import find_command, read_own_environment
+from rtrace.capture.launch import check_proc, find_command, read_own_environment
+from rtrace.capture.own_limits import explain_limits, lift_limits
 from rtrace.capture.session import Traced, Watch, trace_command
 from rtrace.capture.snapshots import SNAPSHOT_LIMIT
 from rtrace.capture.streams import look_at_streams
@@ -73,8 +75,9 @@ def trace_into(
         from rtrace.manifest.load import load
 
         load(directory.manifest)  # a mistake in it is told now, and not when the run is over
+    check_proc()
     streams = look_at_streams()
-    command = find_command(request.argv, read_own_environment())
+    command = find_command(request.argv, read_own_environment())._replace(limits=lift_limits())
     architectures = native_architectures()
     with shielded():
         place = TracePlace(directory, continued=request.continued, overwrite=request.overwrite)
@@ -91,11 +94,12 @@ def trace_into(
                 traced = trace_command(command, architectures, directory, place.connection, streams, watch)
         except BaseException as error:
             if begun:
-                place.lock.release()
+                place.abandon()
             else:
                 place.restore()
             if isinstance(error, sqlite3.Error):
-                sentence = f"{directory.database} cannot be written ({error}); free some space and trace again"
+                reason = f"{error}{explain_limits()}"
+                sentence = f"{directory.database} cannot be written ({reason}); free some space and trace again"
                 raise TraceError(sentence) from None
             raise
         return report_trace(place, traced)
@@ -106,6 +110,10 @@ def report_trace(place: TracePlace, traced: Traced) -> TraceReport:
     directory = place.directory
     try:
         notices, problem = write_manifest(place.connection, directory).notices, None
+    except OSError as error:  # a limit on the size of files; `rtrace pack` drafts it again
+        if error.errno not in {errno.EFBIG, errno.ENOSPC, errno.EDQUOT}:
+            raise
+        notices, problem = (), f"{directory.manifest} cannot be written ({error.strerror}); all else is traced"
     except ManifestError as error:  # it was edited while the run went on: that must not cost the run's exit status
         notices, problem = (), str(error)
     run = place.earlier_runs + 1

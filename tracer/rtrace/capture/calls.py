@@ -239,6 +239,10 @@ CONDITIONS = {
 """Calls that programs make all the time for other purposes: sendto(2) without an address is send(2), and of
 socketcall(2) the bind, connect, sendto, sendmsg and sendmmsg of linux/net.h are looked at."""
 
+CLONE_UNTRACED = 0x800000  # clone(2)
+CLONES = ("clone", "clone3")
+"""Calls that may make a child which ptrace is not told of: its first argument are the flags, or points to them."""
+
 REFUSED = ("io_uring_setup",)
 """Answered with ENOSYS by the filter, so that programs fall back to calls that can be seen."""
 

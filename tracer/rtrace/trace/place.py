@@ -20,6 +20,7 @@ from rtrace.folders import directory_flags
 from rtrace.locks import Lock
 from rtrace.renaming import rename_new
 from rtrace.trace.directory import TraceDirectory, close
+from rtrace.trace.pieces import PiecedConnection
 from rtrace.trace.settling import ASIDE, BEGUN, NEW, OLD, UNBEGUN, put_back, remove_old, write_mark
 from rtrace.workspaces import INCOMPLETE, Workspace, make_suffix, make_workspace, prefix_beside
 
@@ -93,6 +94,13 @@ class TracePlace:
         """Put everything back as it was: the run never began."""
         self.connection.close()
         put_back(self.directory)
+        self.lock.release()
+
+    def abandon(self) -> None:
+        """Let go of a trace whose run was cut short: what is in it stays."""
+        with contextlib.suppress(OSError, sqlite3.Error):  # what cut it short is told
+            if isinstance(self.connection, PiecedConnection):
+                self.connection.save()
         self.lock.release()
 
     def finish(self) -> None:

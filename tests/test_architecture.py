@@ -34,6 +34,7 @@ FORMAT_HALF = (
     "rtrace.folders",
     "rtrace.guarding",
     "rtrace.holes",
+    "rtrace.incompleteness",
     "rtrace.interrupts",
     "rtrace.limits",
     "rtrace.locks",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rtrace.trace.directory import TraceDirectory
 
 
+_WRITTEN = frozenset({"terminal", "pipe", "file", "socket"})
+"""Kinds of streams of which somebody has what was written to them."""
 _MODULES = b"LOADEDMODULES="
 _CONTENT = int(Use.READ | Use.WRITE | Use.EXECUTE)
 _REPLACING = int(Use.TRUNCATE | Use.CREATE | Use.REMOVE)
@@ -141,6 +143,19 @@ def copy_database(connection: sqlite3.Connection, destination: Path) -> None:
         raise TraceError(sentence) from None
 
 
+def call_runs(database: Path, names: Mapping[int, str]) -> None:
+    """Give the runs of a database other names, by their numbers; a run without one loses its own to another's."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        if names.items() <= read_run_names(connection).items():
+            return
+        former = read_run_names(connection)
+        connection.executemany("UPDATE runs SET name = ? WHERE id = ?", ((f"#{number}", number) for number in former))
+        rest = {number: name for number, name in former.items() if number not in names}
+        taken = set(names.values())
+        whole = dict(names) | {number: f"#{number}" if name in taken else name for number, name in rest.items()}
+        connection.executemany("UPDATE runs SET name = ? WHERE id = ?", ((whole[number], number) for number in whole))
+
+
 def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
     """Give the runs in their order."""
     rows = connection.execute(
@@ -181,7 +196,7 @@ def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
 def read_streams(connection: sqlite3.Connection) -> tuple[dict[int, Input], dict[tuple[int, int], Output]]:
     """Give the files that were standard input, by run number; and by run number and descriptor what was written.
 
-    Only what could be compared is among the latter.
+    What was written and not kept is among the latter without size and digest: it cannot be judged.
     """
     inputs: dict[int, Input] = {}
     outputs: dict[tuple[int, int], Output] = {}
@@ -192,9 +207,10 @@ def read_streams(connection: sqlite3.Connection) -> tuple[dict[int, Input], dict
         if descriptor == 0:
             if kind == "file" and path is not None:
                 inputs[run] = Input(path, begin or 0)
-        elif sha256 is not None or (joined and (run, 1) in outputs):
+        elif kind in _WRITTEN or sha256 is not None:
             window = None if height is None else (height, width)
-            outputs[run, descriptor] = Output(kind, size, sha256, window, bool(cut), bool(joined))
+            shown = "pipe" if kind == "socket" else kind  # a replay of it gets one
+            outputs[run, descriptor] = Output(shown, size, sha256, window, bool(cut), bool(joined))
     return inputs, outputs
 
 

@@ -12,7 +12,7 @@ from rtrace.capture.keeping import KEPT_BYTES
 from rtrace.capture.launch import find_command, read_own_environment
 from rtrace.capture.session import Traced, Watch, trace_command
 from rtrace.capture.snapshots import SNAPSHOT_LIMIT
-from rtrace.capture.streams import look_at_streams
+from rtrace.capture.streams import look_at_given
 from rtrace.errors import ManifestError, TraceError
 from rtrace.interrupts import lifted, shielded
 from rtrace.manifest.model import Manifest, Notice
@@ -73,7 +73,7 @@ def trace_into(
         from rtrace.manifest.load import load
 
         load(directory.manifest)  # a mistake in it is told now, and not when the run is over
-    streams = look_at_streams()
+    given = look_at_given()
     command = find_command(request.argv, read_own_environment())
     architectures = native_architectures()
     with shielded():
@@ -88,7 +88,7 @@ def trace_into(
         watch = Watch(begin, on_waiting, on_loss, request.detach_daemons, request.keep, request.snapshot_limit)
         try:
             with lifted():
-                traced = trace_command(command, architectures, directory, place.connection, streams, watch)
+                traced = trace_command(command, architectures, directory, place.connection, given, watch)
         except BaseException as error:
             if begun:
                 place.lock.release()

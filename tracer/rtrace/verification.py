@@ -31,6 +31,7 @@ PROVIDED = (b"/dev", b"/proc", b"/sys")
 """What a replay provides afresh and lets go of afterwards: nothing there can be compared."""
 
 NO_VERDICT = 3
+NO_INPUT = "some of the original's input was not captured"
 NO_DIGEST = "the bundle does not hold the original's digest"
 TOO_HOLLOW = "it has more bytes of holes than are hashed, so its content was not compared"
 _MOST_FOLDERS = 32
@@ -234,6 +235,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
         runs, results, entries = opened.manifest.runs, opened.results, opened.entries
         patterns = find_patterns(opened.manifest.outputs)
         keeps_digests = opened.keeps_digests
+        lacks_input = any(notice.kind == "input" for notice in opened.manifest.notices)
         named = {output.path for output in opened.manifest.outputs}
     by_run: dict[str, list[Result]] = {}
     for result in results:
@@ -271,7 +273,16 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
             target.destroy()
     reached = next((outcome.reached for outcome in outcomes if outcome.reached is not None), None)
     notes = tuple(f"{outcome.run}: {note}" for outcome in outcomes for note in outcome.notes)
-    return Report(tuple(settle_renamed(lines, renamed, results, found)), reached, notes)
+    settled = settle_renamed(lines, renamed, results, found)
+    return Report(tuple(map(doubt, settled) if lacks_input else settled), reached, notes)
+
+
+def doubt(line: Line) -> Line:
+    """Give a difference as one that says nothing, as the replay was not given all that the original was."""
+    if line.verdict in {"same", "unknown"}:
+        return line
+    detail = f"{line.verdict}, {line.detail}" if line.detail else line.verdict
+    return replace(line, verdict="unknown", detail=f"{detail}; {NO_INPUT}")
 
 
 def find_renamed(

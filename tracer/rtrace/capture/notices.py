@@ -80,6 +80,7 @@ class NoticeBook:
         self.run = run
         self.rows = journal.pending["notices"]
         self.told: set[tuple[str, str]] = set()
+        self.fifos: set[bytes] = set()
         self.trace = os.path.realpath(os.fsencode(trace))
 
     def add(self, kind: str, what: str, advice: str) -> None:
@@ -140,6 +141,8 @@ class NoticeBook:
             device = describe_device(path, status.st_rdev)
             if device is not None:
                 self.add("device", *device)
+        elif stat.S_ISFIFO(status.st_mode):
+            self.fifos.add(path)
         elif path.startswith(self.trace) and path[len(self.trace) :][:1] in (b"", b"/"):
             folder = self.trace.decode(errors="backslashreplace")
             self.add(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from rtrace.interrupts import shielded
 from rtrace.limits import Limits
 from rtrace.manifest.model import Run
 from rtrace.targets import load_unpacker, open_target
-from rtrace.unpacker import Target
+from rtrace.unpacker import OWN_STREAMS, Streams, Target
 from rtrace.workspaces import THROW_AWAY, temporary
 
 
@@ -51,13 +52,28 @@ def command(
     fill_standard_streams()
     with opened(target, unpacker_name, Sources(folders, fetch)) as replayable:
         for run in choose_runs(replayable.runs(), names, target):
-            outcome = replayable.run(run, limits=limits, allowed=allowed)
+            with standing_in(run) as streams:
+                outcome = replayable.run(run, streams=streams, limits=limits, allowed=allowed)
             for note in outcome.notes:
                 say(f"{run.id}: {note}")
             status = outcome.exit_status
             if status != 0 or interrupts.asked_to_end():
                 break
     sys.exit(status)
+
+
+@contextlib.contextmanager
+def standing_in(run: Run) -> Iterator[Streams]:
+    """Yield the caller's streams; where input was lost that no person typed, nobody is waited for to type it."""
+    if not (run.lacks_input and os.isatty(0)):
+        yield OWN_STREAMS
+        return
+    say(f"{run.id}: its standard input was not captured, and the replay reads none; it may be given with `< FILE`")
+    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        yield Streams(stdin=null)
+    finally:
+        os.close(null)
 
 
 @contextlib.contextmanager

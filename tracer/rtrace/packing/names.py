@@ -10,7 +10,7 @@ from rtrace.manifest.model import NamedFile
 from rtrace.packing.changing import DAY, find_pattern
 from rtrace.packing.selection import PROVIDED
 from rtrace.trace import reader
-from rtrace.trace.schema import Use
+from rtrace.trace.schema import KEPT_INPUT, Use
 
 if TYPE_CHECKING:
     import sqlite3
@@ -69,6 +69,8 @@ def name_files(
     def is_personal(path: bytes) -> bool:
         if path in packaged or path.startswith(apart):
             return False
+        if path.startswith(KEPT_INPUT + b"/"):
+            return True
         if path.startswith(SYSTEM) and not path.startswith(homes):
             return False
         # A hidden folder on the way to the experiment itself does not make the experiment's files hidden.

@@ -28,7 +28,7 @@ from rtrace.packing.planning_notices import (
 from rtrace.packing.rewriting import rewrite_value
 from rtrace.packing.secret_files import SecretFiles
 from rtrace.packing.selection import resolve_directory, select
-from rtrace.packing.tree import build_tree
+from rtrace.packing.tree import OPEN_FIFO, build_tree
 from rtrace.packing.whereabouts import Finder
 from rtrace.progress import SILENT, Progress
 from rtrace.trace import reader
@@ -130,6 +130,7 @@ def _plan(
         *(tell_unmatched(one.path, "elsewhere") for one in unused),
         *(tell_homeless(path) for path, one in elsewhere.items() if one.url is None),
     )
+    open_fifos = {item.entry.path for item in items if item.entry.reason == OPEN_FIFO}
     names = reader.read_run_names(connection)
     known = {run.id for run in manifest.runs}
     return PackingPlan(
@@ -150,6 +151,7 @@ def _plan(
             and not after.path.startswith(place + b"/")
             and not is_provided(after.path)
             and after.type in {None, "file", "directory", "symlink", "fifo"}
+            and (after.type != "fifo" or after.path not in open_fifos)
         ),
         copies=tuple(copies),
         run_names=names,

@@ -236,6 +236,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
         patterns = find_patterns(opened.manifest.outputs)
         keeps_digests = opened.keeps_digests
         lacks_input = any(notice.kind == "input" for notice in opened.manifest.notices)
+        lacks_input = lacks_input or any(run.lacks_input for run in runs)
         named = {output.path for output in opened.manifest.outputs}
     by_run: dict[str, list[Result]] = {}
     for result in results:

@@ -12,7 +12,7 @@ from rtrace import __version__
 from rtrace.errors import TraceError
 from rtrace.locks import Lock, lock_folder
 from rtrace.printable import printable
-from rtrace.trace.schema import SCHEMA, TRACE_FORMAT
+from rtrace.trace.schema import ADDED, SCHEMA, TRACE_FORMAT
 
 DEFAULT_NAME = ".rtrace"
 DATABASE = "trace.sqlite3"
@@ -100,3 +100,12 @@ def close(connection: sqlite3.Connection) -> None:
     """Close a database so that one file remains, with no write-ahead log beside it."""
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()
+
+
+def add_columns(connection: sqlite3.Connection, database: str = "main") -> None:
+    """Add to the tables of a trace the columns that an older version did not make."""
+    for table, columns in ADDED.items():
+        there = {row[1] for row in connection.execute(f"PRAGMA {database}.table_info({table})")}
+        for name, kind in columns.items():
+            if name not in there:
+                connection.execute(f"ALTER TABLE {database}.{table} ADD COLUMN {name} {kind}")

@@ -19,7 +19,7 @@ from rtrace.errors import TraceError
 from rtrace.folders import directory_flags
 from rtrace.locks import Lock
 from rtrace.renaming import rename_new
-from rtrace.trace.directory import TraceDirectory, close
+from rtrace.trace.directory import TraceDirectory, add_columns, close
 from rtrace.trace.settling import ASIDE, BEGUN, NEW, OLD, UNBEGUN, put_back, remove_old, write_mark
 from rtrace.workspaces import INCOMPLETE, Workspace, make_suffix, make_workspace, prefix_beside
 
@@ -42,6 +42,7 @@ class TracePlace:
             self.lock = directory.lock()
             try:
                 self.connection = directory.open()
+                add_columns(self.connection)
                 self.earlier_runs = self._count_runs()
                 write_mark(directory, b"%d" % self.earlier_runs)
             except BaseException:

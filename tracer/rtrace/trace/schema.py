@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntFlag
 
 TRACE_FORMAT = 1
+ADDED = {"streams": {"access": "TEXT"}}
+"""Columns that traces of older versions lack, by table, with their types: their values are NULL there."""
 KEPT_INPUT = b"/.rtrace-input"
 """The folder of what runs read and what has no name: from pipes, and from files that had been removed before."""
 

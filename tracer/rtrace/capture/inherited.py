@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -15,8 +16,13 @@ from rtrace.capture.snapshots import SnapshotLimitError, copy_content
 from rtrace.capture.streams import Kind, Stream
 from rtrace.trace.schema import KEPT_INPUT, Use
 
+CHUNK = 1 << 20
 DEVICES = frozenset({b"/dev/null", b"/dev/zero", b"/dev/full", b"/dev/random", b"/dev/urandom"})
 """What every replay has, too."""
+
+
+OF_PROCESS = re.compile(rb"/proc/[0-9]+/")
+"""Files that are gone with a process, which no replay has under its number."""
 
 
 def note_path(ledger: Ledger, process: int, stream: Stream, limit: int) -> bytes | None:
@@ -26,7 +32,7 @@ def note_path(ledger: Ledger, process: int, stream: Stream, limit: int) -> bytes
     """
     path = stream.path or b""
     status = os.fstat(stream.descriptor)
-    if not is_there(path, status):
+    if not is_there(path, status) or OF_PROCESS.match(path):
         return keep_nameless(ledger, process, stream, limit) if stream.kind is Kind.FILE else None
     state = ledger.state(path, os.lstat(path))
     if stream.kind is Kind.FOLDER:
@@ -122,9 +128,21 @@ def copy_behind(descriptor: int, destination: Path, limit: int, length: int | No
         writing = os.open(destination, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             copy_content(reading, writing, limit)
+            if not os.fstat(writing).st_size:  # files of /proc say that they are empty
+                copy_read(reading, writing, limit)
             if length is not None:
                 os.ftruncate(writing, length)
         finally:
             os.close(writing)
     finally:
         os.close(reading)
+
+
+def copy_read(reading: int, writing: int, limit: int) -> None:
+    """Copy what can be read. Raises OSError, and SnapshotLimitError when that is more than ``limit`` bytes."""
+    size = 0
+    while data := os.read(reading, CHUNK):
+        size += len(data)
+        if size > limit:
+            raise SnapshotLimitError(size)
+        os.write(writing, data)

@@ -62,7 +62,8 @@ class Input:
 
     def look(self, _: int = 0) -> None:
         """Take out what was read, and pass on what came."""
-        self.epoll.poll(0)
+        if self.open:
+            self.epoll.poll(0)
         while self.open:
             self.take()
             if is_over(self.sink, select.POLLERR):  # no reader is left

@@ -30,6 +30,7 @@ from rtrace.workspaces import THROW_AWAY
 
 PERMISSIONS = 0o777
 
+NO_INPUT = "some of the original's input was not captured"
 NO_DIGEST = "the bundle does not hold the original's digest"
 NOT_RECORDED = "it was not recorded"
 NOT_READ = "it cannot be read, or has more bytes of holes than are hashed, so its content was not compared"
@@ -268,6 +269,8 @@ class Witness:
 
 def make_report(subject: Subject, lines: list[Line], outcomes: Sequence[Outcome], ignored: Sequence[bytes]) -> Report:
     """Say what each line means, and put the report together."""
+    if lacks_input(subject):
+        lines = list(map(doubt, lines))
     patterns = tuple(dict.fromkeys((*subject.manifest.ignore, *ignored)))
     known = {path for line in lines for path in [line.path] if path is not None}
     scopes = Scopes(subject.manifest, patterns, known.union(entry.path for entry in subject.entries))
@@ -279,6 +282,20 @@ def make_report(subject: Subject, lines: list[Line], outcomes: Sequence[Outcome]
     folders = scopes.find_folders(line for line in sorted_lines if line.scope == "other")
     incomplete = tuple(list_incomplete(subject.manifest))
     return Report(sorted_lines, reached, tuple(notes), incomplete, tuple(fold_others(sorted_lines, folders)))
+
+
+def lacks_input(subject: Subject) -> bool:
+    """Whether the original was given what the bundle does not hold."""
+    told = any(notice.kind == "input" for notice in subject.manifest.notices)
+    return told or any(run.lacks_input for run in subject.runs)
+
+
+def doubt(line: Line) -> Line:
+    """Give a difference as one that says nothing, as the replay was not given all that the original was."""
+    if line.verdict in {"same", "unknown"}:
+        return line
+    detail = f"{line.verdict}, {line.detail}" if line.detail else line.verdict
+    return replace(line, verdict="unknown", detail=f"{detail}; {NO_INPUT}")
 
 
 def find_renamed(

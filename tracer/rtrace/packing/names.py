@@ -12,7 +12,7 @@ from rtrace.packing.changing import DAY, find_pattern
 from rtrace.packing.internals import Internals, Prefixes
 from rtrace.provided import PROVIDED, SEMAPHORE, is_in_memory
 from rtrace.trace import reader
-from rtrace.trace.schema import Use
+from rtrace.trace.schema import KEPT_INPUT, Use
 
 if TYPE_CHECKING:
     import sqlite3
@@ -78,6 +78,8 @@ def name_files(
             return True
         if path.startswith(apart):
             return False
+        if path.startswith(KEPT_INPUT + b"/"):
+            return True
         if path.startswith(SYSTEM) and not path.startswith(homes):
             return False
         # A hidden folder on the way to the experiment itself does not make the experiment's files hidden.

@@ -30,7 +30,7 @@ from rtrace.packing.planning_notices import (
 from rtrace.packing.rewriting import rewrite_value
 from rtrace.packing.secret_files import SecretFiles
 from rtrace.packing.selection import resolve_directory, select
-from rtrace.packing.tree import build_tree
+from rtrace.packing.tree import OPEN_FIFO, build_tree
 from rtrace.packing.whereabouts import Finder
 from rtrace.progress import SILENT, Progress
 from rtrace.provided import SHARED_MEMORY, is_in_memory, is_provided
@@ -141,6 +141,7 @@ def _plan(
         *(tell_homeless(path) for path, one in elsewhere.items() if one.url is None),
     )
     order = {number: place for place, run in enumerate(manifest.runs) for number in names if names[number] == run.id}
+    open_fifos = {item.entry.path for item in items if item.entry.reason == OPEN_FIFO}
     return PackingPlan(
         directory=directory,
         target=target,
@@ -159,6 +160,7 @@ def _plan(
             and not after.path.startswith(place + b"/")
             and not is_provided(after.path)
             and after.type in {None, "file", "directory", "symlink", "fifo"}
+            and (after.type != "fifo" or after.path not in open_fifos)
         ),
         copies=tuple(copies),
         run_names=names,

@@ -11,7 +11,7 @@ from sys import intern
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.errors import TraceError
-from rtrace.manifest.model import Input, Notice, Output, Run
+from rtrace.manifest.model import LARGEST_DESCRIPTOR, Descriptor, Input, Notice, Output, Run
 from rtrace.trace.schema import TRACE_FORMAT, Use
 from rtrace.trace.treatment import Treatment, classify, is_unread, most_needing
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _WRITTEN = frozenset({"terminal", "pipe", "file", "socket"})
 """Kinds of streams of which somebody has what was written to them."""
+_STANDARD_ERROR = 2
 _MODULES = b"LOADEDMODULES="
 _CONTENT = int(Use.READ | Use.WRITE | Use.EXECUTE)
 _REPLACING = int(Use.TRUNCATE | Use.CREATE | Use.REMOVE)
@@ -163,6 +164,7 @@ def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
         " release, distribution, distribution_version, started, finished, exit_code, signal, id FROM runs ORDER BY id"
     )
     inputs, outputs = read_streams(connection)
+    descriptors = read_descriptors(connection)
     return tuple(
         Run(
             id=name,
@@ -185,6 +187,7 @@ def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
             stdin=inputs.get(number),
             stdout=outputs.get((number, 1)),
             stderr=outputs.get((number, 2)),
+            descriptors=tuple(descriptors.get(number, ())),
         )
         for (
             name, argv, binary, workingdir, environ, uid, gid, groups, umask, hostname, architecture, sysname,
@@ -205,13 +208,44 @@ def read_streams(connection: sqlite3.Connection) -> tuple[dict[int, Input], dict
     )
     for run, descriptor, kind, path, begin, size, sha256, height, width, cut, joined in rows:
         if descriptor == 0:
-            if kind == "file" and path is not None:
-                inputs[run] = Input(path, begin or 0)
-        elif kind in _WRITTEN or sha256 is not None:
+            if path is not None and kind != "null":
+                inputs[run] = Input(path, begin or 0, pipe=kind == "pipe")
+        elif kind in _WRITTEN or sha256 is not None or (joined and (run, 1) in outputs):
             window = None if height is None else (height, width)
             shown = "pipe" if kind == "socket" else kind  # a replay of it gets one
             outputs[run, descriptor] = Output(shown, size, sha256, window, bool(cut), bool(joined))
     return inputs, outputs
+
+
+def read_descriptors(connection: sqlite3.Connection) -> dict[int, list[Descriptor]]:
+    """Give, by run number, what the runs found at their descriptors besides standard streams that lead somewhere."""
+    found: dict[int, list[Descriptor]] = {}
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(streams)")}
+    access = "access" if "access" in columns else "'read'"  # traces of older versions have standard streams alone
+    rows = connection.execute(
+        f'SELECT run, descriptor, kind, path, "begin", joined, {access} FROM streams ORDER BY run, descriptor'  # noqa: S608
+    )
+    for run, number, kind, path, begin, joined, how in rows:
+        descriptor = _find_descriptor(number, kind, path, begin or 0, joined, how)
+        if descriptor is not None and number <= LARGEST_DESCRIPTOR:
+            found.setdefault(run, []).append(descriptor)
+    return found
+
+
+def _find_descriptor(
+    number: int, kind: str, path: bytes | None, offset: int, joined: int, access: str
+) -> Descriptor | None:
+    """Give what a row says of a descriptor; None for a standard stream that leads somewhere."""
+    if number <= _STANDARD_ERROR:
+        if kind == "closed":
+            return Descriptor(number, "closed")
+        unkept = number == 0 and path is None and kind not in {"terminal", "null"}
+        return Descriptor(number, "null") if unkept else None
+    if joined:
+        return Descriptor(number, "same", same=joined - 1)
+    if path is None:
+        return Descriptor(number, "null")
+    return Descriptor(number, "pipe" if kind == "pipe" else "file", path, offset, access)
 
 
 def read_run_names(connection: sqlite3.Connection) -> dict[int, str]:

@@ -46,6 +46,7 @@ FORMAT_HALF = (
     "rtrace.renaming",
     "rtrace.reprozip",
     "rtrace.shortening",
+    "rtrace.stamps",
     "rtrace.target_folder",
     "rtrace.unpacker",
     "rtrace.workspaces",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from typing import NamedTuple
 
 from rtrace.capture.architecture import native_architectures
 from rtrace.capture.keeping import KEPT_BYTES
-from rtrace.capture.launch import find_command, read_own_environment
+from rtrace.capture.launch import check_proc, find_command, read_own_environment
+from rtrace.capture.own_limits import explain_limits, lift_limits
 from rtrace.capture.session import Traced, Watch, trace_command
 from rtrace.capture.snapshots import SNAPSHOT_LIMIT
 from rtrace.capture.streams import look_at_streams
@@ -75,8 +77,9 @@ def trace_into(
         from rtrace.manifest.load import load
 
         load(directory.manifest)  # a mistake in it is told now, and not when the run is over
+    check_proc()
     streams = look_at_streams()
-    command = find_command(request.argv, read_own_environment())
+    command = find_command(request.argv, read_own_environment())._replace(limits=lift_limits())
     architectures = native_architectures()
     with shielded():
         place = TracePlace(directory, continued=request.continued, overwrite=request.overwrite)
@@ -106,7 +109,8 @@ def trace_into(
             else:
                 place.restore()
             if isinstance(error, sqlite3.Error):
-                sentence = f"{place.trace.database} cannot be written ({error}); free some space and trace again"
+                reason = f"{error}{explain_limits()}"
+                sentence = f"{place.trace.database} cannot be written ({reason}); free some space and trace again"
                 raise TraceError(sentence) from None
             raise
         return report_trace(place, traced)
@@ -117,6 +121,11 @@ def report_trace(place: TracePlace, traced: Traced) -> TraceReport:
     problem: str | None = None
     try:
         notices = write_manifest(place.connection, place.trace, place.directory).notices
+    except OSError as error:  # a limit on the size of files; `rtrace pack` drafts it again
+        if error.errno not in {errno.EFBIG, errno.ENOSPC, errno.EDQUOT}:
+            raise
+        notices = ()
+        problem = f"{place.directory.manifest} cannot be written ({error.strerror}); all else is traced"
     except ManifestError as error:  # it was edited while the run went on: that must not cost the run's exit status
         notices, problem = (), str(error)
     run = place.earlier_runs + 1

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from rtrace.capture.calls import (
     AWAITED,
     CALLS,
+    CLONES,
     CONDITIONS,
     FSTAT_ALIASES,
     REFUSED,
@@ -35,7 +36,7 @@ class Architecture(NamedTuple):
 
     ``calls`` are by number; ``awaited`` are those among them whose results are looked at; ``simple`` are those that
     have one path and no more to read, in the form that the hot path takes apart fastest; ``conditions`` tell of others
-    when they matter.
+    when they matter. ``clone``, ``clone3`` and ``prctl`` are numbers, -1 where there is no such call.
     """
 
     name: str
@@ -47,6 +48,9 @@ class Architecture(NamedTuple):
     conditions: dict[int, Condition]
     refused: tuple[int, ...]
     fstat_aliases: dict[int, int]
+    clone: int
+    clone3: int
+    prctl: int
     awaited: frozenset[int]
 
 
@@ -59,6 +63,7 @@ def load_architecture(name: str) -> Architecture:
     """Join the table of calls with an architecture's numbers. Raises KeyError for one that rtrace does not know."""
     audit, word = AUDIT[name]
     numbers = load_numbers(name)
+    clone, clone3 = (numbers.get(call, -1) for call in CLONES)
     return Architecture(
         name=name,
         audit=audit,
@@ -73,6 +78,9 @@ def load_architecture(name: str) -> Architecture:
         conditions={numbers[call]: condition for call, condition in CONDITIONS.items() if call in numbers},
         refused=tuple(numbers[call] for call in REFUSED if call in numbers),
         fstat_aliases={numbers[call]: flags for call, flags in FSTAT_ALIASES.items() if call in numbers},
+        clone=clone,
+        clone3=clone3,
+        prctl=numbers.get("prctl", -1),
         awaited=frozenset(
             numbers[call] for call, description in CALLS.items() if call in numbers and description.action in AWAITED
         ),

@@ -255,6 +255,10 @@ CONDITIONS = {
 socketcall(2) the bind, connect, sendto, sendmsg and sendmmsg of linux/net.h are looked at. getsockopt(2) is for the
 error of a socket, by which programs learn how a connection came out that they did not wait for."""
 
+CLONE_UNTRACED = 0x800000  # clone(2)
+CLONES = ("clone", "clone3")
+"""Calls that may make a child which ptrace is not told of: its first argument are the flags, or points to them."""
+
 REFUSED = ("io_uring_setup",)
 """Answered with ENOSYS by the filter, so that programs fall back to calls that can be seen."""
 

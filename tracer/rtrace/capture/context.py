@@ -44,12 +44,15 @@ class Context:
         has another root than the tracer's; ``pids`` are all processes and threads that there ever were; ``meetings``
         are the socket addresses that are done with, by process and call, ``noted`` those that are in ``connections``;
         ``serving`` that a FUSE filesystem is about to be mounted; ``loadings`` remembers by program how it is
-        loaded.
+        loaded; ``caller`` is the thread whose call with one path is being decoded.
         """
         self.ledger = ledger
         self.notices = notices
         self.walker = Walker()
         ledger.served = self.walker.served
+        ledger.tell_unobserved = lambda error: notices.add_unobserved("the run", error)
+        ledger.tell_of_time = notices.add_time
+        self.caller = 0
         self.tracees: dict[int, Tracee] = {}
         self.memory = CallMemory(self.tracees)
         self.moving: set[int] = set()
@@ -148,5 +151,14 @@ class Context:
         """Name the program that a thread runs, for a message."""
         try:
             return os.path.basename(tracee.read_link("exe")).decode(errors="backslashreplace")
-        except OSError:
+        except OSError:  # EACCES: it is another user's, or protects itself
+            return self._program_by_name(tracee)
+
+    @staticmethod
+    def _program_by_name(tracee: Tracee) -> str:
+        """Name a program as everybody may: by what proc(5) calls ``comm``, its first 15 bytes."""
+        try:
+            with open(f"/proc/{tracee.tid}/comm", "rb") as file:
+                return file.read().decode(errors="backslashreplace").strip()
+        except OSError:  # it is gone
             return f"process {tracee.process.tgid}"

@@ -63,9 +63,13 @@ def begin_execution(context: Context, request: Request) -> None:
         return
     loading = find_loading(context, tracee, state, status)
     argv = None
-    if not loading.direct:
-        argv = tracee.read_arguments(arguments[request.call.other_path], request.architecture.word)
+    word, pointer = request.architecture.word, arguments[request.call.other_path]
+    if tracee.untraced or not loading.direct:
+        argv = tracee.read_arguments(pointer, word)
     tracee.execution = Execution(state, loading, argv, context.cwd(tracee), context.ledger.now())
+    if tracee.untraced and os.access(walk.path, os.X_OK, effective_ids=True):  # nobody will tell that it happened
+        environment = tracee.read_arguments(arguments[request.call.other_path + 1], word)
+        enter_execution(context, tracee, (b"", b"".join(item + b"\0" for item in environment)))
 
 
 def find_loading(context: Context, tracee: Tracee, program: PathState, status: os.stat_result) -> Loading:
@@ -86,6 +90,12 @@ def find_loading(context: Context, tracee: Tracee, program: PathState, status: o
         found.append((context.state(walk), EXECUTE))
         found += [(context.ledger.state(link), LOOKUP) for link in walk.links]
         path = walk.path
+    if not os.access(program.path, os.R_OK, effective_ids=True):
+        context.notices.add(
+            "unreadable",
+            f"{os.fsdecode(program.path)} may be executed and not read, so neither it nor its libraries are known",
+            "trace and pack as a user who may read it",
+        )
     privileged = gives_privileges(program.path, status)
     loading = context.loadings[program.path] = Loading(identity, found, is_direct(program.path), privileged)
     return loading
@@ -96,7 +106,11 @@ def note_execution(context: Context, tracee: Tracee, stack: int, word: int) -> N
 
     ``stack`` is its stack pointer, 0 where the kernel does not tell; ``word`` its pointers' size in bytes.
     """
-    tracee.forget_memory()
+    enter_execution(context, tracee, read_beginning(tracee, stack, word))
+
+
+def enter_execution(context: Context, tracee: Tracee, beginning: tuple[bytes, bytes]) -> None:
+    """Put an execution that happened into the books, with the arguments and environment that it began with."""
     execution, tracee.execution = tracee.execution, None
     if not isinstance(execution, Execution):
         return
@@ -109,7 +123,7 @@ def note_execution(context: Context, tracee: Tracee, stack: int, word: int) -> N
     ledger.use(process, execution.state, EXECUTE)
     for loader, use in execution.loading.uses:
         ledger.use(process, loader, use)
-    arguments, content = read_beginning(tracee, stack, word)
+    arguments, content = beginning
     environment = context.environments.get(content)
     if environment is None:
         environment = context.environments[content] = context.first_environment + len(context.environments)

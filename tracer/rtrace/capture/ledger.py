@@ -6,15 +6,19 @@ when it is about to be changed or removed under its new name.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
+from collections.abc import Callable
 
 from rtrace.attributes import read_attributes
 from rtrace.capture.journal import Journal
 from rtrace.capture.snapshots import SnapshotLimitError, SnapshotTaker
 from rtrace.capture.tracee import Process
+from rtrace.capture.unobserved import is_nothing_for_anybody
 from rtrace.printable import printable
+from rtrace.stamps import keep_inode, keep_time
 from rtrace.trace.schema import MUTATIONS, Use
 
 TYPE_NAMES = {
@@ -67,6 +71,8 @@ class Ledger:
         self.linked: dict[tuple[int, int], list[PathState]] = {}
         self.copies: dict[tuple[int, int], tuple[str | None, str | None]] = {}
         self.served: set[bytes] = set()
+        self.tell_unobserved: Callable[[OSError], None] = lambda _error: None
+        self.tell_of_time: Callable[[bytes], None] = lambda _path: None
         self.hidden = b""
         self.started = time.monotonic_ns()
         rows = journal.pending
@@ -81,12 +87,22 @@ class Ledger:
         state = self.states.get(path)
         if state is None:
             if status is None and not missing:
-                try:
-                    status = os.lstat(path)
-                except (OSError, ValueError):
-                    status = None
+                status = self.look_at(path)
             state = self._first_touch(path, status)
         return state
+
+    def look_at(self, path: bytes) -> os.stat_result | None:
+        """Return what is at a path now; None when nothing is, or when nobody can look, which is told."""
+        try:
+            return os.lstat(path)
+        except OSError as error:
+            self.judge(error)
+            return None
+
+    def judge(self, error: OSError) -> None:
+        """Tell what an error keeps from being noted, unless it means that nothing is there."""
+        if not is_nothing_for_anybody(error):
+            self.tell_unobserved(error)
 
     def _first_touch(self, path: bytes, status: os.stat_result | None) -> PathState:
         identity = self.ids.get(path)
@@ -98,12 +114,17 @@ class Ledger:
         if status is None:
             self.facts.append((self.run, identity, self.now(), *[None] * 11))
             return state
+        mtime, ctime = keep_time(status.st_mtime_ns), keep_time(status.st_ctime_ns)
+        if mtime != status.st_mtime_ns:
+            self.tell_of_time(path)
         kind = TYPE_NAMES.get(stat.S_IFMT(status.st_mode), "char")
         target = None
         if kind == "symlink":
             try:
                 target = os.readlink(path)
-            except OSError:
+            except OSError as error:  # EINVAL, ENOENT: it was replaced or removed meanwhile
+                if error.errno != errno.EINVAL:
+                    self.judge(error)
                 target = b""
         elif kind == "file" and status.st_nlink > 1:
             self._join_links(state, (status.st_dev, status.st_ino))
@@ -117,12 +138,12 @@ class Ledger:
                 status.st_uid,
                 status.st_gid,
                 status.st_size,
-                status.st_mtime_ns,
+                mtime,
                 status.st_dev,
-                status.st_ino,
+                keep_inode(status.st_ino),
                 status.st_nlink,
                 target,
-                status.st_ctime_ns,
+                ctime,
             )
         )
         return state
@@ -142,11 +163,8 @@ class Ledger:
         """
         if not state.existed and not self.linked:
             return False
-        try:
-            status = os.lstat(state.path)
-        except OSError:
-            return False
-        if not stat.S_ISREG(status.st_mode):
+        status = self.look_at(state.path)
+        if status is None or not stat.S_ISREG(status.st_mode):
             return False
         inode = (status.st_dev, status.st_ino)
         if state.existed and state.inode is None:
@@ -168,9 +186,8 @@ class Ledger:
         """Keep a file's content before it is changed or removed, when it was there before the run; once."""
         if state.settled and not self.linked:
             return
-        try:
-            status = os.lstat(state.path)
-        except OSError:
+        status = self.look_at(state.path)
+        if status is None:
             return
         inode = (status.st_dev, status.st_ino)
         family = [member for member in self.linked.get(inode, ()) if not member.settled]
@@ -223,7 +240,8 @@ class Ledger:
             return
         try:
             names = os.listdir(path)
-        except OSError:
+        except OSError as error:
+            self.judge(error)
             return
         prefix = path if path == b"/" else path + b"/"
         for name in names:
@@ -232,7 +250,7 @@ class Ledger:
 
     def keep_tree(self, path: bytes, destination: bytes) -> None:
         """Note all that lies below a folder that is about to be renamed, and that it appears elsewhere."""
-        for parent, folders, files in os.walk(path):
+        for parent, folders, files in os.walk(path, onerror=self.judge):
             self.list_directory(self.state(parent))
             for name in folders + files:
                 below = self.state(parent + b"/" + name)

@@ -7,7 +7,8 @@ import stat
 
 from rtrace.capture import services
 from rtrace.capture.journal import Journal
-from rtrace.printable import printable_text
+from rtrace.capture.unobserved import describe_unobserved, is_inside_process
+from rtrace.printable import printable, printable_text
 
 MOUNTED = ("mounted a filesystem", "mount it before the trace, so that its files are found under their paths")
 UNMOUNTED = ("unmounted a filesystem", "unmount it after the trace")
@@ -139,6 +140,7 @@ class NoticeBook:
         self.tallies: dict[tuple[str, str], Tally] = {}
         self.told: set[tuple[str, str]] = set()
         self.trace = os.path.realpath(os.fsencode(trace))
+        self.unobserved: set[tuple[str, int | None, bool]] = set()
 
     def add(self, kind: str, what: str, advice: str) -> None:
         """Tell something, unless it was told before. Names in it may be any bytes: they are made text."""
@@ -182,6 +184,20 @@ class NoticeBook:
             f"rtrace did not understand system call {number} of {program} ({type(error).__name__}: {error})",
             "please report this, with the command that was traced",
         )
+
+    def add_unobserved(self, program: str, error: OSError) -> None:
+        """Tell that rtrace could not look at what a program used; once for each program and reason."""
+        key = (program, error.errno, is_inside_process(error))
+        if key not in self.unobserved:
+            self.unobserved.add(key)
+            self.add("unobserved", *describe_unobserved(program, error))
+
+    def add_time(self, path: bytes) -> None:
+        """Tell that a file is dated beyond what can be kept; once a run, as such dates come in whole folders."""
+        if ("time", "") not in self.told:
+            self.told.add(("time", ""))
+            what = f"{printable(path)}, and maybe more, is dated before 1677 or after 2262, which rtrace cannot keep"
+            self.add("time", what, "`touch` gives it another date; a replay has the nearest one that can be kept")
 
     def add_x32(self, program: str) -> None:
         """Tell that a program made calls of the x32 ABI, which are refused (ENOSYS)."""

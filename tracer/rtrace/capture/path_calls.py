@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from rtrace.capture.call_memory import Uses
 from rtrace.capture.calls import O_TMPFILE, Action
 from rtrace.capture.context import Context
+from rtrace.capture.unobserved import has_same_rights
 from rtrace.capture.walker import Walk
 from rtrace.trace.schema import Use
 
@@ -25,6 +27,12 @@ def is_permitted(path: bytes, access: int) -> bool:
     Judged with the tracer's own rights, which are never less than those of the run.
     """
     return os.access(path, access, effective_ids=True)
+
+
+def refuse_to_guess(context: Context, path: bytes) -> None:
+    """Raise PermissionError where root may not read what the run may: in a filesystem of a network, or of FUSE."""
+    if os.geteuid() == 0 and not has_same_rights(context.caller):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
 
 def can_open(path: bytes, access: int) -> bool:
@@ -55,6 +63,8 @@ def open_path(context: Context, walk: Walk, flags: int) -> Uses:
     if kind in DEVICES and can_open(walk.path, access):
         context.notices.watch_opening(walk.path, status)
     unreadable = access != os.O_WRONLY and not status.st_mode & stat.S_IROTH and not is_permitted(walk.path, os.R_OK)
+    if unreadable:
+        refuse_to_guess(context, walk.path)
     if kind == stat.S_IFDIR:
         if access == os.O_RDONLY and not flags & (O_TMPFILE | os.O_CREAT) and not unreadable:
             context.ledger.list_directory(state)

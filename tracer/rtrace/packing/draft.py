@@ -17,6 +17,7 @@ from rtrace.packing.completion import Addition, complete
 from rtrace.packing.names import name_files
 from rtrace.packing.selection import Choice, resolve_directory, select
 from rtrace.trace import reader
+from rtrace.trace.schema import Use
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from rtrace.manifest.model import Run
     from rtrace.trace.directory import TraceDirectory
+
+_EXECUTE = int(Use.EXECUTE)
 
 
 def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
@@ -64,8 +67,10 @@ def _draft(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifes
 
 def complete_choices(choices: Iterable[Choice]) -> list[Addition]:
     """Say what would complete the files that a run needs; found anew each time, as it is now."""
-    whole = [choice.before.path for choice in choices if not choice.placeholder and choice.before.type != "directory"]
-    return complete(whole, frozenset(whole))
+    whole = [choice for choice in choices if not choice.placeholder and choice.before.type != "directory"]
+    paths = [choice.before.path for choice in whole]
+    executed = {choice.before.path for choice in whole if choice.before.use & _EXECUTE}
+    return complete(paths, frozenset(paths), executed)
 
 
 def count_packages(chosen: Mapping[bytes, Choice], owners: Mapping[bytes, Installed]) -> tuple[Package, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -47,6 +48,8 @@ _UNNAMEABLE = re.compile(r"[\x00-\x20:/\x7f-\xa0\\\u200b-\u200f\u2028-\u202e\u20
 _MOST_NAMES = 100
 """Files that are named as inputs, or as outputs."""
 
+_MOST_LINKS = 40
+"""Symlinks that the kernel follows in one path, see path_resolution(7)."""
 _READ = int(Use.READ)
 _INPUT = int(Use.READ | Use.EXECUTE)
 _CONTENT_CHANGED = int(Use.WRITE | Use.TRUNCATE | Use.CREATE)
@@ -61,7 +64,8 @@ def name_files(
 ) -> tuple[tuple[NamedFile, ...], tuple[NamedFile, ...]]:
     """Give (inputs, outputs) under names that are unique; one file that is both has one name.
 
-    What one step of the experiment wrote and a later one reads is an intermediate, and no input.
+    What one step of the experiment wrote and a later one reads is an intermediate, and no input. A file that lies
+    where nobody looks, but that a symlink of the experiment leads to (git-annex, DataLad), has the name of that.
     """
     homes = tuple(run.workingdir.rstrip(b"/") + b"/" for run in runs.values() if run.workingdir != b"/")
     apart = tuple(place + b"/" for place in (*PROVIDED, trace_directory))
@@ -76,25 +80,40 @@ def name_files(
         return not _HIDDEN.search(path, start)
 
     replaced = reader.read_replaced(connection)
-    inputs = [
+    read = [
         before.path
         for before in world
         if before.type == "file"
         and before.use & _INPUT == _READ
         and before.path not in replaced
-        and is_personal(before.path)
+        and before.path not in packaged
         and not is_program(before.path)
     ]
-    results = [
-        after
-        for after in reader.read_results(connection)
-        if is_personal(after.path) and not after.path.endswith(_COMPILED)
-    ]
+    left = reader.read_results(connection)
+    links = find_links(world, left)
+
+    def find_shown(path: bytes) -> bytes | None:
+        """Give the path by which a person knows a file; None for one that is nobody's concern."""
+        if is_personal(path):
+            return path
+        if not links or path in packaged or path.startswith(apart):
+            return None
+        link = follow_back(path, links)
+        return link if link != path and is_personal(link) and not is_program(link) else None
+
+    shown = {path: known for path in read if (known := find_shown(path)) is not None}
+    results = []
+    for after in left:
+        known = None if after.path.endswith(_COMPILED) else find_shown(after.path)
+        if known is not None:
+            results.append(after)
+            shown[after.path] = known
     uses = reader.read_uses(connection, [after.path for after in results])
-    outputs = limit(sorted(_find_outputs(world, results, uses)))
-    inputs = limit(inputs)
+    outputs = limit_shown(_find_outputs(world, results, uses), shown)
+    inputs = limit_shown((path for path in read if path in shown), shown)
     uses.update(reader.read_uses(connection, inputs))
-    names = choose_names(sorted({*inputs, *outputs}))
+    named = choose_names(sorted({shown[path] for path in (*inputs, *outputs)}))
+    names = {path: named[shown[path]] for path in (*inputs, *outputs)}
 
     def with_runs(paths: Iterable[bytes], flags: int) -> tuple[NamedFile, ...]:
         wanted = dict.fromkeys(paths)
@@ -106,15 +125,65 @@ def name_files(
         everyone = tuple(run.id for run in runs.values())
         return tuple(NamedFile(names[path], path, tuple(users[path]) or everyone[-1:]) for path in wanted)
 
+    there = {before.path for before in world if before.type == "directory"} if outputs else set()
     changing = {run.id: (run, reader.read_pids(connection, number)) for number, run in runs.items()} if outputs else {}
 
     def with_pattern(file: NamedFile) -> NamedFile:
         run, pids = changing[file.runs[-1]]
         if run.started is None:
             return file
-        return replace(file, pattern=find_pattern(file.path, run.started, run.finished or run.started + DAY, pids))
+        ended = run.finished or run.started + DAY
+        return replace(file, pattern=find_pattern(file.path, run.started, ended, pids, find_folder(file.path, there)))
 
     return with_runs(inputs, _READ), tuple(map(with_pattern, with_runs(outputs, _CONTENT_CHANGED)))
+
+
+def find_folder(path: bytes, folders: Collection[bytes]) -> bytes:
+    """Give the innermost of some folders that a path lies in."""
+    folder = path.rpartition(b"/")[0]
+    while folder and folder not in folders:
+        folder = folder.rpartition(b"/")[0]
+    return folder
+
+
+def find_links(world: Iterable[Before], left: Iterable[After]) -> dict[bytes, bytes]:
+    """Say which symlink leads to a path: of those that runs used or left the first by its path, chains followed."""
+    targets: dict[bytes, bytes] = {}
+    used: set[bytes] = set()
+    for before in world:
+        if before.target is not None:
+            targets[before.path] = before.target
+            if before.use:
+                used.add(before.path)
+    for after in left:
+        if after.target is not None:
+            targets[after.path] = after.target
+            used.add(after.path)
+    links: dict[bytes, bytes] = {}
+    for link in sorted(used):
+        path = link
+        for _ in range(_MOST_LINKS):
+            if path not in targets:
+                links.setdefault(path, link)
+                break
+            path = os.path.normpath(os.path.join(os.path.dirname(path), targets[path]))
+    return links
+
+
+def follow_back(path: bytes, links: Mapping[bytes, bytes]) -> bytes:
+    """Give the path by way of a symlink to a file, or to the innermost folder above it; itself when there is none."""
+    place, rest = path, b""
+    while place not in links and len(place) > 1:
+        place, _, name = place.rpartition(b"/")
+        rest = b"/" + name + rest
+    return links[place] + rest if place in links else path
+
+
+def limit_shown(paths: Iterable[bytes], shown: Mapping[bytes, bytes]) -> list[bytes]:
+    """Keep the paths whose shown ones are a list short enough for a person to read, sorted."""
+    found = sorted(set(paths))
+    kept = set(limit(sorted({shown[path] for path in found})))
+    return [path for path in found if shown[path] in kept]
 
 
 def limit(paths: list[bytes]) -> list[bytes]:

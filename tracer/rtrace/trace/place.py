@@ -117,9 +117,12 @@ class TracePlace:
 
     def leave(self) -> str | None:
         """Close the trace, as far as it got, and put it into its place; say what keeps it from there."""
-        with contextlib.suppress(sqlite3.Error):
+        problem = None
+        try:
             close(self.connection)
-        problem = self._put_in_place()
+        except (OSError, sqlite3.Error) as error:
+            problem = f"{self.trace.database} cannot be written to its end ({error}); free some space and trace again"
+        problem = self._put_in_place() or problem
         self.release()
         return problem
 

@@ -55,7 +55,8 @@ def test_run_sees_nothing_new(way: tuple[str, ...], options: tuple[str, ...], wo
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-def test_run_that_works_at_home_sees_nothing_new(work: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("work")
+def test_run_that_works_at_home_sees_nothing_new(tmp_path: Path) -> None:
     """Where the folder for state is in the run's sight, the trace lies elsewhere."""
     home = tmp_path / "home"
     done = run_rtrace("trace", "-q", "sh", "-c", "find . -mindepth 1", cwd=home)
@@ -87,7 +88,8 @@ def test_trace_of_an_earlier_version_is_closed(work: Path) -> None:
 def test_trace_gets_its_place_on_another_file_system(way: str, work: Path, tmp_path: Path) -> None:
     """Where nothing out of sight is on the file system of the work, the trace is copied into its place, whole."""
     script = (
-        f'mount -t tmpfs none {work} && cd {work} && echo old > file && rtrace() {{ {sys.executable} -m rtrace "$@"; }}\n'
+        f"mount -t tmpfs none {work} && cd {work} && echo old > file\n"
+        f'rtrace() {{ {sys.executable} -m rtrace "$@"; }}\n'
         "if [ $0 != new ]; then rtrace trace -q cat file; fi\n"
         "rtrace trace -q $([ $0 = new ] || echo $0) sh -c 'echo new > file; find . -mindepth 1' && ls -A && "
         f"rtrace pack {tmp_path}/bundle.rpz && rtrace verify {tmp_path}/bundle.rpz"
@@ -123,7 +125,7 @@ def test_copy_is_the_same(tmp_path: Path) -> None:
 
 
 def test_taken_place_is_told(work: Path, tmp_path: Path) -> None:
-    """A run that makes something of the trace's name costs nothing: the trace stays where it is, and packs from there."""
+    """A run that makes something of the trace's name costs nothing: the trace stays where it is and packs."""
     done = run_rtrace("trace", "sh", "-c", "mkdir .rtrace; exit 3", cwd=work)
     assert done.returncode == 3
     (line,) = [line for line in done.stderr.decode().splitlines() if "pack it with -d " in line]

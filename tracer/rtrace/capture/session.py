@@ -130,7 +130,7 @@ def trace_command(
     ended = time.monotonic()
     with follower.paused():
         snapshots.finish()
-        context.talks.finish()
+        context.finish_talks()
         notices.finish()
         record_results(ledger)
         record.finish(connection, kept)

@@ -15,7 +15,7 @@ from rtrace.capture.launch import check_proc, find_command, read_own_environment
 from rtrace.capture.own_limits import explain_limits, lift_limits
 from rtrace.capture.session import Traced, Watch, trace_command
 from rtrace.capture.snapshots import SNAPSHOT_LIMIT
-from rtrace.capture.streams import look_at_streams
+from rtrace.capture.streams import look_at_given
 from rtrace.errors import ManifestError, TraceError
 from rtrace.interrupts import lifted, shielded
 from rtrace.manifest.model import Manifest, Notice
@@ -78,7 +78,7 @@ def trace_into(
 
         load(directory.manifest)  # a mistake in it is told now, and not when the run is over
     check_proc()
-    streams = look_at_streams()
+    given = look_at_given()
     command = find_command(request.argv, read_own_environment())._replace(limits=lift_limits())
     architectures = native_architectures()
     with shielded():
@@ -102,7 +102,7 @@ def trace_into(
         )
         try:
             with lifted():
-                traced = trace_command(command, architectures, place.trace, place.connection, streams, watch)
+                traced = trace_command(command, architectures, place.trace, place.connection, given, watch)
         except BaseException as error:
             if begun:
                 place.leave()

@@ -34,6 +34,8 @@ OPEN_FLAGS = (
     | O_TMPFILE
 )
 AT_FLAGS = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH
+LENGTH = (1 << 64) - 1
+"""All bits of the length of truncate(2). That of truncate64(2) is in two registers, and taken for one beyond 0."""
 
 
 class Action(Enum):
@@ -111,8 +113,8 @@ CALLS: dict[str, Call] = {
     "openat": Call(A.OPEN, 1, 0, 2, OPEN_FLAGS),
     "openat2": Call(A.OPEN_HOW, 1, 0, 2),
     "creat": Call(A.OPEN, 0, implied=os.O_CREAT | os.O_WRONLY | os.O_TRUNC),
-    "truncate": Call(A.TRUNCATE),
-    "truncate64": Call(A.TRUNCATE),
+    "truncate": Call(A.TRUNCATE, 0, None, 1, LENGTH),
+    "truncate64": Call(A.TRUNCATE, implied=1),
     # looked up
     "stat": Call(A.LOOKUP),
     "newstat": Call(A.LOOKUP),

@@ -139,7 +139,7 @@ class Context:
         """Note the use of a path, and the symlinks on the way to it as looked up."""
         state = self.state(walk)
         self.ledger.use(process, state, use)
-        for link in walk.links:
+        for link in walk.passed:
             self.ledger.use(process, self.ledger.state(link), LOOKUP)
         return state
 

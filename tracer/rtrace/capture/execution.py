@@ -7,12 +7,11 @@ import os
 import stat
 from typing import NamedTuple
 
-from rtrace.capture.call_memory import Uses
 from rtrace.capture.calls import AT_FDCWD
 from rtrace.capture.context import Context, Request
 from rtrace.capture.executable import is_direct, read_interpreter
 from rtrace.capture.kernel import WIDE_WORD
-from rtrace.capture.ledger import PathState
+from rtrace.capture.ledger import PathState, Uses
 from rtrace.capture.privileges import find_lost_privileges, gives_privileges
 from rtrace.capture.tracee import Tracee
 from rtrace.trace.schema import Use
@@ -88,7 +87,7 @@ def find_loading(context: Context, tracee: Tracee, program: PathState, status: o
         if walk is None:
             break
         found.append((context.state(walk), EXECUTE))
-        found += [(context.ledger.state(link), LOOKUP) for link in walk.links]
+        found += [(context.ledger.state(link), LOOKUP) for link in walk.passed]
         path = walk.path
     if not os.access(program.path, os.R_OK, effective_ids=True):
         context.notices.add(

@@ -63,6 +63,7 @@ SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1  # Linux 6.6
 SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1  # Linux 5.5
 
 FICLONE = 0x40049409  # ioctl_ficlone(2)
+SPLICE_F_NONBLOCK = 2  # splice(2)
 WIDE_WORD = 8  # bytes of a pointer in a 64-bit program
 POINTER = ctypes.sizeof(ctypes.c_void_p)
 
@@ -73,6 +74,11 @@ libc.ptrace.restype = ctypes.c_long
 libc.ioctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p]
 libc.prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]
 libc.syscall.restype = ctypes.c_long
+libc.tee.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_size_t, ctypes.c_uint]
+libc.tee.restype = ctypes.c_ssize_t
+
+KCMP_FILE = 0
+KCMP_NUMBER = {"x86_64": 312, "i386": 349, "aarch64": 272}
 
 SECCOMP_NUMBER = {"x86_64": 317, "i386": 354, "aarch64": 277}
 """seccomp(2)'s own number, which the C library has no wrapper for, by interface."""
@@ -358,3 +364,23 @@ def install_filter(program: bytes, *, listening: bool) -> int:
                 break
             libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # root without CAP_SYS_ADMIN, as in a container
     raise last_error("seccomp filter")
+
+
+def tee(source: int, target: int, count: int) -> int:
+    """Copy what is in a pipe to another without taking it out; return how many bytes, 0 when that would have to wait.
+
+    Raises OSError.
+    """
+    done: int = libc.tee(source, target, count, SPLICE_F_NONBLOCK)
+    if done < 0:
+        number = ctypes.get_errno()
+        if number not in (errno.EAGAIN, errno.EPIPE):
+            raise OSError(number, os.strerror(number))
+        return 0
+    return done
+
+
+def are_one_file(one: int, other: int) -> bool:
+    """Tell whether two descriptors are of one open file, which has one offset; False where kcmp(2) is not to be had."""
+    process = os.getpid()
+    return bool(libc.syscall(KCMP_NUMBER[own_interface()], process, process, KCMP_FILE, one, other) == 0)

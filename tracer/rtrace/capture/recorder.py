@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rtrace.capture import descriptor_calls, execution, pair_calls, place_calls
 from rtrace.capture.architecture import Architecture
-from rtrace.capture.call_memory import Key, Uses
+from rtrace.capture.call_memory import Key
 from rtrace.capture.calls import (
     AT_EMPTY_PATH,
     AT_FDCWD,
@@ -20,6 +20,7 @@ from rtrace.capture.calls import (
     Action,
 )
 from rtrace.capture.context import INT_MASK, LOOKUP, Context, Request
+from rtrace.capture.ledger import Uses
 from rtrace.capture.path_calls import CREATE, DECODERS
 from rtrace.capture.tracee import PAGE, READ_FIRST, Tracee
 from rtrace.capture.unobserved import means_nothing
@@ -161,7 +162,7 @@ class Recorder:
             action = Action.RMDIR
         uses = DECODERS[action](self.context, walk, flags)
         makes = uses[0][1] & CREATE
-        uses += [(self.ledger.state(link), LOOKUP) for link in walk.links]
+        uses += [(self.ledger.state(link), LOOKUP) for link in walk.passed]
         if action is Action.RMDIR:
             self.context.forget_cwds(tracee)
             return uses
@@ -170,7 +171,7 @@ class Recorder:
         if walk.missing is None or makes:
             self.memory.keep(key, uses, makes=walk.path if makes else None)
         else:
-            self.memory.keep_absent(key, uses, walk.missing)
+            self.memory.keep_absent(key, uses, walk.missing.rstrip(b"/"))
         return uses
 
     def _open_how(self, _context: Context, request: Request) -> None:

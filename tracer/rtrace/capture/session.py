@@ -28,8 +28,9 @@ from rtrace.capture.recorder import Recorder
 from rtrace.capture.results import record_results
 from rtrace.capture.snapshots import SNAPSHOT_LIMIT, SnapshotTaker
 from rtrace.capture.stream_record import StreamRecord
-from rtrace.capture.streams import Kind, Stream
+from rtrace.capture.streams import Given, Kind
 from rtrace.capture.tree import ProcessTree
+from rtrace.capture.unkept import tell_of_fifos
 from rtrace.errors import CommandNotExecutableError
 from rtrace.host import describe_host
 from rtrace.trace.directory import TraceDirectory
@@ -78,12 +79,12 @@ def trace_command(
     architectures: tuple[Architecture, ...],
     directory: TraceDirectory,
     connection: sqlite3.Connection,
-    streams: tuple[Stream, Stream, Stream],
+    given: Given,
     watch: Watch,
 ) -> Traced:
     """Run a command under the tracer and write all that it did to an open trace database, as one run more.
 
-    ``streams`` are the standard streams as they were before anything was opened.
+    ``given`` are the descriptors as they were before anything was opened.
     Raises TracingRefusedError before the program begins, CommandNotExecutableError when the kernel refuses its file.
     """
     gc.disable()  # what the tracer keeps has no cycles, and looking for some takes a fifth of its time
@@ -94,7 +95,7 @@ def trace_command(
     if watch.shortcoming is not None:
         notices.add("trace-directory", *watch.shortcoming)
     # What is said while the run writes to the same file would be taken for the run's own words.
-    silent = watch.keep is not None and streams[2].kind is Kind.FILE
+    silent = watch.keep is not None and given.streams[2].kind is Kind.FILE
 
     def tell_of_loss(what: str, advice: str) -> None:
         notices.add("snapshot", what, advice)
@@ -110,13 +111,14 @@ def trace_command(
     ledger.hidden = notices.trace
     context = Context(ledger, notices, next_row(connection, "environments"))
     tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"), context.pids)
-    record = StreamRecord(streams, directory.streams, run, limit=watch.keep)
+    record = StreamRecord(given.streams, directory.streams, run, others=given.others, limit=watch.keep)
     began = time.monotonic()
     try:
         with launched_tree(command, architectures, record.interposition) as launched:
             watch.on_start()
             record.begin(connection, ledger, tree.next_row)
-            record.note_unkept(context.notices)
+            ledger.begin()
+            record.note_unkept(connection, context.notices)
             connection.execute("UPDATE runs SET engine = ? WHERE id = ?", (launched.mode.value, run))
             parent = os.getppid() if watch.detach_daemons else 0
             with signals_passed_on(launched.pid, parent, tree, record.interposition) as deliveries:
@@ -132,9 +134,13 @@ def trace_command(
         snapshots.finish()
         context.finish_talks()
         notices.finish()
+        record.note_results(ledger)
         record_results(ledger)
-        record.finish(connection, kept)
+        record.finish(connection, kept, ledger, context.notices)
         journal.flush()
+        if context.notices.fifos:
+            tell_of_fifos(connection, run, context.notices)
+            journal.flush()
         context.forget_everything()  # what comes next needs the memory
     killed = status is not None and os.WIFSIGNALED(status)
     traced = Traced(
@@ -191,7 +197,6 @@ def add_run(connection: sqlite3.Connection, command: Command) -> int:
     workingdir = os.getcwdb()
     umask = os.umask(0)
     os.umask(umask)
-    binary = command.binary if command.binary.startswith(b"/") else workingdir + b"/" + command.binary
     connection.execute(
         "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
         (
@@ -199,7 +204,7 @@ def add_run(connection: sqlite3.Connection, command: Command) -> int:
             f"run{run}",
             b"".join(item + b"\0" for item in command.argv),
             b"".join(item + b"\0" for item in command.environ),
-            binary,
+            command.binary,
             workingdir,
             os.geteuid(),
             os.getegid(),

@@ -95,6 +95,7 @@ class TraceDirectory(NamedTuple):
         if version != TRACE_FORMAT:
             connection.close()
             raise TraceError(f"{self.database} has trace format {version}; this rtrace reads format {TRACE_FORMAT}")
+        add_columns(connection)
         return connection
 
     def _connect(self, *, new: bool = False) -> sqlite3.Connection:
@@ -113,6 +114,17 @@ class TraceDirectory(NamedTuple):
             whole.replace(self.database)
             remove_pieces(self.path)
         return connect(self.database)
+
+
+def add_columns(connection: sqlite3.Connection) -> None:
+    """Give the tables that an older version made the columns that they lack; what these say is not known: NULL."""
+    with closing(sqlite3.connect(":memory:")) as new:
+        new.executescript(SCHEMA)
+        for (table,) in new.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            known = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+            for _, name, kind, *_ in new.execute(f"PRAGMA table_info({table})"):
+                if known and name not in known:
+                    connection.execute(f'ALTER TABLE {table} ADD COLUMN "{name}" {kind}')
 
 
 def connect(database: Path) -> sqlite3.Connection:

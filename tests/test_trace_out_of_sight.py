@@ -134,6 +134,15 @@ def test_taken_place_is_told(work: Path, tmp_path: Path) -> None:
     assert os.listdir(work / ".rtrace") == []
 
 
+def test_run_that_removes_its_folder_has_its_status(work: Path, tmp_path: Path) -> None:
+    """A run that removes the folder it works in ends as it does, and its trace stays where it is and packs."""
+    done = run_rtrace("trace", "sh", "-c", f"rm -r {work.parent}; exit 3", cwd=work)
+    assert done.returncode == 3
+    (line,) = [line for line in done.stderr.decode().splitlines() if "pack it with -d " in line]
+    packed = run_rtrace("pack", "-d", line.rpartition("-d ")[2], tmp_path / "bundle.rpz", cwd=tmp_path)
+    assert packed.returncode == 0, packed.stderr
+
+
 def test_folder_that_cannot_be_written_is_refused_before(plain_user: PlainUser) -> None:
     """That the trace will have no place is told before the run begins."""
     work = plain_user.home / "work"

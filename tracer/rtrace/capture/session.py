@@ -132,7 +132,7 @@ def trace_command(
     ended = time.monotonic()
     with follower.paused():
         snapshots.finish()
-        context.talks.finish()
+        context.finish_talks()
         notices.finish()
         record.note_results(ledger)
         record_results(ledger)

@@ -20,6 +20,11 @@ def main() -> None:
         interrupts.end()
     except interrupts.Interrupted as interrupt:  # before or after there was anything that could tell of it
         status = interrupt.exit_status
+    except (MemoryError, ImportError, OSError) as error:  # a limit on memory or open files that Python hardly fits into
+        os.write(
+            2, f"rtrace: cannot begin ({str(error) or 'out of memory'}); raise the limits (`ulimit -a`)\n".encode()
+        )
+        status = 125
     if interrupts.raised() is not None:
         os._exit(status)  # all is cleaned up; a thread in the middle of its work is not waited for
     sys.exit(status)

@@ -22,6 +22,7 @@ from rtrace.packing.rewriting import DatabaseRewriter, rewrite_value
 from rtrace.printable import printable
 from rtrace.secrets.matching import Matcher
 from rtrace.secrets.rule import ANYWHERE, NOTHING, Rule
+from rtrace.stamps import keep_inode, keep_time
 
 if TYPE_CHECKING:
     import sqlite3
@@ -325,7 +326,7 @@ class Disguise:
             with open(path, "rb", opener=open_content) as file:
                 state = os.fstat(file.fileno())
                 left = None if after is None else (after.size, after.mtime_ns, after.inode)
-                if left not in {None, (state.st_size, state.st_mtime_ns, state.st_ino)}:
+                if left not in {None, (state.st_size, keep_time(state.st_mtime_ns), keep_inode(state.st_ino))}:
                     return None
                 if _is_compressed(os.pread(file.fileno(), 8, 0)) or not self.occurs(read_parts(file.fileno())):
                     return None

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from rtrace.manifest.model import NamedFile
 from rtrace.packing.changing import DAY, find_pattern
-from rtrace.packing.selection import PROVIDED
+from rtrace.packing.internals import Internals, Prefixes
+from rtrace.provided import PROVIDED, SEMAPHORE, is_in_memory
 from rtrace.trace import reader
-from rtrace.trace.schema import Use
+from rtrace.trace.schema import KEPT_INPUT, Use
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,8 +33,6 @@ _PROGRAM_SUFFIXES = frozenset(
     b" cuh f for f77 f90 f95 f03 f08 mod s asm hs ml mli ex exs erl cs vb php swift mk mak cmake ninja make smk nf wdl"
     b" cwl".split()
 )
-_COMPILED = (b".pyc", b".pyo", b".o", b".lo", b".gch")
-"""What a compiler leaves on its way to something else."""
 _PROGRAM_NAMES = frozenset(
     b"makefile gnumakefile cmakelists.txt snakefile rakefile dockerfile meson.build configure pyvenv.cfg pyproject.toml"
     b" setup.cfg package.json package-lock.json".split()
@@ -45,6 +44,8 @@ _PROGRAM_FOLDERS = (
 _HIDDEN = re.compile(rb"/\.[^/]")
 _UNNAMEABLE = re.compile(r"[\x00-\x20:/\x7f-\xa0\\\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
 
+_MOST_FOLDERS = 20
+"""Folders that stand for the outputs in them."""
 _MOST_NAMES = 100
 """Files that are named as inputs, or as outputs."""
 
@@ -68,11 +69,17 @@ def name_files(
     where nobody looks, but that a symlink of the experiment leads to (git-annex, DataLad), has the name of that.
     """
     homes = tuple(run.workingdir.rstrip(b"/") + b"/" for run in runs.values() if run.workingdir != b"/")
-    apart = tuple(place + b"/" for place in (*PROVIDED, trace_directory))
+    own, apart = trace_directory + b"/", tuple(place + b"/" for place in PROVIDED)
 
     def is_personal(path: bytes) -> bool:
-        if path in packaged or path.startswith(apart):
+        if path in packaged or path.startswith((own, SEMAPHORE)):
             return False
+        if is_in_memory(path):
+            return True
+        if path.startswith(apart):
+            return False
+        if path.startswith(KEPT_INPUT + b"/"):
+            return True
         if path.startswith(SYSTEM) and not path.startswith(homes):
             return False
         # A hidden folder on the way to the experiment itself does not make the experiment's files hidden.
@@ -91,6 +98,7 @@ def name_files(
     ]
     left = reader.read_results(connection)
     links = find_links(world, left)
+    internals = Internals((before.path for before in world), homes)
 
     def find_shown(path: bytes) -> bytes | None:
         """Give the path by which a person knows a file; None for one that is nobody's concern."""
@@ -104,12 +112,13 @@ def name_files(
     shown = {path: known for path in read if (known := find_shown(path)) is not None}
     results = []
     for after in left:
-        known = None if after.path.endswith(_COMPILED) else find_shown(after.path)
-        if known is not None:
+        known = find_shown(after.path)
+        if known is not None and not internals.has(known):
             results.append(after)
             shown[after.path] = known
     uses = reader.read_uses(connection, [after.path for after in results])
-    outputs = limit_shown(_find_outputs(world, results, uses), shown)
+    outputs, members = fold_shown(_find_outputs(world, results, uses), shown)
+    shown.update((folder, folder) for folder in members)
     inputs = limit_shown((path for path in read if path in shown), shown)
     uses.update(reader.read_uses(connection, inputs))
     named = choose_names(sorted({shown[path] for path in (*inputs, *outputs)}))
@@ -120,7 +129,7 @@ def name_files(
         users: dict[bytes, list[str]] = {path: [] for path in wanted}
         for number, run in runs.items():
             for path in wanted:
-                if uses.get((number, path), 0) & flags:
+                if any(uses.get((number, one), 0) & flags for one in members.get(path, (path,))):
                     users[path].append(run.id)
         everyone = tuple(run.id for run in runs.values())
         return tuple(NamedFile(names[path], path, tuple(users[path]) or everyone[-1:]) for path in wanted)
@@ -204,6 +213,31 @@ def limit(paths: list[bytes]) -> list[bytes]:
     return [path for path in paths if path.rpartition(b"/")[0] in kept]
 
 
+def fold_shown(paths: Iterable[bytes], shown: Mapping[bytes, bytes]) -> tuple[list[bytes], dict[bytes, list[bytes]]]:
+    """Make a list short enough for a person to read: the fullest folders stand for their files, with a slash behind.
+
+    Nothing is left out, for the list says what a replay has to give again. Gives it, and the files of each folder. Of a
+    symlink and the file that is shown as it, only the file is in the list.
+    """
+    found = sorted(set(paths))
+    kept = frozenset(limit(sorted({shown[path] for path in found})))
+    members: dict[bytes, list[bytes]] = {}
+    for path in found:
+        if shown[path] not in kept:
+            members.setdefault(shown[path].rpartition(b"/")[0] + b"/", []).append(path)
+    while len(members) > _MOST_FOLDERS:
+        deepest = max(folder.count(b"/") for folder in members)
+        folded: dict[bytes, list[bytes]] = {}
+        for folder, files in members.items():
+            above = folder[:-1].rpartition(b"/")[0] + b"/" if folder.count(b"/") == deepest else folder
+            folded.setdefault(above, []).extend(files)
+        members = folded
+    covered = Prefixes(members)
+    behind = {shown[path] for path in found if shown[path] != path}
+    alone = [path for path in found if covered.find(shown[path]) is None and path not in behind]
+    return sorted([*alone, *members]), members
+
+
 def is_program(path: bytes) -> bool:
     """Tell whether a file is, by its name, part of a program rather than data."""
     name = path.rpartition(b"/")[2].lower()
@@ -216,14 +250,14 @@ def is_program(path: bytes) -> bool:
 def _find_outputs(
     world: Sequence[Before], results: Sequence[After], uses: Mapping[tuple[int, bytes], int]
 ) -> Iterable[bytes]:
-    """Give the regular files that the last run to touch them left with a content of its own."""
+    """Give the regular files that the last run to touch them left with a content of its own, and symlinks it made."""
     last = {after.path: after for after in results}
     before_it = {before.path: before for before in world if before.path in last}
     for path, after in last.items():
-        if after.type != "file":
+        if after.type not in {"file", "symlink"}:
             continue
         before = before_it.get(path)
-        if before is None or before.type is None:
+        if before is None or before.type is None or (after.type == "symlink" and before.target != after.target):
             yield path
             continue
         same = (before.size, before.mtime_ns, before.inode) == (after.size, after.mtime_ns, after.inode)
@@ -236,12 +270,12 @@ def choose_names(paths: Sequence[bytes]) -> dict[bytes, str]:
     """Give each path a name of its own: its last part, the folder before it where that is not unique, or a number."""
     counts: dict[str, int] = {}
     for path in paths:
-        name = clean_name(path.rpartition(b"/")[2])
+        name = clean_name(path.rstrip(b"/").rpartition(b"/")[2])
         counts[name] = counts.get(name, 0) + 1
     taken: set[str] = set()
     names: dict[bytes, str] = {}
     for path in paths:
-        folder, _, last = path.rpartition(b"/")
+        folder, _, last = path.rstrip(b"/").rpartition(b"/")
         name = clean_name(last)
         if counts[name] > 1:
             name = f"{clean_name(folder.rpartition(b'/')[2])}_{name}"

@@ -9,6 +9,7 @@ from rtrace.attributes import read_attributes
 from rtrace.bundle.writer import Written
 from rtrace.packages.archives import CACHES, Source
 from rtrace.packages.originals import Originals, Wanted
+from rtrace.stamps import keep_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,4 +83,7 @@ def _differs(item: Item) -> bool:
     except OSError:
         return True
     known = (item.entry.size, item.entry.mtime_ns)
-    return (state.st_size, state.st_mtime_ns) != known or item.ctime_ns not in {None, state.st_ctime_ns}
+    return (state.st_size, keep_time(state.st_mtime_ns)) != known or item.ctime_ns not in {
+        None,
+        keep_time(state.st_ctime_ns),
+    }

@@ -43,6 +43,7 @@ FORMAT_HALF = (
     "rtrace.printable",
     "rtrace.probing",
     "rtrace.progress",
+    "rtrace.provided",
     "rtrace.removing",
     "rtrace.renaming",
     "rtrace.reprozip",

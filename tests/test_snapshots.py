@@ -150,12 +150,15 @@ def test_reflinks_take_no_room(tmp_path: Path) -> None:
         file.truncate(120 << 20)
     subprocess.run(["mkfs.btrfs", "-q", image], check=True, capture_output=True)
     subprocess.run(["mount", "-o", "loop", image, mount], check=True)
+    work = mount / "work"  # beside it there is room for a trace that the run does not see
     try:
-        (mount / "big").write_bytes(os.urandom(SIZE))
-        before = (mount / "big").read_bytes()
-        assert "snapshot-limit" not in "".join(trace(mount, "echo more >> big"))
-        assert copies(mount) == {"big": SIZE}
-        (copy,) = (mount / ".rtrace/snapshots").iterdir()
+        work.mkdir()
+        (work / "big").write_bytes(os.urandom(SIZE))
+        before = (work / "big").read_bytes()
+        assert "snapshot-limit" not in "".join(trace(work, "echo more >> big; ls -A"))
+        assert copies(work) == {"big": SIZE}
+        assert os.listdir(mount) == ["work"]
+        (copy,) = (work / ".rtrace/snapshots").iterdir()
         assert copy.read_bytes() == before
     finally:
         subprocess.run(["umount", mount], check=True)

@@ -95,8 +95,10 @@ def test_exit_statuses_are_compared(code: int | None, number: int | None, outcom
 
 
 def test_what_a_replay_provides_is_not_compared() -> None:
-    """Results below /dev, /proc and /sys have no line: a replay has its own, and they are gone afterwards."""
-    results = [wrote(path, b"") for path in (b"/dev/shm/x", b"/proc/self/comm", b"/sys/x", b"/device")]
+    """Results below /dev, /proc and /sys, semaphores among them, have no line: a replay has its own."""
+    results = [
+        wrote(path, b"") for path in (b"/dev/pts/x", b"/dev/shm/sem.x", b"/proc/self/comm", b"/sys/x", b"/device")
+    ]
     lines = list(compare(make_run(), Outcome("run1", 0, None), results, Snapshot()))
     assert [line.path for line in lines] == [None, b"/device"]
 

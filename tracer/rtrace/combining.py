@@ -19,7 +19,7 @@ from rtrace.capture.snapshots import take_snapshot
 from rtrace.errors import TraceError, UsageError
 from rtrace.interrupts import held
 from rtrace.printable import printable
-from rtrace.trace.directory import TraceDirectory, close
+from rtrace.trace.directory import TraceDirectory, add_columns, close
 from rtrace.trace.place import give_place, make_trace
 from rtrace.trace.reader import copy_database, open_for_reading
 from rtrace.tracing import write_new_manifest
@@ -170,6 +170,8 @@ def add_source(
     copy = target.path / "source.sqlite3"
     with closing(open_for_reading(source)) as reading:
         copy_database(reading, copy)
+    with closing(sqlite3.connect(copy, isolation_level=None)) as older:
+        add_columns(older)
     connection.execute("ATTACH ? AS source", (os.fsencode(copy),))
     connection.execute("BEGIN")
     connection.execute("CREATE TEMP TABLE run_numbers(old INTEGER PRIMARY KEY, new INTEGER)")

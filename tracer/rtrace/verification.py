@@ -23,15 +23,15 @@ from rtrace.needs import add_needed, choose_runs
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
+from rtrace.provided import is_provided
 from rtrace.scopes import Scopes
 from rtrace.unpacker import Outcome, Snapshot, Stamp, Stamper, Streams, Target, Unpacker
 from rtrace.verdicts import Line, Report, fold_others
 from rtrace.workspaces import THROW_AWAY
 
 PERMISSIONS = 0o777
-PROVIDED = (b"/dev", b"/proc", b"/sys")
-"""What a replay provides afresh and lets go of afterwards: nothing there can be compared."""
 
+NO_INPUT = "some of the original's input was not captured"
 NO_DIGEST = "the bundle does not hold the original's digest"
 NOT_RECORDED = "it was not recorded"
 NOT_READ = "it cannot be read, or has more bytes of holes than are hashed, so its content was not compared"
@@ -133,11 +133,6 @@ def list_differences(expected: Result, found: Result) -> Iterator[str]:
 def describe_type(result: Result) -> str:
     """Say what kind of file a result is."""
     return WORDS[result.type] if result.type is not None else "nothing"
-
-
-def is_provided(path: bytes) -> bool:
-    """Tell whether a path belongs to what a replay provides."""
-    return any(path == place or path.startswith(place + b"/") for place in PROVIDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +277,8 @@ class Witness:
 
 def make_report(subject: Subject, lines: list[Line], outcomes: Sequence[Outcome], ignored: Sequence[bytes]) -> Report:
     """Say what each line means, and put the report together."""
+    if lacks_input(subject):
+        lines = list(map(doubt, lines))
     patterns = tuple(dict.fromkeys((*subject.manifest.ignore, *ignored)))
     paths = chain((entry.path for entry in subject.entries), (line.path for line in lines if line.path is not None))
     scopes = Scopes(subject.manifest, patterns, paths)
@@ -293,6 +290,20 @@ def make_report(subject: Subject, lines: list[Line], outcomes: Sequence[Outcome]
     folders = scopes.find_folders(line for line in sorted_lines if line.scope == "other")
     incomplete = tuple(list_incomplete(subject.manifest))
     return Report(sorted_lines, reached, tuple(notes), incomplete, tuple(fold_others(sorted_lines, folders)))
+
+
+def lacks_input(subject: Subject) -> bool:
+    """Whether the original was given what the bundle does not hold."""
+    told = any(notice.kind == "input" for notice in subject.manifest.notices)
+    return told or any(run.lacks_input for run in subject.runs)
+
+
+def doubt(line: Line) -> Line:
+    """Give a difference as one that says nothing, as the replay was not given all that the original was."""
+    if line.verdict in {"same", "unknown"}:
+        return line
+    detail = f"{line.verdict}, {line.detail}" if line.detail else line.verdict
+    return replace(line, verdict="unknown", detail=f"{detail}; {NO_INPUT}")
 
 
 def find_renamed(

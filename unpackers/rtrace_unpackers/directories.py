@@ -38,6 +38,16 @@ def opened(path: bytes | Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def exists_in(root: int, path: bytes) -> bool:
+    """Tell whether there is a directory at a path in a tree that is open, reached through no symlink."""
+    with Descent(root) as descent:
+        try:
+            descent.enter(path)
+        except OSError:  # ENOENT, ELOOP, ENOTDIR
+            return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A directory that is kept open: its path with a slash at the end, its depth, and its descriptor."""
@@ -133,6 +143,18 @@ class Frame:
     status: os.stat_result
     pending: list[bytes]
     restored_mode: int | None
+
+
+def open_regular(root: int, path: bytes) -> int:
+    """Open a regular file of a tree for reading, by a path without symlinks. Raises OSError."""
+    folder, _, name = path.rpartition(b"/")
+    with Descent(root) as descent:
+        directory = descent.enter(folder or b"/")
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    return file
 
 
 def walk(root: int, visit: Callable[[Visit], None], *, skipped: frozenset[bytes] = frozenset()) -> None:

@@ -11,10 +11,11 @@ from rtrace.bundle.digests import digest_content
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.bundle.sparse import HASHED_HOLES
 from rtrace.holes import find_segments
+from rtrace.provided import is_provided
 from rtrace.unpacker import Expected, Snapshot, Stamp
 from rtrace_unpackers import directories
 from rtrace_unpackers.directories import Member, Visit
-from rtrace_unpackers.layout import PROVIDED, parent_of
+from rtrace_unpackers.layout import parent_of
 
 KINDS = {
     stat.S_IFREG: FileType.REGULAR,
@@ -59,12 +60,12 @@ def take_snapshot(root: int, paths: Expected, packed: Iterable[Entry]) -> Snapsh
             path = visit.path + b"/" + member.name
             if path in wanted:
                 found[path] = describe(member, path, visit.descriptor, is_hashed=is_hashed(paths, path, member.status))
-            elif path not in known and stat.S_IFMT(member.status.st_mode) in KINDS:
+            elif path not in known and not is_provided(path) and stat.S_IFMT(member.status.st_mode) in KINDS:
                 surprises.add(path)
 
     if b"/" in wanted:
         found[b"/"] = Result("", b"/", FileType.DIRECTORY, stat.S_IMODE(os.fstat(root).st_mode))
-    directories.walk(root, look, skipped=frozenset(PROVIDED))
+    directories.walk(root, look, skipped=frozenset({b"/proc", b"/sys"}))
     return Snapshot(found, tuple(sorted(surprises.paths)), surprises.more)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rtrace.capture.calls import (
+    AWAITED,
     CALLS,
     CLONES,
     CONDITIONS,
@@ -33,9 +34,9 @@ def simplify(call: Call) -> Simple:
 class Architecture(NamedTuple):
     """One system call interface: its AUDIT_ARCH value (linux/audit.h), its pointer size in bytes, its calls.
 
-    ``calls`` are by number; ``simple`` are those among them that have one path and no more to read, in the form that
-    the hot path takes apart fastest; ``conditions`` tell of others when they matter. ``clone``, ``clone3`` and
-    ``prctl`` are numbers, -1 where there is no such call.
+    ``calls`` are by number; ``awaited`` are those among them whose results are looked at; ``simple`` are those that
+    have one path and no more to read, in the form that the hot path takes apart fastest; ``conditions`` tell of others
+    when they matter. ``clone``, ``clone3`` and ``prctl`` are numbers, -1 where there is no such call.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Architecture(NamedTuple):
     clone: int
     clone3: int
     prctl: int
+    awaited: frozenset[int]
 
 
 AUDIT = {"x86_64": (0xC000003E, 8), "i386": (0x40000003, 4), "aarch64": (0xC00000B7, 8), "arm": (0x40000028, 4)}
@@ -79,6 +81,9 @@ def load_architecture(name: str) -> Architecture:
         clone=clone,
         clone3=clone3,
         prctl=numbers.get("prctl", -1),
+        awaited=frozenset(
+            numbers[call] for call, description in CALLS.items() if call in numbers and description.action in AWAITED
+        ),
     )
 
 

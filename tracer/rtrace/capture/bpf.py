@@ -30,8 +30,9 @@ Instruction = tuple[int, int, int, int]
 def build_filter(architectures: Iterable[Architecture], verdict: int, *, exposing: bool = False) -> bytes:
     """Assemble the filter for the interfaces that programs may use; calls of any other run unseen.
 
-    ``verdict`` is what the filter returns for a call that the tracer must see. ``exposing`` keeps programs from hiding
-    from a tracer without privileges: prctl(2) with PR_SET_DUMPABLE and 0 does nothing, and says that it did.
+    ``verdict`` is what the filter returns for a call that the tracer must see; one whose result it must see, too, is
+    always told by a stop. ``exposing`` keeps programs from hiding from a tracer without privileges: prctl(2) with
+    PR_SET_DUMPABLE and 0 does nothing, and says that it did.
     Returns the program as an array of little-endian ``struct sock_filter``.
     """
     code: list[Instruction] = [(LOAD, 0, 0, ARCHITECTURE_OFFSET)]
@@ -49,7 +50,7 @@ def build_section(architecture: Architecture, verdict: int) -> list[Instruction]
     code: list[Instruction] = [(LOAD, 0, 0, NUMBER_OFFSET)]
     for number in sorted(architecture.refused):
         code += [(JUMP_IF_EQUAL, 0, 1, number), (RETURN, 0, 0, SECCOMP_RET_ERRNO | ENOSYS)]
-    code += build_clones(architecture, verdict)
+    code += build_clones(architecture)
     for number, flags in sorted(architecture.fstat_aliases.items()):
         code += [
             (JUMP_IF_EQUAL, 0, 7, number),
@@ -62,13 +63,17 @@ def build_section(architecture: Architecture, verdict: int) -> list[Instruction]
             (RETURN, 0, 0, verdict),
         ]
     for number, condition in sorted(architecture.conditions.items()):
-        test = build_test(condition, verdict)
+        test = build_test(condition, SECCOMP_RET_TRACE if number in architecture.awaited else verdict)
         code += [(JUMP_IF_EQUAL, 0, len(test), number), *test]
     numbers = sorted(set(architecture.calls) - set(architecture.fstat_aliases) - set(architecture.conditions))
     x32 = [(JUMP_IF_NOT_BELOW, 0, 1, X32_BIT), (JUMP_IF_NOT_BELOW, 0, 1, X32_END)]
     tests = x32 if architecture.name == "x86_64" else []
-    code += [(JUMP_IF_EQUAL, len(numbers) - index + len(tests), 0, number) for index, number in enumerate(numbers)]
-    code += [*tests, (RETURN, 0, 0, SECCOMP_RET_ALLOW), (RETURN, 0, 0, verdict)]
+    code += [
+        (JUMP_IF_EQUAL, len(numbers) - index + len(tests) + (number in architecture.awaited), 0, number)
+        for index, number in enumerate(numbers)
+    ]
+    ends = (SECCOMP_RET_ALLOW, verdict, SECCOMP_RET_TRACE)
+    code += [*tests, *((RETURN, 0, 0, end) for end in ends)]
     return code
 
 
@@ -81,15 +86,15 @@ def build_exposure(prctl: int) -> list[Instruction]:
         (LOAD, 0, 0, ARGUMENTS_OFFSET + 8),
         (JUMP_IF_EQUAL, 0, 1, 0),
         (RETURN, 0, 0, SECCOMP_RET_ERRNO),
-        (RETURN, 0, 0, SECCOMP_RET_ALLOW),
+        (LOAD, 0, 0, NUMBER_OFFSET),
     ]
 
 
-def build_clones(architecture: Architecture, verdict: int) -> list[Instruction]:
+def build_clones(architecture: Architecture) -> list[Instruction]:
     """Assemble the part of the filter that stops a clone(2) with CLONE_UNTRACED, so that the flag is taken away.
 
-    The flags of clone3(2) are in memory, where no filter can look. It stops where calls are stops anyway: there the
-    calls of a child that nobody traces would fail. Notifications come from such a child all the same.
+    A child that nobody traces would have those of its calls refused that stop. The flags of clone3(2) are in memory,
+    where no filter can look, so it always stops.
     """
     code: list[Instruction] = []
     if architecture.clone >= 0:
@@ -100,7 +105,7 @@ def build_clones(architecture: Architecture, verdict: int) -> list[Instruction]:
             (RETURN, 0, 0, SECCOMP_RET_TRACE),
             (RETURN, 0, 0, SECCOMP_RET_ALLOW),
         ]
-    if architecture.clone3 >= 0 and verdict == SECCOMP_RET_TRACE:
+    if architecture.clone3 >= 0:
         code += [(JUMP_IF_EQUAL, 0, 1, architecture.clone3), (RETURN, 0, 0, SECCOMP_RET_TRACE)]
     return code
 

@@ -86,12 +86,12 @@ class Follower:
     def linger(self) -> None:
         """Let what is left of the tree run on until it ends by itself, then close the listener.
 
-        Where calls are told by notification the processes are let go by ptrace, and only their calls answered. No
-        signal that can be caught ends this.
+        Where a filter makes some calls stop, ptrace holds on to the processes: the kernel refuses such a call to
+        whom nobody traces. No signal that can be caught ends this.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
         with self.lock:
-            if self.tree.tracees and self.launched.mode is not Mode.SECCOMP:
+            if self.tree.tracees and self.launched.mode is Mode.STOPS:
                 self.stops.let_go()
         while self.tree.tracees.keys() - self.tree.untraced and self._take_next():
             pass

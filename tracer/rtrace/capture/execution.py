@@ -7,12 +7,12 @@ import os
 import stat
 from typing import NamedTuple
 
-from rtrace.capture.call_memory import Uses
 from rtrace.capture.calls import AT_FDCWD
 from rtrace.capture.context import Context, Request
 from rtrace.capture.executable import is_direct, read_interpreter
 from rtrace.capture.kernel import WIDE_WORD
-from rtrace.capture.ledger import PathState
+from rtrace.capture.ledger import PathState, Uses
+from rtrace.capture.privileges import find_lost_privileges, gives_privileges
 from rtrace.capture.tracee import Tracee
 from rtrace.trace.schema import Use
 
@@ -38,12 +38,13 @@ class Loading(NamedTuple):
     """How the kernel loads a program: what it reads for it, and whether it hands it the arguments as they are.
 
     It does not for ``#!`` and binfmt_misc: the interpreter's name, and the file's, take the place of argv[0].
-    ``identity`` are device, inode and modification time of the file.
+    ``identity`` are device, inode and modification time of the file, which gives privileges if ``privileged``.
     """
 
     identity: tuple[int, int, int]
     uses: Uses
     direct: bool
+    privileged: bool
 
 
 def begin_execution(context: Context, request: Request) -> None:
@@ -86,7 +87,7 @@ def find_loading(context: Context, tracee: Tracee, program: PathState, status: o
         if walk is None:
             break
         found.append((context.state(walk), EXECUTE))
-        found += [(context.ledger.state(link), LOOKUP) for link in walk.links]
+        found += [(context.ledger.state(link), LOOKUP) for link in walk.passed]
         path = walk.path
     if not os.access(program.path, os.R_OK, effective_ids=True):
         context.notices.add(
@@ -94,13 +95,8 @@ def find_loading(context: Context, tracee: Tracee, program: PathState, status: o
             f"{os.fsdecode(program.path)} may be executed and not read, so neither it nor its libraries are known",
             "trace and pack as a user who may read it",
         )
-    loading = context.loadings[program.path] = Loading(identity, found, is_direct(program.path))
-    if status.st_mode & (stat.S_ISUID | stat.S_ISGID) and os.geteuid() != 0:
-        context.notices.add(
-            "set-uid",
-            f"{os.fsdecode(program.path)} is set-uid, and the kernel gives a traced program no privileges",
-            "trace as root if the run needs them",
-        )
+    privileged = gives_privileges(program.path, status)
+    loading = context.loadings[program.path] = Loading(identity, found, is_direct(program.path), privileged)
     return loading
 
 
@@ -118,6 +114,11 @@ def enter_execution(context: Context, tracee: Tracee, beginning: tuple[bytes, by
     if not isinstance(execution, Execution):
         return
     process, ledger = tracee.process, context.ledger
+    if execution.loading.privileged:
+        with contextlib.suppress(FileNotFoundError):  # the thread was killed meanwhile
+            lost = find_lost_privileges(tracee, execution.state.path)
+            if lost is not None:
+                context.notices.add_privileges(lost, os.fsdecode(execution.state.path))
     ledger.use(process, execution.state, EXECUTE)
     for loader, use in execution.loading.uses:
         ledger.use(process, loader, use)

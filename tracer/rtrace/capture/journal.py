@@ -11,7 +11,7 @@ FLUSH_SECONDS = 0.8
 
 INSERTS = {
     "paths": "INSERT INTO paths VALUES (?, ?)",
-    "facts": "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "facts": "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "snapshots": "INSERT OR IGNORE INTO snapshots VALUES (?, ?, ?, ?)",
     "attributes": "INSERT OR IGNORE INTO attributes VALUES (?, ?, ?, ?)",
     "environments": "INSERT INTO environments VALUES (?, ?)",
@@ -27,6 +27,7 @@ INSERTS = {
     ),
     "results": "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "notices": "INSERT INTO notices(run, kind, what, advice) VALUES (?, ?, ?, ?)",
+    "sums": "UPDATE notices SET what = ? WHERE run = ? AND kind = ? AND what = ?",
 }
 
 Row = tuple[Any, ...]

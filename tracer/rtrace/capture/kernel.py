@@ -63,6 +63,7 @@ SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1  # Linux 6.6
 SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1  # Linux 5.5
 
 FICLONE = 0x40049409  # ioctl_ficlone(2)
+SPLICE_F_NONBLOCK = 2  # splice(2)
 WIDE_WORD = 8  # bytes of a pointer in a 64-bit program
 POINTER = ctypes.sizeof(ctypes.c_void_p)
 
@@ -73,6 +74,11 @@ libc.ptrace.restype = ctypes.c_long
 libc.ioctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p]
 libc.prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]
 libc.syscall.restype = ctypes.c_long
+libc.tee.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_size_t, ctypes.c_uint]
+libc.tee.restype = ctypes.c_ssize_t
+
+KCMP_FILE = 0
+KCMP_NUMBER = {"x86_64": 312, "i386": 349, "aarch64": 272}
 
 SECCOMP_NUMBER = {"x86_64": 317, "i386": 354, "aarch64": 277}
 """seccomp(2)'s own number, which the C library has no wrapper for, by interface."""
@@ -113,12 +119,16 @@ def read_event_message(pid: int) -> int:
 
 
 class SyscallStop(NamedTuple):
-    """A tracee stopped at a system call: at its entry, or at its exit when ``entering`` is false."""
+    """A tracee stopped at a system call: at its entry, or at its exit when ``entering`` is false.
+
+    ``result`` is what the call returned, at its exit; an error's number is negative.
+    """
 
     entering: bool
     audit: int
     number: int
     arguments: list[int]
+    result: int
 
 
 SYSCALL_INFO = struct.Struct("=BxxxIQQQ6Q")  # struct ptrace_syscall_info: op, arch, ip, sp, {nr, args}
@@ -131,7 +141,8 @@ def read_syscall(tid: int) -> SyscallStop:
     if libc.ptrace(PTRACE_GET_SYSCALL_INFO, tid, len(buffer), ctypes.addressof(buffer)) == -1:
         raise last_error(f"PTRACE_GET_SYSCALL_INFO of process {tid}")
     operation, audit, _, _, number, *arguments = SYSCALL_INFO.unpack_from(buffer)
-    return SyscallStop(operation in SYSCALL_INFO_ENTRIES, audit, number & 0xFFFFFFFF, arguments)
+    result = number - (1 << 64) if number >> 63 else number  # {rval, is_error} in their place
+    return SyscallStop(operation in SYSCALL_INFO_ENTRIES, audit, number & 0xFFFFFFFF, arguments, result)
 
 
 INFO_HEAD = struct.Struct("=4xIQQ")  # the beginning of struct ptrace_syscall_info: op, arch, ip, sp
@@ -353,3 +364,23 @@ def install_filter(program: bytes, *, listening: bool) -> int:
                 break
             libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # root without CAP_SYS_ADMIN, as in a container
     raise last_error("seccomp filter")
+
+
+def tee(source: int, target: int, count: int) -> int:
+    """Copy what is in a pipe to another without taking it out; return how many bytes, 0 when that would have to wait.
+
+    Raises OSError.
+    """
+    done: int = libc.tee(source, target, count, SPLICE_F_NONBLOCK)
+    if done < 0:
+        number = ctypes.get_errno()
+        if number not in (errno.EAGAIN, errno.EPIPE):
+            raise OSError(number, os.strerror(number))
+        return 0
+    return done
+
+
+def are_one_file(one: int, other: int) -> bool:
+    """Tell whether two descriptors are of one open file, which has one offset; False where kcmp(2) is not to be had."""
+    process = os.getpid()
+    return bool(libc.syscall(KCMP_NUMBER[own_interface()], process, process, KCMP_FILE, one, other) == 0)

@@ -28,8 +28,9 @@ from rtrace.capture.recorder import Recorder
 from rtrace.capture.results import record_results
 from rtrace.capture.snapshots import SNAPSHOT_LIMIT, SnapshotTaker
 from rtrace.capture.stream_record import StreamRecord
-from rtrace.capture.streams import Kind, Stream
+from rtrace.capture.streams import Given, Kind
 from rtrace.capture.tree import ProcessTree
+from rtrace.capture.unkept import tell_of_fifos
 from rtrace.errors import CommandNotExecutableError
 from rtrace.host import describe_host
 from rtrace.trace.directory import TraceDirectory
@@ -41,7 +42,8 @@ class Watch(NamedTuple):
     ``on_start`` is called when the tracer is ready and before the program begins; ``on_waiting`` with the programs that
     outlive the command, once it has ended; ``on_loss`` with what is being lost, and what to do about it. With
     ``detach_daemons`` those that outlive it are not waited for. ``keep`` is how many bytes of standard output and error
-    are kept, None to leave them alone; ``snapshot_limit`` how many the copies of what is changed may take.
+    are kept, None to leave them alone; ``snapshot_limit`` how many the copies of what is changed may take. ``hidden``
+    is the folder that was made for the trace, and ``shortcoming`` what is to be told of that, and what to do about it.
     """
 
     on_start: Callable[[], None]
@@ -50,6 +52,8 @@ class Watch(NamedTuple):
     detach_daemons: bool = False
     keep: int | None = KEPT_BYTES
     snapshot_limit: int = SNAPSHOT_LIMIT
+    hidden: bytes = b""
+    shortcoming: tuple[str, str] | None = None
 
 
 class Traced(NamedTuple):
@@ -75,21 +79,23 @@ def trace_command(
     architectures: tuple[Architecture, ...],
     directory: TraceDirectory,
     connection: sqlite3.Connection,
-    streams: tuple[Stream, Stream, Stream],
+    given: Given,
     watch: Watch,
 ) -> Traced:
     """Run a command under the tracer and write all that it did to an open trace database, as one run more.
 
-    ``streams`` are the standard streams as they were before anything was opened.
+    ``given`` are the descriptors as they were before anything was opened.
     Raises TracingRefusedError before the program begins, CommandNotExecutableError when the kernel refuses its file.
     """
     gc.disable()  # what the tracer keeps has no cycles, and looking for some takes a fifth of its time
     run = add_run(connection, command)
     journal = Journal(connection)
     ids = {path: number for number, path in connection.execute("SELECT id, path FROM paths")} if run > 1 else {}
-    notices = NoticeBook(journal, run, directory.path)
+    notices = NoticeBook(journal, run, watch.hidden or os.fsencode(directory.path))
+    if watch.shortcoming is not None:
+        notices.add("trace-directory", *watch.shortcoming)
     # What is said while the run writes to the same file would be taken for the run's own words.
-    silent = watch.keep is not None and streams[2].kind is Kind.FILE
+    silent = watch.keep is not None and given.streams[2].kind is Kind.FILE
 
     def tell_of_loss(what: str, advice: str) -> None:
         notices.add("snapshot", what, advice)
@@ -102,15 +108,17 @@ def trace_command(
 
     snapshots = SnapshotTaker(directory.snapshots, watch.snapshot_limit, tell_of_loss)
     ledger = Ledger(journal, run, snapshots, ids)
+    ledger.hidden = notices.trace
     context = Context(ledger, notices, next_row(connection, "environments"))
-    tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"))
-    record = StreamRecord(streams, directory.streams, run, limit=watch.keep)
+    tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"), context.pids)
+    record = StreamRecord(given.streams, directory.streams, run, others=given.others, limit=watch.keep)
     began = time.monotonic()
     try:
         with launched_tree(command, architectures, record.interposition) as launched:
             watch.on_start()
             record.begin(connection, ledger, tree.next_row)
-            record.note_unkept(context.notices)
+            ledger.begin()
+            record.note_unkept(connection, context.notices)
             connection.execute("UPDATE runs SET engine = ? WHERE id = ?", (launched.mode.value, run))
             parent = os.getppid() if watch.detach_daemons else 0
             with signals_passed_on(launched.pid, parent, tree, record.interposition) as deliveries:
@@ -124,9 +132,15 @@ def trace_command(
     ended = time.monotonic()
     with follower.paused():
         snapshots.finish()
+        context.talks.finish()
+        notices.finish()
+        record.note_results(ledger)
         record_results(ledger)
-        record.finish(connection, kept)
+        record.finish(connection, kept, ledger, context.notices)
         journal.flush()
+        if context.notices.fifos:
+            tell_of_fifos(connection, run, context.notices)
+            journal.flush()
         context.forget_everything()  # what comes next needs the memory
     killed = status is not None and os.WIFSIGNALED(status)
     traced = Traced(
@@ -183,7 +197,6 @@ def add_run(connection: sqlite3.Connection, command: Command) -> int:
     workingdir = os.getcwdb()
     umask = os.umask(0)
     os.umask(umask)
-    binary = command.binary if command.binary.startswith(b"/") else workingdir + b"/" + command.binary
     connection.execute(
         "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
         (
@@ -191,7 +204,7 @@ def add_run(connection: sqlite3.Connection, command: Command) -> int:
             f"run{run}",
             b"".join(item + b"\0" for item in command.argv),
             b"".join(item + b"\0" for item in command.environ),
-            binary,
+            command.binary,
             workingdir,
             os.geteuid(),
             os.getegid(),

@@ -5,6 +5,7 @@ it executes           event EXEC, in the new program
 it gets a signal      a stop with that signal, which is passed on
 its group is stopped  event STOP with a stop signal: it is left stopped (PTRACE_LISTEN) until SIGCONT
 it makes a call       mode SECCOMP: event SECCOMP            mode STOPS: SIGTRAP|0x80 at entry and exit
+one that is awaited   event SECCOMP in mode NOTIFY, too      SIGTRAP|0x80 at its exit in every mode
 it ends               a wait status that is no stop
 """
 
@@ -124,7 +125,9 @@ class StopHandler:
             signal_number = 0
         elif event == 0:
             signal_number = self._take_signal(tid, signal_number)
-        resume = kernel.PTRACE_SYSCALL if tid in self.locked else self.resume
+        tracee = self.tracees.get(tid)
+        awaits_call = tid in self.locked or (tracee is not None and tracee.awaited is not None)
+        resume = kernel.PTRACE_SYSCALL if awaits_call else self.resume
         kernel.ptrace(resume, tid, 0 if event else signal_number)
 
     def _take_signal(self, tid: int, number: int) -> int:
@@ -193,21 +196,30 @@ class StopHandler:
 
     def _take_call(self, tid: int) -> None:
         stop = kernel.read_syscall(tid)
+        tracee = self.tracees[tid]
+        if not stop.entering:
+            self.recorder.finish(tracee, stop.result)
+            return
         architecture = self.architectures.get(stop.audit)
-        if not stop.entering or architecture is None:
+        if architecture is None:
             return
         if architecture.name == "x86_64" and X32_BIT <= stop.number < X32_END:
-            self.recorder.refuse_x32(self.tracees[tid])
+            self.recorder.refuse_x32(tracee)
             kernel.skip_syscall(tid)
         elif stop.number in architecture.refused:
             kernel.skip_syscall(tid)
+        elif self.exposing and hides(architecture, stop):
+            kernel.skip_syscall(tid, 0)
         elif stop.number in architecture.calls and not is_fstat(architecture, stop):
-            self.recorder.observe(self.tracees[tid], architecture, stop.number, stop.arguments)
-        elif self.exposing and stop.number == architecture.prctl:
-            if [argument & INT_MASK for argument in stop.arguments[:2]] == [kernel.PR_SET_DUMPABLE, 0]:
-                kernel.skip_syscall(tid, 0)
+            self.recorder.observe(tracee, architecture, stop.number, stop.arguments)
         elif stop.number in (architecture.clone, architecture.clone3):
-            keep_traced(self.tracees[tid], architecture, stop)
+            keep_traced(tracee, architecture, stop)
+
+
+def hides(architecture: Architecture, stop: kernel.SyscallStop) -> bool:
+    """Tell whether a call keeps a tracer without privileges from looking; see PR_SET_DUMPABLE of prctl(2)."""
+    arguments = [argument & INT_MASK for argument in stop.arguments[:2]]
+    return stop.number == architecture.prctl and arguments == [kernel.PR_SET_DUMPABLE, 0]
 
 
 def keep_traced(tracee: Tracee, architecture: Architecture, stop: kernel.SyscallStop) -> None:

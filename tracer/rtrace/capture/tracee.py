@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 
 from rtrace.capture.kernel import as_user_of
 
@@ -66,7 +67,7 @@ class Process:
 class Tracee:
     """One thread, by its thread id, in the life between its first and its last stop."""
 
-    __slots__ = ("answered", "cwd", "execution", "process", "row", "tid", "untraced")
+    __slots__ = ("answered", "awaited", "cwd", "execution", "process", "row", "tid", "untraced")
 
     def __init__(self, tid: int, process: Process, row: int) -> None:
         """Begin with its cwd unknown; ``row`` is its own row in ``processes``."""
@@ -76,6 +77,7 @@ class Tracee:
         self.cwd: bytes | None = None
         self.execution: object = None
         self.untraced = False  # ptrace tells nothing of it
+        self.awaited: Callable[[int], None] | None = None  # what is to be done with its call's result
         self.answered: tuple[int, int] = (-1, 0)  # number and second argument of its last call, if not a simple one
 
     def read(self, address: int, size: int) -> bytes:

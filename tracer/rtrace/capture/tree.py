@@ -11,10 +11,14 @@ from rtrace.capture.tracee import Process, Tracee
 class ProcessTree:
     """Every living thread by its id, and a row for each process and thread that ever lived."""
 
-    def __init__(self, ledger: Ledger, tracees: dict[int, Tracee], first_row: int) -> None:
-        """Keep ``tracees`` up to date; rows of ``processes`` are numbered from ``first_row`` on."""
+    def __init__(self, ledger: Ledger, tracees: dict[int, Tracee], first_row: int, pids: set[int]) -> None:
+        """Keep ``tracees`` up to date, and ``pids``, which are all that there ever were.
+
+        Rows of ``processes`` are numbered from ``first_row`` on.
+        """
         self.ledger = ledger
         self.tracees = tracees
+        self.pids = pids
         self.untraced: set[int] = set()
         self.opened: dict[Process, None] = {}
         self.next_row = first_row
@@ -28,6 +32,7 @@ class ProcessTree:
         process = parent.process if is_thread and parent is not None else Process(row, tid, self.opened)
         process.threads += 1
         tracee = self.tracees[tid] = Tracee(tid, process, row)
+        self.pids.add(tid)
         if parent is not None:
             tracee.cwd = parent.cwd
         born_of = None if parent is None else (parent.row if is_thread else parent.process.id)

@@ -41,14 +41,15 @@ class Walk(NamedTuple):
     """Where a path leads.
 
     ``path`` is absolute, without symlinks but possibly the last component. ``status`` is its lstat where the walk
-    needed one. ``links`` are the symlinks that were followed. ``missing`` is the first component that does not exist
-    (the kernel's answer would be ENOENT, ENOTDIR or EACCES), None when the path exists. ``volatile`` marks a path
-    that means something else to each process, as /proc/self does.
+    needed one. ``passed`` is what has to be there on the way: the symlinks that were followed, and the folders that
+    ``..`` led out of. ``missing`` is the first component that does not exist (the kernel's answer would be ENOENT or
+    EACCES), None when the path exists; where the way ends at what is there (ELOOP, ENOTDIR), it is that with a slash,
+    which nothing can make. ``volatile`` marks a path that means something else to each process, as /proc/self does.
     """
 
     path: bytes
     status: os.stat_result | None
-    links: list[bytes]
+    passed: list[bytes]
     missing: bytes | None
     volatile: bool
 
@@ -104,11 +105,11 @@ class Walker:
         current = root if path.startswith(b"/") else (b"" if base == b"/" else base)
         if not self.served and (end := self._step(current, path)):
             return end
-        pending = path.split(b"/")
-        pending.reverse()
+        pending = path.split(b"/")[::-1]
         follow = follow or path.endswith((b"/", b"/."))
         directories = self.directories
-        links: list[bytes] = []
+        passed: list[bytes] = []
+        followed = 0
         status: os.stat_result | None = None
         volatile = False
         while pending:
@@ -116,7 +117,9 @@ class Walker:
             if name in (b"", b"."):
                 continue
             if name == b"..":
-                current, status = current if current == root else current.rpartition(b"/")[0], None
+                if current != root and not current.startswith(b"/proc/"):
+                    passed.append(current)
+                current, status = (root if current == root else current.rpartition(b"/")[0]), None
                 continue
             candidate = current + b"/" + name
             if self.served:
@@ -134,7 +137,7 @@ class Walker:
                     status = ask(os.lstat, candidate, tid)
                     if status is None:
                         rest = [part for part in reversed(pending) if part not in (b"", b".")]
-                        return Walk(b"/".join([candidate, *rest]), None, links, candidate, volatile)
+                        return Walk(b"/".join([candidate, *rest]), None, passed, candidate, volatile)
                     if S_ISDIR(status.st_mode):
                         if process_file:
                             volatile = volatile or candidate[6:7].isdigit()
@@ -144,25 +147,24 @@ class Walker:
                         continue
                     if not S_ISLNK(status.st_mode):
                         if pending:  # ENOTDIR: even a slash alone after a file's name
-                            return Walk(candidate, status, links, candidate, volatile)
-                        return Walk(candidate, status, links, None, volatile)
+                            return Walk(candidate, status, passed, candidate + b"/", volatile)
+                        return Walk(candidate, status, passed, None, volatile)
                     target = ask(os.readlink, candidate, tid)
                     if target is None:
-                        return Walk(candidate, status, links, candidate, volatile)
+                        return Walk(candidate, status, passed, candidate, volatile)
                     if not process_file:
                         self.links[candidate] = target
             if not follow and not any(part not in (b"", b".") for part in pending):
-                return Walk(candidate, status, links, None, volatile)
+                return Walk(candidate, status, passed, None, volatile)
             if process_file and volatile and candidate not in SELVES and not is_file_name(target):
-                return Walk(candidate, status, links, None, volatile)
-            if not volatile:
-                links.append(candidate)
-            if len(links) > MAX_LINKS:
-                return Walk(candidate, status, links, candidate, volatile)
+                return Walk(candidate, status, passed, None, volatile)
+            if not process_file:
+                passed.append(candidate)
+            followed += 1
+            if followed > MAX_LINKS:
+                return Walk(candidate, os.lstat(candidate), passed, candidate + b"/", volatile)
             if target.startswith(b"/"):
                 current = root
             status = None
-            parts = target.split(b"/")
-            parts.reverse()
-            pending += parts
-        return Walk(current or b"/", status, links, None, volatile)
+            pending += target.split(b"/")[::-1]
+        return Walk(current or b"/", status, passed, None, volatile)

@@ -16,7 +16,7 @@ from rtrace.cli.options import JSON
 from rtrace.cli.speaking import give_json, show
 from rtrace.cli.tidying import tell_cleaned
 from rtrace.incompleteness import INCOMPLETE, MARK, list_incomplete
-from rtrace.manifest.model import NamedFile, Run
+from rtrace.manifest.model import Descriptor, NamedFile, Run
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import format_size, printable
 
@@ -120,7 +120,24 @@ def describe_run(run: Run) -> Iterable[str]:
     if run.needs:
         yield f"  needs     {', '.join(run.needs)}"
     yield f"  when      {started}{took}, {how}"
+    if run.stdin is not None:
+        yield f"  reads     {printable(run.stdin.path)}{', from a pipe' if run.stdin.pipe else ''} as standard input"
+    for one in run.descriptors:
+        yield f"  {'given' if one.number > 2 else 'stream':9} {describe_descriptor(one)}"  # noqa: PLR2004
     yield f"  machine   {run.hostname}: {' '.join(run.distribution)}, {' '.join(run.system)}, {run.architecture}"
+
+
+def describe_descriptor(one: Descriptor) -> str:
+    """Write what a run found at a descriptor."""
+    path = printable(one.path or b"")
+    words = {
+        "file": f"{path} ({one.access})",
+        "pipe": f"a pipe that brings {path}",
+        "same": f"the same as {one.same}",
+        "null": "nothing that was kept",
+        "closed": "closed",
+    }
+    return f"{one.number}: {words[one.kind]}"
 
 
 def describe_names(title: str, files: tuple[NamedFile, ...]) -> Iterable[str]:

@@ -55,7 +55,8 @@ def command(
     with contextlib.ExitStack() as stack, opened(target, unpacker_name, Sources(folders, fetch)) as replayable:
         chosen = choose_runs(replayable.runs(), names, target)
         for run in plan_runs(replayable.runs(), chosen, target):
-            streams = OWN_STREAMS if run in chosen else Streams(stack.enter_context(null_device()), 2, 2)
+            given = standing_in(run) if run in chosen else nothing_given()
+            streams = stack.enter_context(given)
             outcome = replayable.run(run, streams=streams, limits=limits, allowed=allowed)
             for note in outcome.notes:
                 say(f"{run.id}: {note}")
@@ -63,6 +64,24 @@ def command(
             if status != 0 or interrupts.asked_to_end():
                 break
     sys.exit(status)
+
+
+@contextlib.contextmanager
+def standing_in(run: Run) -> Iterator[Streams]:
+    """Yield the caller's streams; where input was lost that no person typed, nobody is waited for to type it."""
+    if not (run.lacks_input and os.isatty(0)):
+        yield OWN_STREAMS
+        return
+    say(f"{run.id}: its standard input was not captured, and the replay reads none; it may be given with `< FILE`")
+    with null_device() as null:
+        yield Streams(stdin=null)
+
+
+@contextlib.contextmanager
+def nothing_given() -> Iterator[Streams]:
+    """Yield the streams of a run that only another one needs: nothing to read, and what it prints is no result."""
+    with null_device() as null:
+        yield Streams(null, 2, 2)
 
 
 @contextlib.contextmanager

@@ -35,6 +35,7 @@ RUN = (
     "stdin",
     "stdout",
     "stderr",
+    "descriptors",
     "uid",
     "gid",
     "groups",
@@ -46,7 +47,8 @@ RUN = (
     "environ",
     "environ_besides",
 )
-STANDARD_INPUT = ("path", "offset")
+STANDARD_INPUT = ("path", "offset", "pipe")
+DESCRIPTOR = ("descriptor", "kind", "path", "offset", "access", "same")
 OUTPUT_STREAM = ("kind", "size", "window", "cut", "joined", "sha256")
 NAMED_FILE = ("name", "path", "runs", "pattern")
 PACKAGE = ("name", "version", "files", "size", "pack", "architecture", "manager", "origin")

@@ -22,12 +22,15 @@ from rtrace.manifest.fields import (
     octal,
     path,
     pattern,
+    program,
     string,
     url,
 )
 from rtrace.manifest.model import (
+    LARGEST_DESCRIPTOR,
     MANIFEST_FORMAT,
     Completion,
+    Descriptor,
     Elsewhere,
     Folder,
     Input,
@@ -55,6 +58,10 @@ _MOST_IGNORED, _IGNORED_ROOM = 256, 16 << 10
 """How many patterns there may be of what is ignored, and their bytes: a bundle may come from anybody."""
 
 _OUTPUT_KINDS = ("terminal", "pipe", "file")
+_DESCRIPTOR_KINDS = ("file", "pipe", "same", "null", "closed")
+_WITH_PATH = ("file", "pipe")
+_ACCESSES = ("read", "write", "read write", "write append", "read write append")
+_STANDARD_ERROR = 2
 
 
 def load(source: str | bytes | Path, name: str = "manifest.yml") -> Manifest:
@@ -205,7 +212,7 @@ def _run(node: Node, environs: Known[str, Environment]) -> Run:
     return Run(
         id=fields.take("id", string),
         argv=argv,
-        binary=fields.take("binary", path),
+        binary=fields.take("binary", program),
         workingdir=fields.take("workingdir", path),
         environ=_whole_environ(fields, environs),
         uid=fields.take("uid", count),
@@ -224,12 +231,61 @@ def _run(node: Node, environs: Known[str, Environment]) -> Run:
         stdout=fields.take_or("stdout", _output, None),
         stderr=fields.take_or("stderr", _output, None),
         needs=fields.take_or("needs", items(string), ()),
+        descriptors=fields.take_or("descriptors", _descriptors, ()),
     )
 
 
 def _input(node: Node) -> Input:
     fields = Fields(node, keys.STANDARD_INPUT, "a standard input")
-    return Input(fields.take("path", path), fields.take_or("offset", count, 0))
+    return Input(
+        fields.take("path", path), fields.take_or("offset", count, 0), fields.take_or("pipe", boolean, default=False)
+    )
+
+
+def _descriptors(node: Node) -> tuple[Descriptor, ...]:
+    found = items(_descriptor)(node)
+    if len({descriptor.number for descriptor in found}) < len(found):
+        raise node.place.error("a descriptor is here twice")
+    return found
+
+
+def _descriptor(node: Node) -> Descriptor:
+    fields = Fields(node, keys.DESCRIPTOR, "a descriptor")
+    descriptor = Descriptor(
+        number=fields.take("descriptor", count),
+        kind=fields.take("kind", _descriptor_kind),
+        path=fields.take_or("path", path, None),
+        offset=fields.take_or("offset", count, 0),
+        access=fields.take_or("access", _access, "read"),
+        same=fields.take_or("same", count, None),
+    )
+    number, kind = descriptor.number, descriptor.kind
+    if number > LARGEST_DESCRIPTOR:
+        raise fields.place.error(f"a replay has no descriptor above {LARGEST_DESCRIPTOR}")
+    if kind == "closed" and number > _STANDARD_ERROR:
+        raise fields.place.error("standard streams alone are `closed`; leave the descriptor out")
+    if kind != "closed" and number <= _STANDARD_ERROR and (number, kind) != (0, "null"):
+        raise fields.place.error("a standard stream is `closed` here; a file to be read goes under `stdin`")
+    if (descriptor.path is not None) != (kind in _WITH_PATH):
+        raise fields.place.error("a `path` goes with `kind: file` and `kind: pipe`, and with no other")
+    if (descriptor.same is not None) != (kind == "same") or (descriptor.same is not None and descriptor.same >= number):
+        raise fields.place.error("`same` goes with `kind: same`, and is the number of a lower descriptor")
+    return descriptor
+
+
+def _descriptor_kind(node: Node) -> str:
+    kind = string(node)
+    if kind not in _DESCRIPTOR_KINDS:
+        known = ", ".join(_DESCRIPTOR_KINDS)
+        raise node.place.error(f"{shorten(kind)!r} is no kind of descriptor; known are {known}")
+    return kind
+
+
+def _access(node: Node) -> str:
+    access = string(node)
+    if access not in _ACCESSES:
+        raise node.place.error(f"{shorten(access)!r} is no way to open a file; known are {', '.join(_ACCESSES)}")
+    return access
 
 
 def _output(node: Node) -> Output:

@@ -16,10 +16,36 @@ Environment = tuple[tuple[bytes, bytes | None], ...]
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The file that was standard input, and the offset at which it was read from."""
+    """The file or folder that was standard input, and the offset at which it was read from.
+
+    ``pipe``: what the file holds came through a pipe, and a replay gets it through one.
+    """
 
     path: bytes
     offset: int = 0
+    pipe: bool = False
+
+
+LARGEST_DESCRIPTOR = 1023
+"""The largest number of a descriptor that a replay is given; with the usual limit a process has no larger one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What a run found at a descriptor when it began, besides standard streams that lead somewhere.
+
+    ``kind`` is ``file`` (a file, folder or device at ``path``, opened for the words of ``access`` and read from
+    ``offset``), ``pipe`` (which brings what is in the file at ``path``), ``same`` (the same as the lower descriptor
+    ``same``), ``null`` (something that a replay cannot be given: it has the null device there), or ``closed``, of a
+    standard stream.
+    """
+
+    number: int
+    kind: str
+    path: bytes | None = None
+    offset: int = 0
+    access: str = "read"
+    same: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +65,17 @@ class Output:
     joined: bool = False
 
 
+def locate_program(binary: bytes, workingdir: bytes) -> bytes:
+    """Give the absolute path of a file as execve(2) was given it."""
+    return binary if binary.startswith(b"/") else workingdir.rstrip(b"/") + b"/" + binary.removeprefix(b"./")
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One traced command, with all that a replay needs to start it again.
 
-    ``binary`` is the absolute path that was executed (a script's own path, not its interpreter's). ``umask``
-    and the ids are as numbers.
+    ``binary`` is the file as execve(2) was given it, absolute or from ``workingdir`` (a script's own path, not its
+    interpreter's): a script has it for its name. ``umask`` and the ids are as numbers.
     ``exit_code`` and ``signal`` are both None when the end of the run was not seen. Times are seconds since the Epoch,
     None where they are not known.
     ``stdin``, ``stdout`` and ``stderr`` are None where there is nothing to replay or to compare.
@@ -72,7 +103,23 @@ class Run:
     stdin: Input | None = None
     stdout: Output | None = None
     stderr: Output | None = None
+    descriptors: tuple[Descriptor, ...] = ()
     needs: tuple[str, ...] = ()
+
+    @property
+    def program(self) -> bytes:
+        """The absolute path of what was executed."""
+        return locate_program(self.binary, self.workingdir)
+
+    @property
+    def closed(self) -> frozenset[int]:
+        """The standard streams that were closed when it began."""
+        return frozenset(descriptor.number for descriptor in self.descriptors if descriptor.kind == "closed")
+
+    @property
+    def lacks_input(self) -> bool:
+        """Whether standard input brought what is not kept."""
+        return any(descriptor.number == 0 and descriptor.kind == "null" for descriptor in self.descriptors)
 
     @property
     def exit_status(self) -> int | None:

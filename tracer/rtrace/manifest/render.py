@@ -51,7 +51,7 @@ _COMPLETION = """
 _PATTERNS = """
 # Patterns over absolute paths: ? and * stay within a name, ** crosses slashes; one that matches a folder stands for all
 # in it. `exclude` leaves files out, `include` adds files that the runs did not touch, and the content of those
-# that they only listed, looked up or replaced. For example:
+# that they only listed or looked up. For example:
 #   exclude: [/home/me/cache, "**/*.tmp"]
 # `ignore` leaves what matches out of the verdict of `rtrace verify`; `stdout` and `stderr` stand for the streams:
 #   ignore: ["**/*.log", stderr]
@@ -136,7 +136,7 @@ def _run(run: Run, same: Same | None) -> str:
         lines.append(f"    signal: {run.signal}")
     if run.needs:
         lines += _sequence("needs", list(map(text, run.needs)))
-    lines += _streams(run)
+    lines += (*_streams(run), *_descriptors(run))
     lines += [
         f"    uid: {run.uid}",
         f"    gid: {run.gid}",
@@ -155,7 +155,8 @@ def _streams(run: Run) -> Iterable[str]:
     """Write what standard input was, and what was written to standard output and error."""
     if run.stdin is not None:
         offset = f", offset: {run.stdin.offset}" if run.stdin.offset else ""
-        yield f"    stdin: {{path: {byte_string(run.stdin.path)}{offset}}}"
+        pipe = ", pipe: true" if run.stdin.pipe else ""
+        yield f"    stdin: {{path: {byte_string(run.stdin.path)}{offset}{pipe}}}"
     for name, output in (("stdout", run.stdout), ("stderr", run.stderr)):
         if output is None:
             continue
@@ -168,6 +169,23 @@ def _streams(run: Run) -> Iterable[str]:
         if output.sha256 is not None:
             parts.append(f"sha256: {quoted(output.sha256)}")
         yield f"    {name}: {{{', '.join(parts)}}}"
+
+
+def _descriptors(run: Run) -> Iterable[str]:
+    """Write what else it found at its descriptors."""
+    if run.descriptors:
+        yield "    descriptors:"
+    for one in run.descriptors:
+        parts = [f"descriptor: {one.number}", f"kind: {text(one.kind)}"]
+        if one.path is not None:
+            parts.append(f"path: {byte_string(one.path)}")
+        if one.offset:
+            parts.append(f"offset: {one.offset}")
+        if one.access != "read":
+            parts.append(f"access: {text(one.access)}")
+        if one.same is not None:
+            parts.append(f"same: {one.same}")
+        yield f"      - {{{', '.join(parts)}}}"
 
 
 def _sequence(key: str, items: Sequence[str]) -> Iterable[str]:

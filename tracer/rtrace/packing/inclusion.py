@@ -7,7 +7,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from rtrace.packing.patterns import Patterns, fixed_beginning
-from rtrace.packing.selection import PROVIDED, Choice
+from rtrace.packing.selection import Choice
+from rtrace.provided import PROVIDED
 from rtrace.stamps import keep_inode, keep_time
 from rtrace.trace.reader import Before
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from rtrace.manifest.model import NamedFile
 from rtrace.packing.changing import DAY, find_pattern
 from rtrace.packing.internals import Internals, Prefixes
-from rtrace.packing.selection import PROVIDED
+from rtrace.provided import PROVIDED, SEMAPHORE, is_in_memory
 from rtrace.trace import reader
-from rtrace.trace.schema import Use
+from rtrace.trace.schema import KEPT_INPUT, Use
 
 if TYPE_CHECKING:
     import sqlite3
@@ -69,11 +69,17 @@ def name_files(
     where nobody looks, but that a symlink of the experiment leads to (git-annex, DataLad), has the name of that.
     """
     homes = tuple(run.workingdir.rstrip(b"/") + b"/" for run in runs.values() if run.workingdir != b"/")
-    apart = tuple(place + b"/" for place in (*PROVIDED, trace_directory))
+    own, apart = trace_directory + b"/", tuple(place + b"/" for place in PROVIDED)
 
     def is_personal(path: bytes) -> bool:
-        if path in packaged or path.startswith(apart):
+        if path in packaged or path.startswith((own, SEMAPHORE)):
             return False
+        if is_in_memory(path):
+            return True
+        if path.startswith(apart):
+            return False
+        if path.startswith(KEPT_INPUT + b"/"):
+            return True
         if path.startswith(SYSTEM) and not path.startswith(homes):
             return False
         # A hidden folder on the way to the experiment itself does not make the experiment's files hidden.

@@ -13,7 +13,7 @@ from rtrace.manifest.matching import match_runs, strip_record
 from rtrace.packing.absence import leave_elsewhere
 from rtrace.packing.addresses import conceal_addresses
 from rtrace.packing.belonging import find_experiment, say_belonging
-from rtrace.packing.choosing import add_completed, add_included, find_new_packages, is_provided, leave_out_packages
+from rtrace.packing.choosing import add_completed, add_included, find_new_packages, leave_out_packages
 from rtrace.packing.collector import without_collector
 from rtrace.packing.concealment import Concealment
 from rtrace.packing.draft import draft_manifest, find_unfinished
@@ -30,9 +30,10 @@ from rtrace.packing.planning_notices import (
 from rtrace.packing.rewriting import rewrite_value
 from rtrace.packing.secret_files import SecretFiles
 from rtrace.packing.selection import resolve_directory, select
-from rtrace.packing.tree import build_tree
+from rtrace.packing.tree import OPEN_FIFO, build_tree
 from rtrace.packing.whereabouts import Finder
 from rtrace.progress import SILENT, Progress
+from rtrace.provided import SHARED_MEMORY, is_in_memory, is_provided
 from rtrace.trace import reader
 
 if TYPE_CHECKING:
@@ -117,10 +118,12 @@ def _plan(
     copies, results = reader.read_copies(connection), reader.read_results(connection)
     finder = Finder(reader.read_moves(connection), copies, results, os.fsencode(directory.snapshots))
     whereabouts = finder.find_all(choice.before for choice in choices if not choice.placeholder)
-    workingdirs = sorted({run.workingdir for run in manifest.runs if not is_provided(run.workingdir)})
+    workingdirs = {run.workingdir for run in manifest.runs if not is_provided(run.workingdir)}
+    if any(is_in_memory(after.path) and not is_provided(after.path) for after in results):
+        workingdirs.add(SHARED_MEMORY)
     tree = build_tree(
         choices,
-        workingdirs,
+        sorted(workingdirs),
         {path: owner.name for path, owner in owners.items()},
         belonging.words,
         os.fsencode(directory.snapshots),
@@ -138,6 +141,7 @@ def _plan(
         *(tell_homeless(path) for path, one in elsewhere.items() if one.url is None),
     )
     order = {number: place for place, run in enumerate(manifest.runs) for number in names if names[number] == run.id}
+    open_fifos = {item.entry.path for item in items if item.entry.reason == OPEN_FIFO}
     return PackingPlan(
         directory=directory,
         target=target,
@@ -156,6 +160,7 @@ def _plan(
             and not after.path.startswith(place + b"/")
             and not is_provided(after.path)
             and after.type in {None, "file", "directory", "symlink", "fifo"}
+            and (after.type != "fifo" or after.path not in open_fifos)
         ),
         copies=tuple(copies),
         run_names=names,

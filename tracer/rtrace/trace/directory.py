@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from contextlib import closing
@@ -21,6 +22,7 @@ STREAMS = "streams"
 MANIFEST = "manifest.yml"
 PROBE = "mapping.probe"
 """A file that is there for a moment, while one finds out what the file system can do."""
+IGNORE = ".gitignore"
 
 
 class TraceDirectory(NamedTuple):
@@ -51,11 +53,19 @@ class TraceDirectory(NamedTuple):
     def fill(self) -> sqlite3.Connection:
         """Make an empty database, and room for copies, in a folder that is there and empty."""
         self.snapshots.mkdir(mode=0o700)
+        self.ignore()
         connection = self._connect(new=True)
         connection.executescript(f"BEGIN; {SCHEMA}")
         connection.execute("INSERT INTO meta VALUES ('format', ?), ('rtrace', ?)", (TRACE_FORMAT, __version__))
         connection.execute("COMMIT")
         return connection
+
+    def ignore(self) -> None:
+        """Keep git(1), and what is built on it, from taking the trace for a part of the work; see gitignore(5)."""
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(self.path / IGNORE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            os.write(descriptor, b"*\n")
+            os.close(descriptor)
 
     def lock(self, *, shared: bool = False) -> Lock:
         """Lock a trace for a tracer, or ``shared`` for those who read it. Raises BusyError when it is in use.
@@ -85,6 +95,7 @@ class TraceDirectory(NamedTuple):
         if version != TRACE_FORMAT:
             connection.close()
             raise TraceError(f"{self.database} has trace format {version}; this rtrace reads format {TRACE_FORMAT}")
+        add_columns(connection)
         return connection
 
     def _connect(self, *, new: bool = False) -> sqlite3.Connection:
@@ -92,8 +103,8 @@ class TraceDirectory(NamedTuple):
         from rtrace.trace.pieces import find_limit, list_pieces, open_in_memory, remove_pieces
 
         limited = find_limit() is not None
-        if new and limited:
-            self.database.touch(mode=0o644)
+        if new:
+            os.close(os.open(self.database, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))  # as are those beside it
         if limited:
             return open_in_memory(self.path, self.database)
         if not new and list_pieces(self.path):
@@ -103,6 +114,17 @@ class TraceDirectory(NamedTuple):
             whole.replace(self.database)
             remove_pieces(self.path)
         return connect(self.database)
+
+
+def add_columns(connection: sqlite3.Connection) -> None:
+    """Give the tables that an older version made the columns that they lack; what these say is not known: NULL."""
+    with closing(sqlite3.connect(":memory:")) as new:
+        new.executescript(SCHEMA)
+        for (table,) in new.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            known = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+            for _, name, kind, *_ in new.execute(f"PRAGMA table_info({table})"):
+                if known and name not in known:
+                    connection.execute(f'ALTER TABLE {table} ADD COLUMN "{name}" {kind}')
 
 
 def connect(database: Path) -> sqlite3.Connection:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from functools import reduce
 from itertools import groupby
-from operator import itemgetter
+from operator import itemgetter, or_
 from sys import intern
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.errors import TraceError
-from rtrace.manifest.model import Input, Notice, Output, Run
+from rtrace.manifest.model import LARGEST_DESCRIPTOR, Descriptor, Input, Notice, Output, Run
 from rtrace.trace.schema import TRACE_FORMAT, Use
-from rtrace.trace.treatment import Treatment, classify, most_needing
+from rtrace.trace.treatment import Treatment, classify, is_unread, most_needing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _WRITTEN = frozenset({"terminal", "pipe", "file", "socket"})
 """Kinds of streams of which somebody has what was written to them."""
+_STANDARD_ERROR = 2
 _MODULES = b"LOADEDMODULES="
 _CONTENT = int(Use.READ | Use.WRITE | Use.EXECUTE)
 _REPLACING = int(Use.TRUNCATE | Use.CREATE | Use.REMOVE)
@@ -35,7 +37,8 @@ class Before(NamedTuple):
     ``type`` is one of the words of ``facts.type``, None when nothing was there. ``use`` is every flag of every use in
     any run, 0 for a path that was only seen in the list of its directory. ``snapshot`` names the copy in the folder of
     snapshots that holds the content, ``problem`` says why there is none although the file was changed. ``treatment`` is
-    that of the run which needs most of it. (A tuple, not a dataclass: a trace can have a million of these.)
+    that of the run which needs most of it. ``blocks`` is the room it took on the disk, in 512 bytes, None where nobody
+    noted it. (A tuple, not a dataclass: a trace can have a million of these.)
     """
 
     path: bytes
@@ -56,6 +59,7 @@ class Before(NamedTuple):
     snapshot: str | None
     problem: str | None
     treatment: Treatment = Treatment.LISTED
+    blocks: int | None = None
 
 
 class After(NamedTuple):
@@ -160,6 +164,7 @@ def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
         " release, distribution, distribution_version, started, finished, exit_code, signal, id FROM runs ORDER BY id"
     )
     inputs, outputs = read_streams(connection)
+    descriptors = read_descriptors(connection)
     return tuple(
         Run(
             id=name,
@@ -182,6 +187,7 @@ def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
             stdin=inputs.get(number),
             stdout=outputs.get((number, 1)),
             stderr=outputs.get((number, 2)),
+            descriptors=tuple(descriptors.get(number, ())),
         )
         for (
             name, argv, binary, workingdir, environ, uid, gid, groups, umask, hostname, architecture, sysname,
@@ -202,13 +208,44 @@ def read_streams(connection: sqlite3.Connection) -> tuple[dict[int, Input], dict
     )
     for run, descriptor, kind, path, begin, size, sha256, height, width, cut, joined in rows:
         if descriptor == 0:
-            if kind == "file" and path is not None:
-                inputs[run] = Input(path, begin or 0)
-        elif kind in _WRITTEN or sha256 is not None:
+            if path is not None and kind != "null":
+                inputs[run] = Input(path, begin or 0, pipe=kind == "pipe")
+        elif kind in _WRITTEN or sha256 is not None or (joined and (run, 1) in outputs):
             window = None if height is None else (height, width)
             shown = "pipe" if kind == "socket" else kind  # a replay of it gets one
             outputs[run, descriptor] = Output(shown, size, sha256, window, bool(cut), bool(joined))
     return inputs, outputs
+
+
+def read_descriptors(connection: sqlite3.Connection) -> dict[int, list[Descriptor]]:
+    """Give, by run number, what the runs found at their descriptors besides standard streams that lead somewhere."""
+    found: dict[int, list[Descriptor]] = {}
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(streams)")}
+    access = "access" if "access" in columns else "'read'"  # traces of older versions have standard streams alone
+    rows = connection.execute(
+        f'SELECT run, descriptor, kind, path, "begin", joined, {access} FROM streams ORDER BY run, descriptor'  # noqa: S608
+    )
+    for run, number, kind, path, begin, joined, how in rows:
+        descriptor = _find_descriptor(number, kind, path, begin or 0, joined, how)
+        if descriptor is not None and number <= LARGEST_DESCRIPTOR:
+            found.setdefault(run, []).append(descriptor)
+    return found
+
+
+def _find_descriptor(
+    number: int, kind: str, path: bytes | None, offset: int, joined: int, access: str
+) -> Descriptor | None:
+    """Give what a row says of a descriptor; None for a standard stream that leads somewhere."""
+    if number <= _STANDARD_ERROR:
+        if kind == "closed":
+            return Descriptor(number, "closed")
+        unkept = number == 0 and path is None and kind not in {"terminal", "null"}
+        return Descriptor(number, "null") if unkept else None
+    if joined:
+        return Descriptor(number, "same", same=joined - 1)
+    if path is None:
+        return Descriptor(number, "null")
+    return Descriptor(number, "pipe" if kind == "pipe" else "file", path, offset, access)
 
 
 def read_run_names(connection: sqlite3.Connection) -> dict[int, str]:
@@ -259,9 +296,11 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
     sums: dict[tuple[object, ...], tuple[int, Treatment]] = {}  # a million paths are used in a hundred ways
     found: list[Before] = []
     previous = None
+    overlapping = _have_overlapped(connection)
     for (
         number, path, run, time, type_, mode, uid, gid, size, mtime_ns, device, inode, links, target, ctime_ns,
-    ) in _read_facts(connection):  # fmt: skip
+        blocks,
+    ) in _read_facts(connection, overlapping=overlapping):  # fmt: skip
         file, problem = copies.get((run, number), nothing) if copies else nothing
         if number == previous:
             first = found[-1]
@@ -276,43 +315,62 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
         key = (type_ is None, ways or run, has_moved, None if after is None else tuple(after.items()))
         summed = sums.get(key)
         if summed is None:
-            summed = sums[key] = _sum_up(type_, ways or ((run, 0),), after or {}, moved=has_moved)
+            summed = sums[key] = _sum_up(
+                type_, ways or ((run, 0),), after or {}, moved=has_moved, overlapping=overlapping
+            )
         kind = type_ and intern(type_)  # one string for all, and not one for each of a million paths
         found.append(
             Before(
                 path, run, time, kind, mode, uid, gid, size, mtime_ns, device, inode, links, target, ctime_ns,
-                summed[0], file, problem, summed[1],
+                summed[0], file, problem, summed[1], blocks,
             )
         )  # fmt: skip
     found.sort(key=itemgetter(0))
     return found
 
 
-def _read_facts(connection: sqlite3.Connection) -> sqlite3.Cursor:
-    """Give what was met, each path's together, by the number of the path; first what a run met first."""
-    several, overlapping = connection.execute(
-        "SELECT (SELECT count(*) FROM runs) > 1, EXISTS"
+def _have_overlapped(connection: sqlite3.Connection) -> bool:
+    """Tell whether a run began while an earlier one went on."""
+    (overlapping,) = connection.execute(
+        "SELECT EXISTS"
         " (SELECT 1 FROM runs AS one JOIN runs AS other ON other.id > one.id AND other.started < one.finished)"
     ).fetchone()
+    return bool(overlapping)
+
+
+def _read_facts(connection: sqlite3.Connection, *, overlapping: bool) -> sqlite3.Cursor:
+    """Give what was met, each path's together, by the number of the path; first what a run met first."""
+    (several,) = connection.execute("SELECT count(*) > 1 FROM runs").fetchone()
+    noted = {row[1] for row in connection.execute("PRAGMA table_info(facts)")}
+    blocks = "blocks" if "blocks" in noted else "NULL"  # traces of older versions have none
     begun = "facts.path, (SELECT started FROM runs WHERE id = facts.run) + time / 1e9, run"
     # The facts of a single run lie in this order, and need not be sorted.
     order = begun if overlapping else "facts.path, run" if several else "run, facts.path"
     return connection.execute(
         "SELECT facts.path, paths.path, run, time, type, mode, uid, gid, size, mtime_ns, device, inode, links, target,"  # noqa: S608
-        f" ctime_ns FROM facts JOIN paths ON paths.id = facts.path ORDER BY {order}"
+        f" ctime_ns, {blocks} FROM facts JOIN paths ON paths.id = facts.path ORDER BY {order}"
     )
 
 
 def _sum_up(
-    before: str | None, ways: Iterable[tuple[int, int]], left: Mapping[int, bool], *, moved: bool
+    before: str | None, ways: Iterable[tuple[int, int]], left: Mapping[int, bool], *, moved: bool, overlapping: bool
 ) -> tuple[int, Treatment]:
-    """Give all uses of a path, of (run, use), and what the run did with it that needs most of it."""
+    """Give all uses of a path, of (run, use), and what the run did with it that needs most of it.
+
+    ``ways`` are in the order of the runs. A run that removes or replaces unread what was there, and during which no
+    other one goes on, is the last to which it matters (``overlapping``: others may).
+    """
     runs: dict[int, list[int]] = {}
     every = 0
     for run, use in ways:
         runs.setdefault(run, []).append(use)
         every |= use
-    return every, most_needing(classify(before, uses, left=left.get(run), moved=moved) for run, uses in runs.items())
+    treatments = []
+    for run, uses in runs.items():
+        treatments.append(classify(before, uses, left=left.get(run), moved=moved))
+        if not overlapping and is_unread(reduce(or_, uses)):
+            break
+    return every, most_needing(treatments)
 
 
 class _Uses:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntFlag
 
 TRACE_FORMAT = 1
+KEPT_INPUT = b"/.rtrace-input"
+"""The folder of what runs read and what has no name: from pipes, and from files that had been removed before."""
 
 
 class Use(IntFlag):
@@ -32,6 +34,11 @@ class Use(IntFlag):
     """Connected or bound to, as an AF_UNIX socket."""
     APPEND = 1024
     """Opened for writing at its end only (``O_APPEND``): beside WRITE, of a file that was there."""
+    UNREAD = 2048
+    """About to be removed or replaced from nothing, with content from before the run that nothing had needed until
+    then: there is no copy of it. Beside REMOVE, TRUNCATE or CREATE, in a row of its own."""
+    KEPT = 4096
+    """The call of UNREAD had failed: what was there before the run still was when the run used it again."""
 
 
 MUTATIONS = Use.WRITE | Use.TRUNCATE | Use.CREATE | Use.REMOVE | Use.METADATA
@@ -49,7 +56,7 @@ CREATE TABLE paths(id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
 CREATE TABLE facts(
   run INTEGER NOT NULL, path INTEGER NOT NULL, time INTEGER NOT NULL,
   type TEXT, mode INTEGER, uid INTEGER, gid INTEGER, size INTEGER, mtime_ns INTEGER,
-  device INTEGER, inode INTEGER, links INTEGER, target BLOB, ctime_ns INTEGER,
+  device INTEGER, inode INTEGER, links INTEGER, target BLOB, ctime_ns INTEGER, blocks INTEGER,
   PRIMARY KEY(run, path)) WITHOUT ROWID;
 CREATE TABLE snapshots(
   run INTEGER NOT NULL, path INTEGER NOT NULL, file TEXT, problem TEXT,
@@ -80,7 +87,7 @@ CREATE TABLE results(
 CREATE TABLE streams(
   run INTEGER NOT NULL, descriptor INTEGER NOT NULL, kind TEXT NOT NULL, joined INTEGER NOT NULL,
   path BLOB, "begin" INTEGER, "end" INTEGER, file TEXT, kept INTEGER, size INTEGER, sha256 TEXT, cut INTEGER NOT NULL,
-  rows INTEGER, columns INTEGER, PRIMARY KEY(run, descriptor)) WITHOUT ROWID;
+  rows INTEGER, columns INTEGER, access TEXT, PRIMARY KEY(run, descriptor)) WITHOUT ROWID;
 CREATE TABLE notices(
   id INTEGER PRIMARY KEY, run INTEGER NOT NULL, kind TEXT NOT NULL, what TEXT NOT NULL, advice TEXT NOT NULL);
 """

@@ -12,6 +12,7 @@ from rtrace.errors import TargetError
 from rtrace.folders import directory_flags
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
+from rtrace.provided import SHARED_MEMORY
 from rtrace.target_folder import TargetFolder
 from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace_unpackers import directories
@@ -72,6 +73,7 @@ class ChrootTarget:
                 allow_network=allow_network,
                 allowed=allowed,
                 shared_memory=limits.memory,
+                keeps_shared_memory=directories.exists_in(tree, SHARED_MEMORY),
             )
             return replay(isolation, tree, run.id, streams, limits)
 

@@ -44,7 +44,7 @@ from rtrace_unpackers.docker.identity import (
 from rtrace_unpackers.docker.leftovers import clean, list_leftovers
 from rtrace_unpackers.docker.possessions import kept_when_done, make_image, name_possession
 from rtrace_unpackers.docker.rootfs import is_sayable, write_rootfs
-from rtrace_unpackers.docker.target import DockerTarget
+from rtrace_unpackers.docker.target import KEEPING, DockerTarget
 from rtrace_unpackers.docker.use import hold_for_life
 from rtrace_unpackers.layout import plan_layout
 from rtrace_unpackers.placement import building, refuse_existing
@@ -102,7 +102,8 @@ class DockerUnpacker:
                 dockerfile = render_dockerfile(manifest.runs, opened.identity)
                 (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8", newline="\n")
                 (folder / ".dockerignore").write_text(IGNORED, encoding="utf-8", newline="\n")
-                write_state(workspace.descriptor, State(NAME, opened.identity, identity.to_facts()), manifest)
+                facts = {**identity.to_facts(), **({KEEPING: "yes"} if layout.has_shared_memory else {})}
+                write_state(workspace.descriptor, State(NAME, opened.identity, facts), manifest)
                 if answers:
                     labels = {**label_target(identity, target), BUILDING_LABEL: encode_path(resolve(folder))}
                     made = make_image(engine, workspace.descriptor, manifest.runs, opened.identity, labels, lock)

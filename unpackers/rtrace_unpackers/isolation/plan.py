@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rtrace.errors import TargetError
-from rtrace.manifest.model import Input, Run
+from rtrace.manifest.model import Descriptor, Input, Run
 from rtrace_unpackers.isolation.access import Access
 from rtrace_unpackers.isolation.libc import Namespace
 from rtrace_unpackers.isolation.mounting import MountFlag
@@ -19,6 +19,7 @@ from rtrace_unpackers.isolation.operations import (
     MakeReadOnly,
     MakeSymlink,
     Mount,
+    MountAround,
     Operation,
     SetHostname,
 )
@@ -26,6 +27,7 @@ from rtrace_unpackers.isolation.operations import (
 DEVICES = (b"null", b"zero", b"full", b"random", b"urandom", b"tty")
 """The devices that every program may use. They are the machine's own: to use, not to change, for a replay owns none."""
 
+DEVICES_OPENED = frozenset(b"/dev/" + name for name in DEVICES)
 DEVICE_LINKS = (
     (b"fd", b"/proc/self/fd"),
     (b"stdin", b"/proc/self/fd/0"),
@@ -62,7 +64,7 @@ NOTHING_SPECIAL = MountFlag.NO_SETUID | MountFlag.NO_DEVICES | MountFlag.NO_EXEC
 class Program:
     """What is executed in the end, and as whom. ``groups`` is None where they cannot be set (a user namespace).
 
-    ``stdin`` is the file to read from instead of the caller's standard input.
+    ``stdin`` is the file to read from instead of the caller's standard input, ``descriptors`` what it is given besides.
     """
 
     binary: bytes
@@ -74,6 +76,17 @@ class Program:
     gid: int
     groups: tuple[int, ...] | None
     stdin: Input | None = None
+    descriptors: tuple[Descriptor, ...] = ()
+
+    @property
+    def pipes(self) -> tuple[Descriptor, ...]:
+        """The descriptors besides the standard streams that are pipes with content."""
+        return tuple(one for one in self.descriptors if one.kind == "pipe")
+
+    @property
+    def closed(self) -> frozenset[int]:
+        """The standard streams that are closed when it begins."""
+        return frozenset(one.number for one in self.descriptors if one.kind == "closed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +110,12 @@ def plan_isolation(
     allow_network: bool = False,
     allowed: frozenset[str] = frozenset(),
     shared_memory: int | None = None,
+    keeps_shared_memory: bool = False,
 ) -> Isolation:
     """Plan the replay of a run in a tree, to whose files there is some access.
 
-    ``shared_memory`` is what /dev/shm may hold, in bytes. Raises TargetError for a hostname that none can be.
+    ``shared_memory`` is what /dev/shm may hold, in bytes; with ``keeps_shared_memory`` it is the tree's own folder.
+    Raises TargetError for a hostname that none can be.
     """
     hostname = run.hostname.encode("utf-8", "surrogateescape")
     if len(hostname) > LONGEST_HOSTNAME:
@@ -119,11 +134,12 @@ def plan_isolation(
         gid=run.gid,
         groups=groups if access.has_groups else None,
         stdin=run.stdin,
+        descriptors=run.descriptors,
     )
     setup = (
         Mount(b"/", flags=MountFlag.RECURSIVE | MountFlag.PRIVATE),
         EnterTree(),
-        *plan_devices(shared_memory),
+        *plan_devices(shared_memory, keeps_shared_memory=keeps_shared_memory),
         *plan_proc(),
         *plan_sys(),
         SetHostname(hostname),
@@ -133,21 +149,27 @@ def plan_isolation(
     return Isolation(namespaces, access, setup, program, allowed)
 
 
-def plan_devices(size: int | None) -> tuple[Operation, ...]:
+def plan_devices(size: int | None, *, keeps_shared_memory: bool) -> tuple[Operation, ...]:
     """Build a /dev of the few devices that every program may use."""
-    shared_memory = MountFlag.NO_SETUID | MountFlag.NO_DEVICES
+    devices = Mount(b"dev", b"tmpfs", b"tmpfs", MountFlag.NO_SETUID, b"mode=755,size=64k")
     terminals = MountFlag.NO_SETUID | MountFlag.NO_EXECUTION
     return (
         MakeDirectory(b"dev"),
-        Mount(b"dev", b"tmpfs", b"tmpfs", MountFlag.NO_SETUID, b"mode=755,size=64k"),
+        MountAround(devices, b"dev/shm") if keeps_shared_memory else devices,
         *(step for device in DEVICES for step in plan_device(device)),
         *(MakeSymlink(b"dev/" + name, target) for name, target in DEVICE_LINKS),
         MakeDirectory(b"dev/pts"),
         Mount(b"dev/pts", b"devpts", b"devpts", terminals, b"newinstance,ptmxmode=0666,mode=0620"),
+        *(() if keeps_shared_memory else plan_shared_memory(size)),
+    )
+
+
+def plan_shared_memory(size: int | None) -> tuple[Operation, ...]:
+    """Mount an empty /dev/shm that holds so many bytes, and is gone after the replay."""
+    options = b"mode=1777" + (b"" if size is None else b",size=%d" % size)
+    return (
         MakeDirectory(b"dev/shm"),
-        Mount(
-            b"dev/shm", b"shm", b"tmpfs", shared_memory, b"mode=1777" + (b"" if size is None else b",size=%d" % size)
-        ),
+        Mount(b"dev/shm", b"shm", b"tmpfs", MountFlag.NO_SETUID | MountFlag.NO_DEVICES, options),
     )
 
 

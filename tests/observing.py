@@ -30,9 +30,10 @@ class Observation:
             return [dict(row) for row in connection.execute(query, values)]
 
     def uses(self) -> dict[bytes, Use]:
-        """Return every path that was used, with all its uses by all processes."""
+        """Return every path that was used, with all its uses by all processes, as the calls asked for them."""
         found: dict[bytes, Use] = {}
-        for row in self.rows("SELECT p.path, u.use FROM uses u JOIN paths p ON p.id = u.path"):
+        asked = "SELECT p.path, u.use FROM uses u JOIN paths p ON p.id = u.path WHERE u.use NOT IN (?, ?)"
+        for row in self.rows(asked, int(Use.UNREAD), int(Use.KEPT)):
             found[row["path"]] = found.get(row["path"], Use(0)) | Use(row["use"])
         return found
 

@@ -32,7 +32,7 @@ SHELL = {
     "test -s file": {"file": LOOKUP},
     "test -L link": {"link": LOOKUP},
     "test -d absent/deeper || :": {"absent/deeper": LOOKUP},
-    "read < folder/../file": {"file": R},
+    "read < folder/../file": {"file": R, "folder": LOOKUP},
     "umask 077; : > new; read < new || :": {"new": C | W | R},
     "command -v ./program > /dev/null": {"program": LOOKUP},
     "./program": {"program": LOOKUP | EXECUTE},

@@ -44,11 +44,11 @@ CHANGES = {
 
 @pytest.mark.parametrize("how", CHANGES)
 def test_content_before_the_change_is_kept(how: str, tmp_path: Path) -> None:
-    """A file of before the run is kept as it was, whichever way the run changes or removes it."""
+    """A file that the run has read is kept as it was, whichever way the run changes or removes it afterwards."""
     work = tmp_path / "work"
     work.mkdir()
     (work / "file").write_text("old content\n")
-    observation = observe(tmp_path / "trace", "sh", "-c", CHANGES[how], cwd=work)
+    observation = observe(tmp_path / "trace", "sh", "-c", f"read line < file; {CHANGES[how]}", cwd=work)
     assert observation.completed.returncode == 0, observation.completed.stderr
     assert observation.snapshot(work / "file") == b"old content\n"
     assert observation.facts(work / "file")["size"] == len(b"old content\n")
@@ -106,7 +106,9 @@ def test_folder_renamed_is_told_below_both_names(tmp_path: Path) -> None:
     work = tmp_path / "work"
     (work / "folder/sub").mkdir(parents=True)
     (work / "folder/sub/file").write_text("old\n")
-    observation = observe(tmp_path / "trace", "sh", "-c", "mv folder moved; echo new > moved/sub/file", cwd=work)
+    observation = observe(
+        tmp_path / "trace", "sh", "-c", "mv folder moved; cat moved/sub/file; echo new > moved/sub/file", cwd=work
+    )
     assert observation.snapshot(work / "folder/sub/file") == b"old\n"
     rows = observation.rows("SELECT p.path, r.type FROM results r JOIN paths p ON p.id = r.path")
     results = {row["path"]: row["type"] for row in rows}

@@ -71,7 +71,7 @@ def test_ranks_that_ran_at_the_same_time_start_from_what_the_first_met(tmp_path:
     (work / "go").mkdir()
     wait = "until [ -e go/{} ]; do sleep 0.05; done"
     early = f"touch go/early; {wait.format('late')}; cat shared"  # begins first, looks last
-    late = f"{wait.format('early')}; echo changed > shared; touch go/late"
+    late = f"{wait.format('early')}; read line < shared; echo changed > shared; touch go/late"
     tracers = [
         subprocess.Popen(
             [sys.executable, "-m", "rtrace", "trace", "-q", "-d", tmp_path / name, "--", "sh", "-c", script], cwd=work

@@ -69,9 +69,9 @@ def test_run_is_classified_by_the_content_it_needs(script: str, tmp_path: Path) 
 
 
 def test_content_is_needed_by_what_keeps_some_of_it() -> None:
-    """Content goes along of what was read, in part kept, left behind under some name, or lost by removing it."""
+    """Content goes along of what was read, in part kept, or left behind under some name, not of what went unread."""
     lacking = {treatment for treatment in Treatment if not treatment.needs_content}
-    before = {Treatment.REPLACED, Treatment.LISTED, Treatment.LOOKED_UP}
+    before = {Treatment.REPLACED, Treatment.REMOVED, Treatment.LISTED, Treatment.LOOKED_UP}
     assert lacking == before | {Treatment.MADE, Treatment.TEMPORARY}
 
 

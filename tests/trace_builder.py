@@ -80,7 +80,7 @@ class TraceBuilder:
             state: os.stat_result | None = os.lstat(name)
         except OSError:
             state = None
-        facts: tuple[object, ...] = (None,) * 11
+        facts: tuple[object, ...] = (None,) * 12
         if state is not None:
             kind = TYPES[stat.S_IFMT(state.st_mode)]
             target = os.readlink(name) if kind == "symlink" else None
@@ -96,6 +96,7 @@ class TraceBuilder:
                 state.st_nlink,
                 target,
                 state.st_ctime_ns,
+                state.st_blocks,
             )
         marks = ", ".join("?" * (3 + len(facts)))
         row = (self.run, number, self.time, *facts)

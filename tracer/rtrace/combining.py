@@ -170,8 +170,9 @@ def add_source(
     copy = target.path / "source.sqlite3"
     with closing(open_for_reading(source)) as reading:
         copy_database(reading, copy)
+    with closing(sqlite3.connect(copy, isolation_level=None)) as older:
+        add_columns(older)
     connection.execute("ATTACH ? AS source", (os.fsencode(copy),))
-    add_columns(connection, "source")
     connection.execute("BEGIN")
     connection.execute("CREATE TEMP TABLE run_numbers(old INTEGER PRIMARY KEY, new INTEGER)")
     connection.executemany("INSERT INTO run_numbers VALUES (?, ?)", numbers.items())

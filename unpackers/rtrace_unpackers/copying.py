@@ -52,10 +52,15 @@ def copy_part(source: int, destination: int, start: int, end: int) -> None:
         start += os.pwrite(destination, part, start)
 
 
+def find_room(folder: int) -> int:
+    """Return the bytes that the file system of an open file has left for this user."""
+    state = os.fstatvfs(folder)
+    return state.f_frsize * (state.f_bavail if os.geteuid() else state.f_bfree)
+
+
 def refuse_too_large(size: int, folder: int) -> None:
     """Raise TargetError when the file system of an open file has less room than that: a small bundle can want a lot."""
-    state = os.fstatvfs(folder)
-    free = state.f_frsize * (state.f_bavail if os.geteuid() else state.f_bfree)
+    free = find_room(folder)
     if size > free:
         raise TargetError(
             f"the files of the bundle take {format_size(size)}, and there is room for {format_size(free)}; "

@@ -38,6 +38,16 @@ def opened(path: bytes | Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def exists_in(root: int, path: bytes) -> bool:
+    """Tell whether there is a directory at a path in a tree that is open, reached through no symlink."""
+    with Descent(root) as descent:
+        try:
+            descent.enter(path)
+        except OSError:  # ENOENT, ELOOP, ENOTDIR
+            return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A directory that is kept open: its path with a slash at the end, its depth, and its descriptor."""

@@ -10,18 +10,25 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.sparse import ZEROS
 from rtrace.errors import BundleError
-from rtrace.printable import printable
+from rtrace.printable import format_size, printable
 from rtrace.progress import SILENT, Progress
 from rtrace_unpackers.attributes import set_attributes
-from rtrace_unpackers.copying import copy_content, refuse_too_large
+from rtrace_unpackers.copying import copy_content, find_room, refuse_too_large
 from rtrace_unpackers.directories import Descent
 from rtrace_unpackers.layout import Layout, name_of, parent_of
 from rtrace_unpackers.ownership import Ownership
+
+BLOCK = 512
+"""Bytes; what stat(2) counts the room of a file in."""
+PLACEHOLDERS_LIMIT = 1 << 30
+"""Bytes of disk that placeholders may take together, as their files did."""
+PLACEHOLDERS_SHARE = 4
+"""What part of the free room that may be at most, as a divisor."""
 
 
 def extract(
@@ -31,8 +38,8 @@ def extract(
     ownership: Ownership,
     *,
     progress: Progress = SILENT,
-) -> None:
-    """Write a layout below an empty directory that is open at ``root``.
+) -> tuple[Entry, ...]:
+    """Write a layout below an empty directory that is open at ``root``; return the placeholders without their room.
 
     ``contents`` brings the content of every file of the layout, in any order. Raises BundleError when it does not, and
     OSError when the disk refuses.
@@ -43,8 +50,12 @@ def extract(
             if entry.path != b"/":
                 os.mkdir(name_of(entry.path), 0o700, dir_fd=descent.enter(parent_of(entry.path)))
         write_files(layout, contents, descent, ownership, progress)
-        for entry in layout.placeholders:
-            write_placeholder(entry, descent, ownership)
+        roomy = choose_roomy(layout.placeholders, find_room(root) // PLACEHOLDERS_SHARE)
+        unreserved = [
+            entry
+            for entry in layout.placeholders
+            if not write_placeholder(entry, descent, ownership, has_room=entry in roomy)
+        ]
         for entry in layout.links:
             write_link(entry, descent)
         for entry in layout.fifos:
@@ -57,6 +68,31 @@ def extract(
             finish_by_name(name, directory, entry, ownership, is_symlink=True)
         for entry in reversed(layout.directories):  # deepest first: to write in a directory changes its time
             finish(descent.enter(entry.path), entry, ownership)
+    return tuple(unreserved)
+
+
+def choose_roomy(placeholders: Iterable[Entry], room: int) -> frozenset[Entry]:
+    """Choose the placeholders that take as much room as their files did: the smallest first, up to a limit in bytes."""
+    chosen = set()
+    left = min(room, PLACEHOLDERS_LIMIT)
+    for entry in sorted(
+        (entry for entry in placeholders if entry.blocks), key=lambda entry: (entry.blocks, entry.path)
+    ):
+        left -= (entry.blocks or 0) * BLOCK
+        if left < 0:
+            break
+        chosen.add(entry)
+    return frozenset(chosen)
+
+
+def tell_unreserved(placeholders: Sequence[Entry]) -> tuple[str, ...]:
+    """Say of which placeholders a replay sees another room on the disk than the run did; nothing if of none."""
+    if not placeholders:
+        return ()
+    size = format_size(sum((entry.blocks or 0) * BLOCK for entry in placeholders))
+    others = f" and {len(placeholders) - 1} more" if len(placeholders) > 1 else ""
+    files = f"{printable(placeholders[0].path)}{others}, only looked at by the run"
+    return (f"no room is reserved for the {size} of {files}: `du` and the total of `ls -l` are smaller in a replay",)
 
 
 def write_files(
@@ -130,8 +166,8 @@ def write_copy(entry: Entry, source: int, holder: Entry, descent: Descent, owner
         os.close(descriptor)
 
 
-def write_placeholder(entry: Entry, descent: Descent, ownership: Ownership) -> None:
-    """Write a file of holes."""
+def write_placeholder(entry: Entry, descent: Descent, ownership: Ownership, *, has_room: bool) -> bool:
+    """Write a file of holes, or of reserved blocks if it ``has_room``; return whether it takes the room it should."""
     descriptor = create(entry, descent)
     try:
         try:
@@ -141,9 +177,22 @@ def write_placeholder(entry: Entry, descent: Descent, ownership: Ownership) -> N
                 f"{printable(entry.path)} has {entry.size} bytes, more than a file may have on this file system; "
                 "unpack on another one"
             ) from None
+        reserved = reserve(descriptor, min(entry.size, (entry.blocks or 0) * BLOCK)) if has_room else not entry.blocks
         finish(descriptor, entry, ownership)
     finally:
         os.close(descriptor)
+    return reserved
+
+
+def reserve(descriptor: int, size: int) -> bool:
+    """Have the file system set the first bytes of an open file aside; return whether it does. See fallocate(2)."""
+    if not size:
+        return True
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except (OSError, AttributeError):  # ENOSPC, EOPNOTSUPP; a system without the call: it stays a file of holes
+        return False
+    return True
 
 
 def write_link(entry: Entry, descent: Descent) -> None:

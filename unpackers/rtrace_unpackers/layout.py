@@ -12,6 +12,7 @@ from rtrace.bundle.stream import stored_size
 from rtrace.bundle.validation import validate_entries
 from rtrace.errors import HostileBundleError
 from rtrace.printable import printable
+from rtrace.provided import SHARED_MEMORY
 
 PROVIDED = {b"/dev": 0o755, b"/proc": 0o555, b"/sys": 0o555}
 """What a replay mounts over: the mount points, with the modes they get where the bundle has none of its own."""
@@ -32,6 +33,11 @@ class Layout:
     fifos: tuple[Entry, ...]
     symlinks: tuple[Entry, ...]
     copies: dict[bytes, tuple[Entry, ...]] = field(default_factory=dict)
+
+    @property
+    def has_shared_memory(self) -> bool:
+        """Whether files in /dev/shm are a part of it, so that a replay keeps what it writes there."""
+        return any(entry.path == SHARED_MEMORY for entry in self.directories)
 
     @property
     def count(self) -> int:
@@ -62,11 +68,6 @@ class Shelf:
     copies: dict[bytes, list[Entry]] = field(default_factory=dict)
 
 
-def is_provided(path: bytes) -> bool:
-    """Tell whether a path belongs to what a replay mounts: /dev, /proc and /sys."""
-    return any(path == place or path.startswith(place + b"/") for place in PROVIDED)
-
-
 def parent_of(path: bytes) -> bytes:
     """Return the path of the directory that holds a path; that of / is /."""
     return path.rpartition(b"/")[0] or b"/"
@@ -84,11 +85,12 @@ def plan_layout(entries: Iterable[Entry]) -> Layout:
     shelf = Shelf()
     for entry in ordered:
         put(entry, shelf)
-    for path, mode in PROVIDED.items():
+    for path in (*PROVIDED, SHARED_MEMORY):
         index = bisect_left(ordered, path, key=lambda entry: entry.path)
         place = ordered[index] if index < len(ordered) and ordered[index].path == path else None
         if place is None:
-            shelf.directories[path] = make_directory(path, mode, "mount point")
+            if path in PROVIDED:
+                shelf.directories[path] = make_directory(path, PROVIDED[path], "mount point")
         elif place.type is not FileType.DIRECTORY:
             raise HostileBundleError(f"the bundle holds {printable(path)} as a {place.type.value}; nothing was written")
     for path in (*(entry.path for entry in ordered), *PROVIDED):

@@ -31,6 +31,7 @@ class Entry(NamedTuple):
     ``elsewhere`` marks a regular file whose content is left out, to be fetched by its size and digest.
     ``package`` owns it; ``belonging`` says why although it does not list it, or whose it is without a package.
     ``xattrs`` are names and values of extended attributes, sorted by name; a further hard link has none of its own.
+    ``blocks`` is the room that a placeholder took on the disk, in 512 bytes, where a run may have seen it; else None.
     ``offset`` is where the content starts in the uncompressed data stream, None when there is no content there.
     (A tuple, which is made in a quarter of the time that a data class takes: a bundle can have a million of these.)
     """
@@ -54,6 +55,7 @@ class Entry(NamedTuple):
     elsewhere: bool = False
     belonging: str | None = None
     xattrs: tuple[tuple[bytes, bytes], ...] = ()
+    blocks: int | None = None
 
     @property
     def is_published(self) -> bool:

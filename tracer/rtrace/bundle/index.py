@@ -39,6 +39,8 @@ def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) 
     if sha256 is not None and offset is not None and not _is_special(entry):
         return dump_ordinary(entry, size, sha256, offset)
     parts = [] if entry.belonging is None else [f'"belonging":{quote(entry.belonging)}']
+    if entry.blocks is not None:
+        parts.append(f'"blocks":{entry.blocks}')
     if entry.copy_of is not None:
         parts.append(f'"copy_of":{dump_bytes(entry.copy_of)}')
     if entry.elsewhere:
@@ -83,6 +85,7 @@ def _is_special(entry: Entry) -> bool:
         or entry.placeholder
         or entry.elsewhere
         or bool(entry.xattrs)
+        or entry.blocks is not None
     )
 
 
@@ -242,6 +245,7 @@ def _entry(found: dict[str, Any]) -> Entry:
         _flag(found, "elsewhere"),
         _word(found, "belonging"),
         _attributes(found) if "xattrs" in found else (),
+        _integer(found, "blocks"),
     )
 
 

@@ -34,6 +34,7 @@ def _line(*keys: tuple[str, bytes, bool]) -> Callable[[bytes], re.Match[bytes] |
 
 _match_entry = _line(
     ("belonging", _TEXT, False),
+    ("blocks", _NUMBER, False),
     ("copy_of", _TEXT, False),
     ("elsewhere", b"(true)", False),
     ("gid", _NUMBER, True),
@@ -75,6 +76,7 @@ class UsualLines:
             return None
         (
             belonging,
+            blocks,
             copy_of,
             elsewhere,
             gid,
@@ -116,6 +118,8 @@ class UsualLines:
             None,
             elsewhere is not None,
             None if belonging is None else word(belonging),
+            (),
+            None if blocks is None else int(blocks),
         )
 
     def read_result(self, line: bytes) -> Result | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from rtrace.capture.ledger import PathState
+from rtrace.capture.ledger import Uses
 from rtrace.capture.tracee import Tracee
 
 Key = tuple[int, int, bytes, bytes]
 """A call as far as it matters: its number, the flags that change its meaning, the folder it starts from, its path."""
-Uses = list[tuple[PathState, int]]
-"""What a call means: the paths it uses, its own first, and how."""
 
 
 class CallMemory:

@@ -17,11 +17,11 @@ import socket
 import termios
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FrameType
 
 from rtrace.capture import kernel
 from rtrace.capture.ends import Ends, InletEnds, connect, open_ends, open_inlet
 from rtrace.capture.keeping import KEPT_BYTES, Kept
+from rtrace.capture.passing_on import unblocked
 from rtrace.capture.relay import CONTINUED, FINISH, WINDOW, make_relay
 from rtrace.capture.streams import Inlet, Kind, Outlet
 from rtrace.capture.terminal import restored
@@ -131,15 +131,24 @@ class Interposition:
             with contextlib.suppress(OSError):
                 self.control.send(word)
 
-    def suspend(self, _number: int, _frame: FrameType | None) -> None:
+    def suspend(self) -> None:
         """Stop with the whole job, as the program did; when a shell lets it go on, so does the program.
 
         Where no shell could let it go on (an orphaned process group), the kernel ignores the signal.
         """
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.killpg(0, signal.SIGTSTP)
-        signal.signal(signal.SIGTSTP, self.suspend)
+        with unblocked(signal.SIGTSTP):
+            os.killpg(0, signal.SIGTSTP)
         self.tell(CONTINUED)
+
+    def change_window(self) -> None:
+        """Tell the relay that a terminal may have another size."""
+        if any(outlet.kind is Kind.TERMINAL for outlet in self.outlets):
+            self.tell(WINDOW)
+
+    def go_on(self) -> None:
+        """Tell the relay that somebody lets the tracer go on."""
+        if self.session:
+            self.tell(CONTINUED)
 
     def finish(self) -> dict[Outlet | Inlet, Kept]:
         """Wait until all that was written has been passed on; return what was kept of each outlet and inlet.
@@ -164,25 +173,14 @@ class Interposition:
 
 @contextlib.contextmanager
 def interposed(interposition: Interposition) -> Iterator[None]:
-    """Tell the relay of window sizes and job control as long as the run lasts; leave the terminal as it was."""
-    handlers = {}
-    if any(outlet.kind is Kind.TERMINAL for outlet in interposition.outlets):
-        handlers[signal.SIGWINCH] = lambda *_: interposition.tell(WINDOW)
-    if interposition.session:
-        handlers[signal.SIGCONT] = lambda *_: interposition.tell(CONTINUED)
-        handlers[signal.SIGTSTP] = interposition.suspend
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        with restored(0 if interposition.session else None):
-            try:
-                yield
-            finally:
-                if interposition.control is not None:
-                    interposition.control.close()
-                    interposition.control = None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    """Let go of the relay at the end of the run, and leave the terminal as it was."""
+    with restored(0 if interposition.session else None):
+        try:
+            yield
+        finally:
+            if interposition.control is not None:
+                interposition.control.close()
+                interposition.control = None
 
 
 def begin_session(control: socket.socket, every: tuple[list[Ends], list[InletEnds]], tracer: int) -> int:

@@ -23,24 +23,29 @@ def rename(context: Context, request: Request) -> None:
     flags = 0 if call.flags is None else request.arguments[call.flags] & call.mask
     if will_fail(source, destination, flags):
         context.use(process, source, LOOKUP)
-        context.use(process, destination, LOOKUP)
+        target = context.use(process, destination, LOOKUP)
+        if destination.missing is None and is_directory(destination):
+            ledger.note_member(target)  # ENOTEMPTY
         return
     old, new = context.state(source), context.state(destination)
     exchanged = flags & RENAME_EXCHANGE
-    if not exchanged:
-        ledger.before_change(new)
+    lost = [] if exchanged else ledger.before_loss(new)
     moving = (old, new) if exchanged else (old,)
     arriving = (new, old) if exchanged else (new,)
-    unkept = [ledger.follow_content(state) for state in moving]
+    unkept = [ledger.follow_content(process, state) for state in moving]
+    new.needed = new.needed or old.needed
+    old.needed = old.needed or (new.needed and bool(exchanged))
     if any(unkept) and any(state.existed or state.mutated for state in arriving):
         context.memory.forget()  # calls that changed what was there would now change what arrives
     folders = [walk.path for walk in (source, destination) if os.path.isdir(walk.path)]
     if source.path in folders:
-        ledger.keep_tree(source.path, destination.path)
+        ledger.keep_tree(process, source.path, destination.path)
     if exchanged and destination.path in folders:
-        ledger.keep_tree(destination.path, source.path)
+        ledger.keep_tree(process, destination.path, source.path)
     context.use(process, source, REMOVE | (CREATE if exchanged else 0))
     context.use(process, destination, CREATE | (REMOVE if destination.missing is None else 0))
+    for state, use in lost:
+        ledger.use(process, state, use)
     note_move(context, request, "exchange" if exchanged else "rename", old, new)
     links = context.walker.links
     if folders:
@@ -98,7 +103,7 @@ def link(context: Context, request: Request) -> None:
     context.memory.appear(destination.path)
     if source is not None and not source.volatile:
         old = context.use(process, source, LOOKUP)
-        if context.ledger.follow_content(old) and made_before:
+        if context.ledger.follow_content(process, old) and made_before:
             context.memory.forget()
         note_move(context, request, "link", old, new)
 

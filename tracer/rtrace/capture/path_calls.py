@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
 
-from rtrace.capture.call_memory import Uses
 from rtrace.capture.calls import O_TMPFILE, Action
 from rtrace.capture.context import Context
+from rtrace.capture.ledger import Uses
+from rtrace.capture.unobserved import has_same_rights
 from rtrace.capture.walker import Walk
 from rtrace.trace.schema import Use
 
 READ, WRITE, TRUNCATE, CREATE = int(Use.READ), int(Use.WRITE), int(Use.TRUNCATE), int(Use.CREATE)
 LIST, LOOKUP, REMOVE, METADATA = int(Use.LIST), int(Use.LOOKUP), int(Use.REMOVE), int(Use.METADATA)
 APPEND = int(Use.APPEND)
+DEVICES = (stat.S_IFCHR, stat.S_IFBLK)
+RIGHTS = {os.O_RDONLY: os.R_OK, os.O_WRONLY: os.W_OK}
 
 
 def is_permitted(path: bytes, access: int) -> bool:
@@ -23,6 +27,17 @@ def is_permitted(path: bytes, access: int) -> bool:
     Judged with the tracer's own rights, which are never less than those of the run.
     """
     return os.access(path, access, effective_ids=True)
+
+
+def refuse_to_guess(context: Context, path: bytes) -> None:
+    """Raise PermissionError where root may not read what the run may: in a filesystem of a network, or of FUSE."""
+    if os.geteuid() == 0 and not has_same_rights(context.caller):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+
+def can_open(path: bytes, access: int) -> bool:
+    """Tell whether the kernel lets the run open what is at a path; ``access`` is one of O_ACCMODE's."""
+    return is_permitted(path, RIGHTS.get(access, os.R_OK | os.W_OK))
 
 
 def can_make(walk: Walk) -> bool:
@@ -45,8 +60,11 @@ def open_path(context: Context, walk: Walk, flags: int) -> Uses:
     exclusive = flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
     if flags & os.O_PATH or exclusive or kind == stat.S_IFLNK:
         return [(state, LOOKUP)]
-    context.notices.watch_opening(walk.path, status)
+    if kind in DEVICES and can_open(walk.path, access):
+        context.notices.watch_opening(walk.path, status)
     unreadable = access != os.O_WRONLY and not status.st_mode & stat.S_IROTH and not is_permitted(walk.path, os.R_OK)
+    if unreadable:
+        refuse_to_guess(context, walk.path)
     if kind == stat.S_IFDIR:
         if access == os.O_RDONLY and not flags & (O_TMPFILE | os.O_CREAT) and not unreadable:
             context.ledger.list_directory(state)
@@ -59,15 +77,19 @@ def open_path(context: Context, walk: Walk, flags: int) -> Uses:
         return [(state, READ)]
     if not is_permitted(walk.path, os.W_OK):
         return [(state, LOOKUP)]  # EACCES, EROFS: programs then try again for reading
-    context.ledger.before_change(state)
     if flags & os.O_TRUNC:
-        return [(state, TRUNCATE | (0 if access == os.O_RDONLY else WRITE))]
+        lost = context.ledger.before_loss(state)
+        return [(state, TRUNCATE | (0 if access == os.O_RDONLY else WRITE)), *lost]
+    context.ledger.before_change(state)
     return [(state, WRITE | (READ if access == os.O_RDWR else 0) | (APPEND if flags & os.O_APPEND else 0))]
 
 
 def look_up(context: Context, walk: Walk, _flags: int) -> Uses:
     """Decode a call that asks about a path: stat(2), access(2), readlink(2)."""
-    return [(context.state(walk), LOOKUP)]
+    state = context.state(walk)
+    if walk.missing is None:
+        context.ledger.note_folders(state, walk)
+    return [(state, LOOKUP)]
 
 
 def change_metadata(context: Context, walk: Walk, _flags: int) -> Uses:
@@ -75,11 +97,13 @@ def change_metadata(context: Context, walk: Walk, _flags: int) -> Uses:
     return [(context.state(walk), METADATA if walk.missing is None else LOOKUP)]
 
 
-def truncate(context: Context, walk: Walk, _flags: int) -> Uses:
-    """Decode truncate(2)."""
+def truncate(context: Context, walk: Walk, length: int) -> Uses:
+    """Decode truncate(2): to a ``length`` of 0, it replaces the content from nothing."""
     state = context.state(walk)
     if walk.missing is not None or not is_permitted(walk.path, os.W_OK) or is_directory(walk):
         return [(state, LOOKUP)]
+    if not length:
+        return [(state, TRUNCATE), *context.ledger.before_loss(state)]
     context.ledger.before_change(state)
     return [(state, WRITE)]
 
@@ -110,17 +134,20 @@ def unlink(context: Context, walk: Walk, _flags: int) -> Uses:
     state = context.state(walk)
     if walk.missing is not None or is_directory(walk) or not can_make(walk):
         return [(state, LOOKUP)]
-    context.ledger.before_change(state)
+    lost = context.ledger.before_loss(state)
     if walk.path in context.walker.links:
         context.forget_all()
-    return [(state, REMOVE)]
+    return [(state, REMOVE), *lost]
 
 
 def rmdir(context: Context, walk: Walk, _flags: int) -> Uses:
     """Decode rmdir(2)."""
     state = context.state(walk)
-    if walk.missing is not None or not is_directory(walk) or not can_make(walk) or not is_empty(walk.path):
-        return [(state, LOOKUP)]  # ENOTDIR, EACCES, ENOTEMPTY
+    if walk.missing is not None or not is_directory(walk) or not can_make(walk):
+        return [(state, LOOKUP)]  # ENOTDIR, EACCES
+    if not is_empty(walk.path):
+        context.ledger.note_member(state)
+        return [(state, LOOKUP)]  # ENOTEMPTY
     context.ledger.list_directory(state)
     context.walker.directories.discard(walk.path)
     return [(state, REMOVE)]

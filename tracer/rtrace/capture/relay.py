@@ -33,17 +33,7 @@ from rtrace.capture.terminal_session import TerminalSession
 
 WINDOW, CONTINUED, FINISH = b"W", b"C", b"F"
 PATIENCE = 200  # milliseconds between two looks at whether a shell has given the terminal back
-IGNORED = (
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGHUP,
-    signal.SIGTERM,
-    signal.SIGTSTP,
-    signal.SIGTTIN,
-    signal.SIGTTOU,
-    signal.SIGPIPE,
-    signal.SIGWINCH,
-)
+IGNORED = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}
 
 
 class Relay:

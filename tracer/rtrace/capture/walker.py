@@ -9,8 +9,14 @@ from __future__ import annotations
 import errno
 import os
 from stat import S_ISDIR, S_ISLNK
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from rtrace.capture.unobserved import MISSING, ServedError, is_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Answer = TypeVar("Answer")
 MAX_LINKS = 40  # MAXSYMLINKS of the kernel's fs/namei.c
 SELVES = (b"/proc/self", b"/proc/thread-self")
 NO_NAMES = frozenset({b"", b".", b".."})
@@ -21,18 +27,29 @@ def is_file_name(target: bytes) -> bool:
     return target.startswith(b"/") and not target.endswith(b" (deleted)")
 
 
+def ask(question: Callable[[bytes], Answer], path: bytes, tid: int) -> Answer | None:
+    """Ask the kernel about a path; None where a thread meets no such file, either. Raises OSError where it may."""
+    try:
+        return question(path)
+    except OSError as error:
+        if error.errno == errno.EINVAL or is_missing(error, path, tid):  # EINVAL: it is no symlink any more
+            return None
+        raise
+
+
 class Walk(NamedTuple):
     """Where a path leads.
 
     ``path`` is absolute, without symlinks but possibly the last component. ``status`` is its lstat where the walk
-    needed one. ``links`` are the symlinks that were followed. ``missing`` is the first component that does not exist
-    (the kernel's answer would be ENOENT, ENOTDIR or EACCES), None when the path exists. ``volatile`` marks a path
-    that means something else to each process, as /proc/self does.
+    needed one. ``passed`` is what has to be there on the way: the symlinks that were followed, and the folders that
+    ``..`` led out of. ``missing`` is the first component that does not exist (the kernel's answer would be ENOENT or
+    EACCES), None when the path exists; where the way ends at what is there (ELOOP, ENOTDIR), it is that with a slash,
+    which nothing can make. ``volatile`` marks a path that means something else to each process, as /proc/self does.
     """
 
     path: bytes
     status: os.stat_result | None
-    links: list[bytes]
+    passed: list[bytes]
     missing: bytes | None
     volatile: bool
 
@@ -54,7 +71,7 @@ class Walker:
     def refuse_served(self, path: bytes) -> None:
         """Keep away from filesystems of which the run is the server (FUSE): it may be waiting for us right now."""
         if any((path + b"/").startswith(mount + b"/") for mount in self.served):
-            raise PermissionError(errno.EPERM, "served by the run itself", path)
+            raise ServedError(errno.EPERM, "served by the run itself", path)
 
     def _step(self, base: bytes, path: bytes) -> Walk | None:
         """Take the shortest way, to what is no symlink in a folder that is known; None where there is a longer one.
@@ -70,8 +87,8 @@ class Walker:
             return None
         try:
             status = os.lstat(path)
-        except (OSError, ValueError):
-            return Walk(path, None, [], path, volatile=False)
+        except OSError as error:
+            return Walk(path, None, [], path, volatile=False) if error.errno in MISSING else None
         if S_ISLNK(status.st_mode):
             return None
         if S_ISDIR(status.st_mode):
@@ -82,16 +99,17 @@ class Walker:
         """Resolve ``path`` from the folder ``base``, for thread ``tid`` of process ``tgid`` with ``root`` as its ``/``.
 
         ``base`` is absolute and resolved; ``root`` is empty for the tracer's own root. The last component is followed
-        when ``follow`` says so or when a slash comes after it. Raises OSError for what the run serves itself.
+        when ``follow`` says so or when a slash comes after it. Raises OSError for what the run serves itself, and where
+        the tracer cannot look although the thread may.
         """
         current = root if path.startswith(b"/") else (b"" if base == b"/" else base)
         if not self.served and (end := self._step(current, path)):
             return end
-        pending = path.split(b"/")
-        pending.reverse()
+        pending = path.split(b"/")[::-1]
         follow = follow or path.endswith((b"/", b"/."))
         directories = self.directories
-        links: list[bytes] = []
+        passed: list[bytes] = []
+        followed = 0
         status: os.stat_result | None = None
         volatile = False
         while pending:
@@ -99,7 +117,9 @@ class Walker:
             if name in (b"", b"."):
                 continue
             if name == b"..":
-                current, status = current if current == root else current.rpartition(b"/")[0], None
+                if current != root and not current.startswith(b"/proc/"):
+                    passed.append(current)
+                current, status = (root if current == root else current.rpartition(b"/")[0]), None
                 continue
             candidate = current + b"/" + name
             if self.served:
@@ -114,11 +134,10 @@ class Walker:
                     volatile = True
                     target = b"%d" % tgid if candidate == b"/proc/self" else b"%d/task/%d" % (tgid, tid)
                 else:
-                    try:
-                        status = os.lstat(candidate)
-                    except (OSError, ValueError):
+                    status = ask(os.lstat, candidate, tid)
+                    if status is None:
                         rest = [part for part in reversed(pending) if part not in (b"", b".")]
-                        return Walk(b"/".join([candidate, *rest]), None, links, candidate, volatile)
+                        return Walk(b"/".join([candidate, *rest]), None, passed, candidate, volatile)
                     if S_ISDIR(status.st_mode):
                         if process_file:
                             volatile = volatile or candidate[6:7].isdigit()
@@ -128,26 +147,24 @@ class Walker:
                         continue
                     if not S_ISLNK(status.st_mode):
                         if pending:  # ENOTDIR: even a slash alone after a file's name
-                            return Walk(candidate, status, links, candidate, volatile)
-                        return Walk(candidate, status, links, None, volatile)
-                    try:
-                        target = os.readlink(candidate)
-                    except OSError:
-                        return Walk(candidate, status, links, candidate, volatile)
+                            return Walk(candidate, status, passed, candidate + b"/", volatile)
+                        return Walk(candidate, status, passed, None, volatile)
+                    target = ask(os.readlink, candidate, tid)
+                    if target is None:
+                        return Walk(candidate, status, passed, candidate, volatile)
                     if not process_file:
                         self.links[candidate] = target
             if not follow and not any(part not in (b"", b".") for part in pending):
-                return Walk(candidate, status, links, None, volatile)
+                return Walk(candidate, status, passed, None, volatile)
             if process_file and volatile and candidate not in SELVES and not is_file_name(target):
-                return Walk(candidate, status, links, None, volatile)
-            if not volatile:
-                links.append(candidate)
-            if len(links) > MAX_LINKS:
-                return Walk(candidate, status, links, candidate, volatile)
+                return Walk(candidate, status, passed, None, volatile)
+            if not process_file:
+                passed.append(candidate)
+            followed += 1
+            if followed > MAX_LINKS:
+                return Walk(candidate, os.lstat(candidate), passed, candidate + b"/", volatile)
             if target.startswith(b"/"):
                 current = root
             status = None
-            parts = target.split(b"/")
-            parts.reverse()
-            pending += parts
-        return Walk(current or b"/", status, links, None, volatile)
+            pending += target.split(b"/")[::-1]
+        return Walk(current or b"/", status, passed, None, volatile)

@@ -117,6 +117,14 @@ def byte_string(node: Node) -> bytes:
     return value
 
 
+def program(node: Node) -> bytes:
+    """Read the name of a file to execute: an absolute path, or one from the working directory."""
+    value = byte_string(node)
+    if not 0 < len(value) <= _PATH_LIMIT:
+        raise node.place.error(f"the file of a program is wanted here; its path has at most {_PATH_LIMIT} bytes")
+    return value
+
+
 def path(node: Node) -> bytes:
     """Read an absolute path."""
     value = byte_string(node)

@@ -22,6 +22,7 @@ from rtrace.manifest.fields import (
     octal,
     path,
     pattern,
+    program,
     string,
     url,
 )
@@ -46,12 +47,15 @@ from rtrace.manifest.nodes import Mapping, Node, Scalar, Sequence, parse
 from rtrace.shortening import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from collections.abc import Mapping as Known
 
     from rtrace.manifest.model import Environment
 
 _LIMIT = 16 << 20
+_SHOWN_RUNS = 8
+_MOST_IGNORED, _IGNORED_ROOM = 256, 16 << 10
+"""How many patterns there may be of what is ignored, and their bytes: a bundle may come from anybody."""
 
 _OUTPUT_KINDS = ("terminal", "pipe", "file")
 _DESCRIPTOR_KINDS = ("file", "pipe", "same", "null", "closed")
@@ -102,6 +106,7 @@ def _manifest(node: Node) -> Manifest:
         completion=fields.take_or("completion", items(_completion), ()),
         exclude=fields.take_or("exclude", items(pattern), ()),
         include=fields.take_or("include", items(absolute_pattern), ()),
+        ignore=fields.take_or("ignore", _ignored, ()),
         secrets=fields.take_or("secrets", items(_secret), ()),
         elsewhere=fields.take_or("elsewhere", items(_elsewhere), ()),
         notices=fields.take_or("notices", items(_notice), ()),
@@ -133,13 +138,45 @@ def _check_names(fields: Fields, manifest: Manifest) -> None:
     _refuse_twice(fields, "the run id", (run.id for run in manifest.runs))
     _refuse_twice(fields, "the name of the input", (file.name for file in manifest.inputs))
     _refuse_twice(fields, "the name of the output", (file.name for file in manifest.outputs))
-    known = {run.id for run in manifest.runs}
-    for file in (*manifest.inputs, *manifest.outputs):
-        for run in file.runs:
-            if run not in known:
-                raise fields.place.error(
-                    f"{shorten(file.name)!r} names the run {shorten(run)!r}, which is not among the runs"
-                )
+    names = [run.id for run in manifest.runs]
+    known = frozenset(names)
+    none: tuple[tuple[Node, ...], ...] = ()
+    for key in ("inputs", "outputs"):
+        for nodes in fields.take_or(key, items(_references), none):
+            for node in nodes:
+                _check_reference(node, known, names)
+    above: set[str] = set()
+    for run, nodes in zip(manifest.runs, fields.take("runs", items(_needs)), strict=True):
+        for node in nodes:
+            _check_reference(node, above, names)
+        above.add(run.id)
+
+
+def _references(node: Node) -> tuple[Node, ...]:
+    """Give the nodes by which a named file refers to runs."""
+    return Fields(node, keys.NAMED_FILE, "a named file").take_or("runs", items(lambda item: item), ())
+
+
+def _needs(node: Node) -> tuple[Node, ...]:
+    """Give the nodes by which a run refers to others."""
+    return Fields(node, keys.RUN, "a run").take_or("needs", items(lambda item: item), ())
+
+
+def _check_reference(node: Node, known: Container[str], names: list[str]) -> None:
+    """Refuse the name of a run that is not there, or not above."""
+    name = string(node)
+    if name in known:
+        return
+    if name in names:
+        raise node.place.error(
+            f"this names the run {shorten(name)!r}, which is not above; a run needs earlier ones only"
+        )
+    close = find_close(name, names)
+    some = ", ".join(shorten(one) for one in names[:_SHOWN_RUNS]) + (", ..." if len(names) > _SHOWN_RUNS else "")
+    advice = f"did you mean {shorten(close[0])}?" if close else f"there is {some or 'none'}"
+    raise node.place.error(
+        f"this names the run {shorten(name)!r}, which is not among the runs; {advice} (change it here, too)"
+    )
 
 
 def _refuse_twice(fields: Fields, what: str, names: Iterable[str]) -> None:
@@ -175,7 +212,7 @@ def _run(node: Node, environs: Known[str, Environment]) -> Run:
     return Run(
         id=fields.take("id", string),
         argv=argv,
-        binary=fields.take("binary", path),
+        binary=fields.take("binary", program),
         workingdir=fields.take("workingdir", path),
         environ=_whole_environ(fields, environs),
         uid=fields.take("uid", count),
@@ -193,6 +230,7 @@ def _run(node: Node, environs: Known[str, Environment]) -> Run:
         stdin=fields.take_or("stdin", _input, None),
         stdout=fields.take_or("stdout", _output, None),
         stderr=fields.take_or("stderr", _output, None),
+        needs=fields.take_or("needs", items(string), ()),
         descriptors=fields.take_or("descriptors", _descriptors, ()),
     )
 
@@ -325,7 +363,11 @@ def _environ_of(node: Node, environs: Known[str, Environment]) -> Environment:
     name = string(node).removeprefix(PREFIX)
     if name not in environs:
         close = find_close(name, environs)
-        advice = f"did you mean {PREFIX}{close[0]}?" if close else "write the variables here"
+        advice = (
+            f"did you mean {PREFIX}{close[0]}?"
+            if close
+            else "write the variables here, or the name that the run has now"
+        )
         raise node.place.error(f"this names the run {shorten(name)!r}, which is not among those above; {advice}")
     return environs[name]
 
@@ -333,6 +375,13 @@ def _environ_of(node: Node, environs: Known[str, Environment]) -> Environment:
 def _split(item: bytes) -> tuple[bytes, bytes | None]:
     name, equals, value = item.partition(b"=")
     return (name, value if equals else None)
+
+
+def _ignored(node: Node) -> tuple[bytes, ...]:
+    found = items(pattern)(node)
+    if len(found) > _MOST_IGNORED or sum(map(len, found)) > _IGNORED_ROOM:
+        raise node.place.error(f"`ignore` takes {_MOST_IGNORED} patterns of {_IGNORED_ROOM >> 10} KiB together")
+    return found
 
 
 def _named_file(node: Node) -> NamedFile:

@@ -7,6 +7,9 @@ from enum import Enum
 
 MANIFEST_FORMAT = 1
 
+_INTERRUPTING = {1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 9: "SIGKILL", 15: "SIGTERM"}
+"""Signals by which people and batch systems end a program; signal(7)."""
+
 Environment = tuple[tuple[bytes, bytes | None], ...]
 """Names and values in the order of the original; an item without ``=`` has None for its value."""
 
@@ -62,15 +65,21 @@ class Output:
     joined: bool = False
 
 
+def locate_program(binary: bytes, workingdir: bytes) -> bytes:
+    """Give the absolute path of a file as execve(2) was given it."""
+    return binary if binary.startswith(b"/") else workingdir.rstrip(b"/") + b"/" + binary.removeprefix(b"./")
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One traced command, with all that a replay needs to start it again.
 
-    ``binary`` is the absolute path that was executed (a script's own path, not its interpreter's). ``umask``
-    and the ids are as numbers.
+    ``binary`` is the file as execve(2) was given it, absolute or from ``workingdir`` (a script's own path, not its
+    interpreter's): a script has it for its name. ``umask`` and the ids are as numbers.
     ``exit_code`` and ``signal`` are both None when the end of the run was not seen. Times are seconds since the Epoch,
     None where they are not known.
     ``stdin``, ``stdout`` and ``stderr`` are None where there is nothing to replay or to compare.
+    ``needs`` are the ids of earlier runs that wrote what this one used.
     ``system`` is sysname and release of uname(2); ``distribution`` is name and version of os-release(5).
     """
 
@@ -95,6 +104,12 @@ class Run:
     stdout: Output | None = None
     stderr: Output | None = None
     descriptors: tuple[Descriptor, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    @property
+    def program(self) -> bytes:
+        """The absolute path of what was executed."""
+        return locate_program(self.binary, self.workingdir)
 
     @property
     def closed(self) -> frozenset[int]:
@@ -110,6 +125,16 @@ class Run:
     def exit_status(self) -> int | None:
         """The status a shell would show: 128+N when signal N ended the run; None when its end was not seen."""
         return 128 + self.signal if self.signal is not None else self.exit_code
+
+    @property
+    def interruption(self) -> str | None:
+        """How somebody ended the run before it was done: ``interrupted by SIGINT``; None where nobody did."""
+        status = self.exit_status
+        name = None if status is None else _INTERRUPTING.get(status - 128)
+        if name is None:
+            return None
+        how = "" if self.signal is not None else f", as its exit status {status} tells"
+        return f"interrupted by {name}{how}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +233,10 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The whole manifest. ``exclude`` and ``include`` are glob patterns over absolute paths (``**`` crosses ``/``)."""
+    """The whole manifest. ``exclude`` and ``include`` are glob patterns over absolute paths (``**`` crosses ``/``).
+
+    ``ignore`` are such patterns, too, and ``stdout`` and ``stderr``: what is no part of a verdict.
+    """
 
     rtrace: str
     runs: tuple[Run, ...]
@@ -218,6 +246,7 @@ class Manifest:
     completion: tuple[Completion, ...] = ()
     exclude: tuple[bytes, ...] = ()
     include: tuple[bytes, ...] = ()
+    ignore: tuple[bytes, ...] = ()
     secrets: tuple[Secret, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
     notices: tuple[Notice, ...] = ()

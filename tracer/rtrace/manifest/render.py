@@ -36,7 +36,9 @@ _RUNS = """
 """
 _INPUTS = """
 # Files that a person may want to replace before a replay, or to fetch after it, by a name of your choice. Folders with
-# too many files to list are left out here, not from the bundle; add a line for any file that needs a name.
+# too many inputs to list are left out here, not from the bundle; add a line for any file that needs a name.
+# The outputs are what `rtrace verify` judges by: take out what need not come out the same, add what has to. A path that
+# ends in / is a folder with all in it. What else the runs wrote is compared and told apart, as other files.
 """
 _PACKAGES = """
 # Installed packages that own files the runs touched (these files and their bytes). With `pack: false` they are left
@@ -49,8 +51,10 @@ _COMPLETION = """
 _PATTERNS = """
 # Patterns over absolute paths: ? and * stay within a name, ** crosses slashes; one that matches a folder stands for all
 # in it. `exclude` leaves files out, `include` adds files that the runs did not touch, and the content of those
-# that they only listed, looked up or replaced. For example:
+# that they only listed or looked up. For example:
 #   exclude: [/home/me/cache, "**/*.tmp"]
+# `ignore` leaves what matches out of the verdict of `rtrace verify`; `stdout` and `stderr` stand for the streams:
+#   ignore: ["**/*.log", stderr]
 # `elsewhere` leaves the content of files out, to be fetched and compared with its digest when the bundle is unpacked:
 #   elsewhere: [{path: /home/me/genomes/**, url: "https://example.org/genomes/"}]
 """
@@ -94,6 +98,8 @@ def render(manifest: Manifest, same: Mapping[str, Same] | None = None) -> str:
     parts.append(render_folders(manifest.folders))
     parts += [_PATTERNS, _list("exclude", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.exclude))]
     parts.append(_list("include", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.include)))
+    if manifest.ignore:
+        parts.append(_list("ignore", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.ignore)))
     if manifest.elsewhere:
         parts += [_ELSEWHERE, _list("elsewhere", "".join(map(_elsewhere, manifest.elsewhere)))]
     if manifest.secrets:
@@ -128,6 +134,8 @@ def _run(run: Run, same: Same | None) -> str:
         lines.append(f"    exit_code: {run.exit_code}")
     if run.signal is not None:
         lines.append(f"    signal: {run.signal}")
+    if run.needs:
+        lines += _sequence("needs", list(map(text, run.needs)))
     lines += (*_streams(run), *_descriptors(run))
     lines += [
         f"    uid: {run.uid}",

@@ -87,7 +87,7 @@ def find_experiment(
     files = {file.path for file in named}
     for run in runs:
         arguments = (os.path.normpath(os.path.join(run.workingdir, argument)) for argument in run.argv)
-        files.update(path for path in (run.binary, *arguments) if path in known and path not in packaged)
+        files.update(path for path in (run.program, *arguments) if path in known and path not in packaged)
     personal = {os.path.dirname(path) for path in files if not path.startswith(SYSTEM)}
     folders = {run.workingdir for run in runs} | {
         folder for folder in personal if os.path.basename(folder) not in {b"bin", b"sbin"}

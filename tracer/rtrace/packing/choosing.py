@@ -9,7 +9,8 @@ from rtrace.packing.completion import COMPLETION
 from rtrace.packing.draft import complete_choices, count_packages
 from rtrace.packing.inclusion import REASON, include, look_up
 from rtrace.packing.patterns import Patterns
-from rtrace.packing.selection import PROVIDED, Choice, Selection
+from rtrace.packing.selection import Choice, Selection
+from rtrace.provided import is_provided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,8 +94,3 @@ def find_new_packages(
     """Give the packages that own chosen files and are not in the manifest, with their files added up."""
     known = {(package.manager, package.name) for package in manifest.packages}
     return tuple(package for package in count_packages(chosen, owners) if (package.manager, package.name) not in known)
-
-
-def is_provided(path: bytes) -> bool:
-    """Tell whether every replay provides a path: what the kernel makes."""
-    return path.startswith(tuple(place + b"/" for place in PROVIDED)) or path in PROVIDED

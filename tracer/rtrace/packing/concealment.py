@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rtrace.manifest.model import Notice, Secret, SecretPack
+from rtrace.manifest.model import Notice, Secret, SecretPack, locate_program
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.rewriting import DatabaseRewriter
 from rtrace.printable import printable
@@ -131,16 +131,18 @@ class Concealment:
         """Give a run without the secrets of its arguments and environment."""
         return replace(
             run,
-            argv=self.conceal_arguments(run.binary, run.argv),
+            argv=self.conceal_arguments(run.program, run.argv),
             environ=self.conceal_environment(run.environ),
         )
 
     def look_at_trace(self, connection: sqlite3.Connection) -> None:
         """Find the secrets of every execution."""
-        for program, argv in connection.execute(
-            "SELECT DISTINCT paths.path, argv FROM executions JOIN paths ON paths.id = executions.path"
-            " UNION SELECT binary, argv FROM runs"
-        ):
+        executed = connection.execute(
+            "SELECT DISTINCT paths.path, argv, x'2f' FROM executions JOIN paths ON paths.id = executions.path"
+            " UNION SELECT binary, argv, workingdir FROM runs"
+        )
+        for binary, argv, workingdir in executed:
+            program = locate_program(binary, workingdir)
             self.concerns_trace |= self._conceal_argv(program, argv) != argv
         for (content,) in connection.execute("SELECT content FROM environments UNION SELECT environ FROM runs"):
             self.concerns_trace |= self._conceal_environ(content) != content
@@ -156,9 +158,9 @@ class Concealment:
             lambda row: self._conceal_argv(row[2], row[1]),
         )
         rewriter.rewrite_column(
-            "SELECT id, argv, binary FROM runs",
+            "SELECT id, argv, binary, workingdir FROM runs",
             "UPDATE runs SET argv = ? WHERE id = ?",
-            lambda row: self._conceal_argv(row[2], row[1]),
+            lambda row: self._conceal_argv(locate_program(row[2], row[3]), row[1]),
         )
         for table, column in (("environments", "content"), ("runs", "environ")):
             rewriter.rewrite_column(

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtrace.provided import PROVIDED, is_in_memory
 from rtrace.trace.treatment import Treatment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rtrace.trace.reader import Before
-
-PROVIDED = (b"/proc", b"/sys", b"/dev")
-"""What the replay provides itself: as empty folders in the bundle at most."""
 
 PACKED_TYPES = frozenset({"file", "directory", "symlink", "fifo"})
 _NAMES = {"socket": "a socket", "block": "a block device", "char": "a character device"}
@@ -41,14 +39,16 @@ def select(
 
     ``trace_directory`` is resolved; it goes in as an empty folder if it was seen. What ``leave_out`` says stays out.
     """
-    apart = (trace_directory + b"/", *(place + b"/" for place in PROVIDED))
+    own, apart = trace_directory + b"/", tuple(place + b"/" for place in PROVIDED)
     choices: list[Choice] = []
     impossible: list[tuple[bytes, str]] = []
     last, treatment, reason, placeholder = "", None, "", False
     for before in world:
         kind = before.type
         path = before.path
-        if kind is None or path.startswith(apart) or (leave_out is not None and leave_out(path)):
+        if kind is None or path.startswith(own) or (leave_out is not None and leave_out(path)):
+            continue
+        if path.startswith(apart) and not is_in_memory(path):
             continue
         if kind not in PACKED_TYPES:
             if before.use:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rtrace.packing.whereabouts import Whereabout
     from rtrace.trace.reader import Before
 
-_MUTATIONS = int(MUTATIONS)
+_MUTATIONS, _LOOKUP = int(MUTATIONS), int(Use.LOOKUP)
 _READ, _FILL = int(Use.READ), int(Use.WRITE | Use.TRUNCATE)
 OPEN_FIFO = "FIFO with its other end outside"
 """The reason why an empty file stands for a FIFO: who opens that without anybody at its other end waits for ever."""
@@ -114,6 +114,7 @@ def _make_item(
         package,
         reason,
         belonging=belonging,
+        blocks=before.blocks if placeholder and regular and before.use & _LOOKUP else None,
     )
     if not regular or link is not None or placeholder:
         return Item(entry, attributes=None if link is None else ())

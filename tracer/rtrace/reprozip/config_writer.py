@@ -99,7 +99,7 @@ def _render_run(run: Run) -> Iterator[str]:
     """Write a run, with the keys in the order of ReproZip's."""
     yield f"- architecture: {quoted(run.architecture.lower())}\n"
     yield f"  argv: [{', '.join(map(scalar, run.argv))}]\n"
-    yield f"  binary: {scalar(run.binary)}\n"
+    yield f"  binary: {scalar(run.program)}\n"
     yield f"  distribution: [{quoted(run.distribution[0])}, {quoted(run.distribution[1])}]\n"
     environment = kept_environment(run)
     yield "  environ:\n" if environment else "  environ: {}\n"

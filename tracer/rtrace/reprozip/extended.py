@@ -140,4 +140,4 @@ def printable_id(run: Run) -> str:
 
 def _start_of(run: Run) -> tuple[object, ...]:
     """Give what decides how a run starts."""
-    return (run.argv, run.binary, run.workingdir, kept_environment(run), run.uid, run.gid)
+    return (run.argv, run.program, run.workingdir, kept_environment(run), run.uid, run.gid)

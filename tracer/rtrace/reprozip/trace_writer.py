@@ -211,7 +211,7 @@ def _begin(run: Run, position: int, number: int, time: int) -> _Beginning:
     return _Beginning(
         process=(number, position, None, time, False, code),
         opened=(position, workingdir, time + 1, int(Mode.WORKING_DIRECTORY), True, number),
-        executed=(position, _text(run.binary), time + 1, number, argv, environment, workingdir),
+        executed=(position, _text(run.program), time + 1, number, argv, environment, workingdir),
     )
 
 

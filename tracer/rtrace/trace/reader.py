@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from functools import reduce
 from itertools import groupby
-from operator import itemgetter
+from operator import itemgetter, or_
 from sys import intern
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.errors import TraceError
 from rtrace.manifest.model import LARGEST_DESCRIPTOR, Descriptor, Input, Notice, Output, Run
 from rtrace.trace.schema import TRACE_FORMAT, Use
-from rtrace.trace.treatment import Treatment, classify, most_needing
+from rtrace.trace.treatment import Treatment, classify, is_unread, most_needing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Mapping
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from rtrace.trace.directory import TraceDirectory
 
 
+_WRITTEN = frozenset({"terminal", "pipe", "file", "socket"})
+"""Kinds of streams of which somebody has what was written to them."""
 _STANDARD_ERROR = 2
 _MODULES = b"LOADEDMODULES="
 _CONTENT = int(Use.READ | Use.WRITE | Use.EXECUTE)
@@ -34,7 +37,8 @@ class Before(NamedTuple):
     ``type`` is one of the words of ``facts.type``, None when nothing was there. ``use`` is every flag of every use in
     any run, 0 for a path that was only seen in the list of its directory. ``snapshot`` names the copy in the folder of
     snapshots that holds the content, ``problem`` says why there is none although the file was changed. ``treatment`` is
-    that of the run which needs most of it. (A tuple, not a dataclass: a trace can have a million of these.)
+    that of the run which needs most of it. ``blocks`` is the room it took on the disk, in 512 bytes, None where nobody
+    noted it. (A tuple, not a dataclass: a trace can have a million of these.)
     """
 
     path: bytes
@@ -55,6 +59,7 @@ class Before(NamedTuple):
     snapshot: str | None
     problem: str | None
     treatment: Treatment = Treatment.LISTED
+    blocks: int | None = None
 
 
 class After(NamedTuple):
@@ -101,15 +106,21 @@ class Copy(NamedTuple):
 def open_for_reading(directory: TraceDirectory) -> sqlite3.Connection:
     """Open the database of a trace and leave its bytes alone, so that packing twice gives the same. Raises TraceError.
 
-    A trace whose tracer was killed still has a write-ahead log beside it, which SQLite reads along.
+    A trace in pieces is read into memory. One whose tracer was killed still has a write-ahead log beside it, which
+    SQLite reads along.
     """
     database = directory.database
     if not database.is_file():
         if directory.path.exists():
             raise TraceError(f"{directory.path} is not a trace directory; name another with -d")
         raise TraceError(f"{directory.path} does not exist; run `rtrace trace COMMAND` first, or name another with -d")
+    from rtrace.trace.pieces import list_pieces, open_in_memory
+
     try:
-        connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        if list_pieces(directory.path):
+            connection: sqlite3.Connection = open_in_memory(directory.path, database)
+        else:
+            connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         row = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
     except sqlite3.Error as error:
         raise TraceError(
@@ -123,10 +134,27 @@ def open_for_reading(directory: TraceDirectory) -> sqlite3.Connection:
 
 
 def copy_database(connection: sqlite3.Connection, destination: Path) -> None:
-    """Copy a database into one file of its own, whatever of it was still in a write-ahead log."""
-    with closing(sqlite3.connect(destination, isolation_level=None)) as copy:
-        connection.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")
+    """Copy a database into one file of its own, whatever of it was still in a write-ahead log. Raises TraceError."""
+    try:
+        with closing(sqlite3.connect(destination, isolation_level=None)) as copy:
+            connection.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:  # no space, or a limit on the size of files
+        sentence = f"{destination} cannot be written ({error}); free some space, or raise a limit on the size of files"
+        raise TraceError(sentence) from None
+
+
+def call_runs(database: Path, names: Mapping[int, str]) -> None:
+    """Give the runs of a database other names, by their numbers; a run without one loses its own to another's."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        if names.items() <= read_run_names(connection).items():
+            return
+        former = read_run_names(connection)
+        connection.executemany("UPDATE runs SET name = ? WHERE id = ?", ((f"#{number}", number) for number in former))
+        rest = {number: name for number, name in former.items() if number not in names}
+        taken = set(names.values())
+        whole = dict(names) | {number: f"#{number}" if name in taken else name for number, name in rest.items()}
+        connection.executemany("UPDATE runs SET name = ? WHERE id = ?", ((whole[number], number) for number in whole))
 
 
 def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
@@ -171,7 +199,7 @@ def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
 def read_streams(connection: sqlite3.Connection) -> tuple[dict[int, Input], dict[tuple[int, int], Output]]:
     """Give the files that were standard input, by run number; and by run number and descriptor what was written.
 
-    Only what could be compared is among the latter.
+    What was written and not kept is among the latter without size and digest: it cannot be judged.
     """
     inputs: dict[int, Input] = {}
     outputs: dict[tuple[int, int], Output] = {}
@@ -182,9 +210,10 @@ def read_streams(connection: sqlite3.Connection) -> tuple[dict[int, Input], dict
         if descriptor == 0:
             if path is not None and kind != "null":
                 inputs[run] = Input(path, begin or 0, pipe=kind == "pipe")
-        elif sha256 is not None or (joined and (run, 1) in outputs):
+        elif kind in _WRITTEN or sha256 is not None or (joined and (run, 1) in outputs):
             window = None if height is None else (height, width)
-            outputs[run, descriptor] = Output(kind, size, sha256, window, bool(cut), bool(joined))
+            shown = "pipe" if kind == "socket" else kind  # a replay of it gets one
+            outputs[run, descriptor] = Output(shown, size, sha256, window, bool(cut), bool(joined))
     return inputs, outputs
 
 
@@ -267,9 +296,11 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
     sums: dict[tuple[object, ...], tuple[int, Treatment]] = {}  # a million paths are used in a hundred ways
     found: list[Before] = []
     previous = None
+    overlapping = _have_overlapped(connection)
     for (
         number, path, run, time, type_, mode, uid, gid, size, mtime_ns, device, inode, links, target, ctime_ns,
-    ) in _read_facts(connection):  # fmt: skip
+        blocks,
+    ) in _read_facts(connection, overlapping=overlapping):  # fmt: skip
         file, problem = copies.get((run, number), nothing) if copies else nothing
         if number == previous:
             first = found[-1]
@@ -284,43 +315,62 @@ def read_world(connection: sqlite3.Connection) -> list[Before]:
         key = (type_ is None, ways or run, has_moved, None if after is None else tuple(after.items()))
         summed = sums.get(key)
         if summed is None:
-            summed = sums[key] = _sum_up(type_, ways or ((run, 0),), after or {}, moved=has_moved)
+            summed = sums[key] = _sum_up(
+                type_, ways or ((run, 0),), after or {}, moved=has_moved, overlapping=overlapping
+            )
         kind = type_ and intern(type_)  # one string for all, and not one for each of a million paths
         found.append(
             Before(
                 path, run, time, kind, mode, uid, gid, size, mtime_ns, device, inode, links, target, ctime_ns,
-                summed[0], file, problem, summed[1],
+                summed[0], file, problem, summed[1], blocks,
             )
         )  # fmt: skip
     found.sort(key=itemgetter(0))
     return found
 
 
-def _read_facts(connection: sqlite3.Connection) -> sqlite3.Cursor:
-    """Give what was met, each path's together, by the number of the path; first what a run met first."""
-    several, overlapping = connection.execute(
-        "SELECT (SELECT count(*) FROM runs) > 1, EXISTS"
+def _have_overlapped(connection: sqlite3.Connection) -> bool:
+    """Tell whether a run began while an earlier one went on."""
+    (overlapping,) = connection.execute(
+        "SELECT EXISTS"
         " (SELECT 1 FROM runs AS one JOIN runs AS other ON other.id > one.id AND other.started < one.finished)"
     ).fetchone()
+    return bool(overlapping)
+
+
+def _read_facts(connection: sqlite3.Connection, *, overlapping: bool) -> sqlite3.Cursor:
+    """Give what was met, each path's together, by the number of the path; first what a run met first."""
+    (several,) = connection.execute("SELECT count(*) > 1 FROM runs").fetchone()
+    noted = {row[1] for row in connection.execute("PRAGMA table_info(facts)")}
+    blocks = "blocks" if "blocks" in noted else "NULL"  # traces of older versions have none
     begun = "facts.path, (SELECT started FROM runs WHERE id = facts.run) + time / 1e9, run"
     # The facts of a single run lie in this order, and need not be sorted.
     order = begun if overlapping else "facts.path, run" if several else "run, facts.path"
     return connection.execute(
         "SELECT facts.path, paths.path, run, time, type, mode, uid, gid, size, mtime_ns, device, inode, links, target,"  # noqa: S608
-        f" ctime_ns FROM facts JOIN paths ON paths.id = facts.path ORDER BY {order}"
+        f" ctime_ns, {blocks} FROM facts JOIN paths ON paths.id = facts.path ORDER BY {order}"
     )
 
 
 def _sum_up(
-    before: str | None, ways: Iterable[tuple[int, int]], left: Mapping[int, bool], *, moved: bool
+    before: str | None, ways: Iterable[tuple[int, int]], left: Mapping[int, bool], *, moved: bool, overlapping: bool
 ) -> tuple[int, Treatment]:
-    """Give all uses of a path, of (run, use), and what the run did with it that needs most of it."""
+    """Give all uses of a path, of (run, use), and what the run did with it that needs most of it.
+
+    ``ways`` are in the order of the runs. A run that removes or replaces unread what was there, and during which no
+    other one goes on, is the last to which it matters (``overlapping``: others may).
+    """
     runs: dict[int, list[int]] = {}
     every = 0
     for run, use in ways:
         runs.setdefault(run, []).append(use)
         every |= use
-    return every, most_needing(classify(before, uses, left=left.get(run), moved=moved) for run, uses in runs.items())
+    treatments = []
+    for run, uses in runs.items():
+        treatments.append(classify(before, uses, left=left.get(run), moved=moved))
+        if not overlapping and is_unread(reduce(or_, uses)):
+            break
+    return every, most_needing(treatments)
 
 
 class _Uses:

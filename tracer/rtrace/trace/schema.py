@@ -5,8 +5,6 @@ from __future__ import annotations
 from enum import IntFlag
 
 TRACE_FORMAT = 1
-ADDED = {"streams": {"access": "TEXT"}}
-"""Columns that traces of older versions lack, by table, with their types: their values are NULL there."""
 KEPT_INPUT = b"/.rtrace-input"
 """The folder of what runs read and what has no name: from pipes, and from files that had been removed before."""
 
@@ -36,6 +34,11 @@ class Use(IntFlag):
     """Connected or bound to, as an AF_UNIX socket."""
     APPEND = 1024
     """Opened for writing at its end only (``O_APPEND``): beside WRITE, of a file that was there."""
+    UNREAD = 2048
+    """About to be removed or replaced from nothing, with content from before the run that nothing had needed until
+    then: there is no copy of it. Beside REMOVE, TRUNCATE or CREATE, in a row of its own."""
+    KEPT = 4096
+    """The call of UNREAD had failed: what was there before the run still was when the run used it again."""
 
 
 MUTATIONS = Use.WRITE | Use.TRUNCATE | Use.CREATE | Use.REMOVE | Use.METADATA
@@ -53,7 +56,7 @@ CREATE TABLE paths(id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
 CREATE TABLE facts(
   run INTEGER NOT NULL, path INTEGER NOT NULL, time INTEGER NOT NULL,
   type TEXT, mode INTEGER, uid INTEGER, gid INTEGER, size INTEGER, mtime_ns INTEGER,
-  device INTEGER, inode INTEGER, links INTEGER, target BLOB, ctime_ns INTEGER,
+  device INTEGER, inode INTEGER, links INTEGER, target BLOB, ctime_ns INTEGER, blocks INTEGER,
   PRIMARY KEY(run, path)) WITHOUT ROWID;
 CREATE TABLE snapshots(
   run INTEGER NOT NULL, path INTEGER NOT NULL, file TEXT, problem TEXT,

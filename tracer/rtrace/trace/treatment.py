@@ -12,6 +12,7 @@ _READ, _EXECUTE, _LIST, _METADATA = int(Use.READ), int(Use.EXECUTE), int(Use.LIS
 _WRITE, _CREATE, _APPEND = int(Use.WRITE), int(Use.CREATE), int(Use.APPEND)
 _REMOVE = int(Use.REMOVE)
 _REPLACE = int(Use.TRUNCATE | Use.REMOVE)
+_UNREAD, _KEPT = int(Use.UNREAD), int(Use.KEPT)
 _FROM_NOTHING = int(Use.CREATE | Use.TRUNCATE)
 
 
@@ -35,14 +36,13 @@ class Treatment(Enum):
     def needs_content(self) -> bool:
         """Whether what the file held before belongs to the world before the run; else only that it was there.
 
-        A replay looks into what was read, and leaves behind (under some name) what was not replaced. What was removed
-        unread is kept since nobody else has it; what was replaced from nothing had become worthless to its owner.
+        A replay looks into what was read, and leaves behind (under some name) what was neither replaced nor removed.
         """
         return self in _WITH_CONTENT
 
 
 _ORDER = {treatment: place for place, treatment in enumerate(Treatment)}
-_WITH_CONTENT = frozenset(list(Treatment)[: _ORDER[Treatment.REMOVED] + 1])
+_WITH_CONTENT = frozenset(list(Treatment)[: _ORDER[Treatment.CHANGED] + 1])
 
 
 def classify(before: str | None, uses: Iterable[int], *, left: bool | None, moved: bool = False) -> Treatment:
@@ -64,6 +64,14 @@ def most_needing(treatments: Iterable[Treatment]) -> Treatment:
     return min(treatments, key=_ORDER.__getitem__)
 
 
+def is_unread(uses: int) -> bool:
+    """Tell from all uses of a path in a run, added up, whether it was removed or replaced before anything needed it.
+
+    Whatever is done with the path afterwards is done with what the run has put there.
+    """
+    return uses & (_UNREAD | _KEPT) == _UNREAD
+
+
 @cache
 def _classify(existed: bool, ways: frozenset[int], left: bool | None, moved: bool) -> Treatment:  # noqa: FBT001
     every = 0
@@ -75,11 +83,13 @@ def _classify(existed: bool, ways: frozenset[int], left: bool | None, moved: boo
         if not every & _CREATE:
             return Treatment.LOOKED_UP
         return Treatment.MADE if left else Treatment.TEMPORARY
+    if is_unread(every):
+        return Treatment.REPLACED if left else Treatment.REMOVED
     if every & _EXECUTE:
         return Treatment.EXECUTED
     writing = [way for way in ways if way & _WRITE and not way & _FROM_NOTHING]
     replaced = every & _REPLACE
-    if writing and not replaced:
+    if writing and not (replaced and left):
         return Treatment.APPENDED if all(way & _APPEND for way in writing) else Treatment.REWRITTEN
     if every & _READ:
         return Treatment.READ

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from rtrace.elsewhere import Sources, complete_data
 from rtrace.folders import directory_flags
+from rtrace.incompleteness import list_incomplete
 from rtrace.opening import open_bundle
 from rtrace.progress import Progress
 from rtrace.unpacker import Unpacked
 from rtrace_unpackers.attributes import tell_lost
 from rtrace_unpackers.chroot.names import CALLER, NAME, RECORDED, SHIFTED, TREE
-from rtrace_unpackers.extraction import extract
+from rtrace_unpackers.extraction import extract, tell_unreserved
 from rtrace_unpackers.isolation.rights import acts_as_root, find_shift
 from rtrace_unpackers.isolation.user_namespace import can_map_owners
 from rtrace_unpackers.layout import plan_layout
@@ -51,14 +52,15 @@ def make_target(bundle: Path, target: Path, progress: Progress, sources: Sources
             try:
                 shift = choose_shift_of(root) if as_root else 0
                 ownership = choose_ownership(manifest.runs, as_root=as_root, shift=shift)
-                extract(layout, contents, root, ownership, progress=progress)
+                unreserved = extract(layout, contents, root, ownership, progress=progress)
             finally:
                 os.close(root)
             facts = {"owners": RECORDED if as_root else CALLER}
             if shift:
                 facts = {"owners": SHIFTED, "shift": str(shift)}
             write_state(workspace.descriptor, State(NAME, opened.identity, facts), manifest)
-    return Unpacked(target, tell_lost(ownership.lost))
+    notices = (*tell_lost(ownership.lost), *tell_unreserved(unreserved))
+    return Unpacked(target, notices, tuple(list_incomplete(manifest)))
 
 
 def choose_shift_of(root: int) -> int:

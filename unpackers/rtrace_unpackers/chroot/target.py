@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry
@@ -12,8 +12,9 @@ from rtrace.errors import TargetError
 from rtrace.folders import directory_flags
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
+from rtrace.provided import SHARED_MEMORY
 from rtrace.target_folder import TargetFolder
-from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Streams
+from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace_unpackers import directories
 from rtrace_unpackers.chroot.names import MADE, RECORDED, SHIFTED, TREE
 from rtrace_unpackers.isolation.access import Access
@@ -72,6 +73,7 @@ class ChrootTarget:
                 allow_network=allow_network,
                 allowed=allowed,
                 shared_memory=limits.memory,
+                keeps_shared_memory=directories.exists_in(tree, SHARED_MEMORY),
             )
             return replay(isolation, tree, run.id, streams, limits)
 
@@ -131,6 +133,13 @@ class ChrootTarget:
                     os.close(root)
         except OSError as error:
             raise TargetError(f"cannot look into {self.folder.shown}/{TREE}: {error.strerror}") from None
+
+    def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
+        """Give inode and time of the last change of files of the tree: no program can set the latter."""
+        from rtrace_unpackers.snapshot import stamp_files
+
+        with self.folder.lock(), self.opened_tree() as tree:
+            return run_inside(self.list_others(), lambda: stamp_files(tree, paths))
 
     def destroy(self) -> None:
         """Remove the folder; there is nothing elsewhere, for mounts live in a replay's namespaces alone."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from rtrace.bundle.entry import Entry
 from rtrace.elsewhere import NO_SOURCES, Sources, complete_data
 from rtrace.errors import TargetError
+from rtrace.incompleteness import list_incomplete
 from rtrace.manifest.model import Run
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
@@ -43,7 +44,7 @@ from rtrace_unpackers.docker.identity import (
 from rtrace_unpackers.docker.leftovers import clean, list_leftovers
 from rtrace_unpackers.docker.possessions import kept_when_done, make_image, name_possession
 from rtrace_unpackers.docker.rootfs import is_sayable, write_rootfs
-from rtrace_unpackers.docker.target import DockerTarget
+from rtrace_unpackers.docker.target import KEEPING, DockerTarget
 from rtrace_unpackers.docker.use import hold_for_life
 from rtrace_unpackers.layout import plan_layout
 from rtrace_unpackers.placement import building, refuse_existing
@@ -101,7 +102,8 @@ class DockerUnpacker:
                 dockerfile = render_dockerfile(manifest.runs, opened.identity)
                 (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8", newline="\n")
                 (folder / ".dockerignore").write_text(IGNORED, encoding="utf-8", newline="\n")
-                write_state(workspace.descriptor, State(NAME, opened.identity, identity.to_facts()), manifest)
+                facts = {**identity.to_facts(), **({KEEPING: "yes"} if layout.has_shared_memory else {})}
+                write_state(workspace.descriptor, State(NAME, opened.identity, facts), manifest)
                 if answers:
                     labels = {**label_target(identity, target), BUILDING_LABEL: encode_path(resolve(folder))}
                     made = make_image(engine, workspace.descriptor, manifest.runs, opened.identity, labels, lock)
@@ -117,7 +119,7 @@ class DockerUnpacker:
             *tell_limits(replaced, empty),
             *tell_lost(lost),
         )
-        return Unpacked(target, notes)
+        return Unpacked(target, notes, tuple(list_incomplete(manifest)))
 
     def open(self, target: Path) -> DockerTarget:
         """Open a folder that ``unpack`` made."""

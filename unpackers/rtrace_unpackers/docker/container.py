@@ -13,11 +13,12 @@ from rtrace.errors import HostileBundleError, TargetError
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Run
 from rtrace.printable import printable
+from rtrace.provided import SHARED_MEMORY
 from rtrace_unpackers.docker.dockerfile import FOLDER, PAUSE
 from rtrace_unpackers.docker.engine import Abilities
 from rtrace_unpackers.docker.identity import Identity
 
-SHARED_MEMORY = "1g"
+MEMORY_SIZE = "1g"
 """The size /dev/shm may grow to; Docker's own default is 64 MiB, which a program that does not expect it dies of."""
 
 KEPT_CAPABILITIES = (
@@ -71,14 +72,22 @@ def refuse_ids(runs: Iterable[Run], entries: Iterable[Entry]) -> None:
 
 
 def plan_container(
-    runs: Sequence[Run], image: str, identity: Identity, labels: Mapping[str, str], limits: Limits = DEFAULT_LIMITS
+    runs: Sequence[Run],
+    image: str,
+    identity: Identity,
+    labels: Mapping[str, str],
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    keeps_shared_memory: bool = False,
 ) -> tuple[str, ...]:
     """Return the engine's arguments that create the container of a target: no network, no new privileges.
 
     Its first process reads its standard input, and ends when that does. It is root's, so that no other user's program
     can signal it, and since an engine gives a program of root's no capabilities in a container of somebody else's.
+    With ``keeps_shared_memory`` its /dev/shm is a volume that begins with the image's files and stays with it.
     """
     first = runs[0]
+    memory = f"--volume={SHARED_MEMORY.decode()}" if keeps_shared_memory else f"--shm-size={MEMORY_SIZE}"
     groups = sorted({group for run in runs for group in run.groups} - {first.gid})
     return (
         "create",
@@ -95,7 +104,7 @@ def plan_container(
         *(f"--cap-add={name}" for name in KEPT_CAPABILITIES),
         *(f"--env={name}=" for proxy in PROXIES for name in (proxy, proxy.lower())),
         *chain.from_iterable(plan_limits(limits, {}).values()),
-        f"--shm-size={SHARED_MEMORY}",
+        memory,
         *([f"--hostname={first.hostname}"] if _HOSTNAME.match(first.hostname) else []),
         *(f"--group-add={group}" for group in groups),
         image,

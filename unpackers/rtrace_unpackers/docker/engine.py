@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Literal, cast
 
@@ -147,11 +147,19 @@ class Engine:
             [*self.command, *arguments], stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
         )
 
+    def export(self, container: str) -> AbstractContextManager[IO[bytes]]:
+        """Yield a container's files, but for volumes, as a stream of tar. Raises TargetError when it breaks off."""
+        return self._stream("export", container)
+
+    def copy(self, container: str, path: str) -> AbstractContextManager[IO[bytes]]:
+        """Yield a folder of a container as a stream of tar, in which it has its name alone. Raises TargetError."""
+        return self._stream("cp", f"{container}:{path}", "-")
+
     @contextmanager
-    def export(self, container: str) -> Iterator[IO[bytes]]:
-        """Yield a container's files as a stream of tar. Raises TargetError when it breaks off."""
+    def _stream(self, *arguments: str) -> Iterator[IO[bytes]]:
+        """Yield what the command writes. Raises TargetError when it breaks off."""
         with subprocess.Popen(
-            [*self.command, "export", container],
+            [*self.command, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -164,7 +172,7 @@ class Engine:
                 process.kill()
                 raise
         if process.returncode != 0:
-            raise TargetError(f"`{self.name} export` failed with status {process.returncode}")
+            raise TargetError(f"`{self.name} {arguments[0]}` failed with status {process.returncode}")
 
 
 def read_things(kind: Kind, text: str) -> tuple[Thing, ...]:

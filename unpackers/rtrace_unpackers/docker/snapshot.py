@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from subprocess import CompletedProcess
 from typing import IO
 
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.errors import TargetError
 from rtrace.printable import format_size, printable
-from rtrace.unpacker import Expected, Snapshot
-from rtrace_unpackers.layout import is_provided
+from rtrace.provided import SHARED_MEMORY, is_in_memory, is_provided
+from rtrace.unpacker import Expected, Snapshot, Stamp
 from rtrace_unpackers.snapshot import Surprises, list_known
 
 PART = 1 << 20
@@ -68,6 +69,52 @@ def take_snapshot(
     for path, target in reader.links.items():
         found[path] = replace(reader.found.get(target, Result("", target, None)), path=path)
     return Snapshot(found, tuple(sorted(surprises.paths)), surprises.more)
+
+
+def add_volume(
+    snapshot: Snapshot,
+    copy: Callable[[], AbstractContextManager[IO[bytes]]],
+    paths: Expected,
+    packed: Iterable[Entry],
+    own_folder: bytes,
+) -> Snapshot:
+    """Add to a snapshot what is in /dev/shm, of which the export of a container has nothing where it is a volume."""
+    above = SHARED_MEMORY.rpartition(b"/")[0]
+
+    def within(path: bytes) -> bytes:
+        return path.removeprefix(above)
+
+    wanted = {path: size for path, size in as_sizes(paths).items() if is_in_memory(path)}
+    inner = {within(path): size for path, size in wanted.items()}
+    entries = [entry._replace(path=within(entry.path)) for entry in packed if is_in_memory(entry.path)]
+    expected: Expected = inner if isinstance(paths, Mapping) else frozenset(inner)
+    found = take_snapshot(copy, expected, entries, own_folder)
+    moved = {above + path: replace(one, path=above + path) for path, one in found.found.items()}
+    return replace(
+        snapshot,
+        found={**snapshot.found, **moved},
+        extra=tuple(sorted((*snapshot.extra, *(above + path for path in found.extra)))),
+        more=snapshot.more + found.more,
+    )
+
+
+def as_sizes(paths: Expected) -> Mapping[bytes, int | None]:
+    """Return the wanted paths, each with the size that was told."""
+    return paths if isinstance(paths, Mapping) else dict.fromkeys(paths)
+
+
+def read_changes(told: CompletedProcess[str], paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
+    """Read what `container diff` says of some paths: ``A``, ``C`` or ``D``, a space and a path in each line.
+
+    Nothing is told of a path that cannot stand in such a line, nor of any when the command failed.
+    """
+    if told.returncode != 0:
+        return {}
+    changed = {line[2:] for line in told.stdout.split("\n")}
+    names = {path: path.decode("utf-8", "replace") for path in paths}
+    return {
+        path: (int(name in changed),) for path, name in names.items() if name.isprintable() and "\ufffd" not in name
+    }
 
 
 def is_below(path: bytes, folder: bytes) -> bool:

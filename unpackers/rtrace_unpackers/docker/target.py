@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from rtrace.errors import TargetError
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
 from rtrace.printable import format_size
+from rtrace.provided import SHARED_MEMORY
 from rtrace.target_folder import TargetFolder
-from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Streams
+from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace_unpackers.docker.container import (
     keep_possible,
     plan_container,
@@ -50,12 +51,14 @@ from rtrace_unpackers.docker.possessions import (
     name_possession,
     remove_possessions,
 )
-from rtrace_unpackers.docker.snapshot import take_snapshot
+from rtrace_unpackers.docker.snapshot import add_volume, read_changes, take_snapshot
 from rtrace_unpackers.docker.use import using
 from rtrace_unpackers.isolation.watching import describe_limit
 from rtrace_unpackers.removal import remove_target
 from rtrace_unpackers.state import State, update_state
 
+KEEPING = "shared_memory"
+"""The word of the state that says whether /dev/shm is kept: `yes`."""
 KILLED = 137
 """The status of a program that SIGKILL ended, as an engine tells it."""
 
@@ -75,6 +78,11 @@ class DockerTarget:
     def path(self) -> Path:
         """The folder, as the caller named it."""
         return self.folder.path
+
+    @property
+    def keeps_shared_memory(self) -> bool:
+        """Whether the bundle's files in /dev/shm, and what replays write there, stay in a volume of the container."""
+        return self.state.facts.get(KEEPING) == "yes"
 
     def runs(self) -> Sequence[Run]:
         """Tell the runs of the bundle."""
@@ -145,7 +153,15 @@ class DockerTarget:
         image = self.provide_image(engine, lock)
         self.note_use()
         labels = label_target(self.identity, self.path)
-        engine.demand(*plan_container(self.manifest.runs, image, self.identity, labels, limits), keep=lock)
+        arguments = plan_container(
+            self.manifest.runs,
+            image,
+            self.identity,
+            labels,
+            limits,
+            keeps_shared_memory=self.keeps_shared_memory,
+        )
+        engine.demand(*arguments, keep=lock)
         (container,) = self.find(engine).containers
         return container
 
@@ -165,7 +181,19 @@ class DockerTarget:
         engine = demand_engine()
         with using(self.folder) as lock:
             container = self.provide_container(engine, lock)
-            return take_snapshot(lambda: engine.export(container.id), paths, packed, FOLDER.encode())
+            entries, own = tuple(packed), FOLDER.encode()
+            snapshot = take_snapshot(lambda: engine.export(container.id), paths, entries, own)
+            if not self.keeps_shared_memory:
+                return snapshot
+            volume = SHARED_MEMORY.decode()
+            return add_volume(snapshot, lambda: engine.copy(container.id, volume), paths, entries, own)
+
+    def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
+        """Tell by 1 what the engine says is another than in the image, and by 0 what is not."""
+        engine = demand_engine()
+        with using(self.folder) as lock:
+            container = self.provide_container(engine, lock)
+            return read_changes(engine.call("container", "diff", container.id), paths)
 
     def destroy(self) -> None:
         """Remove the container and the image that were made for this target, and the folder."""

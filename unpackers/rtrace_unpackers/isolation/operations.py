@@ -44,6 +44,14 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class MountAround:
+    """Mount something over a directory, and show a directory in that at its place all the same."""
+
+    mount: Mount
+    kept: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class MakeReadOnly:
     """Make a part of a file system that is mounted without set-uid, devices and execution read-only, if it exists."""
 
@@ -84,6 +92,7 @@ Operation: TypeAlias = (
     | MakeFile
     | MakeSymlink
     | Mount
+    | MountAround
     | MakeReadOnly
     | Hide
     | EnterTree

@@ -20,6 +20,7 @@ from rtrace_unpackers.isolation.operations import (
     MakeReadOnly,
     MakeSymlink,
     Mount,
+    MountAround,
     Operation,
     SetHostname,
 )
@@ -44,6 +45,8 @@ def perform(operation: Operation, tree: int | None) -> None:
             os.symlink(target, path)
         case Mount():
             mount(operation)
+        case MountAround(around, kept):
+            mount_around(around, kept)
         case MakeReadOnly(path):
             if os.path.lexists(path):
                 mounting.mount(path, path, None, MountFlag.BIND | MountFlag.RECURSIVE, None)
@@ -66,6 +69,8 @@ def describe(operation: Operation) -> str:
     match operation:
         case MakeDirectory(path) | MakeFile(path) | MakeSymlink(path):
             return f"make {os.fsdecode(path)} in the target"
+        case MountAround(_, kept):
+            return f"keep {os.fsdecode(kept)}"
         case Mount(target, filesystem=None):
             return f"bind {os.fsdecode(target)}"
         case Mount(target, filesystem=bytes(filesystem)):
@@ -119,6 +124,22 @@ def mount(operation: Mount) -> None:
     except OSError:
         if not operation.optional:
             raise
+
+
+def mount_around(operation: Mount, kept: bytes) -> None:
+    """Mount something over what a directory lies in, and attach the directory there again; no symlink is followed."""
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    folder = os.open(b".", flags)
+    for name in kept.split(b"/"):
+        below = os.open(name, flags, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    mounted = mounting.clone_tree(folder, recursive=False)
+    os.close(folder)
+    mount(operation)
+    os.mkdir(kept)
+    mounting.attach(mounted, kept)
+    os.close(mounted)
 
 
 def hide(path: bytes) -> None:

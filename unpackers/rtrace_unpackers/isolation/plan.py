@@ -19,6 +19,7 @@ from rtrace_unpackers.isolation.operations import (
     MakeReadOnly,
     MakeSymlink,
     Mount,
+    MountAround,
     Operation,
     SetHostname,
 )
@@ -109,10 +110,12 @@ def plan_isolation(
     allow_network: bool = False,
     allowed: frozenset[str] = frozenset(),
     shared_memory: int | None = None,
+    keeps_shared_memory: bool = False,
 ) -> Isolation:
     """Plan the replay of a run in a tree, to whose files there is some access.
 
-    ``shared_memory`` is what /dev/shm may hold, in bytes. Raises TargetError for a hostname that none can be.
+    ``shared_memory`` is what /dev/shm may hold, in bytes; with ``keeps_shared_memory`` it is the tree's own folder.
+    Raises TargetError for a hostname that none can be.
     """
     hostname = run.hostname.encode("utf-8", "surrogateescape")
     if len(hostname) > LONGEST_HOSTNAME:
@@ -136,7 +139,7 @@ def plan_isolation(
     setup = (
         Mount(b"/", flags=MountFlag.RECURSIVE | MountFlag.PRIVATE),
         EnterTree(),
-        *plan_devices(shared_memory),
+        *plan_devices(shared_memory, keeps_shared_memory=keeps_shared_memory),
         *plan_proc(),
         *plan_sys(),
         SetHostname(hostname),
@@ -146,21 +149,27 @@ def plan_isolation(
     return Isolation(namespaces, access, setup, program, allowed)
 
 
-def plan_devices(size: int | None) -> tuple[Operation, ...]:
+def plan_devices(size: int | None, *, keeps_shared_memory: bool) -> tuple[Operation, ...]:
     """Build a /dev of the few devices that every program may use."""
-    shared_memory = MountFlag.NO_SETUID | MountFlag.NO_DEVICES
+    devices = Mount(b"dev", b"tmpfs", b"tmpfs", MountFlag.NO_SETUID, b"mode=755,size=64k")
     terminals = MountFlag.NO_SETUID | MountFlag.NO_EXECUTION
     return (
         MakeDirectory(b"dev"),
-        Mount(b"dev", b"tmpfs", b"tmpfs", MountFlag.NO_SETUID, b"mode=755,size=64k"),
+        MountAround(devices, b"dev/shm") if keeps_shared_memory else devices,
         *(step for device in DEVICES for step in plan_device(device)),
         *(MakeSymlink(b"dev/" + name, target) for name, target in DEVICE_LINKS),
         MakeDirectory(b"dev/pts"),
         Mount(b"dev/pts", b"devpts", b"devpts", terminals, b"newinstance,ptmxmode=0666,mode=0620"),
+        *(() if keeps_shared_memory else plan_shared_memory(size)),
+    )
+
+
+def plan_shared_memory(size: int | None) -> tuple[Operation, ...]:
+    """Mount an empty /dev/shm that holds so many bytes, and is gone after the replay."""
+    options = b"mode=1777" + (b"" if size is None else b",size=%d" % size)
+    return (
         MakeDirectory(b"dev/shm"),
-        Mount(
-            b"dev/shm", b"shm", b"tmpfs", shared_memory, b"mode=1777" + (b"" if size is None else b",size=%d" % size)
-        ),
+        Mount(b"dev/shm", b"shm", b"tmpfs", MountFlag.NO_SETUID | MountFlag.NO_DEVICES, options),
     )
 
 

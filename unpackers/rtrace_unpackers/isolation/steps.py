@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from rtrace.manifest.model import LARGEST_DESCRIPTOR, Input
+from rtrace.provided import is_in_memory
 from rtrace_unpackers.isolation.plan import DEVICES_OPENED as DEVICES
 from rtrace_unpackers.isolation.plan import Program
 
@@ -194,7 +195,7 @@ def plan_input(stdin: Input) -> tuple[Step, ...]:
 def keep_within(path: bytes, access: str) -> int:
     """Return the flag that keeps an open file on the tree's own file system; devices, and /proc to read, are others."""
     provided = access == "read" and path.startswith((b"/proc/", b"/sys/"))
-    return 0 if provided or path in DEVICES else RESOLVE_NO_XDEV
+    return 0 if provided or path in DEVICES else choose_mounts(path)
 
 
 def plan_descriptors(program: Program) -> tuple[Step, ...]:
@@ -232,7 +233,7 @@ def plan_execution(program: Program) -> tuple[Step, ...]:
     """
     is_absolute = program.binary.startswith(b"/")
     checked = (
-        open_inside(program.binary, O_PATH, RESOLVE_NO_XDEV, Stage.EXECUTE, None)
+        open_inside(program.binary, O_PATH, choose_mounts(program.binary), Stage.EXECUTE, None)
         if is_absolute
         else (open_by(AT_FDCWD, program.binary, O_PATH, RESOLVE_NO_MAGICLINKS, Stage.EXECUTE, None),)
     )
@@ -242,6 +243,11 @@ def plan_execution(program: Program) -> tuple[Step, ...]:
         Step("rt_sigprocmask", (SIG_SETMASK, NO_SIGNAL, 0, 8)),
         Step("execve", (program.binary, program.argv, program.environ), Stage.EXECUTE),
     )
+
+
+def choose_mounts(path: bytes) -> int:
+    """Return the flag that keeps a path out of what is mounted in the tree, but for the tree's own /dev/shm."""
+    return 0 if is_in_memory(path) else RESOLVE_NO_XDEV
 
 
 def open_inside(path: bytes, flags: int, resolve: int, stage: Stage, result: str | None) -> tuple[Step, ...]:

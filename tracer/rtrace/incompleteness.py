@@ -1,4 +1,4 @@
-"""What makes a bundle incomplete: content that a run needs and that could not be packed, and runs cut short."""
+"""What makes a bundle incomplete: content that a run needs and that could not be packed, input, runs cut short."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ MISSING = frozenset({"missing", "unreadable"})
 """The kinds of notices that tell of content which is not in the bundle although a run needs it."""
 UNFINISHED = "unfinished"
 """The kind of those that tell of a run which did not come to its own end."""
-INCOMPLETE = MISSING | {UNFINISHED}
+INPUT = "input"
+"""The kind of those that tell of what a run read, by a descriptor or a FIFO, and is not in the bundle."""
+DOUBTS = frozenset({INPUT, "descriptor"})
+"""The kinds after which a difference says nothing: the replay was, or may have been, given less than the run."""
+INCOMPLETE = MISSING | {UNFINISHED, INPUT}
 MARK = "INCOMPLETE"
 
 

@@ -14,7 +14,9 @@ from rtrace.errors import ManifestError
 from rtrace.manifest.environments import add_variables
 from rtrace.manifest.load import load
 from rtrace.manifest.model import (
+    LARGEST_DESCRIPTOR,
     Completion,
+    Descriptor,
     Elsewhere,
     Folder,
     Input,
@@ -47,6 +49,15 @@ OUTPUTS = st.builds(
     cut=st.booleans(),
     joined=st.booleans(),
 )
+ACCESS = st.sampled_from(["read", "write", "read write", "write append", "read write append"])
+NUMBER = st.integers(3, LARGEST_DESCRIPTOR)
+DESCRIPTORS = st.one_of(
+    st.builds(Descriptor, NUMBER, st.just("file"), PATH, COUNT, ACCESS),
+    st.builds(Descriptor, NUMBER, st.just("pipe"), PATH),
+    st.builds(Descriptor, NUMBER, st.just("same"), same=st.integers(0, 2)),
+    st.builds(Descriptor, NUMBER, st.just("null")),
+    st.builds(Descriptor, st.integers(0, 2), st.just("closed")),
+)
 RUNS = st.builds(
     Run,
     id=NAME,
@@ -66,9 +77,10 @@ RUNS = st.builds(
     finished=st.none() | TIME,
     exit_code=st.none() | st.integers(-(10**9), 10**9),
     signal=st.none() | COUNT,
-    stdin=st.none() | st.builds(Input, PATH, COUNT),
+    stdin=st.none() | st.builds(Input, PATH, COUNT, st.booleans()),
     stdout=st.none() | OUTPUTS,
     stderr=st.none() | OUTPUTS,
+    descriptors=st.lists(DESCRIPTORS, unique_by=lambda descriptor: descriptor.number).map(tuple),
 )
 
 

@@ -21,6 +21,7 @@ from rtrace.manifest import keys
 from rtrace.manifest.load import load
 from rtrace.manifest.model import (
     Completion,
+    Descriptor,
     Elsewhere,
     Folder,
     Input,
@@ -47,9 +48,10 @@ WHOLE = Manifest(
         replace(
             RUN,
             signal=9,
-            stdin=Input(b"/data/in", 7),
+            stdin=Input(b"/data/in", 7, pipe=True),
             stdout=Output("terminal", 5, "a" * 64, (24, 80), cut=True),
             stderr=Output("file", joined=True),
+            descriptors=(Descriptor(3, "file", b"/data/log", 5, "write append"), Descriptor(4, "same", same=1)),
         ),
         replace(RUN, id="run2"),  # whose environment is written as that of run1
         replace(RUN, id="run3", environ=LARGE),

@@ -16,8 +16,45 @@ HEAD = 'version: 1\nrtrace: "0.1.0"\nruns: []\n'
 WRITTEN = render(WHOLE)
 LINE = 1 + WRITTEN[: WRITTEN.index("environ: as run1")].count("\n")
 
+
+def with_descriptors(descriptors: str) -> str:
+    """Give a manifest whose only run was given these descriptors, in line 18."""
+    head = "version: 1\nrtrace: a\nruns:\n  - id: run1\n    argv: [a]\n    binary: /x\n    workingdir: /\n    uid: 0\n"
+    rest = "    gid: 0\n    umask: '022'\n    hostname: h\n    architecture: x86_64\n    system: [Linux, '6']\n"
+    more = "    distribution: [debian, '12']\n    started: 1\n    finished: 2\n    environ: {}\n"
+    return f"{head}{rest}{more}    descriptors: [{descriptors}]\n"
+
+
 SLIPS = {
     "tab": (HEAD + "exclude:\n\t- /a\n", "line 5, column 1: YAML is not indented with tabs; use spaces"),
+    "descriptor above all": (
+        with_descriptors("{descriptor: 1024, kind: 'null'}"),
+        "line 18, column 19: a replay has no descriptor above 1023",
+    ),
+    "descriptor without path": (
+        with_descriptors("{descriptor: 3, kind: file}"),
+        "line 18, column 19: a `path` goes with `kind: file` and `kind: pipe`, and with no other",
+    ),
+    "descriptor closed": (
+        with_descriptors("{descriptor: 3, kind: closed}"),
+        "line 18, column 19: standard streams alone are `closed`; leave the descriptor out",
+    ),
+    "descriptor of standard output": (
+        with_descriptors("{descriptor: 1, kind: file, path: /a}"),
+        "line 18, column 19: a standard stream is `closed` here; a file to be read goes under `stdin`",
+    ),
+    "descriptor as a higher one": (
+        with_descriptors("{descriptor: 3, kind: same, same: 3}"),
+        "line 18, column 19: `same` goes with `kind: same`, and is the number of a lower descriptor",
+    ),
+    "descriptor twice": (
+        with_descriptors("{descriptor: 3, kind: 'null'}, {descriptor: 3, kind: 'null'}"),
+        "line 18, column 18: a descriptor is here twice",
+    ),
+    "descriptor of another kind": (
+        with_descriptors("{descriptor: 3, kind: socket}"),
+        "line 18, column 41: 'socket' is no kind of descriptor; known are file, pipe, same, null, closed",
+    ),
     "tab in item": (
         HEAD + "packages:\n  - name: a\n\tversion: b\n",
         "line 6, column 1: YAML is not indented with tabs; use spaces",

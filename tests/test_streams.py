@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -193,6 +194,21 @@ def test_closed_stream_stays_closed(tmp_path: Path) -> None:
     """A standard stream that is closed is closed for the program, and the trace says so."""
     done = shell("$RTRACE sh -c 'ls /proc/self/fd/ > list' >&-; cat list", tmp_path)
     assert streams(tmp_path)[1]["kind"] == "closed", done.stderr
+
+
+@pytest.mark.parametrize("place", ["2>&1 >/dev/null | cat", "2> err"])
+def test_output_that_names_process_ids_is_told(place: str, tmp_path: Path) -> None:
+    """Of a shell's message about a program that a signal ended, the trace says that a replay has other ids."""
+    shell(
+        f"ulimit -c 0; printf '%s\\n' 'sh -c \"kill -SEGV \\$\\$\"' : > run.sh; $RTRACE bash run.sh {place}", tmp_path
+    )
+    rows = Observation(subprocess.CompletedProcess([], 0), tmp_path / "trace").rows("SELECT what, advice FROM notices")
+    (pid,) = re.findall(
+        r"standard error names process ids of the run \(([0-9]+)\), and a replay has others", rows[0]["what"]
+    )
+    pids = Observation(subprocess.CompletedProcess([], 0), tmp_path / "trace").rows("SELECT pid FROM processes")
+    assert int(pid) in {row["pid"] for row in pids}
+    assert rows[0]["advice"] == "`rtrace verify --ignore stderr` leaves it out of the verdict"
 
 
 # At a terminal.

@@ -1,4 +1,4 @@
-"""What makes a bundle incomplete: content that a run needs and that could not be packed, and runs cut short."""
+"""What makes a bundle incomplete: content that a run needs and that could not be packed, input, runs cut short."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ MISSING = frozenset({"missing"})
 """The kinds of notices for whose sake no bundle is written: content that a run had, and that is not to be had now."""
 UNFINISHED = "unfinished"
 """The kind of those that tell of a run which did not come to its own end."""
-INCOMPLETE = MISSING | {UNFINISHED, "unreadable"}
-"""These, and those of programs that may be executed only, and of runs."""
+INPUT = "input"
+"""The kind of those that tell of what a run read, by a descriptor or a FIFO, and is not in the bundle."""
+DOUBTS = frozenset({INPUT, "descriptor"})
+"""The kinds after which a difference says nothing: the replay was, or may have been, given less than the run."""
+INCOMPLETE = MISSING | {UNFINISHED, INPUT, "unreadable"}
+"""These, and those of programs that may be executed only, of what came by descriptor, and of runs."""
 MARK = "INCOMPLETE"
 
 

@@ -16,7 +16,7 @@ from rtrace.collecting import Collected, collecting
 from rtrace.elsewhere import NO_SOURCES, Sources
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
 from rtrace.held import UNTOLD, UNWRITTEN, find_held, leave_out_untouched
-from rtrace.incompleteness import list_incomplete
+from rtrace.incompleteness import DOUBTS, list_incomplete
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, NamedFile, Output, Run
 from rtrace.needs import add_needed, choose_runs
@@ -294,7 +294,7 @@ def make_report(subject: Subject, lines: list[Line], outcomes: Sequence[Outcome]
 
 def lacks_input(subject: Subject) -> bool:
     """Whether the original was given what the bundle does not hold."""
-    told = any(notice.kind == "input" for notice in subject.manifest.notices)
+    told = any(notice.kind in DOUBTS for notice in subject.manifest.notices)
     return told or any(run.lacks_input for run in subject.runs)
 
 

@@ -141,9 +141,10 @@ def trace_command(
         record_results(ledger)
         record.finish(connection, kept, ledger, context.notices)
         journal.flush()
-        if context.notices.fifos:
-            tell_of_fifos(connection, run, context.notices)
-            journal.flush()
+        record.tell_of_ids(connection, notices)
+        if notices.fifos:
+            tell_of_fifos(connection, run, notices)
+        journal.flush()
         context.forget_everything()  # what comes next needs the memory
     killed = status is not None and os.WIFSIGNALED(status)
     traced = Traced(

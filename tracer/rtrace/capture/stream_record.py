@@ -13,6 +13,7 @@ from rtrace.capture.inherited import DEVICES, adopt, is_only_extended, is_there,
 from rtrace.capture.interposition import Interposition
 from rtrace.capture.keeping import KEPT_BYTES, Kept
 from rtrace.capture.ledger import Ledger
+from rtrace.capture.naming_ids import read_part, tell_of_ids
 from rtrace.capture.notices import NoticeBook
 from rtrace.capture.streams import (
     Inlet,
@@ -150,6 +151,24 @@ class StreamRecord:
             written = [stream for stream in self.streams[1:] if stream.kind is Kind.FILE]
             for stream in written[:1] if find_joined(self.streams) else written:
                 self._finish_file(connection, stream)
+
+    def tell_of_ids(self, connection: sqlite3.Connection, notices: NoticeBook) -> None:
+        """Tell of output that names process ids of the run; to be called when all processes are written."""
+        rows = connection.execute(
+            'SELECT descriptor, path, ifnull("begin", 0), ifnull("end", kept), file FROM streams'
+            " WHERE run = ? AND descriptor IN (1, 2) AND size > 0",
+            (self.run,),
+        ).fetchall()
+        tell_of_ids(
+            notices,
+            connection,
+            self.run,
+            (
+                (NAMES[number], unkept.WORDS[number], read_part(self.folder / file if file else path, begin, end))
+                for number, path, begin, end, file in rows
+                if (file or path) and end is not None
+            ),
+        )
 
     def _finish_input(self, connection: sqlite3.Connection, inlet: Inlet, kept: Kept, ledger: Ledger) -> None:
         """Give what was read from a pipe a path, as if the run had read a file."""

@@ -12,7 +12,9 @@ from rtrace.printable import format_size, printable
 from rtrace.trace.schema import Use
 
 INPUT = "input"
-"""The kind of a notice of input that a replay lacks."""
+"""The kind of a notice of input that a replay lacks, and without which the bundle is incomplete."""
+UNKNOWN = "descriptor"
+"""The kind of one of something that the run may have read from: nobody saw whether it did."""
 WORDS = ("standard input", "standard output", "standard error")
 KINDS = {
     Kind.PIPE: "a pipe",
@@ -44,7 +46,7 @@ def tell_of_input(notices: NoticeBook, stdin: Stream, *, path: bytes | None, kep
     if kept or path is not None or stdin.kind in {Kind.TERMINAL, Kind.NULL, Kind.CLOSED}:
         return
     what = f"standard input is {describe(stdin)}, and what came from it was not kept"
-    notices.add(INPUT, what, f"{GIVE_FILE} (`rtrace trace COMMAND < FILE`)")
+    notices.add(UNKNOWN, what, f"{GIVE_FILE} (`rtrace trace COMMAND < FILE`)")
 
 
 def tell_of_output(notices: NoticeBook, outputs: Iterable[Stream]) -> None:
@@ -68,7 +70,7 @@ def tell_of_others(notices: NoticeBook, lost: Iterable[Stream]) -> None:
         names = ", ".join(map(str, descriptors))
         begun = f"descriptor{'s' if several else ''} {names} of the run {'are each' if several else 'is'} {what}"
         if reads:
-            notices.add(INPUT, f"{begun}: what came from there was not kept", f"{NULL_DEVICE}; {GIVE_FILE}")
+            notices.add(UNKNOWN, f"{begun}: what came from there was not kept", f"{NULL_DEVICE}; {GIVE_FILE}")
         else:
             notices.add("stream", f"{begun}: what was written there was not kept", f"{NULL_DEVICE}; write to a file")
 

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 @click.option("--continue", "continued", is_flag=True, help="Add this run to the trace directory's earlier ones.")
 @click.option("--overwrite", is_flag=True, help="Replace the trace directory.")
 @click.option("--detach-daemons", is_flag=True, help="Do not wait for processes that outlive COMMAND.")
-@click.option("--no-capture", is_flag=True, help="Do not keep what COMMAND writes to standard output and error.")
+@click.option("--no-capture", is_flag=True, help="Do not keep what COMMAND reads from pipes and what it prints.")
 @click.option(
-    "--keep", type=parse_size, default="256M", show_default=True, help="Bytes to keep of each; all are compared."
+    "--keep", type=parse_size, default="256M", show_default=True, help="Bytes to keep of each stream; all are compared."
 )
 @click.option(
     "--snapshot-limit",

@@ -45,7 +45,7 @@ class Context:
         has another root than the tracer's; ``pids`` are all processes and threads that there ever were; ``meetings``
         are the socket addresses that are done with, by process and call, ``noted`` those that are in ``connections``;
         ``serving`` that a FUSE filesystem is about to be mounted; ``loadings`` remembers by program how it is
-        loaded; ``caller`` is the thread whose call with one path is being decoded.
+        loaded; ``caller`` is the thread whose call is being decoded.
         """
         self.ledger = ledger
         self.notices = notices

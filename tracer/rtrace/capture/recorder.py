@@ -74,6 +74,7 @@ class Recorder:
         try:
             if simple is None:
                 tracee.answered = (number, arguments[1])
+                context.caller = tracee.tid
                 call = architecture.calls[number]
                 self.rarer[call.action](context, Request(tracee, architecture, number, call, arguments))
                 return

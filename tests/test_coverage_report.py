@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 from observing import run_rtrace
 from rtrace.manifest.load import load
 
-TALK = "import socket as s; u = s.socket(s.AF_INET, s.SOCK_DGRAM); u.connect(('{}', 9))"
-FIRST, SECOND = "192.0.2.1", "192.0.2.2"
+TALK = "import socket as s; s.create_connection(('127.0.0.1', {}))"
+SERVERS = [socket.create_server(("127.0.0.1", 0), backlog=64) for _ in "ab"]  # no part of any run
+FIRST, SECOND = (str(server.getsockname()[1]) for server in SERVERS)
 PREFIX = "rtrace: not captured: "
 
 

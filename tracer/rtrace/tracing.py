@@ -43,7 +43,8 @@ class TraceRequest(NamedTuple):
 class TraceReport(NamedTuple):
     """What a trace has to say when it is done.
 
-    ``directory`` is the trace directory as the caller named it, or where it had to stay; ``problem`` is what is wrong with the manifest, when a person edited it during the run and made a mistake, or what
+    ``directory`` is the trace directory as the caller named it, or where it had to stay.
+    ``problem`` is what is wrong with the manifest, when a person edited it during the run and made a mistake, or what
     keeps the trace from its place.
     """
 

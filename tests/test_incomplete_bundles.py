@@ -146,3 +146,18 @@ def test_run_whose_tracer_was_killed_is_told(tmp_path: Path, rtrace: Rtrace) -> 
     packed = rtrace("pack", "--allow-missing", "bundle.rpz")
     assert (packed.returncode, b"INCOMPLETE: run1 was cut short" in packed.stderr) == (0, True), packed.stderr
     assert rtrace("info", "bundle.rpz").stdout.startswith(b"INCOMPLETE: run1 was cut short")
+
+
+def test_file_that_a_person_added_and_that_is_gone_is_told(tmp_path: Path, rtrace: Rtrace) -> None:
+    """No run needs the content of what was replaced or listed only, so that the bundle is whole without."""
+    trace = TraceBuilder(tmp_path)
+    trace.begin(workingdir=tmp_path, argv=b"true\0", binary=b"/bin/true")
+    (tmp_path / "gone").write_text("before")
+    trace.touch(tmp_path / "gone")
+    trace.finish()
+    (tmp_path / "gone").unlink()
+    packed = rtrace("pack", "--include", tmp_path / "gone", "bundle.rpz")
+    assert (packed.returncode, b"gone is no longer there" in packed.stderr) == (0, True), packed.stderr
+    assert b"INCOMPLETE" not in packed.stderr
+    listed = rtrace("list", "bundle.rpz").stdout.decode().splitlines()
+    assert [line.split()[0] for line in listed if line.endswith("/gone")] == ["outline"]

@@ -16,6 +16,7 @@ from rtrace.interrupts import held
 from rtrace.manifest.model import Notice
 from rtrace.packing.absence import tell_elsewhere
 from rtrace.packing.collector import without_collector
+from rtrace.packing.inclusion import REASON
 from rtrace.packing.outcome import finish_results
 from rtrace.packing.planning import plan_packing
 from rtrace.packing.recovery import Recovery
@@ -253,12 +254,15 @@ class _Files:
             return
         if item.entry.link is None:
             self._orphans.setdefault(entry.path, None)
-        if written is Written.VANISHED:
+        if written is Written.VANISHED and entry.reason == REASON:  # asked for by a person, and needed by no run
+            what = f"{name} is no longer there, or not as it was: only its name and size were packed"
+            self.notices.append(Notice("not packed", what, "put it back and pack again, or take it out of `include:`"))
+        elif written is Written.VANISHED:
             what += ": it was not packed" if what != name else f" {_VANISHED}"
             advice = self._recovery.advise(item) or "put it back and pack again, or trace again"
             self.notices.append(Notice("missing", what, advice))
             return
-        if written is Written.HOLLOW:
+        elif written is Written.HOLLOW:
             self.notices.append(Notice("missing", f"{name} {_HOLLOW}", "make it smaller, if the replay needs it"))
         else:
             what += ": it cannot be read now" if what != name else f" {_UNREADABLE}"

@@ -35,7 +35,7 @@ MAKE = """
 mkdir -p data/many/a/b data/many/c data/many/d; echo x > data/many/x; : > data/empty
 for i in 1 2 3; do head -c $((i*5000)) /dev/urandom > data/$i; done
 head -c 100000 /dev/urandom > data/grown; truncate -s 300000 data/grown; truncate -s 1M data/sparse
-ln -s data/1 data/link; mkfifo data/fifo
+ln -s data/1 data/link; mkfifo data/fifo; ln data/2 data/second; ln data/2 data/third
 """
 
 
@@ -131,6 +131,7 @@ def test_room_of_a_placeholder_is_written_and_read(blocks: int | None) -> None:
         make_placeholder("negative", 1, -1),
         make_placeholder("file", 1, 8)._replace(placeholder=False, sha256="0" * 64, offset=0),
         Entry(b"/folder", FileType.DIRECTORY, 0o755, 0, 0, 0, blocks=8),
+        make_placeholder("file", 1, 8)._replace(placeholder=False, blocks=None, sha256="0" * 64, offset=0, twin=b"/a"),
     ],
 )
 def test_room_that_is_none_is_refused(entry: Entry) -> None:

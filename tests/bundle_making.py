@@ -91,14 +91,15 @@ class BundleMaker:
         results: tuple[Result, ...] = (),
         name: str = "bundle.rpz",
         elsewhere: tuple[Elsewhere, ...] = (),
+        **manifest: Any,
     ) -> Path:
-        """Write the bundle and return its path."""
+        """Write the bundle and return its path; anything else that is named goes into its manifest."""
         database = self.folder / "trace.sqlite3"
         database.write_bytes(b"")
         order = {run.id: number for number, run in enumerate(runs)}
         write_bundle(
             self.folder / name,
-            Manifest("0.1.0", runs, elsewhere=elsewhere),
+            Manifest("0.1.0", runs, elsewhere=elsewhere, **manifest),
             sorted(self.items.values(), key=lambda item: item.entry.path),
             sorted(results, key=lambda result: (order[result.run], result.path)),
             database,

@@ -64,6 +64,7 @@ ARGUMENTS = {
 FILES = {
     "putty-key": ("id.ppk", "PuTTY-User-Key~-File-2: ssh-rsa\nPrivate-Lines: 1\n{64}"),
     "cookie-jar": ("jar.txt", ".x.example\tTRUE\t/\tTRUE\t2000000000\tsid\t{32}"),
+    "password-hash": (".htpasswd", "nobody:*\nreader:$6$study${64}"),
     "netrc": (".netrc", "machine x.example login reader\npassword {16}"),
     "ssh-key": (".ssh/id_study", "{64}"),
     "aws-file": (".aws/credentials", "[default]\naws_session_token = {64}"),

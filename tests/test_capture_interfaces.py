@@ -92,6 +92,8 @@ def run_filter(program: bytes, audit: int, number: int, arguments: tuple[int, ..
                 position += when_true if accumulator == operand else when_false
             case 0x35:  # jge #k
                 position += when_true if accumulator >= operand else when_false
+            case 0x45:  # jset #k
+                position += when_true if accumulator & operand else when_false
             case 0x54:  # and #k
                 accumulator &= operand
             case 0x06:  # ret #k

@@ -12,7 +12,7 @@ import pytest
 from observing import Observation, run_rtrace
 
 SOURCE = Path(__file__).parents[1] / "fixtures" / "programs" / "deny.c"
-SECCOMP, PTRACE = 317, 101  # x86-64
+SECCOMP, PTRACE, PIDFD_GETFD = 317, 101, 438  # x86-64
 
 Deny = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -47,6 +47,20 @@ def test_without_seccomp_every_call_stops(deny: Deny, tmp_path: Path) -> None:
     assert completed.returncode == 3, completed.stderr
     observation = Observation(completed, tmp_path / "trace")
     assert [row["engine"] for row in observation.rows("SELECT engine FROM runs")] == ["stops"]
+    assert bytes(SOURCE.resolve()) in observation.uses()
+
+
+@pytest.mark.parametrize("engine", ["", "notify", "seccomp", "stops"])
+def test_every_engine_traces_where_no_descriptor_may_be_taken(
+    engine: str, deny: Deny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where pidfd_getfd(2) alone is refused, as by Docker's defaults, every engine works as it does elsewhere."""
+    monkeypatch.setenv("RTRACE_ENGINE", engine)
+    script = f"cat '{SOURCE}' | wc -l; exit 3"
+    completed = deny((PIDFD_GETFD,), "trace", "-q", "-d", tmp_path / "trace", "sh", "-c", script)
+    assert (completed.returncode, completed.stderr) == (3, b"")
+    observation = Observation(completed, tmp_path / "trace")
+    assert [row["engine"] for row in observation.rows("SELECT engine FROM runs")] == [engine or "notify"]
     assert bytes(SOURCE.resolve()) in observation.uses()
 
 

@@ -20,7 +20,8 @@ from rtrace.extracting import find_entries, write_file
 from rtrace.manifest.model import NamedFile
 from rtrace.opening import open_bundle
 from rtrace.removing import remove_below
-from rtrace.verification import Line, find_patterns, pair_renamed, verify_bundle
+from rtrace.verdicts import Line
+from rtrace.verification import find_patterns, pair_renamed, verify_bundle
 from rtrace_unpackers import snapshot
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.directories import Descent

@@ -15,6 +15,7 @@ from bundle_making import BundleMaker, make_run
 from observing import run_rtrace
 from plain_user import PlainUser
 from rtrace import doctor
+from rtrace.errors import BusyError
 from rtrace.leftovers import clean_folder, find_leftovers
 from rtrace.locks import LOCK_FILE, lock_folder
 from rtrace.trace.directory import TraceDirectory
@@ -276,70 +277,108 @@ def count_runs(trace: TraceDirectory) -> int:
         connection.close()
 
 
+ADD_RUN = (
+    "INSERT INTO runs(id, name, argv, environ, binary, workingdir, uid, gid, groups, umask, hostname, architecture,"
+    " sysname, release, distribution, distribution_version, engine, started)"
+    " SELECT 2, 'x', '', '', '', '', 0, 0, '', 0, '', '', '', '', '', '', '', 0"
+)
+
+
+@pytest.fixture(autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of this test's own, in which traces lie while their runs go on."""
+    folder = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    return folder
+
+
+def die(place: TracePlace) -> None:
+    """Let go of a trace as a process does that is killed."""
+    place.connection.close()
+    place.release()
+
+
 @pytest.mark.parametrize("kind", ["new", "continue", "overwrite"])
-def test_a_trace_that_never_began_is_put_back(kind: str, tmp_path: Path) -> None:
+def test_a_trace_that_never_began_is_put_back(kind: str, tmp_path: Path, state_home: Path) -> None:
     """A tracer that dies before its program begins leaves what was there before, as soon as somebody comes next."""
     if kind != "new":
         make_trace(tmp_path, "true")
     trace = TraceDirectory(tmp_path / "t")
     place = TracePlace(trace, continued=kind == "continue", overwrite=kind == "overwrite")
-    place.connection.execute("INSERT INTO runs(id, name, argv, environ, binary, workingdir, uid, gid, groups, umask, hostname, architecture, sysname, release, distribution, distribution_version, engine, started) SELECT 2, 'x', '', '', '', '', 0, 0, '', 0, '', '', '', '', '', '', '', 0")  # fmt: skip  # noqa: E501
-    place.connection.close()
-    assert settle(trace) == ()
-    place.lock.release()
+    place.connection.execute(ADD_RUN)
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(BusyError, match=f"{trace.path} is in use"):
+        settle(trace)
+    assert find_unsettled(tmp_path) == ()
+    die(place)
     assert find_unsettled(tmp_path) == (trace,)
     (told,) = settle(trace)
-    assert told.removesuffix(str(trace.path)).split()[0] in {"removed", "took", "brought"}
+    assert told.split()[0] in {"removed", "brought"}
     assert find_unsettled(tmp_path) == ()
     assert settle(trace) == ()
+    assert list(state_home.rglob("rtrace.lock")) == []
     if kind == "new":
         assert os.listdir(tmp_path) == []
     else:
         assert os.listdir(tmp_path) == ["t"]
         assert count_runs(trace) == 1
-        assert sorted(os.listdir(trace.path)) == ["manifest.yml", LOCK_FILE, "snapshots", "streams", "trace.sqlite3"]
+        names = [".gitignore", "manifest.yml", LOCK_FILE, "snapshots", "streams", "trace.sqlite3"]
+        assert sorted(os.listdir(trace.path)) == names
 
 
-def set_aside(trace: TraceDirectory) -> None:
-    """Do with a trace directory what a tracer does before it gives its name to another one."""
-    name = f"{trace.path.name}.old-0123abcd"
-    (trace.path / "aside").write_text(name)
-    trace.path.rename(trace.path.with_name(name))
-
-
-def test_an_old_trace_that_was_set_aside_comes_back(tmp_path: Path) -> None:
-    """A tracer that dies between the two renames of --overwrite has lost nothing."""
-    trace = make_trace(tmp_path, "true")
-    set_aside(trace)
+@pytest.mark.parametrize("kind", ["new", "continue", "overwrite"])
+def test_the_trace_of_a_killed_tracer_gets_its_place(kind: str, tmp_path: Path, state_home: Path) -> None:
+    """What was traced until the tracer was killed is packed by the next command, and nothing is left elsewhere."""
+    if kind != "new":
+        make_trace(tmp_path, "true")
+    trace = TraceDirectory(tmp_path / "t")
+    place = TracePlace(trace, continued=kind == "continue", overwrite=kind == "overwrite")
+    place.keep()
+    place.connection.execute(ADD_RUN)
+    die(place)
+    assert os.listdir(tmp_path) == []
     done = run_rtrace("pack", "-d", trace.path, tmp_path / "b.rpz")
-    assert done.returncode == 0, done.stderr
-    assert f"brought {trace.path} back" in done.stderr.decode()
-    assert sorted(os.listdir(tmp_path)) == ["b.rpz", "t"]
+    assert f"brought {trace.path} into its place" in done.stderr.decode()
+    assert count_runs(trace) == (2 if kind == "continue" else 1)
+    assert list(state_home.rglob("rtrace.lock")) == []
 
 
-def test_a_copy_that_a_person_made_is_left_alone(tmp_path: Path) -> None:
-    """A trace that a person gave a name as of one that was set aside stays where it is."""
-    trace = make_trace(tmp_path, "true")
-    trace.path.rename(tmp_path / "t.old-20240101")
-    assert settle(trace) == ()
-    assert find_unsettled(tmp_path) == ()
-    make_trace(tmp_path, "true")
-    assert sorted(os.listdir(tmp_path)) == ["t", "t.old-20240101"]
+def test_what_took_the_place_of_a_trace_is_left_alone(tmp_path: Path) -> None:
+    """Where something else has the name of a killed tracer's trace, both stay, and the sentence says where it is."""
+    trace = TraceDirectory(tmp_path / "t")
+    place = TracePlace(trace, continued=False, overwrite=False)
+    place.keep()
+    die(place)
+    trace.path.mkdir()
+    (trace.path / "precious").touch()
+    for _ in range(2):
+        (told,) = settle(trace)
+        assert str(place.trace.path) in told
+    assert os.listdir(trace.path) == ["precious"]
+    assert place.trace.database.exists()
 
 
-def test_a_mark_names_nothing_outside(tmp_path: Path) -> None:
-    """A mark that somebody wrote makes nobody remove what is no trace that was set aside."""
-    trace = make_trace(tmp_path, "true")
-    (tmp_path / "precious").mkdir()
-    (tmp_path / "precious/file").touch()
-    for text in (b"precious", b"../precious", b"t.old-0123abcd/../precious", b"/", b"\xff", b"-1", b"x"):
-        for mark in ("begun", "unbegun", "aside"):
-            for before in (b"", b"new "):
-                (trace.path / mark).write_bytes(before + text)
-                assert settle(trace) == ()
-                assert sorted(path.name for path in tmp_path.iterdir()) == ["precious", "t"]
-                assert (tmp_path / "precious/file").exists()
-                (trace.path / mark).unlink(missing_ok=True)
+@pytest.mark.parametrize("text", [b"precious", b"../precious", b"/", b"\xff", b"-1", b"new ", b"9" * 40])
+def test_a_mark_that_rtrace_did_not_write_counts_for_nothing(text: bytes, tmp_path: Path) -> None:
+    """A mark that says nothing known takes no run out of a trace that began."""
+    trace = TraceDirectory(tmp_path / "t")
+    place = TracePlace(trace, continued=False, overwrite=False)
+    place.connection.execute(ADD_RUN)
+    place.keep()
+    (place.trace.path.parent / "unbegun").write_bytes(text)
+    die(place)
+    settle(trace)
+    assert os.listdir(tmp_path) == ["t"]
+    assert count_runs(trace) == 1
+
+
+def leave_trace(folder: Path) -> TraceDirectory:
+    """Leave the trace of a tracer that was killed when its run had begun."""
+    trace = TraceDirectory(folder / "t")
+    place = TracePlace(trace, continued=False, overwrite=False)
+    place.keep()
+    die(place)
+    return trace
 
 
 @pytest.fixture
@@ -357,8 +396,7 @@ def diagnose(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]
 
 def test_doctor_lists_and_cleans(diagnose: Callable[..., subprocess.CompletedProcess[bytes]], tmp_path: Path) -> None:
     """`doctor` names leftovers and touches nothing; `doctor --clean` removes them and names what is gone."""
-    trace = make_trace(tmp_path / "place", "true")
-    set_aside(trace)
+    leave_trace(tmp_path / "place")
     left = [leave(tmp_path / "tmp", "rtrace-verify-"), leave(tmp_path / "place", "b.rpz.incomplete-")]
     before = sorted(map(str, tmp_path.rglob("*")))
     listed = json.loads(diagnose("--json").stdout)
@@ -368,7 +406,7 @@ def test_doctor_lists_and_cleans(diagnose: Callable[..., subprocess.CompletedPro
     assert b"left by a killed process: b.rpz" in diagnose().stdout
     cleaned = diagnose("--clean")
     assert f"rtrace: removed {left[0]}\n".encode() in cleaned.stderr
-    assert b"rtrace: brought t back" in cleaned.stderr
+    assert b"into its place" in cleaned.stderr
     assert os.listdir(tmp_path / "tmp") == []
     assert os.listdir(tmp_path / "place") == ["t"]
     assert json.loads(diagnose("--json").stdout)["leftovers"] == []

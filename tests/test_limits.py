@@ -25,6 +25,7 @@ pytestmark = pytest.mark.requires("busybox", "user-namespaces")
 
 MIB = 1 << 20
 EAT = b"busybox dd if=/dev/zero bs=200M count=1 of=/dev/null 2>/dev/null; busybox sleep 0.5"
+HOLD = b"exec busybox dd if=/dev/zero bs=200M of=/dev/null 2>/dev/null"  # for ever: who looks now and then sees it
 FILL = b"for i in 1 2 3 4; do busybox sleep 1.5 & done; wait"
 EATER = b"busybox dd if=/dev/zero bs=30M count=1 2>/dev/null | busybox tail -c 30000000 | busybox sleep 3"
 EATERS = b"for i in 1 2 3 4 5 6; do %b & done; wait" % EATER
@@ -313,7 +314,7 @@ target.destroy()
     [
         (
             "Limits(memory=40 << 20)",
-            EAT,
+            HOLD,
             "memory|it was ended for using more than 40.0 MiB of memory (--memory)|memory is looked at",
         ),
         ("Limits(processes=5)", FILL, "None|it reached the limit of 5 processes (--pids)"),

@@ -74,7 +74,10 @@ WRONG = {
         + "runs: []\npackages: [{name: a, version: a, architecture: a, manager: a, files: 1, size: 1, pack: yes}]\n",
         "true or false is wanted here, not 'yes'",
     ),
-    "input of no run": (HEAD + "runs: []\ninputs: [{name: a, path: /a, runs: [r]}]\n", "'a' names the run 'r'"),
+    "input of no run": (
+        HEAD + "runs: []\ninputs: [{name: a, path: /a, runs: [r]}]\n",
+        "column 37: this names the run 'r', which is not among the runs; there is none",
+    ),
     "input name twice": (
         HEAD + "runs: []\ninputs: [{name: a, path: /a}, {name: a, path: /b}]\n",
         "the name of the input 'a' is there twice",

@@ -388,9 +388,19 @@ def test_a_mistake_is_told_before_the_next_run(rtrace: Rtrace, tmp_path: Path) -
 
 def test_a_mistake_made_during_a_run_does_not_cost_its_result(rtrace: Rtrace, tmp_path: Path) -> None:
     """A manifest spoilt while the run went on is left alone, the draft lies beside it, the exit status is the run's."""
-    assert rtrace("trace", "true").returncode == 0
-    done = rtrace("trace", "--continue", "sh", "-c", "echo 'exlude: [/x]' >> .rtrace/manifest.yml; exit 3")
+    work, env = tmp_path / "work", {"XDG_STATE_HOME": str(tmp_path / "state")}
+    work.mkdir()
+    assert rtrace("trace", "true", cwd=work).returncode == 0
+    done = rtrace(
+        "trace",
+        "--continue",
+        "sh",
+        "-c",
+        "for file in ../state/rtrace/traces/*/trace/manifest.yml; do echo 'exlude: [/x]' >> $file; done; exit 3",
+        cwd=work,
+        env=env,
+    )
     assert done.returncode == 3
     assert b"did you mean exclude?; all is traced, and .rtrace/manifest.draft.yml is a fresh manifest" in done.stderr
-    assert (tmp_path / ".rtrace/manifest.yml").read_text().endswith("exlude: [/x]\n")
-    assert [run.id for run in load(tmp_path / ".rtrace/manifest.draft.yml").runs] == ["run1", "run2"]
+    assert (work / ".rtrace/manifest.yml").read_text().endswith("exlude: [/x]\n")
+    assert [run.id for run in load(work / ".rtrace/manifest.draft.yml").runs] == ["run1", "run2"]

@@ -49,6 +49,20 @@ def test_what_is_generated_in_a_distributions_folder_belongs_to_it(tmp_path: Pat
     }
 
 
+@pytest.mark.parametrize("with_modules", [True, False])
+def test_what_a_wheel_puts_outside_of_the_site_folder_is_its_own(tmp_path: Path, *, with_modules: bool) -> None:
+    """Programs, data and settings that RECORD lists have an owner, also where no module was used with them."""
+    prefix = tmp_path / "share/project/prefix"
+    site = prefix / "lib/python3.11/site-packages"
+    (site / "tool-1.dist-info").mkdir(parents=True)
+    files = ("bin/tool", "share/jupyter/kernels/tool/kernel.json", "etc/tool/settings.json")
+    (site / "tool-1.dist-info/RECORD").write_text("tool.py,,\n" + "".join(f"../../../{file},,\n" for file in files))
+    listed = [bytes(prefix / file) for file in files] + ([bytes(site / "tool.py")] if with_modules else [])
+    other = bytes(prefix / "bin/other")
+    owners = find_owners([*listed, other])
+    assert owners == dict.fromkeys(listed, Installed("tool", "1", "any", "python"))
+
+
 def test_two_sites_may_have_the_same_distribution(tmp_path: Path) -> None:
     """Names are unique: the second site's distribution says where it is."""
     paths = []

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import os
 import random
+import re
 import shutil
 import sqlite3
 import string
@@ -18,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundle_samples import MANIFEST, RUN
+from observing import run_rtrace
 from plain_user import find_python
 from rtrace.bundle.reader import open_bundle
 from rtrace.packing.attribute_ids import map_ids
@@ -262,3 +267,42 @@ def test_homes_of_other_people_are_found() -> None:
     """By their path; names that tell of nobody are not people."""
     paths = [b"/home/bob/x", b"/home/bob", b"/home/ubuntu/x", b"/home", b"/srv/home/eve", b"/home/ann/y"]
     assert find_people(paths) == (b"/home/ann", b"/home/bob")
+
+
+def test_what_a_distribution_brought_tells_nobody(tmp_path: Path) -> None:
+    """A file as its wheel had it holds the name as an ordinary word, and stays; what was changed by hand does not."""
+    site = tmp_path / "lib/python3/site-packages"
+    contents = {"word/__init__.py": f"import word.edited\n{NAME} = 1\n", "word/edited.py": "pass\n"}
+    record = ""
+    for name, content in contents.items():
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text(content)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).decode().rstrip("=")
+        record += f"{name},sha256={digest},{len(content)}\n"
+    (site / "word-1.dist-info").mkdir()
+    (site / "word-1.dist-info/RECORD").write_text(record)
+    (site / "word/edited.py").write_text(f"# by {NAME}\n")
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import word"
+    environment = {**os.environ, "USER": NAME, "PYTHONDONTWRITEBYTECODE": "1"}
+    traced = run_rtrace("trace", "/usr/bin/python3", "-c", script, site, cwd=tmp_path, env=environment)
+    assert traced.returncode == 0, traced.stderr
+    packed = run_rtrace("pack", "--anonymous", "b.rpz", cwd=tmp_path)
+    assert packed.returncode == 0, packed.stderr
+    read = [run_rtrace("extract", "b.rpz", site / name, cwd=tmp_path).stdout.decode() for name in contents]
+    assert read[0] == contents["word/__init__.py"]
+    assert read[1].startswith("# by user")
+    assert NAME not in read[1]
+
+
+@pytest.mark.skipif(not Path("/var/lib/dpkg/info").exists(), reason="needs a system with dpkg")
+def test_what_a_system_package_brought_tells_nobody(tmp_path: Path) -> None:
+    """A name that is a word in files of the system's packages is no reason to refuse."""
+    word = next(
+        word.decode()
+        for word in re.findall(rb"\b[a-z]{6,12}\b", Path("/usr/bin/env").read_bytes())
+        if word not in {b"update", b"locale", b"system"}
+    )
+    traced = run_rtrace("trace", "/usr/bin/env", "true", cwd=tmp_path, env={**os.environ, "USER": word})
+    assert traced.returncode == 0, traced.stderr
+    packed = run_rtrace("pack", "--anonymous", "b.rpz", cwd=tmp_path)
+    assert packed.returncode == 0, packed.stderr

@@ -59,7 +59,7 @@ def pack_directory(
         text = text.replace(old, new)
     directory.manifest.write_text(text)
     target = directory.path.parent.parent / "bundle.rpz"
-    report = pack(directory, target)
+    report = pack(directory, target, allow_missing=True)
     with open_bundle(target) as bundle:
         bundle.check()
         entries = {entry.path: entry for entry in bundle.entries}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -71,12 +72,91 @@ def test_plugins_beside_one_that_was_loaded(tmp_path: Path) -> None:
     assert (addition.rule, addition.paths, addition.size) == ("plugins", (bytes(tmp_path / "plugins/b.so"),), 4)
 
 
-def test_time_zones_come_with_one_of_them() -> None:
-    """Who read one time zone may be asked for another; who read none needs none."""
-    pytest.importorskip("zoneinfo").ZoneInfo("Europe/Paris")
-    (addition,) = complete([b"/etc/localtime"], ())
-    assert b"/usr/share/zoneinfo/Europe/Paris" in addition.paths
-    assert complete([b"/etc/hostname"], ()) == []
+@pytest.mark.parametrize(
+    "used",
+    ["lazy-1.0.dist-info/METADATA", "lazy-1.0.dist-info/entry_points.txt", "lazy-1.0.dist-info/RECORD", "lazy/a,b.txt"],
+)
+def test_what_is_said_about_a_distribution_is_no_use_of_it(tmp_path: Path, used: str) -> None:
+    """A look for entry points reads the metadata of all that is installed, and imports none of it."""
+    path = bytes(make_site(tmp_path) / used)
+    assert complete([path], {path}) == []
+
+
+def test_the_rest_of_a_namespace_stays_out(tmp_path: Path) -> None:
+    """Distributions that share a folder are others: the one that was imported is completed."""
+    site = tmp_path / "lib/site-packages"
+    for name in ("one", "two"):
+        (site / "shared" / name).mkdir(parents=True)
+        (site / f"{name}-1.dist-info").mkdir()
+        files = (f"shared/{name}/__init__.py", f"shared/{name}/later.py")
+        for file in files:
+            (site / file).write_text("")
+        (site / f"{name}-1.dist-info/RECORD").write_text("".join(f"{file},,0\n" for file in files))
+    used = bytes(site / "shared/one/__init__.py")
+    (addition,) = complete([used], {used})
+    assert (addition.name, addition.paths) == ("one 1", (bytes(site / "shared/one/later.py"),))
+
+
+@pytest.mark.parametrize("used", ["lazy/__pycache__/__init__.cpython-311.pyc", "lazy/fast.so", "lazy/tool"])
+def test_compiled_modules_libraries_and_programs_are_uses(tmp_path: Path, used: str) -> None:
+    """Whatever of it is loaded or executed completes a distribution."""
+    site = make_site(tmp_path)
+    with (site / "lazy-1.0.dist-info/RECORD").open("a") as record:
+        record.write("lazy/fast.so,,1\nlazy/tool,,1\n")
+    path = bytes(site / used)
+    names = [addition.name for addition in complete([path], {path}, {path} if used == "lazy/tool" else ())]
+    assert "lazy 1.0" in names
+
+
+def test_a_start_of_python_uses_no_distribution(tmp_path: Path) -> None:
+    """What setuptools has every Python load at its start does not bring the rest of it."""
+    site = tmp_path / "lib/site-packages"
+    for name in ("_distutils_hack/__init__.py", "setuptools/__init__.py", "setuptools-1.dist-info/RECORD"):
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text("_distutils_hack/__init__.py,,0\nsetuptools/__init__.py,,0\n")
+    path = bytes(site / "_distutils_hack/__init__.py")
+    assert complete([path], {path}) == []
+
+
+def test_a_time_zone_comes_with_its_other_names(tmp_path: Path) -> None:
+    """Links and copies of the zone in use go in, and no other zone."""
+    zones = tmp_path / "zoneinfo"
+    (zones / "Europe").mkdir(parents=True)
+    for name, content in {"Europe/Paris": b"TZif1", "Copy": b"TZif1", "Europe/Rome": b"TZif2"}.items():
+        (zones / name).write_bytes(content)
+    (zones / "Link").symlink_to("Europe/Paris")
+    (zones / "Other").symlink_to("Europe/Rome")
+    (zones / "zone.tab").write_bytes(b"TZif1")
+    used = bytes(zones / "Europe/Paris")
+    (addition,) = complete([used], {used})
+    assert addition.rule == "timezone"
+    assert [os.path.basename(path) for path in addition.paths] == [b"Copy", b"Link"]
+
+
+def test_a_distribution_of_time_zones_comes_without_them(tmp_path: Path) -> None:
+    """Of zones that a distribution brings, those in use are traced, and the others stay out."""
+    site = make_site(tmp_path)
+    with (site / "lazy-1.0.dist-info/RECORD").open("a") as record:
+        record.write("lazy/zoneinfo/__init__.py,,1\nlazy/zoneinfo/Europe/Paris,,100\nlazy/zones.tab,,1\n")
+    path = bytes(site / "lazy/__init__.py")
+    (addition,) = complete([path], {path})
+    names = [path.partition(b"/lazy/")[2] for path in addition.paths]
+    assert b"zoneinfo/__init__.py" in names
+    assert b"zones.tab" in names
+    assert b"zoneinfo/Europe/Paris" not in names
+
+
+@pytest.mark.parametrize("used, more", [("ca-certificates.crt", False), ("one.pem", True)])
+def test_certificates_come_with_single_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used: str, *, more: bool
+) -> None:
+    """A file with all certificates in it needs no others."""
+    for name in ("ca-certificates.crt", "one.pem", "two.pem"):
+        (tmp_path / name).write_text("certificate")
+    monkeypatch.setattr(completion, "_CERTIFICATES", (bytes(tmp_path),))
+    path = bytes(tmp_path / used)
+    added = [path for addition in complete([path], {path}) for path in addition.paths]
+    assert added == ([bytes(tmp_path / name) for name in ("ca-certificates.crt", "two.pem")] if more else [])
 
 
 def test_what_is_large_is_not_added_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,12 @@
 """The manifest that rtrace proposes: inputs and outputs as a person would name them."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from observing import run_rtrace
+from rtrace.manifest.load import load
 from rtrace.manifest.model import Manifest
 from rtrace.packing.belonging import fold_folders
 from rtrace.packing.draft import draft_manifest
@@ -71,6 +74,7 @@ def test_intermediate_files_are_no_inputs(trace: TraceBuilder, tmp_path: Path) -
 def test_file_that_is_input_and_output_has_one_name(trace: TraceBuilder, tmp_path: Path) -> None:
     """A file that is changed in place is listed in both under the same name."""
     (tmp_path / "log").write_text("a")
+    trace.touch(tmp_path)
     trace.read(tmp_path / "log")
     trace.write(tmp_path / "log", b"ab")
     trace.result(tmp_path / "log")
@@ -183,3 +187,31 @@ def test_patterns(pattern: bytes, path: bytes, matches: bool) -> None:  # noqa: 
 def test_no_pattern_matches_nothing() -> None:
     """An empty list leaves nothing out."""
     assert not Patterns([]).match(b"/a")
+
+
+def test_a_file_behind_a_symlink_has_the_name_of_that(tmp_path: Path) -> None:
+    """As git-annex and DataLad keep data: in a hidden folder, where a link or a linked folder leads."""
+    objects = tmp_path / ".git/annex/objects/ab"
+    objects.mkdir(parents=True)
+    (objects / "MD5E-s2--ab.csv").write_text("1\n")
+    (tmp_path / ".store").mkdir()
+    (tmp_path / ".store/table.csv").write_text("2\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/chain.csv").symlink_to("x.csv")
+    (tmp_path / "data/x.csv").symlink_to("../.git/annex/objects/ab/MD5E-s2--ab.csv")
+    (tmp_path / "more").symlink_to(".store")
+    (tmp_path / "visible.csv").write_text("3\n")
+    (tmp_path / "latest.csv").symlink_to("visible.csv")
+    script = (
+        "cat data/chain.csv data/x.csv more/table.csv latest.csv > .git/annex/objects/ab/MD5-s6;"
+        " ln -s .git/annex/objects/ab/MD5-s6 result.csv"
+    )
+    assert run_rtrace("trace", "sh", "-c", script, cwd=tmp_path).returncode == 0
+    manifest = load(tmp_path / ".rtrace/manifest.yml")
+    named = {file.name: os.fsdecode(file.path) for file in (*manifest.inputs, *manifest.outputs)}
+    assert named == {
+        "chain.csv": f"{objects}/MD5E-s2--ab.csv",
+        "table.csv": f"{tmp_path}/.store/table.csv",
+        "visible.csv": f"{tmp_path}/visible.csv",
+        "result.csv": f"{objects}/MD5-s6",
+    }

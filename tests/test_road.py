@@ -197,22 +197,28 @@ def test_two_runs_hand_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_trace_of_a_killed_tracer_packs(how: signal.Signals, tmp_path: Path) -> None:
+def test_trace_of_a_killed_tracer_packs(how: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After SIGTERM and after SIGKILL of the tracer in mid-run, what was traced until then packs."""
-    (tmp_path / "one").write_text("one")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "one").write_text("one")
     script = "cat one > /dev/null; while :; do echo turn; sleep 0.1; done"
     command = [sys.executable, "-m", "rtrace", "trace", "--", "sh", "-c", script]
-    observation = Observation(subprocess.CompletedProcess([], 0), tmp_path / ".rtrace")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path) as tracer:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=work) as tracer:
         assert tracer.stdout is not None
         assert tracer.stdout.readline() == b"turn\n"
+        assert os.listdir(work) == ["one"]
+        (private,) = (tmp_path / "state").glob("rtrace/traces/*/trace")
+        observation = Observation(subprocess.CompletedProcess([], 0), private)
         deadline = time.monotonic() + 30
-        while os.fsencode(tmp_path / "one") not in observation.uses():
+        while os.fsencode(work / "one") not in observation.uses():
             assert time.monotonic() < deadline
         tracer.send_signal(how)
         tracer.communicate()
-    packed = run_rtrace("pack", cwd=tmp_path)
+    packed = run_rtrace("pack", tmp_path / "bundle.rpz", cwd=work)
     assert packed.returncode == 0, packed.stderr
+    assert (b"brought .rtrace into its place" in packed.stderr) == (how == signal.SIGKILL)
     assert b"/one\n" in run_rtrace("list", tmp_path / "bundle.rpz").stdout
     info = run_rtrace("info", tmp_path / "bundle.rpz").stdout
     assert (b"end not seen" if how == signal.SIGKILL else b"exit status 143") in info

@@ -35,11 +35,13 @@ def convert(source: Path, target: Path, *, progress: Progress = SILENT) -> Writt
         return write_reprozip(bundle, target, progress=progress)
 
 
-def carry_out_for_reprozip(plan: PackingPlan, *, progress: Progress = SILENT) -> tuple[PackReport, Written]:
-    """Write the bundle of a plan in ReproZip's format, by way of one of rtrace's own. Raises BundleError."""
+def carry_out_for_reprozip(
+    plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: bool = False
+) -> tuple[PackReport, Written]:
+    """Write the bundle of a plan in ReproZip's format, by way of one of rtrace's own, as `carry_out` does."""
     if plan.elsewhere:
         raise BundleError(f"ReproZip's format has no place for content elsewhere; {_WHOLE}")
     with Incomplete(plan.target) as incomplete:
         own = incomplete.folder / plan.target.name
-        report = carry_out(replace(plan, target=own), progress=progress)
+        report = carry_out(replace(plan, target=own), progress=progress, allow_missing=allow_missing)
         return report, convert(own, plan.target, progress=progress)

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from types import FrameType
 
-PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+PASSED_ON = signal.valid_signals() - {
+    signal.SIGKILL,
+    signal.SIGSTOP,
+    signal.SIGCHLD,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+}
+STOPPING = 2.0
+"""Seconds that a worker has to stop after SIGTSTP, so that its caller stops, too."""
 
 
 def run_detached(work: Callable[[Callable[[int], None]], None]) -> int:
     """Do ``work`` in a process of its own, and return the status that it reports as soon as it does.
 
     ``work`` is given the function to report with, which may be called once; afterwards it has no standard streams.
-    Without a report its exit status counts. SIGTERM and SIGHUP are passed on to it.
+    Without a report its exit status counts. All signals are passed on to it, which knows which
+    it had a copy of; when it stops, so does the caller.
     """
     reading, writing = os.pipe()
     pid = os.fork()
@@ -33,13 +43,26 @@ def run_detached(work: Callable[[Callable[[int], None]], None]) -> int:
     os.close(writing)
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        if number in (signal.SIGTERM, signal.SIGHUP):
-            os.kill(pid, number)
+        os.kill(pid, number)
+        if number == signal.SIGTSTP and has_stopped(pid):
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTSTP)
+            signal.signal(signal.SIGTSTP, pass_on)
 
     for number in PASSED_ON:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, pass_on)
+        signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
     reported = os.read(reading, 1)
     if reported:
         return reported[0]
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def has_stopped(pid: int) -> bool:
+    """Wait a little for a child to stop; return whether it did."""
+    end = time.monotonic() + STOPPING
+    while time.monotonic() < end:
+        if os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None:
+            return True
+        time.sleep(0.005)
+    return False

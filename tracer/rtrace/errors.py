@@ -47,6 +47,12 @@ class BundleError(RtraceError):
     """A bundle is absent, exists already, is damaged, or is not a bundle."""
 
 
+class IncompleteError(BundleError):
+    """Content that a run needs is not to be had, and nobody said that the bundle may be without it."""
+
+    exit_status = 1
+
+
 class DamagedBundleError(BundleError):
     """A bundle is damaged in a place that is known: the bytes ``first`` to ``last`` of its file, both inclusive."""
 

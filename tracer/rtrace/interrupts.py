@@ -51,6 +51,7 @@ class _State:
     noted: int | None = None
     at_once = False
     raised: int | None = None
+    mask: frozenset[int] | None = None
 
 
 _state = _State()
@@ -64,6 +65,22 @@ def begin() -> None:
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _handle)
+
+
+def defer() -> None:
+    """Let all signals wait that mean nothing to rtrace itself, until there is a program to pass them on to.
+
+    They would end rtrace otherwise. What a process does to its own terminal (SIGTTIN, SIGTTOU) stops it as ever.
+    """
+    own = {*ENDING, signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU}
+    _state.mask = frozenset(signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - own))
+
+
+def mask_at_start() -> frozenset[int]:
+    """Return the signals that were blocked when rtrace was started."""
+    if _state.mask is None:
+        return frozenset(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    return _state.mask
 
 
 def end() -> None:

@@ -70,7 +70,7 @@ def open_lock_file(folder: int, *, create: bool) -> int | None:
     ways = [os.O_RDWR | os.O_CREAT, os.O_RDWR, os.O_RDONLY] if create else [os.O_RDWR]
     for way in ways:
         with contextlib.suppress(OSError):
-            descriptor = os.open(LOCK_FILE, way | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644, dir_fd=folder)
+            descriptor = os.open(LOCK_FILE, way | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600, dir_fd=folder)
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return move_up(descriptor)
             os.close(descriptor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +11,11 @@ from typing import NamedTuple
 
 from rtrace.capture.architecture import native_architectures
 from rtrace.capture.keeping import KEPT_BYTES
-from rtrace.capture.launch import find_command, read_own_environment
+from rtrace.capture.launch import check_proc, find_command, read_own_environment
+from rtrace.capture.own_limits import explain_limits, lift_limits
 from rtrace.capture.session import Traced, Watch, trace_command
 from rtrace.capture.snapshots import SNAPSHOT_LIMIT
-from rtrace.capture.streams import look_at_streams
+from rtrace.capture.streams import look_at_given
 from rtrace.errors import ManifestError, TraceError
 from rtrace.interrupts import lifted, shielded
 from rtrace.manifest.model import Manifest, Notice
@@ -40,7 +43,8 @@ class TraceRequest(NamedTuple):
 class TraceReport(NamedTuple):
     """What a trace has to say when it is done; ``directory`` is the trace directory as the caller named it.
 
-    ``problem`` is what is wrong with the manifest, when a person edited it during the run and made a mistake.
+    ``problem`` is what is wrong with the manifest, when a person edited it during the run and made a mistake, or what
+    keeps the trace from its place.
     """
 
     traced: Traced
@@ -73,8 +77,9 @@ def trace_into(
         from rtrace.manifest.load import load
 
         load(directory.manifest)  # a mistake in it is told now, and not when the run is over
-    streams = look_at_streams()
-    command = find_command(request.argv, read_own_environment())
+    check_proc()
+    given = look_at_given()
+    command = find_command(request.argv, read_own_environment())._replace(limits=lift_limits())
     architectures = native_architectures()
     with shielded():
         place = TracePlace(directory, continued=request.continued, overwrite=request.overwrite)
@@ -85,17 +90,27 @@ def trace_into(
             place.keep()
             begun = True
 
-        watch = Watch(begin, on_waiting, on_loss, request.detach_daemons, request.keep, request.snapshot_limit)
+        watch = Watch(
+            begin,
+            on_waiting,
+            on_loss,
+            request.detach_daemons,
+            request.keep,
+            request.snapshot_limit,
+            place.hidden,
+            place.shortcoming,
+        )
         try:
             with lifted():
-                traced = trace_command(command, architectures, directory, place.connection, streams, watch)
+                traced = trace_command(command, architectures, place.trace, place.connection, given, watch)
         except BaseException as error:
             if begun:
-                place.lock.release()
+                place.leave()
             else:
                 place.restore()
             if isinstance(error, sqlite3.Error):
-                sentence = f"{directory.database} cannot be written ({error}); free some space and trace again"
+                reason = f"{error}{explain_limits()}"
+                sentence = f"{place.trace.database} cannot be written ({reason}); free some space and trace again"
                 raise TraceError(sentence) from None
             raise
         return report_trace(place, traced)
@@ -103,9 +118,14 @@ def trace_into(
 
 def report_trace(place: TracePlace, traced: Traced) -> TraceReport:
     """Draft the manifest when the run is over, and tell what was traced."""
-    directory = place.directory
+    problem: str | None = None
     try:
-        notices, problem = write_manifest(place.connection, directory).notices, None
+        notices = write_manifest(place.connection, place.trace, place.directory).notices
+    except OSError as error:  # a limit on the size of files; `rtrace pack` drafts it again
+        if error.errno not in {errno.EFBIG, errno.ENOSPC, errno.EDQUOT}:
+            raise
+        notices = ()
+        problem = f"{place.directory.manifest} cannot be written ({error.strerror}); all else is traced"
     except ManifestError as error:  # it was edited while the run went on: that must not cost the run's exit status
         notices, problem = (), str(error)
     run = place.earlier_runs + 1
@@ -113,16 +133,17 @@ def report_trace(place: TracePlace, traced: Traced) -> TraceReport:
         "SELECT count(*) FROM processes WHERE run = ? AND NOT is_thread", (run,)
     ).fetchone()
     (paths,) = place.connection.execute("SELECT count(DISTINCT path) FROM uses WHERE run = ?", (run,)).fetchone()
-    place.finish()
-    return TraceReport(traced, processes, paths, notices, directory, problem)
+    problem = place.leave() or problem
+    return TraceReport(traced, processes, paths, notices, place.directory, problem)
 
 
-def write_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
+def write_manifest(connection: sqlite3.Connection, directory: TraceDirectory, target: TraceDirectory) -> Manifest:
     """Draft the manifest of a trace and write it, whole or not at all; what a person wrote into it stays.
 
+    ``target`` is where the trace directory will be.
     Raises ManifestError when a person's manifest is none; the draft is beside it then.
     """
-    manifest = draft_manifest(connection, directory)
+    manifest = draft_manifest(connection, target)
     if not directory.manifest.exists():
         write_new_manifest(manifest, directory)
         return manifest
@@ -132,11 +153,12 @@ def write_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
 
     try:
         earlier = read_text(directory.manifest)
-        manifest = keep_edits(manifest, load(earlier, str(directory.manifest)))
+        manifest = keep_edits(manifest, load(earlier, str(target.manifest)))
     except ManifestError as error:
         draft = directory.manifest.with_suffix(".draft.yml")
         _write_text(draft, render(manifest))
-        raise ManifestError(f"{error}; all is traced, and {draft} is a fresh manifest to compare it with") from None
+        shown = target.path / draft.name
+        raise ManifestError(f"{error}; all is traced, and {shown} is a fresh manifest to compare it with") from None
     _write_text(directory.manifest, write_again(manifest, earlier))
     return manifest
 
@@ -149,5 +171,8 @@ def write_new_manifest(manifest: Manifest, directory: TraceDirectory) -> None:
 def _write_text(path: Path, text: str) -> None:
     """Write a file, whole or not at all."""
     incomplete = path.with_name(path.name + ".incomplete")
-    incomplete.write_text(text, encoding="utf-8", newline="")
+    incomplete.unlink(missing_ok=True)
+    descriptor = os.open(incomplete, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
     incomplete.replace(path)

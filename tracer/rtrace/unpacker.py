@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from rtrace.bundle.entry import Entry, Result
 from rtrace.elsewhere import NO_SOURCES, Sources
@@ -44,10 +44,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """What ``unpack`` has to say: a sentence a line (what was made, what is left to do by hand)."""
+    """What ``unpack`` has to say: a sentence a line (what was made, what is left to do by hand).
+
+    ``incomplete`` are sentences about what the bundle itself lacks.
+    """
 
     target: Path
     notes: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,18 @@ class Target(Protocol):
 
     def destroy(self) -> None:
         """Remove everything that belongs to the target, wherever it is kept."""
+
+
+Stamp: TypeAlias = tuple[int, ...]
+"""What changes when a file is written, whatever is written: of no meaning but to be compared with another one."""
+
+
+@runtime_checkable
+class Stamper(Protocol):
+    """What a target may be besides: one that can tell whether a file was written since it was unpacked."""
+
+    def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
+        """Give the stamps of files as they are now; none for a path of which nothing can be told."""
 
 
 class Unpacker(Protocol):

@@ -3,123 +3,49 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from rtrace import interrupts
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.collecting import Collected, collecting
 from rtrace.elsewhere import NO_SOURCES, Sources
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
-from rtrace.limits import DEFAULT_LIMITS, TIMED_OUT, Limits
-from rtrace.manifest.model import NamedFile, Output, Run
-from rtrace.opening import open_bundle
+from rtrace.held import UNTOLD, UNWRITTEN, find_held, leave_out_untouched
+from rtrace.incompleteness import list_incomplete
+from rtrace.limits import DEFAULT_LIMITS, Limits
+from rtrace.manifest.model import Manifest, NamedFile, Output, Run
+from rtrace.needs import add_needed, choose_runs
+from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.provided import is_provided
-from rtrace.unpacker import Outcome, Snapshot, Streams, Target, Unpacker
+from rtrace.scopes import Scopes
+from rtrace.unpacker import Outcome, Snapshot, Stamp, Stamper, Streams, Target, Unpacker
+from rtrace.verdicts import Line, Report, fold_others
 from rtrace.workspaces import THROW_AWAY
 
-Verdict: TypeAlias = Literal["same", "different", "missing", "extra", "unknown"]
-
-VERDICTS: tuple[Verdict, ...] = ("same", "different", "missing", "extra", "unknown")
 PERMISSIONS = 0o777
 
-NO_VERDICT = 3
+NO_INPUT = "some of the original's input was not captured"
 NO_DIGEST = "the bundle does not hold the original's digest"
-TOO_HOLLOW = "it has more bytes of holes than are hashed, so its content was not compared"
+NOT_RECORDED = "it was not recorded"
+NOT_READ = "it cannot be read, or has more bytes of holes than are hashed, so its content was not compared"
 _MOST_FOLDERS = 32
 """Folders above an output whose own names may change."""
 _PATTERNS_ROOM = 32 << 20
 """Bytes of all patterns of outputs and of the folders above them."""
 _MOST_MATCHED = 5_000_000
 """Bytes of all names that are compared with a pattern."""
-STREAMS = {"stdout": "standard output", "stderr": "standard error"}
 WORDS = {
     FileType.REGULAR: "a file",
     FileType.DIRECTORY: "a directory",
     FileType.SYMLINK: "a symbolic link",
     FileType.FIFO: "a FIFO",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that was compared: a path of a run, a stream, or its exit status (``path`` and ``stream`` are None)."""
-
-    verdict: Verdict
-    run: str
-    path: bytes | None
-    detail: str = ""
-    stream: Literal["stdout", "stderr"] | None = None
-
-    @property
-    def text(self) -> str:
-        """What was compared and, unless it is the same, in what it differs."""
-        if self.path is not None:
-            what = printable(self.path)
-        else:
-            what = f"{STREAMS[self.stream] if self.stream else 'exit status'} of {self.run}"
-        return f"{what}: {self.detail}" if self.detail else what
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """All that was compared, run by run, the exit status of each first.
-
-    ``reached`` names the first limit that ended a run; ``notes`` are what the replays had to say of their limits.
-    """
-
-    lines: tuple[Line, ...]
-    reached: str | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def exit_status(self) -> int:
-        """What `rtrace verify` exits with: 0 the same, 1 not, 3 no verdict, 124 none for want of time."""
-        if self.reached is not None:
-            return TIMED_OUT if self.reached == "timeout" else NO_VERDICT
-        return 0 if self.same else 1
-
-    @property
-    def same(self) -> bool:
-        """Tell whether nothing differs, and nothing could not be compared."""
-        return all(line.verdict == "same" for line in self.lines)
-
-    @property
-    def counts(self) -> Mapping[Verdict, int]:
-        """How many lines have each verdict."""
-        return Counter(line.verdict for line in self.lines)
-
-    @property
-    def summary(self) -> str:
-        """The report in one sentence."""
-        if not self.lines:
-            return "there is nothing to compare"
-        if self.same:
-            return f"all is the same ({len(self.lines)} compared)"
-        return ", ".join(f"{self.counts[verdict]} {verdict}" for verdict in VERDICTS if self.counts[verdict])
-
-    def to_json(self) -> dict[str, object]:
-        """Return the report for a program to read; a line without a path or stream is an exit status."""
-        return {
-            "same": self.same,
-            **({} if self.reached is None else {"limit": self.reached}),
-            "lines": [
-                {
-                    "verdict": line.verdict,
-                    "run": line.run,
-                    **({} if line.path is None else {"path": printable(line.path)}),
-                    **({} if line.stream is None else {"stream": line.stream}),
-                    **({"detail": line.detail} if line.detail else {}),
-                }
-                for line in self.lines
-            ],
-        }
 
 
 def compare(run: Run, outcome: Outcome, expected: Iterable[Result], snapshot: Snapshot) -> Iterator[Line]:
@@ -138,6 +64,8 @@ def compare_status(run: Run, outcome: Outcome) -> Line:
         return Line("unknown", run.id, None, f"{outcome.exit_status}; the end of the original run was not seen")
     if run.exit_status == outcome.exit_status:
         return Line("same", run.id, None)
+    if run.interruption is not None:
+        return Line("unknown", run.id, None, f"{outcome.exit_status}; the original run was {run.interruption}")
     return Line("different", run.id, None, f"{outcome.exit_status} instead of {run.exit_status}")
 
 
@@ -152,7 +80,7 @@ def compare_streams(run: Run, found: Mapping[str, Collected]) -> Iterator[Line]:
 def compare_stream(run: Run, stream: Literal["stdout", "stderr"], expected: Output, found: Collected) -> Line:
     """Compare one stream."""
     if expected.sha256 is None:
-        return Line("unknown", run.id, None, NO_DIGEST, stream)
+        return Line("unknown", run.id, None, NOT_RECORDED, stream)
     if expected.sha256 == found.sha256:
         return Line("same", run.id, None, "", stream)
     if expected.size != found.size:
@@ -181,7 +109,7 @@ def compare_result(expected: Result, found: Result | None) -> Line:
     if expected.type is FileType.REGULAR and expected.sha256 is None:
         return Line("unknown", expected.run, expected.path, NO_DIGEST)
     if expected.type is FileType.REGULAR and there.sha256 is None:
-        return Line("unknown", expected.run, expected.path, TOO_HOLLOW)
+        return Line("unknown", expected.run, expected.path, NOT_READ)
     return Line("same", expected.run, expected.path)
 
 
@@ -206,11 +134,42 @@ def describe_type(result: Result) -> str:
     return WORDS[result.type] if result.type is not None else "nothing"
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is to be verified: the runs that are replayed, and what the bundle says of them.
+
+    ``held`` are results, by run and path, that count only when the replay wrote them; ``vague`` is set for bundles that
+    do not say what outputs have to be.
+    """
+
+    manifest: Manifest
+    runs: tuple[Run, ...]
+    results: tuple[Result, ...]
+    entries: tuple[Entry, ...]
+    held: frozenset[tuple[str, bytes]]
+    vague: bool
+
+    @property
+    def paths(self) -> dict[bytes, int | None]:
+        """All paths that a run of the bundle may have changed, as `Target.inspect` takes them."""
+        return dict.fromkeys(result.path for result in self.results)
+
+
+def read_subject(opened: OpenBundle, names: Sequence[str], workspace: Path) -> Subject:
+    """Read what is to be verified of a bundle: the runs that are named with those that they need, or all."""
+    results, entries = opened.results, opened.entries
+    held = leave_out_untouched(find_held(results, entries), opened, workspace)
+    runs = add_needed(opened.manifest.runs, choose_runs(opened.manifest.runs, names, opened.path))
+    return Subject(opened.manifest, runs, results, entries, held, not opened.keeps_digests)
+
+
 def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     bundle: Path,
     unpacker: Unpacker,
     workspace: Path,
     *,
+    names: Sequence[str] = (),
+    ignored: Sequence[bytes] = (),
     progress: Progress = SILENT,
     quiet: bool = False,
     shown: int = 2,
@@ -218,54 +177,125 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     limits: Limits = DEFAULT_LIMITS,
     allowed: frozenset[str] = frozenset(),
 ) -> Report:
-    """Replay every run of a bundle in a throw-away target below an existing folder, and compare.
+    """Replay the runs of a bundle in a throw-away target below an existing folder, and compare.
 
     A run's files are compared right after it, before a later run rewrites them; what nobody expected is looked for
     after the last one. The programs read nothing, and all they write goes to the descriptor ``shown``, or nowhere
-    (``quiet``). A difference is no error: raised is only what keeps the bundle from being replayed at all.
+    (``quiet``). A difference is no error: raised is only what keeps the bundle from being replayed at all, and
+    UsageError for a run in ``names`` that is not there. ``ignored`` are patterns besides those of the manifest.
     """
     with open_bundle(bundle) as opened:
-        runs, results, entries = opened.manifest.runs, opened.results, opened.entries
-        patterns = find_patterns(opened.manifest.outputs)
-        keeps_digests = opened.keeps_digests
-        named = {output.path for output in opened.manifest.outputs}
-    by_run: dict[str, list[Result]] = {}
-    for result in results:
-        by_run.setdefault(result.run, []).append(result)
-    every_path: dict[bytes, int | None] = dict.fromkeys(result.path for result in results)
-    lines: list[Line] = []
+        subject = read_subject(opened, names, workspace)
+    patterns = find_patterns(subject.manifest.outputs)
     outcomes: list[Outcome] = []
+    lines: list[Line] = []
     made = unpacker.unpack(bundle, workspace / THROW_AWAY, progress=progress, sources=sources).target
     target = unpacker.open(made)
     try:
+        witness = Witness(target, subject.held)
         with streams_for_verifying(None if quiet else shown) as streams:
-            for number, run in enumerate(runs):
+            for number, run in enumerate(subject.runs):
                 with collecting(run, streams) as collection:
-                    outcome = replay(target, run, collection.streams, limits, allowed)
-                outcomes.append(outcome)
-                expected = by_run.get(run.id, [])
-                is_last = number == len(runs) - 1
-                sizes = {result.path: result.size if result.sha256 else None for result in expected}
-                snapshot = target.inspect(every_path | sizes if is_last else sizes, entries)
-                unnamed = {result.path for result in expected if result.vague and result.path not in named}
-                status, *files = compare(run, outcome, expected, snapshot)
-                files = [line for line in files if line.verdict != "missing" or line.path not in unnamed]
-                lines += (status, *compare_streams(run, collection.found), *files)
-                if not keeps_digests:
-                    lines += (Line("unknown", run.id, None, NO_DIGEST, "stdout"),)
-                    lines += (Line("unknown", run.id, None, NO_DIGEST, "stderr"),)
-                if is_last:
-                    lines += (Line("extra", run.id, path) for path in snapshot.extra if not is_provided(path))
-                    if snapshot.more:
-                        lines.append(Line("extra", run.id, b"/", f"and {snapshot.more} more, too many to be named"))
+                    outcomes.append(replay(target, run, collection.streams, limits, allowed))
+                is_last = number == len(subject.runs) - 1
+                lines += compare_run(subject, run, outcomes[-1], collection.found, target, is_last=is_last)
+                lines = witness.settle(lines, run.id)
         renamed = pair_renamed(lines, patterns)
-        found = find_renamed(target, renamed, results, entries)
+        found = find_renamed(target, renamed, subject.results, subject.entries)
     finally:
         with interrupts.shielded():
             target.destroy()
+    settled = settle_renamed(lines, renamed, subject.results, found)
+    return make_report(subject, list(settled), outcomes, ignored)
+
+
+def compare_run(
+    subject: Subject,
+    run: Run,
+    outcome: Outcome,
+    streams: Mapping[str, Collected],
+    target: Target,
+    *,
+    is_last: bool,
+) -> Iterator[Line]:
+    """Compare a replayed run; after the last one, look also for what nobody expected."""
+    expected = [result for result in subject.results if result.run == run.id]
+    sizes = {result.path: result.size if result.sha256 else None for result in expected}
+    snapshot = target.inspect(subject.paths | sizes if is_last else sizes, subject.entries)
+    named = {output.path for output in subject.manifest.outputs}
+    unnamed = {result.path for result in expected if result.vague and result.path not in named}
+    status, *files = compare(run, outcome, expected, snapshot)
+    yield status
+    yield from compare_streams(run, streams)
+    yield from (line for line in files if line.verdict != "missing" or line.path not in unnamed)
+    if subject.vague:
+        yield Line("unknown", run.id, None, NO_DIGEST, "stdout")
+        yield Line("unknown", run.id, None, NO_DIGEST, "stderr")
+    if is_last:
+        yield from (Line("extra", run.id, path) for path in snapshot.extra if not is_provided(path))
+        if snapshot.more:
+            yield Line("extra", run.id, b"/", f"and {snapshot.more} more, too many to be named")
+
+
+class Witness:
+    """Knows of files that the bundle holds as a run left them whether the replay wrote them."""
+
+    def __init__(self, target: Target, held: frozenset[tuple[str, bytes]]) -> None:
+        self._target = target
+        self._held = held
+        self._before = self._stamp()
+
+    def settle(self, lines: list[Line], run: str) -> list[Line]:
+        """Give the lines with another verdict for what seems to be the same and was not written by the replay."""
+        suspects = {line.path for line in lines if line.verdict == "same" and (line.run, line.path) in self._held}
+        if not suspects or run not in {held for held, _ in self._held}:
+            return lines
+        now = self._stamp()
+        return [self._judge(line, now) if line.run == run and line.path in suspects else line for line in lines]
+
+    def _judge(self, line: Line, now: Mapping[bytes, Stamp]) -> Line:
+        if line.path is None or line.verdict != "same" or (line.run, line.path) not in self._held:
+            return line
+        before, after = self._before.get(line.path), now.get(line.path)
+        if before is None or after is None:
+            return replace(line, verdict="unknown", detail=UNTOLD)
+        return line if before != after else replace(line, verdict="missing", detail=UNWRITTEN)
+
+    def _stamp(self) -> Mapping[bytes, Stamp]:
+        if not self._held or not isinstance(self._target, Stamper):
+            return {}
+        return self._target.stamp({path for _, path in self._held})
+
+
+def make_report(subject: Subject, lines: list[Line], outcomes: Sequence[Outcome], ignored: Sequence[bytes]) -> Report:
+    """Say what each line means, and put the report together."""
+    if lacks_input(subject):
+        lines = list(map(doubt, lines))
+    patterns = tuple(dict.fromkeys((*subject.manifest.ignore, *ignored)))
+    known = {path for line in lines for path in [line.path] if path is not None}
+    scopes = Scopes(subject.manifest, patterns, known.union(entry.path for entry in subject.entries))
+    lines += scopes.find_unwritten(lines, [run.id for run in subject.runs])
     reached = next((outcome.reached for outcome in outcomes if outcome.reached is not None), None)
-    notes = tuple(f"{outcome.run}: {note}" for outcome in outcomes for note in outcome.notes)
-    return Report(tuple(settle_renamed(lines, renamed, results, found)), reached, notes)
+    notes = [f"{outcome.run}: {note}" for outcome in outcomes for note in outcome.notes]
+    notes += scopes.find_unused(ignored, lines)
+    sorted_lines = tuple(scopes.sort(lines))
+    folders = scopes.find_folders(line for line in sorted_lines if line.scope == "other")
+    incomplete = tuple(list_incomplete(subject.manifest))
+    return Report(sorted_lines, reached, tuple(notes), incomplete, tuple(fold_others(sorted_lines, folders)))
+
+
+def lacks_input(subject: Subject) -> bool:
+    """Whether the original was given what the bundle does not hold."""
+    told = any(notice.kind == "input" for notice in subject.manifest.notices)
+    return told or any(run.lacks_input for run in subject.runs)
+
+
+def doubt(line: Line) -> Line:
+    """Give a difference as one that says nothing, as the replay was not given all that the original was."""
+    if line.verdict in {"same", "unknown"}:
+        return line
+    detail = f"{line.verdict}, {line.detail}" if line.detail else line.verdict
+    return replace(line, verdict="unknown", detail=f"{detail}; {NO_INPUT}")
 
 
 def find_renamed(
@@ -303,7 +333,7 @@ def pair_renamed(lines: Iterable[Line], patterns: Mapping[bytes, bytes]) -> dict
     """
     if not patterns:
         return {}
-    from rtrace.packing.patterns import Patterns, fixed_beginning  # needs re, which most verifications do not
+    from rtrace.packing.patterns import Patterns, fixed_beginning
 
     missing = [line.path for line in lines if line.verdict == "missing" and line.path in patterns]
     extra = [line.path for line in lines if line.verdict == "extra" and line.path is not None]

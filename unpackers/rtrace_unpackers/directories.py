@@ -145,6 +145,18 @@ class Frame:
     restored_mode: int | None
 
 
+def open_regular(root: int, path: bytes) -> int:
+    """Open a regular file of a tree for reading, by a path without symlinks. Raises OSError."""
+    folder, _, name = path.rpartition(b"/")
+    with Descent(root) as descent:
+        directory = descent.enter(folder or b"/")
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    return file
+
+
 def walk(root: int, visit: Callable[[Visit], None], *, skipped: frozenset[bytes] = frozenset()) -> None:
     """Visit every directory of a tree before those below it, but for those whose paths no call can take.
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import ExitStack, suppress
 
 from rtrace.bundle.digests import digest_content
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.bundle.sparse import HASHED_HOLES
 from rtrace.holes import find_segments
 from rtrace.provided import is_provided
-from rtrace.unpacker import Expected, Snapshot
+from rtrace.unpacker import Expected, Snapshot, Stamp
 from rtrace_unpackers import directories
 from rtrace_unpackers.directories import Member, Visit
 from rtrace_unpackers.layout import parent_of
@@ -66,6 +67,29 @@ def take_snapshot(root: int, paths: Expected, packed: Iterable[Entry]) -> Snapsh
         found[b"/"] = Result("", b"/", FileType.DIRECTORY, stat.S_IMODE(os.fstat(root).st_mode))
     directories.walk(root, look, skipped=frozenset({b"/proc", b"/sys"}))
     return Snapshot(found, tuple(sorted(surprises.paths)), surprises.more)
+
+
+def stamp_files(root: int, paths: Collection[bytes]) -> dict[bytes, Stamp]:
+    """Give inode and ctime_ns of files below an open directory; of what is not there, or cannot be reached, none.
+
+    Nothing is followed: a path that leads through a symlink is not there.
+    """
+    stamps: dict[bytes, Stamp] = {}
+    for path in paths:
+        with suppress(OSError):
+            status = _look_at(root, path)
+            stamps[path] = (status.st_ino, status.st_ctime_ns)
+    return stamps
+
+
+def _look_at(root: int, path: bytes) -> os.stat_result:
+    *folders, name = path.strip(b"/").split(b"/")
+    with ExitStack() as stack:
+        place = root
+        for folder in folders:
+            place = os.open(folder, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place)
+            stack.callback(os.close, place)
+        return os.lstat(name, dir_fd=place)
 
 
 def is_hashed(paths: Expected, path: bytes, status: os.stat_result) -> bool:

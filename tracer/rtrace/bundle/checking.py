@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.reader import Bundle
 from rtrace.errors import BundleError, DamagedBundleError
+from rtrace.incompleteness import list_incomplete
 from rtrace.opening import open_bundle
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Checked:
     ``identity`` is the manifest's SHA-256, None when not even that can be read. ``problem`` is a sentence, None for a
     bundle that is whole. ``first`` and ``last`` are the first range of bytes that is not what was packed, as narrow as
     it can be told; None where the damage has no place, as in a bundle that is cut off. ``note`` is a sentence on what
-    could not be checked.
+    could not be checked; ``incomplete`` says, a sentence each, what was not there to be packed.
     """
 
     identity: str | None
@@ -41,6 +42,7 @@ class Checked:
     first: int | None = None
     last: int | None = None
     note: str | None = None
+    incomplete: tuple[str, ...] = ()
 
 
 def check_bundle(path: Path) -> Checked:
@@ -59,12 +61,10 @@ def check_bundle(path: Path) -> Checked:
                     found = bundle.find_bad_frame()
                 first, last = found or (error.first, error.last)
                 return Checked(identity, str(error), first, last)
-            if not bundle.keeps_digests:
-                return Checked(identity, note=_UNPROVEN)
-            if bundle.manifest.elsewhere:
-                return Checked(identity, note=_ELSEWHERE % len(bundle.manifest.elsewhere))
+            incomplete = tuple(list_incomplete(bundle.manifest))
+            note = _ELSEWHERE % len(bundle.manifest.elsewhere) if bundle.manifest.elsewhere else None
+            return Checked(identity, note=note if bundle.keeps_digests else _UNPROVEN, incomplete=incomplete)
     except DamagedBundleError as error:
         return Checked(identity, str(error), error.first, error.last)
     except BundleError as error:
         return Checked(identity, str(error))
-    return Checked(identity)

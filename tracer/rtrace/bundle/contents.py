@@ -15,6 +15,7 @@ from rtrace.bundle.sparse import HOLES_LIMIT, zeros
 from rtrace.bundle.stream import content_header, entry_header
 from rtrace.content import open_content, read_parts
 from rtrace.holes import LEAST_HOLE, find_segments
+from rtrace.stamps import keep_time
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -71,8 +72,8 @@ class ContentWriter:
             if not S_ISREG(state.st_mode):
                 return Written.VANISHED
             size = state.st_size
-            whole = size == entry.size and (mtime_ns is None or mtime_ns == state.st_mtime_ns)
-            touched = ctime_ns is not None and ctime_ns != state.st_ctime_ns
+            whole = size == entry.size and (mtime_ns is None or mtime_ns == keep_time(state.st_mtime_ns))
+            touched = ctime_ns is not None and ctime_ns != keep_time(state.st_ctime_ns)
             if strict and (touched or not whole):
                 return Written.TOUCHED if whole else Written.CHANGED
             if attributes != ():

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rtrace.capture.calls import CALLS, CONDITIONS, FSTAT_ALIASES, REFUSED, SIMPLE_ACTIONS, Action, Call, Condition
+from rtrace.capture.calls import (
+    AWAITED,
+    CALLS,
+    CLONES,
+    CONDITIONS,
+    FSTAT_ALIASES,
+    REFUSED,
+    SIMPLE_ACTIONS,
+    Action,
+    Call,
+    Condition,
+)
 from rtrace.capture.kernel import own_interface
 from rtrace.capture.numbers import load_numbers
 from rtrace.errors import TracingRefusedError
@@ -23,8 +34,9 @@ def simplify(call: Call) -> Simple:
 class Architecture(NamedTuple):
     """One system call interface: its AUDIT_ARCH value (linux/audit.h), its pointer size in bytes, its calls.
 
-    ``calls`` are by number; ``simple`` are those among them that have one path and no more to read, in the form that
-    the hot path takes apart fastest; ``conditions`` tell of others when they matter.
+    ``calls`` are by number; ``awaited`` are those among them whose results are looked at; ``simple`` are those that
+    have one path and no more to read, in the form that the hot path takes apart fastest; ``conditions`` tell of others
+    when they matter. ``clone``, ``clone3`` and ``prctl`` are numbers, -1 where there is no such call.
     """
 
     name: str
@@ -36,6 +48,10 @@ class Architecture(NamedTuple):
     conditions: dict[int, Condition]
     refused: tuple[int, ...]
     fstat_aliases: dict[int, int]
+    clone: int
+    clone3: int
+    prctl: int
+    awaited: frozenset[int]
 
 
 AUDIT = {"x86_64": (0xC000003E, 8), "i386": (0x40000003, 4), "aarch64": (0xC00000B7, 8), "arm": (0x40000028, 4)}
@@ -47,6 +63,7 @@ def load_architecture(name: str) -> Architecture:
     """Join the table of calls with an architecture's numbers. Raises KeyError for one that rtrace does not know."""
     audit, word = AUDIT[name]
     numbers = load_numbers(name)
+    clone, clone3 = (numbers.get(call, -1) for call in CLONES)
     return Architecture(
         name=name,
         audit=audit,
@@ -61,6 +78,12 @@ def load_architecture(name: str) -> Architecture:
         conditions={numbers[call]: condition for call, condition in CONDITIONS.items() if call in numbers},
         refused=tuple(numbers[call] for call in REFUSED if call in numbers),
         fstat_aliases={numbers[call]: flags for call, flags in FSTAT_ALIASES.items() if call in numbers},
+        clone=clone,
+        clone3=clone3,
+        prctl=numbers.get("prctl", -1),
+        awaited=frozenset(
+            numbers[call] for call, description in CALLS.items() if call in numbers and description.action in AWAITED
+        ),
     )
 
 

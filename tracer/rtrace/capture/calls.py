@@ -19,6 +19,9 @@ AT_EMPTY_PATH = 0x1000
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
 IN_DONT_FOLLOW = 0x2000000  # inotify_add_watch(2)
 O_TMPFILE = 0o20000000
+SO_ERROR = 4  # getsockopt(2), asm-generic/socket.h
+SECCOMP_SET_MODE_STRICT, SECCOMP_SET_MODE_FILTER = 0, 1  # seccomp(2)
+PR_SET_SECCOMP = 22  # prctl(2)
 OPEN_FLAGS = (
     os.O_ACCMODE
     | os.O_CREAT
@@ -65,6 +68,8 @@ class Action(Enum):
     QUEUE = "queue"
     WATCH = "watch"
     ESCAPE = "escape"
+    FILTER = "filter"
+    ASK_ERROR = "ask_error"
 
 
 SIMPLE_ACTIONS = frozenset(
@@ -194,6 +199,7 @@ CALLS: dict[str, Call] = {
     "sendmsg": Call(A.SEND_MESSAGE, 1),
     "sendmmsg": Call(A.SEND_MESSAGES, 1),
     "socketcall": Call(A.SOCKETCALL),
+    "getsockopt": Call(A.ASK_ERROR),
     "mq_open": Call(A.QUEUE),
     "mq_unlink": Call(A.QUEUE),
     # out of sight
@@ -224,7 +230,13 @@ CALLS: dict[str, Call] = {
     "swapoff": Call(A.ESCAPE),
     "acct": Call(A.ESCAPE),
     "reboot": Call(A.ESCAPE),
+    "seccomp": Call(A.FILTER),
+    "prctl": Call(A.FILTER),
 }
+
+AWAITED = frozenset({Action.CONNECT, Action.BIND, Action.SOCKETCALL, Action.CHROOT, Action.ESCAPE, Action.FILTER})
+"""Calls of which something is told when they have succeeded: they stop at their entry and at their end, in each way of
+tracing, as a notification comes before the call and nothing after it."""
 
 
 class Condition(NamedTuple):
@@ -237,9 +249,17 @@ class Condition(NamedTuple):
 CONDITIONS = {
     "sendto": Condition(4),
     "socketcall": Condition(0, (2, 3, 11, 16, 20)),
+    "getsockopt": Condition(2, (SO_ERROR,)),
+    "seccomp": Condition(0, (SECCOMP_SET_MODE_STRICT, SECCOMP_SET_MODE_FILTER)),
+    "prctl": Condition(0, (PR_SET_SECCOMP,)),
 }
 """Calls that programs make all the time for other purposes: sendto(2) without an address is send(2), and of
-socketcall(2) the bind, connect, sendto, sendmsg and sendmmsg of linux/net.h are looked at."""
+socketcall(2) the bind, connect, sendto, sendmsg and sendmmsg of linux/net.h are looked at. getsockopt(2) is for the
+error of a socket, by which programs learn how a connection came out that they did not wait for."""
+
+CLONE_UNTRACED = 0x800000  # clone(2)
+CLONES = ("clone", "clone3")
+"""Calls that may make a child which ptrace is not told of: its first argument are the flags, or points to them."""
 
 REFUSED = ("io_uring_setup",)
 """Answered with ENOSYS by the filter, so that programs fall back to calls that can be seen."""

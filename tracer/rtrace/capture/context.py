@@ -10,6 +10,8 @@ from rtrace.capture.call_memory import CallMemory
 from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, Call
 from rtrace.capture.ledger import Ledger, PathState
 from rtrace.capture.notices import NoticeBook
+from rtrace.capture.peers import Peers
+from rtrace.capture.talks import Talks
 from rtrace.capture.tracee import Process, Tracee
 from rtrace.capture.walker import Walk, Walker
 from rtrace.trace.schema import Use
@@ -39,14 +41,18 @@ class Context:
         """Write to the books of one run; ``first_environment`` is the first free row of ``environments``.
 
         ``moving`` are the threads whose chdir(2) may or may not have happened yet; ``rooted`` says that some process
-        has another root than the tracer's; ``meetings`` are the socket addresses that were noted, by process and call;
+        has another root than the tracer's; ``pids`` are all processes and threads that there ever were; ``meetings``
+        are the socket addresses that are done with, by process and call, ``noted`` those that are in ``connections``;
         ``serving`` that a FUSE filesystem is about to be mounted; ``loadings`` remembers by program how it is
-        loaded.
+        loaded; ``caller`` is the thread whose call with one path is being decoded.
         """
         self.ledger = ledger
         self.notices = notices
         self.walker = Walker()
         ledger.served = self.walker.served
+        ledger.tell_unobserved = lambda error: notices.add_unobserved("the run", error)
+        ledger.tell_of_time = notices.add_time
+        self.caller = 0
         self.tracees: dict[int, Tracee] = {}
         self.memory = CallMemory(self.tracees)
         self.moving: set[int] = set()
@@ -54,7 +60,11 @@ class Context:
         self.serving = False
         self.environments: dict[bytes, int] = {}
         self.first_environment = first_environment
+        self.pids: set[int] = set()
+        self.peers = Peers(self.tracees)
+        self.talks = Talks(notices)
         self.meetings: set[tuple[int, str, bytes]] = set()
+        self.noted: set[tuple[int, str, str, int | None]] = set()
         self.loadings: dict[bytes, Loading] = {}
 
     def base(self, tracee: Tracee, dirfd: int, path: bytes) -> bytes:
@@ -141,5 +151,14 @@ class Context:
         """Name the program that a thread runs, for a message."""
         try:
             return os.path.basename(tracee.read_link("exe")).decode(errors="backslashreplace")
-        except OSError:
+        except OSError:  # EACCES: it is another user's, or protects itself
+            return self._program_by_name(tracee)
+
+    @staticmethod
+    def _program_by_name(tracee: Tracee) -> str:
+        """Name a program as everybody may: by what proc(5) calls ``comm``, its first 15 bytes."""
+        try:
+            with open(f"/proc/{tracee.tid}/comm", "rb") as file:
+                return file.read().decode(errors="backslashreplace").strip()
+        except OSError:  # it is gone
             return f"process {tracee.process.tgid}"

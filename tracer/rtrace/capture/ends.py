@@ -10,7 +10,8 @@ import termios
 from pathlib import Path
 from typing import NamedTuple
 
-from rtrace.capture.streams import Kind, Outlet
+from rtrace.capture import kernel
+from rtrace.capture.streams import Inlet, Kind, Outlet
 from rtrace.capture.terminal import OFLAG, copy_window, open_anew
 
 F_SETPIPE_SZ, F_GETPIPE_SZ = 1031, 1032  # fcntl(2); Python 3.10 has names for them
@@ -35,6 +36,44 @@ class Ends(NamedTuple):
         for descriptor in (self.program, self.source, self.sink, self.file, self.keyboard, self.terminal):
             if descriptor >= 0:
                 os.close(descriptor)
+
+
+class InletEnds(NamedTuple):
+    """The descriptors of one inlet: the program's end, what the relay reads and writes, the file of what is kept."""
+
+    inlet: Inlet
+    program: int
+    source: int
+    sink: int
+    file: int
+
+    def close(self) -> None:
+        """Close all of them."""
+        for descriptor in (self.program, self.source, self.sink, self.file):
+            os.close(descriptor)
+
+
+def open_inlet(inlet: Inlet, path: Path) -> InletEnds:
+    """Make a pipe like the one that the run would read from. Raises OSError where tee(2) does not work on that."""
+    try_tee(inlet.descriptors[0])
+    source = fcntl.fcntl(inlet.descriptors[0], fcntl.F_DUPFD_CLOEXEC, 3)
+    program, sink = os.pipe2(os.O_CLOEXEC)
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(sink, F_SETPIPE_SZ, fcntl.fcntl(source, F_GETPIPE_SZ))
+    if fcntl.fcntl(source, fcntl.F_GETFL) & os.O_NONBLOCK:
+        set_nonblocking(program)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    return InletEnds(inlet, program, source, sink, file)
+
+
+def try_tee(pipe: int) -> None:
+    """Raise OSError where tee(2) does not work on a pipe, as with the kernels that only look like Linux."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    try:
+        kernel.tee(pipe, writing, 1)
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def open_ends(outlet: Outlet, path: Path) -> Ends:
@@ -74,11 +113,14 @@ def make_pty(like: int, *, plain: bool) -> tuple[int, int]:
     return master, slave
 
 
-def connect(ends: list[Ends]) -> None:
-    """In the program's process: put its ends where the standard streams were."""
+def connect(ends: list[Ends], inlets: list[InletEnds]) -> None:
+    """In the program's process: put its ends where what they stand for was."""
     for end in ends:
         for descriptor in end.outlet.descriptors:
             os.dup2(end.program, descriptor)
+    for inlet in inlets:
+        for descriptor in inlet.inlet.descriptors:
+            os.dup2(inlet.program, descriptor)
 
 
 def set_nonblocking(descriptor: int) -> None:

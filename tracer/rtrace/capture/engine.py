@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -24,9 +25,14 @@ from rtrace.capture.journal import FLUSH_SECONDS
 from rtrace.capture.launch import Launched
 from rtrace.capture.listener import make_server
 from rtrace.capture.modes import Mode, kernel_version
+from rtrace.capture.own_limits import explain_limits
+from rtrace.capture.passing_on import TAKEN, Deliveries
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.stops import StopHandler
 from rtrace.capture.tree import ProcessTree
+from rtrace.errors import TracingRefusedError
+
+STACK = 1 << 20  # bytes; the usual eight times as much is a lot under a limit of memory
 
 
 class Follower:
@@ -38,20 +44,21 @@ class Follower:
         architectures: tuple[Architecture, ...],
         recorder: Recorder,
         tree: ProcessTree,
+        deliveries: Deliveries,
         on_waiting: Callable[[tuple[str, ...]], None],
     ) -> None:
-        """Take over a seized process; ``on_waiting`` is told once which programs outlive it, if any do by a second."""
+        """Take over a seized process; ``deliveries`` hears of its signals, ``on_waiting`` once of what outlives it."""
         by_audit = {architecture.audit: architecture for architecture in architectures}
         self.launched = launched
         self.recorder = recorder
         self.tree = tree
         self.on_waiting = on_waiting
         self.lock = threading.Lock()
-        self.stops = StopHandler(launched.pid, launched.mode, by_audit, recorder, tree)
+        self.stops = StopHandler(deliveries, launched.mode, by_audit, recorder, tree)
         tree.born(launched.pid, None)
         if launched.listener >= 0:
             serve = make_server(launched.listener, by_audit, recorder, tree, self.lock)
-            threading.Thread(target=serve_until_hung_up, args=(serve, launched.listener), daemon=True).start()
+            start_thread(serve_until_hung_up, serve, launched.listener)
 
     def follow(self, *, until_main_ends: bool = False) -> int | None:
         """Serve the tree until its last process ended; return the wait status of its first process.
@@ -79,10 +86,12 @@ class Follower:
     def linger(self) -> None:
         """Let what is left of the tree run on until it ends by itself, then close the listener.
 
-        Where calls are told by notification the processes are let go by ptrace, and only their calls answered.
+        Where a filter makes some calls stop, ptrace holds on to the processes: the kernel refuses such a call to
+        whom nobody traces. No signal that can be caught ends this.
         """
+        signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
         with self.lock:
-            if self.tree.tracees and self.launched.mode is not Mode.SECCOMP:
+            if self.tree.tracees and self.launched.mode is Mode.STOPS:
                 self.stops.let_go()
         while self.tree.tracees.keys() - self.tree.untraced and self._take_next():
             pass
@@ -117,13 +126,24 @@ class Follower:
                     told = True
                     self.on_waiting(left)
 
-        thread = threading.Thread(target=flush, daemon=True)
-        thread.start()
+        thread = start_thread(flush)
         try:
             yield
         finally:
             done.set()
             thread.join()
+
+
+def start_thread(work: Callable[..., None], *arguments: object) -> threading.Thread:
+    """Start a thread of the tracer, with a small stack. Raises TracingRefusedError where the system has none left."""
+    threading.stack_size(STACK)
+    thread = threading.Thread(target=work, args=arguments, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        advice = "raise the limit, or end other processes"
+        raise TracingRefusedError(f"cannot start a thread ({error}{explain_limits()}); {advice}") from None
+    return thread
 
 
 def wait_for_hang_up(listener: int) -> None:

@@ -12,6 +12,7 @@ from rtrace.capture.context import Context, Request
 from rtrace.capture.executable import is_direct, read_interpreter
 from rtrace.capture.kernel import WIDE_WORD
 from rtrace.capture.ledger import PathState, Uses
+from rtrace.capture.privileges import find_lost_privileges, gives_privileges
 from rtrace.capture.tracee import Tracee
 from rtrace.trace.schema import Use
 
@@ -37,12 +38,13 @@ class Loading(NamedTuple):
     """How the kernel loads a program: what it reads for it, and whether it hands it the arguments as they are.
 
     It does not for ``#!`` and binfmt_misc: the interpreter's name, and the file's, take the place of argv[0].
-    ``identity`` are device, inode and modification time of the file.
+    ``identity`` are device, inode and modification time of the file, which gives privileges if ``privileged``.
     """
 
     identity: tuple[int, int, int]
     uses: Uses
     direct: bool
+    privileged: bool
 
 
 def begin_execution(context: Context, request: Request) -> None:
@@ -60,9 +62,13 @@ def begin_execution(context: Context, request: Request) -> None:
         return
     loading = find_loading(context, tracee, state, status)
     argv = None
-    if not loading.direct:
-        argv = tracee.read_arguments(arguments[request.call.other_path], request.architecture.word)
+    word, pointer = request.architecture.word, arguments[request.call.other_path]
+    if tracee.untraced or not loading.direct:
+        argv = tracee.read_arguments(pointer, word)
     tracee.execution = Execution(state, loading, argv, context.cwd(tracee), context.ledger.now())
+    if tracee.untraced and os.access(walk.path, os.X_OK, effective_ids=True):  # nobody will tell that it happened
+        environment = tracee.read_arguments(arguments[request.call.other_path + 1], word)
+        enter_execution(context, tracee, (b"", b"".join(item + b"\0" for item in environment)))
 
 
 def find_loading(context: Context, tracee: Tracee, program: PathState, status: os.stat_result) -> Loading:
@@ -83,13 +89,14 @@ def find_loading(context: Context, tracee: Tracee, program: PathState, status: o
         found.append((context.state(walk), EXECUTE))
         found += [(context.ledger.state(link), LOOKUP) for link in walk.passed]
         path = walk.path
-    loading = context.loadings[program.path] = Loading(identity, found, is_direct(program.path))
-    if status.st_mode & (stat.S_ISUID | stat.S_ISGID) and os.geteuid() != 0:
+    if not os.access(program.path, os.R_OK, effective_ids=True):
         context.notices.add(
-            "set-uid",
-            f"{os.fsdecode(program.path)} is set-uid, and the kernel gives a traced program no privileges",
-            "trace as root if the run needs them",
+            "unreadable",
+            f"{os.fsdecode(program.path)} may be executed and not read, so neither it nor its libraries are known",
+            "trace and pack as a user who may read it",
         )
+    privileged = gives_privileges(program.path, status)
+    loading = context.loadings[program.path] = Loading(identity, found, is_direct(program.path), privileged)
     return loading
 
 
@@ -98,15 +105,24 @@ def note_execution(context: Context, tracee: Tracee, stack: int, word: int) -> N
 
     ``stack`` is its stack pointer, 0 where the kernel does not tell; ``word`` its pointers' size in bytes.
     """
-    tracee.forget_memory()
+    enter_execution(context, tracee, read_beginning(tracee, stack, word))
+
+
+def enter_execution(context: Context, tracee: Tracee, beginning: tuple[bytes, bytes]) -> None:
+    """Put an execution that happened into the books, with the arguments and environment that it began with."""
     execution, tracee.execution = tracee.execution, None
     if not isinstance(execution, Execution):
         return
     process, ledger = tracee.process, context.ledger
+    if execution.loading.privileged:
+        with contextlib.suppress(FileNotFoundError):  # the thread was killed meanwhile
+            lost = find_lost_privileges(tracee, execution.state.path)
+            if lost is not None:
+                context.notices.add_privileges(lost, os.fsdecode(execution.state.path))
     ledger.use(process, execution.state, EXECUTE)
     for loader, use in execution.loading.uses:
         ledger.use(process, loader, use)
-    arguments, content = read_beginning(tracee, stack, word)
+    arguments, content = beginning
     environment = context.environments.get(content)
     if environment is None:
         environment = context.environments[content] = context.first_environment + len(context.environments)

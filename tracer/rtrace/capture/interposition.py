@@ -15,15 +15,15 @@ import os
 import signal
 import socket
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FrameType
 
 from rtrace.capture import kernel
-from rtrace.capture.ends import Ends, connect, open_ends
+from rtrace.capture.ends import Ends, InletEnds, connect, open_ends, open_inlet
 from rtrace.capture.keeping import KEPT_BYTES, Kept
+from rtrace.capture.passing_on import unblocked
 from rtrace.capture.relay import CONTINUED, FINISH, WINDOW, make_relay
-from rtrace.capture.streams import Kind, Outlet
+from rtrace.capture.streams import Inlet, Kind, Outlet
 from rtrace.capture.terminal import restored
 from rtrace.errors import TracingRefusedError
 
@@ -34,29 +34,37 @@ ADVICE = "--no-capture leaves the streams of the run alone"
 class Interposition:
     """The tracer's hold on the relay of a run."""
 
-    def __init__(self, outlets: tuple[Outlet, ...], files: tuple[Path, ...], limit: int = KEPT_BYTES) -> None:
-        """Relay these, and keep the first ``limit`` bytes of each in a file."""
-        self.outlets = outlets
+    def __init__(self, files: Mapping[Outlet | Inlet, Path], limit: int = KEPT_BYTES) -> None:
+        """Relay these, and keep the first ``limit`` bytes of each in its file."""
+        self.outlets = tuple(place for place in files if isinstance(place, Outlet))
+        self.inlets = tuple(place for place in files if isinstance(place, Inlet))
         self.files = files
         self.limit = limit
-        self.session = any(outlet.session for outlet in outlets)
+        self.session = any(outlet.session for outlet in self.outlets)
         self.control: socket.socket | None = None
+
+    @property
+    def descriptors(self) -> frozenset[int]:
+        """The program's descriptors behind which there is a relay."""
+        every = (*(outlet.descriptors for outlet in self.outlets), *(inlet.descriptors for inlet in self.inlets))
+        return frozenset(descriptor for descriptors in every for descriptor in descriptors)
 
     def fork(self) -> int:
         """Fork the program's process, with the relay behind its streams; return as fork(2) does.
 
         Raises TracingRefusedError when the relay cannot be made; nothing has been run then.
         """
-        if not self.outlets:
+        inlets = self._open_inlets()
+        if not self.outlets and not inlets:
             return os.fork()
         try:
-            ends = [open_ends(outlet, file) for outlet, file in zip(self.outlets, self.files, strict=True)]
+            ends = [open_ends(outlet, self.files[outlet]) for outlet in self.outlets]
         except OSError as error:
             raise TracingRefusedError(f"cannot keep what the run writes ({error.strerror}); {ADVICE}") from None
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         middle = os.fork()
         if middle == 0:
-            return self._be_relay(theirs, ends)
+            return self._be_relay(theirs, ends, inlets)
         theirs.close()
         os.waitpid(middle, 0)
         if self.session:
@@ -67,21 +75,39 @@ class Interposition:
         else:
             program = os.fork()
             if program == 0:
-                connect(ends)
+                connect(ends, inlets)
                 return 0
         for end in ends:
             end.close()
+        for inlet in inlets:
+            inlet.close()
         self._let_go()
         return program
 
+    def _open_inlets(self) -> list[InletEnds]:
+        """Make the pipes for what the run reads; one that cannot be kept is left as it is, and nothing known of it."""
+        opened = []
+        for inlet in self.inlets:
+            with contextlib.suppress(OSError):  # EINVAL, ENOSYS: no tee(2) here
+                opened.append(open_inlet(inlet, self.files[inlet]))
+        self.inlets = tuple(ends.inlet for ends in opened)
+        return opened
+
     def _let_go(self) -> None:
-        """Leave it to the relay to hold the pipe of standard output open: its reader sees its end when the run does."""
-        if any(outlet.kind is Kind.PIPE and outlet.descriptors == (1,) for outlet in self.outlets):
-            null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-            os.dup2(null, 1)
+        """Leave it to the relay to hold pipes open: who is at their other ends sees their end when the run does.
+
+        Standard error alone is held, to tell of the run there.
+        """
+        piped = [outlet.descriptors for outlet in self.outlets if outlet.kind is Kind.PIPE]
+        left = [descriptor for descriptors in piped if 2 not in descriptors for descriptor in descriptors]  # noqa: PLR2004
+        left += [descriptor for inlet in self.inlets for descriptor in inlet.descriptors]
+        if left:
+            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            for descriptor in left:
+                os.dup2(null, descriptor, inheritable=False)
             os.close(null)
 
-    def _be_relay(self, control: socket.socket, ends: list[Ends]) -> int:
+    def _be_relay(self, control: socket.socket, ends: list[Ends], inlets: list[InletEnds]) -> int:
         """In the process that ends at once, and in its child, the relay. Returns, 0, in the program's process only."""
         tracer = os.getppid()
         status = 1
@@ -89,10 +115,10 @@ class Interposition:
             if os.fork() != 0:
                 os._exit(0)
             os.setsid()
-            program = begin_session(control, ends, tracer) if self.session else -1
+            program = begin_session(control, (ends, inlets), tracer) if self.session else -1
             if program == 0:
                 return 0
-            relay = make_relay(control, ends, (tracer, program), self.limit)
+            relay = make_relay(control, (ends, inlets), (tracer, program), self.limit)
             relay.run()
             status = 0
         except OSError:  # nobody is left to be told
@@ -105,18 +131,27 @@ class Interposition:
             with contextlib.suppress(OSError):
                 self.control.send(word)
 
-    def suspend(self, _number: int, _frame: FrameType | None) -> None:
+    def suspend(self) -> None:
         """Stop with the whole job, as the program did; when a shell lets it go on, so does the program.
 
         Where no shell could let it go on (an orphaned process group), the kernel ignores the signal.
         """
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.killpg(0, signal.SIGTSTP)
-        signal.signal(signal.SIGTSTP, self.suspend)
+        with unblocked(signal.SIGTSTP):
+            os.killpg(0, signal.SIGTSTP)
         self.tell(CONTINUED)
 
-    def finish(self) -> dict[Outlet, Kept]:
-        """Wait until all that was written has been passed on; return what was kept of each outlet.
+    def change_window(self) -> None:
+        """Tell the relay that a terminal may have another size."""
+        if any(outlet.kind is Kind.TERMINAL for outlet in self.outlets):
+            self.tell(WINDOW)
+
+    def go_on(self) -> None:
+        """Tell the relay that somebody lets the tracer go on."""
+        if self.session:
+            self.tell(CONTINUED)
+
+    def finish(self) -> dict[Outlet | Inlet, Kept]:
+        """Wait until all that was written has been passed on; return what was kept of each outlet and inlet.
 
         Nothing is known of them when the relay was killed.
         """
@@ -125,48 +160,39 @@ class Interposition:
         self.tell(FINISH)
         text = b""
         with contextlib.suppress(OSError):
-            text = self.control.recv(4096)
+            text = self.control.recv(1 << 16)
         self.control.close()
         self.control = None
         fields = [line.split() for line in text.decode().splitlines()]
+        places: tuple[Outlet | Inlet, ...] = (*self.outlets, *self.inlets)
         return {
-            outlet: Kept(int(size), int(kept), digest, cut == "1")
-            for outlet, (size, kept, digest, cut) in zip(self.outlets, fields, strict=False)
+            place: Kept(int(size), int(kept), digest, cut == "1")
+            for place, (size, kept, digest, cut) in zip(places, fields, strict=False)
         }
 
 
 @contextlib.contextmanager
 def interposed(interposition: Interposition) -> Iterator[None]:
-    """Tell the relay of window sizes and job control as long as the run lasts; leave the terminal as it was."""
-    handlers = {}
-    if any(outlet.kind is Kind.TERMINAL for outlet in interposition.outlets):
-        handlers[signal.SIGWINCH] = lambda *_: interposition.tell(WINDOW)
-    if interposition.session:
-        handlers[signal.SIGCONT] = lambda *_: interposition.tell(CONTINUED)
-        handlers[signal.SIGTSTP] = interposition.suspend
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        with restored(0 if interposition.session else None):
-            try:
-                yield
-            finally:
-                if interposition.control is not None:
-                    interposition.control.close()
-                    interposition.control = None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    """Let go of the relay at the end of the run, and leave the terminal as it was."""
+    with restored(0 if interposition.session else None):
+        try:
+            yield
+        finally:
+            if interposition.control is not None:
+                interposition.control.close()
+                interposition.control = None
 
 
-def begin_session(control: socket.socket, ends: list[Ends], tracer: int) -> int:
+def begin_session(control: socket.socket, every: tuple[list[Ends], list[InletEnds]], tracer: int) -> int:
     """In the relay: take the pty as controlling terminal, and fork the program into its foreground."""
+    ends, inlets = every
     (slave,) = (end.program for end in ends if end.outlet.session)
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     program = os.fork()
     if program == 0:
         os.setpgid(0, 0)
         kernel.libc.prctl(PR_SET_PTRACER, tracer, 0, 0, 0)
-        connect(ends)
+        connect(ends, inlets)
         return 0
     with contextlib.suppress(PermissionError):
         os.setpgid(program, program)

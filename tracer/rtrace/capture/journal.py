@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from rtrace.stamps import keep_time
+
 FLUSH_SECONDS = 0.8
 
 INSERTS = {
@@ -25,9 +27,15 @@ INSERTS = {
     ),
     "results": "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "notices": "INSERT INTO notices(run, kind, what, advice) VALUES (?, ?, ?, ?)",
+    "sums": "UPDATE notices SET what = ? WHERE run = ? AND kind = ? AND what = ?",
 }
 
 Row = tuple[Any, ...]
+
+
+def shorten(value: Any) -> Any:  # noqa: ANN401 - any column's
+    """Return a number that a database can keep, and anything else as it is."""
+    return keep_time(value) if isinstance(value, int) else value
 
 
 class Journal:
@@ -50,16 +58,23 @@ class Journal:
         if not taken:
             return
         try:
-            self.connection.execute("BEGIN")
-            for name, rows in taken.items():
-                self.connection.executemany(INSERTS[name], rows)
-            self.connection.execute("COMMIT")
+            try:
+                self._insert(taken)
+            except OverflowError:  # some number has more than 64 bits with a sign: no row is worth all others
+                self.connection.execute("ROLLBACK")
+                self._insert({name: [tuple(map(shorten, row)) for row in rows] for name, rows in taken.items()})
         except sqlite3.Error:  # the disk is full, as a rule
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             for name, rows in taken.items():
                 self.pending[name][:0] = rows
             raise
+
+    def _insert(self, taken: dict[str, list[Row]]) -> None:
+        self.connection.execute("BEGIN")
+        for name, rows in taken.items():
+            self.connection.executemany(INSERTS[name], rows)
+        self.connection.execute("COMMIT")
 
     def flush(self) -> None:
         """Commit every row collected so far."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import socket
@@ -12,12 +14,16 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from rtrace.capture import kernel
+from rtrace.capture.dispositions import ignored_at_start, restore_dispositions
 from rtrace.capture.executable import HEADER, read_interpreter
 from rtrace.capture.modes import VARIABLE, Mode
+from rtrace.capture.own_limits import Limits, explain_limits, give_back
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TracingRefusedError
 
 DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when PATH is unset
 SHELL = b"/bin/sh"
+SENDING = b"sender"
+"""Asks the new process to send its listener, instead of having it taken."""
 SEIZE_OPTIONS = (
     kernel.PTRACE_O_TRACEFORK
     | kernel.PTRACE_O_TRACEVFORK
@@ -30,11 +36,35 @@ SEIZE_OPTIONS = (
 
 
 class Command(NamedTuple):
-    """What to start: the file, its arguments, and its environment item by item as the caller's own was."""
+    """What to start: the file, its arguments, and its environment item by item as the caller's own was.
+
+    ``limits`` are the caller's, where the tracer has changed its own.
+    """
 
     binary: bytes
     argv: tuple[bytes, ...]
     environ: tuple[bytes, ...]
+    limits: Limits = ()
+
+
+def check_proc() -> None:
+    """Raise TracingRefusedError where /proc shows no processes, or those of another PID namespace. See proc(5).
+
+    By other numbers a tracer would find nothing of its program there, or somebody else's.
+    """
+    try:
+        own = os.readlink("/proc/self")
+        with open("/proc/self/status", "rb") as file:
+            numbers = [line.split()[1:] for line in file if line.startswith(b"NSpid:")]  # Linux 4.1
+    except OSError:
+        own, numbers = "", []
+    if own == "" and not os.path.exists("/proc/uptime"):
+        raise TracingRefusedError("/proc is not mounted; `mount -t proc proc /proc` mounts it, bwrap has --proc /proc")
+    if own != str(os.getpid()) or any(len(listed) > 1 for listed in numbers):
+        raise TracingRefusedError(
+            "/proc shows the processes of another PID namespace, so rtrace cannot see into its own; mount one that "
+            "belongs here (`unshare --mount-proc`, `bwrap --proc /proc`, or `mount -t proc proc /proc`)"
+        )
 
 
 def read_own_environment() -> tuple[bytes, ...]:
@@ -87,30 +117,77 @@ def execute(command: Command) -> None:
     """Call execve(2) with exactly these bytes, duplicates and all; returns only when the kernel refuses."""
     argv = (ctypes.c_char_p * (len(command.argv) + 1))(*command.argv, None)
     environ = (ctypes.c_char_p * (len(command.environ) + 1))(*command.environ, None)
+    give_back(command.limits)  # at the very last: no memory may be left under them
     kernel.libc.execve(ctypes.c_char_p(command.binary), argv, environ)
 
 
-def _become_tracee(command: Command, filters: Mapping[Mode, bytes], channel: socket.socket) -> None:
+class Courier:
+    """A thread outside of the filter that this thread is about to enter, to send its listener to the tracer.
+
+    Nobody would answer a notification of sendmsg(2) yet. It ends at the latest when the process executes a program.
+    """
+
+    def __init__(self, channel: socket.socket) -> None:
+        """Start it; raise RuntimeError where the system has no thread left."""
+        self.channel = channel
+        self.listener = -1
+        self.wanted, self.done = _thread.allocate_lock(), _thread.allocate_lock()
+        self.wanted.acquire()
+        self.done.acquire()
+        _thread.start_new_thread(self._carry, ())
+
+    def _carry(self) -> None:
+        with self.wanted:
+            if self.listener >= 0:
+                socket.send_fds(self.channel, [b"%s -1" % Mode.NOTIFY.value.encode()], [self.listener])
+        self.done.release()
+
+    def send(self, listener: int) -> None:
+        """Let it send a descriptor, -1 for none, and wait until it has."""
+        self.listener = listener
+        self.wanted.release()
+        self.done.acquire()
+
+
+def _enter_filter(filters: Mapping[Mode, bytes], channel: socket.socket, courier: Courier | None) -> None:
+    """In the new process: enter the best mode there is, and tell it. Raises OSError when there is none."""
+    for mode, program in filters.items():
+        try:
+            listener = kernel.install_filter(program, listening=mode is Mode.NOTIFY) if program else -1
+        except OSError as error:
+            refusal = error
+            continue
+        if courier is not None and mode is Mode.NOTIFY:
+            courier.send(listener)
+        else:
+            os.write(channel.fileno(), b"%s %d" % (mode.value.encode(), listener))
+        return
+    raise refusal
+
+
+def _become_tracee(
+    command: Command, filters: Mapping[Mode, bytes], channel: socket.socket, ignored: frozenset[int]
+) -> None:
     """In the new process: wait to be seized, enter the best mode there is, tell it, execute when told to.
 
     Under its filter it may only make calls that the filter lets through: nobody would answer a notification yet.
     """
     try:
-        channel.recv(6)
-        for mode, program in filters.items():
+        courier = None
+        if channel.recv(6) == SENDING:
             try:
-                listener = kernel.install_filter(program, listening=mode is Mode.NOTIFY) if program else -1
-            except OSError as error:
-                refusal = error
-                continue
-            os.write(channel.fileno(), b"%s %d" % (mode.value.encode(), listener))
-            break
+                courier = Courier(channel)
+            except RuntimeError:  # RLIMIT_NPROC
+                filters = {mode: program for mode, program in filters.items() if mode is not Mode.NOTIFY}
+            channel.send(b"ready")
+            channel.recv(6)
+        if filters:
+            _enter_filter(filters, channel, courier)
         else:
-            raise refusal
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         if channel.recv(2) != b"go":
             os._exit(126)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; a program expects the default
-            signal.signal(number, signal.SIG_DFL)
+        restore_dispositions(ignored)
         execute(command)
         os.write(channel.fileno(), b"execve %d" % ctypes.get_errno())
     except OSError as error:
@@ -137,14 +214,23 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
 
     Raises TracingRefusedError when ptrace or seccomp is not to be had here; nothing has been run then.
     """
+    ignored = ignored_at_start()
     ours, theirs = socket.socketpair()
-    pid = fork()
+    try:
+        pid = fork()
+    except BlockingIOError as error:  # EAGAIN: RLIMIT_NPROC
+        raise TracingRefusedError(
+            f"cannot start a process ({error.strerror}{explain_limits()}); raise the limit, or end other processes"
+        ) from None
     if pid == 0:
         ours.close()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL):
                 signal.signal(number, signal.SIG_DFL)
-        _become_tracee(command, filters, theirs)
+        _become_tracee(command, filters, theirs, ignored)
+    if Mode.NOTIFY in filters and not may_take_descriptors(pid, theirs.fileno()):
+        ours.send(SENDING)
+        ours.recv(5)
     theirs.close()
     try:
         kernel.ptrace(kernel.PTRACE_SEIZE, pid, SEIZE_OPTIONS)
@@ -154,7 +240,8 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
         _reap(pid)
         raise TracingRefusedError(explain_refusal(error, tracer)) from None
     ours.send(b"filter")
-    word, _, number_text = ours.recv(64).partition(b" ")
+    message, descriptors, _, _ = socket.recv_fds(ours, 64, 1)
+    word, _, number_text = message.partition(b" ")
     if word not in {mode.value.encode() for mode in filters}:
         ours.close()
         _reap(pid)
@@ -166,8 +253,19 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
     mode = Mode(word.decode())
     if mode is Mode.STOPS:  # from here on it stops at every call
         kernel.ptrace(kernel.PTRACE_INTERRUPT, pid)
-    listener = kernel.take_descriptor(pid, int(number_text)) if mode is Mode.NOTIFY else -1
+    listener = -1
+    if mode is Mode.NOTIFY:
+        (listener,) = descriptors or (kernel.take_descriptor(pid, int(number_text)),)
     return Launched(pid, mode, listener, ours)
+
+
+def may_take_descriptors(pid: int, number: int) -> bool:
+    """Tell whether a descriptor of a child can be copied: containers allow ptrace(2), and refuse pidfd_getfd(2)."""
+    try:
+        os.close(kernel.take_descriptor(pid, number))
+    except OSError:
+        return False
+    return True
 
 
 def read_tracer(pid: int) -> int:

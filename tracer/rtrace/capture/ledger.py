@@ -7,18 +7,22 @@ when it is about to be changed or removed under its new name.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rtrace.attributes import read_attributes
 from rtrace.capture.journal import Journal
 from rtrace.capture.snapshots import SnapshotLimitError, SnapshotTaker
 from rtrace.capture.tracee import Process
+from rtrace.capture.unobserved import is_nothing_for_anybody
 from rtrace.capture.walker import Walk
 from rtrace.printable import printable
 from rtrace.provided import SHARED_MEMORY, is_provided
+from rtrace.stamps import keep_inode, keep_time
 from rtrace.trace.schema import MUTATIONS, Use
 
 TYPE_NAMES = {
@@ -104,6 +108,9 @@ class Ledger:
         self.linked: dict[tuple[int, int], list[PathState]] = {}
         self.copies: dict[tuple[int, int], tuple[str | None, str | None]] = {}
         self.served: set[bytes] = set()
+        self.tell_unobserved: Callable[[OSError], None] = lambda _error: None
+        self.tell_of_time: Callable[[bytes], None] = lambda _path: None
+        self.hidden = b""
         self.started = time.monotonic_ns()
         rows = journal.pending
         self.paths, self.facts, self.uses = rows["paths"], rows["facts"], rows["uses"]
@@ -122,12 +129,22 @@ class Ledger:
         state = self.states.get(path)
         if state is None:
             if status is None and not missing:
-                try:
-                    status = os.lstat(path)
-                except (OSError, ValueError):
-                    status = None
+                status = self.look_at(path)
             state = self._first_touch(path, status)
         return state
+
+    def look_at(self, path: bytes) -> os.stat_result | None:
+        """Return what is at a path now; None when nothing is, or when nobody can look, which is told."""
+        try:
+            return os.lstat(path)
+        except OSError as error:
+            self.judge(error)
+            return None
+
+    def judge(self, error: OSError) -> None:
+        """Tell what an error keeps from being noted, unless it means that nothing is there."""
+        if not is_nothing_for_anybody(error):
+            self.tell_unobserved(error)
 
     def _first_touch(self, path: bytes, status: os.stat_result | None) -> PathState:
         identity = self.ids.get(path)
@@ -139,12 +156,17 @@ class Ledger:
         if status is None:
             self.facts.append((self.run, identity, self.now(), *[None] * 12))
             return state
+        mtime, ctime = keep_time(status.st_mtime_ns), keep_time(status.st_ctime_ns)
+        if mtime != status.st_mtime_ns:
+            self.tell_of_time(path)
         kind = TYPE_NAMES.get(stat.S_IFMT(status.st_mode), "char")
         target = None
         if kind == "symlink":
             try:
                 target = os.readlink(path)
-            except OSError:
+            except OSError as error:  # EINVAL, ENOENT: it was replaced or removed meanwhile
+                if error.errno != errno.EINVAL:
+                    self.judge(error)
                 target = b""
         elif kind == "file" and status.st_nlink > 1:
             self._join_links(state, (status.st_dev, status.st_ino))
@@ -158,12 +180,12 @@ class Ledger:
                 status.st_uid,
                 status.st_gid,
                 status.st_size,
-                status.st_mtime_ns,
+                mtime,
                 status.st_dev,
-                status.st_ino,
+                keep_inode(status.st_ino),
                 status.st_nlink,
                 target,
-                status.st_ctime_ns,
+                ctime,
                 status.st_blocks,
             )
         )
@@ -186,11 +208,8 @@ class Ledger:
             return False
         if state.discarded is not None:
             self._look_again(process, state)
-        try:
-            status = os.lstat(state.path)
-        except OSError:
-            return False
-        if not stat.S_ISREG(status.st_mode):
+        status = self.look_at(state.path)
+        if status is None or not stat.S_ISREG(status.st_mode):
             return False
         inode = (status.st_dev, status.st_ino)
         if state.existed and state.inode is None:
@@ -238,11 +257,8 @@ class Ledger:
     def _look_again(self, process: Process, state: PathState) -> None:
         """Keep what was about to be lost if it is still there now that it is needed: that call failed, or goes on."""
         discarded, state.discarded = state.discarded, None
-        try:
-            status = os.lstat(state.path)
-        except OSError:  # ENOENT as a rule: it is gone
-            return
-        if discarded is None or identify(status) != discarded.identity:
+        status = self.look_at(state.path)
+        if status is None or discarded is None or identify(status) != discarded.identity:
             return
         self.uses.extend((self.run, process.id, self.now(), owner.id, KEPT) for owner in discarded.owners)
         self._keep_content(state, status, discarded.owners)
@@ -251,9 +267,8 @@ class Ledger:
         """Find what a file is now and whose content from before the run it holds; None if that is nobody's, or safe."""
         if state.settled and not self.linked:
             return None, []
-        try:
-            status = os.lstat(state.path)
-        except OSError:
+        status = self.look_at(state.path)
+        if status is None:
             return None, []
         inode = (status.st_dev, status.st_ino)
         family = [member for member in self.linked.get(inode, ()) if not member.settled]
@@ -307,11 +322,12 @@ class Ledger:
             return  # the kernel's: its list says nothing about the experiment
         try:
             names = os.listdir(path)
-        except OSError:
+        except OSError as error:
+            self.judge(error)
             return
         prefix = path if path == b"/" else path + b"/"
         for name in names:
-            if prefix + name not in self.served:
+            if prefix + name not in self.served and prefix + name != self.hidden:
                 self.state(prefix + name)
 
     def note_folders(self, state: PathState, walk: Walk) -> None:
@@ -350,7 +366,7 @@ class Ledger:
 
     def keep_tree(self, process: Process, path: bytes, destination: bytes) -> None:
         """Note all that lies below a folder that is about to be renamed, and that it appears elsewhere."""
-        for parent, folders, files in os.walk(path):
+        for parent, folders, files in os.walk(path, onerror=self.judge):
             self.list_directory(self.state(parent))
             for name in folders + files:
                 below = self.state(parent + b"/" + name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -9,12 +10,15 @@ from collections.abc import Callable
 from rtrace.capture.calls import O_TMPFILE, Action
 from rtrace.capture.context import Context
 from rtrace.capture.ledger import Uses
+from rtrace.capture.unobserved import has_same_rights
 from rtrace.capture.walker import Walk
 from rtrace.trace.schema import Use
 
 READ, WRITE, TRUNCATE, CREATE = int(Use.READ), int(Use.WRITE), int(Use.TRUNCATE), int(Use.CREATE)
 LIST, LOOKUP, REMOVE, METADATA = int(Use.LIST), int(Use.LOOKUP), int(Use.REMOVE), int(Use.METADATA)
 APPEND = int(Use.APPEND)
+DEVICES = (stat.S_IFCHR, stat.S_IFBLK)
+RIGHTS = {os.O_RDONLY: os.R_OK, os.O_WRONLY: os.W_OK}
 
 
 def is_permitted(path: bytes, access: int) -> bool:
@@ -23,6 +27,17 @@ def is_permitted(path: bytes, access: int) -> bool:
     Judged with the tracer's own rights, which are never less than those of the run.
     """
     return os.access(path, access, effective_ids=True)
+
+
+def refuse_to_guess(context: Context, path: bytes) -> None:
+    """Raise PermissionError where root may not read what the run may: in a filesystem of a network, or of FUSE."""
+    if os.geteuid() == 0 and not has_same_rights(context.caller):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+
+def can_open(path: bytes, access: int) -> bool:
+    """Tell whether the kernel lets the run open what is at a path; ``access`` is one of O_ACCMODE's."""
+    return is_permitted(path, RIGHTS.get(access, os.R_OK | os.W_OK))
 
 
 def can_make(walk: Walk) -> bool:
@@ -45,8 +60,11 @@ def open_path(context: Context, walk: Walk, flags: int) -> Uses:
     exclusive = flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
     if flags & os.O_PATH or exclusive or kind == stat.S_IFLNK:
         return [(state, LOOKUP)]
-    context.notices.watch_opening(walk.path, status)
+    if kind in DEVICES and can_open(walk.path, access):
+        context.notices.watch_opening(walk.path, status)
     unreadable = access != os.O_WRONLY and not status.st_mode & stat.S_IROTH and not is_permitted(walk.path, os.R_OK)
+    if unreadable:
+        refuse_to_guess(context, walk.path)
     if kind == stat.S_IFDIR:
         if access == os.O_RDONLY and not flags & (O_TMPFILE | os.O_CREAT) and not unreadable:
             context.ledger.list_directory(state)

@@ -23,6 +23,7 @@ from rtrace.capture.context import INT_MASK, LOOKUP, Context, Request
 from rtrace.capture.ledger import Uses
 from rtrace.capture.path_calls import CREATE, DECODERS
 from rtrace.capture.tracee import PAGE, READ_FIRST, Tracee
+from rtrace.capture.unobserved import means_nothing
 
 RESOLVE_IN_ROOT = 0x10  # openat2(2)
 NEVER_FOLLOWING = frozenset({Action.LOOKUP_LINK, Action.METADATA_LINK, Action.UNLINK, Action.RMDIR, Action.MAKE})
@@ -56,13 +57,16 @@ class Recorder:
             Action.QUEUE: socket_calls.use_queue,
             Action.WATCH: descriptor_calls.watch,
             Action.METADATA_DESCRIPTOR: descriptor_calls.change_metadata,
+            Action.FILTER: place_calls.install_filter,
+            Action.ASK_ERROR: socket_calls.ask_error,
         }
 
     def observe(self, tracee: Tracee, architecture: Architecture, number: int, arguments: list[int]) -> None:
         """Note what a call, which has not run yet and whose caller waits, is about to do.
 
-        ``arguments`` are the six registers as unsigned numbers. A call whose arguments cannot be read is one that
-        the kernel will answer with EFAULT, or whose caller was killed meanwhile: there is nothing to note.
+        ``arguments`` are the six registers as unsigned numbers. A call whose arguments are nowhere in memory is one
+        that the kernel will answer with EFAULT, or whose caller was killed meanwhile: there is nothing to note. What
+        else keeps the tracer from looking is told.
         """
         context = self.context
         if context.moving or self.closed:
@@ -81,7 +85,7 @@ class Recorder:
                 flags = arguments[flags_index] & mask
             address = arguments[path_index]
             if address:  # read here, as Tracee.read_string would, and by it where the string is long
-                memory = tracee.memory
+                memory = tracee.process.memory
                 if memory < 0:
                     memory = tracee.open_memory()
                 room = PAGE - address % PAGE
@@ -99,8 +103,23 @@ class Recorder:
             key = (number, flags, base, path)
             if key not in tracee.process.seen:
                 self.note(tracee, action, key)
-        except (OSError, ValueError, OverflowError, struct.error):  # an address may exceed what pread(2) takes
+        except OSError as error:
+            if not means_nothing(error):
+                context.notices.add_unobserved(context.program(tracee), error)
+        except (ValueError, OverflowError, struct.error):  # an address may exceed what pread(2) takes
             return
+
+    def finish(self, tracee: Tracee, result: int) -> None:
+        """Take the result of the call that a thread was in, if it is awaited; an error's number is negative."""
+        awaited, tracee.awaited = tracee.awaited, None
+        if awaited is None or self.closed:
+            return
+        try:
+            awaited(result)
+        except (OSError, ValueError, OverflowError, struct.error):  # the thread was killed meanwhile
+            return
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with us, the program must go on
+            self.confess(tracee, tracee.answered[0], error)
 
     def close(self) -> None:
         """Take no further notes: the books are being closed."""
@@ -129,8 +148,11 @@ class Recorder:
     def _decode(self, tracee: Tracee, action: Action, key: Key) -> Uses:
         """Find out what a call means that was not seen in this way before; remember it if it will mean the same."""
         _, flags, base, path = key
+        self.context.caller = tracee.tid
         walk = self.context.walk(tracee, base, path, follow=follows(action, flags))
         if walk is None or (walk.volatile and walk.path.startswith(b"/proc/")):
+            return []
+        if self.context.notices.is_own(walk.path):
             return []
         if action is Action.UNLINK and flags & AT_REMOVEDIR:
             action = Action.RMDIR

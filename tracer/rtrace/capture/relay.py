@@ -4,6 +4,8 @@
                                    |
                                    +------> a file in the trace directory
 
+and what it reads from pipes, as ``input`` describes.
+
 It never blocks on a reader that is slow, and stops reading then, so that the program feels it as before; when the
 reader goes away it closes its own end, and the program gets SIGPIPE. At a terminal it is also the program's session
 leader and parent, as the shell would be, so that job control works: a program that stops stops the tracer, too. From
@@ -18,8 +20,10 @@ import os
 import select
 import signal
 import socket
+from collections.abc import Iterator
 
-from rtrace.capture.ends import Ends
+from rtrace.capture.ends import Ends, InletEnds
+from rtrace.capture.input import Input
 from rtrace.capture.keeping import Keeper
 from rtrace.capture.keyboard import Keyboard
 from rtrace.capture.output import Output
@@ -29,17 +33,7 @@ from rtrace.capture.terminal_session import TerminalSession
 
 WINDOW, CONTINUED, FINISH = b"W", b"C", b"F"
 PATIENCE = 200  # milliseconds between two looks at whether a shell has given the terminal back
-IGNORED = (
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGHUP,
-    signal.SIGTERM,
-    signal.SIGTSTP,
-    signal.SIGTTIN,
-    signal.SIGTTOU,
-    signal.SIGPIPE,
-    signal.SIGWINCH,
-)
+IGNORED = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}
 
 
 class Relay:
@@ -51,22 +45,31 @@ class Relay:
         self.control = control
         self.tracer = tracer
         self.outputs: list[Output] = []
+        self.inputs: list[Input] = []
         self.session: TerminalSession | None = None
         control.settimeout(0)
         self.poller.watch(control.fileno(), select.POLLIN, self.listen)
 
     def run(self) -> None:
         """Relay until the tracer and all writers are gone."""
-        while self.control.fileno() >= 0 or any(output.open for output in self.outputs):
+        while self.control.fileno() >= 0 or any(self.still_open()):
             if self.session is not None:
                 self.session.notice_hang_up(self.outputs)
             idle = not any(output.pending for output in self.outputs)
             waits = self.session is not None and self.session.keyboard.waits
-            happened = self.poller.wait(0 if self.poller.quiet and idle else PATIENCE if waits else None)
+            unread = [stream for stream in self.inputs if stream.waits]
+            happened = self.poller.wait(0 if self.poller.quiet and idle else PATIENCE if waits or unread else None)
+            for stream in unread if not happened else ():
+                stream.look()
             if waits and self.session is not None:
                 self.session.keyboard.look()
             if self.poller.quiet and not happened and idle:
                 self.poller.call_quiet()
+
+    def still_open(self) -> Iterator[bool]:
+        """Tell of each stream whether anything may still come."""
+        yield from (output.open for output in self.outputs)
+        yield from (stream.open for stream in self.inputs)
 
     def listen(self, _: int) -> None:
         """Take a word of the tracer's, or learn that it is gone."""
@@ -96,11 +99,8 @@ class Relay:
         """Tell the tracer what was kept of each stream, a line each."""
         if self.session is not None:
             self.session.leave()
-        lines = []
-        for output in self.outputs:
-            kept = output.finish()
-            if kept is not None:
-                lines.append(f"{kept.size} {kept.kept} {kept.sha256} {int(kept.cut)}")
+        every = (*(output.finish() for output in self.outputs), *(stream.finish() for stream in self.inputs))
+        lines = [f"{kept.size} {kept.kept} {kept.sha256} {int(kept.cut)}" for kept in every if kept is not None]
         with contextlib.suppress(OSError):
             self.control.send("\n".join(lines).encode())
         self.hang_up()
@@ -113,8 +113,11 @@ class Relay:
             self.session.end()
 
 
-def make_relay(control: socket.socket, ends: list[Ends], processes: tuple[int, int], limit: int) -> Relay:
+def make_relay(
+    control: socket.socket, every: tuple[list[Ends], list[InletEnds]], processes: tuple[int, int], limit: int
+) -> Relay:
     """In the relay: close what it does not need, and make its channels; ``processes`` are tracer and program."""
+    ends, inlets = every
     ignore_signals()
     tracer, program = processes
     kept = {control.fileno()}
@@ -122,8 +125,12 @@ def make_relay(control: socket.socket, ends: list[Ends], processes: tuple[int, i
         kept |= {end.source, end.sink, end.file}
         if end.outlet.session:
             kept |= {end.program, end.keyboard, end.terminal}
+    for inlet in inlets:
+        kept |= {inlet.source, inlet.sink, inlet.file}
     close_all_but(kept)
     relay = Relay(control, tracer)
+    for inlet in inlets:
+        relay.inputs.append(Input(relay.poller, (inlet.source, inlet.sink), Keeper(inlet.file, limit)))
     for end in ends:
         keeper = Keeper(end.file, limit)
         terminal = (

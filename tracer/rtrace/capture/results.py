@@ -6,6 +6,8 @@ import os
 import stat
 
 from rtrace.capture.ledger import TYPE_NAMES, Ledger
+from rtrace.capture.unobserved import is_nothing_for_anybody
+from rtrace.stamps import keep_inode, keep_time
 
 DIGEST_BUDGET = 64 << 20
 """Bytes of output that are hashed at once at the end of a run; the rest is hashed by ``pack``, if unchanged by then."""
@@ -23,18 +25,20 @@ def record_results(ledger: Ledger) -> None:
             continue
         try:
             status = os.lstat(state.path)
-        except (OSError, ValueError):
-            if state.existed:  # else it was a temporary file
+            target = os.readlink(state.path) if stat.S_ISLNK(status.st_mode) else None
+        except OSError as error:
+            if not is_nothing_for_anybody(error):
+                ledger.tell_unobserved(error)
+            elif state.existed:  # else it was a temporary file
                 rows.append((ledger.run, state.id, *[None] * 8))
             continue
         kind = TYPE_NAMES.get(stat.S_IFMT(status.st_mode), "char")
-        digest = target = None
+        digest = None
         if kind == "file" and status.st_size <= budget:
             digest = hash_file(state.path)
             budget -= status.st_size
-        elif kind == "symlink":
-            target = os.readlink(state.path)
-        facts = (kind, status.st_mode & 0o7777, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
+        mtime, inode = keep_time(status.st_mtime_ns), keep_inode(status.st_ino)
+        facts = (kind, status.st_mode & 0o7777, status.st_size, mtime, status.st_dev, inode)
         rows.append((ledger.run, state.id, *facts, digest, target))
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import NamedTuple
 
 from rtrace.capture import kernel
 from rtrace.capture.architecture import Architecture
 from rtrace.capture.bpf import build_filter
 from rtrace.capture.context import Context
+from rtrace.capture.dispositions import heed_children
 from rtrace.capture.engine import Follower
 from rtrace.capture.interposition import Interposition, interposed
 from rtrace.capture.journal import Journal
@@ -24,17 +23,17 @@ from rtrace.capture.launch import Command, Launched, launch
 from rtrace.capture.ledger import Ledger
 from rtrace.capture.modes import Mode, choose_modes
 from rtrace.capture.notices import NoticeBook
+from rtrace.capture.passing_on import signals_passed_on
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.results import record_results
 from rtrace.capture.snapshots import SNAPSHOT_LIMIT, SnapshotTaker
 from rtrace.capture.stream_record import StreamRecord
-from rtrace.capture.streams import Kind, Stream
+from rtrace.capture.streams import Given, Kind
 from rtrace.capture.tree import ProcessTree
+from rtrace.capture.unkept import tell_of_fifos
 from rtrace.errors import CommandNotExecutableError
 from rtrace.host import describe_host
 from rtrace.trace.directory import TraceDirectory
-
-FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Watch(NamedTuple):
@@ -43,7 +42,8 @@ class Watch(NamedTuple):
     ``on_start`` is called when the tracer is ready and before the program begins; ``on_waiting`` with the programs that
     outlive the command, once it has ended; ``on_loss`` with what is being lost, and what to do about it. With
     ``detach_daemons`` those that outlive it are not waited for. ``keep`` is how many bytes of standard output and error
-    are kept, None to leave them alone; ``snapshot_limit`` how many the copies of what is changed may take.
+    are kept, None to leave them alone; ``snapshot_limit`` how many the copies of what is changed may take. ``hidden``
+    is the folder that was made for the trace, and ``shortcoming`` what is to be told of that, and what to do about it.
     """
 
     on_start: Callable[[], None]
@@ -52,6 +52,8 @@ class Watch(NamedTuple):
     detach_daemons: bool = False
     keep: int | None = KEPT_BYTES
     snapshot_limit: int = SNAPSHOT_LIMIT
+    hidden: bytes = b""
+    shortcoming: tuple[str, str] | None = None
 
 
 class Traced(NamedTuple):
@@ -77,21 +79,23 @@ def trace_command(
     architectures: tuple[Architecture, ...],
     directory: TraceDirectory,
     connection: sqlite3.Connection,
-    streams: tuple[Stream, Stream, Stream],
+    given: Given,
     watch: Watch,
 ) -> Traced:
     """Run a command under the tracer and write all that it did to an open trace database, as one run more.
 
-    ``streams`` are the standard streams as they were before anything was opened.
+    ``given`` are the descriptors as they were before anything was opened.
     Raises TracingRefusedError before the program begins, CommandNotExecutableError when the kernel refuses its file.
     """
     gc.disable()  # what the tracer keeps has no cycles, and looking for some takes a fifth of its time
     run = add_run(connection, command)
     journal = Journal(connection)
     ids = {path: number for number, path in connection.execute("SELECT id, path FROM paths")} if run > 1 else {}
-    notices = NoticeBook(journal, run, directory.path)
+    notices = NoticeBook(journal, run, watch.hidden or os.fsencode(directory.path))
+    if watch.shortcoming is not None:
+        notices.add("trace-directory", *watch.shortcoming)
     # What is said while the run writes to the same file would be taken for the run's own words.
-    silent = watch.keep is not None and streams[2].kind is Kind.FILE
+    silent = watch.keep is not None and given.streams[2].kind is Kind.FILE
 
     def tell_of_loss(what: str, advice: str) -> None:
         notices.add("snapshot", what, advice)
@@ -104,30 +108,39 @@ def trace_command(
 
     snapshots = SnapshotTaker(directory.snapshots, watch.snapshot_limit, tell_of_loss)
     ledger = Ledger(journal, run, snapshots, ids)
+    ledger.hidden = notices.trace
     context = Context(ledger, notices, next_row(connection, "environments"))
-    tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"))
-    record = StreamRecord(streams, directory.streams, run, limit=watch.keep)
+    tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"), context.pids)
+    record = StreamRecord(given.streams, directory.streams, run, others=given.others, limit=watch.keep)
     began = time.monotonic()
     try:
         with launched_tree(command, architectures, record.interposition) as launched:
             watch.on_start()
             record.begin(connection, ledger, tree.next_row)
             ledger.begin()
-            record.note_unkept(context.notices)
+            record.note_unkept(connection, context.notices)
             connection.execute("UPDATE runs SET engine = ? WHERE id = ?", (launched.mode.value, run))
-            follower = Follower(launched, architectures, Recorder(context), tree, tell_of_waiting)
-            launched.channel.send(b"go")
-            status = follower.follow(until_main_ends=watch.detach_daemons)
-            kept = record.interposition.finish()
+            parent = os.getppid() if watch.detach_daemons else 0
+            with signals_passed_on(launched.pid, parent, tree, record.interposition) as deliveries:
+                follower = Follower(launched, architectures, Recorder(context), tree, deliveries, tell_of_waiting)
+                launched.channel.send(b"go")
+                status = follower.follow(until_main_ends=watch.detach_daemons)
+                kept = record.interposition.finish()
     except BaseException:
         journal.flush()
         raise
     ended = time.monotonic()
     with follower.paused():
         snapshots.finish()
+        context.talks.finish()
+        notices.finish()
+        record.note_results(ledger)
         record_results(ledger)
-        record.finish(connection, kept)
+        record.finish(connection, kept, ledger, context.notices)
         journal.flush()
+        if context.notices.fifos:
+            tell_of_fifos(connection, run, context.notices)
+            journal.flush()
         context.forget_everything()  # what comes next needs the memory
     killed = status is not None and os.WIFSIGNALED(status)
     traced = Traced(
@@ -148,17 +161,19 @@ def trace_command(
 def launched_tree(
     command: Command, architectures: tuple[Architecture, ...], interposition: Interposition
 ) -> Iterator[Launched]:
-    """Start the command, waiting to be let go, for as long as the block runs; pass signals on to it meanwhile.
+    """Start the command, waiting to be let go, for as long as the block runs.
 
     Raises CommandNotExecutableError at the end of the block when the kernel refused to execute the file.
     """
     verdicts = {Mode.NOTIFY: kernel.SECCOMP_RET_USER_NOTIF, Mode.SECCOMP: kernel.SECCOMP_RET_TRACE}
+    exposing = not kernel.may_look_into_all()
     filters = {
-        mode: build_filter(architectures, verdicts[mode]) if mode in verdicts else b"" for mode in choose_modes()
+        mode: build_filter(architectures, verdicts[mode], exposing=exposing) if mode in verdicts else b""
+        for mode in choose_modes()
     }
-    with signals_forwarded(alone=interposition.session) as targets, interposed(interposition):
+    heed_children()
+    with interposed(interposition):
         launched = launch(command, filters, interposition.fork)
-        targets.append(launched.pid)
         with launched.channel:
             yield launched
             refusal = launched.channel.recv(64)
@@ -167,40 +182,6 @@ def launched_tree(
         raise CommandNotExecutableError(
             f"{os.fsdecode(command.binary)} cannot be executed ({reason}); check its format"
         )
-
-
-@contextlib.contextmanager
-def signals_forwarded(*, alone: bool = False) -> Iterator[list[int]]:
-    """Pass SIGTERM and SIGHUP on to the traced program; leave the terminal's SIGINT and SIGQUIT to it.
-
-    A program that is ``alone`` in a session of its own gets no signals of this one's terminal: all are passed on to it.
-    Yields the list of process ids to pass signals on to. A second signal of the same number kills. A signal that was
-    ignored stays ignored. One that comes before there is a program does what it did before.
-    """
-    targets: list[int] = []
-    seen: set[int] = set()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        earlier = before[number]
-        if not targets and callable(earlier):  # there is no program yet
-            earlier(number, frame)
-        if alone or number in (signal.SIGTERM, signal.SIGHUP):
-            for pid in targets:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL if number in seen else number)
-            seen.add(number)
-
-    before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {
-        number: signal.getsignal(number) for number in FORWARDED
-    }
-    for number, disposition in before.items():
-        if disposition is not signal.SIG_IGN:
-            signal.signal(number, handle)
-    try:
-        yield targets
-    finally:
-        for number, disposition in before.items():
-            signal.signal(number, disposition)
 
 
 def next_row(connection: sqlite3.Connection, table: str) -> int:

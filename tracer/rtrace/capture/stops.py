@@ -5,6 +5,7 @@ it executes           event EXEC, in the new program
 it gets a signal      a stop with that signal, which is passed on
 its group is stopped  event STOP with a stop signal: it is left stopped (PTRACE_LISTEN) until SIGCONT
 it makes a call       mode SECCOMP: event SECCOMP            mode STOPS: SIGTRAP|0x80 at entry and exit
+one that is awaited   event SECCOMP in mode NOTIFY, too      SIGTRAP|0x80 at its exit in every mode
 it ends               a wait status that is no stop
 """
 
@@ -13,16 +14,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from typing import NamedTuple
 
 from rtrace.capture import kernel
 from rtrace.capture.architecture import Architecture
 from rtrace.capture.bpf import X32_BIT, X32_END
-from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT
+from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, CLONE_UNTRACED
 from rtrace.capture.context import INT_MASK
 from rtrace.capture.execution import note_execution
 from rtrace.capture.modes import Mode
+from rtrace.capture.passing_on import Deliveries
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.restarts import restart_interrupted_call
+from rtrace.capture.tracee import Tracee
 from rtrace.capture.tree import ProcessTree
 
 STOP_SIGNALS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
@@ -31,14 +35,31 @@ SYSCALL_SIGNAL = signal.SIGTRAP | 0x80  # with PTRACE_O_TRACESYSGOOD
 FORK_EVENTS = (kernel.PTRACE_EVENT_FORK, kernel.PTRACE_EVENT_VFORK, kernel.PTRACE_EVENT_CLONE)
 
 
+class Locked(NamedTuple):
+    """A program that the tracer may not look into yet: its first stack pointer, and its pointers' size in bytes.
+
+    ``first`` is its first call, while another is made in its place.
+    """
+
+    stack: int
+    word: int
+    first: kernel.Expelled | None = None
+
+
 class StopHandler:
     """Takes the stops of a tree, and lets each stopped thread go on."""
 
     def __init__(
-        self, main: int, mode: Mode, architectures: dict[int, Architecture], recorder: Recorder, tree: ProcessTree
+        self,
+        deliveries: Deliveries,
+        mode: Mode,
+        architectures: dict[int, Architecture],
+        recorder: Recorder,
+        tree: ProcessTree,
     ) -> None:
-        """Follow the tree that begins with process ``main``; ``architectures`` are by their AUDIT_ARCH value."""
-        self.main = main
+        """Follow the tree of the process that ``deliveries`` watches; ``architectures`` are by AUDIT_ARCH value."""
+        self.main = deliveries.main
+        self.deliveries = deliveries
         self.main_status: int | None = None
         self.resume = kernel.PTRACE_SYSCALL if mode is Mode.STOPS else kernel.PTRACE_CONT
         self.architectures = architectures
@@ -50,6 +71,8 @@ class StopHandler:
         self.early: dict[int, int] = {}  # ends told before the birth; without one, nothing of it ever ran
         self.met: set[int] = set()
         self.detaching = False
+        self.locked: dict[int, Locked] = {}
+        self.exposing = mode is Mode.STOPS and not kernel.may_look_into_all()
 
     def take(self, tid: int, status: int) -> None:
         """Take one answer of waitpid(2): a stop, after which the thread goes on, or an end."""
@@ -60,6 +83,7 @@ class StopHandler:
                 pass
             return
         self.context.moving.discard(tid)
+        self.locked.pop(tid, None)
         if tid in self.tracees:
             self.tree.ended(tid, status)
         else:
@@ -87,16 +111,34 @@ class StopHandler:
             self._take_birth(tid, event)
         elif event == kernel.PTRACE_EVENT_EXEC:
             self._take_execution(tid)
-        elif event == kernel.PTRACE_EVENT_STOP and signal_number in STOP_SIGNALS:
-            kernel.ptrace(kernel.PTRACE_LISTEN, tid)
-            return
+        elif event == kernel.PTRACE_EVENT_STOP:
+            if tid == self.main:
+                self.deliveries.stopped = signal_number in STOP_SIGNALS
+            if signal_number in STOP_SIGNALS:
+                kernel.ptrace(kernel.PTRACE_LISTEN, tid)
+                return
         elif event == kernel.PTRACE_EVENT_SECCOMP or (event == 0 and signal_number == SYSCALL_SIGNAL):
-            self._take_call(tid)
+            if tid in self.locked:
+                self._unlock(tid)
+            else:
+                self._take_call(tid)
             signal_number = 0
-        elif event == 0 and self.listening:
+        elif event == 0:
+            signal_number = self._take_signal(tid, signal_number)
+        tracee = self.tracees.get(tid)
+        awaits_call = tid in self.locked or (tracee is not None and tracee.awaited is not None)
+        resume = kernel.PTRACE_SYSCALL if awaits_call else self.resume
+        kernel.ptrace(resume, tid, 0 if event else signal_number)
+
+    def _take_signal(self, tid: int, number: int) -> int:
+        """Have a call restarted that a signal interrupted; return the signal to go on with, 0 for none."""
+        if self.listening:
             with contextlib.suppress(OSError):
                 restart_interrupted_call(self.context, self.tracees[tid], self.architectures)
-        kernel.ptrace(self.resume, tid, 0 if event else signal_number)
+        tgid = self.tracees[tid].process.tgid
+        if number == signal.SIGCHLD or (tgid != self.main and self.main_status is None):
+            return number
+        return self.deliveries.take(tid, tgid, number)
 
     def _take_execution(self, tid: int) -> None:
         """Note the program that a thread has begun, and tell when rtrace has no table for its interface."""
@@ -106,12 +148,36 @@ class StopHandler:
         except ProcessLookupError:
             raise
         except OSError:  # before Linux 5.3 the kernel does not tell
-            note_execution(self.context, tracee, 0, kernel.WIDE_WORD)
-            return
+            audit, stack = 0, 0
         architecture = self.architectures.get(audit)
-        note_execution(self.context, tracee, stack, kernel.WIDE_WORD if architecture is None else architecture.word)
-        if architecture is None:
+        word = kernel.WIDE_WORD if architecture is None else architecture.word
+        try:
+            tracee.open_memory()
+        except PermissionError:
+            if kernel.HAS_REGISTERS and architecture is not None and architecture.prctl >= 0:
+                self.locked[tid] = Locked(stack, word)
+                return
+        except OSError:  # told when the first call is looked at
+            pass
+        note_execution(self.context, tracee, stack, word)
+        if architecture is None and audit:
             self.context.notices.add_unseen(self.context.program(tracee), audit)
+
+    def _unlock(self, tid: int) -> None:
+        """Let a program that may be executed and not read become dumpable, by a call of its own before its first one.
+
+        Everybody may ask that of themselves (PR_SET_DUMPABLE of prctl(2)); then a tracer without privileges may look.
+        """
+        locked = self.locked[tid]
+        stop = kernel.read_syscall(tid)
+        if locked.first is not None and not stop.entering:
+            del self.locked[tid]
+            kernel.recall(tid, locked.first)
+            note_execution(self.context, self.tracees[tid], locked.stack, locked.word)
+        elif stop.entering:
+            prctl = self.architectures[stop.audit].prctl
+            first = kernel.expel_call(tid, prctl, (kernel.PR_SET_DUMPABLE, 1, 0, 0, 0))
+            self.locked[tid] = locked._replace(first=first)
 
     def _take_birth(self, tid: int, event: int) -> None:
         """Add the child of a parent that is stopped for its birth.
@@ -130,16 +196,46 @@ class StopHandler:
 
     def _take_call(self, tid: int) -> None:
         stop = kernel.read_syscall(tid)
+        tracee = self.tracees[tid]
+        if not stop.entering:
+            self.recorder.finish(tracee, stop.result)
+            return
         architecture = self.architectures.get(stop.audit)
-        if not stop.entering or architecture is None:
+        if architecture is None:
             return
         if architecture.name == "x86_64" and X32_BIT <= stop.number < X32_END:
-            self.recorder.refuse_x32(self.tracees[tid])
+            self.recorder.refuse_x32(tracee)
             kernel.skip_syscall(tid)
         elif stop.number in architecture.refused:
             kernel.skip_syscall(tid)
+        elif self.exposing and hides(architecture, stop):
+            kernel.skip_syscall(tid, 0)
         elif stop.number in architecture.calls and not is_fstat(architecture, stop):
-            self.recorder.observe(self.tracees[tid], architecture, stop.number, stop.arguments)
+            self.recorder.observe(tracee, architecture, stop.number, stop.arguments)
+        elif stop.number in (architecture.clone, architecture.clone3):
+            keep_traced(tracee, architecture, stop)
+
+
+def hides(architecture: Architecture, stop: kernel.SyscallStop) -> bool:
+    """Tell whether a call keeps a tracer without privileges from looking; see PR_SET_DUMPABLE of prctl(2)."""
+    arguments = [argument & INT_MASK for argument in stop.arguments[:2]]
+    return stop.number == architecture.prctl and arguments == [kernel.PR_SET_DUMPABLE, 0]
+
+
+def keep_traced(tracee: Tracee, architecture: Architecture, stop: kernel.SyscallStop) -> None:
+    """Take CLONE_UNTRACED out of a call that makes a child: ptrace would not tell of the child.
+
+    A bad pointer is left to the kernel, which answers EFAULT.
+    """
+    flags = stop.arguments[0]
+    if stop.number == architecture.clone:
+        if flags & CLONE_UNTRACED:
+            kernel.write_first_argument(tracee.tid, architecture.word, flags & ~CLONE_UNTRACED)
+        return
+    with contextlib.suppress(OSError, OverflowError):
+        word = int.from_bytes(tracee.read(flags, kernel.POINTER), "little")  # clone_args begins with the flags
+        if word & CLONE_UNTRACED:
+            kernel.write_word(tracee.tid, flags, word & ~CLONE_UNTRACED)
 
 
 def is_fstat(architecture: Architecture, stop: kernel.SyscallStop) -> bool:

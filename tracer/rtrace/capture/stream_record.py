@@ -1,88 +1,170 @@
-"""What the trace says of a run's standard streams: what they were, what was kept, and what the input was."""
+"""What the trace says of a run's descriptors: what they were, what was kept, and what the input was."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sqlite3
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from rtrace.capture import unkept
+from rtrace.capture.inherited import DEVICES, adopt, is_only_extended, is_there, note_extended, note_path
 from rtrace.capture.interposition import Interposition
 from rtrace.capture.keeping import KEPT_BYTES, Kept
 from rtrace.capture.ledger import Ledger
 from rtrace.capture.notices import NoticeBook
-from rtrace.capture.snapshots import copy_content
-from rtrace.capture.streams import DELETED, Kind, Outlet, Stream, find_joined, plan_outlets, read_size
-from rtrace.trace.schema import Use
+from rtrace.capture.streams import (
+    Inlet,
+    Kind,
+    Outlet,
+    Stream,
+    Streams,
+    find_joined,
+    find_same,
+    plan_inlets,
+    plan_outlets,
+    read_size,
+)
 
 NAMES = ("stdin", "stdout", "stderr")
-WORDS = ("standard input", "standard output", "standard error")
 CHUNK = 1 << 20
+STANDARD = 3
+"""How many descriptors are standard streams."""
 
 
 class StreamRecord:
-    """The rows of a run's streams, from its beginning to its end. ``limit`` is None for --no-capture."""
+    """The rows of a run's descriptors, from its beginning to its end. ``limit`` is None for --no-capture."""
 
     def __init__(
-        self, streams: tuple[Stream, Stream, Stream], folder: Path, run: int, *, limit: int | None = KEPT_BYTES
+        self,
+        streams: Streams,
+        folder: Path,
+        run: int,
+        *,
+        others: tuple[Stream, ...] = (),
+        limit: int | None = KEPT_BYTES,
     ) -> None:
-        """Plan what is relayed; what is kept goes to the folder, which is made when it is needed."""
+        """Plan what is relayed; what is kept goes to the folder, which is made when it is needed.
+
+        ``others`` are the descriptors besides the standard streams.
+        """
         self.streams = streams
+        self.others = others
+        self.every = (*streams, *others)
         self.folder = folder
         self.run = run
+        self.process = 0
+        self.extended: list[tuple[Stream, os.stat_result]] = []
         self.captures = limit is not None
-        outlets = plan_outlets(streams) if self.captures else ()
-        files = {outlet: f"run{run}.{NAMES[outlet.descriptors[0]]}" for outlet in outlets}
-        if outlets:
+        self.limit = limit or 0
+        places: tuple[Outlet | Inlet, ...] = ()
+        if self.captures:
+            places = (*plan_outlets(streams, others), *plan_inlets(streams, others))
+        if places:
             folder.mkdir(mode=0o700, exist_ok=True)
-        self.files: dict[Outlet, str] = files
-        self.interposition = Interposition(outlets, tuple(folder / file for file in files.values()), limit or 0)
+        self.files = {place: f"run{run}.{name_stream(place.descriptors[0])}" for place in places}
+        self.interposition = Interposition({place: folder / file for place, file in self.files.items()}, self.limit)
 
     def begin(self, connection: sqlite3.Connection, ledger: Ledger, process: int) -> None:
         """Write what is known before the program begins; ``process`` is the row that its first process will have."""
+        self.process = process
         joined = find_joined(self.streams)
-        for stream in self.streams:
-            outlet = self._find_outlet(stream)
+        for stream in (*self.streams, *self.others):
+            place = self._find_place(stream)
             rows, columns = read_size(stream) or (None, None)
+            same = find_same(stream, self.every) if stream.descriptor >= STANDARD else None
+            is_joined = int(joined and stream.descriptor == 2) if same is None else same + 1  # noqa: PLR2004
             connection.execute(
-                "INSERT INTO streams VALUES (?, ?, ?, ?, ?, ?, NULL, ?, NULL, NULL, NULL, 0, ?, ?)",
+                "INSERT INTO streams VALUES (?, ?, ?, ?, ?, ?, NULL, ?, NULL, NULL, NULL, 0, ?, ?, ?)",
                 (
                     self.run,
                     stream.descriptor,
                     stream.kind.value,
-                    int(joined and stream.descriptor == 2),  # noqa: PLR2004 - standard error
-                    stream.path,
+                    is_joined,
+                    self._find_path(ledger, stream) if same is None else None,
                     stream.offset if stream.kind is Kind.FILE else None,
-                    self.files[outlet] if outlet is not None else None,
+                    self.files[place] if place is not None else None,
                     rows,
                     columns,
+                    stream.access,
                 ),
             )
-        if self.streams[0].kind is Kind.FILE:
-            self._note_input(connection, ledger, process)
 
-    def note_unkept(self, notices: NoticeBook) -> None:
-        """Tell of output that could not be kept without the program noticing."""
-        for stream in self.streams[1:]:
-            if stream.kind is Kind.SOCKET and self.captures:
-                notices.add(
-                    "stream",
-                    f"{WORDS[stream.descriptor]} is a socket, and what was written to it was not kept",
-                    "send it to a file or through `| cat` to have it compared",
-                )
+    def _find_path(self, ledger: Ledger, stream: Stream) -> bytes | None:
+        """Return the path that stands for a stream; note what the run may read there, or write besides its output."""
+        if stream.kind in {Kind.FILE, Kind.FOLDER} and stream.descriptor not in (1, 2):
+            status = os.fstat(stream.descriptor)
+            if (
+                stream.descriptor >= STANDARD
+                and is_only_extended(stream, status)
+                and is_there(stream.path or b"", status)
+            ):
+                self.extended.append((stream, status))
+                return stream.path
+            return note_path(ledger, self.process, stream, self.limit or KEPT_BYTES)
+        if stream.kind in {Kind.NULL, Kind.DEVICE} and stream.path in DEVICES:
+            return stream.path
+        return stream.path if stream.kind is Kind.FILE else None
 
-    def finish(self, connection: sqlite3.Connection, kept: Mapping[Outlet, Kept]) -> None:
+    def note_unkept(self, connection: sqlite3.Connection, notices: NoticeBook) -> None:
+        """Tell what comes or goes by a descriptor and is not kept; to be called when it has begun."""
+        rows = connection.execute("SELECT descriptor, path FROM streams WHERE run = ?", (self.run,))
+        paths = dict(rows.fetchall())
+        relayed = self.interposition.descriptors
+        unkept.tell_of_input(notices, self.streams[0], path=paths[0], kept=0 in relayed)
+        if self.captures:
+            unkept.tell_of_output(notices, self.streams[1:])
+        lost = [
+            stream
+            for stream in self.others
+            if stream.descriptor not in relayed
+            and paths[stream.descriptor] is None
+            and find_same(stream, self.every) is None
+        ]
+        unkept.tell_of_others(notices, lost)
+
+    def note_results(self, ledger: Ledger) -> None:
+        """Note the files that the run wrote to through a descriptor that it was given."""
+        for stream, before in self.extended:
+            note_extended(ledger, self.process, stream, before, self.limit or KEPT_BYTES)
+
+    def finish(
+        self,
+        connection: sqlite3.Connection,
+        kept: Mapping[Outlet | Inlet, Kept],
+        ledger: Ledger,
+        notices: NoticeBook,
+    ) -> None:
         """Write what came of each stream; ``kept`` is what the relay says at the end."""
-        for outlet, came in kept.items():
-            for descriptor in outlet.descriptors:
+        for outlet in self.interposition.outlets:
+            for descriptor in outlet.descriptors if outlet in kept else ():
                 if descriptor and not (descriptor == 2 and find_joined(self.streams)):  # noqa: PLR2004
-                    self._update(connection, descriptor, None, came)
+                    self._update(connection, descriptor, None, kept[outlet])
+            unkept.tell_of_outlet(notices, outlet, kept.get(outlet))
+        for inlet in self.interposition.inlets:
+            unkept.tell_of_rest(notices, inlet, kept.get(inlet))
+            if inlet in kept:
+                self._finish_input(connection, inlet, kept[inlet], ledger)
         if self.captures:
             written = [stream for stream in self.streams[1:] if stream.kind is Kind.FILE]
             for stream in written[:1] if find_joined(self.streams) else written:
                 self._finish_file(connection, stream)
+
+    def _finish_input(self, connection: sqlite3.Connection, inlet: Inlet, kept: Kept, ledger: Ledger) -> None:
+        """Give what was read from a pipe a path, as if the run had read a file."""
+        file = self.folder / self.files[inlet]
+        path = None
+        if kept.size or inlet.descriptors[0] == 0:
+            path = adopt(ledger, self.process, inlet.descriptors[0], file)
+        else:  # it may have been left open by mistake
+            file.unlink()
+        for descriptor in inlet.descriptors:
+            self._update(connection, descriptor, None, kept)
+            connection.execute(
+                "UPDATE streams SET path = ?, file = NULL WHERE run = ? AND descriptor = ?",
+                (path, self.run, descriptor),
+            )
 
     def _finish_file(self, connection: sqlite3.Connection, stream: Stream) -> None:
         """Find in a file what the run wrote to it: the descriptor is the tracer's own, too, and with it the offset."""
@@ -93,7 +175,7 @@ class StreamRecord:
                 end = max(
                     os.lseek(other.descriptor, 0, os.SEEK_CUR)
                     for other in self.streams[1:]
-                    if (other.kind, other.identity) == (stream.kind, stream.identity)
+                    if other.place == stream.place
                 )
                 # Where everything is appended, a descriptor that wrote nothing stays at 0.
                 end = size if end < stream.offset or end > size else end
@@ -107,60 +189,17 @@ class StreamRecord:
             (end, kept.kept, kept.size, kept.sha256, int(kept.cut), self.run, descriptor),
         )
 
-    def _find_outlet(self, stream: Stream) -> Outlet | None:
-        if stream.descriptor == 0:
-            return None
-        return next((outlet for outlet in self.files if stream.descriptor in outlet.descriptors), None)
-
-    def _note_input(self, connection: sqlite3.Connection, ledger: Ledger, process: int) -> None:
-        """Make the file that is standard input one that the run reads; keep what has no name any more."""
-        shown = self.streams[0].path or b""
-        path: bytes | None = shown
-        status = os.fstat(0)
-        if not same_file(shown, status):
-            name = shown.removesuffix(DELETED)
-            path = name if keep_nameless(ledger, name, status) else None
-        connection.execute("UPDATE streams SET path = ? WHERE run = ? AND descriptor = 0", (path, self.run))
-        if path is not None:
-            state = ledger.state(path, status)
-            ledger.uses.append((self.run, process, ledger.now(), state.id, int(Use.READ)))
+    def _find_place(self, stream: Stream) -> Outlet | Inlet | None:
+        """Return where a stream is kept, in whose row the file is named; what is typed is in that of the output."""
+        for place in self.files:
+            if stream.descriptor in place.descriptors and (stream.descriptor or isinstance(place, Inlet)):
+                return place
+        return None
 
 
-def keep_nameless(ledger: Ledger, name: bytes, status: os.stat_result) -> bool:
-    """Keep standard input's content, a file that has been removed (a shell's here-document), under its former name."""
-    if os.path.lexists(name):
-        return False
-    state = ledger.state(name, status)
-    state.settled = True
-    file = f"{ledger.run}-{state.id}"
-    try:
-        copy_input(ledger.snapshots.folder / file)
-    except OSError:
-        return False
-    ledger.journal.pending["snapshots"].append((ledger.run, state.id, file, None))
-    return True
-
-
-def same_file(path: bytes, status: os.stat_result) -> bool:
-    """Tell whether a path still leads to an open regular file."""
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return False
-    return stat.S_ISREG(found.st_mode) and (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino)
-
-
-def copy_input(destination: Path) -> None:
-    """Copy all of the file that is standard input, whose offset stays where it is. Raises OSError."""
-    reading = os.open("/proc/self/fd/0", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        writing = os.open(destination, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            copy_content(reading, writing)
-        finally:
-            os.close(writing)
-    finally:
-        os.close(reading)
+def name_stream(descriptor: int) -> str:
+    """Return the name of a standard stream; of another descriptor the number."""
+    return NAMES[descriptor] if descriptor < STANDARD else str(descriptor)
 
 
 def hash_range(descriptor: int, begin: int, end: int) -> Kept:

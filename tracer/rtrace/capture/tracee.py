@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
+
+from rtrace.capture.kernel import as_user_of
 
 PAGE = 4096
 READ_FIRST = 256  # bytes read at once of a string, most of which are shorter
@@ -11,54 +15,93 @@ MAX_ARGUMENT = 131072  # MAX_ARG_STRLEN of execve(2): 32 pages
 
 
 class Process:
-    """A thread group: what is common to all threads of a program."""
+    """A thread group: what is common to all threads of a program, its address space among it."""
 
-    __slots__ = ("id", "seen", "tgid", "uses")
+    __slots__ = ("id", "memory", "opened", "seen", "tgid", "threads", "uses")
 
-    def __init__(self, identity: int, tgid: int) -> None:
-        """Begin with nothing seen; ``identity`` is the row in the trace database, ``tgid`` the process id."""
+    def __init__(self, identity: int, tgid: int, opened: dict[Process, None]) -> None:
+        """Begin with nothing seen and its memory unopened.
+
+        ``identity`` is the row in the trace database, ``tgid`` the process id; ``opened`` are those whose memory is
+        open, the longest one first.
+        """
         self.id = identity
         self.tgid = tgid
+        self.opened = opened
+        self.memory = -1
+        self.threads = 0
         self.seen: set[tuple[int, int, bytes, bytes]] = set()
         self.uses: set[int] = set()
+
+    def open_memory(self, tid: int) -> int:
+        """Open its address space by one of its threads, until ``forget_memory``; close others where that needs room.
+
+        Opened once, it can be read whatever the process makes of its rights later. Raises OSError.
+        """
+        self.forget_memory()
+        name = f"/proc/{tid}/mem"
+        try:
+            self.memory = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        except PermissionError:
+            if os.geteuid() != 0:
+                raise
+            with as_user_of(tid):
+                self.memory = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno not in {errno.EMFILE, errno.ENFILE} or not self.opened:
+                raise
+            for other in tuple(self.opened)[: len(self.opened) // 2 + 1]:
+                other.forget_memory()
+            self.memory = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        self.opened[self] = None
+        return self.memory
+
+    def forget_memory(self) -> None:
+        """Let go of the address space: the process ended or executed another program."""
+        if self.memory >= 0:
+            os.close(self.memory)
+            self.memory = -1
+            del self.opened[self]
 
 
 class Tracee:
     """One thread, by its thread id, in the life between its first and its last stop."""
 
-    __slots__ = ("answered", "cwd", "execution", "memory", "process", "row", "started", "tid")
+    __slots__ = ("answered", "awaited", "cwd", "execution", "process", "row", "tid", "untraced")
 
     def __init__(self, tid: int, process: Process, row: int) -> None:
-        """Begin with its memory unopened and its cwd unknown; ``row`` is its own row in ``processes``."""
+        """Begin with its cwd unknown; ``row`` is its own row in ``processes``."""
         self.tid = tid
         self.process = process
         self.row = row
-        self.memory = -1
         self.cwd: bytes | None = None
         self.execution: object = None
+        self.untraced = False  # ptrace tells nothing of it
+        self.awaited: Callable[[int], None] | None = None  # what is to be done with its call's result
         self.answered: tuple[int, int] = (-1, 0)  # number and second argument of its last call, if not a simple one
 
-    def forget_memory(self) -> None:
-        """Let go of the address space: the thread ended or executed another program."""
-        if self.memory >= 0:
-            os.close(self.memory)
-            self.memory = -1
-
     def read(self, address: int, size: int) -> bytes:
-        """Read from its memory, fewer bytes at an unmapped page. Raises OSError when nothing is mapped there."""
-        return os.pread(self.memory if self.memory >= 0 else self.open_memory(), size, address)
+        """Read from its memory, fewer bytes at an unmapped page. Raises OSError (EFAULT) when nothing is mapped there.
+
+        Nothing is read of an address space that is gone: it has executed a program that nobody told of.
+        """
+        memory = self.process.memory
+        try:
+            return (os.pread(memory, size, address) if memory >= 0 else b"") or os.pread(
+                self.open_memory(), size, address
+            )
+        except OSError as error:
+            if error.errno == errno.EIO and error.filename is None:  # what proc(5) says of an address without a page
+                raise OSError(errno.EFAULT, os.strerror(errno.EFAULT)) from None
+            raise
 
     def open_memory(self) -> int:
-        """Open its address space, until ``forget_memory``."""
-        self.memory = os.open(f"/proc/{self.tid}/mem", os.O_RDONLY | os.O_CLOEXEC)
-        return self.memory
+        """Open the address space of its process."""
+        return self.process.open_memory(self.tid)
 
     def read_string(self, address: int, limit: int = PATH_MAX) -> bytes:
         """Read a NUL-terminated string, page by page so as never to touch a page the string does not reach."""
-        memory = self.memory
-        if memory < 0:
-            memory = self.open_memory()
-        data = os.pread(memory, min(PAGE - address % PAGE, READ_FIRST), address)
+        data = self.read(address, min(PAGE - address % PAGE, READ_FIRST))
         end = data.find(0)
         if end >= 0:
             return data[:end]
@@ -93,5 +136,12 @@ class Tracee:
         return tuple(self.read_string(pointer, MAX_ARGUMENT) for pointer in self.read_pointers(address, word))
 
     def read_link(self, name: str) -> bytes:
-        """Read one of its magic links: ``cwd``, ``root``, ``exe`` or ``fd/N`` of proc(5)."""
-        return os.readlink(f"/proc/{self.tid}/{name}".encode())
+        """Read one of its magic links: ``cwd``, ``root``, ``exe`` or ``fd/N`` of proc(5). Raises OSError."""
+        link = f"/proc/{self.tid}/{name}".encode()
+        try:
+            return os.readlink(link)
+        except PermissionError:
+            if os.geteuid() != 0:
+                raise
+            with as_user_of(self.tid):
+                return os.readlink(link)

@@ -11,11 +11,16 @@ from rtrace.capture.tracee import Process, Tracee
 class ProcessTree:
     """Every living thread by its id, and a row for each process and thread that ever lived."""
 
-    def __init__(self, ledger: Ledger, tracees: dict[int, Tracee], first_row: int) -> None:
-        """Keep ``tracees`` up to date; rows of ``processes`` are numbered from ``first_row`` on."""
+    def __init__(self, ledger: Ledger, tracees: dict[int, Tracee], first_row: int, pids: set[int]) -> None:
+        """Keep ``tracees`` up to date, and ``pids``, which are all that there ever were.
+
+        Rows of ``processes`` are numbered from ``first_row`` on.
+        """
         self.ledger = ledger
         self.tracees = tracees
+        self.pids = pids
         self.untraced: set[int] = set()
+        self.opened: dict[Process, None] = {}
         self.next_row = first_row
         rows = ledger.journal.pending
         self.births, self.ends = rows["processes"], rows["ends"]
@@ -24,8 +29,10 @@ class ProcessTree:
         """Add a process, or a thread of its parent's process; ``parent`` is None for a run's first process."""
         row = self.next_row
         self.next_row += 1
-        process = parent.process if is_thread and parent is not None else Process(row, tid)
+        process = parent.process if is_thread and parent is not None else Process(row, tid, self.opened)
+        process.threads += 1
         tracee = self.tracees[tid] = Tracee(tid, process, row)
+        self.pids.add(tid)
         if parent is not None:
             tracee.cwd = parent.cwd
         born_of = None if parent is None else (parent.row if is_thread else parent.process.id)
@@ -35,7 +42,9 @@ class ProcessTree:
     def adopt(self, tid: int) -> Tracee:
         """Add a process whose birth ptrace does not tell (CLONE_UNTRACED)."""
         self.untraced.add(tid)
-        return self.find(tid)
+        tracee = self.find(tid)
+        tracee.untraced = True
+        return tracee
 
     def find(self, tid: int) -> Tracee:
         """Add a thread or process whose birth was not told (yet), as what proc(5) says of it.
@@ -71,7 +80,8 @@ class ProcessTree:
             return executing if executing is not None else self.adopt(tid)
         if executing is not None:
             tracee.execution = executing.execution
-            executing.forget_memory()
+            executing.process.threads -= 1
+            tracee.process.forget_memory()
             self.ends.append((self.ledger.now(), 0, None, executing.row))
         return tracee
 
@@ -80,7 +90,9 @@ class ProcessTree:
         tracee = self.tracees.pop(tid, None)
         if tracee is None:
             return
-        tracee.forget_memory()
+        tracee.process.threads -= 1
+        if tracee.process.threads <= 0:
+            tracee.process.forget_memory()
         killed = os.WIFSIGNALED(status)
         code = None if killed else os.WEXITSTATUS(status)
         self.ends.append((self.ledger.now(), code, os.WTERMSIG(status) if killed else None, tracee.row))

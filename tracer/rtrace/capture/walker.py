@@ -9,8 +9,14 @@ from __future__ import annotations
 import errno
 import os
 from stat import S_ISDIR, S_ISLNK
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from rtrace.capture.unobserved import MISSING, ServedError, is_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Answer = TypeVar("Answer")
 MAX_LINKS = 40  # MAXSYMLINKS of the kernel's fs/namei.c
 SELVES = (b"/proc/self", b"/proc/thread-self")
 NO_NAMES = frozenset({b"", b".", b".."})
@@ -19,6 +25,16 @@ NO_NAMES = frozenset({b"", b".", b".."})
 def is_file_name(target: bytes) -> bool:
     """Tell whether a magic link of proc(5) leads to a path: not to a pipe, a socket, or a removed file."""
     return target.startswith(b"/") and not target.endswith(b" (deleted)")
+
+
+def ask(question: Callable[[bytes], Answer], path: bytes, tid: int) -> Answer | None:
+    """Ask the kernel about a path; None where a thread meets no such file, either. Raises OSError where it may."""
+    try:
+        return question(path)
+    except OSError as error:
+        if error.errno == errno.EINVAL or is_missing(error, path, tid):  # EINVAL: it is no symlink any more
+            return None
+        raise
 
 
 class Walk(NamedTuple):
@@ -55,7 +71,7 @@ class Walker:
     def refuse_served(self, path: bytes) -> None:
         """Keep away from filesystems of which the run is the server (FUSE): it may be waiting for us right now."""
         if any((path + b"/").startswith(mount + b"/") for mount in self.served):
-            raise PermissionError(errno.EPERM, "served by the run itself", path)
+            raise ServedError(errno.EPERM, "served by the run itself", path)
 
     def _step(self, base: bytes, path: bytes) -> Walk | None:
         """Take the shortest way, to what is no symlink in a folder that is known; None where there is a longer one.
@@ -71,8 +87,8 @@ class Walker:
             return None
         try:
             status = os.lstat(path)
-        except (OSError, ValueError):
-            return Walk(path, None, [], path, volatile=False)
+        except OSError as error:
+            return Walk(path, None, [], path, volatile=False) if error.errno in MISSING else None
         if S_ISLNK(status.st_mode):
             return None
         if S_ISDIR(status.st_mode):
@@ -83,7 +99,8 @@ class Walker:
         """Resolve ``path`` from the folder ``base``, for thread ``tid`` of process ``tgid`` with ``root`` as its ``/``.
 
         ``base`` is absolute and resolved; ``root`` is empty for the tracer's own root. The last component is followed
-        when ``follow`` says so or when a slash comes after it. Raises OSError for what the run serves itself.
+        when ``follow`` says so or when a slash comes after it. Raises OSError for what the run serves itself, and where
+        the tracer cannot look although the thread may.
         """
         current = root if path.startswith(b"/") else (b"" if base == b"/" else base)
         if not self.served and (end := self._step(current, path)):
@@ -117,9 +134,8 @@ class Walker:
                     volatile = True
                     target = b"%d" % tgid if candidate == b"/proc/self" else b"%d/task/%d" % (tgid, tid)
                 else:
-                    try:
-                        status = os.lstat(candidate)
-                    except (OSError, ValueError):
+                    status = ask(os.lstat, candidate, tid)
+                    if status is None:
                         rest = [part for part in reversed(pending) if part not in (b"", b".")]
                         return Walk(b"/".join([candidate, *rest]), None, passed, candidate, volatile)
                     if S_ISDIR(status.st_mode):
@@ -133,9 +149,8 @@ class Walker:
                         if pending:  # ENOTDIR: even a slash alone after a file's name
                             return Walk(candidate, status, passed, candidate + b"/", volatile)
                         return Walk(candidate, status, passed, None, volatile)
-                    try:
-                        target = os.readlink(candidate)
-                    except OSError:
+                    target = ask(os.readlink, candidate, tid)
+                    if target is None:
                         return Walk(candidate, status, passed, candidate, volatile)
                     if not process_file:
                         self.links[candidate] = target

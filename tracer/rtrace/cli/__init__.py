@@ -11,6 +11,8 @@ from rtrace import interrupts
 def main() -> None:
     """Run the command line and exit: every failure is one sentence on standard error and an exit status."""
     interrupts.begin()
+    if sys.argv[1:2] == ["trace"]:
+        interrupts.defer()
     try:
         from rtrace.cli.ending import run
 
@@ -18,6 +20,11 @@ def main() -> None:
         interrupts.end()
     except interrupts.Interrupted as interrupt:  # before or after there was anything that could tell of it
         status = interrupt.exit_status
+    except (MemoryError, ImportError, OSError) as error:  # a limit on memory or open files that Python hardly fits into
+        os.write(
+            2, f"rtrace: cannot begin ({str(error) or 'out of memory'}); raise the limits (`ulimit -a`)\n".encode()
+        )
+        status = 125
     if interrupts.raised() is not None:
         os._exit(status)  # all is cleaned up; a thread in the middle of its work is not waited for
     sys.exit(status)

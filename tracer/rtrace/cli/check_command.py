@@ -10,6 +10,7 @@ import click
 from rtrace.bundle.checking import check_bundle
 from rtrace.cli.options import JSON
 from rtrace.cli.speaking import give_json, show
+from rtrace.incompleteness import MARK
 
 PREFIX = "sha256:"
 
@@ -36,6 +37,7 @@ def command(bundle: Path, *, as_json: bool, identity: str | None) -> None:
             "first": checked.first,
             "last": checked.last,
             **({} if checked.note is None else {"note": checked.note}),
+            **({"incomplete": list(checked.incomplete)} if checked.incomplete else {}),
         }
         give_json(answer)
     elif problem is not None:
@@ -45,4 +47,6 @@ def command(bundle: Path, *, as_json: bool, identity: str | None) -> None:
         show(f"{bundle} is whole; its identity is {PREFIX}{checked.identity}")
         if checked.note is not None:
             show(checked.note)
+        for sentence in checked.incomplete:
+            show(f"{MARK}: {sentence}")
     sys.exit(0 if problem is None else 1)

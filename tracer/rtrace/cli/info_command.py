@@ -15,7 +15,8 @@ from rtrace.bundle.entry import Entry, FileType
 from rtrace.cli.options import JSON
 from rtrace.cli.speaking import give_json, show
 from rtrace.cli.tidying import tell_cleaned
-from rtrace.manifest.model import NamedFile, Run
+from rtrace.incompleteness import INCOMPLETE, MARK, list_incomplete
+from rtrace.manifest.model import Descriptor, NamedFile, Run
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import format_size, printable
 
@@ -48,6 +49,8 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
     """Write what a bundle holds, for a person."""
     manifest = bundle.manifest
     files = count_files(bundle.iterate_entries())
+    for sentence in list_incomplete(manifest):
+        yield f"{MARK}: {sentence}"
     packed = format_size(bundle.path.stat().st_size)
     yield f"{bundle.path}: {packed}, made by {bundle.maker}"
     yield f"identity    sha256:{bundle.identity}"
@@ -58,6 +61,8 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
         yield from describe_run(run)
     yield from describe_names("inputs", manifest.inputs)
     yield from describe_names("outputs", manifest.outputs)
+    if manifest.ignore:
+        yield f"ignored     {', '.join(map(printable, manifest.ignore))}"
     if manifest.packages:
         yield f"packages    {len(manifest.packages)}"
         for package in manifest.packages:
@@ -78,7 +83,8 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
         where = one.url or "at no known place"
         yield f"  {printable(one.path)}: {format_size(one.size or 0)}, {where}, SHA-256 {one.sha256}"
     for notice in manifest.notices:
-        yield f"not captured: {notice.what}; {notice.advice}"
+        if notice.kind not in INCOMPLETE:
+            yield f"not captured: {notice.what}; {notice.advice}"
 
 
 def count_files(entries: Iterable[Entry]) -> Files:
@@ -111,8 +117,27 @@ def describe_run(run: Run) -> Iterable[str]:
     how = "end not seen" if run.exit_status is None else f"exit status {run.exit_status}"
     yield f"{run.id:11} {shlex.join(printable(argument) for argument in run.argv)}"
     yield f"  in        {printable(run.workingdir)}"
+    if run.needs:
+        yield f"  needs     {', '.join(run.needs)}"
     yield f"  when      {started}{took}, {how}"
+    if run.stdin is not None:
+        yield f"  reads     {printable(run.stdin.path)}{', from a pipe' if run.stdin.pipe else ''} as standard input"
+    for one in run.descriptors:
+        yield f"  {'given' if one.number > 2 else 'stream':9} {describe_descriptor(one)}"  # noqa: PLR2004
     yield f"  machine   {run.hostname}: {' '.join(run.distribution)}, {' '.join(run.system)}, {run.architecture}"
+
+
+def describe_descriptor(one: Descriptor) -> str:
+    """Write what a run found at a descriptor."""
+    path = printable(one.path or b"")
+    words = {
+        "file": f"{path} ({one.access})",
+        "pipe": f"a pipe that brings {path}",
+        "same": f"the same as {one.same}",
+        "null": "nothing that was kept",
+        "closed": "closed",
+    }
+    return f"{one.number}: {words[one.kind]}"
 
 
 def describe_names(title: str, files: tuple[NamedFile, ...]) -> Iterable[str]:
@@ -135,9 +160,11 @@ def to_json(bundle: OpenBundle) -> dict[str, Any]:
         "extensions": list(bundle.extensions),
         "files": files.number,
         "size": files.size,
+        "incomplete": list(list_incomplete(manifest)),
         "runs": [run_to_json(run) for run in manifest.runs],
         "inputs": [names_to_json(file) for file in manifest.inputs],
         "outputs": [names_to_json(file) for file in manifest.outputs],
+        "ignore": [printable(pattern) for pattern in manifest.ignore],
         "packages": [
             {
                 "name": package.name,
@@ -179,6 +206,7 @@ def run_to_json(run: Run) -> dict[str, Any]:
         "finished": run.finished,
         "exit_code": run.exit_code,
         "signal": run.signal,
+        "needs": list(run.needs),
     }
 
 

@@ -9,8 +9,9 @@ import click
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index import dump_entry
 from rtrace.cli.options import JSON, describe_kind
-from rtrace.cli.speaking import give_json_line, show
+from rtrace.cli.speaking import give_json_line, say, show
 from rtrace.cli.tidying import tell_cleaned
+from rtrace.incompleteness import MARK, list_incomplete
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
 
@@ -31,6 +32,8 @@ def command(bundle: Path, *, as_json: bool, unowned: bool) -> None:
     """
     tell_cleaned()
     with open_bundle(bundle) as opened:
+        for sentence in list_incomplete(opened.manifest):
+            say(f"{MARK}: {sentence}")
         for entry in opened.iterate_entries():
             if unowned and entry.belonging != "unowned":
                 continue

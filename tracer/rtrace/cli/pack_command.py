@@ -12,10 +12,11 @@ from rtrace.cli.progress_bar import progress
 from rtrace.cli.speaking import say, show
 from rtrace.cli.tidying import tell_cleaned, tell_settled
 from rtrace.errors import UsageError
+from rtrace.incompleteness import MARK, MISSING
 from rtrace.manifest.model import Secret, SecretPack
 from rtrace.manifest.scalars import quoted
 from rtrace.packing.collector import without_collector
-from rtrace.packing.pack import carry_out
+from rtrace.packing.pack import PackReport, carry_out
 from rtrace.packing.planning import plan_packing
 from rtrace.printable import format_size, printable
 from rtrace.trace.directory import TraceDirectory
@@ -43,6 +44,10 @@ FATES = {
     show_default=True,
     help="Whose bundle: with reprozip, one that `reprounzip` unpacks and runs, too.",
 )
+@click.option(
+    "--ignore", multiple=True, metavar="PATTERN", help="Leave out of every verdict what matches, as `ignore:`."
+)
+@click.option("--allow-missing", is_flag=True, help="Pack although content is missing that the runs need.")
 @click.option("--anonymous", is_flag=True, help="Replace the names of the user and the host wherever they stand.")
 @click.option(
     "--anonymous-except", "named", multiple=True, metavar="PATTERN", help="Files that may hold such names nevertheless."
@@ -59,6 +64,8 @@ def command(  # noqa: PLR0913 -- an argument for each option
     form: str,
     anonymous: bool,
     named: tuple[str, ...],
+    ignore: tuple[str, ...],
+    allow_missing: bool,
     bundle: Path,
 ) -> None:
     """Write what the traced runs need, as it was before they began, into BUNDLE [default: bundle.rpz].
@@ -72,6 +79,9 @@ def command(  # noqa: PLR0913 -- an argument for each option
 
     Content that is left out stays in the bundle's index by its size and digest: `rtrace unpack` fetches it from the URL
     that `elsewhere:` in the manifest names, or takes it from a folder.
+
+    Where content that a run needs is gone, cannot be read or was changed by the run without a copy, no bundle is
+    written, and the exit status is 1; with --allow-missing there is one, and all who use it are told: INCOMPLETE.
 
     With --anonymous, neutral names of the same length stand in the place of those of user, home folder and host: in
     paths, arguments, variables, contents of files (but those of Debian packages) and the trace. If one is still
@@ -89,6 +99,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
         bundle,
         exclude=tuple(map(os.fsencode, exclude)),
         include=tuple(map(os.fsencode, include)),
+        ignore=tuple(map(os.fsencode, ignore)),
         anonymous=anonymous or bool(named),
         named=tuple(map(os.fsencode, named)),
         progress=progress(),
@@ -104,19 +115,26 @@ def command(  # noqa: PLR0913 -- an argument for each option
         from rtrace.cli.convert_command import tell
         from rtrace.converting import carry_out_for_reprozip
 
-        report, written = carry_out_for_reprozip(plan, progress=progress())
+        report, written = carry_out_for_reprozip(plan, progress=progress(), allow_missing=allow_missing)
         _tell_secrets(report.secrets, plan.directory)
-        for notice in report.notices:
-            say(f"{notice.what}; {notice.advice}")
+        _tell_notices(report)
         tell(written)
         return
-    report = carry_out(plan, progress=progress())
+    report = carry_out(plan, progress=progress(), allow_missing=allow_missing)
     _tell_secrets(report.secrets, plan.directory)
-    for notice in report.notices:
-        say(f"{notice.what}; {notice.advice}")
+    _tell_notices(report)
     size = format_size(bundle.stat().st_size)
     say(f"packed {report.files} files into {bundle} ({size})")
     say(f"its identity is sha256:{report.identity}")
+
+
+def _tell_notices(report: PackReport) -> None:
+    """Tell what troubles packing met, and what the bundle lacks."""
+    for notice in report.notices:
+        if notice.kind not in MISSING:
+            say(f"{notice.what}; {notice.advice}")
+    for sentence in report.incomplete:
+        say(f"{MARK}: {sentence}")
 
 
 def _tell_secrets(secrets: tuple[Secret, ...], directory: TraceDirectory) -> None:

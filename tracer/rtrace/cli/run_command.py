@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,12 +17,13 @@ from rtrace.cli.progress_bar import progress
 from rtrace.cli.speaking import say
 from rtrace.cli.tidying import tell_cleaned
 from rtrace.elsewhere import Sources
-from rtrace.errors import UsageError
+from rtrace.incompleteness import MARK
 from rtrace.interrupts import shielded
 from rtrace.limits import Limits
 from rtrace.manifest.model import Run
+from rtrace.needs import add_needed, choose_runs
 from rtrace.targets import load_unpacker, open_target
-from rtrace.unpacker import Target
+from rtrace.unpacker import OWN_STREAMS, Streams, Target
 from rtrace.workspaces import THROW_AWAY, temporary
 
 
@@ -45,19 +47,41 @@ def command(
     """Replay the runs of TARGET: all of them in their order, or those that are named.
 
     TARGET is what `rtrace unpack` made, or a bundle, which is then replayed in a throw-away target (made by the
-    unpacker of --unpacker). Exits with the status of the last run, or of the first one that fails; with 124 when the
+    unpacker of --unpacker). In a bundle, the runs whose files a named one needs are replayed before it; what they print
+    goes to standard error. Exits with the status of the last run, or of the first one that fails; with 124 when the
     time of --timeout was up.
     """
     fill_standard_streams()
-    with opened(target, unpacker_name, Sources(folders, fetch)) as replayable:
-        for run in choose_runs(replayable.runs(), names, target):
-            outcome = replayable.run(run, limits=limits, allowed=allowed)
+    with contextlib.ExitStack() as stack, opened(target, unpacker_name, Sources(folders, fetch)) as replayable:
+        chosen = choose_runs(replayable.runs(), names, target)
+        for run in plan_runs(replayable.runs(), chosen, target):
+            given = standing_in(run) if run in chosen else nothing_given()
+            streams = stack.enter_context(given)
+            outcome = replayable.run(run, streams=streams, limits=limits, allowed=allowed)
             for note in outcome.notes:
                 say(f"{run.id}: {note}")
             status = outcome.exit_status
             if status != 0 or interrupts.asked_to_end():
                 break
     sys.exit(status)
+
+
+@contextlib.contextmanager
+def standing_in(run: Run) -> Iterator[Streams]:
+    """Yield the caller's streams; where input was lost that no person typed, nobody is waited for to type it."""
+    if not (run.lacks_input and os.isatty(0)):
+        yield OWN_STREAMS
+        return
+    say(f"{run.id}: its standard input was not captured, and the replay reads none; it may be given with `< FILE`")
+    with null_device() as null:
+        yield Streams(stdin=null)
+
+
+@contextlib.contextmanager
+def nothing_given() -> Iterator[Streams]:
+    """Yield the streams of a run that only another one needs: nothing to read, and what it prints is no result."""
+    with null_device() as null:
+        yield Streams(null, 2, 2)
 
 
 @contextlib.contextmanager
@@ -69,8 +93,10 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
     tell_cleaned()
     with temporary("run") as workspace:
         unpacker = load_unpacker(unpacker_name)
-        made = unpacker.unpack(path, workspace / THROW_AWAY, progress=progress(), sources=sources).target
-        target = unpacker.open(made)
+        made = unpacker.unpack(path, workspace / THROW_AWAY, progress=progress(), sources=sources)
+        for sentence in made.incomplete:
+            say(f"{MARK}: {sentence}")
+        target = unpacker.open(made.target)
         try:
             yield target
         finally:
@@ -78,10 +104,27 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
                 target.destroy()
 
 
-def choose_runs(runs: Sequence[Run], names: Sequence[str], target: Path) -> Sequence[Run]:
-    """Return the runs that are named, all of them when none is; raise UsageError for one that is not there."""
-    by_name = {run.id: run for run in runs}
-    for name in names:
-        if name not in by_name:
-            raise UsageError(f"{target} has no run {name!r}; it has: {', '.join(by_name)}")
-    return [by_name[name] for name in names] or runs
+def plan_runs(runs: Sequence[Run], chosen: Sequence[Run], target: Path) -> Sequence[Run]:
+    """Return the chosen runs of a bundle with those that they need; of a target, whose state nobody knows, tell these.
+
+    Says which runs are more than were asked for.
+    """
+    whole = add_needed(runs, chosen)
+    more = ", ".join(run.id for run in whole if run not in chosen)
+    if not more:
+        return chosen
+    if target.is_file():
+        say(f"{more}: replayed first, as what was asked for uses files written there")
+        return whole
+    say(f"what was asked for uses files that {more} wrote; name these runs, too, if they were not replayed in {target}")
+    return chosen
+
+
+@contextlib.contextmanager
+def null_device() -> Iterator[int]:
+    """Yield a descriptor at which nothing can be read."""
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

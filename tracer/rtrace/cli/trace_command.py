@@ -85,7 +85,10 @@ def command(  # noqa: PLR0913 - an argument for each option
 
     if not detach_daemons:
         sys.exit(trace().traced.exit_status)
+    from rtrace.capture.dispositions import heed_children
     from rtrace.detaching import run_detached
+
+    heed_children()  # here, as this process's caller counts, and not that of the process that traces
 
     def trace_and_linger(report_status: Callable[[int], None]) -> None:
         interrupts.begin()

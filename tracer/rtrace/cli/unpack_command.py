@@ -13,6 +13,7 @@ from rtrace.cli.speaking import say, show
 from rtrace.cli.tidying import tell_cleaned
 from rtrace.elsewhere import Sources
 from rtrace.errors import TargetError
+from rtrace.incompleteness import MARK
 from rtrace.targets import load_unpacker
 
 
@@ -43,6 +44,8 @@ def command(
         return
     tell_cleaned(target.absolute().parent)
     unpacked = unpacker.unpack(bundle, target, progress=progress(), sources=Sources(folders, fetch))
+    for sentence in unpacked.incomplete:
+        say(f"{MARK}: {sentence}")
     for note in unpacked.notes:
         say(note)
     say(f"unpacked into {target}; `rtrace run {target}` replays it, `rtrace destroy {target}` removes it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rtrace.cli.replay_output import shown_output
 from rtrace.cli.speaking import give_json, say, show
 from rtrace.cli.tidying import tell_cleaned
 from rtrace.elsewhere import Sources
+from rtrace.incompleteness import MARK
 from rtrace.limits import Limits
 from rtrace.targets import load_unpacker
 from rtrace.verification import verify_bundle
@@ -26,9 +28,12 @@ from rtrace.workspaces import temporary
 @FETCH
 @FROM
 @limited
+@click.option("--ignore", multiple=True, metavar="PATTERN", help="Leave out of the verdict what matches, as `ignore:`.")
 @click.argument("bundle", type=click.Path(path_type=Path))
-def command(
+@click.argument("names", metavar="[RUN]...", nargs=-1)
+def command(  # noqa: PLR0913 -- an argument for each option
     bundle: Path,
+    names: tuple[str, ...],
     *,
     unpacker_name: str,
     as_json: bool,
@@ -36,12 +41,19 @@ def command(
     folders: tuple[Path, ...],
     limits: Limits,
     allowed: frozenset[str],
+    ignore: tuple[str, ...],
 ) -> None:
-    """Replay every run of BUNDLE in a throw-away target and compare what comes out with the original run.
+    """Replay the runs of BUNDLE in a throw-away target and compare what comes out with the original run.
 
-    No network (but for --fetch, before the replay), no file of this machine. Prints a line for the exit status and for
-    each output: same, different, missing or extra. Exits with 0 when everything is the same, and with 1 otherwise;
-    with 124 when the time of --timeout was up and with 3 when another limit ended a run, which is no verdict.
+    No network (but for --fetch, before the replay), no file of this machine. Prints a line for the exit status, for
+    what was printed, and for each output that the manifest names: same, different, missing, extra or unknown. What else
+    the runs wrote is told apart, as other files, and has no part in the verdict (where no output is named, all has).
+    With names of runs, only these are replayed, and those that they need.
+
+    Exits with 0 when everything is the same, with 1 when something differs, and with 3 when something could not be
+    judged, or a limit ended a run, which is no verdict; with 124 when the time of --timeout was up.
+
+    A PATTERN is a glob pattern over absolute paths, or stdout or stderr for these streams.
     """
     fill_standard_streams()
     unpacker = load_unpacker(unpacker_name)
@@ -51,6 +63,8 @@ def command(
             bundle,
             unpacker,
             workspace,
+            names=names,
+            ignored=tuple(map(os.fsencode, ignore)),
             progress=progress(),
             shown=shown,
             sources=Sources(folders, fetch),
@@ -62,7 +76,14 @@ def command(
     if as_json:
         give_json(report.to_json())
     else:
+        for sentence in report.incomplete:
+            show(f"{MARK}: {sentence}")
         for line in report.lines:
-            show(f"{line.verdict:9}  {line.text}")
+            if line.scope == "output":
+                show(f"{line.verdict:9}  {line.text}")
+        if report.others:
+            show("other files, which have no part in the verdict:")
+        for text in report.others:
+            show(text)
         show(report.summary)
     sys.exit(report.exit_status)

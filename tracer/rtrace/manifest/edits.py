@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rtrace.manifest.matching import call_alike
 from rtrace.manifest.model import Completion, Package
 
 if TYPE_CHECKING:
@@ -25,20 +26,29 @@ def keep_edits(draft: Manifest, edited: Manifest) -> Manifest:
     the names of inputs and outputs, and notices that were added; a run or a name that was taken out stays out. Only the
     last runs are new.
     """
+    draft = call_alike(draft, edited)
     gone = _find_gone(draft.runs, edited.runs)
     known = {run.id for run in edited.runs} | gone
     return replace(
         draft,
-        runs=_in_order(edited.runs, (run for run in draft.runs if run.id not in gone), lambda run: run.id),
+        runs=_in_order(edited.runs, _without(draft.runs, gone), lambda run: run.id),
         inputs=_merge(edited.inputs, draft.inputs, known, gone),
         outputs=_merge(edited.outputs, draft.outputs, known, gone),
         packages=_merge_switched(edited.packages, draft.packages),
         completion=_merge_switched(edited.completion, draft.completion),
         exclude=edited.exclude,
         include=edited.include,
+        ignore=edited.ignore,
         secrets=edited.secrets,
         elsewhere=edited.elsewhere,
         notices=_in_order(edited.notices, draft.notices, lambda notice: notice),
+    )
+
+
+def _without(runs: Iterable[Run], gone: frozenset[str]) -> Iterable[Run]:
+    """Give the runs that are still there, of which none needs one that is not."""
+    return (
+        replace(run, needs=tuple(name for name in run.needs if name not in gone)) for run in runs if run.id not in gone
     )
 
 

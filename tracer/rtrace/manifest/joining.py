@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
+from rtrace.manifest.matching import find_free, match_runs, rename_runs
 from rtrace.manifest.model import Completion, Package, SecretPack
 from rtrace.printable import printable
 
@@ -39,6 +40,14 @@ class Edited:
 def join_edits(draft: Manifest, sources: Sequence[Edited]) -> tuple[Manifest, tuple[str, ...]]:
     """Give the draft of several traces with the edits of their manifests; and a sentence for each that has no place."""
     problems: list[str] = []
+    called = [match_runs(source.draft.runs, source.manifest.runs) for source in sources]
+    wanted = {
+        source.runs[traced]: mine
+        for source, names in zip(sources, called, strict=True)
+        for mine, traced in names.items()
+        if mine != traced
+    }
+    sources = [_call_as_traced(source, names) for source, names in zip(sources, called, strict=True)]
     runs = _join_runs(draft.runs, sources, problems)
     known = frozenset(run.id for run in runs)
     joined = replace(
@@ -54,11 +63,24 @@ def join_edits(draft: Manifest, sources: Sequence[Edited]) -> tuple[Manifest, tu
         ),
         exclude=tuple(dict.fromkeys(pattern for source in sources for pattern in source.manifest.exclude)),
         include=tuple(dict.fromkeys(pattern for source in sources for pattern in source.manifest.include)),
+        ignore=tuple(dict.fromkeys(pattern for source in sources for pattern in source.manifest.ignore)),
         secrets=_join_secrets(sources, problems),
         elsewhere=_join_elsewhere(sources, problems),
         notices=_join_notices(draft.notices, sources),
     )
-    return joined, tuple(problems)
+    taken = {run.id for run in runs if run.id not in wanted}
+    for run in runs:
+        if run.id in wanted:
+            wanted[run.id] = find_free(wanted[run.id], taken)
+            taken.add(wanted[run.id])
+    return rename_runs(joined, wanted), tuple(problems)
+
+
+def _call_as_traced(source: Edited, names: Mapping[str, str]) -> Edited:
+    """Give a manifest whose runs have the names of the trace again; one that was written by hand has one of its own."""
+    taken = {run.id for run in source.draft.runs}
+    whole = {run.id: names.get(run.id) or find_free(run.id, taken) for run in source.manifest.runs}
+    return replace(source, manifest=rename_runs(source.manifest, whole))
 
 
 def _join_runs(drafted: tuple[Run, ...], sources: Sequence[Edited], problems: list[str]) -> tuple[Run, ...]:
@@ -79,7 +101,7 @@ def _join_runs(drafted: tuple[Run, ...], sources: Sequence[Edited], problems: li
 
 def _change(run: Run, before: Run, after: Run) -> Run:
     """Give a run with what is another in one text of it than in the one before; its id is its own."""
-    names = [field.name for field in fields(run) if field.name != "id"]
+    names = [field.name for field in fields(run) if field.name not in {"id", "needs"}]
     return replace(
         run, **{name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
     )

@@ -15,6 +15,7 @@ MANIFEST = (
     "completion",
     "exclude",
     "include",
+    "ignore",
     "elsewhere",
     "secrets",
     "notices",
@@ -30,9 +31,11 @@ RUN = (
     "finished",
     "exit_code",
     "signal",
+    "needs",
     "stdin",
     "stdout",
     "stderr",
+    "descriptors",
     "uid",
     "gid",
     "groups",
@@ -44,7 +47,8 @@ RUN = (
     "environ",
     "environ_besides",
 )
-STANDARD_INPUT = ("path", "offset")
+STANDARD_INPUT = ("path", "offset", "pipe")
+DESCRIPTOR = ("descriptor", "kind", "path", "offset", "access", "same")
 OUTPUT_STREAM = ("kind", "size", "window", "cut", "joined", "sha256")
 NAMED_FILE = ("name", "path", "runs", "pattern")
 PACKAGE = ("name", "version", "files", "size", "pack", "architecture", "manager", "origin")

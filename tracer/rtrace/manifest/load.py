@@ -27,8 +27,10 @@ from rtrace.manifest.fields import (
     url,
 )
 from rtrace.manifest.model import (
+    LARGEST_DESCRIPTOR,
     MANIFEST_FORMAT,
     Completion,
+    Descriptor,
     Elsewhere,
     Folder,
     Input,
@@ -45,14 +47,21 @@ from rtrace.manifest.nodes import Mapping, Node, Scalar, Sequence, parse
 from rtrace.shortening import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from collections.abc import Mapping as Known
 
     from rtrace.manifest.model import Environment
 
 _LIMIT = 16 << 20
+_SHOWN_RUNS = 8
+_MOST_IGNORED, _IGNORED_ROOM = 256, 16 << 10
+"""How many patterns there may be of what is ignored, and their bytes: a bundle may come from anybody."""
 
 _OUTPUT_KINDS = ("terminal", "pipe", "file")
+_DESCRIPTOR_KINDS = ("file", "pipe", "same", "null", "closed")
+_WITH_PATH = ("file", "pipe")
+_ACCESSES = ("read", "write", "read write", "write append", "read write append")
+_STANDARD_ERROR = 2
 
 
 def load(source: str | bytes | Path, name: str = "manifest.yml") -> Manifest:
@@ -97,6 +106,7 @@ def _manifest(node: Node) -> Manifest:
         completion=fields.take_or("completion", items(_completion), ()),
         exclude=fields.take_or("exclude", items(pattern), ()),
         include=fields.take_or("include", items(absolute_pattern), ()),
+        ignore=fields.take_or("ignore", _ignored, ()),
         secrets=fields.take_or("secrets", items(_secret), ()),
         elsewhere=fields.take_or("elsewhere", items(_elsewhere), ()),
         notices=fields.take_or("notices", items(_notice), ()),
@@ -128,13 +138,45 @@ def _check_names(fields: Fields, manifest: Manifest) -> None:
     _refuse_twice(fields, "the run id", (run.id for run in manifest.runs))
     _refuse_twice(fields, "the name of the input", (file.name for file in manifest.inputs))
     _refuse_twice(fields, "the name of the output", (file.name for file in manifest.outputs))
-    known = {run.id for run in manifest.runs}
-    for file in (*manifest.inputs, *manifest.outputs):
-        for run in file.runs:
-            if run not in known:
-                raise fields.place.error(
-                    f"{shorten(file.name)!r} names the run {shorten(run)!r}, which is not among the runs"
-                )
+    names = [run.id for run in manifest.runs]
+    known = frozenset(names)
+    none: tuple[tuple[Node, ...], ...] = ()
+    for key in ("inputs", "outputs"):
+        for nodes in fields.take_or(key, items(_references), none):
+            for node in nodes:
+                _check_reference(node, known, names)
+    above: set[str] = set()
+    for run, nodes in zip(manifest.runs, fields.take("runs", items(_needs)), strict=True):
+        for node in nodes:
+            _check_reference(node, above, names)
+        above.add(run.id)
+
+
+def _references(node: Node) -> tuple[Node, ...]:
+    """Give the nodes by which a named file refers to runs."""
+    return Fields(node, keys.NAMED_FILE, "a named file").take_or("runs", items(lambda item: item), ())
+
+
+def _needs(node: Node) -> tuple[Node, ...]:
+    """Give the nodes by which a run refers to others."""
+    return Fields(node, keys.RUN, "a run").take_or("needs", items(lambda item: item), ())
+
+
+def _check_reference(node: Node, known: Container[str], names: list[str]) -> None:
+    """Refuse the name of a run that is not there, or not above."""
+    name = string(node)
+    if name in known:
+        return
+    if name in names:
+        raise node.place.error(
+            f"this names the run {shorten(name)!r}, which is not above; a run needs earlier ones only"
+        )
+    close = find_close(name, names)
+    some = ", ".join(shorten(one) for one in names[:_SHOWN_RUNS]) + (", ..." if len(names) > _SHOWN_RUNS else "")
+    advice = f"did you mean {shorten(close[0])}?" if close else f"there is {some or 'none'}"
+    raise node.place.error(
+        f"this names the run {shorten(name)!r}, which is not among the runs; {advice} (change it here, too)"
+    )
 
 
 def _refuse_twice(fields: Fields, what: str, names: Iterable[str]) -> None:
@@ -188,12 +230,62 @@ def _run(node: Node, environs: Known[str, Environment]) -> Run:
         stdin=fields.take_or("stdin", _input, None),
         stdout=fields.take_or("stdout", _output, None),
         stderr=fields.take_or("stderr", _output, None),
+        needs=fields.take_or("needs", items(string), ()),
+        descriptors=fields.take_or("descriptors", _descriptors, ()),
     )
 
 
 def _input(node: Node) -> Input:
     fields = Fields(node, keys.STANDARD_INPUT, "a standard input")
-    return Input(fields.take("path", path), fields.take_or("offset", count, 0))
+    return Input(
+        fields.take("path", path), fields.take_or("offset", count, 0), fields.take_or("pipe", boolean, default=False)
+    )
+
+
+def _descriptors(node: Node) -> tuple[Descriptor, ...]:
+    found = items(_descriptor)(node)
+    if len({descriptor.number for descriptor in found}) < len(found):
+        raise node.place.error("a descriptor is here twice")
+    return found
+
+
+def _descriptor(node: Node) -> Descriptor:
+    fields = Fields(node, keys.DESCRIPTOR, "a descriptor")
+    descriptor = Descriptor(
+        number=fields.take("descriptor", count),
+        kind=fields.take("kind", _descriptor_kind),
+        path=fields.take_or("path", path, None),
+        offset=fields.take_or("offset", count, 0),
+        access=fields.take_or("access", _access, "read"),
+        same=fields.take_or("same", count, None),
+    )
+    number, kind = descriptor.number, descriptor.kind
+    if number > LARGEST_DESCRIPTOR:
+        raise fields.place.error(f"a replay has no descriptor above {LARGEST_DESCRIPTOR}")
+    if kind == "closed" and number > _STANDARD_ERROR:
+        raise fields.place.error("standard streams alone are `closed`; leave the descriptor out")
+    if kind != "closed" and number <= _STANDARD_ERROR and (number, kind) != (0, "null"):
+        raise fields.place.error("a standard stream is `closed` here; a file to be read goes under `stdin`")
+    if (descriptor.path is not None) != (kind in _WITH_PATH):
+        raise fields.place.error("a `path` goes with `kind: file` and `kind: pipe`, and with no other")
+    if (descriptor.same is not None) != (kind == "same") or (descriptor.same is not None and descriptor.same >= number):
+        raise fields.place.error("`same` goes with `kind: same`, and is the number of a lower descriptor")
+    return descriptor
+
+
+def _descriptor_kind(node: Node) -> str:
+    kind = string(node)
+    if kind not in _DESCRIPTOR_KINDS:
+        known = ", ".join(_DESCRIPTOR_KINDS)
+        raise node.place.error(f"{shorten(kind)!r} is no kind of descriptor; known are {known}")
+    return kind
+
+
+def _access(node: Node) -> str:
+    access = string(node)
+    if access not in _ACCESSES:
+        raise node.place.error(f"{shorten(access)!r} is no way to open a file; known are {', '.join(_ACCESSES)}")
+    return access
 
 
 def _output(node: Node) -> Output:
@@ -271,7 +363,11 @@ def _environ_of(node: Node, environs: Known[str, Environment]) -> Environment:
     name = string(node).removeprefix(PREFIX)
     if name not in environs:
         close = find_close(name, environs)
-        advice = f"did you mean {PREFIX}{close[0]}?" if close else "write the variables here"
+        advice = (
+            f"did you mean {PREFIX}{close[0]}?"
+            if close
+            else "write the variables here, or the name that the run has now"
+        )
         raise node.place.error(f"this names the run {shorten(name)!r}, which is not among those above; {advice}")
     return environs[name]
 
@@ -279,6 +375,13 @@ def _environ_of(node: Node, environs: Known[str, Environment]) -> Environment:
 def _split(item: bytes) -> tuple[bytes, bytes | None]:
     name, equals, value = item.partition(b"=")
     return (name, value if equals else None)
+
+
+def _ignored(node: Node) -> tuple[bytes, ...]:
+    found = items(pattern)(node)
+    if len(found) > _MOST_IGNORED or sum(map(len, found)) > _IGNORED_ROOM:
+        raise node.place.error(f"`ignore` takes {_MOST_IGNORED} patterns of {_IGNORED_ROOM >> 10} KiB together")
+    return found
 
 
 def _named_file(node: Node) -> NamedFile:

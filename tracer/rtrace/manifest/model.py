@@ -7,16 +7,45 @@ from enum import Enum
 
 MANIFEST_FORMAT = 1
 
+_INTERRUPTING = {1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 9: "SIGKILL", 15: "SIGTERM"}
+"""Signals by which people and batch systems end a program; signal(7)."""
+
 Environment = tuple[tuple[bytes, bytes | None], ...]
 """Names and values in the order of the original; an item without ``=`` has None for its value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The file that was standard input, and the offset at which it was read from."""
+    """The file or folder that was standard input, and the offset at which it was read from.
+
+    ``pipe``: what the file holds came through a pipe, and a replay gets it through one.
+    """
 
     path: bytes
     offset: int = 0
+    pipe: bool = False
+
+
+LARGEST_DESCRIPTOR = 1023
+"""The largest number of a descriptor that a replay is given; with the usual limit a process has no larger one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What a run found at a descriptor when it began, besides standard streams that lead somewhere.
+
+    ``kind`` is ``file`` (a file, folder or device at ``path``, opened for the words of ``access`` and read from
+    ``offset``), ``pipe`` (which brings what is in the file at ``path``), ``same`` (the same as the lower descriptor
+    ``same``), ``null`` (something that a replay cannot be given: it has the null device there), or ``closed``, of a
+    standard stream.
+    """
+
+    number: int
+    kind: str
+    path: bytes | None = None
+    offset: int = 0
+    access: str = "read"
+    same: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +79,7 @@ class Run:
     ``exit_code`` and ``signal`` are both None when the end of the run was not seen. Times are seconds since the Epoch,
     None where they are not known.
     ``stdin``, ``stdout`` and ``stderr`` are None where there is nothing to replay or to compare.
+    ``needs`` are the ids of earlier runs that wrote what this one used.
     ``system`` is sysname and release of uname(2); ``distribution`` is name and version of os-release(5).
     """
 
@@ -73,6 +103,8 @@ class Run:
     stdin: Input | None = None
     stdout: Output | None = None
     stderr: Output | None = None
+    descriptors: tuple[Descriptor, ...] = ()
+    needs: tuple[str, ...] = ()
 
     @property
     def program(self) -> bytes:
@@ -80,9 +112,29 @@ class Run:
         return locate_program(self.binary, self.workingdir)
 
     @property
+    def closed(self) -> frozenset[int]:
+        """The standard streams that were closed when it began."""
+        return frozenset(descriptor.number for descriptor in self.descriptors if descriptor.kind == "closed")
+
+    @property
+    def lacks_input(self) -> bool:
+        """Whether standard input brought what is not kept."""
+        return any(descriptor.number == 0 and descriptor.kind == "null" for descriptor in self.descriptors)
+
+    @property
     def exit_status(self) -> int | None:
         """The status a shell would show: 128+N when signal N ended the run; None when its end was not seen."""
         return 128 + self.signal if self.signal is not None else self.exit_code
+
+    @property
+    def interruption(self) -> str | None:
+        """How somebody ended the run before it was done: ``interrupted by SIGINT``; None where nobody did."""
+        status = self.exit_status
+        name = None if status is None else _INTERRUPTING.get(status - 128)
+        if name is None:
+            return None
+        how = "" if self.signal is not None else f", as its exit status {status} tells"
+        return f"interrupted by {name}{how}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +233,10 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The whole manifest. ``exclude`` and ``include`` are glob patterns over absolute paths (``**`` crosses ``/``)."""
+    """The whole manifest. ``exclude`` and ``include`` are glob patterns over absolute paths (``**`` crosses ``/``).
+
+    ``ignore`` are such patterns, too, and ``stdout`` and ``stderr``: what is no part of a verdict.
+    """
 
     rtrace: str
     runs: tuple[Run, ...]
@@ -191,6 +246,7 @@ class Manifest:
     completion: tuple[Completion, ...] = ()
     exclude: tuple[bytes, ...] = ()
     include: tuple[bytes, ...] = ()
+    ignore: tuple[bytes, ...] = ()
     secrets: tuple[Secret, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
     notices: tuple[Notice, ...] = ()

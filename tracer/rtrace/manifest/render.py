@@ -36,7 +36,9 @@ _RUNS = """
 """
 _INPUTS = """
 # Files that a person may want to replace before a replay, or to fetch after it, by a name of your choice. Folders with
-# too many files to list are left out here, not from the bundle; add a line for any file that needs a name.
+# too many inputs to list are left out here, not from the bundle; add a line for any file that needs a name.
+# The outputs are what `rtrace verify` judges by: take out what need not come out the same, add what has to. A path that
+# ends in / is a folder with all in it. What else the runs wrote is compared and told apart, as other files.
 """
 _PACKAGES = """
 # Installed packages that own files the runs touched (these files and their bytes). With `pack: false` they are left
@@ -51,6 +53,8 @@ _PATTERNS = """
 # in it. `exclude` leaves files out, `include` adds files that the runs did not touch, and the content of those
 # that they only listed or looked up. For example:
 #   exclude: [/home/me/cache, "**/*.tmp"]
+# `ignore` leaves what matches out of the verdict of `rtrace verify`; `stdout` and `stderr` stand for the streams:
+#   ignore: ["**/*.log", stderr]
 # `elsewhere` leaves the content of files out, to be fetched and compared with its digest when the bundle is unpacked:
 #   elsewhere: [{path: /home/me/genomes/**, url: "https://example.org/genomes/"}]
 """
@@ -94,6 +98,8 @@ def render(manifest: Manifest, same: Mapping[str, Same] | None = None) -> str:
     parts.append(render_folders(manifest.folders))
     parts += [_PATTERNS, _list("exclude", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.exclude))]
     parts.append(_list("include", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.include)))
+    if manifest.ignore:
+        parts.append(_list("ignore", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.ignore)))
     if manifest.elsewhere:
         parts += [_ELSEWHERE, _list("elsewhere", "".join(map(_elsewhere, manifest.elsewhere)))]
     if manifest.secrets:
@@ -128,7 +134,9 @@ def _run(run: Run, same: Same | None) -> str:
         lines.append(f"    exit_code: {run.exit_code}")
     if run.signal is not None:
         lines.append(f"    signal: {run.signal}")
-    lines += _streams(run)
+    if run.needs:
+        lines += _sequence("needs", list(map(text, run.needs)))
+    lines += (*_streams(run), *_descriptors(run))
     lines += [
         f"    uid: {run.uid}",
         f"    gid: {run.gid}",
@@ -147,7 +155,8 @@ def _streams(run: Run) -> Iterable[str]:
     """Write what standard input was, and what was written to standard output and error."""
     if run.stdin is not None:
         offset = f", offset: {run.stdin.offset}" if run.stdin.offset else ""
-        yield f"    stdin: {{path: {byte_string(run.stdin.path)}{offset}}}"
+        pipe = ", pipe: true" if run.stdin.pipe else ""
+        yield f"    stdin: {{path: {byte_string(run.stdin.path)}{offset}{pipe}}}"
     for name, output in (("stdout", run.stdout), ("stderr", run.stderr)):
         if output is None:
             continue
@@ -160,6 +169,23 @@ def _streams(run: Run) -> Iterable[str]:
         if output.sha256 is not None:
             parts.append(f"sha256: {quoted(output.sha256)}")
         yield f"    {name}: {{{', '.join(parts)}}}"
+
+
+def _descriptors(run: Run) -> Iterable[str]:
+    """Write what else it found at its descriptors."""
+    if run.descriptors:
+        yield "    descriptors:"
+    for one in run.descriptors:
+        parts = [f"descriptor: {one.number}", f"kind: {text(one.kind)}"]
+        if one.path is not None:
+            parts.append(f"path: {byte_string(one.path)}")
+        if one.offset:
+            parts.append(f"offset: {one.offset}")
+        if one.access != "read":
+            parts.append(f"access: {text(one.access)}")
+        if one.same is not None:
+            parts.append(f"same: {one.same}")
+        yield f"      - {{{', '.join(parts)}}}"
 
 
 def _sequence(key: str, items: Sequence[str]) -> Iterable[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rtrace.packages.reading import open_at_once
@@ -33,6 +34,8 @@ _FOLDERS = (
     b".gemspec\0",
     b"/Meta/package.rds\0",
 )
+_WHEEL_FOLDER = re.compile(rb"/(?:bin|share|etc|include|man)(?=/|\Z)")
+"""Where wheels put what is not for a site folder, below their prefix."""
 
 
 class Installed(NamedTuple):
@@ -181,7 +184,7 @@ def find_languages(
     elsewhere = [path for path in rest if not path.startswith(_SYSTEM)]
     folders = group_by_folder(elsewhere)
     text = b"\0".join([*elsewhere, b""])  # a look into all paths at once takes a hundredth of the time
-    has_distributions = any(b"-packages/" in path for path in rest)
+    has_distributions = any(b"-packages/" in path for path in rest) or bool(find_wheel_prefixes(folders))
     marks = find_marks(folders, (b"conda-meta", b".spack", b"easybuild"))
     if b"conda-meta" in marks:
         from rtrace.packages.conda import Conda
@@ -212,6 +215,12 @@ def find_languages(
         from rtrace.packages.binaries import Binaries
 
         yield Binaries(named)
+
+
+def find_wheel_prefixes(folders: Iterable[bytes]) -> set[bytes]:
+    """Name the prefixes, with a ``lib`` in them, below which wheels may have put programs or data into some folders."""
+    prefixes = {folder[: match.start()] for folder in folders for match in _WHEEL_FOLDER.finditer(folder)}
+    return {prefix for prefix in prefixes if os.path.isdir(prefix + b"/lib")}
 
 
 def is_program(path: bytes) -> bool:

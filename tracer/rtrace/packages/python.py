@@ -14,12 +14,13 @@ from io import StringIO
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from rtrace.packages.attribution import Installed
+from rtrace.packages.attribution import Installed, find_wheel_prefixes
 from rtrace.packages.eggs import read_eggs, read_links
 from rtrace.packages.generated import find_source
+from rtrace.packages.prefixes import group_by_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 SITE = re.compile(rb"(.*/(?:site|dist)-packages)/([^/]+)")
 """A file of a site folder: the folder, and the first component below it."""
@@ -32,13 +33,15 @@ class Python:
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
         """Give the owners of those of the paths that a distribution has installed, or compiled since.
 
-        What no RECORD lists belongs to the distribution that alone has files in the same folder of the site.
+        What no RECORD lists belongs to the distribution that alone has files in the same folder of the site. Programs
+        and data outside of the site folder are looked for below its prefix.
         """
         sites: dict[bytes, dict[bytes, list[bytes]]] = {}
         for path in paths:
             match = SITE.match(path) if b"-packages/" in path else None
             if match:
                 sites.setdefault(match[1], {}).setdefault(find_source(path), []).append(path)
+        outside = {path for path in paths if b"-packages/" not in path}
         owners: dict[bytes, Installed] = {}
         names: set[str] = set()
         for site, wanted in sorted(sites.items()):
@@ -49,6 +52,7 @@ class Python:
                 record = [path for path, _ in read_record(site, folder)]
                 for path in wanted.keys() & record:
                     owners.update(dict.fromkeys(wanted[path], owner))
+                owners.update(dict.fromkeys(outside.intersection(record) - owners.keys(), owner))
                 beginning = site + b"/"
                 inside = [path[len(beginning) :] for path in record if path.startswith(beginning)]
                 for top in {name.partition(b"/")[0] for name in inside}:
@@ -66,7 +70,38 @@ class Python:
                     claims = tops.get(match[2], set()) if match else set()
                     if asked not in owners and len(claims) == 1:
                         (owners[asked],) = claims
+        others = [site for site in find_sites(group_by_folder(outside)) if site not in sites]
+        _find_outside(outside, others, owners, names)
         return owners
+
+
+def find_sites(folders: Iterable[bytes]) -> list[bytes]:
+    """Name the site folders below the prefixes of folders in which wheels put programs and data, sorted."""
+    sites = []
+    for prefix in sorted(find_wheel_prefixes(folders)):
+        for place in (prefix + b"/lib", prefix + b"/local/lib"):
+            try:
+                versions = [name for name in os.listdir(place) if name.startswith((b"python", b"pypy"))]
+            except OSError:  # ENOENT: no Python has this prefix
+                continue
+            candidates = [
+                b"%b/%b/%b-packages" % (place, name, kind) for name in versions for kind in (b"site", b"dist")
+            ]
+            sites += [site for site in candidates if os.path.isdir(site)]
+    return sorted(sites)
+
+
+def _find_outside(
+    outside: Collection[bytes], sites: Iterable[bytes], owners: dict[bytes, Installed], names: set[str]
+) -> None:
+    """Add the owners of programs and data outside of site folders of which nothing else was used."""
+    for site in sites:
+        for folder in list_distributions(site):
+            listed = {path for path, _ in read_record(site, folder) if path in outside and path not in owners}
+            if listed:
+                owner = _describe(site, folder, names)
+                names.add(owner.name)
+                owners.update(dict.fromkeys(listed, owner))
 
 
 def find_editable(paths: Collection[bytes], asked: Collection[bytes]) -> dict[bytes, Installed]:

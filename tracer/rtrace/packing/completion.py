@@ -1,7 +1,8 @@
 """What programs that load lazily need next time although this run did not touch it.
 
-Each rule adds the rest of something of which the run used a part: a Python distribution, a folder of plugins, time
-zones, certificates, locales. What a rule adds is shown in the manifest with its size and a switch of its own.
+Each rule adds the rest of something of which the run used a part: a Python distribution, a folder of plugins, the names
+of a time zone, certificates, a locale. What was only read about it does not count. What a rule adds is shown in the
+manifest with its size and a switch of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.packages.generated import find_source
 from rtrace.packages.python import SITE, list_distributions, read_record, split_name
+from rtrace.packages.reading import open_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -21,22 +23,23 @@ COMPLETION = "completion"
 """The reason why such a file is in a bundle."""
 CHEAP = 64 << 20
 """Bytes that a rule may add unasked."""
+_LARGEST_ZONE = 1 << 16
 
 _PLUGINS = re.compile(
     rb"/(?:plugins|loaders|gconv|coders|engines-\d[\d.]*|ossl-modules|sasl2|gio/modules|security|[^/]*-modules"
     rb"|modules-[^/]+|(?:platforms|imageformats|styles|iconengines|sqldrivers|bearer)|libnss|pkcs11|girepository-1\.0)$"
 )
 """Folders from which programs load what a setting or an input asks for, by the end of their path."""
-_SHARED = (
-    ("timezone", (b"/etc/localtime", b"/usr/share/zoneinfo"), (b"/usr/share/zoneinfo",)),
-    (
-        "certificates",
-        (b"/etc/ssl", b"/etc/pki", b"/usr/lib/ssl", b"/usr/share/ca-certificates"),
-        (b"/etc/ssl/certs", b"/etc/ssl/openssl.cnf", b"/etc/pki/tls/certs", b"/usr/share/ca-certificates"),
-    ),
-    ("locale", (b"/usr/lib/locale", b"/usr/share/locale/locale.alias"), (b"/usr/lib/locale",)),
-)
-"""Data of the system by rule: what shows that a run uses it, and what is added then. See tzset(3), locale(7)."""
+_LOADED = re.compile(rb"\.(?:py|pyc|pyd)$|\.so(?:\.[\d.]+)?$")
+"""How the names of modules and libraries end."""
+_AT_START = (b"/_distutils_hack/", b"/_virtualenv.py", b"/distutils-precedence.pth")
+"""What every start of Python loads from a site folder, whatever the program is."""
+_ZONES = b"/zoneinfo/"
+"""The folder of time zones, in the system and in distributions that bring their own; see tzfile(5)."""
+_LOCALES = b"/usr/lib/locale/"
+_CERTIFICATES = (b"/etc/ssl/certs", b"/etc/pki/tls/certs", b"/usr/share/ca-certificates")
+_BUNDLES = (b"ca-certificates.crt", b"ca-bundle.crt", b"ca-bundle.trust.crt", b"tls-ca-bundle.pem")
+"""Files with all certificates in them, which need no others."""
 
 
 class Addition(NamedTuple):
@@ -53,38 +56,55 @@ class Addition(NamedTuple):
         return self.size <= CHEAP
 
 
-def complete(used: Collection[bytes], known: Collection[bytes]) -> list[Addition]:
+def complete(
+    used: Collection[bytes], known: Collection[bytes], executed: Collection[bytes] = frozenset()
+) -> list[Addition]:
     """Say what would complete the files that a run read or executed (``used``, resolved); ``known`` are traced already.
 
-    Sorted by rule and name. What is no longer there, or cannot be read, is left out.
+    ``executed`` are those of the used that are programs. Sorted by rule and name. What is no longer there, or cannot be
+    read, is left out.
     """
     text = b"\0".join(used)  # tells at one look which rules concern none of the files
+
+    def complete_python(used: Collection[bytes], known: Collection[bytes]) -> Iterator[Addition]:
+        loaded = {find_source(path) for path in used if path in executed or _LOADED.search(path)}
+        return _complete_python(loaded, known)
+
     rules = (
         (b".pyc", _complete_sources),
-        (b"-packages/", _complete_python),
+        (b"-packages/", complete_python),
         (b".so", _complete_plugins),
-        (b"", _complete_shared),
+        (_ZONES, _complete_zones),
+        (_LOCALES, _complete_locales),
+        (b"/", _complete_certificates),
     )
     additions = [addition for mark, rule in rules if mark in text for addition in rule(used, known)]
     return sorted(addition for addition in additions if addition.paths)
 
 
-def _complete_python(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:
-    """Add the rest of each Python distribution of which a module was imported, as its RECORD lists it.
+def _complete_python(loaded: Collection[bytes], known: Collection[bytes]) -> Iterator[Addition]:
+    """Add the rest of each Python distribution of which a module, library or program was loaded, as RECORD lists it.
 
-    See the PyPA specification "Recording installed projects". Compiled files of others come and go, and stay out.
+    One of which only metadata was read, as every look for entry points does, is none that was used. See the PyPA
+    specification "Recording installed projects". Compiled files of others come and go, and stay out; so do time zones.
     """
-    modules: dict[bytes, set[bytes]] = {}
-    for path in used:
-        match = SITE.match(path) if b"-packages/" in path else None
-        if match:
-            modules.setdefault(match[1], set()).add(match[2])
-    for site, names in sorted(modules.items()):
+    sites = {match[1] for path in loaded if b"-packages/" in path and (match := SITE.match(path))}
+    used = {path for path in loaded if not any(mark in path for mark in _AT_START)}
+    for site in sorted(sites):
         for folder in list_distributions(site):
             record = read_record(site, folder)
-            if any(path[len(site) + 1 :].split(b"/", 1)[0] in names for path, _ in record if path.startswith(site)):
-                files = [(path, size) for path, size in record if path not in known and not path.endswith(b".pyc")]
+            if any(path in used for path, _ in record):
+                files = [
+                    (path, size)
+                    for path, size in record
+                    if path not in known and not path.endswith(b".pyc") and not _is_zone(path)
+                ]
                 yield Addition("python", " ".join(split_name(folder)), *_weigh(files))
+
+
+def _is_zone(path: bytes) -> bool:
+    """Whether a path leads to the data of one time zone: tables and modules beside these have a dot in their name."""
+    return _ZONES in path and b"." not in path.rpartition(b"/")[2]
 
 
 def _complete_sources(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:
@@ -106,23 +126,57 @@ def _complete_plugins(used: Iterable[bytes], known: Collection[bytes]) -> Iterat
         yield Addition("plugins", folder.decode(errors="backslashreplace"), *_weigh(files))
 
 
-def _complete_shared(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:
-    """Add data of the system of which a run used a part."""
-    used = sorted(used)
-    for rule, signs, places in _SHARED:
-        if any(_has(used, sign) for sign in signs):
-            for place in places:
-                files = [(path, size) for path, size in _list_files(place, deep=True) if path not in known]
-                yield Addition(rule, place.decode(), *_weigh(files))
+def _complete_zones(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:
+    """Add the other names of each time zone in use: programs ask for one by name, whichever of its names that is."""
+    for path in sorted(path for path in used if _is_zone(path)):
+        top = path[: path.index(_ZONES) + len(_ZONES) - 1]
+        try:
+            with open(path, "rb", opener=open_at_once) as file:
+                content = file.read(_LARGEST_ZONE)
+        except OSError:  # removed since, or of somebody else
+            continue
+        files = [
+            (name, size)
+            for name, size in _list_files(top, deep=True)
+            if name not in known and _is_zone(name) and _is_same(name, size, path, content)
+        ]
+        yield Addition("timezone", path.decode(errors="backslashreplace"), *_weigh(files))
+
+
+def _is_same(name: bytes, size: int, path: bytes, content: bytes) -> bool:
+    """Whether a file or symlink is the time zone at ``path`` by another name."""
+    try:
+        if os.path.islink(name):
+            return os.path.realpath(name) == path
+        if size != len(content):
+            return False
+        with open(name, "rb", opener=open_at_once) as file:
+            return file.read(_LARGEST_ZONE) == content
+    except OSError:
+        return False
+
+
+def _complete_locales(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:
+    """Add the rest of each locale in use, see locale(7)."""
+    places = {_LOCALES + path[len(_LOCALES) :].partition(b"/")[0] for path in used if path.startswith(_LOCALES)}
+    for place in sorted(places):
+        files = [(path, size) for path, size in _list_files(place, deep=True) if path not in known]
+        yield Addition("locale", place.decode(errors="backslashreplace"), *_weigh(files))
+
+
+def _complete_certificates(used: Collection[bytes], known: Collection[bytes]) -> Iterator[Addition]:
+    """Add the other certificates where single ones were read."""
+    ordered = sorted(path for path in used if not path.endswith(_BUNDLES))
+    if any(_has(ordered, place) for place in _CERTIFICATES):
+        for place in _CERTIFICATES:
+            files = [(path, size) for path, size in _list_files(place, deep=True) if path not in known]
+            yield Addition("certificates", place.decode(), *_weigh(files))
 
 
 def _has(ordered: Sequence[bytes], place: bytes) -> bool:
-    """Tell whether a place, or a path below it, is among some paths."""
-    for first in (place, place + b"/"):
-        number = bisect_left(ordered, first)
-        if number < len(ordered) and (ordered[number] == place or ordered[number].startswith(place + b"/")):
-            return True
-    return False
+    """Tell whether there is a path below a place among some paths."""
+    number = bisect_left(ordered, place + b"/")
+    return number < len(ordered) and ordered[number].startswith(place + b"/")
 
 
 def _list_files(place: bytes, *, deep: bool) -> Iterator[tuple[bytes, int]]:

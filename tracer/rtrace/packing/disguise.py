@@ -12,6 +12,9 @@ from rtrace.attributes import read_attributes
 from rtrace.bundle.entry import FileType
 from rtrace.content import open_content, read_parts
 from rtrace.manifest.model import Manifest, Notice
+from rtrace.packages.generated import find_source
+from rtrace.packages.python import SITE
+from rtrace.packages.shipped import is_as_shipped
 from rtrace.packing.attribute_ids import map_ids
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.person import avoid, find_names, find_people
@@ -19,6 +22,7 @@ from rtrace.packing.rewriting import DatabaseRewriter, rewrite_value
 from rtrace.printable import printable
 from rtrace.secrets.matching import Matcher
 from rtrace.secrets.rule import ANYWHERE, NOTHING, Rule
+from rtrace.stamps import keep_inode, keep_time
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtrace.attributes import Attributes
-    from rtrace.bundle.entry import Result
+    from rtrace.bundle.entry import Entry, Result
     from rtrace.bundle.writer import Item
     from rtrace.manifest.model import Output, Run
     from rtrace.trace.reader import After
@@ -71,7 +75,10 @@ class Disguise:
         }
         self._matcher = Matcher(self._stand_ins)
         self._named = Patterns(named)
-        self._system = {package.name for package in manifest.packages if package.manager == "dpkg"}
+        self._packages = {package.name: package for package in manifest.packages}
+        self._renamed = False
+        self._shipped: set[bytes] = set()
+        self._compiled: set[bytes] = set()
         self._ids: dict[int, int] = {}
         for run in manifest.runs:
             for number in (run.uid, run.gid, *run.groups):
@@ -112,9 +119,11 @@ class Disguise:
         what = f"paths that name other people stay as they are: {shown}{more}"
         return (Notice("anonymous", what, "trace again where these are called otherwise if they tell who you are"),)
 
-    def rewrite(self, text: bytes) -> bytes:
-        """Give a text with neutral names."""
+    def rewrite(self, text: bytes, *, in_paths: bool = False) -> bytes:
+        """Give a text with neutral names, on request only where one begins a part of a path."""
         spans = self._matcher.find(text, is_head=False)
+        if in_paths:
+            spans = [span for span in spans if _is_in_path(text, span.begin)]
         if not spans:
             return text
         done, parts = 0, []
@@ -168,6 +177,7 @@ class Disguise:
         """Bring items into the order of their neutral paths; of hard links the first one holds the content."""
         self._originals = {self.rewrite(item.entry.path): item.entry.path for item in items}
         self._people = tuple(sorted({*self._people, *find_people(item.entry.path for item in items)}))
+        self._renamed = any(map(self._is_renamed, items))
         by_path = {item.entry.path: item for item in items}
         groups: dict[bytes, list[bytes]] = {}
         for item in items:
@@ -187,14 +197,19 @@ class Disguise:
                     )
         return tuple(by_path[self._originals[path]] for path in sorted(self._originals))
 
+    def _is_renamed(self, item: Item) -> bool:
+        """Whether a module of a distribution is called by a name: then it is another in all that names the module."""
+        match = SITE.match(item.entry.path) if item.entry.package is not None else None
+        inside = b"" if match is None else item.entry.path[len(match[1]) :]
+        return self.rewrite(inside) != inside
+
     def put_on(self, item: Item, folder: Path) -> Item:
         """Give an item with neutral names in path, target, owner and content."""
         entry = item.entry
         mtime_ns = entry.mtime_ns if _has_own_time(item) else item.mtime_ns
         source, size = item.source, entry.size
-        is_as_shipped = entry.package in self._system and entry.is_published
-        if source is not None and not (entry.placeholder or entry.elsewhere or is_as_shipped):
-            source, size = self._rewrite_file(entry.path, source, size, folder)
+        if source is not None and not (entry.placeholder or entry.elsewhere):
+            source, size = self._rewrite_file(entry, source, size, folder)
         attributes, touched = item.attributes, item.ctime_ns
         if attributes is None and entry.type is not FileType.SYMLINK:
             attributes = read_attributes(item.source or entry.path)[0]
@@ -217,14 +232,23 @@ class Disguise:
             (self.rewrite(name), self.rewrite(map_ids(name, value, self._map_id))) for name, value in attributes
         )
 
-    def _rewrite_file(self, path: bytes, source: bytes, size: int, folder: Path) -> tuple[bytes, int]:
-        """Copy a file with neutral names if it holds others; give the file to be packed and its size."""
+    def _rewrite_file(self, entry: Entry, source: bytes, size: int, folder: Path) -> tuple[bytes, int]:
+        """Copy a file with neutral names if it holds others; give the file to be packed and its size.
+
+        What everybody has who has its package tells nobody's name: there it is an ordinary word.
+        """
+        path = entry.path
         try:
             with open(source, "rb", opener=open_content) as file:
-                if _is_compressed(os.pread(file.fileno(), 8, 0)):
-                    self._compressed.append(path)
+                occurs = path in _SYSTEM_FILES or self.occurs(read_parts(file.fileno()))
+                if occurs and self._is_shipped(entry, source):
+                    self._shipped.add(path)
                     return source, size
-                if path not in _SYSTEM_FILES and not self.occurs(read_parts(file.fileno())):
+                if _is_compressed(os.pread(file.fileno(), 8, 0)):
+                    if not entry.is_published:
+                        self._compressed.append(path)
+                    return source, size
+                if not occurs:
                     return source, size
                 state = os.fstat(file.fileno())
                 os.lseek(file.fileno(), 0, os.SEEK_SET)
@@ -235,11 +259,33 @@ class Disguise:
                         size += len(content) - state.st_size
                         target.write(content)
                     else:
-                        target.writelines(self._rewrite_parts(read_parts(file.fileno())))
+                        in_paths = self._is_compiled(entry)
+                        target.writelines(self._rewrite_parts(read_parts(file.fileno()), in_paths=in_paths))
         except OSError:
             return source, size  # gone or unreadable: whoever packs it says so
         os.utime(copy, ns=(state.st_mtime_ns, state.st_mtime_ns))
         return copy, size
+
+    def _is_shipped(self, entry: Entry, content: bytes) -> bool:
+        """Whether a file is as its package brought it, or is what dpkg had compiled of such a file."""
+        package = self._packages.get(entry.package or "")
+        if package is None or entry.path in _SYSTEM_FILES or not entry.is_published:
+            return False
+        if package.manager == "dpkg":
+            original = find_source(entry.path) if entry.belonging == "compiled" else entry.path
+            return is_as_shipped(original, content if original == entry.path else original, package)
+        return not self._renamed and entry.belonging is None and is_as_shipped(entry.path, content, package)
+
+    def _is_compiled(self, entry: Entry) -> bool:
+        """Whether Python compiled a file of one that is as its distribution brought it: it holds the path of that."""
+        package = self._packages.get(entry.package or "")
+        original = find_source(entry.path)
+        if package is None or self._renamed or original == entry.path:
+            return False
+        if not is_as_shipped(original, original, package):
+            return False
+        self._compiled.add(entry.path)
+        return True
 
     def _rewrite_system_file(self, path: bytes, content: bytes) -> bytes:
         """Give hostname(5), hosts(5), passwd(5) or group(5) with neutral names and the ids that go with them."""
@@ -248,14 +294,16 @@ class Disguise:
             words = [b"%d" % self._map_id(int(word)) if _ID.fullmatch(word) else word for word in words]
         return b"".join(map(self._rewrite_field, words))
 
-    def _rewrite_parts(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+    def _rewrite_parts(self, parts: Iterator[bytes], *, in_paths: bool = False) -> Iterator[bytes]:
         for new, begin, end in self._look(parts):
-            yield self.rewrite(new)[begin:end]
+            yield self.rewrite(new, in_paths=in_paths)[begin:end]
 
-    def occurs(self, parts: Iterator[bytes]) -> bool:
-        """Tell whether a name is in a text that comes in parts."""
+    def occurs(self, parts: Iterator[bytes], *, in_paths: bool = False) -> bool:
+        """Tell whether a name is in a text that comes in parts, on request where it begins a part of a path."""
         for text, begin, end in self._look(parts):
             for span in self._matcher.find(text, is_head=False):
+                if in_paths and not _is_in_path(text, span.begin):
+                    continue
                 # At the edges it may be but a part of a longer word; then the next text, or the last one, has all.
                 if (span.begin or not begin) and (span.end < len(text) or end == len(text)):
                     return True
@@ -278,7 +326,7 @@ class Disguise:
             with open(path, "rb", opener=open_content) as file:
                 state = os.fstat(file.fileno())
                 left = None if after is None else (after.size, after.mtime_ns, after.inode)
-                if left not in {None, (state.st_size, state.st_mtime_ns, state.st_ino)}:
+                if left not in {None, (state.st_size, keep_time(state.st_mtime_ns), keep_inode(state.st_ino))}:
                     return None
                 if _is_compressed(os.pread(file.fileno(), 8, 0)) or not self.occurs(read_parts(file.fileno())):
                     return None
@@ -332,7 +380,9 @@ class Disguise:
     def find_names(self, path: bytes, parts: Iterator[bytes]) -> bytes | None:
         """Give the own path of a written file that holds a name and may not; the path is the neutral one."""
         original = self._originals.get(path, path)
-        return original if not self._named.match(original) and self.occurs(parts) else None
+        if original in self._shipped or self._named.match(original):
+            return None
+        return original if self.occurs(parts, in_paths=original in self._compiled) else None
 
     def _map_id(self, number: int) -> int:
         if not _FIRST_ID <= number <= _LAST_ID:
@@ -348,6 +398,10 @@ def _pattern(name: bytes) -> re.Pattern[bytes]:
     if len(name) < _SUBSTRING:
         escaped = rb"(?<![A-Za-z0-9])" + escaped + rb"(?![A-Za-z0-9])"
     return re.compile(escaped, re.IGNORECASE)
+
+
+def _is_in_path(text: bytes, place: int) -> bool:
+    return text[place - 1 : place] == b"/"
 
 
 def _in_case(original: bytes, stand_in: bytes) -> bytes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rtrace import __version__
+from rtrace.incompleteness import UNFINISHED
 from rtrace.manifest.model import Completion, Manifest, Notice, Package
 from rtrace.packages.attribution import Installed
 from rtrace.packing.belonging import (
@@ -17,6 +19,8 @@ from rtrace.packing.completion import Addition, complete
 from rtrace.packing.names import name_files
 from rtrace.packing.selection import Choice, resolve_directory, select
 from rtrace.trace import reader
+from rtrace.trace.dependence import read_needs
+from rtrace.trace.schema import Use
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 
     from rtrace.manifest.model import Run
     from rtrace.trace.directory import TraceDirectory
+
+_EXECUTE = int(Use.EXECUTE)
 
 
 def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
@@ -33,8 +39,12 @@ def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
 
 
 def _draft(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
-    runs = reader.read_runs(connection)
-    numbers = dict(zip(reader.read_run_names(connection), runs, strict=True))
+    names, needs = reader.read_run_names(connection), read_needs(connection)
+    numbers = {
+        number: replace(run, needs=tuple(names[one] for one in needs.get(number, ())))
+        for number, run in zip(names, reader.read_runs(connection), strict=True)
+    }
+    runs = tuple(numbers.values())
     world = reader.read_world(connection)
     place = resolve_directory(directory.path)
     choices = [
@@ -64,8 +74,10 @@ def _draft(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifes
 
 def complete_choices(choices: Iterable[Choice]) -> list[Addition]:
     """Say what would complete the files that a run needs; found anew each time, as it is now."""
-    whole = [choice.before.path for choice in choices if not choice.placeholder and choice.before.type != "directory"]
-    return complete(whole, frozenset(whole))
+    whole = [choice for choice in choices if not choice.placeholder and choice.before.type != "directory"]
+    paths = [choice.before.path for choice in whole]
+    executed = {choice.before.path for choice in whole if choice.before.use & _EXECUTE}
+    return complete(paths, frozenset(paths), executed)
 
 
 def count_packages(chosen: Mapping[bytes, Choice], owners: Mapping[bytes, Installed]) -> tuple[Package, ...]:
@@ -91,13 +103,22 @@ def count_packages(chosen: Mapping[bytes, Choice], owners: Mapping[bytes, Instal
 
 
 def find_unfinished(runs: Iterable[Run]) -> tuple[Notice, ...]:
-    """Tell of runs whose end the tracer did not live to see."""
+    """Tell of runs whose end the tracer did not live to see, and of those that somebody ended."""
+    runs = tuple(runs)
     return tuple(
         Notice(
-            "unfinished",
+            UNFINISHED,
             f"{run.id} was cut short: rtrace was killed before the run had ended",
             "what was traced until then is packed; trace again to have all of it",
         )
         for run in runs
         if run.finished is None
+    ) + tuple(
+        Notice(
+            UNFINISHED,
+            f"{run.id} was {run.interruption}: what it had not done by then is not in the trace",
+            "trace again to have all of it",
+        )
+        for run in runs
+        if run.finished is not None and run.interruption is not None
     )

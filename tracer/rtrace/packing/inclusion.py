@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rtrace.packing.patterns import Patterns, fixed_beginning
 from rtrace.packing.selection import Choice
 from rtrace.provided import PROVIDED
+from rtrace.stamps import keep_inode, keep_time
 from rtrace.trace.reader import Before
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def look_up(path: bytes, reason: str = REASON) -> Choice | None:
     if kind is None:
         return None
     before = Before(
-        path, 0, 0, kind, stat.S_IMODE(state.st_mode), state.st_uid, state.st_gid, state.st_size, state.st_mtime_ns,
-        state.st_dev, state.st_ino, state.st_nlink, target, state.st_ctime_ns, 0, None, None,
+        path, 0, 0, kind, stat.S_IMODE(state.st_mode), state.st_uid, state.st_gid, state.st_size,
+        keep_time(state.st_mtime_ns), state.st_dev, keep_inode(state.st_ino), state.st_nlink, target,
+        keep_time(state.st_ctime_ns), 0, None, None,
     )  # fmt: skip
     return Choice(before, reason, placeholder=False)

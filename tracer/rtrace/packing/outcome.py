@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rtrace.bundle.entry import FileType, Result
 from rtrace.bundle.validation import path_problem
 from rtrace.content import open_content, read_parts
+from rtrace.stamps import keep_inode, keep_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def _hash(path: bytes, after: After | None) -> str | None:
         return None
     with os.fdopen(descriptor, "rb", buffering=0):
         state = os.fstat(descriptor)
-        if after is not None and (state.st_size, state.st_mtime_ns, state.st_ino) != (
+        if after is not None and (state.st_size, keep_time(state.st_mtime_ns), keep_inode(state.st_ino)) != (
             after.size,
             after.mtime_ns,
             after.inode,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import FileType
 from rtrace.bundle.writer import BundleWriter, Item, Written, find_repeated
+from rtrace.errors import IncompleteError
+from rtrace.incompleteness import find_missing, list_incomplete
 from rtrace.interrupts import held
 from rtrace.manifest.model import Notice
 from rtrace.packing.absence import tell_elsewhere
@@ -20,7 +22,7 @@ from rtrace.packing.recovery import Recovery
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.trace.directory import DATABASE
-from rtrace.trace.reader import copy_database, open_for_reading
+from rtrace.trace.reader import call_runs, copy_database, open_for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from rtrace.packing.plan import PackingPlan
     from rtrace.trace.directory import TraceDirectory
 
+_SHOWN = 8
+"""Notices that a sentence names."""
 _STEP = 4 << 20
 """Bytes between two reports of progress."""
 
@@ -40,6 +44,7 @@ class PackReport:
     """What was packed.
 
     ``notices`` are the troubles that packing met, ``secrets`` what looked like one: the bundle's manifest has them too.
+    ``incomplete`` says, a sentence each, what the bundle lacks.
     """
 
     target: Path
@@ -48,19 +53,27 @@ class PackReport:
     size: int
     notices: tuple[Notice, ...]
     secrets: tuple[Secret, ...]
+    incomplete: tuple[str, ...] = ()
 
 
-def pack(directory: TraceDirectory, target: Path, *, progress: Progress = SILENT) -> PackReport:
+def pack(
+    directory: TraceDirectory, target: Path, *, progress: Progress = SILENT, allow_missing: bool = False
+) -> PackReport:
     """Pack a trace into a bundle. Raises TraceError, ManifestError and BundleError; then there is no bundle."""
-    return carry_out(plan_packing(directory, target), progress=progress)
+    return carry_out(plan_packing(directory, target), progress=progress, allow_missing=allow_missing)
 
 
-def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
-    """Write the bundle of a plan: whole, or not at all. Raises BundleError."""
+def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: bool = False) -> PackReport:
+    """Write the bundle of a plan: whole, or not at all. Raises BundleError.
+
+    That is IncompleteError where content is missing that a run needs, unless ``allow_missing``.
+    """
     with held(lambda: BundleWriter(plan.target, find_repeated(plan.items))) as writer, without_collector():
         files = _Files(plan, writer)
         files.write(plan.items, progress)
         files.tell_together()
+        if not allow_missing:
+            refuse_missing(find_missing(files.notices))
         disguise = plan.disguise
         elsewhere = plan.elsewhere
         if disguise is not None:
@@ -74,6 +87,7 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
         database = writer.folder / DATABASE
         with closing(open_for_reading(plan.directory)) as connection:
             copy_database(connection, database)
+        call_runs(database, plan.run_names)
         plan.concealment.conceal_database(database)
         results: Iterable[Result] = finish_results(plan)
         earlier, inspect = _read_earlier(plan), None
@@ -89,8 +103,25 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT) -> PackReport:
             told = disguise.others
         identity = writer.finish(manifest, results, database, earlier=earlier, inspect=inspect)
     return PackReport(
-        plan.target, identity, files.count, files.size, (*plan.notices, *files.notices, *told), manifest.secrets
+        plan.target,
+        identity,
+        files.count,
+        files.size,
+        (*plan.notices, *files.notices, *told),
+        manifest.secrets,
+        tuple(list_incomplete(manifest)),
     )
+
+
+def refuse_missing(missing: tuple[Notice, ...]) -> None:
+    """Raise IncompleteError, which names what is missing."""
+    if missing:
+        some = "; ".join(f"{notice.what} ({notice.advice})" for notice in missing[:_SHOWN])
+        more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        raise IncompleteError(
+            f"no bundle was written, for content that the runs need is missing: {some}{more}; "
+            "with --allow-missing it is packed all the same, as INCOMPLETE"
+        )
 
 
 def _read_earlier(plan: PackingPlan) -> str | None:
@@ -211,7 +242,7 @@ class _Files:
         if written is Written.CHANGED:
             what += ": it was packed as it is now" if what != name else f" {_CHANGED}"
             advice = self._recovery.advise(item) or "trace again to have it as the run finds it"
-            self.notices.append(Notice("changed", what, advice))
+            self.notices.append(Notice("changed" if problem is None else "missing", what, advice))
             return
         if item.entry.link is None:
             self._orphans.setdefault(entry.path, None)
@@ -221,7 +252,7 @@ class _Files:
             self.notices.append(Notice("missing", what, advice))
             return
         if written is Written.HOLLOW:
-            self.notices.append(Notice("not packed", f"{name} {_HOLLOW}", "make it smaller, if the replay needs it"))
+            self.notices.append(Notice("missing", f"{name} {_HOLLOW}", "make it smaller, if the replay needs it"))
         else:
             what += ": it cannot be read now" if what != name else f" {_UNREADABLE}"
             self.notices.append(Notice("unreadable", what, "pack as a user who may read it, if the replay needs it"))

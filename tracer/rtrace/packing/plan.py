@@ -27,7 +27,8 @@ class PackingPlan:
     """What is to be written where.
 
     ``notices`` are what planning found, also among those of ``manifest``. ``results`` still lack the digests of big
-    files, which ``copies`` may help to find. ``problems`` says of files that a run changed why there is no snapshot,
+    files, which ``copies`` may help to find. ``run_names`` are the manifest's ids of runs by number, without
+    those that were taken out. ``problems`` says of files that a run changed why there is no snapshot,
     ``whereabouts`` where the content is of those that it gave another name, ``elsewhere``, by path, what the manifest
     says of those whose content is left out, ``owners`` which package has a file now.
     """

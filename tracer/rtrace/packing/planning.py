@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rtrace.errors import BundleError, TraceError
+from rtrace.manifest.matching import match_runs, strip_record
 from rtrace.packing.absence import leave_elsewhere
 from rtrace.packing.addresses import conceal_addresses
 from rtrace.packing.belonging import find_experiment, say_belonging
@@ -23,18 +24,20 @@ from rtrace.packing.planning_notices import (
     tell_impossible,
     tell_misplaced,
     tell_telling,
+    tell_unknown_run,
     tell_unmatched,
 )
 from rtrace.packing.rewriting import rewrite_value
 from rtrace.packing.secret_files import SecretFiles
 from rtrace.packing.selection import resolve_directory, select
-from rtrace.packing.tree import build_tree
+from rtrace.packing.tree import OPEN_FIFO, build_tree
 from rtrace.packing.whereabouts import Finder
 from rtrace.progress import SILENT, Progress
 from rtrace.provided import SHARED_MEMORY, is_in_memory, is_provided
 from rtrace.trace import reader
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from rtrace.manifest.model import Manifest, Run
@@ -47,12 +50,13 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
     *,
     exclude: tuple[bytes, ...] = (),
     include: tuple[bytes, ...] = (),
+    ignore: tuple[bytes, ...] = (),
     anonymous: bool = False,
     named: tuple[bytes, ...] = (),
     progress: Progress = SILENT,
     larger_than: int | None = None,
 ) -> PackingPlan:
-    """Decide what goes into a bundle; ``exclude`` and ``include`` are patterns besides those of the manifest.
+    """Decide what goes into a bundle; ``exclude``, ``include``, ``ignore`` are patterns besides those of the manifest.
 
     The content of files of more than ``larger_than`` bytes is left out, besides what the manifest says is elsewhere.
     With ``anonymous``, names of the user and the host are replaced; in files that ``named`` matches they may stay.
@@ -68,6 +72,7 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
                 manifest,
                 exclude=tuple(dict.fromkeys((*manifest.exclude, *exclude))),
                 include=tuple(dict.fromkeys((*manifest.include, *include))),
+                ignore=tuple(dict.fromkeys((*manifest.ignore, *ignore))),
             )
             concealment = Concealment(manifest.secrets)
             runs = _look_at_runs(connection, manifest, concealment)
@@ -126,15 +131,17 @@ def _plan(
         reader.read_attributes(connection),
     )
     items, elsewhere, unused = leave_elsewhere(tree.items, manifest.elsewhere, larger_than)
+    names = name_runs(connection, manifest.runs)
     notices = (
+        *(tell_unknown_run(run.id) for run in manifest.runs if run.id not in names.values()),
         *(tell_impossible(path, what) for path, what in selection.impossible),
         *(tell_misplaced(path, why) for path, why in tree.misplaced),
         *(tell_unmatched(pattern, "include") for pattern in unmatched),
         *(tell_unmatched(one.path, "elsewhere") for one in unused),
         *(tell_homeless(path) for path, one in elsewhere.items() if one.url is None),
     )
-    names = reader.read_run_names(connection)
-    known = {run.id for run in manifest.runs}
+    order = {number: place for place, run in enumerate(manifest.runs) for number in names if names[number] == run.id}
+    open_fifos = {item.entry.path for item in items if item.entry.reason == OPEN_FIFO}
     return PackingPlan(
         directory=directory,
         target=target,
@@ -148,11 +155,12 @@ def _plan(
         items=items,
         results=tuple(
             after
-            for after in results
-            if names[after.run] in known
+            for after in sorted(results, key=lambda after: order.get(after.run, 0))
+            if after.run in names
             and not after.path.startswith(place + b"/")
             and not is_provided(after.path)
             and after.type in {None, "file", "directory", "symlink", "fifo"}
+            and (after.type != "fifo" or after.path not in open_fifos)
         ),
         copies=tuple(copies),
         run_names=names,
@@ -208,7 +216,24 @@ def _read_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
     from rtrace.manifest.load import load
 
     manifest = load(directory.manifest)
-    known = {run.id for run in manifest.runs}
-    unfinished = find_unfinished(run for run in reader.read_runs(connection) if run.id in known)
-    facts = (*reader.read_notices(connection, known), *unfinished)
-    return replace(manifest, notices=tuple(dict.fromkeys((*facts, *manifest.notices))))
+    traced = reader.read_runs(connection)
+    names = match_runs(traced, manifest.runs)
+    by_name = {run.id: run for run in traced}
+    found = [(mine, by_name[name]) for mine, name in names.items()]
+    told = {notice for mine, run in found if mine != run.id for notice in find_unfinished([run])}
+    facts = (
+        *reader.read_notices(connection, frozenset(names.values())),
+        *find_unfinished(replace(run, id=mine) for mine, run in found),
+    )
+    kept = (notice for notice in manifest.notices if notice not in told)  # by the name that the run had before
+    return replace(
+        manifest,
+        runs=tuple(run if run.id in names else strip_record(run) for run in manifest.runs),
+        notices=tuple(dict.fromkeys((*facts, *kept))),
+    )
+
+
+def name_runs(connection: sqlite3.Connection, runs: Sequence[Run]) -> dict[int, str]:
+    """Give the ids in a manifest of the trace's runs, by their numbers; of those that were taken out, none."""
+    mine = {traced: name for name, traced in match_runs(reader.read_runs(connection), runs).items()}
+    return {number: mine[name] for number, name in reader.read_run_names(connection).items() if name in mine}

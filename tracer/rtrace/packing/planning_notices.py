@@ -25,6 +25,15 @@ def tell_telling(path: bytes) -> Notice:
     return Notice("secret", f"{printable(path)} was not packed: its name tells a secret", "rename it, and trace again")
 
 
+def tell_unknown_run(name: str) -> Notice:
+    """Tell of a run that is in the manifest only."""
+    return Notice(
+        "by hand",
+        f"{name} is no run of the trace, so that nothing is known of what it does",
+        "trace it with `rtrace trace --continue`, or put back the `started:` of the run that it was, to have it judged",
+    )
+
+
 def tell_unmatched(pattern: bytes, key: str) -> Notice:
     """Tell of a pattern in the manifest that is of no use."""
     return Notice("pattern", f"the pattern {printable(pattern)} matches nothing", f"correct it under `{key}:`")

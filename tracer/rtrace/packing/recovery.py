@@ -9,6 +9,7 @@ from rtrace.attributes import read_attributes
 from rtrace.bundle.writer import Written
 from rtrace.packages.archives import CACHES, Source
 from rtrace.packages.originals import Originals, Wanted
+from rtrace.stamps import keep_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,9 @@ class Recovery:
         return None
 
     def advise(self, item: Item) -> str | None:
-        """Name the archive that would help, when it is known which one that is."""
+        """Name the archive that would help, when it is known which one that is: none holds what was made here."""
+        if item.entry.belonging is not None:
+            return None
         source = self._traced.get(item.entry.package or "")
         if source is None or item.source != item.entry.path or self._originals.has_archive(source):
             return None
@@ -80,4 +83,7 @@ def _differs(item: Item) -> bool:
     except OSError:
         return True
     known = (item.entry.size, item.entry.mtime_ns)
-    return (state.st_size, state.st_mtime_ns) != known or item.ctime_ns not in {None, state.st_ctime_ns}
+    return (state.st_size, keep_time(state.st_mtime_ns)) != known or item.ctime_ns not in {
+        None,
+        keep_time(state.st_ctime_ns),
+    }

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from rtrace.trace.reader import Before
 
 _MUTATIONS, _LOOKUP = int(MUTATIONS), int(Use.LOOKUP)
+_READ, _FILL = int(Use.READ), int(Use.WRITE | Use.TRUNCATE)
+OPEN_FIFO = "FIFO with its other end outside"
+"""The reason why an empty file stands for a FIFO: who opens that without anybody at its other end waits for ever."""
 _UNUSUAL = frozenset({b"", b"."})
 """How names begin that could stand for another."""
 _TYPES = {kind.value: kind for kind in FileType}
@@ -92,6 +95,9 @@ def _make_item(
     else:
         placeholder = False
     kind = _TYPES[before.type or ""]
+    if kind is FileType.FIFO and has_one_end(before.use):
+        kind, reason, placeholder = FileType.REGULAR, OPEN_FIFO, True
+        head = before._replace(size=0)
     regular = kind is FileType.REGULAR
     link = head.path if regular and head.path != before.path else None
     entry = Entry(
@@ -118,6 +124,11 @@ def _make_item(
         return Item(entry, os.path.join(snapshots, os.fsencode(head.snapshot)), before.links > 1)
     untouched = head.links == 1 and head.problem is None and not head.use & _MUTATIONS
     return Item(entry, head.path, before.links > 1, attributes=None, ctime_ns=head.ctime_ns if untouched else None)
+
+
+def has_one_end(use: int) -> bool:
+    """Tell whether the runs had one end of a FIFO only, from all that they did with it."""
+    return bool(use & _READ) != bool(use & _FILL)
 
 
 def _put_ancestors(tree: dict[bytes, Item], path: bytes) -> str | None:

@@ -9,6 +9,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtrace.stamps import keep_inode, keep_time
 from rtrace.trace.schema import Use
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ class Finder:
         for place in places:
             times = self._times(place, before)
             if before.problem is None and place not in self._copies and _is_at(place, before, times):
-                return Whereabout(place, os.lstat(place).st_mtime_ns, None if place == before.path else place)
+                return Whereabout(
+                    place, keep_time(os.lstat(place).st_mtime_ns), None if place == before.path else place
+                )
         return None if last is None else Whereabout(last, before.mtime_ns, last)
 
     def _follow(self, before: Before) -> tuple[list[bytes], bytes | None]:
@@ -138,5 +141,5 @@ def _is_at(place: bytes, before: Before, times: set[int] | set[int | None]) -> b
         state = os.lstat(place)
     except OSError:
         return False
-    same = (state.st_dev, state.st_ino, state.st_size) == (before.device, before.inode, before.size)
-    return same and stat.S_ISREG(state.st_mode) and state.st_mtime_ns in times
+    same = (state.st_dev, keep_inode(state.st_ino), state.st_size) == (before.device, before.inode, before.size)
+    return same and stat.S_ISREG(state.st_mode) and keep_time(state.st_mtime_ns) in times

@@ -122,6 +122,13 @@ def _lost_of_names(manifest: Manifest) -> Iterator[Notice]:
             f"inputs and outputs share one list of names: {name_some(renamed)}",
             "use the new names with `reprounzip`",
         )
+    folders = [file.name for file in manifest.outputs if file.path.endswith(b"/")]
+    if folders:
+        yield Notice(
+            "folders",
+            f"outputs that are folders: {name_some(folders)}",
+            "`reprounzip download` fetches files only; name some of the files in them as outputs",
+        )
     changing = [file.name for file in manifest.outputs if file.pattern is not None]
     if changing:
         yield Notice(

@@ -38,6 +38,8 @@ def merge_names(manifest: Manifest) -> Names:
     renamed: list[str] = []
     for kind, files in enumerate((manifest.inputs, manifest.outputs)):
         for file in files:
+            if file.path.endswith(b"/"):  # a folder, which `reprounzip` could not fetch
+                continue
             name = names.get(file.path) or _free_name(file.name, set(names.values()))
             if name != file.name:
                 renamed.append(f"{file.name} (now {name})")

@@ -25,8 +25,8 @@ _SECRET_FILES = rb"|".join(
         rb"\.runpod/config\.toml|vast_api_key|\.lightning/credentials\.json|\.claude/\.credentials\.json|\.codex/auth\.json|\.comet\.config",
         rb"\.replicate/auth|\.cohere/config|\.wandb/credentials[^/]*|\.mlflow/credentials|\.neptune/[^/]*|\.osfcli\.config|\.zenodo(?:_token)?",
         # keys, passwords
-        rb"\.gnupg/(?:private-keys-v1\.d/[^/]*|secring\.gpg)|keyrings/[^/]*\.keyring|\.password-store/[^\0]*|\.htpasswd|\.mylogin\.cnf",
-        rb"etc/g?shadow-?|[^/]*\.kdbx?|[^/]*\.p12|[^/]*\.pfx|[^/]*\.jks|[^/]*\.keystore|[^/]*\.keytab|krb5cc_[^/]*|\.vnc/passwd",
+        rb"\.gnupg/(?:private-keys-v1\.d/[^/]*|secring\.gpg)|keyrings/[^/]*\.keyring|\.password-store/[^\0]*|\.mylogin\.cnf",
+        rb"[^/]*\.kdbx?|[^/]*\.p12|[^/]*\.pfx|[^/]*\.jks|[^/]*\.keystore|[^/]*\.keytab|krb5cc_[^/]*|\.vnc/passwd",
         rb"[^/]*\.agilekeychain|sitemanager\.xml|recentservers\.xml|credentials-config\.json|\.smbcredentials|[^/]*\.mobileprovision",
     )
 )
@@ -38,6 +38,20 @@ STORES = (
         named(rb"[._]?netrc[^/]*"),
         re.compile(rb"(?<!\S)(?:password|passwd|account)\s{1,80}\"?" + NO_VALUE + rb"(?P<value>[^\s\"])"),
         rest=re.compile(rb"[^\s\"]{0,4096}"),
+    ),
+    Rule(
+        "password-hash",
+        "a hash of a password",
+        named(
+            rb"etc/(?:g?shadow|passwd)[-+~]?|etc/(?:g?shadow|passwd)\.[^/]*|opasswd(?:\.old)?|\.?htpasswd[^/]*|[^/]*\.htpasswd"
+            rb"|\.?htdigest[^/]*|[^/]*\.htdigest"
+        ),
+        re.compile(
+            rb"^[^:\s]{1,256}:(?:(?:[^:\r\n]{0,256}:){0,2}[!*]{0,2}(?=\$[\w-]{1,32}[$,]|\{[\w-]{1,32}\}|[0-9a-f]{32}(?![^:\s]))"
+            rb"|[!*]{0,2}(?=[./\w]{13}(?![^:\s])|_[./\w]{19}(?![^:\s])))(?P<value>[^:\s])",
+            re.MULTILINE,
+        ),
+        rest=re.compile(rb"[^:\r\n\0]{0,16384}"),
     ),
     Rule(
         "ssh-key",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from contextlib import closing
@@ -19,6 +20,9 @@ DATABASE = "trace.sqlite3"
 SNAPSHOTS = "snapshots"
 STREAMS = "streams"
 MANIFEST = "manifest.yml"
+PROBE = "mapping.probe"
+"""A file that is there for a moment, while one finds out what the file system can do."""
+IGNORE = ".gitignore"
 
 
 class TraceDirectory(NamedTuple):
@@ -49,11 +53,19 @@ class TraceDirectory(NamedTuple):
     def fill(self) -> sqlite3.Connection:
         """Make an empty database, and room for copies, in a folder that is there and empty."""
         self.snapshots.mkdir(mode=0o700)
-        connection = connect(self.database)
+        self.ignore()
+        connection = self._connect(new=True)
         connection.executescript(f"BEGIN; {SCHEMA}")
         connection.execute("INSERT INTO meta VALUES ('format', ?), ('rtrace', ?)", (TRACE_FORMAT, __version__))
         connection.execute("COMMIT")
         return connection
+
+    def ignore(self) -> None:
+        """Keep git(1), and what is built on it, from taking the trace for a part of the work; see gitignore(5)."""
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(self.path / IGNORE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            os.write(descriptor, b"*\n")
+            os.close(descriptor)
 
     def lock(self, *, shared: bool = False) -> Lock:
         """Lock a trace for a tracer, or ``shared`` for those who read it. Raises BusyError when it is in use.
@@ -75,15 +87,33 @@ class TraceDirectory(NamedTuple):
                 raise TraceError(f"{self.path} is not a trace directory; name another with -d")
             raise TraceError(f"{self.path} does not exist; run `rtrace trace COMMAND` first, or name another with -d")
         try:
-            connection = connect(self.database)
+            connection = self._connect()
             with closing(connection.execute("SELECT value FROM meta WHERE key = 'format'")) as rows:
                 version = rows.fetchone()[0]
         except (sqlite3.Error, TypeError) as error:
             raise TraceError(f"{self.database} is not a trace ({error}); trace again with --overwrite") from None
         if version != TRACE_FORMAT:
+            connection.close()
             raise TraceError(f"{self.database} has trace format {version}; this rtrace reads format {TRACE_FORMAT}")
         add_columns(connection)
         return connection
+
+    def _connect(self, *, new: bool = False) -> sqlite3.Connection:
+        """Open the database for writing, in memory where no file may be large enough; one in pieces is joined."""
+        from rtrace.trace.pieces import find_limit, list_pieces, open_in_memory, remove_pieces
+
+        limited = find_limit() is not None
+        if new:
+            os.close(os.open(self.database, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))  # as are those beside it
+        if limited:
+            return open_in_memory(self.path, self.database)
+        if not new and list_pieces(self.path):
+            whole = self.database.with_name(DATABASE + ".new")
+            with closing(open_in_memory(self.path, self.database)) as pieced, closing(sqlite3.connect(whole)) as target:
+                pieced.backup(target)
+            whole.replace(self.database)
+            remove_pieces(self.path)
+        return connect(self.database)
 
 
 def add_columns(connection: sqlite3.Connection) -> None:
@@ -101,14 +131,44 @@ def connect(database: Path) -> sqlite3.Connection:
     """Open a database in the way that suits a tracer that may be killed: what is committed is there for a reader.
 
     Write-ahead logging without fsync: a killed process loses nothing that was committed (the page cache is the
-    kernel's), only a power failure could. See https://www.sqlite.org/pragma.html#pragma_synchronous.
+    kernel's), only a power failure could. See https://www.sqlite.org/pragma.html#pragma_synchronous. The log needs
+    memory that processes share by a file beside it; where the file system has none, a rollback journal does.
     """
+    mode = "WAL" if can_share_memory(database.parent) else "DELETE"
     connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
-    connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;")
+    connection.executescript(f"PRAGMA journal_mode = {mode}; PRAGMA synchronous = OFF;")
     return connection
 
 
+def can_share_memory(folder: Path) -> bool:
+    """Tell whether files of a folder can be mapped into memory and written there: not on 9p, or FUSE with direct I/O.
+
+    Where no file can be made nothing is said against it: who opens a database there tells why it cannot be.
+    """
+    import mmap
+
+    probe = folder / PROBE
+    try:
+        descriptor = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        return True
+    try:
+        os.truncate(descriptor, mmap.PAGESIZE)
+        mmap.mmap(descriptor, mmap.PAGESIZE).close()
+    except OSError:  # ENODEV, EINVAL
+        return False
+    finally:
+        os.close(descriptor)
+        os.unlink(probe)
+    return True
+
+
 def close(connection: sqlite3.Connection) -> None:
-    """Close a database so that one file remains, with no write-ahead log beside it."""
-    connection.execute("PRAGMA journal_mode = DELETE")
+    """Close a database so that one file remains, with no write-ahead log beside it; or its pieces."""
+    from rtrace.trace.pieces import PiecedConnection
+
+    if isinstance(connection, PiecedConnection):
+        connection.save()
+    else:
+        connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()

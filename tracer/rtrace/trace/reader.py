@@ -11,7 +11,7 @@ from sys import intern
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.errors import TraceError
-from rtrace.manifest.model import Input, Notice, Output, Run
+from rtrace.manifest.model import LARGEST_DESCRIPTOR, Descriptor, Input, Notice, Output, Run
 from rtrace.trace.schema import TRACE_FORMAT, Use
 from rtrace.trace.treatment import Treatment, classify, is_unread, most_needing
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from rtrace.trace.directory import TraceDirectory
 
 
+_WRITTEN = frozenset({"terminal", "pipe", "file", "socket"})
+"""Kinds of streams of which somebody has what was written to them."""
+_STANDARD_ERROR = 2
 _MODULES = b"LOADEDMODULES="
 _CONTENT = int(Use.READ | Use.WRITE | Use.EXECUTE)
 _REPLACING = int(Use.TRUNCATE | Use.CREATE | Use.REMOVE)
@@ -103,15 +106,21 @@ class Copy(NamedTuple):
 def open_for_reading(directory: TraceDirectory) -> sqlite3.Connection:
     """Open the database of a trace and leave its bytes alone, so that packing twice gives the same. Raises TraceError.
 
-    A trace whose tracer was killed still has a write-ahead log beside it, which SQLite reads along.
+    A trace in pieces is read into memory. One whose tracer was killed still has a write-ahead log beside it, which
+    SQLite reads along.
     """
     database = directory.database
     if not database.is_file():
         if directory.path.exists():
             raise TraceError(f"{directory.path} is not a trace directory; name another with -d")
         raise TraceError(f"{directory.path} does not exist; run `rtrace trace COMMAND` first, or name another with -d")
+    from rtrace.trace.pieces import list_pieces, open_in_memory
+
     try:
-        connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        if list_pieces(directory.path):
+            connection: sqlite3.Connection = open_in_memory(directory.path, database)
+        else:
+            connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         row = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
     except sqlite3.Error as error:
         raise TraceError(
@@ -125,10 +134,27 @@ def open_for_reading(directory: TraceDirectory) -> sqlite3.Connection:
 
 
 def copy_database(connection: sqlite3.Connection, destination: Path) -> None:
-    """Copy a database into one file of its own, whatever of it was still in a write-ahead log."""
-    with closing(sqlite3.connect(destination, isolation_level=None)) as copy:
-        connection.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")
+    """Copy a database into one file of its own, whatever of it was still in a write-ahead log. Raises TraceError."""
+    try:
+        with closing(sqlite3.connect(destination, isolation_level=None)) as copy:
+            connection.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:  # no space, or a limit on the size of files
+        sentence = f"{destination} cannot be written ({error}); free some space, or raise a limit on the size of files"
+        raise TraceError(sentence) from None
+
+
+def call_runs(database: Path, names: Mapping[int, str]) -> None:
+    """Give the runs of a database other names, by their numbers; a run without one loses its own to another's."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        if names.items() <= read_run_names(connection).items():
+            return
+        former = read_run_names(connection)
+        connection.executemany("UPDATE runs SET name = ? WHERE id = ?", ((f"#{number}", number) for number in former))
+        rest = {number: name for number, name in former.items() if number not in names}
+        taken = set(names.values())
+        whole = dict(names) | {number: f"#{number}" if name in taken else name for number, name in rest.items()}
+        connection.executemany("UPDATE runs SET name = ? WHERE id = ?", ((whole[number], number) for number in whole))
 
 
 def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
@@ -138,6 +164,7 @@ def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
         " release, distribution, distribution_version, started, finished, exit_code, signal, id FROM runs ORDER BY id"
     )
     inputs, outputs = read_streams(connection)
+    descriptors = read_descriptors(connection)
     return tuple(
         Run(
             id=name,
@@ -160,6 +187,7 @@ def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
             stdin=inputs.get(number),
             stdout=outputs.get((number, 1)),
             stderr=outputs.get((number, 2)),
+            descriptors=tuple(descriptors.get(number, ())),
         )
         for (
             name, argv, binary, workingdir, environ, uid, gid, groups, umask, hostname, architecture, sysname,
@@ -171,7 +199,7 @@ def read_runs(connection: sqlite3.Connection) -> tuple[Run, ...]:
 def read_streams(connection: sqlite3.Connection) -> tuple[dict[int, Input], dict[tuple[int, int], Output]]:
     """Give the files that were standard input, by run number; and by run number and descriptor what was written.
 
-    Only what could be compared is among the latter.
+    What was written and not kept is among the latter without size and digest: it cannot be judged.
     """
     inputs: dict[int, Input] = {}
     outputs: dict[tuple[int, int], Output] = {}
@@ -180,12 +208,44 @@ def read_streams(connection: sqlite3.Connection) -> tuple[dict[int, Input], dict
     )
     for run, descriptor, kind, path, begin, size, sha256, height, width, cut, joined in rows:
         if descriptor == 0:
-            if kind == "file" and path is not None:
-                inputs[run] = Input(path, begin or 0)
-        elif sha256 is not None or (joined and (run, 1) in outputs):
+            if path is not None and kind != "null":
+                inputs[run] = Input(path, begin or 0, pipe=kind == "pipe")
+        elif kind in _WRITTEN or sha256 is not None or (joined and (run, 1) in outputs):
             window = None if height is None else (height, width)
-            outputs[run, descriptor] = Output(kind, size, sha256, window, bool(cut), bool(joined))
+            shown = "pipe" if kind == "socket" else kind  # a replay of it gets one
+            outputs[run, descriptor] = Output(shown, size, sha256, window, bool(cut), bool(joined))
     return inputs, outputs
+
+
+def read_descriptors(connection: sqlite3.Connection) -> dict[int, list[Descriptor]]:
+    """Give, by run number, what the runs found at their descriptors besides standard streams that lead somewhere."""
+    found: dict[int, list[Descriptor]] = {}
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(streams)")}
+    access = "access" if "access" in columns else "'read'"  # traces of older versions have standard streams alone
+    rows = connection.execute(
+        f'SELECT run, descriptor, kind, path, "begin", joined, {access} FROM streams ORDER BY run, descriptor'  # noqa: S608
+    )
+    for run, number, kind, path, begin, joined, how in rows:
+        descriptor = _find_descriptor(number, kind, path, begin or 0, joined, how)
+        if descriptor is not None and number <= LARGEST_DESCRIPTOR:
+            found.setdefault(run, []).append(descriptor)
+    return found
+
+
+def _find_descriptor(
+    number: int, kind: str, path: bytes | None, offset: int, joined: int, access: str
+) -> Descriptor | None:
+    """Give what a row says of a descriptor; None for a standard stream that leads somewhere."""
+    if number <= _STANDARD_ERROR:
+        if kind == "closed":
+            return Descriptor(number, "closed")
+        unkept = number == 0 and path is None and kind not in {"terminal", "null"}
+        return Descriptor(number, "null") if unkept else None
+    if joined:
+        return Descriptor(number, "same", same=joined - 1)
+    if path is None:
+        return Descriptor(number, "null")
+    return Descriptor(number, "pipe" if kind == "pipe" else "file", path, offset, access)
 
 
 def read_run_names(connection: sqlite3.Connection) -> dict[int, str]:

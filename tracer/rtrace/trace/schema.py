@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntFlag
 
 TRACE_FORMAT = 1
+KEPT_INPUT = b"/.rtrace-input"
+"""The folder of what runs read and what has no name: from pipes, and from files that had been removed before."""
 
 
 class Use(IntFlag):
@@ -85,7 +87,7 @@ CREATE TABLE results(
 CREATE TABLE streams(
   run INTEGER NOT NULL, descriptor INTEGER NOT NULL, kind TEXT NOT NULL, joined INTEGER NOT NULL,
   path BLOB, "begin" INTEGER, "end" INTEGER, file TEXT, kept INTEGER, size INTEGER, sha256 TEXT, cut INTEGER NOT NULL,
-  rows INTEGER, columns INTEGER, PRIMARY KEY(run, descriptor)) WITHOUT ROWID;
+  rows INTEGER, columns INTEGER, access TEXT, PRIMARY KEY(run, descriptor)) WITHOUT ROWID;
 CREATE TABLE notices(
   id INTEGER PRIMARY KEY, run INTEGER NOT NULL, kind TEXT NOT NULL, what TEXT NOT NULL, advice TEXT NOT NULL);
 """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rtrace.elsewhere import Sources, complete_data
 from rtrace.folders import directory_flags
+from rtrace.incompleteness import list_incomplete
 from rtrace.opening import open_bundle
 from rtrace.progress import Progress
 from rtrace.unpacker import Unpacked
@@ -58,7 +59,8 @@ def make_target(bundle: Path, target: Path, progress: Progress, sources: Sources
             if shift:
                 facts = {"owners": SHIFTED, "shift": str(shift)}
             write_state(workspace.descriptor, State(NAME, opened.identity, facts), manifest)
-    return Unpacked(target, (*tell_lost(ownership.lost), *tell_unreserved(unreserved)))
+    notices = (*tell_lost(ownership.lost), *tell_unreserved(unreserved))
+    return Unpacked(target, notices, tuple(list_incomplete(manifest)))
 
 
 def choose_shift_of(root: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry
@@ -14,7 +14,7 @@ from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
 from rtrace.provided import SHARED_MEMORY
 from rtrace.target_folder import TargetFolder
-from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Streams
+from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace_unpackers import directories
 from rtrace_unpackers.chroot.names import MADE, RECORDED, SHIFTED, TREE
 from rtrace_unpackers.isolation.access import Access
@@ -133,6 +133,13 @@ class ChrootTarget:
                     os.close(root)
         except OSError as error:
             raise TargetError(f"cannot look into {self.folder.shown}/{TREE}: {error.strerror}") from None
+
+    def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
+        """Give inode and time of the last change of files of the tree: no program can set the latter."""
+        from rtrace_unpackers.snapshot import stamp_files
+
+        with self.folder.lock(), self.opened_tree() as tree:
+            return run_inside(self.list_others(), lambda: stamp_files(tree, paths))
 
     def destroy(self) -> None:
         """Remove the folder; there is nothing elsewhere, for mounts live in a replay's namespaces alone."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from rtrace.bundle.entry import Entry
 from rtrace.elsewhere import NO_SOURCES, Sources, complete_data
 from rtrace.errors import TargetError
+from rtrace.incompleteness import list_incomplete
 from rtrace.manifest.model import Run
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
@@ -118,7 +119,7 @@ class DockerUnpacker:
             *tell_limits(replaced, empty),
             *tell_lost(lost),
         )
-        return Unpacked(target, notes)
+        return Unpacked(target, notes, tuple(list_incomplete(manifest)))
 
     def open(self, target: Path) -> DockerTarget:
         """Open a folder that ``unpack`` made."""

@@ -6,9 +6,9 @@ as data, and is the run's init besides (it reaps orphans, hands signals on and e
 
     0x400000  ELF header, two program headers (the file in memory; a stack that is not executable)
     0x400100  machine code, of the architecture
-    0x400400  parameters, a word each: umask, directory, path, argv, envp, message, length, message, length, standard
-              input, offset in it, seccomp filter, message, length
-    and then  arrays of pointers, each ended by a null pointer, and strings, each ended by a NUL
+    0x400800  parameters, a word each: umask, directory, path, argv, envp, message, length, message, length, steps,
+              seccomp filter, message, length
+    and then  lists of steps, arrays of pointers, each ended by a null pointer, and strings, each ended by a NUL
 
 See elf(5). All numbers are little-endian.
 """
@@ -21,12 +21,13 @@ from collections.abc import Sequence
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
 from rtrace_unpackers.docker.machine_code import ARCHITECTURES, MachineCode
+from rtrace_unpackers.docker.steps import Step, lay_out, plan_steps
 from rtrace_unpackers.isolation.seccomp import build_filter
 
 BASE = 0x400000
 CODE = 0x100
-PARAMETERS = 0x400
-PARAMETER_COUNT = 14
+PARAMETERS = 0x800
+PARAMETER_COUNT = 13
 
 PT_LOAD, PT_GNU_STACK = 1, 0x6474E551
 EXECUTABLE, WRITABLE, READABLE = 1, 2, 4
@@ -49,7 +50,10 @@ def build_launcher(run: Run) -> bytes:
     environ = [name if value is None else name + b"=" + value for name, value in run.environ]
     not_there = b"rtrace: cannot enter the working directory " + run.workingdir + b"\n"
     not_started = b"rtrace: cannot execute " + run.binary + b"\n"
+    given = [one.path for one in run.descriptors if one.path is not None]
     no_input = b"rtrace: cannot open the standard input " + (run.stdin.path if run.stdin is not None else b"") + b"\n"
+    if given:
+        no_input = b"rtrace: cannot open what the run was given: " + b", ".join(given) + b", or its standard input\n"
     data = Data(code.word)
     parameters = [
         run.umask,
@@ -61,8 +65,7 @@ def build_launcher(run: Run) -> bytes:
         len(not_there),
         data.add_string(not_started),
         len(not_started),
-        data.add_string(run.stdin.path) if run.stdin is not None else 0,
-        run.stdin.offset & ((1 << 8 * code.word) - 1) if run.stdin is not None else 0,
+        data.add_steps(plan_steps(run, code)),
         data.add_filter(build_filter(code.kernel)),
         data.add_string(no_input),
         len(no_input),
@@ -98,6 +101,14 @@ class Data:
         self.content += self.pack_words([*addresses, 0])
         return address
 
+    def add_steps(self, steps: tuple[Step, ...]) -> int:
+        """Add a list of steps and return its address."""
+        words = lay_out(steps, self.add_string)
+        self.align()
+        address = self.start + len(self.content)
+        self.content += self.pack_words(words)
+        return address
+
     def add_filter(self, program: bytes) -> int:
         """Add a BPF program and its ``struct sock_fprog``; return the address of that."""
         self.align()
@@ -114,7 +125,8 @@ class Data:
 
     def pack_words(self, words: Sequence[int]) -> bytes:
         """Encode numbers in words of the architecture."""
-        return struct.pack(f"<{len(words)}{'Q' if self.word == 8 else 'I'}", *words)  # noqa: PLR2004
+        mask = (1 << 8 * self.word) - 1
+        return struct.pack(f"<{len(words)}{'Q' if self.word == 8 else 'I'}", *(word & mask for word in words))  # noqa: PLR2004
 
     def pack(self, parameters: Sequence[int]) -> bytes:
         """Return the parameters with all the data."""

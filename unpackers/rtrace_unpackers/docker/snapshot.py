@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from subprocess import CompletedProcess
 from typing import IO
 
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.errors import TargetError
 from rtrace.printable import format_size, printable
 from rtrace.provided import SHARED_MEMORY, is_in_memory, is_provided
-from rtrace.unpacker import Expected, Snapshot
+from rtrace.unpacker import Expected, Snapshot, Stamp
 from rtrace_unpackers.snapshot import Surprises, list_known
 
 PART = 1 << 20
@@ -100,6 +101,20 @@ def add_volume(
 def as_sizes(paths: Expected) -> Mapping[bytes, int | None]:
     """Return the wanted paths, each with the size that was told."""
     return paths if isinstance(paths, Mapping) else dict.fromkeys(paths)
+
+
+def read_changes(told: CompletedProcess[str], paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
+    """Read what `container diff` says of some paths: ``A``, ``C`` or ``D``, a space and a path in each line.
+
+    Nothing is told of a path that cannot stand in such a line, nor of any when the command failed.
+    """
+    if told.returncode != 0:
+        return {}
+    changed = {line[2:] for line in told.stdout.split("\n")}
+    names = {path: path.decode("utf-8", "replace") for path in paths}
+    return {
+        path: (int(name in changed),) for path, name in names.items() if name.isprintable() and "\ufffd" not in name
+    }
 
 
 def is_below(path: bytes, folder: bytes) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from rtrace.manifest.model import Manifest, Run
 from rtrace.printable import format_size
 from rtrace.provided import SHARED_MEMORY
 from rtrace.target_folder import TargetFolder
-from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Streams
+from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace_unpackers.docker.container import (
     keep_possible,
     plan_container,
@@ -51,7 +51,7 @@ from rtrace_unpackers.docker.possessions import (
     name_possession,
     remove_possessions,
 )
-from rtrace_unpackers.docker.snapshot import add_volume, take_snapshot
+from rtrace_unpackers.docker.snapshot import add_volume, read_changes, take_snapshot
 from rtrace_unpackers.docker.use import using
 from rtrace_unpackers.isolation.watching import describe_limit
 from rtrace_unpackers.removal import remove_target
@@ -187,6 +187,13 @@ class DockerTarget:
                 return snapshot
             volume = SHARED_MEMORY.decode()
             return add_volume(snapshot, lambda: engine.copy(container.id, volume), paths, entries, own)
+
+    def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
+        """Tell by 1 what the engine says is another than in the image, and by 0 what is not."""
+        engine = demand_engine()
+        with using(self.folder) as lock:
+            container = self.provide_container(engine, lock)
+            return read_changes(engine.call("container", "diff", container.id), paths)
 
     def destroy(self) -> None:
         """Remove the container and the image that were made for this target, and the folder."""

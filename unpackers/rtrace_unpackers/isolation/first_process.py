@@ -45,6 +45,10 @@ class Means:
     absent: tuple[int, ...] = ()
     appearance: Appearance | None = None
     on_terminal: tuple[int, ...] = ()
+    pipes: tuple[tuple[int, int], ...] = ()
+    """Pipes that the program reads besides its standard input: the numbers it has them by, and those of now."""
+    report_number: int = REPORT
+    """The descriptor on which the launcher reports."""
 
 
 def be_first_process(isolation: Isolation, means: Means, tree: int | None, resources: Resources) -> int:
@@ -100,12 +104,16 @@ def arrange_descriptors(means: Means) -> int:
     """Put the report where the launcher has it and close all else; return the launcher's own, closed when it runs."""
     import fcntl
 
-    report = fcntl.fcntl(means.report, fcntl.F_DUPFD, REPORT + 1)
-    launcher: int = fcntl.fcntl(means.launcher, fcntl.F_DUPFD_CLOEXEC, report + 1)
-    os.dup2(report, REPORT)
+    placed = ((means.report_number, means.report), *means.pipes)
+    beyond = max(REPORT, *(number for number, _ in placed)) + 1
+    moved = [(number, fcntl.fcntl(now, fcntl.F_DUPFD, beyond)) for number, now in placed]
+    launcher: int = fcntl.fcntl(means.launcher, fcntl.F_DUPFD_CLOEXEC, beyond)
+    for number, now in moved:
+        os.dup2(now, number)
+    kept = {launcher, *(number for number, _ in placed)}
     for name in os.listdir("/proc/self/fd"):
         descriptor = int(name)
-        if descriptor > REPORT and descriptor != launcher:
+        if descriptor >= STANDARD and descriptor not in kept:
             with contextlib.suppress(OSError):  # EBADF: the one that listed them
                 os.close(descriptor)
     return launcher

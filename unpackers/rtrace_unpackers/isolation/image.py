@@ -3,7 +3,8 @@
     file offset   address
     0x0           0x400000  ELF header, three program headers; read and executed
     0x100         0x400100  machine code, of the architecture
-    0x10000       0x410000  the addresses of the three lists, and a flag; read and written from here on
+    0x10000       0x410000  the addresses of the three lists, a flag, and the descriptor for reports; read and
+                            written from here on
                             the lists, a step in nine words each, and then strings, structures and arrays of pointers
 
 See elf(5). All numbers are little-endian, all words of eight bytes.
@@ -24,7 +25,7 @@ DATA = 0x10000
 WORD = 8
 WORDS_OF_STEP = 9
 END_OF_LIST = -1
-PARAMETERS = 4
+PARAMETERS = 5
 
 PT_LOAD, PT_GNU_STACK = 1, 0x6474E551
 EXECUTABLE, WRITABLE, READABLE = 1, 2, 4
@@ -40,7 +41,7 @@ def build_image(machine: str, steps: Steps) -> bytes:
         raise TargetError(f"the chroot unpacker cannot replay on {machine}, only on {known}; use the docker unpacker")
     data = Data(NUMBERS[machine])
     lists = [data.add_list(part) for part in (steps.before, steps.program, steps.after)]
-    content = data.finish([*lists, int(steps.leads_group)])
+    content = data.finish([*lists, int(steps.leads_group), steps.report])
     text = launcher.text.ljust(DATA - CODE, b"\0")
     return pack_headers(launcher, len(content)).ljust(CODE, b"\0") + text + content
 

@@ -68,7 +68,8 @@ def be_keeper(isolation: Isolation, means: Means, ends: Ends) -> int:
     doing = "enter the target"
     try:
         os.fchdir(ends.tree)
-        close_others({means.launcher, means.report, means.channel.fileno(), ends.terminal})
+        pipes = (pipe for _, pipe in means.pipes)
+        close_others({means.launcher, means.report, means.channel.fileno(), ends.terminal, *pipes})
         doing = "get namespaces of its own"
         libc.unshare(Namespace.USER)
         doing = "map users in a namespace"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rtrace.errors import TargetError
-from rtrace.manifest.model import Input, Run
+from rtrace.manifest.model import Descriptor, Input, Run
 from rtrace_unpackers.isolation.access import Access
 from rtrace_unpackers.isolation.libc import Namespace
 from rtrace_unpackers.isolation.mounting import MountFlag
@@ -27,6 +27,7 @@ from rtrace_unpackers.isolation.operations import (
 DEVICES = (b"null", b"zero", b"full", b"random", b"urandom", b"tty")
 """The devices that every program may use. They are the machine's own: to use, not to change, for a replay owns none."""
 
+DEVICES_OPENED = frozenset(b"/dev/" + name for name in DEVICES)
 DEVICE_LINKS = (
     (b"fd", b"/proc/self/fd"),
     (b"stdin", b"/proc/self/fd/0"),
@@ -63,7 +64,7 @@ NOTHING_SPECIAL = MountFlag.NO_SETUID | MountFlag.NO_DEVICES | MountFlag.NO_EXEC
 class Program:
     """What is executed in the end, and as whom. ``groups`` is None where they cannot be set (a user namespace).
 
-    ``stdin`` is the file to read from instead of the caller's standard input.
+    ``stdin`` is the file to read from instead of the caller's standard input, ``descriptors`` what it is given besides.
     """
 
     binary: bytes
@@ -75,6 +76,17 @@ class Program:
     gid: int
     groups: tuple[int, ...] | None
     stdin: Input | None = None
+    descriptors: tuple[Descriptor, ...] = ()
+
+    @property
+    def pipes(self) -> tuple[Descriptor, ...]:
+        """The descriptors besides the standard streams that are pipes with content."""
+        return tuple(one for one in self.descriptors if one.kind == "pipe")
+
+    @property
+    def closed(self) -> frozenset[int]:
+        """The standard streams that are closed when it begins."""
+        return frozenset(one.number for one in self.descriptors if one.kind == "closed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +134,7 @@ def plan_isolation(
         gid=run.gid,
         groups=groups if access.has_groups else None,
         stdin=run.stdin,
+        descriptors=run.descriptors,
     )
     setup = (
         Mount(b"/", flags=MountFlag.RECURSIVE | MountFlag.PRIVATE),

@@ -38,6 +38,10 @@ class Plumbing:
     ends: list[int | None] = field(default_factory=lambda: [None, None, None])
     pumps: list[Pump] = field(default_factory=list)
     feeder: Pump | None = None
+    feeders: list[Pump] = field(default_factory=list)
+    """They carry what the bundle holds of what came through pipes."""
+    pipes: dict[int, int] = field(default_factory=dict)
+    """The program's ends of pipes besides its standard streams, by the numbers it has them by."""
     absent: list[int] = field(default_factory=list)
     on_terminal: list[int] = field(default_factory=list)
     terminal: int | None = None
@@ -73,15 +77,29 @@ class Plumbing:
     def start(self) -> None:
         """Begin to carry; the program has its ends by now."""
         self.close_ends()
-        for pump in (*self.pumps, *([self.feeder] if self.feeder else [])):
+        for pump in self.list_pumps():
             if not pump.is_alive():
                 pump.start()
 
+    def list_pumps(self) -> tuple[Pump, ...]:
+        """Return all that carry something."""
+        return (*self.pumps, *self.feeders, *([self.feeder] if self.feeder else []))
+
+    def feed(self, number: int, content: int) -> None:
+        """Make a pipe for the program, and have an open file's content come through it; takes over its descriptor."""
+        end, target = os.pipe()
+        self.feeders.append(Pump(content, target))
+        if number == 0:
+            self.ends[0] = end
+        else:
+            self.pipes[number] = end
+
     def close_ends(self) -> None:
         """Let go of the program's ends."""
-        for end in {end for end in self.ends if end is not None}:
+        for end in {end for end in (*self.ends, *self.pipes.values()) if end is not None}:
             os.close(end)
         self.ends = [None, None, None]
+        self.pipes = {}
 
     def connect_terminal(self, master: int, meter: Meter) -> None:
         """Connect the controlling end of the program's terminal with the caller's."""
@@ -112,22 +130,27 @@ class Plumbing:
             if descriptor is not None:
                 os.close(descriptor)
         self.stop = self.master = self.terminal = self.screen = None
-        for pump in (*self.pumps, *([self.feeder] if self.feeder else [])):
+        for pump in self.list_pumps():
             if pump.ident is None:
                 for descriptor in (pump.source, pump.target):
                     with contextlib.suppress(OSError):  # EIO on closing: nothing was written through it
                         os.close(descriptor)
 
 
-def lay(streams: Streams, meter: Meter, *, reads: bool) -> Plumbing:
-    """Make the pipes for a program's streams; ``reads`` tells whether its standard input is the caller's."""
+def lay(streams: Streams, meter: Meter, *, reads: bool, is_fed: bool = False) -> Plumbing:
+    """Make the pipes for a program's streams.
+
+    ``reads`` tells whether its standard input is the caller's, ``is_fed`` whether it will be a pipe with content of the
+    bundle's.
+    """
     plumbing = Plumbing()
     if is_terminal(streams.stdout):
         has_keyboard = is_terminal(streams.stdin)
         plumbing.take_terminal(streams.stdout, streams.stdin if has_keyboard else None)
-        plumbing.on_terminal = [*([0] if has_keyboard else []), 1, *([2] if is_terminal(streams.stderr) else [])]
-    if 0 in plumbing.on_terminal:
-        pass  # what is typed is read from there
+        takes_keyboard = has_keyboard and not is_fed
+        plumbing.on_terminal = [*([0] if takes_keyboard else []), 1, *([2] if is_terminal(streams.stderr) else [])]
+    if 0 in plumbing.on_terminal or is_fed:
+        pass  # what is typed is read from there; what is fed comes later
     elif not reads or is_absent(streams.stdin):
         plumbing.absent.append(0)
     else:

@@ -16,14 +16,16 @@ from dataclasses import dataclass
 from rtrace.errors import TargetError
 from rtrace.interrupts import shielded
 from rtrace.limits import DEFAULT_LIMITS, Limits
+from rtrace.printable import printable
 from rtrace.unpacker import Outcome, Streams
+from rtrace_unpackers.directories import open_regular
 from rtrace_unpackers.isolation import libc
 from rtrace_unpackers.isolation.access import MappedBy
 from rtrace_unpackers.isolation.control import Control, forwarding, suspend
 from rtrace_unpackers.isolation.first_process import FAILED, Means
 from rtrace_unpackers.isolation.image import build_image
 from rtrace_unpackers.isolation.keeper import MAPPED, READY, Ends, be_keeper
-from rtrace_unpackers.isolation.plan import Isolation
+from rtrace_unpackers.isolation.plan import Isolation, Program
 from rtrace_unpackers.isolation.plumbing import Plumbing, lay
 from rtrace_unpackers.isolation.pumps import Meter
 from rtrace_unpackers.isolation.refusal import explain_refusal
@@ -52,8 +54,12 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
     with contextlib.ExitStack() as stack:
         control = Control()
         meter = Meter(limits.output, lambda: control.end("output"))
-        plumbing = lay(streams, meter, reads=isolation.program.stdin is None)
+        program = isolation.program
+        streams = stack.enter_context(without_closed(streams, program.closed))
+        is_fed = program.stdin is not None and program.stdin.pipe
+        plumbing = lay(streams, meter, reads=program.stdin is None, is_fed=is_fed)
         stack.callback(plumbing.close)
+        feed(program, tree, plumbing, run)
         give_pipes(isolation, plumbing)
         steps = plan_steps(isolation.program, has_terminal=plumbing.screen is not None)
         launcher = libc.make_sealed(b"rtrace", build_image(platform.machine(), steps))
@@ -71,6 +77,8 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
             tuple(plumbing.absent),
             plumbing.appearance,
             tuple(plumbing.on_terminal),
+            tuple(plumbing.pipes.items()),
+            steps.report,
         )
         ends = Ends(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
         with shielded():  # or there would be a keeper that nobody ends
@@ -106,11 +114,37 @@ def closing_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield one, other
 
 
+@contextlib.contextmanager
+def without_closed(streams: Streams, closed: frozenset[int]) -> Iterator[Streams]:
+    """Yield streams with the null device in the place of those that the program closes before it begins."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        places = (streams.stdin, streams.stdout, streams.stderr)
+        yield Streams(*(null if number in closed else place for number, place in enumerate(places)))
+    finally:
+        os.close(null)
+
+
+def feed(program: Program, tree: int, plumbing: Plumbing, run: str) -> None:
+    """Let what the bundle holds of pipes come through pipes again. Raises TargetError when it is not there."""
+    paths = {one.number: one.path for one in program.pipes if one.path is not None}
+    if program.stdin is not None and program.stdin.pipe:
+        paths[0] = program.stdin.path
+    for number, path in paths.items():
+        try:
+            plumbing.feed(number, open_regular(tree, path))
+        except OSError as error:
+            name = "standard input" if number == 0 else f"descriptor {number}"
+            raise TargetError(
+                f"cannot open {printable(path)}, the {name} of {run}: {error.strerror}; unpack the bundle again"
+            ) from None
+
+
 def give_pipes(isolation: Isolation, plumbing: Plumbing) -> None:
     """Make the program's ends its own, so that it may open them by /dev/stdout; root made them."""
     if os.geteuid() == 0:
         owner = isolation.access.maps.users.outside(isolation.program.uid)
-        for end in plumbing.ends:
+        for end in (*plumbing.ends, *plumbing.pipes.values()):
             if end is not None:
                 os.fchown(end, owner, -1)
 

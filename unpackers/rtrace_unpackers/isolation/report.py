@@ -91,6 +91,12 @@ def explain(
                 f"cannot open {printable(program.stdin.path)}, the standard input of {run}: {reason}; "
                 f"{why_not_inside(number)}"
             )
+        case Stage.DESCRIPTOR:
+            paths = ", ".join(printable(one.path) for one in program.descriptors if one.path is not None)
+            return TargetError(
+                f"cannot open one of the files that {run} was given by descriptor ({paths}): {reason}; "
+                f"{why_not_inside(number)}"
+            )
         case Stage.EXECUTE:
             return explain_execution(program, number, run)
     return TargetError(f"cannot start {run}: {reason} ({record.stage.name.lower()})")

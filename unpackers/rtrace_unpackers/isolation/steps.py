@@ -13,17 +13,19 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
-from rtrace.manifest.model import Input
+from rtrace.manifest.model import LARGEST_DESCRIPTOR, Input
 from rtrace.provided import is_in_memory
+from rtrace_unpackers.isolation.plan import DEVICES_OPENED as DEVICES
 from rtrace_unpackers.isolation.plan import Program
 
 REPORT = 3
-"""The descriptor on which the launcher reports."""
+"""The descriptor on which the launcher reports, unless the program needs it."""
 
 AT_FDCWD = -100
-O_PATH, O_CLOEXEC, O_NONBLOCK, O_NOCTTY = 0o10000000, 0o2000000, 0o4000, 0o400
+O_PATH, O_CLOEXEC, O_NONBLOCK, O_NOCTTY, O_APPEND = 0o10000000, 0o2000000, 0o4000, 0o400, 0o2000
+ACCESS = {"read": 0, "write": 1, "read write": 2, "write append": 1, "read write append": 2}
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_IN_ROOT = 0x01, 0x02, 0x10
-F_SETFD, FD_CLOEXEC, F_SETFL = 2, 1, 4
+F_SETFD, FD_CLOEXEC, F_SETFL, F_DUPFD_CLOEXEC = 2, 1, 4, 1030
 TIOCSCTTY, TIOCSPGRP = 0x540E, 0x5410
 PR_SET_DUMPABLE, PR_SET_NAME = 4, 15
 SIG_BLOCK, SIG_SETMASK = 0, 2
@@ -90,6 +92,7 @@ class Stage(IntEnum):
     EXECUTE = 8
     NAMESPACES = 20
     SETUP = 21
+    DESCRIPTOR = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,8 @@ class Steps:
     after: tuple[Step, ...]
     leads_group: bool = False
     """Whether the program is a process group of its own; else it is in that of the first process."""
+    report: int = REPORT
+    """The descriptor on which the launcher reports."""
 
 
 def plan_steps(program: Program, *, has_terminal: bool) -> Steps:
@@ -138,15 +143,23 @@ def plan_steps(program: Program, *, has_terminal: bool) -> Steps:
         *((Step("ioctl", (1, TIOCSCTTY, 0), Stage.SESSION),) if has_terminal else ()),
     )
     # One end of the terminal stays open: without any, its other end would tell the caller that all is over.
-    after = tuple(Step("close", (number,)) for number in range(3) if not (has_terminal and number == 1))
-    return Steps(before, plan_program(program, has_terminal=has_terminal), after, leads_group=has_terminal)
+    left = (*range(3), *(one.number for one in program.pipes))
+    after = tuple(Step("close", (number,)) for number in left if not (has_terminal and number == 1))
+    steps = plan_program(program, has_terminal=has_terminal)
+    return Steps(before, steps, after, leads_group=has_terminal, report=choose_report(program))
+
+
+def choose_report(program: Program) -> int:
+    """Return the first descriptor from `REPORT` on that the program is not given."""
+    taken = {one.number for one in program.descriptors}
+    return next(number for number in range(REPORT, LARGEST_DESCRIPTOR + REPORT) if number not in taken)
 
 
 def plan_program(program: Program, *, has_terminal: bool) -> tuple[Step, ...]:
     """Plan the program's own steps; it enters its directory as root, and opens its standard input as itself."""
     groups = struct.pack(f"={len(program.groups or ())}I", *(program.groups or ()))
     return (
-        Step("fcntl", (REPORT, F_SETFD, FD_CLOEXEC), Stage.SESSION),
+        Step("fcntl", (choose_report(program), F_SETFD, FD_CLOEXEC), Stage.SESSION),
         *(plan_foreground() if has_terminal else ()),
         *open_inside(program.workingdir, O_PATH, 0, Stage.WORKINGDIR, "workingdir"),
         Step("fchdir", (Result("workingdir"),), Stage.WORKINGDIR),
@@ -154,7 +167,8 @@ def plan_program(program: Program, *, has_terminal: bool) -> tuple[Step, ...]:
         Step("setresgid", (program.gid,) * 3, Stage.IDENTITY),
         Step("setresuid", (program.uid,) * 3, Stage.IDENTITY),
         Step("umask", (program.umask,)),
-        *(plan_input(program.stdin) if program.stdin is not None else ()),
+        *(plan_input(program.stdin) if program.stdin is not None and not program.stdin.pipe else ()),
+        *plan_descriptors(program),
         *plan_execution(program),
     )
 
@@ -171,11 +185,44 @@ def plan_foreground() -> tuple[Step, ...]:
 def plan_input(stdin: Input) -> tuple[Step, ...]:
     """Plan to make a file of the bundle standard input, at its offset; never wait for a FIFO's writer."""
     return (
-        *open_inside(stdin.path, O_NONBLOCK | O_NOCTTY, choose_mounts(stdin.path), Stage.STDIN, "stdin"),
+        *open_inside(stdin.path, O_NONBLOCK | O_NOCTTY, keep_within(stdin.path, "read"), Stage.STDIN, "stdin"),
         Step("dup3", (Result("stdin"), 0, 0), Stage.STDIN),
         Step("fcntl", (0, F_SETFL, 0), Stage.STDIN),
         *((Step("lseek", (0, stdin.offset, os.SEEK_SET), Stage.STDIN),) if stdin.offset else ()),
     )
+
+
+def keep_within(path: bytes, access: str) -> int:
+    """Return the flag that keeps an open file on the tree's own file system; devices, and /proc to read, are others."""
+    provided = access == "read" and path.startswith((b"/proc/", b"/sys/"))
+    return 0 if provided or path in DEVICES else choose_mounts(path)
+
+
+def plan_descriptors(program: Program) -> tuple[Step, ...]:
+    """Plan to open what the program is given besides its standard streams; pipes are there already.
+
+    What is opened is moved out of the way first: it may have got a number that something else is to have.
+    """
+    steps: list[Step] = []
+    beyond = max((one.number for one in program.descriptors), default=0) + REPORT
+    for one in program.descriptors:
+        number, name = one.number, f"descriptor {one.number}"
+        if one.kind == "same":
+            steps.append(Step("dup3", (one.same or 0, number, 0), Stage.DESCRIPTOR))
+        if one.kind in {"pipe", "same", "closed"} or number < REPORT:
+            continue
+        path, access = (one.path or b"", one.access) if one.kind == "file" else (b"/dev/null", "read write")
+        append = O_APPEND if "append" in access else 0
+        steps += (
+            *open_inside(
+                path, ACCESS[access] | append | O_NONBLOCK | O_NOCTTY, keep_within(path, access), Stage.DESCRIPTOR, name
+            ),
+            Step("fcntl", (Result(name), F_DUPFD_CLOEXEC, beyond), Stage.DESCRIPTOR, f"{name} aside"),
+            Step("dup3", (Result(f"{name} aside"), number, 0), Stage.DESCRIPTOR),
+            Step("fcntl", (number, F_SETFL, append), Stage.DESCRIPTOR),
+            *((Step("lseek", (number, one.offset, os.SEEK_SET), Stage.DESCRIPTOR),) if one.offset else ()),
+        )
+    return (*steps, *(Step("close", (number,)) for number in sorted(program.closed)))
 
 
 def plan_execution(program: Program) -> tuple[Step, ...]:
@@ -205,7 +252,7 @@ def choose_mounts(path: bytes) -> int:
 
 def open_inside(path: bytes, flags: int, resolve: int, stage: Stage, result: str | None) -> tuple[Step, ...]:
     """Plan to open a path with the root as the end of the world: no ``..`` and no link leads out of it."""
-    root = f"root of {stage.name}"
+    root = f"root of {stage.name if result is None else result}"
     return (
         Step("openat", (AT_FDCWD, b"/", O_PATH | O_CLOEXEC), stage, root),
         open_by(Result(root), path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve, stage, result),

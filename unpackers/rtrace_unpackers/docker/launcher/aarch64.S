@@ -1,5 +1,5 @@
 /* Start a recorded program and be its init, on AArch64. See x86_64.S. */
-        .set    PARAMETERS, 0x400400
+        .set    PARAMETERS, 0x400800
         .set    SIGCHLD, 17
 /* the stack: 0 siginfo (128 bytes), 128 wait status, 136 signal set; x19 parameters, w20 program, w21 wait status */
         .globl  _start
@@ -21,13 +21,7 @@ _start: ldr     x22, [sp]                       // argc
         mov     x0, #36
         mov     x1, #1
         svc     #0
-        mov     x8, #220                        // clone(SIGCHLD)
-        mov     x0, #SIGCHLD
-        mov     x1, #0
-        mov     x2, #0
-        mov     x3, #0
-        mov     x4, #0
-        svc     #0
+        bl      fork
         tbnz    x0, #63, no_program
         cbz     x0, child
         mov     w20, w0
@@ -81,31 +75,71 @@ set_mask:
 child:  mov     x1, #0
         mov     x0, #2                          // SIG_SETMASK
         bl      set_mask
-        ldr     x1, [x19, #72]
-        cbz     x1, opened
-        mov     x2, #0                          // O_RDONLY
-        bl      open_inside
-        tbnz    x0, #63, no_input
-        mov     x20, x0
-        ldr     x1, [x19, #80]
-        mov     x2, #0
-        mov     x8, #62                         // lseek(file, offset, SEEK_SET)
-        svc     #0
-        mov     x0, x20
-        mov     x1, #0
-        mov     x2, #0
-        mov     x8, #24                         // dup3(file, 0, 0)
-        svc     #0
-        mov     x0, x20
-        mov     x8, #57                         // close
-        svc     #0
-opened: cmp     x22, #1
-        b.eq    execute
+        cmp     x22, #1
+        b.eq    1f
         mov     x0, #1
         mov     x1, #2
         mov     x2, #0
         mov     x8, #24                         // dup3(1, 2, 0)
         svc     #0
+1:      ldr     x23, [x19, #72]
+step:   ldr     x8, [x23]
+        cmn     x8, #1
+        b.eq    execute
+        ldp     x0, x1, [x23, #8]
+        ldp     x2, x3, [x23, #24]
+        add     x23, x23, #40
+        cmn     x0, #1
+        csel    x0, x24, x0, eq                 // the result of the step before
+        cmn     x8, #2
+        b.eq    inside
+        cmn     x8, #3
+        b.eq    pipe
+        svc     #0
+check:  tbnz    x0, #63, no_input
+        mov     x24, x0
+        b       step
+inside: mov     x2, x1
+        mov     x1, x0
+        bl      open_inside
+        b       check
+pipe:   mov     w25, w0
+        sub     sp, sp, #16
+        mov     x0, sp
+        mov     x1, #0x80000                    // O_CLOEXEC
+        mov     x8, #59                         // pipe2
+        svc     #0
+        ldp     w26, w27, [sp]
+        add     sp, sp, #16
+        tbnz    x0, #63, no_input
+        bl      fork
+        tbnz    x0, #63, no_input
+        cbnz    x0, fed
+        bl      fork
+        cbnz    x0, leave
+        mov     w0, w26
+        bl      close
+feed:   mov     w0, w27
+        mov     w1, w25
+        mov     x2, #0
+        mov     x3, #0x40000000
+        mov     x8, #71                         // sendfile
+        svc     #0
+        cmp     x0, #0
+        b.gt    feed
+leave:  mov     x0, #0
+        b       exit
+fed:    mov     x1, #0
+        mov     x2, #0
+        mov     x3, #0
+        mov     x8, #260                        // wait4
+        svc     #0
+        mov     w0, w27
+        bl      close
+        mov     w0, w25
+        bl      close
+        mov     w0, w26
+        b       check
 execute:
         ldr     x1, [x19, #16]
         mov     x2, #0x280000                   // O_PATH | O_CLOEXEC
@@ -121,7 +155,7 @@ execute:
         mov     x8, #167                        // prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program)
         mov     x0, #22
         mov     x1, #2
-        ldr     x2, [x19, #88]
+        ldr     x2, [x19, #80]
         svc     #0
         ldr     x0, [x19, #16]
         ldr     x1, [x19, #24]
@@ -147,8 +181,8 @@ no_directory:
         mov     x0, #125
         b       exit
 no_input:
-        ldr     x1, [x19, #96]
-        ldr     x2, [x19, #104]
+        ldr     x1, [x19, #88]
+        ldr     x2, [x19, #96]
         bl      say
         mov     x0, #125
         b       exit
@@ -173,6 +207,17 @@ open_inside:                                    // (path in x1, flags in x2); se
         mov     x2, x5
         mov     x3, #0
         mov     x8, #56                         // openat
+        svc     #0
+        ret
+fork:   mov     x8, #220                        // clone(SIGCHLD)
+        mov     x0, #SIGCHLD
+        mov     x1, #0
+        mov     x2, #0
+        mov     x3, #0
+        mov     x4, #0
+        svc     #0
+        ret
+close:  mov     x8, #57
         svc     #0
         ret
 say:    mov     x8, #64                         // write

@@ -1,5 +1,5 @@
 /* Start a recorded program and be its init, on i386. The parameters have four bytes each. See x86_64.S. */
-        .set    PARAMETERS, 0x400400
+        .set    PARAMETERS, 0x400800
         .set    SIGCHLD, 17
 /* the stack: 0 siginfo (128 bytes), 128 wait status, 132 signal set, 140 program (0 when it has ended); ebp its status */
         .globl  _start
@@ -81,29 +81,74 @@ child:  movl    $0, 132(%esp)
         movl    $0, 136(%esp)
         mov     $2, %ebx                        /* SIG_SETMASK */
         call    set_mask
-        mov     PARAMETERS + 36, %ebx
-        test    %ebx, %ebx
-        jz      opened
-        mov     $0x8000, %ecx                   /* O_RDONLY | O_LARGEFILE */
-        call    open_inside
-        test    %eax, %eax
-        js      no_input
-        mov     %eax, %ebx
-        mov     PARAMETERS + 40, %ecx
-        xor     %edx, %edx
-        mov     $19, %eax                       /* lseek(file, offset, SEEK_SET) */
-        int     $0x80
-        xor     %ecx, %ecx
-        mov     $63, %eax                       /* dup2(file, 0) */
-        int     $0x80
-        mov     $6, %eax                        /* close */
-        int     $0x80
-opened: cmp     $1, %edi
-        je      execute
+        cmp     $1, %edi
+        je      1f
         mov     $1, %ebx
         mov     $2, %ecx
         mov     $63, %eax                       /* dup2(1, 2) */
         int     $0x80
+1:      mov     PARAMETERS + 36, %edi
+step:   mov     (%edi), %eax
+        cmp     $-1, %eax
+        je      execute
+        mov     4(%edi), %ebx
+        mov     8(%edi), %ecx
+        mov     12(%edi), %edx
+        mov     16(%edi), %esi
+        add     $20, %edi
+        cmp     $-1, %ebx
+        jne     1f
+        mov     %ebp, %ebx                      /* the result of the step before */
+1:      cmp     $-2, %eax
+        je      inside
+        cmp     $-3, %eax
+        je      pipe
+        int     $0x80
+check:  cmp     $-4095, %eax
+        jae     no_input
+        mov     %eax, %ebp
+        jmp     step
+inside: call    open_inside
+        jmp     check
+pipe:   mov     %ebx, 8(%esp)                   /* the file; its pipe's ends are at 0 and 4 */
+        mov     %esp, %ebx
+        mov     $0x80000, %ecx                  /* O_CLOEXEC */
+        mov     $331, %eax                      /* pipe2 */
+        int     $0x80
+        test    %eax, %eax
+        js      no_input
+        mov     $2, %eax                        /* fork */
+        int     $0x80
+        test    %eax, %eax
+        js      no_input
+        jnz     fed
+        mov     $2, %eax                        /* fork */
+        int     $0x80
+        test    %eax, %eax
+        jnz     leave
+        mov     (%esp), %ebx
+        call    close
+feed:   mov     $239, %eax                      /* sendfile64 */
+        mov     4(%esp), %ebx
+        mov     8(%esp), %ecx
+        xor     %edx, %edx
+        mov     $0x40000000, %esi
+        int     $0x80
+        test    %eax, %eax
+        jg      feed
+leave:  xor     %ebx, %ebx
+        jmp     exit
+fed:    mov     %eax, %ebx
+        xor     %ecx, %ecx
+        xor     %edx, %edx
+        mov     $7, %eax                        /* waitpid */
+        int     $0x80
+        mov     4(%esp), %ebx
+        call    close
+        mov     8(%esp), %ebx
+        call    close
+        mov     (%esp), %eax
+        jmp     check
 execute:
         mov     PARAMETERS + 8, %ebx
         mov     $0x280000, %ecx                 /* O_PATH | O_CLOEXEC */
@@ -120,7 +165,7 @@ execute:
         mov     $172, %eax                      /* prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) */
         mov     $22, %ebx
         mov     $2, %ecx
-        mov     PARAMETERS + 44, %edx
+        mov     PARAMETERS + 40, %edx
         int     $0x80
         mov     PARAMETERS + 8, %ebx
         mov     PARAMETERS + 12, %ecx
@@ -146,8 +191,8 @@ no_directory:
         mov     $125, %ebx
         jmp     exit
 no_input:
-        mov     PARAMETERS + 48, %ecx
-        mov     PARAMETERS + 52, %edx
+        mov     PARAMETERS + 44, %ecx
+        mov     PARAMETERS + 48, %edx
         call    say
         mov     $125, %ebx
         jmp     exit
@@ -174,6 +219,9 @@ open_inside:                                    /* (path in ebx, flags in ecx); 
         je      1f
         ret
 1:      mov     $5, %eax                        /* open */
+        int     $0x80
+        ret
+close:  mov     $6, %eax
         int     $0x80
         ret
 say:    mov     $4, %eax                        /* write */

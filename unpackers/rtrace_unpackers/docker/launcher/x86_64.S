@@ -1,10 +1,13 @@
 /* Start a recorded program and be its init, on x86-64. Assembled into machine_code.py; a test compares the two.
-   The parameters lie at 0x400400, eight bytes each: umask, directory, path, argv, envp, and two messages with their
-   lengths (directory cannot be entered; program cannot be executed), the path of standard input (0: the caller's) and
-   the offset in it, a seccomp filter (struct sock_fprog), and a third message with its length (standard input cannot be
-   opened). With an argument of its own, it makes standard error the same as standard output. See elf.py.
-   Neither standard input nor the program is reached through a magic link: /proc/self/exe would be this program. */
-        .set    PARAMETERS, 0x400400
+   The parameters lie at 0x400800, eight bytes each: umask, directory, path, argv, envp, and two messages with their
+   lengths (directory cannot be entered; program cannot be executed), a list of steps, a seccomp filter (struct
+   sock_fprog), and a third message with its length (a step has failed). With an argument of its own, it makes standard
+   error the same as standard output. See elf.py.
+   A step has five words: the number of a call and four arguments; -1 ends the list. A first argument of -1 is the result
+   of the step before. Two numbers are no calls: -2 opens (path, flags), -3 makes a pipe that brings the content of a file
+   (descriptor), by a process that is nobody's but this init's; its result is the end to read from.
+   Neither what is opened nor the program is reached through a magic link: /proc/self/exe would be this program. */
+        .set    PARAMETERS, 0x400800
         .set    SIGCHLD, 17
 /* the stack: 0 siginfo (128 bytes), 128 wait status, 136 signal set */
         .globl  _start
@@ -25,14 +28,7 @@ _start: mov     (%rsp), %r12d                   /* argc */
         mov     $36, %edi
         mov     $1, %esi
         syscall
-        mov     $56, %eax                       /* clone(SIGCHLD) */
-        mov     $SIGCHLD, %edi
-        xor     %esi, %esi
-        xor     %edx, %edx
-        xor     %r10d, %r10d
-        xor     %r8d, %r8d
-        syscall
-        test    %eax, %eax
+        call    fork
         js      no_program
         jz      child
         mov     %eax, %ebx                      /* the program, 0 when it has ended */
@@ -90,32 +86,74 @@ set_mask:
 child:  movq    $0, 136(%rsp)
         mov     $2, %edi                        /* SIG_SETMASK */
         call    set_mask
-        mov     PARAMETERS + 72, %rdi
-        test    %rdi, %rdi
-        jz      opened
-        xor     %esi, %esi                      /* O_RDONLY */
-        call    open_inside
-        test    %eax, %eax
-        js      no_input
-        mov     %eax, %ebx
-        mov     %eax, %edi
-        mov     PARAMETERS + 80, %rsi
-        xor     %edx, %edx
-        mov     $8, %eax                        /* lseek(file, offset, SEEK_SET) */
-        syscall
-        mov     %ebx, %edi
-        xor     %esi, %esi
-        mov     $33, %eax                       /* dup2(file, 0) */
-        syscall
-        mov     %ebx, %edi
-        mov     $3, %eax                        /* close */
-        syscall
-opened: cmp     $1, %r12d
-        je      execute
+        cmp     $1, %r12d
+        je      1f
         mov     $1, %edi
         mov     $2, %esi
         mov     $33, %eax                       /* dup2(1, 2) */
         syscall
+1:      mov     PARAMETERS + 72, %rbx
+step:   mov     (%rbx), %rax
+        cmp     $-1, %rax
+        je      execute
+        mov     8(%rbx), %rdi
+        mov     16(%rbx), %rsi
+        mov     24(%rbx), %rdx
+        mov     32(%rbx), %r10
+        add     $40, %rbx
+        cmp     $-1, %rdi
+        cmove   %rbp, %rdi                      /* the result of the step before */
+        cmp     $-2, %rax
+        je      inside
+        cmp     $-3, %rax
+        je      pipe
+        syscall
+check:  cmp     $-4095, %rax
+        jae     no_input
+        mov     %rax, %rbp
+        jmp     step
+inside: call    open_inside
+        jmp     check
+pipe:   mov     %edi, %r13d
+        sub     $16, %rsp
+        mov     %rsp, %rdi
+        mov     $0x80000, %esi                  /* O_CLOEXEC */
+        mov     $293, %eax                      /* pipe2 */
+        syscall
+        mov     (%rsp), %ebp
+        mov     4(%rsp), %r14d
+        add     $16, %rsp
+        test    %eax, %eax
+        js      no_input
+        call    fork
+        js      no_input
+        jnz     fed
+        call    fork
+        jnz     leave
+        mov     %ebp, %edi
+        call    close
+feed:   mov     $40, %eax                       /* sendfile */
+        mov     %r14d, %edi
+        mov     %r13d, %esi
+        xor     %edx, %edx
+        mov     $0x40000000, %r10d
+        syscall
+        test    %rax, %rax
+        jg      feed
+leave:  xor     %edi, %edi
+        jmp     exit
+fed:    mov     %eax, %edi
+        xor     %esi, %esi
+        xor     %edx, %edx
+        xor     %r10d, %r10d
+        mov     $61, %eax                       /* wait4 */
+        syscall
+        mov     %r14d, %edi
+        call    close
+        mov     %r13d, %edi
+        call    close
+        mov     %ebp, %eax
+        jmp     check
 execute:
         mov     PARAMETERS + 16, %rdi
         mov     $0x280000, %esi                 /* O_PATH | O_CLOEXEC */
@@ -132,7 +170,7 @@ execute:
         mov     $157, %eax                      /* prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) */
         mov     $22, %edi
         mov     $2, %esi
-        mov     PARAMETERS + 88, %rdx
+        mov     PARAMETERS + 80, %rdx
         syscall
         mov     PARAMETERS + 16, %rdi
         mov     PARAMETERS + 24, %rsi
@@ -158,8 +196,8 @@ no_directory:
         mov     $125, %edi
         jmp     exit
 no_input:
-        mov     PARAMETERS + 96, %rsi
-        mov     PARAMETERS + 104, %rdx
+        mov     PARAMETERS + 88, %rsi
+        mov     PARAMETERS + 96, %rdx
         call    say
         mov     $125, %edi
         jmp     exit
@@ -184,6 +222,18 @@ open_inside:                                    /* (path, flags); where openat2 
 1:      mov     %rsi, %rdi
         mov     %r8, %rsi
         mov     $2, %eax                        /* open */
+        syscall
+        ret
+fork:   mov     $56, %eax                       /* clone(SIGCHLD) */
+        mov     $SIGCHLD, %edi
+        xor     %esi, %esi
+        xor     %edx, %edx
+        xor     %r10d, %r10d
+        xor     %r8d, %r8d
+        syscall
+        test    %eax, %eax
+        ret
+close:  mov     $3, %eax
         syscall
         ret
 say:    mov     $1, %eax                        /* write */

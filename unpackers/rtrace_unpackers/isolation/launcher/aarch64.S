@@ -102,7 +102,7 @@ child:  ldr     x19, [x22, #8]
         mov     x0, #1                          /* the last step executes the program: it has failed */
         b       exit
 report: stp     w0, w1, [sp, #144]
-        mov     x0, #3
+        ldr     x0, [x22, #32]
         add     x1, sp, #144
         mov     x2, #8
         mov     x8, #64                         /* write */

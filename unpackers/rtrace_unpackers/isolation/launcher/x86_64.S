@@ -2,9 +2,10 @@
    Assembled into machine_code.py; a test compares the two. image.py lays out the data, steps.py what is in the lists.
 
    The parameters lie at 0x410000, eight bytes each: the list before the program is forked, the list of the program,
-   the list of the first process after it, and whether the program leads a process group of its own.
+   the list of the first process after it, whether the program leads a process group of its own, and the descriptor
+   for reports.
    A step has nine words: call number (-1 ends a list), six arguments, where to store the result (0: nowhere), and what
-   to report if it fails (0: nothing, go on). A report, on descriptor 3, is two words of four bytes: what, and errno. */
+   to report if it fails (0: nothing, go on). A report is two words of four bytes: what, and errno. */
         .set    PARAMETERS, 0x410000
         .set    STEP, 72
         .set    SIGQUIT, 3
@@ -110,7 +111,7 @@ child:  mov     PARAMETERS + 8, %r12
         jmp     exit
 report: mov     %edi, 144 + 8(%rsp)             /* 8: the return address */
         mov     %esi, 148 + 8(%rsp)
-        mov     $3, %edi
+        mov     PARAMETERS + 32, %edi
         lea     144 + 8(%rsp), %rsi
         mov     $8, %edx
         mov     $1, %eax                        /* write */

@@ -1,0 +1,214 @@
+"""A run keeps its results, its place and its files whatever a person calls it; a name that leads nowhere is refused."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from bundle_samples import RUN
+from rtrace.manifest.edits import keep_edits
+from rtrace.manifest.joining import Edited, join_edits
+from rtrace.manifest.load import load
+from rtrace.manifest.matching import match_runs
+from rtrace.manifest.model import Manifest, NamedFile, Run
+from rtrace.opening import open_bundle
+
+Rtrace = Callable[..., CompletedProcess[bytes]]
+
+FIRST, SECOND, THIRD = (replace(RUN, id=f"run{number}", started=float(number)) for number in (1, 2, 3))
+
+
+def call(run: Run, name: str, **changes: object) -> Run:
+    """Return a run as a person has edited it."""
+    return replace(run, id=name, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "edited, found",
+    [
+        ((FIRST, SECOND), {"run1": "run1", "run2": "run2"}),
+        ((call(SECOND, "plot"), FIRST), {"plot": "run2", "run1": "run1"}),
+        ((call(FIRST, "run2"), call(SECOND, "run1")), {"run2": "run1", "run1": "run2"}),
+        ((call(SECOND, "run1"),), {"run1": "run2"}),
+        ((FIRST, call(FIRST, "run2")), {"run1": "run1"}),
+        ((FIRST, call(FIRST, "again")), {"run1": "run1"}),
+        ((FIRST, call(SECOND, "run2", started=None)), {"run1": "run1", "run2": "run2"}),
+        ((FIRST, call(SECOND, "plot", started=None)), {"run1": "run1", "plot": "run2"}),
+        ((FIRST, call(SECOND, "plot", started=None, argv=(b"other",))), {"run1": "run1"}),
+    ],
+)
+def test_runs_are_known_by_more_than_their_names(edited: tuple[Run, ...], found: dict[str, str]) -> None:
+    """Renamed, exchanged, taken out or copied: a run of a manifest is the one of the trace that it was made of."""
+    assert match_runs((FIRST, SECOND), edited) == found
+
+
+def test_further_run_comes_after_those_that_were_renamed() -> None:
+    """A run that is added comes last, under a name that is free, and files are those of the runs as they are called."""
+    edited = Manifest(
+        "0", (call(FIRST, "run3"), call(SECOND, "plot")), outputs=(NamedFile("a", b"/a", ("run3", "plot")),)
+    )
+    draft = Manifest(
+        "0",
+        (FIRST, SECOND, replace(THIRD, needs=("run1", "run2"))),
+        outputs=(NamedFile("a", b"/a", ("run1", "run2", "run3")), NamedFile("b", b"/b", ("run3",))),
+    )
+    kept = keep_edits(draft, edited)
+    assert [(run.id, run.started, run.needs) for run in kept.runs] == [
+        ("run3", 1.0, ()),
+        ("plot", 2.0, ()),
+        ("run3_2", 3.0, ("run3", "plot")),
+    ]
+    assert [(file.name, file.runs) for file in kept.outputs] == [("a", ("run3", "plot", "run3_2")), ("b", ("run3_2",))]
+
+
+def test_renamed_runs_are_joined_under_their_names() -> None:
+    """When traces are brought together, what a person called a run is its name there, too."""
+    out = NamedFile("out", b"/out", ("run1",))
+    draft = Manifest("0", (FIRST,), outputs=(out,))
+    mine = replace(draft, runs=(call(FIRST, "fit"),), outputs=(replace(out, runs=("fit",)),))
+    both = Manifest("0", (FIRST, SECOND), outputs=(replace(out, runs=("run1", "run2")),))
+    joined, problems = join_edits(
+        both, [Edited("A", draft, mine, {"run1": "run2"}), Edited("B", draft, draft, {"run1": "run1"})]
+    )
+    assert (problems, [run.id for run in joined.runs], joined.outputs) == (
+        (),
+        ["run1", "fit"],
+        (replace(out, runs=("run1", "fit")),),
+    )
+
+
+@pytest.fixture
+def work(tmp_path: Path, rtrace: Rtrace) -> Path:
+    """A folder with a trace of two runs, of which the second one reads what the first one wrote."""
+    work = tmp_path / "work"
+    work.mkdir()
+    for options, script in ((), "echo 1 > one; echo printed"), (("--continue",), "cat one > two"):
+        assert rtrace("trace", "-q", *options, "--", "sh", "-c", script, cwd=work).returncode == 0
+    return work
+
+
+def edit(work: Path, *changes: tuple[str, str]) -> None:
+    """Replace text in the manifest."""
+    manifest = work / ".rtrace/manifest.yml"
+    text = manifest.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    manifest.write_text(text)
+
+
+@pytest.mark.requires("user-namespaces")
+def test_renamed_runs_keep_their_results(work: Path, rtrace: Rtrace) -> None:
+    """Each is compared as before, the bundle's trace calls them alike, and a further one is packed behind them."""
+    edit(work, ("id: run1", "id: fit"), ("[run1]", "[fit]"), ("as run1", "as fit"))
+    edit(work, ("id: run2", "id: plot"), ("[run2]", "[plot]"))
+    assert rtrace("trace", "-q", "--continue", "--", "sh", "-c", "cat two > three", cwd=work).returncode == 0
+    bundle = work.parent / "bundle.rpz"
+    packed = rtrace("pack", bundle, cwd=work)
+    assert packed.returncode == 0, packed.stderr
+    answer = json.loads(rtrace("verify", "--json", bundle).stdout)
+    compared = [(line["run"], Path(line["path"]).name) for line in answer["lines"] if "path" in line]
+    assert (answer["verdict"], compared) == ("same", [("fit", "one"), ("plot", "two"), ("run3", "three")])
+    with open_bundle(bundle) as opened:
+        opened.extract_trace(work / "trace.sqlite3")
+    with closing(sqlite3.connect(work / "trace.sqlite3")) as connection:
+        assert [name for (name,) in connection.execute("SELECT name FROM runs ORDER BY id")] == ["fit", "plot", "run3"]
+
+
+@pytest.mark.requires("user-namespaces")
+def test_run_written_by_hand_is_not_judged(work: Path, rtrace: Rtrace) -> None:
+    """A run that was copied in the manifest is replayed, told when it is packed, and makes no verdict."""
+    manifest = work / ".rtrace/manifest.yml"
+    text = manifest.read_text()
+    start = text.index("  - id: run2")
+    end = text.index("\n#", start)
+    manifest.write_text(f"{text[:end]}{text[start:end].replace('id: run2', 'id: again')}{text[end:]}")
+    bundle = work.parent / "bundle.rpz"
+    packed = rtrace("pack", bundle, cwd=work)
+    assert (packed.returncode, b"again is no run of the trace" in packed.stderr) == (0, True)
+    verified = rtrace("verify", bundle)
+    assert (verified.returncode, b"unknown    exit status of again: 0" in verified.stdout) == (3, True)
+
+
+@pytest.mark.requires("user-namespaces")
+def test_run_that_was_taken_out_has_no_results(work: Path, rtrace: Rtrace) -> None:
+    """What is left is packed and judged, in the order of the manifest."""
+    manifest = work / ".rtrace/manifest.yml"
+    text = manifest.read_text()
+    start = text.index("  - id: run2")
+    text = text[:start] + text[text.index("\n#", start) + 1 :]
+    lines = [line for line in text.splitlines(keepends=True) if "[run2]" not in line]
+    manifest.write_text("".join(lines))
+    bundle = work.parent / "bundle.rpz"
+    packed = rtrace("pack", bundle, cwd=work)
+    assert packed.returncode == 0, packed.stderr
+    verified = rtrace("verify", bundle)
+    assert (verified.returncode, b"run2" in verified.stdout) == (0, False)
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ([("id: run1", "id: fit")], "this names the run 'run1', which is not among those above"),
+        (
+            [("id: run1", "id: fit"), ("as run1", "as fit")],
+            "this names the run 'run1', which is not among the runs; did you mean run2?",
+        ),
+        ([("needs: [run1]", "needs: [run2]")], "this names the run 'run2', which is not above"),
+        ([("needs: [run1]", "needs: [nobody]")], "this names the run 'nobody', which is not among the runs"),
+    ],
+)
+def test_name_of_no_run_is_refused_where_it_stands(
+    changes: list[tuple[str, str]], told: str, work: Path, rtrace: Rtrace
+) -> None:
+    """The sentence has line and column of the name, and no bundle is written."""
+    edit(work, *changes)
+    packed = rtrace("pack", cwd=work)
+    lines = (work / ".rtrace/manifest.yml").read_text().splitlines()
+    place, _, sentence = packed.stderr.decode().partition(": this")
+    line, column = (int(word) for word in place.replace(",", "").split() if word.isdigit())
+    name = told.split("'")[1]
+    assert (packed.returncode, f"this{sentence}".startswith(told)) == (125, True), packed.stderr
+    assert lines[line - 1][column - 1 :].removeprefix("as ").startswith(name)
+    assert not (work / "bundle.rpz").exists()
+
+
+@pytest.mark.requires("user-namespaces")
+def test_run_brings_the_runs_that_it_needs(work: Path, rtrace: Rtrace) -> None:
+    """A bundle's run is replayed after the one whose file it reads, which prints on standard error; a target tells."""
+    assert [run.needs for run in load(work / ".rtrace/manifest.yml").runs] == [(), ("run1",)]
+    bundle = work.parent / "bundle.rpz"
+    assert rtrace("pack", bundle, cwd=work).returncode == 0
+    done = rtrace("run", bundle, "run2")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"run1: replayed first" in done.stderr
+    assert b"printed\n" in done.stderr
+    target = work.parent / "target"
+    assert rtrace("unpack", "chroot", bundle, target).returncode == 0
+    alone = rtrace("run", target, "run2")
+    assert (alone.returncode, b"uses files that run1 wrote" in alone.stderr) == (1, True)
+    both = rtrace("run", target, "run1", "run2")
+    assert (both.returncode, both.stdout, b"uses files" in both.stderr) == (0, b"printed\n", False)
+
+
+def test_run_needs_what_it_uses_and_not_what_it_replaces(tmp_path: Path, rtrace: Rtrace) -> None:
+    """Reading, appending, renaming and working in a folder need the run that made it; writing anew does not."""
+    scripts = (
+        "mkdir d; echo a > a; echo b > b",
+        "echo new > a",
+        "cat b",
+        "echo more >> b",
+        "mv a c",
+        "echo x > d/x",
+        "true",
+    )
+    for number, script in enumerate(scripts):
+        options = ["--continue"] if number else []
+        assert rtrace("trace", "-q", *options, "--", "sh", "-c", script).returncode == 0
+    found = [run.needs for run in load(tmp_path / ".rtrace/manifest.yml").runs]
+    assert found == [(), (), ("run1",), ("run1",), ("run2",), ("run1",), ()]

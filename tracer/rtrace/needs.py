@@ -1,0 +1,40 @@
+"""Which runs a replay takes: those that are named, and before each those whose files it reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rtrace.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from rtrace.manifest.model import Run
+
+
+def choose_runs(runs: Sequence[Run], names: Sequence[str], place: Path) -> Sequence[Run]:
+    """Return the runs that are named, all of them when none is; raise UsageError for one that is not there."""
+    by_name = {run.id: run for run in runs}
+    for name in names:
+        if name not in by_name:
+            raise UsageError(f"{place} has no run {name!r}; it has: {', '.join(by_name)}")
+    return [by_name[name] for name in names] or runs
+
+
+def add_needed(runs: Iterable[Run], chosen: Iterable[Run]) -> tuple[Run, ...]:
+    """Return the chosen runs, each after those that it needs and that do not come before it anyway."""
+    by_name = {run.id: run for run in runs}
+    order = {name: number for number, name in enumerate(by_name)}
+    found: list[Run] = []
+    done: set[str] = set()
+    for run in chosen:
+        wanted, pending = {run.id}, [run]
+        while pending:
+            new = [name for name in pending.pop().needs if name in by_name and name not in wanted]
+            wanted.update(new)
+            pending += [by_name[name] for name in new]
+        found += [by_name[name] for name in sorted(wanted - done - {run.id}, key=order.__getitem__)]
+        found.append(run)
+        done |= wanted
+    return tuple(found)

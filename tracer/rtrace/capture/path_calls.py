@@ -89,8 +89,8 @@ def look_up(context: Context, walk: Walk, flags: int) -> Uses:
     if flags & IN_READING:
         context.notices.add(
             "watch",
-            f"the run watches {os.fsdecode(walk.path)} for files that are opened or read, and rtrace opens some there to "
-            "keep them as they are before they are changed",
+            f"the run watches {os.fsdecode(walk.path)} for files that are opened or read, and rtrace opens some there "
+            "to keep them as they are before they are changed",
             "what is told to the run has more of these events; let it watch for changes alone if they count",
         )
     state = context.state(walk)

@@ -18,6 +18,7 @@ READ, WRITE, TRUNCATE, CREATE = int(Use.READ), int(Use.WRITE), int(Use.TRUNCATE)
 LIST, LOOKUP, REMOVE, METADATA = int(Use.LIST), int(Use.LOOKUP), int(Use.REMOVE), int(Use.METADATA)
 APPEND = int(Use.APPEND)
 DEVICES = (stat.S_IFCHR, stat.S_IFBLK)
+FIFO = stat.S_IFIFO
 RIGHTS = {os.O_RDONLY: os.R_OK, os.O_WRONLY: os.W_OK}
 
 
@@ -60,7 +61,7 @@ def open_path(context: Context, walk: Walk, flags: int) -> Uses:
     exclusive = flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
     if flags & os.O_PATH or exclusive or kind == stat.S_IFLNK:
         return [(state, LOOKUP)]
-    if kind in DEVICES and can_open(walk.path, access):
+    if kind == FIFO or (kind in DEVICES and can_open(walk.path, access)):
         context.notices.watch_opening(walk.path, status)
     unreadable = access != os.O_WRONLY and not status.st_mode & stat.S_IROTH and not is_permitted(walk.path, os.R_OK)
     if unreadable:

@@ -57,6 +57,18 @@ def test_listings_are_the_same_in_a_replay(tmp_path: Path) -> None:
     assert replayed.stderr == traced.stderr
 
 
+@pytest.mark.requires("docker")
+def test_container_lists_links_and_room_as_in_the_run(tmp_path: Path) -> None:
+    """A replay in a container shows the same of files that are not sparse, hard links among them."""
+    subprocess.run(["sh", "-ec", MAKE.replace("truncate", ": ")], cwd=tmp_path, check=True)
+    traced = run_rtrace(
+        "trace", "-q", "sh", "-c", "ls -l data; du -a data | sort; stat -c '%h %b' data/*", cwd=tmp_path
+    )
+    assert run_rtrace("pack", "bundle.rpz", cwd=tmp_path).returncode == 0
+    replayed = run_rtrace("run", "--unpacker", "docker", "bundle.rpz", cwd=tmp_path)
+    assert replayed.stdout.decode().splitlines() == traced.stdout.decode().splitlines()
+
+
 def make_placeholder(name: str, size: int, blocks: int | None) -> Entry:
     """Make an entry."""
     path = os.fsencode(f"/{name}")

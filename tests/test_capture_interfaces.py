@@ -208,6 +208,8 @@ def test_filter_notifies_for_every_decoded_call(spoken: tuple[Architecture, ...]
         assert plain == {
             number: REFUSAL
             if number in architecture.refused
+            else kernel.SECCOMP_RET_TRACE
+            if number in architecture.awaited or number == architecture.clone3
             else VERDICT
             if number in told
             else kernel.SECCOMP_RET_ALLOW
@@ -260,9 +262,29 @@ def test_filter_looks_at_the_arguments_that_matter(interface: str, architecture:
         assert verdict(calls.Action.SEND, 3, 1, 2, 0, 0x700000000000, 16) == VERDICT
     if interface == "i386":  # SYS_SOCKET 1, SYS_CONNECT 3 of linux/net.h
         assert verdict(calls.Action.SOCKETCALL, 1) == kernel.SECCOMP_RET_ALLOW
-        assert verdict(calls.Action.SOCKETCALL, 3) == VERDICT
+        assert verdict(calls.Action.SOCKETCALL, 3) == kernel.SECCOMP_RET_TRACE  # its result is looked at, too
     else:
         assert calls.Action.SOCKETCALL not in numbers
+
+
+def test_filter_stops_what_would_make_an_untraced_child(architecture: Architecture) -> None:
+    """A clone with CLONE_UNTRACED stops; any other runs at full speed. Of clone3 the filter cannot know."""
+    program = bpf.build_filter((architecture,), VERDICT)
+    for flags, expected in ((calls.CLONE_UNTRACED | 17, kernel.SECCOMP_RET_TRACE), (17, kernel.SECCOMP_RET_ALLOW)):
+        assert run_filter(program, architecture.audit, architecture.clone, (flags,)) == expected
+    assert run_filter(program, architecture.audit, architecture.clone3, (0x1000, 88)) == kernel.SECCOMP_RET_TRACE
+
+
+def test_filter_keeps_programs_open_to_a_tracer_without_privileges(architecture: Architecture) -> None:
+    """PR_SET_DUMPABLE with 0 does nothing where that is asked for, and every other prctl is as it was."""
+    plain = bpf.build_filter((architecture,), VERDICT)
+    exposing = bpf.build_filter((architecture,), VERDICT, exposing=True)
+    for arguments in ((4, 0), (4, 1), (3, 0), (22, 2, 0x1000), (15, 0x1000)):
+        verdicts = [run_filter(code, architecture.audit, architecture.prctl, arguments) for code in (plain, exposing)]
+        assert verdicts[1] == (kernel.SECCOMP_RET_ERRNO if arguments == (4, 0) else verdicts[0])
+    for number in range(LATEST):
+        if number != architecture.prctl:
+            assert run_filter(exposing, architecture.audit, number) == run_filter(plain, architecture.audit, number)
 
 
 def test_filter_tells_of_x32_on_x86_64_only(interface: str, architecture: Architecture) -> None:

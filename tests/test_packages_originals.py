@@ -15,6 +15,7 @@ import pytest
 
 from rtrace.bundle.reader import open_bundle
 from rtrace.packages.archives import Source, read_cpio
+from rtrace.packages.originals import Originals
 
 pytestmark = pytest.mark.requires("dpkg-deb", "dpkg", "unshare")
 TIME = 1_500_000_000
@@ -264,3 +265,15 @@ def test_archives_are_named_as_apt_names_them() -> None:
     several = Source("rpm", "glibc-0:2.39-1.fc40.i686", "0:2.39-1.fc40", "i686")
     assert several.archive == "glibc-2.39-1.fc40.i686.rpm"
     assert Source("pacman", "gcc-libs", "1:14.1-1", "x86_64").archive == "gcc-libs-1:14.1-1-x86_64.pkg.tar.zst"
+
+
+@pytest.mark.skipif(not os.path.exists("/var/lib/dpkg/info/base-passwd.list"), reason="needs Debian's base-passwd")
+def test_archive_that_does_not_hold_a_file_is_not_advised(tmp_path: Path) -> None:
+    """A file that a package made when it was installed is not in its archive; one that it lists may be."""
+    originals = Originals(tmp_path)
+    package = Source("dpkg", "base-passwd", "1", "amd64")
+    assert originals.may_hold(package, b"/usr/share/base-passwd/passwd.master")
+    assert not originals.may_hold(package, b"/etc/passwd")
+    elsewhere = Source("rpm", "setup", "1", "noarch")
+    assert originals.may_hold(elsewhere, b"/etc/profile.d/lang.sh")
+    assert not originals.may_hold(elsewhere, b"/etc/ld.so.cache")

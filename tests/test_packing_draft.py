@@ -214,4 +214,5 @@ def test_a_file_behind_a_symlink_has_the_name_of_that(tmp_path: Path) -> None:
         "table.csv": f"{tmp_path}/.store/table.csv",
         "visible.csv": f"{tmp_path}/visible.csv",
         "result.csv": f"{objects}/MD5-s6",
+        "result.csv_link": f"{tmp_path}/result.csv",
     }

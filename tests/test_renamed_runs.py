@@ -16,6 +16,7 @@ from rtrace.manifest.joining import Edited, join_edits
 from rtrace.manifest.load import load
 from rtrace.manifest.matching import match_runs
 from rtrace.manifest.model import Manifest, NamedFile, Run
+from rtrace.needs import add_needed, choose_runs
 from rtrace.opening import open_bundle
 
 Rtrace = Callable[..., CompletedProcess[bytes]]
@@ -212,3 +213,20 @@ def test_run_needs_what_it_uses_and_not_what_it_replaces(tmp_path: Path, rtrace:
         assert rtrace("trace", "-q", *options, "--", "sh", "-c", script).returncode == 0
     found = [run.needs for run in load(tmp_path / ".rtrace/manifest.yml").runs]
     assert found == [(), (), ("run1",), ("run1",), ("run2",), ("run1",), ()]
+
+
+@pytest.mark.parametrize(
+    "names, order",
+    [
+        (("c",), ["a", "b", "c"]),
+        (("c", "a"), ["a", "b", "c"]),
+        (("a", "c"), ["a", "b", "c"]),
+        (("a", "a"), ["a", "a"]),
+        (("d", "b"), ["d", "a", "b"]),
+        ((), ["a", "b", "c", "d"]),
+    ],
+)
+def test_needed_runs_come_once_and_before(names: tuple[str, ...], order: list[str]) -> None:
+    """Each run comes after all that it needs, by way of others too; what was named is replayed as often as it was."""
+    runs = [replace(RUN, id=name, needs=needs) for name, needs in (("a", ()), ("b", ("a",)), ("c", ("b",)), ("d", ()))]
+    assert [run.id for run in add_needed(runs, choose_runs(runs, names, Path("bundle")))] == order

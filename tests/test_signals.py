@@ -284,6 +284,28 @@ def test_signal_during_a_replay(place: Place, number: signal.Signals, command: s
     assert place.find_processes() == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGALRM, signal.SIGPROF, signal.SIGIO, signal.SIGRTMIN + 2])
+def test_signal_that_a_replayed_program_handles(place: Place, number: int) -> None:
+    """Whatever is sent to rtrace reaches the program, whose exit status is its own."""
+    script = f"trap 'exit 5' {int(number)}; echo ready; while :; do read -t 1; done"
+    maker = BundleMaker(place.folder / "making")
+    maker.write(make_run(script.encode())).rename(place.folder / "b.rpz")
+    with subprocess.Popen(
+        [*RTRACE, "run", "b.rpz"],
+        cwd=place.folder,
+        env=place.environment(-1, -1, number, None),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(number if first == b"ready\n" else signal.SIGTERM)
+        rest = process.stdout.read()
+    assert (process.returncode, first) == (5, b"ready\n"), rest
+    assert place.find_processes() == []
+
+
 def run_program(program: str) -> str:
     """Run a program that has signals raise exceptions, as the command line does; return what it printed."""
     begin = "import os, signal\nfrom rtrace import interrupts\nfrom rtrace.cli.crashes import tell_all\n"

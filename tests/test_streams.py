@@ -15,6 +15,8 @@ import pytest
 
 from observing import Observation, Row, run_rtrace
 from rtrace.capture.keeping import ReturnRemover
+from rtrace.manifest.load import load
+from rtrace.manifest.model import Output
 from terminals import at_terminal
 
 PYTHON = (sys.executable, "-S", "-c")
@@ -167,6 +169,8 @@ def test_no_capture_leaves_all_alone(tmp_path: Path) -> None:
         assert tracer.stdout.read() == os.fsencode(name) + b"\n"
     assert not (tmp_path / "trace/streams").exists()
     assert streams(tmp_path)[1]["sha256"] is None
+    (run,) = load(tmp_path / "trace/manifest.yml").runs
+    assert run.stdout == Output("pipe")  # so that nobody takes it for the same
 
 
 def test_a_limit_bounds_what_is_kept(tmp_path: Path) -> None:

@@ -143,29 +143,40 @@ def unmappable(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.requires("root", "bindfs")
-def test_trace_directory_without_shared_memory(unmappable: Path, rtrace: Rtrace) -> None:
+@pytest.mark.parametrize("state", ["", "state"])
+def test_trace_directory_without_shared_memory(
+    state: str, unmappable: Path, rtrace: Rtrace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On 9p, or FUSE with direct I/O, runs are traced, continued, packed and verified as anywhere."""
-    (unmappable / "input.txt").write_text("input\n")
+    if state:
+        monkeypatch.setenv("XDG_STATE_HOME", str(unmappable / state))
+    work = unmappable / "work"
+    work.mkdir()
+    (work / "input.txt").write_text("input\n")
     script = "cat input.txt; echo more >> input.txt; echo made > output.txt"
-    assert rtrace("trace", "-q", "sh", "-c", script, cwd=unmappable).stderr == b""
-    assert rtrace("trace", "-q", "--continue", "cat", "output.txt", cwd=unmappable).stderr == b""
-    packed = rtrace("pack", cwd=unmappable)
+    assert rtrace("trace", "-q", "sh", "-c", script, cwd=work).stderr == b""
+    assert rtrace("trace", "-q", "--continue", "cat", "output.txt", cwd=work).stderr == b""
+    packed = rtrace("pack", cwd=work)
     assert packed.returncode == 0, packed.stderr
-    verified = rtrace("verify", "bundle.rpz", cwd=unmappable)
+    verified = rtrace("verify", "bundle.rpz", cwd=work)
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    assert not (unmappable / ".rtrace/mapping.probe").exists()
+    assert not (work / ".rtrace/mapping.probe").exists()
 
 
 @pytest.mark.requires("root", "bindfs")
-def test_killed_tracer_without_shared_memory(unmappable: Path, rtrace: Rtrace) -> None:
+def test_killed_tracer_without_shared_memory(unmappable: Path, rtrace: Rtrace, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was committed before the tracer was killed is packed from there, too."""
-    (unmappable / "input.txt").write_text("input\n")
+    monkeypatch.setenv("XDG_STATE_HOME", str(unmappable / "state"))
+    work = unmappable / "work"
+    work.mkdir()
+    (work / "input.txt").write_text("input\n")
     script = """cat input.txt
-until grep -q input.txt .rtrace/trace.sqlite3 && [ ! -e .rtrace/trace.sqlite3-journal ]; do :; done
+database=$(echo ../state/rtrace/traces/*/trace/trace.sqlite3)
+until grep -q input.txt $database && [ ! -e $database-journal ]; do [ -e $database ] || exit 1; done
 kill -KILL $PPID
 sleep 60"""
-    (unmappable / "run.sh").write_text(script)  # on the command line it would be in the trace from the beginning
-    assert rtrace("trace", "-q", "sh", "run.sh", cwd=unmappable).returncode == -signal.SIGKILL
-    packed = rtrace("pack", cwd=unmappable)
+    (work / "run.sh").write_text(script)  # on the command line it would be in the trace from the beginning
+    assert rtrace("trace", "-q", "sh", "run.sh", cwd=work).returncode == -signal.SIGKILL
+    packed = rtrace("pack", cwd=work)
     assert packed.returncode == 0, packed.stderr
-    assert os.fsencode(unmappable / "input.txt") in rtrace("list", "bundle.rpz", cwd=unmappable).stdout
+    assert os.fsencode(work / "input.txt") in rtrace("list", "bundle.rpz", cwd=work).stdout

@@ -207,3 +207,29 @@ def test_python_ignores_for_itself_alone(tmp_path: Path) -> None:
     ignored = int(done.stdout.split(b"SigIgn:")[1].split()[0], 16)
     assert ignored >> (signal.SIGPIPE - 1) & 1 == 0
     assert ignored >> (signal.SIGXFSZ - 1) & 1 == 0
+
+
+@pytest.mark.parametrize("ignored, told", [("HUP INT QUIT TSTP", False), ("PIPE USR1 RTMIN+1", True)])
+def test_what_a_replay_does_not_ignore_is_told(tmp_path: Path, ignored: str, *, told: bool) -> None:
+    """A replay ignores no signals: who relies on that is told, and who uses nohup is not."""
+    script = f"trap '' {ignored}; \"$@\"; true"
+    argv = [
+        "env",
+        "--default-signal",
+        "bash",
+        "-c",
+        script,
+        "bash",
+        sys.executable,
+        "-m",
+        "rtrace",
+        "trace",
+        "-q",
+        "true",
+    ]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, check=True, timeout=LATE)
+    sentence = (
+        b"rtrace: not captured: the run found SIGUSR1, SIGPIPE, SIGRTMIN+1 ignored; a replay finds none so; trace where"
+        b" none are if it matters\n"
+    )
+    assert done.stderr == (sentence if told else b"")

@@ -301,6 +301,30 @@ def test_filesystem_that_root_may_not_enter_or_that_is_gone(user: str, tmp_path:
     assert observation.uses_below(mount) == {}
 
 
+@pytest.mark.requires("root", "gcc")
+@pytest.mark.parametrize(
+    "command", ["cat mount/served", "echo x >> mount/served", "touch mount/new", "rm mount/served"]
+)
+def test_file_that_root_may_not_use_and_the_run_may(command: str, tmp_path: Path) -> None:
+    """Where root is nobody, as on NFS with root_squash, a use that root cannot judge is told, and not called a look."""
+    if not Path("/dev/fuse").exists():
+        pytest.skip("needs /dev/fuse")
+    server = tmp_path / "server"
+    subprocess.run(["gcc", "-Wall", "-o", server, PROGRAMS / "fuse_server.c"], check=True)
+    (tmp_path / "mount").mkdir()
+    for folder in (tmp_path, *tmp_path.parents[:-2]):
+        folder.chmod(0o755)
+    trace = [sys.executable, "-m", "rtrace", "trace", "-q", "-d", str(tmp_path / "trace")]
+    run = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "sh", "-c", command]
+    completed = subprocess.run(
+        [server, "mount", "squash", *trace, *run], cwd=tmp_path, capture_output=True, check=False, timeout=60
+    )
+    observation = Observation(completed, tmp_path / "trace")
+    words = told(observation)
+    assert words, completed.stderr
+    assert all(" used " in what and what.endswith("at which rtrace may not look (Permission denied)") for what in words)
+
+
 @pytest.mark.requires("gcc")
 @pytest.mark.parametrize("arguments", [(), ("clone3",)], ids=["clone", "clone3"])
 @pytest.mark.parametrize("options", [(), ("-m32",)] if X86_64 else [()])

@@ -9,11 +9,12 @@ if TYPE_CHECKING:
 
     from rtrace.manifest.model import Manifest, Notice
 
-MISSING = frozenset({"missing", "unreadable"})
-"""The kinds of notices that tell of content which is not in the bundle although a run needs it."""
+MISSING = frozenset({"missing"})
+"""The kinds of notices for whose sake no bundle is written: content that a run had, and that is not to be had now."""
 UNFINISHED = "unfinished"
 """The kind of those that tell of a run which did not come to its own end."""
-INCOMPLETE = MISSING | {UNFINISHED}
+INCOMPLETE = MISSING | {UNFINISHED, "unreadable"}
+"""These, and those of programs that may be executed only, and of runs."""
 MARK = "INCOMPLETE"
 
 

@@ -28,13 +28,18 @@ def add_needed(runs: Iterable[Run], chosen: Iterable[Run]) -> tuple[Run, ...]:
     order = {name: number for number, name in enumerate(by_name)}
     found: list[Run] = []
     done: set[str] = set()
+    brought: set[str] = set()
     for run in chosen:
         wanted, pending = {run.id}, [run]
         while pending:
             new = [name for name in pending.pop().needs if name in by_name and name not in wanted]
             wanted.update(new)
             pending += [by_name[name] for name in new]
-        found += [by_name[name] for name in sorted(wanted - done - {run.id}, key=order.__getitem__)]
-        found.append(run)
+        if run.id in brought:  # it was named itself, after one that needs it
+            brought.remove(run.id)
+            continue
+        new_ones = sorted(wanted - done - {run.id}, key=order.__getitem__)
+        brought.update(new_ones)
+        found += [*map(by_name.__getitem__, new_ones), run]
         done |= wanted
     return tuple(found)

@@ -41,9 +41,9 @@ class TraceRequest(NamedTuple):
 
 
 class TraceReport(NamedTuple):
-    """What a trace has to say when it is done; ``directory`` is the trace directory as the caller named it.
+    """What a trace has to say when it is done.
 
-    ``problem`` is what is wrong with the manifest, when a person edited it during the run and made a mistake, or what
+    ``directory`` is the trace directory as the caller named it, or where it had to stay; ``problem`` is what is wrong with the manifest, when a person edited it during the run and made a mistake, or what
     keeps the trace from its place.
     """
 
@@ -110,7 +110,7 @@ def trace_into(
                 place.restore()
             if isinstance(error, sqlite3.Error):
                 reason = f"{error}{explain_limits()}"
-                sentence = f"{place.trace.database} cannot be written ({reason}); free some space and trace again"
+                sentence = f"{directory.database} cannot be written ({reason}); free some space and trace again"
                 raise TraceError(sentence) from None
             raise
         return report_trace(place, traced)
@@ -120,7 +120,7 @@ def report_trace(place: TracePlace, traced: Traced) -> TraceReport:
     """Draft the manifest when the run is over, and tell what was traced."""
     problem: str | None = None
     try:
-        notices = write_manifest(place.connection, place.trace, place.directory).notices
+        notices = write_manifest(place.connection, place.trace, place.private.target).notices
     except OSError as error:  # a limit on the size of files; `rtrace pack` drafts it again
         if error.errno not in {errno.EFBIG, errno.ENOSPC, errno.EDQUOT}:
             raise
@@ -133,8 +133,9 @@ def report_trace(place: TracePlace, traced: Traced) -> TraceReport:
         "SELECT count(*) FROM processes WHERE run = ? AND NOT is_thread", (run,)
     ).fetchone()
     (paths,) = place.connection.execute("SELECT count(DISTINCT path) FROM uses WHERE run = ?", (run,)).fetchone()
-    problem = place.leave() or problem
-    return TraceReport(traced, processes, paths, notices, place.directory, problem)
+    kept_from_place = place.leave()
+    directory = place.trace if kept_from_place else place.directory
+    return TraceReport(traced, processes, paths, notices, directory, kept_from_place or problem)
 
 
 def write_manifest(connection: sqlite3.Connection, directory: TraceDirectory, target: TraceDirectory) -> Manifest:

@@ -26,6 +26,8 @@ NO_VERDICT = 3
 STREAMS = {"stdout": "standard output", "stderr": "standard error"}
 _FEW = 4
 """Other files of a folder that are told one by one."""
+_DEEPEST = 12
+"""Names in the path of a folder that is told of, where there are many of them."""
 _MOST_FOLDED = 16
 """Lines for folders of other files that a person is shown."""
 
@@ -143,13 +145,13 @@ def fold_others(lines: Iterable[Line], folders: Mapping[bytes, bytes]) -> list[s
         if line.scope == "other" and line.path is not None:
             groups.setdefault(folders.get(line.path) or line.path.rpartition(b"/")[0], []).append(line)
     apart = frozenset(folders.values())
+    depth = _DEEPEST
     while len(groups) > _MOST_FOLDED:
-        deepest = max(folder.count(b"/") for folder in groups)
         folded: dict[bytes, list[Line]] = {}
         for folder, members in groups.items():
-            above = folder.rpartition(b"/")[0] if folder.count(b"/") == deepest else folder
-            folded.setdefault(above, []).extend(members)
+            folded.setdefault(b"/".join(folder.split(b"/", depth + 1)[: depth + 1]), []).extend(members)
         groups = folded
+        depth -= 1
     return [
         text for folder in sorted(groups) for text in _describe_group(folder, groups[folder], is_apart=folder in apart)
     ]

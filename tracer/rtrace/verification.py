@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -160,7 +161,7 @@ def read_subject(opened: OpenBundle, names: Sequence[str], workspace: Path) -> S
     """Read what is to be verified of a bundle: the runs that are named with those that they need, or all."""
     results, entries = opened.results, opened.entries
     held = leave_out_untouched(find_held(results, entries), opened, workspace)
-    runs = add_needed(opened.manifest.runs, choose_runs(opened.manifest.runs, names, opened.path))
+    runs = add_needed(opened.manifest.runs, choose_runs(opened.manifest.runs, tuple(dict.fromkeys(names)), opened.path))
     return Subject(opened.manifest, runs, results, entries, held, not opened.keeps_digests)
 
 
@@ -188,6 +189,9 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     with open_bundle(bundle) as opened:
         subject = read_subject(opened, names, workspace)
     patterns = find_patterns(subject.manifest.outputs)
+    by_run: dict[str, list[Result]] = {run.id: [] for run in subject.runs}
+    for result in subject.results:
+        by_run.setdefault(result.run, []).append(result)
     outcomes: list[Outcome] = []
     lines: list[Line] = []
     made = unpacker.unpack(bundle, workspace / THROW_AWAY, progress=progress, sources=sources).target
@@ -199,7 +203,8 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
                 with collecting(run, streams) as collection:
                     outcomes.append(replay(target, run, collection.streams, limits, allowed))
                 is_last = number == len(subject.runs) - 1
-                lines += compare_run(subject, run, outcomes[-1], collection.found, target, is_last=is_last)
+                snapshot = take_snapshot(target, subject, by_run[run.id], is_last=is_last)
+                lines += compare_run(subject, run, outcomes[-1], collection.found, by_run[run.id], snapshot)
                 lines = witness.settle(lines, run.id)
         renamed = pair_renamed(lines, patterns)
         found = find_renamed(target, renamed, subject.results, subject.entries)
@@ -210,19 +215,23 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     return make_report(subject, list(settled), outcomes, ignored)
 
 
+def take_snapshot(target: Target, subject: Subject, expected: Iterable[Result], *, is_last: bool) -> Snapshot:
+    """Look at what a run has to leave; after the last one, also for what nobody expected."""
+    sizes = {result.path: result.size if result.sha256 else None for result in expected}
+    if is_last:
+        return target.inspect(subject.paths | sizes, subject.entries)
+    return replace(target.inspect(sizes, subject.entries), extra=(), more=0)
+
+
 def compare_run(
     subject: Subject,
     run: Run,
     outcome: Outcome,
     streams: Mapping[str, Collected],
-    target: Target,
-    *,
-    is_last: bool,
+    expected: Sequence[Result],
+    snapshot: Snapshot,
 ) -> Iterator[Line]:
-    """Compare a replayed run; after the last one, look also for what nobody expected."""
-    expected = [result for result in subject.results if result.run == run.id]
-    sizes = {result.path: result.size if result.sha256 else None for result in expected}
-    snapshot = target.inspect(subject.paths | sizes if is_last else sizes, subject.entries)
+    """Compare a replayed run, and tell of the extra files of its snapshot."""
     named = {output.path for output in subject.manifest.outputs}
     unnamed = {result.path for result in expected if result.vague and result.path not in named}
     status, *files = compare(run, outcome, expected, snapshot)
@@ -232,10 +241,9 @@ def compare_run(
     if subject.vague:
         yield Line("unknown", run.id, None, NO_DIGEST, "stdout")
         yield Line("unknown", run.id, None, NO_DIGEST, "stderr")
-    if is_last:
-        yield from (Line("extra", run.id, path) for path in snapshot.extra if not is_provided(path))
-        if snapshot.more:
-            yield Line("extra", run.id, b"/", f"and {snapshot.more} more, too many to be named")
+    yield from (Line("extra", run.id, path) for path in snapshot.extra if not is_provided(path))
+    if snapshot.more:
+        yield Line("extra", run.id, b"/", f"and {snapshot.more} more, too many to be named")
 
 
 class Witness:
@@ -273,8 +281,8 @@ def make_report(subject: Subject, lines: list[Line], outcomes: Sequence[Outcome]
     if lacks_input(subject):
         lines = list(map(doubt, lines))
     patterns = tuple(dict.fromkeys((*subject.manifest.ignore, *ignored)))
-    known = {path for line in lines for path in [line.path] if path is not None}
-    scopes = Scopes(subject.manifest, patterns, known.union(entry.path for entry in subject.entries))
+    paths = chain((entry.path for entry in subject.entries), (line.path for line in lines if line.path is not None))
+    scopes = Scopes(subject.manifest, patterns, paths)
     lines += scopes.find_unwritten(lines, [run.id for run in subject.runs])
     reached = next((outcome.reached for outcome in outcomes if outcome.reached is not None), None)
     notes = [f"{outcome.run}: {note}" for outcome in outcomes for note in outcome.notes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.capture.architecture import Architecture
@@ -10,14 +11,14 @@ from rtrace.capture.call_memory import CallMemory
 from rtrace.capture.calls import AT_EMPTY_PATH, AT_FDCWD, Call
 from rtrace.capture.ledger import Ledger, PathState
 from rtrace.capture.notices import NoticeBook
-from rtrace.capture.peers import Peers
-from rtrace.capture.talks import Talks
 from rtrace.capture.tracee import Process, Tracee
 from rtrace.capture.walker import Walk, Walker
 from rtrace.trace.schema import Use
 
 if TYPE_CHECKING:
     from rtrace.capture.execution import Loading
+    from rtrace.capture.peers import Peers
+    from rtrace.capture.talks import Talks
 
 DELETED = b" (deleted)"
 INT_MASK = 0xFFFFFFFF
@@ -44,7 +45,7 @@ class Context:
         has another root than the tracer's; ``pids`` are all processes and threads that there ever were; ``meetings``
         are the socket addresses that are done with, by process and call, ``noted`` those that are in ``connections``;
         ``serving`` that a FUSE filesystem is about to be mounted; ``loadings`` remembers by program how it is
-        loaded; ``caller`` is the thread whose call with one path is being decoded.
+        loaded; ``caller`` is the thread whose call is being decoded.
         """
         self.ledger = ledger
         self.notices = notices
@@ -61,11 +62,28 @@ class Context:
         self.environments: dict[bytes, int] = {}
         self.first_environment = first_environment
         self.pids: set[int] = set()
-        self.peers = Peers(self.tracees)
-        self.talks = Talks(notices)
         self.meetings: set[tuple[int, str, bytes]] = set()
         self.noted: set[tuple[int, str, str, int | None]] = set()
         self.loadings: dict[bytes, Loading] = {}
+
+    @cached_property
+    def peers(self) -> Peers:
+        """Whose the sockets are that the run meets; made when it meets one."""
+        from rtrace.capture.peers import Peers
+
+        return Peers(self.tracees)
+
+    @cached_property
+    def talks(self) -> Talks:
+        """Whom the run talks to; made when it does."""
+        from rtrace.capture.talks import Talks
+
+        return Talks(self.notices)
+
+    def finish_talks(self) -> None:
+        """Tell at the end of the run what is known of those it talked to."""
+        if "talks" in self.__dict__:
+            self.talks.finish()
 
     def base(self, tracee: Tracee, dirfd: int, path: bytes) -> bytes:
         """Name the folder from which a call's path is resolved; empty for an absolute path under the usual root."""

@@ -10,10 +10,23 @@ from __future__ import annotations
 import os
 import signal
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from rtrace import interrupts
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+OF_BACKGROUNDS = (
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGTSTP,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+)
+_NAMED = frozenset(int(one) for one in signal.Signals)
 HAND_ON = frozenset(
     b"ash bash busybox chrt csh dash env fish flock ionice ksh ksh93 ksh2020 make mksh nice nohup parallel perl pdksh "
     b"runuser script setsid sh stdbuf su tcsh time timeout unshare xargs yash zsh".split()
@@ -50,6 +63,28 @@ def _ignored_by_caller() -> set[signal.Signals]:
     except OSError:  # EACCES, a caller of another user; ENOENT, one that has ended
         return set()
     return {number for number in CHANGED_BY_PYTHON if mask >> (number - 1) & 1}
+
+
+def describe_unusual() -> str | None:
+    """Say which signals a run finds ignored or blocked that a replay's programs do not; None if there are none.
+
+    What a shell has its background and nohup(1) ignore makes no difference until somebody sends it.
+    """
+    by_disposition = {
+        int(number)
+        for number in signal.valid_signals() - {*CHANGED_BY_PYTHON, *OF_BACKGROUNDS}
+        if signal.getsignal(number) is signal.SIG_IGN
+    }
+    states = {"ignored": by_disposition | ignored_at_start(), "blocked": interrupts.mask_at_start()}
+    found = [f"{_name(numbers)} {state}" for state, numbers in states.items() if numbers]
+    return " and ".join(found) or None
+
+
+def _name(numbers: Iterable[int]) -> str:
+    return ", ".join(
+        signal.Signals(number).name if number in _NAMED else f"SIGRTMIN+{number - signal.SIGRTMIN}"
+        for number in sorted(numbers)
+    )
 
 
 def restore_dispositions(ignored: frozenset[int]) -> None:

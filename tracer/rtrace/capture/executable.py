@@ -19,12 +19,9 @@ BINFMT_MISC = "/proc/sys/fs/binfmt_misc"
 def read_interpreter(path: bytes) -> bytes | None:
     """Name the program that the kernel loads to execute the file: from ``#!``, PT_INTERP or binfmt_misc.
 
-    Returns None for a static ELF file and for anything that cannot be read or is no program.
+    Returns None for a static ELF file and for anything that is no program. Raises OSError for what cannot be read.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         header = os.read(descriptor, HEADER)
         if header.startswith(b"#!"):
@@ -33,7 +30,7 @@ def read_interpreter(path: bytes) -> bytes | None:
         if header.startswith(b"\x7fELF"):
             return read_elf_interpreter(descriptor, header) or match_handler(path, header)
         return match_handler(path, header)
-    except (OSError, struct.error):
+    except struct.error:
         return None
     finally:
         os.close(descriptor)
@@ -44,7 +41,7 @@ def is_direct(path: bytes) -> bool:
     try:
         with open(path, "rb") as file:
             header = file.read(HEADER)
-    except OSError:
+    except OSError:  # its interpreter could not be read either, and that is told
         return False
     return header.startswith(b"\x7fELF") and match_handler(path, header) is None
 
@@ -80,13 +77,13 @@ def read_handlers() -> tuple[Handler, ...]:
     handlers = []
     try:
         names = os.listdir(BINFMT_MISC)
-    except OSError:
+    except OSError:  # ENOENT: it is not mounted
         return ()
     for name in sorted(set(names) - {"register", "status"}):
         try:
             with open(f"{BINFMT_MISC}/{name}", "rb") as file:
                 lines = file.read().splitlines()
-        except OSError:
+        except OSError:  # ENOENT: it was taken away meanwhile
             continue
         values = dict(line.split(b" ", 1) for line in lines if b" " in line)
         if b"enabled" not in lines or b"interpreter" not in values:

@@ -14,6 +14,7 @@ from rtrace.capture.kernel import WIDE_WORD
 from rtrace.capture.ledger import PathState, Uses
 from rtrace.capture.privileges import find_lost_privileges, gives_privileges
 from rtrace.capture.tracee import Tracee
+from rtrace.capture.unobserved import MISSING, REFUSED
 from rtrace.trace.schema import Use
 
 LOOKUP, EXECUTE = int(Use.LOOKUP), int(Use.EXECUTE)
@@ -80,7 +81,7 @@ def find_loading(context: Context, tracee: Tracee, program: PathState, status: o
     found: Uses = []
     path = program.path
     for _ in range(MAX_INTERPRETERS):
-        interpreter = read_interpreter(path)
+        interpreter = find_interpreter(context, tracee, path)
         if interpreter is None:
             break
         walk = context.walk(tracee, context.base(tracee, AT_FDCWD, interpreter), interpreter, follow=True)
@@ -89,15 +90,26 @@ def find_loading(context: Context, tracee: Tracee, program: PathState, status: o
         found.append((context.state(walk), EXECUTE))
         found += [(context.ledger.state(link), LOOKUP) for link in walk.passed]
         path = walk.path
-    if not os.access(program.path, os.R_OK, effective_ids=True):
-        context.notices.add(
-            "unreadable",
-            f"{os.fsdecode(program.path)} may be executed and not read, so neither it nor its libraries are known",
-            "trace and pack as a user who may read it",
-        )
     privileged = gives_privileges(program.path, status)
     loading = context.loadings[program.path] = Loading(identity, found, is_direct(program.path), privileged)
     return loading
+
+
+def find_interpreter(context: Context, tracee: Tracee, path: bytes) -> bytes | None:
+    """Name the program that the kernel loads to execute a file; None for none, and where that cannot be known: told."""
+    try:
+        return read_interpreter(path)
+    except OSError as error:
+        if error.errno in REFUSED:
+            context.notices.add(
+                "unreadable",
+                f"{os.fsdecode(path)} may be executed and not read, so neither it nor what loads it is known",
+                "trace and pack as a user who may read it",
+            )
+        elif error.errno not in MISSING:
+            error.filename = path
+            context.notices.add_unobserved(context.program(tracee), error)
+        return None
 
 
 def note_execution(context: Context, tracee: Tracee, stack: int, word: int) -> None:

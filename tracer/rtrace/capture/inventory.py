@@ -50,7 +50,7 @@ IGNORED = {
     " send. Whoever connects to a server of the run comes with what the run answers, not with files.": (
         "pipe pipe2 eventfd eventfd2 signalfd signalfd4 timerfd timerfd_create timerfd_settime timerfd_settime64"
         " timerfd_gettime timerfd_gettime64 userfaultfd socket socketpair listen accept accept4 shutdown"
-        " getsockname getpeername getsockopt setsockopt recv recvfrom recvmsg recvmmsg recvmmsg_time64"
+        " getsockname getpeername setsockopt recv recvfrom recvmsg recvmmsg recvmmsg_time64"
     ),
     "It waits for descriptors.": (
         "poll ppoll ppoll_time64 select old_select pselect6 pselect6_time64 epoll_create epoll_create1 epoll_ctl"
@@ -101,11 +101,10 @@ IGNORED = {
         " umask vhangup"
     ),
     "It configures the process itself or its processor.": (
-        "prctl arch_prctl personality modify_ldt set_thread_area get_thread_area vm86 vm86old iopl ioperm uprobe"
-        " uretprobe"
+        "arch_prctl personality modify_ldt set_thread_area get_thread_area vm86 vm86old iopl ioperm uprobe uretprobe"
     ),
     "It takes rights from the process, which a replay may do as well.": (
-        "seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self lsm_get_self_attr lsm_set_self_attr"
+        "landlock_create_ruleset landlock_add_rule landlock_restrict_self lsm_get_self_attr lsm_set_self_attr"
         " lsm_list_modules"
     ),
     "It measures.": "perf_event_open",

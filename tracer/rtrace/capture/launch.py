@@ -108,9 +108,9 @@ def is_shell_text(path: bytes) -> bool:
     try:
         with open(path, "rb") as file:
             header = file.read(HEADER)
-    except OSError:
+        return not header.startswith((b"#!", b"\x7fELF")) and b"\0" not in header and read_interpreter(path) is None
+    except OSError:  # EACCES: it may be executed and not read, so the shell could not read it either
         return False
-    return not header.startswith((b"#!", b"\x7fELF")) and b"\0" not in header and read_interpreter(path) is None
 
 
 def execute(command: Command) -> None:

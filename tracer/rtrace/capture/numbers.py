@@ -59,9 +59,9 @@ ARM = read_pairs(
     " fanotify_mark:368 name_to_handle_at:370 open_by_handle_at:371 sendmmsg:374 setns:375 process_vm_readv:376"
     " process_vm_writev:377 finit_module:379 renameat2:382 bpf:386 execveat:387 statx:397 kexec_file_load:401"
     " utimensat_time64:412 io_uring_setup:425 open_tree:428 move_mount:429 fsopen:430 fspick:433 openat2:437"
-    " pidfd_getfd:438 faccessat2:439 prctl:172 getsockopt:295 seccomp:383"
+    " pidfd_getfd:438 faccessat2:439 prctl:172 getsockopt:295 seccomp:383 clone:120 clone3:435"
 )
-"""The decoded calls of 32-bit ARM (EABI) up to Linux 5.8; from the kernel's arch/arm/tools/syscall.tbl.
+"""The calls of 32-bit ARM (EABI) that are looked at, up to Linux 5.8; from the kernel's arch/arm/tools/syscall.tbl.
 
 python-ptrace has no table for it. Names are as in its table for i386, see ``load_numbers``.
 """

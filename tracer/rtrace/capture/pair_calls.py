@@ -21,7 +21,7 @@ def rename(context: Context, request: Request) -> None:
         return
     process, call, ledger = request.tracee.process, request.call, context.ledger
     flags = 0 if call.flags is None else request.arguments[call.flags] & call.mask
-    if will_fail(source, destination, flags):
+    if will_fail(context, source, destination, flags):
         context.use(process, source, LOOKUP)
         target = context.use(process, destination, LOOKUP)
         if destination.missing is None and is_directory(destination):
@@ -56,7 +56,7 @@ def rename(context: Context, request: Request) -> None:
         context.memory.appear(destination.path)
 
 
-def will_fail(source: Walk, destination: Walk, flags: int) -> bool:
+def will_fail(context: Context, source: Walk, destination: Walk, flags: int) -> bool:
     """Tell whether rename(2) is going to do nothing, mostly with an error, as far as can be seen from outside.
 
     mv(1) relies on EXDEV: between filesystems it copies and unlinks. Two folders on one device may still be under
@@ -69,7 +69,7 @@ def will_fail(source: Walk, destination: Walk, flags: int) -> bool:
     folders = [walk.path.rpartition(b"/")[0] or b"/" for walk in (source, destination)]
     if os.stat(folders[0]).st_dev != os.stat(folders[1]).st_dev:  # EXDEV
         return True
-    if not can_make(source) or not can_make(destination):
+    if not can_make(context, source) or not can_make(context, destination):
         return True
     if destination.missing is not None:
         return bool(flags & RENAME_EXCHANGE)  # ENOENT
@@ -93,7 +93,7 @@ def link(context: Context, request: Request) -> None:
         return
     process = request.tracee.process
     refused = source is not None and (source.missing is not None or is_directory(source))  # ENOENT, EPERM
-    if refused or destination.missing != destination.path or not can_make(destination):
+    if refused or destination.missing != destination.path or not can_make(context, destination):
         if source is not None and not source.volatile:
             context.use(process, source, LOOKUP)
         context.use(process, destination, LOOKUP)
@@ -113,7 +113,7 @@ def symlink(context: Context, request: Request) -> None:
     walk = context.walk_argument(request)
     if walk is None:
         return
-    made = walk.missing == walk.path and can_make(walk)
+    made = walk.missing == walk.path and can_make(context, walk)
     state = context.use(request.tracee.process, walk, CREATE if made else LOOKUP)
     if made and (state.existed or walk.path in context.memory.makers):  # there was a file, and calls that met it
         context.forget_all()

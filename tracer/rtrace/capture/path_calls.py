@@ -22,35 +22,42 @@ FIFO = stat.S_IFIFO
 RIGHTS = {os.O_RDONLY: os.R_OK, os.O_WRONLY: os.W_OK}
 
 
-def is_permitted(path: bytes, access: int) -> bool:
+def is_permitted(context: Context, path: bytes, access: int) -> bool:
     """Tell whether the kernel lets the run read (R_OK) or change (W_OK) what is at a path.
 
-    Judged with the tracer's own rights, which are never less than those of the run.
+    Judged with the tracer's own rights, which are never less than those of the run, but for root's in a filesystem of
+    its own mind, as NFS with root_squash and FUSE are: raises PermissionError there, where the run is somebody else.
     """
-    return os.access(path, access, effective_ids=True)
-
-
-def refuse_to_guess(context: Context, path: bytes) -> None:
-    """Raise PermissionError where root may not read what the run may: in a filesystem of a network, or of FUSE."""
-    if os.geteuid() == 0 and not has_same_rights(context.caller):
+    if os.access(path, access, effective_ids=True):
+        return True
+    if os.geteuid() == 0 and not has_same_rights(context.caller) and not is_read_only(path):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    return False
 
 
-def can_open(path: bytes, access: int) -> bool:
+def is_read_only(path: bytes) -> bool:
+    """Tell whether a path is in a filesystem that nobody can write to (EROFS)."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:  # ENOSYS: nobody knows
+        return False
+
+
+def can_open(context: Context, path: bytes, access: int) -> bool:
     """Tell whether the kernel lets the run open what is at a path; ``access`` is one of O_ACCMODE's."""
-    return is_permitted(path, RIGHTS.get(access, os.R_OK | os.W_OK))
+    return is_permitted(context, path, RIGHTS.get(access, os.R_OK | os.W_OK))
 
 
-def can_make(walk: Walk) -> bool:
+def can_make(context: Context, walk: Walk) -> bool:
     """Tell whether a name can be made, removed or changed at the end of a walk: its folder decides (EACCES, EROFS)."""
-    return is_permitted(walk.path.rpartition(b"/")[0] or b"/", os.W_OK | os.X_OK)
+    return is_permitted(context, walk.path.rpartition(b"/")[0] or b"/", os.W_OK | os.X_OK)
 
 
 def open_path(context: Context, walk: Walk, flags: int) -> Uses:
     """Decode open(2) and its kin: what it needs of what is there now."""
     access = flags & os.O_ACCMODE
     if walk.missing is not None:
-        if not flags & os.O_CREAT or walk.missing != walk.path or not can_make(walk):
+        if not flags & os.O_CREAT or walk.missing != walk.path or not can_make(context, walk):
             return [(context.state(walk), LOOKUP)]
         state = context.state(walk)
         context.memory.appear(walk.path)
@@ -61,11 +68,10 @@ def open_path(context: Context, walk: Walk, flags: int) -> Uses:
     exclusive = flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
     if flags & os.O_PATH or exclusive or kind == stat.S_IFLNK:
         return [(state, LOOKUP)]
-    if kind == FIFO or (kind in DEVICES and can_open(walk.path, access)):
+    if kind == FIFO or (kind in DEVICES and can_open(context, walk.path, access)):
         context.notices.watch_opening(walk.path, status)
-    unreadable = access != os.O_WRONLY and not status.st_mode & stat.S_IROTH and not is_permitted(walk.path, os.R_OK)
-    if unreadable:
-        refuse_to_guess(context, walk.path)
+    hidden = access != os.O_WRONLY and not status.st_mode & stat.S_IROTH
+    unreadable = hidden and not is_permitted(context, walk.path, os.R_OK)
     if kind == stat.S_IFDIR:
         if access == os.O_RDONLY and not flags & (O_TMPFILE | os.O_CREAT) and not unreadable:
             context.ledger.list_directory(state)
@@ -76,7 +82,7 @@ def open_path(context: Context, walk: Walk, flags: int) -> Uses:
     writes = access != os.O_RDONLY or flags & os.O_TRUNC
     if not writes:
         return [(state, READ)]
-    if not is_permitted(walk.path, os.W_OK):
+    if not is_permitted(context, walk.path, os.W_OK):
         return [(state, LOOKUP)]  # EACCES, EROFS: programs then try again for reading
     if flags & os.O_TRUNC:
         lost = context.ledger.before_loss(state)
@@ -108,7 +114,7 @@ def change_metadata(context: Context, walk: Walk, _flags: int) -> Uses:
 def truncate(context: Context, walk: Walk, length: int) -> Uses:
     """Decode truncate(2): to a ``length`` of 0, it replaces the content from nothing."""
     state = context.state(walk)
-    if walk.missing is not None or not is_permitted(walk.path, os.W_OK) or is_directory(walk):
+    if walk.missing is not None or not is_permitted(context, walk.path, os.W_OK) or is_directory(walk):
         return [(state, LOOKUP)]
     if not length:
         return [(state, TRUNCATE), *context.ledger.before_loss(state)]
@@ -119,7 +125,7 @@ def truncate(context: Context, walk: Walk, length: int) -> Uses:
 def make(context: Context, walk: Walk, _flags: int) -> Uses:
     """Decode mkdir(2) and mknod(2)."""
     state = context.state(walk)
-    if walk.missing != walk.path or not can_make(walk):
+    if walk.missing != walk.path or not can_make(context, walk):
         return [(state, LOOKUP)]
     context.memory.appear(walk.path)
     return [(state, CREATE)]
@@ -140,7 +146,7 @@ def is_directory(walk: Walk) -> bool:
 def unlink(context: Context, walk: Walk, _flags: int) -> Uses:
     """Decode unlink(2)."""
     state = context.state(walk)
-    if walk.missing is not None or is_directory(walk) or not can_make(walk):
+    if walk.missing is not None or is_directory(walk) or not can_make(context, walk):
         return [(state, LOOKUP)]
     lost = context.ledger.before_loss(state)
     if walk.path in context.walker.links:
@@ -151,7 +157,7 @@ def unlink(context: Context, walk: Walk, _flags: int) -> Uses:
 def rmdir(context: Context, walk: Walk, _flags: int) -> Uses:
     """Decode rmdir(2)."""
     state = context.state(walk)
-    if walk.missing is not None or not is_directory(walk) or not can_make(walk):
+    if walk.missing is not None or not is_directory(walk) or not can_make(context, walk):
         return [(state, LOOKUP)]  # ENOTDIR, EACCES
     if not is_empty(walk.path):
         context.ledger.note_member(state)

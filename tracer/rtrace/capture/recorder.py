@@ -6,7 +6,7 @@ import os
 import struct
 from collections.abc import Callable
 
-from rtrace.capture import descriptor_calls, execution, pair_calls, place_calls, socket_calls
+from rtrace.capture import descriptor_calls, execution, pair_calls, place_calls
 from rtrace.capture.architecture import Architecture
 from rtrace.capture.call_memory import Key
 from rtrace.capture.calls import (
@@ -26,6 +26,10 @@ from rtrace.capture.tracee import PAGE, READ_FIRST, Tracee
 from rtrace.capture.unobserved import means_nothing
 
 RESOLVE_IN_ROOT = 0x10  # openat2(2)
+TALKING = (
+    *(Action.CONNECT, Action.BIND, Action.SEND, Action.SEND_MESSAGE, Action.SEND_MESSAGES),
+    *(Action.SOCKETCALL, Action.QUEUE, Action.ASK_ERROR),
+)
 NEVER_FOLLOWING = frozenset({Action.LOOKUP_LINK, Action.METADATA_LINK, Action.UNLINK, Action.RMDIR, Action.MAKE})
 
 
@@ -48,17 +52,10 @@ class Recorder:
             Action.CHROOT: place_calls.change_root,
             Action.ESCAPE: place_calls.escape,
             Action.EXECUTE: execution.begin_execution,
-            Action.CONNECT: socket_calls.connect,
-            Action.BIND: socket_calls.bind,
-            Action.SEND: socket_calls.send,
-            Action.SEND_MESSAGE: socket_calls.send_message,
-            Action.SEND_MESSAGES: socket_calls.send_messages,
-            Action.SOCKETCALL: socket_calls.decode_socketcall,
-            Action.QUEUE: socket_calls.use_queue,
             Action.WATCH: descriptor_calls.watch,
             Action.METADATA_DESCRIPTOR: descriptor_calls.change_metadata,
             Action.FILTER: place_calls.install_filter,
-            Action.ASK_ERROR: socket_calls.ask_error,
+            **dict.fromkeys(TALKING, self._talk),
         }
 
     def observe(self, tracee: Tracee, architecture: Architecture, number: int, arguments: list[int]) -> None:
@@ -77,6 +74,7 @@ class Recorder:
         try:
             if simple is None:
                 tracee.answered = (number, arguments[1])
+                context.caller = tracee.tid
                 call = architecture.calls[number]
                 self.rarer[call.action](context, Request(tracee, architecture, number, call, arguments))
                 return
@@ -132,6 +130,13 @@ class Recorder:
     def refuse_x32(self, tracee: Tracee) -> None:
         """Note a call of the x32 ABI, which is answered with ENOSYS."""
         self.context.notices.add_x32(self.context.program(tracee))
+
+    def _talk(self, context: Context, request: Request) -> None:
+        """Take the first call on a socket: only now is the code for them loaded, which most runs do not need."""
+        from rtrace.capture.socket_calls import DECODERS
+
+        self.rarer.update(DECODERS)
+        self.rarer[request.call.action](context, request)
 
     def note(self, tracee: Tracee, action: Action, key: Key) -> None:
         """Note a call with one path that this process did not make before, or that may mean something else now."""

@@ -14,7 +14,7 @@ from rtrace.capture import kernel
 from rtrace.capture.architecture import Architecture
 from rtrace.capture.bpf import build_filter
 from rtrace.capture.context import Context
-from rtrace.capture.dispositions import heed_children
+from rtrace.capture.dispositions import describe_unusual, heed_children
 from rtrace.capture.engine import Follower
 from rtrace.capture.interposition import Interposition, interposed
 from rtrace.capture.journal import Journal
@@ -106,6 +106,9 @@ def trace_command(
         if not silent:
             watch.on_waiting(programs)
 
+    unusual = describe_unusual()
+    if unusual is not None:
+        notices.add("signals", f"the run found {unusual}", "a replay finds none so; trace where none are if it matters")
     snapshots = SnapshotTaker(directory.snapshots, watch.snapshot_limit, tell_of_loss)
     ledger = Ledger(journal, run, snapshots, ids)
     ledger.hidden = notices.trace
@@ -132,7 +135,7 @@ def trace_command(
     ended = time.monotonic()
     with follower.paused():
         snapshots.finish()
-        context.talks.finish()
+        context.finish_talks()
         notices.finish()
         record.note_results(ledger)
         record_results(ledger)

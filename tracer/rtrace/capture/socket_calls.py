@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
 from errno import EINPROGRESS, EISCONN
 from functools import partial
 
 from rtrace.capture import peers
-from rtrace.capture.calls import AT_FDCWD, SO_ERROR
+from rtrace.capture.calls import AT_FDCWD, SO_ERROR, Action
 from rtrace.capture.context import INT_MASK, Context, Request
 from rtrace.capture.questions import MAX_QUESTION, NAME_SERVER, read_question
 from rtrace.capture.sockets import MAX_ADDRESS, Address, parse_address
@@ -298,3 +299,15 @@ def finish_queue(context: Context, tracee: Tracee, name: str, result: int) -> No
     """Tell of a message queue that was there before the run, unless the call failed."""
     if result >= 0:
         context.notices.add_queue(context.program(tracee), name)
+
+
+DECODERS: dict[Action, Callable[[Context, Request], None]] = {
+    Action.CONNECT: connect,
+    Action.BIND: bind,
+    Action.SEND: send,
+    Action.SEND_MESSAGE: send_message,
+    Action.SEND_MESSAGES: send_messages,
+    Action.SOCKETCALL: decode_socketcall,
+    Action.QUEUE: use_queue,
+    Action.ASK_ERROR: ask_error,
+}

@@ -100,6 +100,9 @@ class StopHandler:
 
     def _take_stop(self, tid: int, event: int, signal_number: int) -> None:
         if self.detaching:
+            locked = self.locked.pop(tid, None)
+            if locked is not None and locked.first is not None:
+                kernel.recall(tid, locked.first)
             kernel.ptrace(kernel.PTRACE_DETACH, tid, 0 if event else signal_number)
             if event not in FORK_EVENTS:
                 self.tree.ended(tid, 0)
@@ -133,7 +136,7 @@ class StopHandler:
     def _take_signal(self, tid: int, number: int) -> int:
         """Have a call restarted that a signal interrupted; return the signal to go on with, 0 for none."""
         if self.listening:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # what cannot be looked at is left as the kernel does it
                 restart_interrupted_call(self.context, self.tracees[tid], self.architectures)
         tgid = self.tracees[tid].process.tgid
         if number == signal.SIGCHLD or (tgid != self.main and self.main_status is None):

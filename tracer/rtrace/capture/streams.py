@@ -25,7 +25,6 @@ from rtrace.capture.terminal import is_controlling
 
 TIOCGDEV = 0x80045432  # ioctl_tty(2): the device behind /dev/tty
 STANDARD_ERROR = 2
-O_PATH = getattr(os, "O_PATH", 0o10000000)
 ACCESS = {os.O_RDONLY: "read", os.O_WRONLY: "write", os.O_RDWR: "read write"}
 
 
@@ -131,7 +130,7 @@ def look_at(descriptor: int) -> Stream:
         return Stream(descriptor, Kind.CLOSED)
     identity = (status.st_dev, status.st_ino)
     path, offset = os.readlink(b"/proc/self/fd/%d" % descriptor), 0
-    access = "" if flags & O_PATH else ACCESS.get(flags & os.O_ACCMODE, "")
+    access = "" if flags & os.O_PATH else ACCESS.get(flags & os.O_ACCMODE, "")
     if flags & os.O_APPEND and "write" in access:
         access += " append"
     if not access:

@@ -12,7 +12,7 @@ from rtrace.cli.progress_bar import progress
 from rtrace.cli.speaking import say, show
 from rtrace.cli.tidying import tell_cleaned, tell_settled
 from rtrace.errors import UsageError
-from rtrace.incompleteness import MARK, MISSING
+from rtrace.incompleteness import INCOMPLETE, MARK
 from rtrace.manifest.model import Secret, SecretPack
 from rtrace.manifest.scalars import quoted
 from rtrace.packing.collector import without_collector
@@ -131,7 +131,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
 def _tell_notices(report: PackReport) -> None:
     """Tell what troubles packing met, and what the bundle lacks."""
     for notice in report.notices:
-        if notice.kind not in MISSING:
+        if notice.kind not in INCOMPLETE:
             say(f"{notice.what}; {notice.advice}")
     for sentence in report.incomplete:
         say(f"{MARK}: {sentence}")

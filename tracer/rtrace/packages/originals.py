@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.packages.archives import Member, Source, find_archive, read_archive
 from rtrace.packages.dpkg import MERGED
+from rtrace.packages.generated import find_stand_ins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -71,9 +72,23 @@ class Originals:
             pass
         return found
 
+    def may_hold(self, source: Source, path: bytes) -> bool:
+        """Tell whether the archive of a package may hold a file, which its manager may also have made when it came.
+
+        Of dpkg's installed packages that is known; of others, what is made by a program of theirs is not in them.
+        """
+        for name in _list_names(source) if source.manager == "dpkg" else ():
+            try:
+                with open(os.path.join(_DATABASE, f"{name}.list"), "rb") as lines:
+                    listed = frozenset(line.rstrip(b"\n") for line in lines)
+            except OSError:
+                continue
+            return any(other in listed for other in _names(path))
+        return not find_stand_ins([path], {}, b"/")
+
     def is_pristine(self, source: Source, path: bytes) -> bool:
         """Tell whether a file has the MD5 that dpkg's installed package says: configuration files have none there."""
-        for name in (source.name, f"{source.name.partition(':')[0]}:{source.architecture}"):
+        for name in _list_names(source):
             try:
                 with open(os.path.join(_DATABASE, f"{name}.md5sums"), "rb") as sums:
                     known = {line[34:].rstrip(b"\n"): line[:32] for line in sums}
@@ -82,6 +97,11 @@ class Originals:
             expected = next((known[other[1:]] for other in _names(path) if other[1:] in known), None)
             return expected is not None and _hash(path) == expected
         return False
+
+
+def _list_names(source: Source) -> tuple[str, str]:
+    """Give the names that dpkg's files on a package may have."""
+    return source.name, f"{source.name.partition(':')[0]}:{source.architecture}"
 
 
 def _match(member: Member, wanted: Mapping[bytes, Wanted]) -> bytes | None:

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rtrace.manifest.matching import find_free
 from rtrace.manifest.model import NamedFile
 from rtrace.packing.changing import DAY, find_pattern
 from rtrace.packing.internals import Internals, Prefixes
@@ -123,6 +124,8 @@ def name_files(
     uses.update(reader.read_uses(connection, inputs))
     named = choose_names(sorted({shown[path] for path in (*inputs, *outputs)}))
     names = {path: named[shown[path]] for path in (*inputs, *outputs)}
+    for link in sorted({shown[path] for path in names if shown[path] != path} & names.keys()):  # its name is the file's
+        names[link] = find_free(f"{names[link]}_link", names.values())
 
     def with_runs(paths: Iterable[bytes], flags: int) -> tuple[NamedFile, ...]:
         wanted = dict.fromkeys(paths)
@@ -216,8 +219,7 @@ def limit(paths: list[bytes]) -> list[bytes]:
 def fold_shown(paths: Iterable[bytes], shown: Mapping[bytes, bytes]) -> tuple[list[bytes], dict[bytes, list[bytes]]]:
     """Make a list short enough for a person to read: the fullest folders stand for their files, with a slash behind.
 
-    Nothing is left out, for the list says what a replay has to give again. Gives it, and the files of each folder. Of a
-    symlink and the file that is shown as it, only the file is in the list.
+    Nothing is left out, for the list says what a replay has to give again. Gives it, and the files of each folder.
     """
     found = sorted(set(paths))
     kept = frozenset(limit(sorted({shown[path] for path in found})))
@@ -233,8 +235,7 @@ def fold_shown(paths: Iterable[bytes], shown: Mapping[bytes, bytes]) -> tuple[li
             folded.setdefault(above, []).extend(files)
         members = folded
     covered = Prefixes(members)
-    behind = {shown[path] for path in found if shown[path] != path}
-    alone = [path for path in found if covered.find(shown[path]) is None and path not in behind]
+    alone = [path for path in found if covered.find(shown[path]) is None]
     return sorted([*alone, *members]), members
 
 

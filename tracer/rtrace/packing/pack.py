@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from rtrace.bundle.entry import Result
+    from rtrace.bundle.entry import Entry, Result
     from rtrace.manifest.model import Secret
     from rtrace.packing.plan import PackingPlan
     from rtrace.trace.directory import TraceDirectory
@@ -132,6 +132,13 @@ def _read_earlier(plan: PackingPlan) -> str | None:
         return None
     text = plan.concealment.conceal(read_text(plan.directory.manifest).encode())
     return plan.secret_files.cross_out_text(text).decode(errors="replace")
+
+
+def _was_readable(entry: Entry) -> bool:
+    """Whether this user could read a file when the run found it: what could only be executed was no input."""
+    if os.geteuid() in {0, entry.uid}:
+        return os.geteuid() == 0 or bool(entry.mode & 0o400)
+    return bool(entry.mode & (0o040 if entry.gid in {os.getegid(), *os.getgroups()} else 0o004))
 
 
 class _Files:
@@ -255,7 +262,8 @@ class _Files:
             self.notices.append(Notice("missing", f"{name} {_HOLLOW}", "make it smaller, if the replay needs it"))
         else:
             what += ": it cannot be read now" if what != name else f" {_UNREADABLE}"
-            self.notices.append(Notice("unreadable", what, "pack as a user who may read it, if the replay needs it"))
+            kind = "missing" if _was_readable(entry) else "unreadable"
+            self.notices.append(Notice(kind, what, "pack as a user who may read it, if the replay needs it"))
         self._add(Item(entry._replace(placeholder=True, elsewhere=False)))
         self.count += 1
 

@@ -59,6 +59,8 @@ class Recovery:
         source = self._traced.get(item.entry.package or "")
         if source is None or item.source != item.entry.path or self._originals.has_archive(source):
             return None
+        if not self._originals.may_hold(source, item.entry.path):
+            return None
         return f"put {source.archive} into {CACHES[source.manager][0]} and pack again, or trace again"
 
     def _sources(self, item: Item) -> list[Source]:

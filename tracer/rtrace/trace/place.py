@@ -62,6 +62,7 @@ class TracePlace:
         exists = os.path.lexists(target.path)
         self._mark = NEW
         self._former: Lock | None = None
+        self._lock: Lock | None = None  # against who reads the new trace where it lies
         self._private: PrivatePlace | None = None
         if exists and not (continued or overwrite):
             raise exists_already(directory)
@@ -77,6 +78,8 @@ class TracePlace:
             write_mark(place, self._mark)
             if exists:
                 move_away(target, place, continued=continued)
+            if not continued:
+                self._lock = self.trace.lock()
             self.connection = self.trace.open()
         except BaseException:
             self._undo()
@@ -138,6 +141,8 @@ class TracePlace:
     def release(self) -> None:
         """Let go of all locks."""
         self._release_former()
+        if self._lock is not None:
+            self._lock.release()
         if self._private is not None:
             self._private.lock.release()
 

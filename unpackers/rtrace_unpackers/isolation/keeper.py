@@ -24,19 +24,11 @@ from rtrace_unpackers.isolation.steps import Stage
 from rtrace_unpackers.isolation.user_namespace import write_to
 from rtrace_unpackers.limits.resources import Resources, unpack_resources
 
-FORWARDED = (
-    (
-        signal.SIGHUP,
-        signal.SIGINT,
-        signal.SIGQUIT,
-        signal.SIGTERM,
-        signal.SIGUSR1,
-        signal.SIGUSR2,
-        signal.SIGTSTP,
-        signal.SIGCONT,
-    )
-    if hasattr(signal, "SIGHUP")
-    else ()
+_NAMES = (
+    "HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "URG", "TSTP", "CONT",
+)  # fmt: skip
+FORWARDED = tuple(getattr(signal, f"SIG{name}") for name in _NAMES if hasattr(signal, f"SIG{name}")) + tuple(
+    range(signal.SIGRTMIN, signal.SIGRTMAX + 1) if hasattr(signal, "SIGRTMIN") else ()
 )
 """What the caller hands on. SIGTSTP and SIGCONT stop and continue all processes of a replay."""
 

@@ -35,7 +35,7 @@ MAKE = """
 mkdir -p data/many/a/b data/many/c data/many/d; echo x > data/many/x; : > data/empty
 for i in 1 2 3; do head -c $((i*5000)) /dev/urandom > data/$i; done
 head -c 100000 /dev/urandom > data/grown; truncate -s 300000 data/grown; truncate -s 1M data/sparse
-ln -s data/1 data/link; mkfifo data/fifo
+ln -s data/1 data/link; mkfifo data/fifo; ln data/2 data/second; ln data/2 data/third
 """
 
 
@@ -55,6 +55,18 @@ def test_listings_are_the_same_in_a_replay(tmp_path: Path) -> None:
     replayed = run_rtrace("run", "../bundle.rpz", cwd=work)
     assert replayed.stdout.decode().splitlines() == traced.stdout.decode().splitlines()
     assert replayed.stderr == traced.stderr
+
+
+@pytest.mark.requires("docker")
+def test_container_lists_links_and_room_as_in_the_run(tmp_path: Path) -> None:
+    """A replay in a container shows the same of files that are not sparse, hard links among them."""
+    subprocess.run(["sh", "-ec", MAKE.replace("truncate", ": ")], cwd=tmp_path, check=True)
+    traced = run_rtrace(
+        "trace", "-q", "sh", "-c", "ls -l data; du -a data | sort; stat -c '%h %b' data/*", cwd=tmp_path
+    )
+    assert run_rtrace("pack", "bundle.rpz", cwd=tmp_path).returncode == 0
+    replayed = run_rtrace("run", "--unpacker", "docker", "bundle.rpz", cwd=tmp_path)
+    assert replayed.stdout.decode().splitlines() == traced.stdout.decode().splitlines()
 
 
 def make_placeholder(name: str, size: int, blocks: int | None) -> Entry:
@@ -131,6 +143,7 @@ def test_room_of_a_placeholder_is_written_and_read(blocks: int | None) -> None:
         make_placeholder("negative", 1, -1),
         make_placeholder("file", 1, 8)._replace(placeholder=False, sha256="0" * 64, offset=0),
         Entry(b"/folder", FileType.DIRECTORY, 0o755, 0, 0, 0, blocks=8),
+        make_placeholder("file", 1, 8)._replace(placeholder=False, blocks=None, sha256="0" * 64, offset=0, twin=b"/a"),
     ],
 )
 def test_room_that_is_none_is_refused(entry: Entry) -> None:

@@ -208,3 +208,12 @@ def test_every_notice_tells_what_to_do(book: NoticeBook) -> None:
     for call in ESCAPES:
         book.add_escape(call, "program")
     assert all(what and advice and not advice.endswith(".") for _, _, what, advice in book.rows)
+
+
+@pytest.mark.parametrize("mask, is_told", [(0x20, True), (0x1 | 0x100, True), (0x2 | 0x100 | 0x8, False)])
+def test_watching_what_is_opened_is_told(mask: int, is_told: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    """A run that asks inotify(7) who opens or reads files is told of rtrace's own; changes are the run's alone."""
+    program = f"import ctypes as c, os; l = c.CDLL(None); l.inotify_add_watch(l.inotify_init(), b'.', {mask})"
+    observation = observe(tmp_path / "trace", "/usr/bin/python3", "-S", "-c", program, cwd=tmp_path)
+    told = [row["what"] for row in observation.rows("SELECT what FROM notices WHERE kind = 'watch'")]
+    assert [str(tmp_path) in what for what in told] == [True] * is_told

@@ -33,6 +33,8 @@ PATHS = (
     "file/",
     "file/../c0",
     "c0/..",
+    "x; cd /proc/self/cwd/link/.. && cat x",
+    "x; cd again && cat ../x",
 )
 FAILURES = (
     "rmdir full",

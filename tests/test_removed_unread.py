@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from observing import Observation, observe, run_rtrace
+from plain_user import PlainUser
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.reader import open_bundle
 
@@ -136,3 +137,28 @@ def test_later_run_may_remove_what_an_earlier_one_read(work: Path) -> None:
     assert run_rtrace(*second, cwd=work).returncode == 0
     _, contents, _ = pack(work)
     assert contents[bytes(work / "file")] == SECRET
+
+
+@pytest.mark.parametrize("engine", ["seccomp", "stops"])
+def test_every_engine_tells_what_nobody_read(engine: str, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is lost unread, and what was read before, is told apart however system calls are seen."""
+    monkeypatch.setenv("RTRACE_ENGINE", engine)
+    (work / "other").write_text("read")
+    trace(work, "rm -rf file; cat other; rm other")
+    entries, contents, _ = pack(work)
+    assert entries[bytes(work / "file")].placeholder
+    assert contents[bytes(work / "other")] == b"read"
+
+
+def test_plain_user_ships_no_old_results(plain_user: PlainUser) -> None:
+    """Somebody without privileges who begins with removing old results has none of them in the bundle."""
+    (plain_user.home / "out").mkdir()
+    (plain_user.home / "out/big").write_bytes(SECRET)
+    plain_user.give(plain_user.home / "out")
+    plain_user.run(plain_user.rtrace, "trace", "-q", "-d", "t", "sh", "-c", "rm -rf out; mkdir out; echo new > out/big")
+    assert list((plain_user.home / "t/snapshots").iterdir()) == []
+    assert plain_user.run(plain_user.rtrace, "pack", "-d", "t", "b.rpz").returncode == 0
+    with open_bundle(plain_user.home / "b.rpz") as bundle:
+        assert SECRET not in [b"".join(parts) for _, parts in bundle.stream_data()]
+    verified = plain_user.run(plain_user.rtrace, "verify", "b.rpz")
+    assert verified.returncode == 0, verified.stdout

@@ -19,6 +19,7 @@ from rtrace.held import UNTOLD, UNWRITTEN, find_held, leave_out_untouched
 from rtrace.incompleteness import DOUBTS, list_incomplete
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, NamedFile, Output, Run
+from rtrace.name_order import SAME_SIZE, tell_order
 from rtrace.needs import add_needed, choose_runs
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import printable
@@ -87,7 +88,7 @@ def compare_stream(run: Run, stream: Literal["stdout", "stderr"], expected: Outp
     if expected.size != found.size:
         detail = f"{found.size} bytes instead of {expected.size}"
     else:
-        detail = f"other content in the {found.size} bytes (SHA-256 {found.sha256} instead of {expected.sha256})"
+        detail = f"{SAME_SIZE} {found.size} bytes (SHA-256 {found.sha256} instead of {expected.sha256})"
     if expected.kind == "terminal":
         detail += "; the original wrote to a terminal"
     return Line("different", run.id, None, detail, stream)
@@ -123,7 +124,7 @@ def list_differences(expected: Result, found: Result) -> Iterator[str]:
         if expected.size != found.size:
             yield f"{found.size} bytes instead of {expected.size}"
         elif None not in {expected.sha256, found.sha256} and expected.sha256 != found.sha256:
-            yield f"other content in the {found.size} bytes (SHA-256 {found.sha256} instead of {expected.sha256})"
+            yield f"{SAME_SIZE} {found.size} bytes (SHA-256 {found.sha256} instead of {expected.sha256})"
         if (expected.mode ^ found.mode) & PERMISSIONS:
             yield f"mode {found.mode & PERMISSIONS:04o} instead of {expected.mode & PERMISSIONS:04o}"
     elif expected.target != found.target:
@@ -286,6 +287,7 @@ def make_report(subject: Subject, lines: list[Line], outcomes: Sequence[Outcome]
     reached = next((outcome.reached for outcome in outcomes if outcome.reached is not None), None)
     notes = [f"{outcome.run}: {note}" for outcome in outcomes for note in outcome.notes]
     notes += scopes.find_unused(ignored, lines)
+    notes += tell_order(lines, subject.runs, subject.entries)
     sorted_lines = tuple(scopes.sort(lines))
     folders = scopes.find_folders(line for line in sorted_lines if line.scope == "other")
     incomplete = tuple(list_incomplete(subject.manifest))

@@ -56,7 +56,7 @@ def extract(
             for entry in layout.placeholders
             if not write_placeholder(entry, descent, ownership, has_room=entry in roomy)
         ]
-        for entry in layout.links:
+        for entry in (*layout.links, *layout.twins):
             write_link(entry, descent)
         for entry in layout.fifos:
             name, directory = name_of(entry.path), descent.enter(parent_of(entry.path))

@@ -23,6 +23,7 @@ class Layout:
     """Entries by the step that makes them, each in the order of paths, so that parents come before their children.
 
     ``directories`` holds also those that the entries need and the bundle does not list, and the mount points.
+    ``twins`` are further hard links to placeholders, with the first one as their ``link``.
     ``copies`` are the files whose content is that of one of ``files``, by its path.
     """
 
@@ -33,6 +34,7 @@ class Layout:
     fifos: tuple[Entry, ...]
     symlinks: tuple[Entry, ...]
     copies: dict[bytes, tuple[Entry, ...]] = field(default_factory=dict)
+    twins: tuple[Entry, ...] = ()
 
     @property
     def has_shared_memory(self) -> bool:
@@ -95,6 +97,7 @@ def plan_layout(entries: Iterable[Entry]) -> Layout:
             raise HostileBundleError(f"the bundle holds {printable(path)} as a {place.type.value}; nothing was written")
     for path in (*(entry.path for entry in ordered), *PROVIDED):
         add_ancestors(path, shelf.directories)
+    twins = find_twins(shelf)
     return Layout(
         directories=tuple(shelf.directories[path] for path in sorted(shelf.directories)),
         files=tuple(shelf.files),
@@ -103,7 +106,17 @@ def plan_layout(entries: Iterable[Entry]) -> Layout:
         fifos=tuple(shelf.fifos),
         symlinks=tuple(shelf.symlinks),
         copies={path: tuple(copies) for path, copies in shelf.copies.items()},
+        twins=twins,
     )
+
+
+def find_twins(shelf: Shelf) -> tuple[Entry, ...]:
+    """Take the further names of placeholders, as links; one whose first name is no placeholder stays a file."""
+    first = {entry.path for entry in shelf.placeholders if entry.twin is None}
+    twins = tuple(entry._replace(link=entry.twin) for entry in shelf.placeholders if entry.twin in first)
+    if twins:
+        shelf.placeholders = [entry for entry in shelf.placeholders if entry.twin not in first]
+    return twins
 
 
 def put(entry: Entry, shelf: Shelf) -> None:

@@ -32,6 +32,7 @@ class Entry(NamedTuple):
     ``package`` owns it; ``belonging`` says why although it does not list it, or whose it is without a package.
     ``xattrs`` are names and values of extended attributes, sorted by name; a further hard link has none of its own.
     ``blocks`` is the room that a placeholder took on the disk, in 512 bytes, where a run may have seen it; else None.
+    ``twin`` is the path of the first name of a placeholder that is a further hard link to it.
     ``offset`` is where the content starts in the uncompressed data stream, None when there is no content there.
     (A tuple, which is made in a quarter of the time that a data class takes: a bundle can have a million of these.)
     """
@@ -56,6 +57,7 @@ class Entry(NamedTuple):
     belonging: str | None = None
     xattrs: tuple[tuple[bytes, bytes], ...] = ()
     blocks: int | None = None
+    twin: bytes | None = None
 
     @property
     def is_published(self) -> bool:

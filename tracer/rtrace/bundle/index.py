@@ -67,6 +67,8 @@ def dump_entry(entry: Entry, size: int, sha256: str | None, offset: int | None) 
         parts.append(f'"size":{size}')
     if entry.target is not None:
         parts.append(f'"target":{dump_bytes(entry.target)}')
+    if entry.twin is not None:
+        parts.append(f'"twin":{dump_bytes(entry.twin)}')
     parts.append(f'"type":"{entry.type.value}","uid":{entry.uid}')
     if entry.xattrs:
         pairs = ",".join(f"[{dump_bytes(name)},{dump_bytes(value)}]" for name, value in entry.xattrs)
@@ -246,6 +248,7 @@ def _entry(found: dict[str, Any]) -> Entry:
         _word(found, "belonging"),
         _attributes(found) if "xattrs" in found else (),
         _integer(found, "blocks"),
+        _bytes(found, "twin"),
     )
 
 

@@ -254,8 +254,8 @@ def _attribute_problem(entry: Entry) -> str | None:
         return "a reason that is too long"
     if entry.xattrs and (problem := attributes_problem(entry)):
         return problem
-    if entry.blocks is not None and (entry.blocks < 0 or not entry.placeholder):
-        return "the room of a placeholder, though it is none"
+    if (entry.blocks, entry.twin) != (None, None) and (not entry.placeholder or (entry.blocks or 0) < 0):
+        return "the room or the first name of a placeholder, though it is none"
     if entry.type is FileType.REGULAR:
         return _regular_problem(entry)
     for given, what in (

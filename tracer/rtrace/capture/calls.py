@@ -18,6 +18,8 @@ AT_NO_AUTOMOUNT = 0x800
 AT_EMPTY_PATH = 0x1000
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
 IN_DONT_FOLLOW = 0x2000000  # inotify_add_watch(2)
+IN_READING = 0x1 | 0x10 | 0x20
+"""IN_ACCESS, IN_CLOSE_NOWRITE and IN_OPEN of inotify(7): what rtrace's own reading of files causes as well."""
 O_TMPFILE = 0o20000000
 SO_ERROR = 4  # getsockopt(2), asm-generic/socket.h
 SECCOMP_SET_MODE_STRICT, SECCOMP_SET_MODE_FILTER = 0, 1  # seccomp(2)
@@ -139,7 +141,7 @@ CALLS: dict[str, Call] = {
     "getxattrat": Call(A.LOOKUP, 1, 0, 2, AT_FLAGS),
     "listxattrat": Call(A.LOOKUP, 1, 0, 2, AT_FLAGS),
     "file_getattr": Call(A.LOOKUP, 1, 0, 4, AT_FLAGS),
-    "inotify_add_watch": Call(A.LOOKUP, 1, None, 2, IN_DONT_FOLLOW),
+    "inotify_add_watch": Call(A.LOOKUP, 1, None, 2, IN_DONT_FOLLOW | IN_READING),
     "fanotify_mark": Call(A.WATCH),
     "name_to_handle_at": Call(A.LOOKUP_LINK, 1, 0, 4, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH),
     "open_tree": Call(A.LOOKUP, 1, 0, 2, AT_FLAGS),

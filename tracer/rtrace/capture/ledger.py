@@ -344,7 +344,7 @@ class Ledger:
         with contextlib.suppress(OSError), os.scandir(state.path) as entries:  # EACCES: as for whoever looks
             for entry in entries:
                 path = os.path.join(state.path, os.fsencode(entry.name))
-                if path not in self.served and entry.is_dir(follow_symlinks=False):
+                if path not in self.served and path != self.hidden and entry.is_dir(follow_symlinks=False):
                     self.state(path)
 
     def note_member(self, state: PathState) -> None:
@@ -356,7 +356,7 @@ class Ledger:
             for entry in entries:
                 path = os.path.join(state.path, os.fsencode(entry.name))
                 known = self.states.get(path)
-                if path in self.served or (known is not None and not known.existed):
+                if path in self.served or path == self.hidden or (known is not None and not known.existed):
                     continue
                 found.append(path)
                 if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False) or entry.is_symlink():

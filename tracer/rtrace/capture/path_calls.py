@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from rtrace.capture.calls import O_TMPFILE, Action
+from rtrace.capture.calls import IN_READING, O_TMPFILE, Action
 from rtrace.capture.context import Context
 from rtrace.capture.ledger import Uses
 from rtrace.capture.unobserved import has_same_rights
@@ -91,8 +91,15 @@ def open_path(context: Context, walk: Walk, flags: int) -> Uses:
     return [(state, WRITE | (READ if access == os.O_RDWR else 0) | (APPEND if flags & os.O_APPEND else 0))]
 
 
-def look_up(context: Context, walk: Walk, _flags: int) -> Uses:
-    """Decode a call that asks about a path: stat(2), access(2), readlink(2)."""
+def look_up(context: Context, walk: Walk, flags: int) -> Uses:
+    """Decode a call that asks about a path: stat(2), access(2), readlink(2), inotify_add_watch(2)."""
+    if flags & IN_READING:
+        context.notices.add(
+            "watch",
+            f"the run watches {os.fsdecode(walk.path)} for files that are opened or read, and rtrace opens some there "
+            "to keep them as they are before they are changed",
+            "what is told to the run has more of these events; let it watch for changes alone if they count",
+        )
     state = context.state(walk)
     if walk.missing is None:
         context.ledger.note_folders(state, walk)

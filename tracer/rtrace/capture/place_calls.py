@@ -31,7 +31,7 @@ def change_directory(context: Context, request: Request) -> None:
         walk = context.walk_argument(request, follow=True)
     finally:  # whatever we make of the path, the caller moves
         context.forget_cwds(request.tracee)
-    if walk is not None and not walk.volatile:
+    if walk is not None and not (walk.volatile and walk.path.startswith(b"/proc/")):
         context.use(request.tracee.process, walk, LOOKUP)
 
 

@@ -196,7 +196,9 @@ def _without_known_secrets(plan: PackingPlan) -> PackingPlan:
     return replace(
         plan,
         manifest=rewrite_value(replace(plan.manifest, notices=notices), concealment.conceal),
-        items=tuple(item for item in plan.items if item.entry.path not in telling and item.entry.link not in telling),
+        items=tuple(
+            item for item in plan.items if not telling.intersection((item.entry.path, item.entry.link, item.entry.twin))
+        ),
         results=tuple(after for after in plan.results if after.path not in telling),
         notices=(*plan.notices, *found),
         elsewhere={path: rewrite_value(one, concealment.conceal) for path, one in plan.elsewhere.items()},

@@ -52,7 +52,7 @@ def build_tree(
     ``noted`` of the extended attributes that files had before a run changed them: those of others are as they are now.
     Every ancestor of an item is an item: what the trace does not tell of it is looked up now.
     """
-    links = _join_links(choices)
+    links, twins = _join_links(choices)
     tree: dict[bytes, Item] = {}
     misplaced: list[tuple[bytes, str]] = []
     previous: bytes | None = None
@@ -71,6 +71,8 @@ def build_tree(
         previous = folder
         head = links.get(path) if links else None
         item = _make_item(choice, head, packages.get(path), belonging.get(path), snapshots)
+        if twins and path in twins:
+            item = item._replace(entry=item.entry._replace(twin=twins[path]))
         if noted and path in noted and item.entry.link is None:
             item = item._replace(attributes=noted[path])
         found = whereabouts.get(item.source) if whereabouts and item.source is not None else None
@@ -160,8 +162,10 @@ def _look_up(path: bytes, reason: str) -> Entry:
     return Entry(path, FileType.DIRECTORY, mode, state.st_uid, state.st_gid, 0, reason=reason)
 
 
-def _join_links(choices: Iterable[Choice]) -> dict[bytes, Before]:
-    """Find the hard links among the regular files that have content: give the first one's state for each of them.
+def _join_links(choices: Iterable[Choice]) -> tuple[dict[bytes, Before], dict[bytes, bytes]]:
+    """Find the hard links among regular files: give the first one's state for each of them.
+
+    Of those of which no content is needed, give for each further name the first one.
 
     Two paths are one file when one run found them with the same inode, or two runs did and nothing else had changed.
     The state is that of the member which a run met first: a later one may have been changed through another name.
@@ -172,11 +176,16 @@ def _join_links(choices: Iterable[Choice]) -> dict[bytes, Before]:
         if before.type == "file" and before.links > 1:
             groups.setdefault((before.device, before.inode), []).append(choice)
     heads: dict[bytes, Before] = {}
+    twins: dict[bytes, bytes] = {}
     for group in groups.values():
         if len(group) > 1:
             for family in _families(group):
-                _choose_head(family, heads)
-    return heads
+                if all(choice.placeholder for choice in family):
+                    first, *others = sorted(choice.before.path for choice in family)
+                    twins.update(dict.fromkeys(others, first))
+                else:
+                    _choose_head(family, heads)
+    return heads, twins
 
 
 def _families(group: list[Choice]) -> list[list[Choice]]:
@@ -195,9 +204,7 @@ def _families(group: list[Choice]) -> list[list[Choice]]:
 
 
 def _choose_head(family: list[Choice], heads: dict[bytes, Before]) -> None:
-    """Point the members of a family at the one that holds the content: the first by path, if any member needs it."""
-    if all(choice.placeholder for choice in family):
-        return
+    """Point the members of a family at the one that holds the content: the first by path."""
     snapshot = next((choice.before.snapshot for choice in family if choice.before.snapshot is not None), None)
     holder = min(choice.before.path for choice in family)
     head = family[0].before._replace(path=holder, snapshot=snapshot)

@@ -23,6 +23,7 @@ from rtrace.manifest.model import Run
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
+from rtrace.provided import SHARED_MEMORY
 from rtrace.target_folder import TargetFolder
 from rtrace.unpacker import Unpacked
 from rtrace_unpackers.attributes import tell_lost
@@ -46,7 +47,7 @@ from rtrace_unpackers.docker.possessions import kept_when_done, make_image, name
 from rtrace_unpackers.docker.rootfs import is_sayable, write_rootfs
 from rtrace_unpackers.docker.target import KEEPING, DockerTarget
 from rtrace_unpackers.docker.use import hold_for_life
-from rtrace_unpackers.layout import plan_layout
+from rtrace_unpackers.layout import Layout, plan_layout
 from rtrace_unpackers.placement import building, refuse_existing
 from rtrace_unpackers.state import State, read_manifest, read_state, write_state
 
@@ -115,7 +116,7 @@ class DockerUnpacker:
             lost = [(entry.path, name) for entry in opened.entries for name, _ in entry.xattrs if not is_sayable(name)]
         notes = (
             *(f"removed what a killed rtrace left: {left}" for left in gone),
-            *tell_image(engine, identity, target, manifest.runs, answers=answers),
+            *tell_image(engine, identity, target, manifest.runs, plan_volumes(layout), answers=answers),
             *tell_limits(replaced, empty),
             *tell_lost(lost),
         )
@@ -153,13 +154,18 @@ def silence(engine: Engine) -> str:
     return f"no engine answers `{engine.name} version`"
 
 
+def plan_volumes(layout: Layout) -> str:
+    """Return what a container needs besides, so that it shows the image's files in /dev/shm."""
+    return f" --volume {SHARED_MEMORY.decode()}" if layout.has_shared_memory else ""
+
+
 def tell_image(
-    engine: Engine, identity: Identity, target: Path, runs: Sequence[Run], *, answers: bool
+    engine: Engine, identity: Identity, target: Path, runs: Sequence[Run], volumes: str, *, answers: bool
 ) -> tuple[str, ...]:
     """Say how the image is used, and how it is built when it was not."""
     image = identity.image
     hostname = shlex.quote(runs[0].hostname)
-    use = f"`{engine.name} run --rm --network none --hostname {hostname} {image}` replays {runs[0].id}"
+    use = f"`{engine.name} run --rm --network none{volumes} --hostname {hostname} {image}` replays {runs[0].id}"
     if answers:
         return (f"made the image {image}; {use}",)
     label = f"--label {TARGET_LABEL}={identity.number}"

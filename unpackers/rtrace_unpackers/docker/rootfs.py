@@ -46,7 +46,7 @@ def write_rootfs(
         for entry in layout.placeholders:
             size = 0 if entry in empty else entry.size
             tar.addfile(describe(entry, tarfile.REGTYPE, size=size), Zeros())
-        for entry in layout.links:
+        for entry in (*layout.links, *layout.twins):
             tar.addfile(describe(entry, tarfile.LNKTYPE, link=(entry.link or b"")[1:]))
         for entry in layout.fifos:
             tar.addfile(describe(entry, tarfile.FIFOTYPE))
@@ -62,7 +62,15 @@ def write_rootfs(
 def refuse_taken(layout: Layout, folder: bytes) -> None:
     """Raise HostileBundleError when the bundle holds more than an empty directory at our folder."""
     copies = chain.from_iterable(layout.copies.values())
-    everything = (*layout.files, *copies, *layout.placeholders, *layout.links, *layout.fifos, *layout.symlinks)
+    everything = (
+        *layout.files,
+        *copies,
+        *layout.placeholders,
+        *layout.twins,
+        *layout.links,
+        *layout.fifos,
+        *layout.symlinks,
+    )
     for entry in (*everything, *layout.directories):
         if entry.path.startswith(folder + b"/"):
             raise HostileBundleError(f"the bundle holds {printable(entry.path)}, where a launcher is to be")

@@ -18,7 +18,7 @@ from rtrace.errors import TargetError
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
 from rtrace.printable import format_size
-from rtrace.provided import SHARED_MEMORY
+from rtrace.provided import SHARED_MEMORY, is_in_memory
 from rtrace.target_folder import TargetFolder
 from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace_unpackers.docker.container import (
@@ -193,6 +193,8 @@ class DockerTarget:
         engine = demand_engine()
         with using(self.folder) as lock:
             container = self.provide_container(engine, lock)
+            if self.keeps_shared_memory:  # of a volume the engine tells nothing
+                paths = [path for path in paths if not is_in_memory(path)]
             return read_changes(engine.call("container", "diff", container.id), paths)
 
     def destroy(self) -> None:

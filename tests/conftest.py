@@ -3,6 +3,7 @@
 import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,11 @@ from plain_user import PlainUser, install_for_everybody, make_plain_user, make_u
 
 REQUIRE_ALL = os.environ.get("RTRACE_REQUIRE_ALL") == "1"
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+# A shell has what it starts in the background ignore these two, and so would all that the tests start.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @functools.cache

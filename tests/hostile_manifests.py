@@ -16,6 +16,8 @@ RUN = "/$defs/run/id"
 CANDIDATES = ("text{}", "/path{}", "{:064x}", "https://example.org/{}", "0022")
 OWN = {"digests"}
 """Keys that `seal` writes."""
+APART = {"environ_besides", "same", "needs"}
+"""Keys that go with another value of one beside them only, or name a run above."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Sample:
                 made = {
                     key: self._make(value, f"{where}/{key}")
                     for key, value in schema.get("properties", {}).items()
-                    if key not in OWN and key != "environ_besides"
+                    if key not in OWN | APART
                 }
                 if isinstance(schema.get("additionalProperties"), dict):
                     key = self._string(schema.get("propertyNames", {}), f"{where}/KEY")
@@ -66,7 +68,7 @@ class Sample:
             case "string":
                 return self._string(schema, where)
             case "integer" | "number":
-                return 1
+                return schema.get("examples", [1])[0]
             case "boolean":
                 return False
         raise AssertionError(f"the schema has a kind that this does not know: {schema}")

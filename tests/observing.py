@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rtrace.trace.directory import TraceDirectory
+from rtrace.trace.private import find_destination, find_private
 from rtrace.trace.schema import Use
 
 Row = dict[str, Any]
@@ -36,6 +38,12 @@ class Observation:
         for row in self.rows(asked, int(Use.UNREAD), int(Use.KEPT)):
             found[row["path"]] = found.get(row["path"], Use(0)) | Use(row["use"])
         return found
+
+    @classmethod
+    def of_running(cls, directory: Path) -> Observation:
+        """Observe a trace that is being made, out of its run's sight, and will be a trace directory in the end."""
+        (private,) = find_private(find_destination(TraceDirectory(directory)))
+        return cls(subprocess.CompletedProcess([], 0), private / "trace")
 
     def uses_below(self, folder: Path) -> dict[bytes, Use]:
         """Return the used paths in a folder, relative to it; the folder itself is ``.``."""

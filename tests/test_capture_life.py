@@ -194,13 +194,15 @@ def test_killed_tracer_leaves_a_trace_of_all_up_to_a_second_before(tmp_path: Pat
         (tmp_path / name).write_text(name)
     command = [sys.executable, "-m", "rtrace", "trace", "-d", str(tmp_path / "trace"), "--", "sh", "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path) as tracer:
-        assert tracer.stdout is not None
-        assert tracer.stdout.readline() == b"begun\n"
-        deadline = time.monotonic() + 20
-        observation = Observation(subprocess.CompletedProcess([], 0), tmp_path / "trace")
-        while os.fsencode(tmp_path / "two") not in observation.uses():
-            assert time.monotonic() < deadline
-        tracer.kill()
+        try:
+            assert tracer.stdout is not None
+            assert tracer.stdout.readline() == b"begun\n"
+            deadline = time.monotonic() + 20
+            observation = Observation.of_running(tmp_path / "trace")
+            while os.fsencode(tmp_path / "two") not in observation.uses():
+                assert time.monotonic() < deadline
+        finally:
+            tracer.kill()
     assert os.fsencode(tmp_path / "one") in observation.uses()
     (run,) = observation.rows("SELECT finished, exit_code FROM runs")
     assert (run["finished"], run["exit_code"]) == (None, None)

@@ -12,8 +12,6 @@ import pytest
 
 from observing import Observation, run_rtrace
 from rtrace.bundle.reader import open_bundle
-from rtrace.trace.directory import TraceDirectory
-from rtrace.trace.private import find_destination, find_private
 
 OLD = b"old content\n"
 RUNS: dict[str, tuple[str, ...]] = {
@@ -129,12 +127,10 @@ def test_rename_of_a_killed_tracer_is_followed(work: Path) -> None:
     (work / "folder/inner").write_bytes(OLD)
     script = "mv folder other; while :; do echo turn; sleep 0.1; done"
     command = [sys.executable, "-m", "rtrace", "trace", "-q", "--", "sh", "-c", script]
-    destination = find_destination(TraceDirectory(work / ".rtrace"))
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=work) as tracer:
         assert tracer.stdout is not None
         assert tracer.stdout.readline() == b"turn\n"
-        (private,) = find_private(destination)
-        observation = Observation(subprocess.CompletedProcess([], 0), private / "trace")
+        observation = Observation.of_running(work / ".rtrace")
         deadline = time.monotonic() + 30
         while not observation.rows("SELECT * FROM moves"):
             assert time.monotonic() < deadline

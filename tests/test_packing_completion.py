@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from observing import run_rtrace
 from rtrace.packing import completion
 from rtrace.packing.completion import complete
+from rtrace.packing.work_trees import read_index
 
 RECORD = """\
 lazy/__init__.py,sha256=x,10
@@ -187,3 +189,81 @@ def test_a_replay_can_import_what_the_run_did_not(tmp_path: Path) -> None:
     shutil.rmtree(site)
     verified = run_rtrace("verify", "with.rpz", cwd=tmp_path)
     assert verified.returncode == 0, verified.stdout
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run git(1) with nothing of the tester's own."""
+    nobody = {f"GIT_{who}_{what}": "a@b.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    environ = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", **nobody}
+    subprocess.run(["git", "-C", folder, *arguments], check=True, capture_output=True, env=environ)
+
+
+def make_repository(folder: Path) -> Path:
+    """Make a repository with names of many lengths, one of them without content yet."""
+    folder.mkdir()
+    git(folder, "init", "-q")
+    for number in range(1, 24):
+        (folder / ("n" * number)).write_text(f"{number}\n")
+    (folder / "deep").mkdir()
+    (folder / "deep/.gitattributes").write_text("*.txt text\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "all")
+    (folder / "late").write_text("late")
+    git(folder, "add", "-N", "late")
+    return folder
+
+
+@pytest.mark.requires("git")
+@pytest.mark.parametrize("version", ["2", "3", "4"])
+def test_the_index_of_git_is_read(tmp_path: Path, version: str) -> None:
+    """All names are found in each version of the index, with longer entries, too; none in a torn one."""
+    work = make_repository(tmp_path / "work")
+    git(work, "update-index", "--index-version", version)
+    index = work / ".git/index"
+    names = subprocess.run(["git", "-C", work, "ls-files", "-z"], check=True, capture_output=True).stdout.split(b"\0")
+    assert read_index(bytes(index)) == names[:-1]
+    index.write_bytes(index.read_bytes()[:200])
+    assert read_index(bytes(index)) == []
+
+
+@pytest.mark.requires("git")
+def test_what_git_watches_in_each_kind_of_work_tree(tmp_path: Path) -> None:
+    """The files that an index names are found where they are: beside it, in a linked work tree, in a submodule."""
+    work = make_repository(tmp_path / "work")
+    git(work, "worktree", "add", "-q", str(tmp_path / "linked"))
+    git(work, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(work), "part")
+    places = {
+        ".git/index": work,
+        ".git/worktrees/linked/index": tmp_path / "linked",
+        ".git/modules/part/index": work / "part",
+    }
+    for name, top in places.items():
+        looked = {bytes(top / "nnn"): 2, bytes(top / "untracked"): 9, bytes(tmp_path / "nnn"): 3}
+        index = bytes(work / name)
+        (addition,) = complete([index], {index}, looked=looked)
+        assert (addition.rule, addition.name) == ("git", str(top))
+        expected = {top / "nnn", top / "deep/.gitattributes"}
+        assert set(addition.paths) - {bytes((work / name).parent / "info/attributes")} == set(map(bytes, expected))
+
+
+def test_what_dvc_watches(tmp_path: Path) -> None:
+    """DVC may watch whatever lies in its work tree, but for what is its own."""
+    top = bytes(tmp_path)
+    looked = {top + b"/data": 3, top + b"/.dvc/cache/x": 4, top + b"/.git/x": 5, b"/elsewhere/data": 6}
+    (addition,) = complete([top + b"/.dvc/config"], (), looked=looked)
+    assert (addition.rule, addition.paths, addition.size) == ("dvc", (top + b"/data",), 3)
+
+
+@pytest.mark.requires("git", "user-namespaces")
+def test_a_replay_finds_a_work_tree_as_clean_as_it_was(tmp_path: Path) -> None:
+    """Git looks at the times of files, and reads in a replay what it did not need to read in the run."""
+    work = make_repository(tmp_path / "work")
+    (work / "nn").write_text("changed\n")
+    script = "git status --porcelain; git diff --stat; git describe --always --dirty"
+    run_rtrace("trace", "-q", "sh", "-c", script, cwd=work)
+    bundle = tmp_path / "bundle.rpz"
+    run_rtrace("pack", bundle, cwd=work)
+    work.rename(tmp_path / "hidden")
+    verified = run_rtrace("verify", bundle, cwd=tmp_path)
+    assert verified.returncode == 0, verified.stdout
+    assert b" M nn\n" in verified.stderr

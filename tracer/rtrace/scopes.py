@@ -49,7 +49,9 @@ class Scopes:
             return "ignored" if line.stream is not None and line.stream.encode() in self._streams else "output"
         if self._ignored.match(line.path):
             return "ignored"
-        return "output" if not self._outputs or self.is_named(line.path) else "other"
+        if not self._outputs:  # whatever is written counts, but for what nobody would call a result
+            return "other" if self._internals.is_sure(line.path) else "output"
+        return "output" if self.is_named(line.path) else "other"
 
     def is_named(self, path: bytes) -> bool:
         """Tell whether a path is an output, or lies in a folder that is one and in nothing that is a program's own."""

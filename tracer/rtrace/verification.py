@@ -287,8 +287,9 @@ def make_report(subject: Subject, lines: list[Line], outcomes: Sequence[Outcome]
     reached = next((outcome.reached for outcome in outcomes if outcome.reached is not None), None)
     notes = [f"{outcome.run}: {note}" for outcome in outcomes for note in outcome.notes]
     notes += scopes.find_unused(ignored, lines)
-    notes += tell_order(lines, subject.runs, subject.entries)
     sorted_lines = tuple(scopes.sort(lines))
+    judged = [line for line in sorted_lines if line.scope == "output"]
+    notes += tell_order(judged, subject.runs, subject.entries)
     folders = scopes.find_folders(line for line in sorted_lines if line.scope == "other")
     incomplete = tuple(list_incomplete(subject.manifest))
     return Report(sorted_lines, reached, tuple(notes), incomplete, tuple(fold_others(sorted_lines, folders)))

@@ -1,8 +1,8 @@
 """What programs that load lazily need next time although this run did not touch it.
 
 Each rule adds the rest of something of which the run used a part: a Python distribution, a folder of plugins, the names
-of a time zone, certificates, a locale. What was only read about it does not count. What a rule adds is shown in the
-manifest with its size and a switch of its own.
+of a time zone, certificates, a locale, what version control watches. What was only read about it does not count. What
+a rule adds is shown in the manifest with its size and a switch of its own.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from rtrace.packages.generated import find_source
 from rtrace.packages.python import SITE, list_distributions, read_record, split_name
 from rtrace.packages.reading import open_at_once
+from rtrace.packing.work_trees import find_watched
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 COMPLETION = "completion"
 """The reason why such a file is in a bundle."""
@@ -57,18 +58,24 @@ class Addition(NamedTuple):
 
 
 def complete(
-    used: Collection[bytes], known: Collection[bytes], executed: Collection[bytes] = frozenset()
+    used: Collection[bytes],
+    known: Collection[bytes],
+    executed: Collection[bytes] = frozenset(),
+    looked: Mapping[bytes, int] | None = None,
 ) -> list[Addition]:
     """Say what would complete the files that a run read or executed (``used``, resolved); ``known`` are traced already.
 
-    ``executed`` are those of the used that are programs. Sorted by rule and name. What is no longer there, or cannot be
-    read, is left out.
+    ``executed`` are those of the used that are programs, ``looked`` the sizes of files that a run looked at and did
+    nothing else with. Sorted by rule and name. What is no longer there, or cannot be read, is left out.
     """
     text = b"\0".join(used)  # tells at one look which rules concern none of the files
 
     def complete_python(used: Collection[bytes], known: Collection[bytes]) -> Iterator[Addition]:
         loaded = {find_source(path) for path in used if path in executed or _LOADED.search(path)}
         return _complete_python(loaded, known)
+
+    def complete_work_trees(used: Collection[bytes], known: Collection[bytes]) -> Iterator[Addition]:
+        return _complete_work_trees(used, known, looked or {})
 
     rules = (
         (b".pyc", _complete_sources),
@@ -77,8 +84,10 @@ def complete(
         (_ZONES, _complete_zones),
         (_LOCALES, _complete_locales),
         (b"/", _complete_certificates),
+        (b"/.git/", complete_work_trees),
+        (b"/.dvc/", complete_work_trees),
     )
-    additions = [addition for mark, rule in rules if mark in text for addition in rule(used, known)]
+    additions = {addition for mark, rule in rules if mark in text for addition in rule(used, known)}
     return sorted(addition for addition in additions if addition.paths)
 
 
@@ -171,6 +180,19 @@ def _complete_certificates(used: Collection[bytes], known: Collection[bytes]) ->
         for place in _CERTIFICATES:
             files = [(path, size) for path, size in _list_files(place, deep=True) if path not in known]
             yield Addition("certificates", place.decode(), *_weigh(files))
+
+
+def _complete_work_trees(
+    used: Collection[bytes], known: Collection[bytes], looked: Mapping[bytes, int]
+) -> Iterator[Addition]:
+    """Add the content of what version control watches: a replay makes it look there again."""
+    for system, top, watched in find_watched(used, looked):
+        files = [
+            (path, looked[path] if path in looked else os.lstat(path).st_size)
+            for path in watched - set(known)
+            if path in looked or os.path.isfile(path)
+        ]
+        yield Addition(system, top.decode(errors="backslashreplace"), *_weigh(files))
 
 
 def _has(ordered: Sequence[bytes], place: bytes) -> bool:

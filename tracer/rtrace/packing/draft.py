@@ -21,15 +21,17 @@ from rtrace.packing.selection import Choice, resolve_directory, select
 from rtrace.trace import reader
 from rtrace.trace.dependence import read_needs
 from rtrace.trace.schema import Use
+from rtrace.trace.treatment import Treatment
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from rtrace.manifest.model import Run
     from rtrace.trace.directory import TraceDirectory
 
 _EXECUTE = int(Use.EXECUTE)
+_LOOKED = frozenset({Treatment.LOOKED_UP, Treatment.LISTED})
 
 
 def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
@@ -72,12 +74,17 @@ def _draft(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifes
     )
 
 
-def complete_choices(choices: Iterable[Choice]) -> list[Addition]:
+def complete_choices(choices: Collection[Choice]) -> list[Addition]:
     """Say what would complete the files that a run needs; found anew each time, as it is now."""
     whole = [choice for choice in choices if not choice.placeholder and choice.before.type != "directory"]
     paths = [choice.before.path for choice in whole]
     executed = {choice.before.path for choice in whole if choice.before.use & _EXECUTE}
-    return complete(paths, frozenset(paths), executed)
+    looked = {
+        choice.before.path: choice.before.size
+        for choice in choices
+        if choice.placeholder and choice.before.type == "file" and choice.before.treatment in _LOOKED
+    }
+    return complete(paths, frozenset(paths), executed, looked)
 
 
 def count_packages(chosen: Mapping[bytes, Choice], owners: Mapping[bytes, Installed]) -> tuple[Package, ...]:

@@ -17,6 +17,8 @@ _FOLDER = re.compile(
     rb"/(?:\.[^/]+|__pycache__|CMakeFiles|node_modules|site-packages|dist-packages|[^/]+\.(?:dist|egg)-info"
     rb"|_?[Cc]aches?|logs?)(?=/)"
 )
+_SURE = frozenset({b".git", b".hg", b".svn", b".dvc", b".snakemake", b"__pycache__"})
+"""Those of the names that no result of a run is kept under."""
 _MARKS = (b"PG_VERSION", b"ibdata1", b"WiredTiger", b"pyvenv.cfg")
 """Files by which the folder is known of PostgreSQL, MySQL, MongoDB, and of a virtual environment of Python."""
 _FILE = re.compile(
@@ -44,6 +46,11 @@ class Internals:
         if marked is not None and len(marked) > above:
             found.append(marked.rstrip(b"/"))
         return min(found, key=len) if found else None
+
+    def is_sure(self, path: bytes) -> bool:
+        """Tell whether a path lies in a folder of this kind that holds no results, whatever else is written."""
+        folder = self.find_folder(path)
+        return folder is not None and folder.rpartition(b"/")[2] in _SURE
 
     def has(self, path: bytes, above: int = 0) -> bool:
         """Tell whether a path lies in such a folder, or is by its name a log, a lock or a by-product of another."""

@@ -23,6 +23,7 @@ from benchmark.descendants import kill_marked, make_mark
 from benchmark.programs import compile_program
 
 SOURCE = Path(__file__).with_name("busy.c")
+DATABASE = "trace.sqlite3"
 PROCESSES = 3
 LONGEST = 4.0
 """Seconds from the program's first line to the latest moment at which the tracer is killed."""
@@ -77,8 +78,9 @@ def read_trace(database: Path, work: Path) -> tuple[frozenset[bytes], str]:
 def kill_once(program: Path, tracer: Sequence[str], folder: Path, delay: float) -> Killed:
     """Trace the program in an empty folder, and kill the tracer `delay` seconds after the first line."""
     log_name, work, trace = folder / "log", folder / "work", folder / "trace"
+    state = folder.with_name(f"{folder.name}-state")
     work.mkdir(parents=True)
-    environment = make_mark()
+    environment = {**make_mark(), "XDG_STATE_HOME": str(state)}  # below it a trace lies until its run is over
     command = [*tracer, "-d", str(trace), "--", str(program), str(log_name), str(PROCESSES)]
     running = subprocess.Popen(
         command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
@@ -95,7 +97,8 @@ def kill_once(program: Path, tracer: Sequence[str], folder: Path, delay: float) 
         running.wait()
     finally:
         kill_marked(environment)
-    traced, integrity = read_trace(trace / "trace.sqlite3", work)
+    database = next(state.rglob(DATABASE), trace / DATABASE)
+    traced, integrity = read_trace(database, work)
     return compare(parse_log(log_name.read_text(), killed), traced, begun=begun, killed=killed, integrity=integrity)
 
 
@@ -112,6 +115,7 @@ def run_killing(tracer: Sequence[str], count: int, scratch: Path, seed: int) -> 
             results.append(result)
             if result.passed:
                 shutil.rmtree(folder / str(number))
+                shutil.rmtree(folder / f"{number}-state")
     return results
 
 

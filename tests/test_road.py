@@ -122,7 +122,7 @@ def test_content_comes_along_where_it_is_needed(unpacker: str, tmp_path: Path) -
         if str(work) in line and not line.startswith("directory"):
             kind, _, size, _, reason = line[: line.index(f"  {work}")].split(maxsplit=4)
             found[line.partition(f"{work}/")[2]] = (kind, int(size), reason.strip())
-    without = {"replaced", "emptied", "seen"}
+    without = {"replaced", "emptied", "removed", "seen"}
     assert found == {
         **{
             name: ("outline" if name in without else "file", len(f"{name}, as it was\n"), reason)
@@ -135,20 +135,31 @@ def test_content_comes_along_where_it_is_needed(unpacker: str, tmp_path: Path) -
 
 
 def test_included_files_come_with_their_content(tmp_path: Path) -> None:
-    """What a person names under `include:` comes with the content of before the run, replaced or listed only."""
+    """What a person names under `include:` comes with the content of before the run, if that is to be had.
+
+    What the run replaced or removed unread is not, unless it was put back; what the run wrote is never taken for it.
+    """
     work = tmp_path / "work"
     work.mkdir()
-    for name in ("replaced", "removed since", "listed"):
+    names = ("replaced", "removed", "put back", "read and replaced", "listed")
+    for name in names:
         (work / name).write_text(f"{name}, as it was\n")
-    script = 'echo new > replaced; echo new > "removed since"; ls -U > /dev/null'
+    times = (work / "put back").stat()
+    script = 'rm removed "put back"; echo new > replaced; cat read*; echo new > "read and replaced"; ls -U > /dev/null'
     assert run_rtrace("trace", "sh", "-c", script, cwd=work).returncode == 0
-    (work / "removed since").unlink()
+    (work / "put back").write_text("put back, as it was\n")
+    os.utime(work / "put back", ns=(times.st_atime_ns, times.st_mtime_ns))
     manifest = work / ".rtrace/manifest.yml"
     manifest.write_text(manifest.read_text().replace("include: []", f'include: ["{work}/*"]'))
-    pack(work, tmp_path / "bundle.rpz")
+    told = run_rtrace("pack", tmp_path / "bundle.rpz", cwd=work)
+    assert told.returncode == 0
+    lost = [name for name in names if f"{work}/{name} is included by name and size only".encode() in told.stderr]
+    assert lost == ["replaced", "removed"]
     with open_bundle(tmp_path / "bundle.rpz") as bundle:
-        for name in ("replaced", "removed since", "listed"):
-            assert b"".join(bundle.read_file(bytes(work / name))) == f"{name}, as it was\n".encode()
+        held = {name: b"".join(bundle.read_file(bytes(work / name))) for name in names if name not in lost}
+        outlines = {entry.path for entry in bundle.entries if entry.placeholder}
+    assert held == {name: f"{name}, as it was\n".encode() for name in names if name not in lost}
+    assert {bytes(work / name) for name in lost} <= outlines
 
 
 @pytest.mark.parametrize("unpacker", REPLAYS)

@@ -341,7 +341,8 @@ def test_two_tracers_do_not_share_a_trace(tmp_path: Path) -> None:
                 done = run_rtrace(*arguments, cwd=tmp_path)
                 assert done.returncode == 125
                 assert done.stderr.decode() == (
-                    f"rtrace: t is in use by process {tracer.pid} of rtrace; wait until that has ended, or end it\n"
+                    f"rtrace: {tmp_path}/t is in use by process {tracer.pid} of rtrace; "
+                    "wait until that has ended, or end it\n"
                 )
         assert tracer.wait() == 0
     assert run_rtrace("trace", "-d", "t", "--continue", "true", cwd=tmp_path).returncode == 0

@@ -11,20 +11,26 @@ from rtrace.packing.inclusion import REASON, include, look_up
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.selection import Choice, Selection
 from rtrace.provided import is_provided
+from rtrace.trace.treatment import is_unread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rtrace.manifest.model import Manifest, Package
     from rtrace.packages.attribution import Attribution, Installed
+    from rtrace.trace.reader import Before
 
 
 def add_included(
     selection: Selection, manifest: Manifest, excluded: Patterns, place: bytes
-) -> tuple[list[Choice], list[bytes]]:
-    """Add what the manifest's patterns include, with its content; what a run touched stays as it was before the run."""
+) -> tuple[list[Choice], list[bytes], list[bytes]]:
+    """Add what the manifest's patterns include, with its content; what a run touched stays as it was before the run.
+
+    Gives the choices, the patterns that match nothing, and the files that keep to name and size because nobody has
+    what they held: a run replaced or removed it unread, and what is there now is its doing.
+    """
     if not manifest.include:
-        return selection.choices, []
+        return selection.choices, [], []
 
     def leave_out(path: bytes) -> bool:
         return excluded.match(path) or path.startswith(place + b"/") or is_provided(path)
@@ -32,18 +38,27 @@ def add_included(
     patterns = Patterns(manifest.include)
     added, unmatched = include(manifest.include, leave_out)
     chosen = {choice.before.path: choice for choice in selection.choices}
+    gone = {path for path, choice in chosen.items() if choice.placeholder and is_gone(choice.before)}
     for choice in added:
         traced = chosen.get(choice.before.path)
         if traced is None:
             chosen[choice.before.path] = choice
-        elif traced.placeholder:
+        elif traced.placeholder and choice.before.path not in gone:
             chosen[choice.before.path] = traced._replace(reason=choice.reason, placeholder=False)
     for path, choice in chosen.items():  # what a run replaced or removed need not be there any more to be found
-        if choice.placeholder and patterns.match(path):
+        if choice.placeholder and path not in gone and patterns.match(path):
             chosen[path] = choice._replace(reason=REASON, placeholder=False)
     known = [choice.before.path for choice in selection.choices]
     lost = [pattern for pattern in unmatched if not any(map(Patterns([pattern]).match, known))]
-    return [chosen[path] for path in sorted(chosen)], lost
+    return [chosen[path] for path in sorted(chosen)], lost, sorted(filter(patterns.match, gone))
+
+
+def is_gone(before: Before) -> bool:
+    """Tell whether nobody has the content any more that a run removed or replaced unread: it was not put back."""
+    if not is_unread(before.use) or before.snapshot is not None:
+        return False
+    now = look_up(before.path)
+    return now is None or (now.before.size, now.before.mtime_ns) != (before.size, before.mtime_ns)
 
 
 def add_completed(choices: list[Choice], manifest: Manifest, excluded: Patterns) -> dict[bytes, Choice]:

@@ -20,6 +20,7 @@ from rtrace.packing.draft import draft_manifest, find_unfinished
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.plan import PackingPlan
 from rtrace.packing.planning_notices import (
+    tell_gone,
     tell_homeless,
     tell_impossible,
     tell_misplaced,
@@ -103,7 +104,7 @@ def _plan(
     place = resolve_directory(directory.path)
     excluded = Patterns(manifest.exclude)
     selection = select(reader.read_world(connection), place, excluded.match if manifest.exclude else None)
-    choices, unmatched = add_included(selection, manifest, excluded, place)
+    choices, unmatched, gone = add_included(selection, manifest, excluded, place)
     chosen = add_completed(choices, manifest, excluded)
     choices = list(chosen.values())
     modules = reader.read_modules(connection)
@@ -137,6 +138,7 @@ def _plan(
         *(tell_impossible(path, what) for path, what in selection.impossible),
         *(tell_misplaced(path, why) for path, why in tree.misplaced),
         *(tell_unmatched(pattern, "include") for pattern in unmatched),
+        *map(tell_gone, gone),
         *(tell_unmatched(one.path, "elsewhere") for one in unused),
         *(tell_homeless(path) for path, one in elsewhere.items() if one.url is None),
     )

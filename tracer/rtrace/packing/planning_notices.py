@@ -39,6 +39,15 @@ def tell_unmatched(pattern: bytes, key: str) -> Notice:
     return Notice("pattern", f"the pattern {printable(pattern)} matches nothing", f"correct it under `{key}:`")
 
 
+def tell_gone(path: bytes) -> Notice:
+    """Tell of content that is to be included and is not to be had."""
+    return Notice(
+        "pattern",
+        f"{printable(path)} is included by name and size only: a run replaced or removed it before anything read it",
+        "put it back as it was and pack again, or take it out of `include:`",
+    )
+
+
 def tell_homeless(path: bytes) -> Notice:
     """Tell of content that is left out, and nobody has said where it is."""
     return Notice(

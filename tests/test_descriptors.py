@@ -214,7 +214,7 @@ def test_closed_stream_stays_closed_in_run_and_replay(
 @pytest.mark.requires("user-namespaces")
 @pytest.mark.parametrize("source", ["/dev/zero", "/proc/self/mounts"])
 def test_input_from_what_every_replay_has(source: str, tmp_path: Path) -> None:
-    """Devices and files of /proc that were standard input are the replay's own."""
+    """A device that was standard input is the replay's own; a file of /proc holds what it held."""
     assert shell(f"$RTRACE sh -c 'head -c 1 | wc -c' < {source}", tmp_path).stdout == b"1\n"
     assert notices(tmp_path) == []
     verified = verify(tmp_path)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 from pathlib import Path
 
@@ -21,8 +20,8 @@ DEVICES = frozenset({b"/dev/null", b"/dev/zero", b"/dev/full", b"/dev/random", b
 """What every replay has, too."""
 
 
-OF_PROCESS = re.compile(rb"/proc/[0-9]+/")
-"""Files that are gone with a process, which no replay has under its number."""
+OF_KERNEL = (b"/proc/", b"/sys/")
+"""Where files say what a machine or a process is like now. A replay opens none of them for a program."""
 
 
 def note_path(ledger: Ledger, process: int, stream: Stream, limit: int) -> bytes | None:
@@ -32,7 +31,7 @@ def note_path(ledger: Ledger, process: int, stream: Stream, limit: int) -> bytes
     """
     path = stream.path or b""
     status = os.fstat(stream.descriptor)
-    if not is_there(path, status) or OF_PROCESS.match(path):
+    if not is_there(path, status) or path.startswith(OF_KERNEL):
         return keep_nameless(ledger, process, stream, limit) if stream.kind is Kind.FILE else None
     state = ledger.state(path, os.lstat(path))
     if stream.kind is Kind.FOLDER:
@@ -123,7 +122,7 @@ def copy_behind(descriptor: int, destination: Path, limit: int, length: int | No
 
     Raises OSError, and SnapshotLimitError when it takes more than ``limit`` bytes.
     """
-    reading = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+    reading = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         writing = os.open(destination, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:

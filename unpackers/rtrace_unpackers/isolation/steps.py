@@ -185,17 +185,16 @@ def plan_foreground() -> tuple[Step, ...]:
 def plan_input(stdin: Input) -> tuple[Step, ...]:
     """Plan to make a file of the bundle standard input, at its offset; never wait for a FIFO's writer."""
     return (
-        *open_inside(stdin.path, O_NONBLOCK | O_NOCTTY, keep_within(stdin.path, "read"), Stage.STDIN, "stdin"),
+        *open_inside(stdin.path, O_NONBLOCK | O_NOCTTY, keep_within(stdin.path), Stage.STDIN, "stdin"),
         Step("dup3", (Result("stdin"), 0, 0), Stage.STDIN),
         Step("fcntl", (0, F_SETFL, 0), Stage.STDIN),
         *((Step("lseek", (0, stdin.offset, os.SEEK_SET), Stage.STDIN),) if stdin.offset else ()),
     )
 
 
-def keep_within(path: bytes, access: str) -> int:
-    """Return the flag that keeps an open file on the tree's own file system; devices, and /proc to read, are others."""
-    provided = access == "read" and path.startswith((b"/proc/", b"/sys/"))
-    return 0 if provided or path in DEVICES else choose_mounts(path)
+def keep_within(path: bytes) -> int:
+    """Return the flag that keeps an open file on the tree's own file system, which harmless devices are not on."""
+    return 0 if path in DEVICES else choose_mounts(path)
 
 
 def plan_descriptors(program: Program) -> tuple[Step, ...]:
@@ -215,7 +214,7 @@ def plan_descriptors(program: Program) -> tuple[Step, ...]:
         append = O_APPEND if "append" in access else 0
         steps += (
             *open_inside(
-                path, ACCESS[access] | append | O_NONBLOCK | O_NOCTTY, keep_within(path, access), Stage.DESCRIPTOR, name
+                path, ACCESS[access] | append | O_NONBLOCK | O_NOCTTY, keep_within(path), Stage.DESCRIPTOR, name
             ),
             Step("fcntl", (Result(name), F_DUPFD_CLOEXEC, beyond), Stage.DESCRIPTOR, f"{name} aside"),
             Step("dup3", (Result(f"{name} aside"), number, 0), Stage.DESCRIPTOR),

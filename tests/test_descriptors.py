@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from plain_user import PlainUser
 from rtrace.capture.input import Input
 from rtrace.capture.keeping import Keeper
 from rtrace.capture.poller import Poller
+from rtrace.incompleteness import limit_waiting
+from rtrace.limits import Limits
 from rtrace.manifest.load import load
 from rtrace.manifest.model import Descriptor
 from terminals import at_terminal
@@ -281,6 +284,47 @@ def test_fifo_with_its_other_end_outside_is_told_and_keeps_nobody_waiting(unpack
     assert verified.returncode == 3
     assert b"unknown    standard output of run1: different, 0 bytes instead of 8; some of the " in verified.stdout
     assert b"different  " not in verified.stdout
+
+
+OWN_FIFO = "(until [ -p p ]; do sleep 0.05; done; {}) & $RTRACE sh -c 'mkfifo p; {}; rm p'; wait"
+SHARED_FIFO = "mkfifo p; echo through > p & $RTRACE bash -c 'exec 3<> p; read line <&3; echo $line'"
+
+
+@pytest.mark.parametrize(
+    "script, told",
+    [
+        (OWN_FIFO.format("echo through > p", "cat p"), "the run made the FIFO p, which a program outside of it filled"),
+        (OWN_FIFO.format("cat p", "echo through > p"), "the run made the FIFO p, which a program outside of it read"),
+        (SHARED_FIFO, "the run opened the FIFO p, which was there before, to read and to write at once"),
+    ],
+    ids=["made and read", "made and written", "both at once"],
+)
+@pytest.mark.requires("user-namespaces")
+def test_replay_that_waits_at_a_fifo_is_told_and_ended(script: str, told: str, tmp_path: Path) -> None:
+    """A FIFO that is one in the replay, too, keeps it waiting for a program outside; not for ever."""
+    assert shell(script, tmp_path).stdout == b"through\n"
+    assert [what.replace(f"{tmp_path}/", "") for what in notices(tmp_path)] == [told]
+    assert run_rtrace("pack", "-d", "trace", "bundle.rpz", cwd=tmp_path).returncode == 0
+    verified = run_rtrace("verify", "--timeout", "2", "bundle.rpz", cwd=tmp_path)
+    assert verified.returncode == 124
+    assert b"INCOMPLETE: the run " in verified.stdout
+    manifest = load(tmp_path / "trace/manifest.yml")
+    (run,) = manifest.runs
+    assert limit_waiting(Limits(), manifest, replace(run, started=100, finished=130)).timeout == 360
+    assert limit_waiting(Limits(timeout=5), manifest, run).timeout == 5
+
+
+@pytest.mark.requires("user-namespaces")
+def test_own_fifo_that_nobody_filled_gives_no_doubt(tmp_path: Path) -> None:
+    """One that the run made, and looked into without waiting, as Open MPI does for a debugger, is told as that."""
+    script = "import os; os.mkfifo('p'); print(os.read(os.open('p', os.O_RDONLY | os.O_NONBLOCK), 9))"
+    assert shell(f'$RTRACE {sys.executable} -c "{script}"', tmp_path).stdout == b"b''\n"
+    assert [what.replace(f"{tmp_path}/", "") for what in notices(tmp_path)] == [
+        "the run made the FIFO p, and looked there for what no program of its own wrote"
+    ]
+    verified = verify(tmp_path)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert b"INCOMPLETE" not in verified.stdout
 
 
 @pytest.mark.requires("user-namespaces")

@@ -169,7 +169,7 @@ def test_opened_device_is_told_once(book: NoticeBook) -> None:
     loop, nothing = os.makedev(MISCELLANEOUS, 237), os.makedev(4000, 0)
     for device in (loop, loop, nothing):
         status = os.stat_result((stat.S_IFCHR | 0o666, 0, 0, 1, 0, 0, 0, 0, 0, 0), {"st_rdev": device})
-        book.watch_opening(b"/dev/nvidia0", status)
+        book.watch_opening(b"/dev/nvidia0", status, os.O_RDONLY)
     assert [row[1] for row in book.rows] == ["device"]
 
 

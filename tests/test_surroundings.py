@@ -44,6 +44,24 @@ def test_limits_are_the_runs(limit: str, plain_user: PlainUser) -> None:
     assert os.fsencode(home / "input.txt") in listed.stdout
 
 
+def test_descriptors_above_the_limit_are_left_alone_and_told(plain_user: PlainUser) -> None:
+    """Pipes that were opened before their number was limited reach the program, and the trace says what it lacks."""
+    script = f"""exec 251< <(echo hello) 252> >(cat >&2) 253< input; ulimit -n 64
+    {plain_user.rtrace} trace -q -d trace bash -c 'head -1 <&251; cat <&253; echo out >&252' 2> told"""
+    (plain_user.home / "input").write_text("file")
+    plain_user.give(plain_user.home)
+    traced = plain_user.run("bash", "-c", script)
+    assert traced.returncode == 0, traced.stderr
+    assert traced.stdout == b"hello\nfile"
+    told = (plain_user.home / "told").read_bytes()
+    assert [line.partition(b"; ")[0] for line in told.splitlines()] == [
+        b"rtrace: not captured: descriptor 251 of the run is a pipe: what came from there was not kept",
+        b"rtrace: not captured: descriptor 252 of the run is a pipe: what was written there was not kept",
+    ]
+    packed = plain_user.run(plain_user.rtrace, "pack", "-d", "trace", "bundle.rpz")
+    assert packed.returncode == 0, packed.stderr
+
+
 def test_soft_limits_are_given_back(tmp_path: Path) -> None:
     """A program has the soft and the hard limits that it would have had."""
     soft = {number: resource.getrlimit(number)[1] for number in LIFTED}

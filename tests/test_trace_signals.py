@@ -159,6 +159,18 @@ def test_program_that_goes_on_is_not_stopped(tmp_path: Path) -> None:
         assert run.end() == [str(int(signal.SIGTSTP)), str(int(signal.SIGUSR2))]
 
 
+def test_what_follows_on_a_stop_that_did_not_come_is_not_doubled(tmp_path: Path) -> None:
+    """While rtrace waits whether the program stops, what else comes to the group is known to have come there, too."""
+    with traced(tmp_path, [signal.SIGTSTP, signal.SIGUSR1, signal.SIGUSR2]) as run:
+        os.killpg(run.process.pid, signal.SIGTSTP)
+        run.wait_for(signal.SIGTSTP)
+        os.killpg(run.process.pid, signal.SIGUSR1)
+        run.wait_for(signal.SIGUSR1)
+        run.process.send_signal(signal.SIGUSR2)
+        run.wait_for(signal.SIGUSR2)
+        assert run.end() == [str(int(number)) for number in (signal.SIGTSTP, signal.SIGUSR1, signal.SIGUSR2)]
+
+
 def test_signal_reaches_what_outlives_the_command(tmp_path: Path) -> None:
     """When rtrace waits for a process that the command left behind, that gets what is sent to rtrace."""
     script = "trap 'echo left' TERM; echo ready > log; mkfifo end; read line < end"

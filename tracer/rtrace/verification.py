@@ -16,7 +16,7 @@ from rtrace.collecting import Collected, collecting
 from rtrace.elsewhere import NO_SOURCES, Sources
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
 from rtrace.held import UNTOLD, UNWRITTEN, find_held, leave_out_untouched
-from rtrace.incompleteness import DOUBTS, list_incomplete
+from rtrace.incompleteness import DOUBTS, limit_waiting, list_incomplete
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, NamedFile, Output, Run
 from rtrace.name_order import SAME_SIZE, tell_order
@@ -201,7 +201,8 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
         with streams_for_verifying(None if quiet else shown) as streams:
             for number, run in enumerate(subject.runs):
                 with collecting(run, streams) as collection:
-                    outcomes.append(replay(target, run, collection.streams, limits, allowed))
+                    given = limit_waiting(limits, subject.manifest, run)
+                    outcomes.append(replay(target, run, collection.streams, given, allowed))
                 is_last = number == len(subject.runs) - 1
                 snapshot = take_snapshot(target, subject, by_run[run.id], is_last=is_last)
                 lines += compare_run(subject, run, outcomes[-1], collection.found, by_run[run.id], snapshot)

@@ -33,6 +33,7 @@ OPEN_FLAGS = (
     | os.O_PATH
     | os.O_DIRECTORY
     | os.O_NOFOLLOW
+    | os.O_NONBLOCK
     | O_TMPFILE
 )
 AT_FLAGS = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH

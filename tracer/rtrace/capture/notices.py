@@ -139,7 +139,8 @@ class NoticeBook:
         self.rows, self.sums = journal.pending["notices"], journal.pending["sums"]
         self.tallies: dict[tuple[str, str], Tally] = {}
         self.told: set[tuple[str, str]] = set()
-        self.fifos: set[bytes] = set()
+        self.fifos: dict[bytes, bool] = {}
+        """The FIFOs that were opened, and whether one of these calls waits for the other end."""
         self.trace = os.path.realpath(os.fsencode(trace))
         self.unobserved: set[tuple[str, int | None, bool]] = set()
 
@@ -237,10 +238,10 @@ class NoticeBook:
         what = f"used the message queue {name}, which another program had made"
         self.add_deed("connection", program, what, "start that program inside the run")
 
-    def watch_opening(self, path: bytes, status: os.stat_result) -> None:
+    def watch_opening(self, path: bytes, status: os.stat_result, flags: int) -> None:
         """Tell when what is opened is a device of this machine, for which the kernel has a driver; note a FIFO."""
         if stat.S_ISFIFO(status.st_mode):
-            self.fifos.add(path)
+            self.fifos[path] = self.fifos.get(path, False) or not flags & os.O_NONBLOCK
             return
         device = describe_device(path, status.st_rdev)
         if device is not None and has_driver(status.st_rdev, is_block=stat.S_ISBLK(status.st_mode)):

@@ -51,6 +51,15 @@ def give_back(limits: Limits) -> None:
         resource.setrlimit(number, (soft, hard))
 
 
+def may_be_replaced(descriptor: int) -> bool:
+    """Whether this process may put something else in the place of a descriptor that it was given.
+
+    One may have been opened before the limit on their number was lowered; see dup2(2).
+    """
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return limit == resource.RLIM_INFINITY or descriptor < limit
+
+
 def explain_limits() -> str:
     """Name the limits on this process that may be the reason for a failure, after a comma; nothing without any."""
     named = (

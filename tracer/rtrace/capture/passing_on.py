@@ -130,6 +130,8 @@ class PassingOn:
         """What came when nobody was left to get it."""
         self._signals = open_signalfd(TAKEN)
         self._ended, self._end = os.pipe2(os.O_CLOEXEC)
+        self._stops_until = 0.0
+        """Until when the program may stop after SIGTSTP, so that rtrace stops with it; 0 when it is not to."""
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def start(self) -> None:
@@ -148,9 +150,12 @@ class PassingOn:
         poller = select.poll()
         poller.register(self._signals, select.POLLIN)
         poller.register(self._ended, select.POLLIN)
-        while all(descriptor != self._ended for descriptor, _ in poller.poll()):
+        while all(
+            descriptor != self._ended for descriptor, _ in poller.poll(STEP * 1000 if self._stops_until else None)
+        ):
             for arrival in self._read():
                 self._take(arrival)
+            self._stop_with_program()
 
     def _read(self) -> Iterator[Arrival]:
         with contextlib.suppress(BlockingIOError):
@@ -163,10 +168,11 @@ class PassingOn:
         if arrival.number == signal.SIGWINCH:
             self.interposition.change_window()
         elif arrival.number == signal.SIGCONT:
+            self._stops_until = 0.0
             self.interposition.go_on()
             if session and self.deliveries.stopped:
                 return  # the relay continues the program
-        elif arrival.number == signal.SIGTSTP and session and self._sees_stop(SETTLING):
+        elif arrival.number == signal.SIGTSTP and session and self._sees_stop():
             self.interposition.suspend()  # the relay tells that the program has stopped
             return
         if arrival.code > 0 and arrival.number in NOT_THE_PROGRAMS:
@@ -176,12 +182,22 @@ class PassingOn:
             self._pass_on(arrival, tgid)
         if not receivers:
             self.in_vain.append(arrival.number)
-        elif arrival.number == signal.SIGTSTP and not session and self._stops_with(receivers):
-            stop_self()
+        elif arrival.number == signal.SIGTSTP and not session:
+            if self.deliveries.main in receivers:
+                self._stops_until = time.monotonic() + STOPPING
+            else:
+                stop_self()
 
-    def _stops_with(self, receivers: tuple[int, ...]) -> bool:
-        """Whether rtrace is to stop: not with a program that goes on, because it handles SIGTSTP or ignores it."""
-        return self.deliveries.main not in receivers or self._sees_stop(STOPPING)
+    def _stop_with_program(self) -> None:
+        """Stop when the program has; not with one that goes on, because it handles SIGTSTP or ignores it.
+
+        What else comes while it may stop is passed on meanwhile.
+        """
+        if self._stops_until and self.deliveries.stopped:
+            self._stops_until = 0.0
+            stop_self()
+        elif time.monotonic() > self._stops_until:
+            self._stops_until = 0.0
 
     def _find_receivers(self) -> tuple[int, ...]:
         """Name the program's process, or those that outlive it."""
@@ -202,9 +218,9 @@ class PassingOn:
             time.sleep(STEP)
         self.deliveries.pass_on(arrival, tgid)
 
-    def _sees_stop(self, seconds: float) -> bool:
-        """Wait until the program is stopped, but no longer than this; return whether it is."""
-        end = time.monotonic() + seconds
+    def _sees_stop(self) -> bool:
+        """Wait until the program is stopped, but not for long; return whether it is."""
+        end = time.monotonic() + SETTLING
         while not self.deliveries.stopped:
             if time.monotonic() > end:
                 return False

@@ -69,7 +69,7 @@ def open_path(context: Context, walk: Walk, flags: int) -> Uses:
     if flags & os.O_PATH or exclusive or kind == stat.S_IFLNK:
         return [(state, LOOKUP)]
     if kind == FIFO or (kind in DEVICES and can_open(context, walk.path, access)):
-        context.notices.watch_opening(walk.path, status)
+        context.notices.watch_opening(walk.path, status, flags)
     hidden = access != os.O_WRONLY and not status.st_mode & stat.S_IROTH
     unreadable = hidden and not is_permitted(context, walk.path, os.R_OK)
     if kind == stat.S_IFDIR:

@@ -15,6 +15,7 @@ from rtrace.capture.keeping import KEPT_BYTES, Kept
 from rtrace.capture.ledger import Ledger
 from rtrace.capture.naming_ids import read_part, tell_of_ids
 from rtrace.capture.notices import NoticeBook
+from rtrace.capture.own_limits import may_be_replaced
 from rtrace.capture.streams import (
     Inlet,
     Kind,
@@ -121,7 +122,7 @@ class StreamRecord:
             for stream in self.others
             if stream.descriptor not in relayed
             and paths[stream.descriptor] is None
-            and find_same(stream, self.every) is None
+            and (find_same(stream, self.every) is None or not may_be_replaced(stream.descriptor))
         ]
         unkept.tell_of_others(notices, lost)
 

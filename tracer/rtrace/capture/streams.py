@@ -21,6 +21,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from rtrace.capture import kernel
+from rtrace.capture.own_limits import may_be_replaced
 from rtrace.capture.terminal import is_controlling
 
 TIOCGDEV = 0x80045432  # ioctl_tty(2): the device behind /dev/tty
@@ -194,7 +195,11 @@ def plan_outlets(streams: Streams, others: tuple[Stream, ...] = ()) -> tuple[Out
         if stream.kind in RELAYED and stream.writes:
             groups.setdefault(stream.place, []).append(stream.descriptor)
     for stream in others:
-        if stream.writes and (stream.place in groups or is_way_out(stream, every)):
+        if (
+            stream.writes
+            and may_be_replaced(stream.descriptor)
+            and (stream.place in groups or is_way_out(stream, every))
+        ):
             groups.setdefault(stream.place, []).append(stream.descriptor)
     sits = stdin.kind is Kind.TERMINAL and stdin.place == stdout.place
     outlets = []
@@ -210,7 +215,7 @@ def plan_inlets(streams: Streams, others: tuple[Stream, ...] = ()) -> tuple[Inle
     every = (*streams, *others)
     groups: dict[tuple[int, int], list[int]] = {}
     for stream in every:
-        if is_way_in(stream, every):
+        if may_be_replaced(stream.descriptor) and is_way_in(stream, every):
             groups.setdefault(stream.identity, []).append(stream.descriptor)
     return tuple(Inlet(tuple(descriptors)) for descriptors in groups.values())
 

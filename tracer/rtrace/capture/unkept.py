@@ -15,6 +15,8 @@ INPUT = "input"
 """The kind of a notice of input that a replay lacks, and without which the bundle is incomplete."""
 UNKNOWN = "descriptor"
 """The kind of one of something that the run may have read from: nobody saw whether it did."""
+WAITING = "fifo"
+"""The kind of one of a FIFO at which a replay may wait for ever, and without which the bundle is incomplete."""
 WORDS = ("standard input", "standard output", "standard error")
 KINDS = {
     Kind.PIPE: "a pipe",
@@ -26,6 +28,7 @@ KINDS = {
 }
 GIVE_FILE = "give the run a file to read"
 EMPTY_FILE = "a replay finds an empty file there"
+WAITS = "a replay may wait there, until --timeout or `rtrace verify` ends it"
 NULL_DEVICE = "a replay finds the null device there"
 
 
@@ -96,16 +99,36 @@ def tell_of_rest(notices: NoticeBook, inlet: Inlet, kept: Kept | None) -> None:
 def tell_of_fifos(connection: sqlite3.Connection, run: int, notices: NoticeBook) -> None:
     """Tell of the FIFOs of which the run had one end only; to be called when all uses are written."""
     marks = ", ".join("?" * len(notices.fifos))
+    ends = tuple(map(int, (Use.READ, Use.WRITE | Use.TRUNCATE, Use.CREATE)))
     rows = connection.execute(
-        "SELECT paths.path, max(use & ?), max(use & ?) FROM paths JOIN uses ON uses.path = paths.id"  # noqa: S608
+        "SELECT paths.path, max(use & ?), max(use & ?), max(use & ?), min(use & ? != 0 OR use & ? = 0)"  # noqa: S608
+        " FROM paths JOIN uses ON uses.path = paths.id"
         f" WHERE run = ? AND paths.path IN ({marks}) GROUP BY paths.path ORDER BY paths.path",
-        (int(Use.READ), int(Use.WRITE | Use.TRUNCATE), run, *notices.fifos),
+        (*ends, ends[1], ends[0], run, *notices.fifos),
     )
-    for path, reads, writes in rows.fetchall():
-        if reads and not writes:
-            what = f"the run read from the FIFO {printable(path)}, which a program outside of it filled"
-            advice = f"{EMPTY_FILE}; start that program in the run, or {GIVE_FILE}"
-            notices.add(INPUT, what, advice)
-        elif writes and not reads:
-            what = f"the run wrote to the FIFO {printable(path)}, which a program outside of it read"
+    for path, reads, writes, made, always_writes in rows.fetchall():
+        name = printable(path)
+        if reads and writes:
+            if always_writes and not made and notices.fifos[path]:
+                what = f"the run opened the FIFO {name}, which was there before, to read and to write at once"
+                advice = f"what a program outside of the run put there was not kept, and {WAITS}; {GIVE_FILE}"
+                notices.add(WAITING, what, advice)
+        elif made:
+            tell_of_own_fifo(notices, name, reads=bool(reads), waits=notices.fifos[path])
+        elif reads:
+            what = f"the run read from the FIFO {name}, which a program outside of it filled"
+            notices.add(INPUT, what, f"{EMPTY_FILE}; start that program in the run, or {GIVE_FILE}")
+        elif writes:
+            what = f"the run wrote to the FIFO {name}, which a program outside of it read"
             notices.add("stream", what, f"{EMPTY_FILE}; start that program in the run, or write to a file")
+
+
+def tell_of_own_fifo(notices: NoticeBook, name: str, *, reads: bool, waits: bool) -> None:
+    """Tell of a FIFO that the run itself made, and then had one end of."""
+    if waits:
+        verb = "filled" if reads else "read"
+        what = f"the run made the FIFO {name}, which a program outside of it {verb}"
+        notices.add(WAITING, what, f"{WAITS}; start that program in the run")
+    elif reads:
+        what = f"the run made the FIFO {name}, and looked there for what no program of its own wrote"
+        notices.add("stream", what, "if another program wrote there, start it in the run")

@@ -217,6 +217,25 @@ def test_filter_notifies_for_every_decoded_call(spoken: tuple[Architecture, ...]
         }
 
 
+@pytest.mark.parametrize("size,flags,address,told", [
+    (29, 0x4000, 0, True),
+    (282, 0x4000, 0, True),
+    (283, 0x4000, 0, False),
+    (29, 0, 0, False),
+    (1 << 20, 0, 8, True),
+    (1 << 20, 0, 8 << 32, True),
+])  # fmt: skip
+def test_filter_tells_of_messages(
+    size: int, flags: int, address: int, *, told: bool, spoken: tuple[Architecture, ...]
+) -> None:
+    """A message is told that has an address, or is as small and has the flags as a question to a name server."""
+    program = bpf.build_filter(spoken, VERDICT)
+    (native, *_) = spoken
+    (number,) = (number for number, name in native.names.items() if name == "sendto")
+    verdict = run_filter(program, native.audit, number, (3, 4, size, flags, address, 16))
+    assert verdict == (VERDICT if told else kernel.SECCOMP_RET_ALLOW)
+
+
 def test_filter_fits_into_the_kernels_limits(spoken: tuple[Architecture, ...]) -> None:
     """A filter has at most BPF_MAXINSNS (4096) instructions, and no jump leads out of it."""
     code = list(struct.iter_unpack("<HBBI", bpf.build_filter(spoken, VERDICT)))

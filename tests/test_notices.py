@@ -150,6 +150,8 @@ def test_unreadable_file_was_only_looked_up(plain_user: PlainUser) -> None:
         (b"/dev/ttyUSB0", (188, 0), "/dev/ttyUSB0"),
         (b"/dev/ttyS0", (4, 64), "/dev/ttyS0"),
         (b"/dev/sda", (8, 0), "/dev/sda"),
+        (b"/dev/kmsg", (1, 11), "/dev/kmsg"),
+        (b"/dev/mem", (1, 1), "/dev/mem"),
         (b"/dev/null", (1, 3), None),
         (b"/dev/urandom", (1, 9), None),
         (b"/dev/tty", (5, 0), None),
@@ -162,6 +164,14 @@ def test_devices_that_a_replay_lacks_are_told(path: bytes, device: tuple[int, in
     told = describe_device(path, os.makedev(*device))
     assert (told is None) == (word is None)
     assert told is None or (word and word in told[0])
+
+
+def test_several_programs_are_told_in_the_plural(book: NoticeBook) -> None:
+    """One notice for several programs reads as English."""
+    for program in ("su", "passwd"):
+        book.add_privileges("set-uid", program)
+    book.finish()
+    assert book.sums[0][0].startswith("su and passwd are set-uid or set-gid, and")
 
 
 def test_opened_device_is_told_once(book: NoticeBook) -> None:

@@ -14,6 +14,7 @@ mkdir -p real/deep other; echo x > real/x; echo y > other/y; ln -s real/deep lin
 ln -s loop loop
 ln -s ring2 ring1; ln -s ring1 ring2; ln -s nowhere dangling; ln -s real/x file
 echo end > c0; for i in $(seq 1 42); do ln -s c$((i-1)) c$i; done
+ln -s /dev/fd/0 in; ln -s /dev/stdout out; ln -s /proc/self/status status
 mkdir full plain empty; echo z > full/z; echo f > plain/f
 """
 PATHS = (
@@ -33,6 +34,9 @@ PATHS = (
     "file/",
     "file/../c0",
     "c0/..",
+    "in; echo piped | cat in",
+    "x; echo printed | tee out | cat; echo more | (cat > out) | cat",
+    "x; grep -c ^Pid status",
     "x; cd /proc/self/cwd/link/.. && cat x",
     "x; cd again && cat ../x",
 )

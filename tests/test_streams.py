@@ -161,6 +161,21 @@ def test_appended_output_is_found(tmp_path: Path) -> None:
     assert (row["begin"], row["end"], row["sha256"]) == (13, 17, sha256(b"now\n"))
 
 
+@pytest.mark.parametrize("script", ["echo k > /dev/stderr", "echo k >> /dev/stderr; echo m >> /proc/self/fd/2"])
+def test_output_file_opened_once_more_is_output(script: str, tmp_path: Path) -> None:
+    """What a run prints to /dev/stderr, which is a file that it opens anew then, is printed, and no other output."""
+    work = tmp_path / "work"
+    work.mkdir()
+    command = [sys.executable, "-m", "rtrace", "trace", "-q", "sh", "-c", f"echo a; {script}; echo b"]
+    with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
+        subprocess.run(command, cwd=work, stdout=out, stderr=err, check=True)
+    assert (tmp_path / "out").read_bytes() == b"a\nb\n"
+    assert run_rtrace("pack", "../bundle.rpz", cwd=work).returncode == 0
+    assert not load(work / ".rtrace/manifest.yml").outputs
+    verified = run_rtrace("verify", "../bundle.rpz", cwd=work)
+    assert verified.returncode == 0, verified.stdout
+
+
 def test_no_capture_leaves_all_alone(tmp_path: Path) -> None:
     """With --no-capture the program has the very pipe that rtrace was given, and nothing is kept."""
     command = (*RTRACE, "trace", "-q", "--no-capture", "-d", "trace", "--", "readlink", "/proc/self/fd/1")

@@ -30,6 +30,10 @@ OUTSIDE = {
     "path": "s.socket(s.AF_UNIX).connect(path + '/server')",
     "abstract": "s.socket(s.AF_UNIX).connect('\\0' + name)",
     "abstract datagrams": "s.socket(s.AF_UNIX, s.SOCK_DGRAM).sendto(b'x', '\\0' + name + '-datagrams')",
+    "datagrams to a group": (
+        "u = s.socket(type=s.SOCK_DGRAM); u.setsockopt(0, s.IP_MULTICAST_IF, s.inet_aton('127.0.0.1'))\n"
+        "u.sendto(b'x', ('239.1.2.3', int(datagrams)))"
+    ),
     "datagrams by path": "u = s.socket(s.AF_UNIX, s.SOCK_DGRAM); u.connect(path + '/datagrams'); u.send(b'x')",
 }
 """Ways to a server that was there before the run."""
@@ -59,6 +63,11 @@ INSIDE = {
     "abstract datagrams": (
         "a = s.socket(s.AF_UNIX, s.SOCK_DGRAM); a.bind('\\0own-' + name); b = s.socket(s.AF_UNIX, s.SOCK_DGRAM)\n"
         "b.sendto(b'x', '\\0own-' + name); b.connect('\\0own-' + name); b.send(b'y')"
+    ),
+    "a group": (
+        "a, b = s.socket(type=s.SOCK_DGRAM), s.socket(type=s.SOCK_DGRAM); a.bind(('', 0))\n"
+        "b.setsockopt(0, s.IP_MULTICAST_IF, s.inet_aton('127.0.0.1'))\n"
+        "b.sendto(b'x', ('239.1.2.3', a.getsockname()[1]))"
     ),
     "a pair": "a, b = s.socketpair(); a.send(b'x'); b.recv(1)",
     "inherited": "s.create_connection(('127.0.0.1', int(place)))",
@@ -138,6 +147,10 @@ def tell(outside: Outside, tmp_path: Path, engine: str, program: str) -> list[tu
 @pytest.mark.parametrize("way,engine", with_engines(OUTSIDE))
 def test_server_outside_is_told(way: str, engine: str, outside: Outside, tmp_path: Path) -> None:
     """A server on this machine that is no part of the run is told once, by its port or its name."""
+    if way.endswith("group"):
+        with socket.socket(type=socket.SOCK_DGRAM) as probe:
+            if probe.connect_ex(("239.1.2.3", 9)):
+                pytest.skip("no route leads to a group: give this machine a network")
     ((kind, what),) = tell(outside, tmp_path, engine, OUTSIDE[way])
     assert kind == "connection"
     assert any(place in what for place in outside.arguments[1:])
@@ -175,9 +188,19 @@ while True:
 """
 
 
+CONNECT_BY_NAME = {
+    "both families": "import socket; socket.create_connection(('www.example', 80))",
+    "one family": "import socket as s; s.socket(s.AF_INET).connect(('www.example', 80))",
+    "asked for only": "import socket; socket.gethostbyname('www.example')",
+}
+"""Ways to a name: the C library asks for the addresses of both families by sendmmsg(2), for those of one by send(2)."""
+
+
 @pytest.mark.requires("root", "unshare", "ip")
-@pytest.mark.parametrize("engine", ENGINES)
-def test_host_is_told_by_its_name(engine: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "way,engine", with_engines(CONNECT_BY_NAME) + [("one family", engine) for engine in ENGINES[1:]]
+)
+def test_host_is_told_by_its_name(way: str, engine: str, tmp_path: Path) -> None:
     """A host is told by the name that its program asked a name server for; the name server is not told."""
     (tmp_path / "resolv.conf").write_text("nameserver 127.53.0.1\n")
     (tmp_path / "names.py").write_text(SERVE_NAMES)
@@ -185,7 +208,7 @@ def test_host_is_told_by_its_name(engine: str, tmp_path: Path) -> None:
         "import socket\ns = socket.create_server(('192.0.2.80', 80)); print(flush=True)\ns.accept()"
     )
     (tmp_path / "hosts").write_text("127.0.0.1 localhost\n")
-    program = "import socket; socket.create_connection(('www.example', 80))"
+    program = CONNECT_BY_NAME[way]
     script = (
         "ip link set lo up; ip address add 192.0.2.80/32 dev lo; mount --bind resolv.conf /etc/resolv.conf\n"
         "mount --bind hosts /etc/hosts; exec 3< <(python3 -S names.py); exec 4< <(python3 -S server.py)\n"
@@ -198,7 +221,11 @@ def test_host_is_told_by_its_name(engine: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = [line for line in done.stderr.decode().splitlines() if "not captured" in line]
     assert len(told) == 1, told
-    assert "connected to www.example (192.0.2.80) port 80; " in told[0]
+    only = way == "asked for only"
+    words = (
+        "asked for the address of the host www.example; " if only else "connected to www.example (192.0.2.80) port 80; "
+    )
+    assert words in told[0]
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,22 @@ def test_run_sees_nothing_new(way: tuple[str, ...], options: tuple[str, ...], wo
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
+def test_folder_keeps_its_date(work: Path) -> None:
+    """That a trace leaves the folder and comes back does not count as a change of it, for a run and afterwards."""
+    os.utime(work, ns=(0, 1_000_000_007))
+    for way in ((), ("--continue",), ("--overwrite",)):
+        done = run_rtrace("trace", "-q", *way, "stat", "-c", "%.Y", ".", cwd=work)
+        assert (done.stdout, work.stat().st_mtime_ns) == (b"1.000000007\n", 1_000_000_007)
+
+
+def test_advice_fits_why_no_trace_can_be_made(work: Path) -> None:
+    """Free space is asked for where there is none, and not where a folder is missing."""
+    done = run_rtrace("trace", "-d", "missing/trace", "true", cwd=work)
+    words = b"cannot make missing/trace: No such file or directory; make the folder above it, or use -d to"
+    assert words in done.stderr
+    assert done.returncode == 125
+
+
 @pytest.mark.usefixtures("work")
 def test_run_that_works_at_home_sees_nothing_new(tmp_path: Path) -> None:
     """Where the folder for state is in the run's sight, the trace lies elsewhere."""

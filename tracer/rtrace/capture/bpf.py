@@ -118,10 +118,26 @@ def build_test(condition: Condition, verdict: int) -> list[Instruction]:
     if values:
         tests = [(JUMP_IF_EQUAL, len(values) - index, 0, value) for index, value in enumerate(values)]
         return [(LOAD, 0, 0, argument), *tests, *ends]
+    brief = build_brief(condition)
     return [
         (LOAD, 0, 0, argument),
-        (JUMP_IF_EQUAL, 0, 3, 0),
+        (JUMP_IF_EQUAL, 0, len(brief) + 3, 0),
         (LOAD, 0, 0, argument + 4),
-        (JUMP_IF_EQUAL, 0, 1, 0),
+        (JUMP_IF_EQUAL, 0, len(brief) + 1, 0),
+        *brief,
         *ends,
+    ]
+
+
+def build_brief(condition: Condition) -> list[Instruction]:
+    """Assemble the test of a message by flags and size: any other goes on behind it, and what matters skips that."""
+    if condition.brief is None:
+        return []
+    flags, end = condition.brief
+    argument = ARGUMENTS_OFFSET + 8 * condition.argument
+    return [
+        (LOAD, 0, 0, argument - 8),
+        (JUMP_IF_EQUAL, 0, 2, flags),
+        (LOAD, 0, 0, argument - 16),
+        (JUMP_IF_NOT_BELOW, 0, 1, end),
     ]

@@ -22,6 +22,8 @@ IN_READING = 0x1 | 0x10 | 0x20
 """IN_ACCESS, IN_CLOSE_NOWRITE and IN_OPEN of inotify(7): what rtrace's own reading of files causes as well."""
 O_TMPFILE = 0o20000000
 SO_ERROR = 4  # getsockopt(2), asm-generic/socket.h
+MSG_NOSIGNAL = 0x4000  # send(2)
+END_OF_QUESTIONS = 12 + 255 + 4 + 11 + 1  # bytes of header, name, type and class, and OPT: RFC 1035, RFC 6891
 SECCOMP_SET_MODE_STRICT, SECCOMP_SET_MODE_FILTER = 0, 1  # seccomp(2)
 PR_SET_SECCOMP = 22  # prctl(2)
 OPEN_FLAGS = (
@@ -243,20 +245,26 @@ tracing, as a notification comes before the call and nothing after it."""
 
 
 class Condition(NamedTuple):
-    """When a call matters: if an argument is one of some values; with no values given, if it is not zero."""
+    """When a call matters: if an argument is one of some values; with no values given, if it is not zero.
+
+    If it is zero, a message may matter by its size and flags, the two arguments before: ``brief`` has these flags, and
+    the size in bytes from which on it does not.
+    """
 
     argument: int
     values: tuple[int, ...] = ()
+    brief: tuple[int, int] | None = None
 
 
 CONDITIONS = {
-    "sendto": Condition(4),
+    "sendto": Condition(4, brief=(MSG_NOSIGNAL, END_OF_QUESTIONS)),
     "socketcall": Condition(0, (2, 3, 11, 16, 20)),
     "getsockopt": Condition(2, (SO_ERROR,)),
     "seccomp": Condition(0, (SECCOMP_SET_MODE_STRICT, SECCOMP_SET_MODE_FILTER)),
     "prctl": Condition(0, (PR_SET_SECCOMP,)),
 }
-"""Calls that programs make all the time for other purposes: sendto(2) without an address is send(2), and of
+"""Calls that programs make all the time for other purposes: sendto(2) without an address is send(2), by which the C
+library asks name servers for one address at a time, with the flags and the size that are looked at; of
 socketcall(2) the bind, connect, sendto, sendmsg and sendmmsg of linux/net.h are looked at. getsockopt(2) is for the
 error of a socket, by which programs learn how a connection came out that they did not wait for."""
 

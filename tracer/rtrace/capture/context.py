@@ -45,7 +45,8 @@ class Context:
         has another root than the tracer's; ``pids`` are all processes and threads that there ever were; ``meetings``
         are the socket addresses that are done with, by process and call, ``noted`` those that are in ``connections``;
         ``serving`` that a FUSE filesystem is about to be mounted; ``loadings`` remembers by program how it is
-        loaded; ``caller`` is the thread whose call is being decoded.
+        loaded; ``caller`` is the thread whose call is being decoded; ``printed_to`` are the files that the run has as
+        its standard output and error, ``reopened`` those of them that it opened once more as /dev/stdout and its kin.
         """
         self.ledger = ledger
         self.notices = notices
@@ -54,6 +55,8 @@ class Context:
         ledger.tell_unobserved = lambda error: notices.add_unobserved("the run", error)
         ledger.tell_of_time = notices.add_time
         self.caller = 0
+        self.printed_to: frozenset[bytes] = frozenset()
+        self.reopened: set[bytes] = set()
         self.tracees: dict[int, Tracee] = {}
         self.memory = CallMemory(self.tracees)
         self.moving: set[int] = set()
@@ -134,6 +137,13 @@ class Context:
             return None  # ENOENT or EFAULT
         dirfd = AT_FDCWD if dirfd_index is None else request.arguments[dirfd_index] & INT_MASK
         return self.walk(request.tracee, self.base(request.tracee, dirfd, path), path, follow=follow)
+
+    def is_printing(self, walk: Walk, flags: int) -> bool:
+        """Whether what is opened is a file that takes what the run prints, by a name like /dev/stdout; remember it."""
+        is_it = walk.path in self.printed_to and flags & os.O_ACCMODE == os.O_WRONLY
+        if is_it:
+            self.reopened.add(walk.path)
+        return is_it
 
     def use(self, process: Process, walk: Walk, use: int) -> PathState:
         """Note the use of a path, and the symlinks on the way to it as looked up."""

@@ -61,6 +61,7 @@ GRAPHICS = (b"/dev/nvidia", b"/dev/dri/", b"/dev/kfd", b"/dev/accel/", b"/dev/dx
 FUSE = os.makedev(10, 229)  # who opens it mounts a filesystem, which is told by itself
 MEMORY_MAJOR, TERMINAL_MAJOR, TTY_MAJOR, PTY_MAJORS = 1, 4, 5, range(136, 144)
 FIRST_SERIAL_MINOR = 64
+MACHINES_MINORS = frozenset({1, 2, 4, 11})  # mem, kmem, port and kmsg, the kernel's log, among the kin of null
 """Device numbers of null, zero, random and their kin, of consoles (serial lines come after them) and of terminals: what
 a replay has, too. See the kernel's Documentation/admin-guide/devices.txt."""
 
@@ -69,7 +70,8 @@ def describe_device(path: bytes, device: int) -> tuple[str, str] | None:
     """Say what was opened that no bundle can hold, and what to do; None for a device that a replay has, too."""
     major = os.major(device)
     console = major == TERMINAL_MAJOR and os.minor(device) < FIRST_SERIAL_MINOR
-    if console or device == FUSE or major in (MEMORY_MAJOR, TTY_MAJOR, *PTY_MAJORS):
+    memory = major == MEMORY_MAJOR and os.minor(device) not in MACHINES_MINORS
+    if console or memory or device == FUSE or major in (TTY_MAJOR, *PTY_MAJORS):
         return None
     name = path.decode(errors="backslashreplace")
     if path.startswith(GRAPHICS):
@@ -110,6 +112,8 @@ REFUSALS = {
     ),
 }
 """What fails because of rtrace: that is told, too."""
+PLURALS = {"is": "are", "has": "have", "watches": "watch"}
+"""How the words begin that tell something of several programs, by how they begin for one."""
 
 
 class Tally:
@@ -127,6 +131,9 @@ class Tally:
         if len(names) > MAX_PROGRAMS:
             names = (*names[: MAX_PROGRAMS - 1], f"{len(names) - MAX_PROGRAMS + 1} more programs")
         who = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        verb, _, rest = what.partition(" ")
+        if len(names) > 1 and verb in PLURALS:
+            what = f"{PLURALS[verb]} {rest}"
         return f"{who} {what}" + (f" ({self.count} times)" if self.count > 1 else "")
 
 

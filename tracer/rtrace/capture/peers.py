@@ -76,6 +76,10 @@ class Peers:
                     inodes.add(words[INODE])
         return self.is_held(inodes) if inodes else None
 
+    def is_own_group(self, address: Address) -> bool:
+        """Whether an address is a group's (multicast) to which the run listens itself."""
+        return address.is_group and ("port", address.port) in self.bound
+
     def is_held(self, inodes: Iterable[bytes]) -> bool:
         """Whether a process of the run has one of these sockets open."""
         links = {b"socket:[%s]" % inode for inode in inodes}
@@ -127,8 +131,8 @@ def read_progress(tracee: Tracee, descriptor: int) -> bool | None:
 
 def is_of_this_machine(address: Address) -> bool:
     """Whether a host is this machine itself: its loopback interface, or one of its own addresses."""
-    if address.is_local:
-        return True
+    if address.is_local or address.is_group:
+        return address.is_local
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -155,8 +155,12 @@ class Recorder:
         _, flags, base, path = key
         self.context.caller = tracee.tid
         walk = self.context.walk(tracee, base, path, follow=follows(action, flags))
-        if walk is None or (walk.volatile and walk.path.startswith(b"/proc/")):
+        if walk is None:
             return []
+        if walk.volatile and walk.path.startswith(b"/proc/"):  # a replay has its own, behind the same symlinks
+            return [(self.ledger.state(link), LOOKUP) for link in walk.passed]
+        if walk.volatile and action is Action.OPEN and self.context.is_printing(walk, flags):
+            return [(self.ledger.state(link), LOOKUP) for link in walk.passed]
         if self.context.notices.is_own(walk.path):
             return []
         if action is Action.UNLINK and flags & AT_REMOVEDIR:

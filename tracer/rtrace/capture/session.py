@@ -115,6 +115,7 @@ def trace_command(
     context = Context(ledger, notices, next_row(connection, "environments"))
     tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"), context.pids)
     record = StreamRecord(given.streams, directory.streams, run, others=given.others, limit=watch.keep)
+    context.printed_to, context.reopened = record.find_printed_to(), record.reopened
     began = time.monotonic()
     try:
         with launched_tree(command, architectures, record.interposition) as launched:

@@ -94,7 +94,8 @@ def note_datagrams(context: Context, tracee: Tracee, descriptor: int, talk: Talk
     if talk.address.port == NAME_SERVER:
         context.talks.ask_server(descriptor, talk)
     elif not peers.is_of_this_machine(talk.address):
-        context.talks.aim(talk)
+        if not context.peers.is_own_group(talk.address):
+            context.talks.aim(talk)
     elif context.peers.is_own_port(tracee, talk.address, datagram=True) is False:
         context.talks.establish(talk)
 
@@ -140,6 +141,8 @@ def send(context: Context, request: Request) -> None:
     if arguments[4]:
         data = read_address(request.tracee, arguments[4], arguments[5])
         use_datagram(context, request, data, arguments[1], arguments[2])
+    elif context.talks.is_name_server(request.tracee.process.id, arguments[0] & INT_MASK):
+        note_question(context, request.tracee, arguments[1], arguments[2])
 
 
 def send_message(context: Context, request: Request) -> None:
@@ -205,7 +208,7 @@ def use_datagram(context: Context, request: Request, data: bytes, start: int, le
     if peers.is_of_this_machine(address):
         if context.peers.is_own_port(tracee, address, datagram=True) is False:
             context.talks.establish(talk)
-    elif peers.is_reachable(address):
+    elif not context.peers.is_own_group(address) and peers.is_reachable(address):
         context.talks.establish(talk)
 
 

@@ -7,6 +7,7 @@ import struct
 from typing import NamedTuple
 
 SOCKADDR_IN, SOCKADDR_IN6 = 8, 24  # bytes up to the end of the host
+GROUPS = frozenset(map(str, range(224, 240)))
 MAX_ADDRESS = 128  # sizeof(struct sockaddr_storage)
 
 
@@ -22,6 +23,13 @@ class Address(NamedTuple):
     def is_local(self) -> bool:
         """Whether it leads to this machine's loopback interface, or nowhere."""
         return self.host.startswith("127.") or self.host in ("::1", "0.0.0.0", "::")  # noqa: S104 - read, not bound
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it leads to all who listen to a group: 224.0.0.0/4 and ff00::/8 are multicast addresses."""
+        if ":" in self.host:
+            return self.host.startswith("ff")
+        return self.host.partition(".")[0] in GROUPS
 
 
 def parse_address(data: bytes) -> Address | None:

@@ -57,6 +57,7 @@ class StreamRecord:
         self.folder = folder
         self.run = run
         self.process = 0
+        self.reopened: set[bytes] = set()
         self.extended: list[tuple[Stream, os.stat_result]] = []
         self.captures = limit is not None
         self.limit = limit or 0
@@ -108,6 +109,11 @@ class StreamRecord:
         if stream.kind in {Kind.NULL, Kind.DEVICE} and stream.path in DEVICES:
             return stream.path
         return stream.path if stream.kind is Kind.FILE else None
+
+    def find_printed_to(self) -> frozenset[bytes]:
+        """Return the files that take what the run prints, where that is kept."""
+        files = (stream.path for stream in self.streams[1:] if stream.kind is Kind.FILE and self.captures)
+        return frozenset(path for path in files if path)
 
     def note_unkept(self, connection: sqlite3.Connection, notices: NoticeBook) -> None:
         """Tell what comes or goes by a descriptor and is not kept; to be called when it has begun."""
@@ -198,7 +204,7 @@ class StreamRecord:
                     if other.place == stream.place
                 )
                 # Where everything is appended, a descriptor that wrote nothing stays at 0.
-                end = size if end < stream.offset or end > size else end
+                end = size if end < stream.offset or end > size or stream.path in self.reopened else end
                 self._update(connection, stream.descriptor, end, hash_range(reading, stream.offset, end))
             finally:
                 os.close(reading)

@@ -13,6 +13,7 @@ from rtrace.locks import Lock
 from rtrace.workspaces import INCOMPLETE, Workspace, make_workspace, prefix_beside, set_aside
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _CHUNK = 1 << 20
@@ -26,7 +27,8 @@ def move(source: Path, target: Path) -> None:
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
     try:
-        os.rename(source, target)
+        with keep_date(source.parent), keep_date(target.parent):
+            os.rename(source, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -36,7 +38,17 @@ def move(source: Path, target: Path) -> None:
     with make_workspace(parent, target.parent, prefix_beside(target.name, INCOMPLETE)) as workspace:
         copy_below(source, workspace.path)
         workspace.give_name(os.fsencode(target.name))
-    remove_trace(source)
+    with keep_date(source.parent):
+        remove_trace(source)
+
+
+@contextlib.contextmanager
+def keep_date(folder: Path) -> Iterator[None]:
+    """Put back the time at which a folder changed last: a trace that comes or goes is no change of somebody's work."""
+    before = folder.stat()
+    yield
+    with contextlib.suppress(OSError):  # the folder is another user's
+        os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def copy_below(source: Path, target: Path) -> None:

@@ -73,9 +73,8 @@ class TracePlace:
                 if continued:
                     self.earlier_runs, self._mark = runs, b"%d" % runs
             refuse_unwritable(destination, directory)
-            self._private = place = find_room(destination, directory, continued=continued)
+            self._private = place = find_room(destination, directory, self._mark)
             self.trace, self.hidden = place.trace, place.hidden
-            write_mark(place, self._mark)
             if exists:
                 move_away(target, place, continued=continued)
             if not continued:
@@ -182,8 +181,11 @@ def refuse_unwritable(destination: Destination, directory: TraceDirectory) -> No
             raise cannot_make(directory, PermissionError(errno.EACCES, os.strerror(errno.EACCES))) from None
 
 
-def find_room(destination: Destination, directory: TraceDirectory, *, continued: bool) -> PrivatePlace:
-    """Make a private place in the best root that can be had, with an empty trace unless one is to be ``continued``."""
+def find_room(destination: Destination, directory: TraceDirectory, mark: bytes) -> PrivatePlace:
+    """Make a private place in the best root that can be had, with an empty trace if the ``mark`` is that of a new one.
+
+    The mark comes first: a trace that is half made is known by it when this process is killed.
+    """
     refusal: Exception = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     for root in choose_roots(destination, os.getcwdb()):
         try:
@@ -191,9 +193,10 @@ def find_room(destination: Destination, directory: TraceDirectory, *, continued:
         except OSError as error:
             refusal = error
             continue
-        if continued:
-            return place
         try:
+            write_mark(place, mark)
+            if mark != NEW:
+                return place
             place.trace.path.mkdir(mode=_MODE)
             close(place.trace.fill())
         except (OSError, sqlite3.Error) as error:

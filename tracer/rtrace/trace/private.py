@@ -33,6 +33,7 @@ TRACE = "trace"
 OLD = "old"
 IN_SIGHT = ".rtrace-private-"
 """How the name of a root begins that is in a folder of somebody's work; the user's id comes after it."""
+_FREE = "free some space, or "
 _LONGEST_PLACE = 8192
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -66,7 +67,10 @@ def find_destination(directory: TraceDirectory) -> Destination:
 def cannot_make(directory: TraceDirectory, error: Exception) -> TraceError:
     """Return the error for a trace directory that cannot be made."""
     reason = error.strerror if isinstance(error, OSError) else str(error)
-    return TraceError(f"cannot make {directory.path}: {reason}; free some space, or use -d to write elsewhere")
+    code = error.errno if isinstance(error, OSError) else None
+    remedies = {errno.ENOENT: "make the folder above it, or ", errno.ENOSPC: _FREE, errno.EDQUOT: _FREE, None: _FREE}
+    remedy = remedies.get(code, "")
+    return TraceError(f"cannot make {directory.path}: {reason}; {remedy}use -d to write elsewhere")
 
 
 class Root(NamedTuple):

@@ -69,6 +69,22 @@ def test_folder_that_is_an_output_stands_for_what_is_in_it() -> None:
 
 
 @pytest.mark.parametrize(
+    "folder, paths",
+    [
+        (b"/w/logs/", (b"/w/logs/a.log", b"/w/logs/b.csv")),
+        (b"/w/logs", (b"/w/logs/a.log",)),
+        (b"/w/out/", (b"/w/out/run.log",)),
+        (b"/w/.cache/x/", (b"/w/.cache/x/y", b"/w/.cache/x/.z/y")),
+    ],
+)
+def test_folder_of_logs_that_was_named_counts(folder: bytes, paths: tuple[bytes, ...]) -> None:
+    """A folder in which all is a program's own, or that is such a folder by its name, was named for just that."""
+    scopes = Scopes(Manifest("0", (make_run(),), outputs=(NamedFile("x", folder, ("run1",)),)), (), ())
+    lines = [Line("different", "run1", path) for path in (folder.rstrip(b"/"), *paths, b"/w/other.log")]
+    assert [line.scope for line in scopes.sort(lines)] == ["output"] * (len(paths) + 1) + ["other"]
+
+
+@pytest.mark.parametrize(
     "path, folder",
     [
         (b"/w/.snakemake/log/x", b"/w/.snakemake"),

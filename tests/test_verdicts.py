@@ -1,6 +1,8 @@
 """What differences mean, how other files are told, and which files are outputs unless their author says otherwise."""
 
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -139,3 +141,16 @@ def test_ignored_patterns_travel_in_the_manifest() -> None:
     assert load(render(manifest)).ignore == manifest.ignore
     with pytest.raises(ManifestError, match="`ignore` takes 256 patterns"):
         load(render(Manifest("0", (make_run(),), ignore=(b"x",) * 257)))
+    with pytest.raises(ManifestError, match="is empty"):
+        load(render(Manifest("0", (make_run(),), ignore=(b"",))))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("verify", "x.rpz", "--ignore", ""), *(("pack", option, "") for option in ("--ignore", "--exclude", "--include"))],
+    ids=" ".join,
+)
+def test_empty_pattern_is_refused(command: tuple[str, ...], rtrace: Callable[..., CompletedProcess[bytes]]) -> None:
+    """What an unset variable of a shell leaves does not stand for everything."""
+    answer = rtrace(*command)
+    assert (answer.returncode, b"a pattern is not empty" in answer.stderr) == (2, True)

@@ -22,6 +22,7 @@ from rtrace.packing.plan import PackingPlan
 from rtrace.packing.planning_notices import (
     tell_homeless,
     tell_impossible,
+    tell_lost_run,
     tell_misplaced,
     tell_telling,
     tell_unknown_run,
@@ -35,6 +36,7 @@ from rtrace.packing.whereabouts import Finder
 from rtrace.progress import SILENT, Progress
 from rtrace.provided import SHARED_MEMORY, is_in_memory, is_provided
 from rtrace.trace import reader
+from rtrace.trace.dependence import read_needs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +76,7 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
                 include=tuple(dict.fromkeys((*manifest.include, *include))),
                 ignore=tuple(dict.fromkeys((*manifest.ignore, *ignore))),
             )
+            manifest = _settle_needs(connection, manifest)
             concealment = Concealment(manifest.secrets)
             runs = _look_at_runs(connection, manifest, concealment)
             plan = _plan(connection, directory, target, manifest, larger_than, concealment)
@@ -231,6 +234,29 @@ def _read_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
         runs=tuple(run if run.id in names else strip_record(run) for run in manifest.runs),
         notices=tuple(dict.fromkeys((*facts, *kept))),
     )
+
+
+def _settle_needs(connection: sqlite3.Connection, manifest: Manifest) -> Manifest:
+    """Say of the runs in a manifest of before what they need, and tell of what those wrote that were taken out."""
+    needs = read_needs(connection)
+    if not needs:
+        return manifest
+    names, traced = name_runs(connection, manifest.runs), reader.read_run_names(connection)
+    if not any(run.needs for run in manifest.runs):
+        order = {run.id: place for place, run in enumerate(manifest.runs)}
+        wanted = {names[number]: [names[one] for one in needs.get(number, ()) if one in names] for number in names}
+        runs = (
+            replace(run, needs=tuple(one for one in wanted.get(run.id, ()) if order[one] < order[run.id]))
+            for run in manifest.runs
+        )
+        manifest = replace(manifest, runs=tuple(runs))
+    lost = (
+        tell_lost_run(names[number], traced[one], may_be_there=bool(manifest.include))
+        for number in sorted(needs.keys() & names.keys())
+        for one in needs[number]
+        if one not in names
+    )
+    return replace(manifest, notices=tuple(dict.fromkeys((*manifest.notices, *lost))))
 
 
 def name_runs(connection: sqlite3.Connection, runs: Sequence[Run]) -> dict[int, str]:

@@ -44,6 +44,16 @@ def tell_lost_run(name: str, writer: str, *, may_be_there: bool) -> Notice:
     )
 
 
+def tell_interference(path: bytes, how: str, earlier: str, run: str) -> Notice:
+    """Tell of a file that somebody made, changed or removed between two runs of a trace."""
+    advice = (
+        "it is not in the bundle; add it with `include:`, or trace again from the start"
+        if how == "made"
+        else f"a replay has it as {earlier} left it; trace what was done to it, too, or trace again from the start"
+    )
+    return Notice(INPUT, f"{printable(path)} was {how} between {earlier} and {run}, which uses it", advice)
+
+
 def tell_unmatched(pattern: bytes, key: str) -> Notice:
     """Tell of a pattern in the manifest that is of no use."""
     return Notice("pattern", f"the pattern {printable(pattern)} matches nothing", f"correct it under `{key}:`")

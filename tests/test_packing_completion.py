@@ -135,6 +135,19 @@ def test_a_time_zone_comes_with_its_other_names(tmp_path: Path) -> None:
     assert [os.path.basename(path) for path in addition.paths] == [b"Copy", b"Link"]
 
 
+def test_many_time_zones_are_completed_as_one(tmp_path: Path) -> None:
+    """Where a program looks at each zone, as `zoneinfo.available_timezones` does, the manifest has one switch."""
+    zones = tmp_path / "zoneinfo"
+    zones.mkdir()
+    for number in range(20):
+        (zones / f"{number}").write_bytes(b"TZif%d" % number)
+        (zones / f"copy{number}").write_bytes(b"TZif%d" % number)
+    used = frozenset(bytes(zones / f"{number}") for number in range(19))
+    (addition,) = complete(used, used)
+    assert (addition.rule, addition.name) == ("timezone", str(zones))
+    assert set(addition.paths) == {bytes(zones / f"copy{number}") for number in range(19)}
+
+
 def test_a_distribution_of_time_zones_comes_without_them(tmp_path: Path) -> None:
     """Of zones that a distribution brings, those in use are traced, and the others stay out."""
     site = make_site(tmp_path)

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -150,6 +151,70 @@ def test_run_that_was_taken_out_has_no_results(work: Path, rtrace: Rtrace) -> No
     assert packed.returncode == 0, packed.stderr
     verified = rtrace("verify", bundle)
     assert (verified.returncode, b"run2" in verified.stdout) == (0, False)
+
+
+@pytest.mark.requires("user-namespaces")
+def test_files_of_a_run_that_was_taken_out_are_missed(work: Path, rtrace: Rtrace) -> None:
+    """A run that uses them is told when it is packed, and a replay without them is no verdict; included, it is one."""
+    manifest = work / ".rtrace/manifest.yml"
+    assert rtrace("trace", "-q", "--continue", "--", "sh", "-c", "cat two > three", cwd=work).returncode == 0
+    text = manifest.read_text()
+    text = text[: text.index("  - id: run2")] + text[text.index("  - id: run3") :]
+    lines = [line for line in text.splitlines(keepends=True) if "run2]" not in line]
+    manifest.write_text("".join(lines))
+    without, included = work.parent / "without.rpz", work.parent / "included.rpz"
+    packed = rtrace("pack", without, cwd=work)
+    assert (packed.returncode, b"INCOMPLETE: run3 uses files that run2 of the trace wrote" in packed.stderr) == (
+        0,
+        True,
+    )
+    verified = rtrace("verify", without)
+    assert (verified.returncode, verified.stdout.startswith(b"INCOMPLETE: run3 uses files")) == (3, True)
+    packed = rtrace("pack", "--include", work / "two", included, cwd=work)
+    assert (packed.returncode, b"INCOMPLETE" in packed.stderr) == (0, False)
+    assert b"run3 uses files" in rtrace("info", included).stdout
+    assert rtrace("verify", included).returncode == 0
+
+
+@pytest.mark.requires("user-namespaces")
+@pytest.mark.parametrize(
+    "change, second, how",
+    [
+        ("echo new > config", "cat config > out", "made"),
+        ("echo other > one", "cat one > out", "changed"),
+        ("rm one", "cat one > out; true", "removed"),
+        ("rm one", "echo 3 > one", None),
+        ("echo other > one", "rm one; echo 3 > one", None),
+        ("mkdir .cache; echo new > .cache/x", "cat .cache/x > out", None),
+        ("chmod 600 one", "cat one > out", None),
+        ("true", "cat one > out", None),
+    ],
+)
+def test_what_was_done_between_runs_is_told(
+    tmp_path: Path, rtrace: Rtrace, change: str, second: str, how: str | None
+) -> None:
+    """A replay does without what somebody did between two runs: pack tells, and a difference is no verdict then."""
+    work = tmp_path / "work"
+    work.mkdir()
+    first = "cat config .cache/x; echo 1 > one"
+    assert rtrace("trace", "-q", "--", "sh", "-c", first, cwd=work).returncode == 0
+    subprocess.run(["sh", "-c", change], check=True, cwd=work)
+    assert rtrace("trace", "-q", "--continue", "--", "sh", "-c", second, cwd=work).returncode == 0
+    bundle = tmp_path / "bundle.rpz"
+    packed = rtrace("pack", bundle, cwd=work)
+    told = f"was {how} between run1 and run2".encode()
+    assert (packed.returncode, told in packed.stderr, b"INCOMPLETE" in packed.stderr) == (0, bool(how), bool(how))
+    if how is not None:
+        assert rtrace("verify", bundle).returncode == 3
+
+
+def test_manifest_of_before_gets_what_runs_need(work: Path, rtrace: Rtrace) -> None:
+    """A manifest that says of no run what it needs, as those of former versions, is completed from its trace."""
+    edit(work, ("    needs: [run1]\n", ""))
+    bundle = work.parent / "bundle.rpz"
+    assert rtrace("pack", bundle, cwd=work).returncode == 0
+    with open_bundle(bundle) as opened:
+        assert [run.needs for run in opened.manifest.runs] == [(), ("run1",)]
 
 
 @pytest.mark.parametrize(

@@ -380,6 +380,21 @@ def test_signal_in_a_destructor_comes_again() -> None:
     assert run_program(program) == "interrupted by SIGTERM\n"
 
 
+def test_signal_in_a_destructor_at_the_very_end() -> None:
+    """A signal that was to come again when nobody hears it any more ends rtrace as any other does, and no timer."""
+    program = """\
+        class Last:
+            def __del__(self):
+                os.kill(me, signal.SIGTERM)
+        Last()
+        try:
+            interrupts.end()
+        except interrupts.Interrupted as interrupt:
+            print(interrupt, interrupts.raised(), signal.getitimer(signal.ITIMER_REAL))
+        """
+    assert run_program(program) == "interrupted by SIGTERM 15 (0.0, 0.0)\n"
+
+
 def test_forked_process_dies_of_its_signal() -> None:
     """A process that was forked has nothing to clean up: a signal ends it, and its parent goes on."""
     program = """\

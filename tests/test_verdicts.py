@@ -1,6 +1,8 @@
 """What differences mean, how other files are told, and which files are outputs unless their author says otherwise."""
 
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -69,6 +71,22 @@ def test_folder_that_is_an_output_stands_for_what_is_in_it() -> None:
 
 
 @pytest.mark.parametrize(
+    "folder, paths",
+    [
+        (b"/w/logs/", (b"/w/logs/a.log", b"/w/logs/b.csv")),
+        (b"/w/logs", (b"/w/logs/a.log",)),
+        (b"/w/out/", (b"/w/out/run.log",)),
+        (b"/w/.cache/x/", (b"/w/.cache/x/y", b"/w/.cache/x/.z/y")),
+    ],
+)
+def test_folder_of_logs_that_was_named_counts(folder: bytes, paths: tuple[bytes, ...]) -> None:
+    """A folder in which all is a program's own, or that is such a folder by its name, was named for just that."""
+    scopes = Scopes(Manifest("0", (make_run(),), outputs=(NamedFile("x", folder, ("run1",)),)), (), ())
+    lines = [Line("different", "run1", path) for path in (folder.rstrip(b"/"), *paths, b"/w/other.log")]
+    assert [line.scope for line in scopes.sort(lines)] == ["output"] * (len(paths) + 1) + ["other"]
+
+
+@pytest.mark.parametrize(
     "path, folder",
     [
         (b"/w/.snakemake/log/x", b"/w/.snakemake"),
@@ -123,3 +141,16 @@ def test_ignored_patterns_travel_in_the_manifest() -> None:
     assert load(render(manifest)).ignore == manifest.ignore
     with pytest.raises(ManifestError, match="`ignore` takes 256 patterns"):
         load(render(Manifest("0", (make_run(),), ignore=(b"x",) * 257)))
+    with pytest.raises(ManifestError, match="is empty"):
+        load(render(Manifest("0", (make_run(),), ignore=(b"",))))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("verify", "x.rpz", "--ignore", ""), *(("pack", option, "") for option in ("--ignore", "--exclude", "--include"))],
+    ids=" ".join,
+)
+def test_empty_pattern_is_refused(command: tuple[str, ...], rtrace: Callable[..., CompletedProcess[bytes]]) -> None:
+    """What an unset variable of a shell leaves does not stand for everything."""
+    answer = rtrace(*command)
+    assert (answer.returncode, b"a pattern is not empty" in answer.stderr) == (2, True)

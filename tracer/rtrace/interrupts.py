@@ -51,6 +51,8 @@ class _State:
     noted: int | None = None
     at_once = False
     raised: int | None = None
+    again: int | None = None
+    """A signal that comes once more, see `raise_again`."""
     mask: frozenset[int] | None = None
 
 
@@ -61,7 +63,7 @@ def begin() -> None:
     """Turn the signals of this process into exceptions, from now on."""
     _state.process = os.getpid()
     _state.shields, _state.kept, _state.noted, _state.raised = 0, None, None, None
-    _state.at_once = False
+    _state.at_once, _state.again = False, None
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _handle)
@@ -84,7 +86,13 @@ def mask_at_start() -> frozenset[int]:
 
 
 def end() -> None:
-    """Let signals do what they do to any program: nothing is left to be cleaned up."""
+    """Let signals do what they do to any program: nothing is left to be cleaned up.
+
+    Raises Interrupted for one that was to come again.
+    """
+    if _state.again is not None:  # nobody is there any more when its timer is up
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _raise(_state.again)
     for number in ENDING:
         if signal.getsignal(number) is _handle:
             signal.signal(number, signal.SIG_DFL)
@@ -104,7 +112,7 @@ def _handle(number: int, _frame: FrameType | None) -> None:
 
 def _raise(number: int) -> NoReturn:
     """Raise Interrupted. Programs that clean up for us, such as `docker rm`, inherit that signals are blocked."""
-    _state.raised = number
+    _state.raised, _state.again = number, None
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     raise Interrupted(number)
@@ -114,6 +122,7 @@ def raise_again() -> None:
     """Raise Interrupted once more, in a moment: it came where nobody can catch it, such as in a destructor."""
     number, _state.raised = _state.raised, None
     if number is not None and hasattr(signal, "setitimer"):
+        _state.again = number
         signal.signal(signal.SIGALRM, lambda _number, frame: _handle(number, frame))
         signal.setitimer(signal.ITIMER_REAL, 0.01)
 

@@ -34,11 +34,14 @@ class Scopes:
         self._below = Prefixes(file.path.rstrip(b"/") + b"/" for file in manifest.outputs)
         self._folders = {file.path.rstrip(b"/") for file in manifest.outputs}
         self._internals = Internals(paths, homes)
+        self._whole = {folder + b"/" for folder in self._folders if self._internals.has(folder + b"/")}
         self._ignored = Patterns([pattern for pattern in ignored if pattern not in STREAM_NAMES])
         self._streams = {name for name in ignored if name in STREAM_NAMES}
 
     def sort(self, lines: Iterable[Line]) -> Iterator[Line]:
         """Give the lines with what each means."""
+        lines = list(lines)
+        self._add_whole(line.path for line in lines if line.path is not None)
         for line in lines:
             scope = self.find(line)
             yield line if scope == line.scope else replace(line, scope=scope)
@@ -54,11 +57,23 @@ class Scopes:
         return "output" if self.is_named(line.path) else "other"
 
     def is_named(self, path: bytes) -> bool:
-        """Tell whether a path is an output, or lies in a folder that is one and in nothing that is a program's own."""
+        """Tell whether a path is an output, or lies in a folder that is one and in nothing that is a program's own.
+
+        Where a folder is a program's own by its name, or holds nothing else, all in it is what its author named.
+        """
         if path in self._names or path in self._folders:
             return True
         folder = self._below.find(path)
-        return folder is not None and not self._internals.has(path, len(folder) - 1)
+        return folder is not None and (folder in self._whole or not self._internals.has(path, len(folder) - 1))
+
+    def _add_whole(self, paths: Iterable[bytes]) -> None:
+        """Note the named folders in which there is nothing else than a program's own: their author means just that."""
+        found: dict[bytes, bool] = {}
+        for path in paths:
+            folder = self._below.find(path)
+            if folder is not None and path + b"/" != folder and not self._ignored.match(path):
+                found[folder] = found.get(folder, False) or path in self._names or self.is_named(path)
+        self._whole.update(folder for folder, has_others in found.items() if not has_others)
 
     def find_unwritten(self, lines: Iterable[Line], runs: Collection[str]) -> Iterator[Line]:
         """Give a line for each output of the replayed runs that nothing was compared with."""

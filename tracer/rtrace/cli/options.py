@@ -37,6 +37,13 @@ FROM = click.option(
 SIZE_LETTERS = "_KMGT"
 
 
+def read_patterns(_context: click.Context, option: click.Parameter, patterns: tuple[str, ...]) -> tuple[bytes, ...]:
+    """Read the patterns of an option. An empty one, as an unset variable makes it, would match everything."""
+    if "" in patterns:
+        raise click.BadParameter("a pattern is not empty; write ** for everything", param=option)
+    return tuple(map(os.fsencode, patterns))
+
+
 def parse_size(text: str) -> int:
     """Read a number of bytes, with K, M, G or T behind it for powers of 1024."""
     digits, factor = text.upper(), 1

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
-from rtrace.cli.options import DIRECTORY, describe_kind, parse_size
+from rtrace.cli.options import DIRECTORY, describe_kind, parse_size, read_patterns
 from rtrace.cli.progress_bar import progress
 from rtrace.cli.speaking import say, show
 from rtrace.cli.tidying import tell_cleaned, tell_settled
@@ -31,8 +30,16 @@ FATES = {
 @click.command()
 @DIRECTORY
 @click.option("-n", "--dry-run", is_flag=True, help="List what would be packed, and why; write nothing.")
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches, as `exclude:` does.")
-@click.option("--include", multiple=True, metavar="PATTERN", help="Add what matches, as `include:` does.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    callback=read_patterns,
+    help="Leave out what matches, as `exclude:` does.",
+)
+@click.option(
+    "--include", multiple=True, metavar="PATTERN", callback=read_patterns, help="Add what matches, as `include:` does."
+)
 @click.option(
     "--larger-than", metavar="SIZE", help="Leave out the content of files of more bytes than SIZE (500M, 2G)."
 )
@@ -45,12 +52,21 @@ FATES = {
     help="Whose bundle: with reprozip, one that `reprounzip` unpacks and runs, too.",
 )
 @click.option(
-    "--ignore", multiple=True, metavar="PATTERN", help="Leave out of every verdict what matches, as `ignore:`."
+    "--ignore",
+    multiple=True,
+    metavar="PATTERN",
+    callback=read_patterns,
+    help="Leave out of every verdict what matches, as `ignore:`.",
 )
 @click.option("--allow-missing", is_flag=True, help="Pack although content is missing that the runs need.")
 @click.option("--anonymous", is_flag=True, help="Replace the names of the user and the host wherever they stand.")
 @click.option(
-    "--anonymous-except", "named", multiple=True, metavar="PATTERN", help="Files that may hold such names nevertheless."
+    "--anonymous-except",
+    "named",
+    multiple=True,
+    metavar="PATTERN",
+    callback=read_patterns,
+    help="Files that may hold such names nevertheless.",
 )
 @click.argument("bundle", type=click.Path(path_type=Path), default=Path("bundle.rpz"))
 @without_collector()
@@ -58,13 +74,13 @@ def command(  # noqa: PLR0913 -- an argument for each option
     directory: Path,
     *,
     dry_run: bool,
-    exclude: tuple[str, ...],
-    include: tuple[str, ...],
+    exclude: tuple[bytes, ...],
+    include: tuple[bytes, ...],
     larger_than: str | None,
     form: str,
     anonymous: bool,
-    named: tuple[str, ...],
-    ignore: tuple[str, ...],
+    named: tuple[bytes, ...],
+    ignore: tuple[bytes, ...],
     allow_missing: bool,
     bundle: Path,
 ) -> None:
@@ -88,8 +104,8 @@ def command(  # noqa: PLR0913 -- an argument for each option
     anywhere in the bundle, no bundle is written.
     """
     for pattern in include:
-        if not pattern.startswith("/"):
-            raise UsageError(f"--include {pattern} is no absolute path; begin it with a slash")
+        if not pattern.startswith(b"/"):
+            raise UsageError(f"--include {printable(pattern)} is no absolute path; begin it with a slash")
     trace = TraceDirectory(directory)
     tell_settled(trace)
     tell_cleaned(bundle.parent)
@@ -97,11 +113,11 @@ def command(  # noqa: PLR0913 -- an argument for each option
     plan = plan_packing(
         trace,
         bundle,
-        exclude=tuple(map(os.fsencode, exclude)),
-        include=tuple(map(os.fsencode, include)),
-        ignore=tuple(map(os.fsencode, ignore)),
+        exclude=exclude,
+        include=include,
+        ignore=ignore,
         anonymous=anonymous or bool(named),
-        named=tuple(map(os.fsencode, named)),
+        named=named,
         progress=progress(),
         larger_than=None if larger_than is None else parse_size(larger_than),
     )

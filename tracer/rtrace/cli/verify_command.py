@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import click
 
 from rtrace.cli.limit_options import limited
-from rtrace.cli.options import FETCH, FROM, JSON, UNPACKER, fill_standard_streams
+from rtrace.cli.options import FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
 from rtrace.cli.progress_bar import progress
 from rtrace.cli.replay_output import shown_output
 from rtrace.cli.speaking import give_json, say, show
@@ -28,7 +27,13 @@ from rtrace.workspaces import temporary
 @FETCH
 @FROM
 @limited
-@click.option("--ignore", multiple=True, metavar="PATTERN", help="Leave out of the verdict what matches, as `ignore:`.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="PATTERN",
+    callback=read_patterns,
+    help="Leave out of the verdict what matches, as `ignore:`.",
+)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("names", metavar="[RUN]...", nargs=-1)
 def command(  # noqa: PLR0913 -- an argument for each option
@@ -41,7 +46,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     folders: tuple[Path, ...],
     limits: Limits,
     allowed: frozenset[str],
-    ignore: tuple[str, ...],
+    ignore: tuple[bytes, ...],
 ) -> None:
     """Replay the runs of BUNDLE in a throw-away target and compare what comes out with the original run.
 
@@ -64,7 +69,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
             unpacker,
             workspace,
             names=names,
-            ignored=tuple(map(os.fsencode, ignore)),
+            ignored=ignore,
             progress=progress(),
             shown=shown,
             sources=Sources(folders, fetch),

@@ -379,6 +379,8 @@ def _split(item: bytes) -> tuple[bytes, bytes | None]:
 
 def _ignored(node: Node) -> tuple[bytes, ...]:
     found = items(pattern)(node)
+    if b"" in found:
+        raise node.place.error("a pattern under `ignore` is empty; write ** for everything")
     if len(found) > _MOST_IGNORED or sum(map(len, found)) > _IGNORED_ROOM:
         raise node.place.error(f"`ignore` takes {_MOST_IGNORED} patterns of {_IGNORED_ROOM >> 10} KiB together")
     return found

@@ -25,6 +25,8 @@ COMPLETION = "completion"
 CHEAP = 64 << 20
 """Bytes that a rule may add unasked."""
 _LARGEST_ZONE = 1 << 16
+_MOST_ZONES = 8
+"""Time zones in use that are completed one by one."""
 
 _PLUGINS = re.compile(
     rb"/(?:plugins|loaders|gconv|coders|engines-\d[\d.]*|ossl-modules|sasl2|gio/modules|security|[^/]*-modules"
@@ -136,33 +138,41 @@ def _complete_plugins(used: Iterable[bytes], known: Collection[bytes]) -> Iterat
 
 
 def _complete_zones(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:
-    """Add the other names of each time zone in use: programs ask for one by name, whichever of its names that is."""
+    """Add the other names of each time zone in use: programs ask for one by name, whichever of its names that is.
+
+    Where a program looked at many, the folder's additions are one.
+    """
+    tops: dict[bytes, dict[bytes, bytes]] = {}
     for path in sorted(path for path in used if _is_zone(path)):
-        top = path[: path.index(_ZONES) + len(_ZONES) - 1]
         try:
             with open(path, "rb", opener=open_at_once) as file:
                 content = file.read(_LARGEST_ZONE)
         except OSError:  # removed since, or of somebody else
             continue
-        files = [
-            (name, size)
-            for name, size in _list_files(top, deep=True)
-            if name not in known and _is_zone(name) and _is_same(name, size, path, content)
-        ]
-        yield Addition("timezone", path.decode(errors="backslashreplace"), *_weigh(files))
+        tops.setdefault(path[: path.index(_ZONES) + len(_ZONES) - 1], {})[path] = content
+    for top, zones in tops.items():
+        found: dict[bytes, list[tuple[bytes, int]]] = {}
+        paths = {content: path for path, content in zones.items()}
+        for name, size in _list_files(top, deep=True):
+            zone = _find_zone(name, size, zones, paths) if name not in known and _is_zone(name) else None
+            if zone is not None:
+                found.setdefault(zone if len(zones) <= _MOST_ZONES else top, []).append((name, size))
+        for name, files in found.items():
+            yield Addition("timezone", name.decode(errors="backslashreplace"), *_weigh(files))
 
 
-def _is_same(name: bytes, size: int, path: bytes, content: bytes) -> bool:
-    """Whether a file or symlink is the time zone at ``path`` by another name."""
+def _find_zone(name: bytes, size: int, zones: Mapping[bytes, bytes], paths: Mapping[bytes, bytes]) -> bytes | None:
+    """Return the path of the time zone in use that a file or symlink is another name of; ``paths`` are by content."""
     try:
         if os.path.islink(name):
-            return os.path.realpath(name) == path
-        if size != len(content):
-            return False
+            path = os.path.realpath(name)
+            return path if path in zones else None
+        if size > _LARGEST_ZONE:
+            return None
         with open(name, "rb", opener=open_at_once) as file:
-            return file.read(_LARGEST_ZONE) == content
+            return paths.get(file.read(_LARGEST_ZONE))
     except OSError:
-        return False
+        return None
 
 
 def _complete_locales(used: Iterable[bytes], known: Collection[bytes]) -> Iterator[Addition]:

@@ -17,12 +17,15 @@ from rtrace.packing.choosing import add_completed, add_included, find_new_packag
 from rtrace.packing.collector import without_collector
 from rtrace.packing.concealment import Concealment
 from rtrace.packing.draft import draft_manifest, find_unfinished
+from rtrace.packing.internals import Internals
 from rtrace.packing.patterns import Patterns
 from rtrace.packing.plan import PackingPlan
 from rtrace.packing.planning_notices import (
     tell_gone,
     tell_homeless,
     tell_impossible,
+    tell_interference,
+    tell_lost_run,
     tell_misplaced,
     tell_telling,
     tell_unknown_run,
@@ -36,6 +39,8 @@ from rtrace.packing.whereabouts import Finder
 from rtrace.progress import SILENT, Progress
 from rtrace.provided import SHARED_MEMORY, is_in_memory, is_provided
 from rtrace.trace import reader
+from rtrace.trace.between import read_interferences
+from rtrace.trace.dependence import read_needs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +48,9 @@ if TYPE_CHECKING:
 
     from rtrace.manifest.model import Manifest, Run
     from rtrace.trace.directory import TraceDirectory
+
+_MOST_INTERFERENCES = 8
+"""Files changed between runs that are named one by one."""
 
 
 def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pack`
@@ -75,6 +83,7 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
                 include=tuple(dict.fromkeys((*manifest.include, *include))),
                 ignore=tuple(dict.fromkeys((*manifest.ignore, *ignore))),
             )
+            manifest = _tell_interferences(connection, _settle_needs(connection, manifest))
             concealment = Concealment(manifest.secrets)
             runs = _look_at_runs(connection, manifest, concealment)
             plan = _plan(connection, directory, target, manifest, larger_than, concealment)
@@ -91,6 +100,30 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
             return replace(plan, items=disguise.arrange(plan.items), disguise=disguise)
         except sqlite3.Error as error:
             raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
+
+
+def _tell_interferences(connection: sqlite3.Connection, manifest: Manifest) -> Manifest:
+    """Tell of what was done to files of the runs between these, caches, logs and what is included by hand apart."""
+    found = read_interferences(connection)
+    if not found:
+        return manifest
+    names = name_runs(connection, manifest.runs)
+    included = Patterns(manifest.include)
+    internals = Internals((one.path for one in found), {run.workingdir for run in manifest.runs})
+    told = [
+        tell_interference(one.path, one.how, names[one.earlier], names[one.run])
+        for one in found
+        if one.earlier in names
+        and one.run in names
+        and not is_provided(one.path)
+        and not internals.has(one.path)
+        and not included.match(one.path)
+    ]
+    if len(told) > _MOST_INTERFERENCES:
+        more = len(told) - _MOST_INTERFERENCES
+        rest = told[_MOST_INTERFERENCES]
+        told[_MOST_INTERFERENCES:] = [replace(rest, what=f"{rest.what}; and {more - 1} more files")]
+    return replace(manifest, notices=tuple(dict.fromkeys((*manifest.notices, *told))))
 
 
 def _plan(
@@ -233,6 +266,29 @@ def _read_manifest(connection: sqlite3.Connection, directory: TraceDirectory) ->
         runs=tuple(run if run.id in names else strip_record(run) for run in manifest.runs),
         notices=tuple(dict.fromkeys((*facts, *kept))),
     )
+
+
+def _settle_needs(connection: sqlite3.Connection, manifest: Manifest) -> Manifest:
+    """Say of the runs in a manifest of before what they need, and tell of what those wrote that were taken out."""
+    needs = read_needs(connection)
+    if not needs:
+        return manifest
+    names, traced = name_runs(connection, manifest.runs), reader.read_run_names(connection)
+    if not any(run.needs for run in manifest.runs):
+        order = {run.id: place for place, run in enumerate(manifest.runs)}
+        wanted = {names[number]: [names[one] for one in needs.get(number, ()) if one in names] for number in names}
+        runs = (
+            replace(run, needs=tuple(one for one in wanted.get(run.id, ()) if order[one] < order[run.id]))
+            for run in manifest.runs
+        )
+        manifest = replace(manifest, runs=tuple(runs))
+    lost = (
+        tell_lost_run(names[number], traced[one], may_be_there=bool(manifest.include))
+        for number in sorted(needs.keys() & names.keys())
+        for one in needs[number]
+        if one not in names
+    )
+    return replace(manifest, notices=tuple(dict.fromkeys((*manifest.notices, *lost))))
 
 
 def name_runs(connection: sqlite3.Connection, runs: Sequence[Run]) -> dict[int, str]:

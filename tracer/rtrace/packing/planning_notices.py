@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rtrace.incompleteness import INPUT
 from rtrace.manifest.model import Notice
 from rtrace.printable import printable
 
@@ -32,6 +33,25 @@ def tell_unknown_run(name: str) -> Notice:
         f"{name} is no run of the trace, so that nothing is known of what it does",
         "trace it with `rtrace trace --continue`, or put back the `started:` of the run that it was, to have it judged",
     )
+
+
+def tell_lost_run(name: str, writer: str, *, may_be_there: bool) -> Notice:
+    """Tell of a run that uses files of one that was taken out; what is included by hand may be these."""
+    return Notice(
+        "by hand" if may_be_there else INPUT,
+        f"{name} uses files that {writer} of the trace wrote, which was taken out of the manifest",
+        "they are not in the bundle; put that run back, or add the files with `include:`",
+    )
+
+
+def tell_interference(path: bytes, how: str, earlier: str, run: str) -> Notice:
+    """Tell of a file that somebody made, changed or removed between two runs of a trace."""
+    advice = (
+        "it is not in the bundle; add it with `include:`, or trace again from the start"
+        if how == "made"
+        else f"a replay has it as {earlier} left it; trace what was done to it, too, or trace again from the start"
+    )
+    return Notice(INPUT, f"{printable(path)} was {how} between {earlier} and {run}, which uses it", advice)
 
 
 def tell_unmatched(pattern: bytes, key: str) -> Notice:

@@ -17,7 +17,7 @@ from rtrace.manifest.joining import Edited, join_edits
 from rtrace.manifest.load import load
 from rtrace.manifest.matching import match_runs
 from rtrace.manifest.model import Manifest, NamedFile, Run
-from rtrace.needs import add_needed, choose_runs
+from rtrace.needs import add_needed, choose_runs, tell_unknown_needs
 from rtrace.opening import open_bundle
 
 Rtrace = Callable[..., CompletedProcess[bytes]]
@@ -206,6 +206,14 @@ def test_what_was_done_between_runs_is_told(
     assert (packed.returncode, told in packed.stderr, b"INCOMPLETE" in packed.stderr) == (0, bool(how), bool(how))
     if how is not None:
         assert rtrace("verify", bundle).returncode == 3
+
+
+def test_bundle_of_before_does_not_say_what_runs_need() -> None:
+    """A run of it that is verified alone may lack the files of those before it, which are named then."""
+    told = "if run2 uses files of run1, name these runs, too"
+    assert tell_unknown_needs((FIRST, SECOND, THIRD), (SECOND,)) == told
+    assert tell_unknown_needs((FIRST, SECOND), (FIRST, SECOND)) is None
+    assert tell_unknown_needs((FIRST, SECOND, replace(THIRD, needs=("run1",))), (SECOND,)) is None
 
 
 def test_manifest_of_before_gets_what_runs_need(work: Path, rtrace: Rtrace) -> None:

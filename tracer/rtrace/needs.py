@@ -43,3 +43,11 @@ def add_needed(runs: Iterable[Run], chosen: Iterable[Run]) -> tuple[Run, ...]:
         found += [*map(by_name.__getitem__, new_ones), run]
         done |= wanted
     return tuple(found)
+
+
+def tell_unknown_needs(runs: Sequence[Run], replayed: Sequence[Run]) -> str | None:
+    """Say that earlier runs may be needed, where a bundle, as those of former versions, does not say which are."""
+    first = next((place for place, run in enumerate(runs) if run == replayed[0]), 0)
+    if not first or any(run.needs for run in runs):
+        return None
+    return f"if {replayed[0].id} uses files of {', '.join(run.id for run in runs[:first])}, name these runs, too"

@@ -20,14 +20,14 @@ from rtrace.incompleteness import DOUBTS, limit_waiting, list_incomplete
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, NamedFile, Output, Run
 from rtrace.name_order import SAME_SIZE, tell_order
-from rtrace.needs import add_needed, choose_runs
+from rtrace.needs import add_needed, choose_runs, tell_unknown_needs
 from rtrace.opening import OpenBundle, open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace.provided import is_provided
 from rtrace.scopes import Scopes
 from rtrace.unpacker import Outcome, Snapshot, Stamp, Stamper, Streams, Target, Unpacker
-from rtrace.verdicts import Line, Report, fold_others
+from rtrace.verdicts import DIFFERING, Line, Report, fold_others
 from rtrace.workspaces import THROW_AWAY
 
 PERMISSIONS = 0o777
@@ -291,6 +291,8 @@ def make_report(subject: Subject, lines: list[Line], outcomes: Sequence[Outcome]
     sorted_lines = tuple(scopes.sort(lines))
     judged = [line for line in sorted_lines if line.scope == "output"]
     notes += tell_order(judged, subject.runs, subject.entries)
+    if any(line.verdict in DIFFERING and line.scope == "output" for line in sorted_lines):
+        notes += filter(None, [tell_unknown_needs(subject.manifest.runs, subject.runs)])
     folders = scopes.find_folders(line for line in sorted_lines if line.scope == "other")
     incomplete = tuple(list_incomplete(subject.manifest))
     return Report(sorted_lines, reached, tuple(notes), incomplete, tuple(fold_others(sorted_lines, folders)))

@@ -44,6 +44,20 @@ def test_limits_are_the_runs(limit: str, plain_user: PlainUser) -> None:
     assert os.fsencode(home / "input.txt") in listed.stdout
 
 
+@pytest.mark.parametrize("limit", ["-u 3", "-u 4", "-u 5", "-u 6", "-u 7", "-u 8", "-n 12"])
+def test_limit_that_leaves_no_room_for_a_tracer_is_named(limit: str, plain_user: PlainUser) -> None:
+    """Where rtrace cannot start its processes, threads and files, a sentence names the limit, or the run is traced."""
+    script = f"ulimit {limit}; exec {plain_user.rtrace} trace -q -d trace /bin/echo ran"
+    traced = plain_user.run("bash", "-c", script)
+    if traced.returncode:
+        assert traced.returncode == 125
+        assert traced.stderr.startswith(b"rtrace: ")
+        assert traced.stderr.count(b"\n") == 1
+        assert f"`ulimit {limit[:2]}`".encode() in traced.stderr
+    else:
+        assert traced.stdout == b"ran\n"
+
+
 def test_descriptors_above_the_limit_are_left_alone_and_told(plain_user: PlainUser) -> None:
     """Pipes that were opened before their number was limited reach the program, and the trace says what it lacks."""
     script = f"""exec 251< <(echo hello) 252> >(cat >&2) 253< input; ulimit -n 64

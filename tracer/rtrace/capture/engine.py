@@ -25,14 +25,11 @@ from rtrace.capture.journal import FLUSH_SECONDS
 from rtrace.capture.launch import Launched
 from rtrace.capture.listener import make_server
 from rtrace.capture.modes import Mode, kernel_version
-from rtrace.capture.own_limits import explain_limits
 from rtrace.capture.passing_on import TAKEN, Deliveries
 from rtrace.capture.recorder import Recorder
 from rtrace.capture.stops import StopHandler
+from rtrace.capture.threads import start_thread
 from rtrace.capture.tree import ProcessTree
-from rtrace.errors import TracingRefusedError
-
-STACK = 1 << 20  # bytes; the usual eight times as much is a lot under a limit of memory
 
 
 class Follower:
@@ -132,18 +129,6 @@ class Follower:
         finally:
             done.set()
             thread.join()
-
-
-def start_thread(work: Callable[..., None], *arguments: object) -> threading.Thread:
-    """Start a thread of the tracer, with a small stack. Raises TracingRefusedError where the system has none left."""
-    threading.stack_size(STACK)
-    thread = threading.Thread(target=work, args=arguments, daemon=True)
-    try:
-        thread.start()
-    except RuntimeError as error:
-        advice = "raise the limit, or end other processes"
-        raise TracingRefusedError(f"cannot start a thread ({error}{explain_limits()}); {advice}") from None
-    return thread
 
 
 def wait_for_hang_up(listener: int) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from rtrace.capture import kernel
 from rtrace.capture.ends import Ends, InletEnds, connect, open_ends, open_inlet
 from rtrace.capture.keeping import KEPT_BYTES, Kept
+from rtrace.capture.own_limits import explain_limits
 from rtrace.capture.passing_on import unblocked
 from rtrace.capture.relay import CONTINUED, FINISH, WINDOW, make_relay
 from rtrace.capture.streams import Inlet, Kind, Outlet
@@ -60,7 +61,8 @@ class Interposition:
         try:
             ends = [open_ends(outlet, self.files[outlet]) for outlet in self.outlets]
         except OSError as error:
-            raise TracingRefusedError(f"cannot keep what the run writes ({error.strerror}); {ADVICE}") from None
+            reason = f"{error.strerror}{explain_limits()}"
+            raise TracingRefusedError(f"cannot keep what the run writes ({reason}); {ADVICE}") from None
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         middle = os.fork()
         if middle == 0:

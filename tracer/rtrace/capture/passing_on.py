@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace import interrupts
 from rtrace.capture import kernel
+from rtrace.capture.threads import start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -132,16 +133,17 @@ class PassingOn:
         self._ended, self._end = os.pipe2(os.O_CLOEXEC)
         self._stops_until = 0.0
         """Until when the program may stop after SIGTSTP, so that rtrace stops with it; 0 when it is not to."""
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to take signals."""
-        self._thread.start()
+        """Begin to take signals. Raises TracingRefusedError where no thread can be started."""
+        self._thread = start_thread(self._serve)
 
     def stop(self) -> None:
         """End, when what came is dealt with."""
         os.close(self._end)
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         self.in_vain += [arrival.number for arrival in self._read()]
         os.close(self._ended)
         os.close(self._signals)
@@ -238,8 +240,8 @@ def signals_passed_on(main: int, parent: int, tree: ProcessTree, interposition: 
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
     deliveries = Deliveries(main, parent)
     passing_on = PassingOn(deliveries, tree, interposition)
-    passing_on.start()
     try:
+        passing_on.start()
         yield deliveries
     finally:
         passing_on.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -12,6 +13,9 @@ from rtrace.cli import speaking
 from rtrace.cli.commands import rtrace
 from rtrace.cli.crashes import tell_all, tell_crash
 from rtrace.errors import RtraceError
+
+TOO_MANY = frozenset({errno.EMFILE, errno.ENFILE})
+FREE_OR_PERMIT = "free some space or check the permissions"
 
 
 def run() -> int:
@@ -67,7 +71,8 @@ def _tell_failure(error: BaseException) -> int:
             speaking.say("there is not enough memory; free some, or use a machine with more")
         case OSError():
             name = f"{error.filename}: " if error.filename is not None else ""
-            speaking.say(f"{name}{error.strerror or error}; free some space or check the permissions")
+            advice = "raise the limit (`ulimit -n`)" if error.errno in TOO_MANY else FREE_OR_PERMIT
+            speaking.say(f"{name}{error.strerror or error}; {advice}")
         case _:
             tell_crash(error)
     return RtraceError.exit_status

@@ -226,7 +226,10 @@ OUTPUT = NamedFile("out", b"/work/out", ("run1",))
 
 
 def test_named_outputs_are_what_the_verdict_is_about(maker: BundleMaker, verify: Verify) -> None:
-    """Where outputs are named, a difference in another file is told apart, and the verdict is the outputs' alone."""
+    """Where outputs are named, a difference in another file is told apart, and the verdict is the outputs' alone.
+
+    Where none is, all that was written counts, but for the history of a repository.
+    """
     script = b"echo content > out; busybox mkdir -p .git; echo odd > .git/index; echo odd > .git/new"
     results = (wrote(b"/work/out", b"content\n"), wrote(b"/work/.git/index", b"even\n"))
     bundle = maker.write(make_run(script), results=results, outputs=(OUTPUT,))
@@ -240,6 +243,10 @@ def test_named_outputs_are_what_the_verdict_is_about(maker: BundleMaker, verify:
     assert report.others == ("other      /work/.git/: 1 different, 1 extra",)
     assert report.summary == "the outputs are the same (2 compared); other files: 1 different, 1 extra"
     unnamed = verify(maker.write(make_run(script), results=results, name="unnamed.rpz"))
+    assert (unnamed.verdict, unnamed.others) == ("same", report.others)
+    elsewhere = make_run(script.replace(b".git", b".state"))
+    results = (results[0], wrote(b"/work/.state/index", b"even\n"))
+    unnamed = verify(maker.write(elsewhere, results=results, name="elsewhere.rpz"))
     assert (unnamed.verdict, unnamed.exit_status) == ("different", 1)
 
 

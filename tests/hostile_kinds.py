@@ -371,7 +371,7 @@ KINDS: dict[str, Kind] = {
     "a NUL in an argument": Kind(manifest(r"argv: \[", 'argv: ["\\0", '), "may not hold a NUL character"),
     "bytes that are no base64": Kind(manifest('ODD: !!binary "[^"]*"', 'ODD: !!binary "*"'), "is not base64"),
     "a program without a path": Kind(
-        manifest("binary: /data/run.sh", "binary: run.sh"), "a path that begins with / is wanted"
+        manifest("binary: /data/run.sh", "binary: ''"), "the file of a program is wanted here"
     ),
     "an output of no run": Kind(manifest(r"runs: \[run1\]", "runs: [run9]"), "names the run 'run9'"),
     "a digest that is none": Kind(wrong_digest(members.FILES, "x" * 64), "64 hexadecimal digits"),
@@ -568,7 +568,7 @@ KINDS: dict[str, Kind] = {
         manifest(r'- "\*\.pyc"', "- " + "a*" * 20_000), "a pattern has at most 16380 bytes"
     ),
     "a file with a name of megabytes": Kind(
-        manifest("binary: /data/run.sh", "binary: /" + "x" * 2_000_000), "a path has at most 4095 bytes"
+        manifest("binary: /data/run.sh", "binary: /" + "x" * 2_000_000), "its path has at most 4095 bytes"
     ),
     "an address of kilobytes": Kind(
         manifest("\nexclude:", "\nelsewhere: [{path: /x, url: 'http://x/" + "x" * 9000 + "'}]\nexclude:"),

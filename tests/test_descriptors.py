@@ -318,7 +318,7 @@ def test_replay_that_waits_at_a_fifo_is_told_and_ended(script: str, told: str, t
 def test_own_fifo_that_nobody_filled_gives_no_doubt(tmp_path: Path) -> None:
     """One that the run made, and looked into without waiting, as Open MPI does for a debugger, is told as that."""
     script = "import os; os.mkfifo('p'); print(os.read(os.open('p', os.O_RDONLY | os.O_NONBLOCK), 9))"
-    assert shell(f'$RTRACE {sys.executable} -c "{script}"', tmp_path).stdout == b"b''\n"
+    assert shell(f'$RTRACE "{sys.executable}" -c "{script}"', tmp_path).stdout == b"b''\n"
     assert [what.replace(f"{tmp_path}/", "") for what in notices(tmp_path)] == [
         "the run made the FIFO p, and looked there for what no program of its own wrote"
     ]
@@ -350,7 +350,7 @@ def test_secret_that_came_by_a_pipe_is_redacted(tmp_path: Path) -> None:
 
 def test_process_substitution_at_a_terminal(tmp_path: Path) -> None:
     """A program at a terminal gets its pipes, too, though it is started by the relay there."""
-    script = f"{sys.executable} -m rtrace trace -q -d trace cat <(echo one) <(echo two)"
+    script = f"'{sys.executable}' -m rtrace trace -q -d trace cat <(echo one) <(echo two)"
     with at_terminal("bash", "-c", script, cwd=tmp_path) as person:
         assert person.leave() == 0
         assert person.shown == b"one\r\ntwo\r\n"

@@ -401,6 +401,9 @@ def test_a_mistake_made_during_a_run_does_not_cost_its_result(rtrace: Rtrace, tm
         env=env,
     )
     assert done.returncode == 3
-    assert b"did you mean exclude?; all is traced, and .rtrace/manifest.draft.yml is a fresh manifest" in done.stderr
+    assert (
+        f"did you mean exclude?; all is traced, and {work}/.rtrace/manifest.draft.yml is a fresh".encode()
+        in done.stderr
+    )
     assert (work / ".rtrace/manifest.yml").read_text().endswith("exlude: [/x]\n")
     assert [run.id for run in load(work / ".rtrace/manifest.draft.yml").runs] == ["run1", "run2"]

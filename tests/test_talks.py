@@ -212,7 +212,7 @@ def test_host_is_told_by_its_name(way: str, engine: str, tmp_path: Path) -> None
     script = (
         "ip link set lo up; ip address add 192.0.2.80/32 dev lo; mount --bind resolv.conf /etc/resolv.conf\n"
         "mount --bind hosts /etc/hosts; exec 3< <(python3 -S names.py); exec 4< <(python3 -S server.py)\n"
-        f'read _ <&3; read _ <&4; {sys.executable} -m rtrace trace -q -d trace python3 -S -c "{program}"; status=$?\n'
+        f'read _ <&3; read _ <&4; "{sys.executable}" -m rtrace trace -q -d trace python3 -S -c "{program}"; status=$?\n'
         "exit $status"
     )
     command = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "bash", "-c", script]

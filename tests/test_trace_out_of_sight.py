@@ -105,7 +105,7 @@ def test_trace_gets_its_place_on_another_file_system(way: str, work: Path, tmp_p
     """Where nothing out of sight is on the file system of the work, the trace is copied into its place, whole."""
     script = (
         f"mount -t tmpfs none {work} && cd {work} && echo old > file\n"
-        f'rtrace() {{ {sys.executable} -m rtrace "$@"; }}\n'
+        f'rtrace() {{ "{sys.executable}" -m rtrace "$@"; }}\n'
         "if [ $0 != new ]; then rtrace trace -q cat file; fi\n"
         "rtrace trace -q $([ $0 = new ] || echo $0) sh -c 'echo new > file; find . -mindepth 1' && ls -A && "
         f"rtrace pack {tmp_path}/bundle.rpz && rtrace verify {tmp_path}/bundle.rpz"

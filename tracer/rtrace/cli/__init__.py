@@ -21,9 +21,9 @@ def main() -> None:
     except interrupts.Interrupted as interrupt:  # before or after there was anything that could tell of it
         status = interrupt.exit_status
     except (MemoryError, ImportError, OSError) as error:  # a limit on memory or open files that Python hardly fits into
-        os.write(
-            2, f"rtrace: cannot begin ({str(error) or 'out of memory'}); raise the limits (`ulimit -a`)\n".encode()
-        )
+        what = str(error) or "out of memory"
+        text = f"rtrace: cannot begin ({what}); raise the limits (`ulimit -a`)\n"
+        os.write(2, text.encode("ascii", "backslashreplace"))  # there may be no room for the module that speaks
         status = 125
     if interrupts.raised() is not None:
         os._exit(status)  # all is cleaned up; a thread in the middle of its work is not waited for

@@ -131,7 +131,7 @@ class Run:
         """How somebody ended the run before it was done: ``interrupted by SIGINT``; None where nobody did."""
         status = self.exit_status
         name = None if status is None else _INTERRUPTING.get(status - 128)
-        if name is None:
+        if name is None or (self.signal is None and name == "SIGHUP"):  # by 129 git, and others, tell of wrong usage
             return None
         how = "" if self.signal is not None else f", as its exit status {status} tells"
         return f"interrupted by {name}{how}"

@@ -568,7 +568,7 @@ KINDS: dict[str, Kind] = {
         manifest(r'- "\*\.pyc"', "- " + "a*" * 20_000), "a pattern has at most 16380 bytes"
     ),
     "a file with a name of megabytes": Kind(
-        manifest("binary: /data/run.sh", "binary: /" + "x" * 2_000_000), "its path has at most 4095 bytes"
+        manifest("workingdir: /[^\n]*", "workingdir: /" + "x" * 2_000_000), "a path has at most 4095 bytes"
     ),
     "an address of kilobytes": Kind(
         manifest("\nexclude:", "\nelsewhere: [{path: /x, url: 'http://x/" + "x" * 9000 + "'}]\nexclude:"),

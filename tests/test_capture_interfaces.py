@@ -188,7 +188,7 @@ def test_open_is_decoded_with_the_flags_of_its_machine(interface: str) -> None:
     script = "import os\n" + "".join(f"os.{name} = {values[name]}\n" for name in names)
     script += "from rtrace.capture.calls import CALLS; print(CALLS['openat'].mask)"
     completed = subprocess.run([sys.executable, "-c", script], env=own_environment(), capture_output=True, check=True)
-    flags = ["ACCMODE", "CREAT", "EXCL", "TRUNC", "APPEND", "PATH", "DIRECTORY", "NOFOLLOW", "TMPFILE"]
+    flags = ["ACCMODE", "CREAT", "EXCL", "TRUNC", "APPEND", "NONBLOCK", "PATH", "DIRECTORY", "NOFOLLOW", "TMPFILE"]
     assert int(completed.stdout) == sum(values[f"O_{flag}"] for flag in flags)
 
 

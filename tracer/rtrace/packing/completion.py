@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rtrace.packages.generated import find_source
 from rtrace.packages.python import SITE, list_distributions, read_record, split_name
 from rtrace.packages.reading import open_at_once
-from rtrace.packing.work_trees import find_watched
+from rtrace.packing.work_trees import watched_by_dvc, watched_by_git
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -76,8 +76,11 @@ def complete(
         loaded = {find_source(path) for path in used if path in executed or _LOADED.search(path)}
         return _complete_python(loaded, known)
 
-    def complete_work_trees(used: Collection[bytes], known: Collection[bytes]) -> Iterator[Addition]:
-        return _complete_work_trees(used, known, looked or {})
+    def complete_git(used: Collection[bytes], known: Collection[bytes]) -> Iterator[Addition]:
+        return _complete_work_trees("git", watched_by_git(used, looked or {}), known, looked or {})
+
+    def complete_dvc(used: Collection[bytes], known: Collection[bytes]) -> Iterator[Addition]:
+        return _complete_work_trees("dvc", watched_by_dvc(used, looked or {}), known, looked or {})
 
     rules = (
         (b".pyc", _complete_sources),
@@ -86,10 +89,10 @@ def complete(
         (_ZONES, _complete_zones),
         (_LOCALES, _complete_locales),
         (b"/", _complete_certificates),
-        (b"/.git/", complete_work_trees),
-        (b"/.dvc/", complete_work_trees),
+        (b"/.git/", complete_git),
+        (b"/.dvc/", complete_dvc),
     )
-    additions = {addition for mark, rule in rules if mark in text for addition in rule(used, known)}
+    additions = [addition for mark, rule in rules if mark in text for addition in rule(used, known)]
     return sorted(addition for addition in additions if addition.paths)
 
 
@@ -193,10 +196,13 @@ def _complete_certificates(used: Collection[bytes], known: Collection[bytes]) ->
 
 
 def _complete_work_trees(
-    used: Collection[bytes], known: Collection[bytes], looked: Mapping[bytes, int]
+    system: str,
+    trees: Iterable[tuple[bytes, set[bytes]]],
+    known: Collection[bytes],
+    looked: Mapping[bytes, int],
 ) -> Iterator[Addition]:
     """Add the content of what version control watches: a replay makes it look there again."""
-    for system, top, watched in find_watched(used, looked):
+    for top, watched in trees:
         files = [
             (path, looked[path] if path in looked else os.lstat(path).st_size)
             for path in watched - set(known)

@@ -25,11 +25,11 @@ _ENTRY = struct.Struct(">60xH")  # times, inode, mode, owner, size and SHA-1 of 
 _EXTENDED = 0x4000
 
 
-def find_watched(used: Collection[bytes], looked: Mapping[bytes, int]) -> Iterator[tuple[str, bytes, set[bytes]]]:
-    """Give the system, the top of the work tree, and what it watches there of the files that a run only looked at.
+def watched_by_git(used: Collection[bytes], looked: Mapping[bytes, int]) -> Iterator[tuple[bytes, set[bytes]]]:
+    """Give the top of each work tree of git, and what git watches there of the files that a run only looked at.
 
     ``used`` are the files whose content a run needed, ``looked`` those that it looked at, with their sizes. With
-    git's come the files that say how it reads others, looked at or not (gitattributes(5)).
+    them come the files that say how git reads others, looked at or not (gitattributes(5)).
     """
     for index in sorted(used):
         if index.endswith(b"/index") and (match := _INDEX.match(index)):
@@ -37,10 +37,14 @@ def find_watched(used: Collection[bytes], looked: Mapping[bytes, int]) -> Iterat
             tracked = {os.path.join(top, name) for name in read_index(index)}
             watched = {path for path in tracked if path in looked or path.endswith(b"/" + _ATTRIBUTES)}
             info = os.path.join(os.path.dirname(index), b"info/attributes")
-            yield "git", top, watched | ({info} if os.path.isfile(info) else set())
+            yield top, watched | ({info} if os.path.isfile(info) else set())
+
+
+def watched_by_dvc(used: Collection[bytes], looked: Mapping[bytes, int]) -> Iterator[tuple[bytes, set[bytes]]]:
+    """Give the top of each work tree of DVC, and what of it a run looked at: all of that DVC may watch."""
     for top in sorted({path.partition(_DVC)[0] for path in used if _DVC in path}):
         apart = (top + _DVC, top + b"/.git/")
-        yield "dvc", top, {path for path in looked if path.startswith(top + b"/") and not path.startswith(apart)}
+        yield top, {path for path in looked if path.startswith(top + b"/") and not path.startswith(apart)}
 
 
 def find_top(index: bytes, owner: bytes) -> bytes:

@@ -10,12 +10,13 @@ PROVIDED = (b"/proc", b"/sys", b"/dev")
 SHARED_MEMORY = b"/dev/shm"
 SEMAPHORE = b"/dev/shm/sem."
 """How the names of semaphores begin, whose content is nothing that two runs have in common; see sem_overview(7)."""
-_BELOW = tuple(place + b"/" for place in PROVIDED)
+BELOW = tuple(place + b"/" for place in PROVIDED)
+"""How all paths begin that are in them."""
 
 
 def is_provided(path: bytes) -> bool:
     """Tell whether every replay provides a path, or has one of its own: these folders, what is in them, semaphores."""
-    return path in PROVIDED or (path.startswith(_BELOW) and (not is_in_memory(path) or path.startswith(SEMAPHORE)))
+    return path in PROVIDED or (path.startswith(BELOW) and (not is_in_memory(path) or path.startswith(SEMAPHORE)))
 
 
 def is_in_memory(path: bytes) -> bool:

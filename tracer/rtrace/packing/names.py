@@ -11,7 +11,7 @@ from rtrace.manifest.matching import find_free
 from rtrace.manifest.model import NamedFile
 from rtrace.packing.changing import DAY, find_pattern
 from rtrace.packing.internals import Internals, Prefixes
-from rtrace.provided import PROVIDED, SEMAPHORE, is_in_memory
+from rtrace.provided import BELOW, SEMAPHORE, is_in_memory
 from rtrace.trace import reader
 from rtrace.trace.schema import KEPT_INPUT, Use
 
@@ -70,14 +70,14 @@ def name_files(
     where nobody looks, but that a symlink of the experiment leads to (git-annex, DataLad), has the name of that.
     """
     homes = tuple(run.workingdir.rstrip(b"/") + b"/" for run in runs.values() if run.workingdir != b"/")
-    own, apart = trace_directory + b"/", tuple(place + b"/" for place in PROVIDED)
+    own = trace_directory + b"/"
 
     def is_personal(path: bytes) -> bool:
         if path in packaged or path.startswith((own, SEMAPHORE)):
             return False
         if is_in_memory(path):
             return True
-        if path.startswith(apart):
+        if path.startswith(BELOW):
             return False
         if path.startswith(KEPT_INPUT + b"/"):
             return True
@@ -105,7 +105,7 @@ def name_files(
         """Give the path by which a person knows a file; None for one that is nobody's concern."""
         if is_personal(path):
             return path
-        if not links or path in packaged or path.startswith(apart):
+        if not links or path in packaged or path.startswith(BELOW):
             return None
         link = follow_back(path, links)
         return link if link != path and is_personal(link) and not is_program(link) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.provided import PROVIDED, is_in_memory
+from rtrace.provided import BELOW, is_in_memory
 from rtrace.trace.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def select(
 
     ``trace_directory`` is resolved; it goes in as an empty folder if it was seen. What ``leave_out`` says stays out.
     """
-    own, apart = trace_directory + b"/", tuple(place + b"/" for place in PROVIDED)
+    own = trace_directory + b"/"
     choices: list[Choice] = []
     impossible: list[tuple[bytes, str]] = []
     last, treatment, reason, placeholder = "", None, "", False
@@ -48,7 +48,7 @@ def select(
         path = before.path
         if kind is None or path.startswith(own) or (leave_out is not None and leave_out(path)):
             continue
-        if path.startswith(apart) and not is_in_memory(path):
+        if path.startswith(BELOW) and not is_in_memory(path):
             continue
         if kind not in PACKED_TYPES:
             if before.use:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bundle_making import BundleMaker
 from rtrace.manifest.model import Run
-from rtrace.unpacker import Outcome, Streams
+from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.docker import UNPACKER
 from rtrace_unpackers.docker.engine import Engine, Kind
 from rtrace_unpackers.docker.identity import BUILDING_LABEL, FOLDER_LABEL, TARGET_LABEL, encode_path, resolve

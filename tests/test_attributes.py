@@ -14,8 +14,8 @@ import pytest
 from bundle_making import TIME, USER, BundleMaker, make_run, run_python
 from plain_user import PlainUser
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reader import open_bundle
-from rtrace.packing.pack import pack
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.pack.packing import pack
 from rtrace.trace.directory import TraceDirectory
 from rtrace_unpackers.attributes import ACCESS_LIST, tell_lost
 from rtrace_unpackers.chroot import UNPACKER

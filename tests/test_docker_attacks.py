@@ -16,7 +16,7 @@ from docker_making import docker, list_things, made_target, replay
 from rtrace.errors import RtraceError, TargetError
 from rtrace.limits import Limits
 from rtrace.manifest.model import Input, Run
-from rtrace.unpacker import Streams
+from rtrace.replay.protocol import Streams
 from rtrace_unpackers.docker import UNPACKER, engine
 from rtrace_unpackers.docker.container import NO_ID, PROXIES
 from rtrace_unpackers.docker.dockerfile import render_dockerfile

@@ -16,7 +16,7 @@ import pytest
 from bundle_making import BundleMaker, make_run
 from docker_making import docker, list_things, made_target, replay
 from rtrace.errors import TargetError
-from rtrace.unpacker import STATE_FILE
+from rtrace.replay.protocol import STATE_FILE
 from rtrace_unpackers.docker import UNPACKER, leftovers, possessions
 from rtrace_unpackers.docker.engine import Thing
 from rtrace_unpackers.docker.identity import BUILDING_LABEL, FOLDER_LABEL, MAKER_LABEL, TARGET_LABEL

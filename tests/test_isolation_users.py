@@ -13,7 +13,7 @@ import pytest
 from bundle_making import BundleMaker, make_run, run_python, wrote
 from plain_user import PlainUser
 from rtrace.errors import TargetError
-from rtrace.unpacker import Streams
+from rtrace.replay.protocol import Streams
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.isolation.ids import (
     FIRST_SHIFTED,

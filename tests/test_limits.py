@@ -14,7 +14,7 @@ import pytest
 from bundle_making import BundleMaker, make_run, run_python
 from plain_user import PlainUser
 from rtrace.limits import Limits
-from rtrace.unpacker import Outcome, Streams
+from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.limits import groups
 from rtrace_unpackers.limits.disk import measure_tree

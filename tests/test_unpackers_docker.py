@@ -18,10 +18,10 @@ import pytest
 from bundle_making import TIME, USER, BundleMaker, digest, make_run, wrote
 from docker_making import start_run
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reader import open_bundle
+from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.errors import HostileBundleError, TargetError
 from rtrace.manifest.model import Run
-from rtrace.unpacker import Outcome, Streams, Unpacked
+from rtrace.replay.protocol import Outcome, Streams, Unpacked
 from rtrace_unpackers.docker import UNPACKER, engine, possessions
 from rtrace_unpackers.docker.container import plan_container, plan_execution
 from rtrace_unpackers.docker.dockerfile import name_launchers, render_dockerfile

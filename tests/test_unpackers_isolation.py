@@ -17,7 +17,7 @@ from bundle_making import USER, BundleMaker, make_run, run_python, unpack_as
 from plain_user import PlainUser
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TargetError
 from rtrace.manifest.model import Run
-from rtrace.unpacker import Outcome, Streams
+from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.isolation import refusal
 from rtrace_unpackers.isolation.access import Access, MappedBy

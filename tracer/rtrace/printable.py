@@ -66,3 +66,13 @@ def format_size(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} {UNITS[-1]}"
+
+
+def shorten(text: str) -> str:
+    """Give the beginning of a text that is longer than any name is."""
+    return text if len(text) <= _TEXT_LIMIT else f"{text[:_TEXT_LIMIT]}..."
+
+
+def shorten_path(path: bytes) -> str:
+    """Show a path, or the beginning of one that is longer than a path can be."""
+    return printable(path) if len(path) <= _PATH_LIMIT else f"{printable(path[:_SHOWN])}..."

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from rtrace import interrupts
 from rtrace.limits import Limits
-from rtrace.unpacker import Streams
+from rtrace.replay.protocol import Streams
 from rtrace_unpackers.docker import terminal
 from rtrace_unpackers.docker.engine import Engine
 from rtrace_unpackers.docker.pump import Allowance, TellingPump

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TypeAlias
 
 from rtrace import interrupts
-from rtrace.unpacker import Outcome
+from rtrace.replay.protocol import Outcome
 from rtrace_unpackers.isolation import terminal
 from rtrace_unpackers.isolation.keeper import FORWARDED
 from rtrace_unpackers.isolation.plumbing import Plumbing

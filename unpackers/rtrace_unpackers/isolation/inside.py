@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rtrace.errors import RtraceError, TargetError
-from rtrace.folders import directory_flags
+from rtrace.files.folders import directory_flags
 from rtrace_unpackers.isolation import libc
 from rtrace_unpackers.isolation.access import Access, MappedBy
 from rtrace_unpackers.isolation.ids import Maps

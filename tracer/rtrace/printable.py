@@ -6,6 +6,7 @@ import re
 from functools import cache
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_TEXT_LIMIT, _PATH_LIMIT, _SHOWN = 80, 4095, 200  # bytes of a text, of a path, and of a longer path in a sentence
 
 # Letters and marks by Unicode's categories, and yet nothing that anybody sees: the fillers of Hangul and Braille, the
 # joiner of graphemes, Khmer's inherent vowels, Mongolian and other variation selectors.

@@ -33,7 +33,7 @@ DOORS = {
     "click": ("rtrace.cli", None),
 }
 
-# What of rtrace an unpacker may use: what reads a bundle anywhere, and nothing that traces, packs or speaks to a person.
+# What an unpacker may use of rtrace: what reads a bundle anywhere, and nothing that traces, packs or speaks.
 FORMAT_HALF = (
     "rtrace.bundle",
     "rtrace.elsewhere",

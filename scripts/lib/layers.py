@@ -38,7 +38,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("__main__",),
     ),
 }
-"""From the ground up, by package: a module imports from its own folder and from layers below, never from a neighbour's."""
+"""From the ground up: a module imports from its own folder and from layers below, never from a neighbour's."""
 
 MOST_FILES = 13
 """How many modules a folder may have: about a dozen."""
@@ -105,7 +105,7 @@ def resolve_base(module: Module, node: ast.ImportFrom) -> str:
 
 
 def find_arrows() -> dict[str, set[str]]:
-    """Return which modules of ours each module imports. The packages `rtrace` and `rtrace_unpackers` themselves are nobody."""
+    """Return which modules of ours each module imports; the two packages themselves, which all lie in, apart."""
     return {
         module.name: {
             name
@@ -117,7 +117,7 @@ def find_arrows() -> dict[str, set[str]]:
 
 
 def find_circles(arrows: Mapping[str, Iterable[str]]) -> list[list[str]]:
-    """Return the groups of nodes that reach each other: Tarjan's strongly connected components of more than one node."""
+    """Return the groups of nodes that reach each other, by Tarjan's strongly connected components."""
     order: dict[str, int] = {}
     lowest: dict[str, int] = {}
     open_nodes: list[str] = []
@@ -163,7 +163,7 @@ def rank(name: str) -> int | None:
 
 
 def find_upward(arrows: Mapping[str, Iterable[str]]) -> list[str]:
-    """Return, a line each, the imports within a package that do not go down: upward, or to a neighbour of the same layer."""
+    """Return, a line each, the imports within a package that lead upward or to a neighbour of the same layer."""
     wrong = []
     for name, others in arrows.items():
         package, _, rest = name.partition(".")
@@ -208,7 +208,8 @@ def describe_house() -> Iterator[str]:
     upward = find_upward(arrows)
     crowded = {folder: count for folder, count in count_files().items() if count > MOST_FILES}
     yield (
-        f"{len(arrows)} modules in {len(count_files())} folders, {sum(map(len, folders.values()))} arrows between folders; "
+        f"{len(arrows)} modules in {len(count_files())} folders; "
+        f"arrows between folders: {sum(map(len, folders.values()))}; "
         f"circles of modules: {len(circles)}, of folders: {len(between)}; arrows upward: {len(upward)}; "
         f"folders of more than {MOST_FILES} modules: {len(crowded)}"
     )

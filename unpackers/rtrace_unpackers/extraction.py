@@ -1,7 +1,7 @@
 """Write the files of a bundle below a directory.
 
-A bundle is taken for hostile. Its names were checked before (``rtrace.bundle.reading.validation``); here, too, nothing is
-reached but by a descriptor of a directory that was made here, nothing is opened that was there before (O_EXCL), no
+A bundle is taken for hostile. Its names were checked before (``rtrace.bundle.reading.validation``); here, too,
+nothing is reached but by a descriptor of a directory that was made here, nothing is opened that was there before (O_EXCL), no
 symlink is followed (O_NOFOLLOW), and symlinks are made only when all files are written. There are no device nodes, for
 entries have no word for them.
 """

@@ -17,9 +17,10 @@ from rtrace.errors import RtraceError, TargetError
 from rtrace.limits import Limits
 from rtrace.manifest.model import Input, Run
 from rtrace.unpacker import Streams
-from rtrace_unpackers.docker import UNPACKER, engine
-from rtrace_unpackers.docker.container import NO_ID, PROXIES
-from rtrace_unpackers.docker.dockerfile import render_dockerfile
+from rtrace_unpackers.engines import engine
+from rtrace_unpackers.engines.container.options import NO_ID, PROXIES
+from rtrace_unpackers.engines.docker import UNPACKER
+from rtrace_unpackers.engines.image.dockerfile import render_dockerfile
 from terminals import at_terminal
 
 pytestmark = pytest.mark.requires("busybox")
@@ -287,7 +288,7 @@ def test_bundle_adds_no_argument(text: str, maker: BundleMaker, tmp_path: Path) 
 RUN_AT_TERMINAL = """\
 import sys
 from pathlib import Path
-from rtrace_unpackers.docker import UNPACKER
+from rtrace_unpackers.engines.docker import UNPACKER
 target = UNPACKER.open(Path(sys.argv[1]))
 sys.exit(target.run(target.runs()[0]).exit_status)
 """

@@ -21,12 +21,12 @@ from rtrace.removing import open_folder_below
 from rtrace.renaming import rename_new
 from rtrace.targets import open_target
 from rtrace.unpacker import STATE_FILE
-from rtrace_unpackers import directories
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.chroot.target import ChrootTarget
-from rtrace_unpackers.placement import building
-from rtrace_unpackers.removal import remove_tree
-from rtrace_unpackers.state import read_state
+from rtrace_unpackers.files import directories
+from rtrace_unpackers.target.placement import building
+from rtrace_unpackers.target.removal import remove_tree
+from rtrace_unpackers.target.state import read_state
 
 pytestmark = pytest.mark.requires("busybox", "user-namespaces")
 

@@ -252,14 +252,18 @@ def test_bundle_adds_no_instruction(text: str) -> None:
     value = text.encode()
     run = make_run(
         id=text, argv=(value,), binary=b"/" + value, workingdir=b"/" + value, hostname=text,
-        environ=((b"A", value), (value, b"x"), (b"B" + value, value)), distribution=(text, text), system=(text, text),
+        environ=((b"A", value), (value, b"x"), (b"B" + value, value), (b"Z", b"z")),
+        distribution=(text, text), system=(text, text),
     )  # fmt: skip
-    lines = render_dockerfile((run, run), "0" * 64).split("\n")
+    text = render_dockerfile((run, run), "0" * 64)
+    continued = [line for line in text.split("\n") if line.endswith("\\")]
+    assert [line for line in continued if not line.endswith('" \\')] == []
+    lines = text.replace('" \\\n    ', '" ').split("\n")  # as the parser joins them
     assert lines[0].startswith("# The bundle 0")
     words = [line.split(" ")[0] for line in lines if line]
     expected = ["FROM", "ADD", "LABEL", "ENV", "WORKDIR", "USER", "CMD"]
     assert [word for word in words if word != "#" and word not in expected] == []
-    assert [word for word in words if word not in {"#", "ENV", "WORKDIR"}] == ["FROM", "ADD", "LABEL", "USER", "CMD"]
+    assert [word for word in words if word not in {"#", "WORKDIR"}] == ["FROM", "ADD", "LABEL", "ENV", "USER", "CMD"]
     assert not any(line.endswith("\\") for line in lines)
 
 

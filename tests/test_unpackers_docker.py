@@ -45,8 +45,8 @@ DOCKERFILE = """\
 FROM scratch
 ADD rootfs.tar /
 LABEL rtrace.bundle="0123456789abcdef"
-ENV PATH="/bin"
-ENV ODD="\\"q\\" \\\\ \\$HOME 'x' # \u00e9 "
+ENV PATH="/bin" \\
+    ODD="\\"q\\" \\\\ \\$HOME 'x' # \u00e9 "
 # 5 more variables are in the launcher only: a Dockerfile cannot say them.
 WORKDIR /work/a\\ b
 USER 4321:4321

@@ -38,8 +38,9 @@ def name_launchers(runs: Sequence[Run]) -> dict[str, str]:
 def render_dockerfile(runs: Sequence[Run], identity: str) -> str:
     """Return the Dockerfile of an image that replays the first run, and holds a launcher for each of the others.
 
-    ENV, WORKDIR and USER are for whoever looks around in a container; the launchers bring their own. All that a bundle
-    says stands in one line of an instruction or comment of ours; the first line is never a directive of the parser.
+    ENV, WORKDIR and USER are for whoever looks around in a container; the launchers bring their own. Each instruction
+    is a step of a build, so that all variables share one. Whatever a bundle says stands in a line of an instruction or
+    comment of ours, and none but ours continues a line; the first line is never a directive of the parser.
     """
     if not _IDENTITY.match(identity):
         raise TargetError(f"the bundle's digest {printable(identity.encode())} is none; check the bundle")
@@ -53,7 +54,7 @@ def render_dockerfile(runs: Sequence[Run], identity: str) -> str:
         "FROM scratch",
         f"ADD {ROOTFS} /",
         f'LABEL rtrace.bundle="{identity}"',
-        *variables,
+        *([variables] if variables else []),
     ]
     if left_out:
         lines.append(f"# {left_out} more variables are in the launcher only: a Dockerfile cannot say them.")
@@ -66,10 +67,14 @@ def render_dockerfile(runs: Sequence[Run], identity: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_environment(run: Run) -> tuple[list[str], int]:
-    """Return an ENV line for each variable that a Dockerfile can say, and the number of those left out."""
+def render_environment(run: Run) -> tuple[str, int]:
+    """Return the instruction ENV, a line for each variable that a Dockerfile can say, and the number of those left out.
+
+    Without any variable the instruction is empty.
+    """
     variables, left_out = list_variables(run)
-    return [render_variable(name, value) for name, value in variables.items()], left_out
+    settings = [render_variable(name, value) for name, value in variables.items()]
+    return ("ENV " + " \\\n    ".join(settings) if settings else ""), left_out
 
 
 def list_variables(run: Run) -> tuple[dict[str, str], int]:
@@ -95,8 +100,8 @@ def list_variables(run: Run) -> tuple[dict[str, str], int]:
 
 
 def render_variable(name: str, value: str) -> str:
-    """Return the ENV line of a variable."""
-    return f'ENV {name}="{escape(value)}"'
+    """Return how ENV sets a variable: it ends with a quote, so that no backslash of the value ends a line."""
+    return f'{name}="{escape(value)}"'
 
 
 def decode_plain(value: bytes) -> str | None:

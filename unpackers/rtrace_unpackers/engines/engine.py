@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Literal, cast
@@ -89,15 +89,21 @@ class Engine:
 
     def find(self, kind: Kind, name: str) -> Thing | None:
         """Return the image or container of a name, None when there is none."""
-        done = self.call(kind, "inspect", name)
-        described = read_things(kind, done.stdout) if done.returncode == 0 else ()
-        return described[0] if described else None
+        return next(iter(self.find_all(kind, (name,))), None)
 
-    def list(self, kind: Kind, label: str) -> tuple[Thing, ...]:
-        """Return all images or containers that have a label, ``name`` or ``name=value``."""
+    def find_all(self, kind: Kind, names: Iterable[str]) -> tuple[Thing, ...]:
+        """Return the images or containers that there are of some names or ids, each once.
+
+        Engines describe those that they find, and fail because of the rest.
+        """
+        wanted = tuple(dict.fromkeys(names))
+        described = read_things(kind, self.call(kind, "inspect", *wanted).stdout) if wanted else ()
+        return tuple({thing.id: thing for thing in described}.values())
+
+    def list(self, kind: Kind, label: str, *, besides: tuple[str, ...] = ()) -> tuple[Thing, ...]:
+        """Return all images or containers that have a label, ``name`` or ``name=value``, and those of some names."""
         listed = self.demand(LIST_COMMANDS[kind], "--all", "--quiet", "--no-trunc", "--filter", f"label={label}")
-        found = (self.find(kind, id_) for id_ in dict.fromkeys(listed.split()))
-        return tuple(thing for thing in found if thing is not None)
+        return self.find_all(kind, (*listed.split(), *besides))
 
     def kill(self, container: str) -> None:
         """Kill a container, if it runs."""
@@ -197,9 +203,8 @@ def choose_engine() -> Engine:
     return Engine(("podman",) if shutil.which("docker") is None and shutil.which("podman") is not None else ("docker",))
 
 
-def demand_engine() -> Engine:
-    """Return the engine. Raises TargetError when none answers."""
-    engine = choose_engine()
+def demand_answer(engine: Engine) -> Engine:
+    """Return an engine that answers. Raises TargetError when it does not."""
     if not engine.answers():
         raise TargetError(f"no container engine answers `{engine.name} version`: start one, or name one in {VARIABLE}")
     return engine

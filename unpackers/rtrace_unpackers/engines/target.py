@@ -23,7 +23,8 @@ from rtrace.target_folder import TargetFolder
 from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace_unpackers.engines.belonging.identity import label_target, read_identity
 from rtrace_unpackers.engines.belonging.possessions import (
-    Possessions,
+    find_container,
+    find_images,
     find_possessions,
     make_image,
     name_possession,
@@ -51,7 +52,7 @@ from rtrace_unpackers.engines.container.options import (
     tell_closed,
     tell_missing,
 )
-from rtrace_unpackers.engines.engine import Abilities, Engine, Thing, choose_engine, demand_engine
+from rtrace_unpackers.engines.engine import Abilities, Engine, Thing, choose_engine, demand_answer
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, name_launchers
 from rtrace_unpackers.isolation.running.watching import describe_limit
 from rtrace_unpackers.target.removal import remove_target
@@ -72,6 +73,7 @@ class DockerTarget:
         self.state = state
         self.manifest = manifest
         self.identity = read_identity(state.facts, folder.path)
+        self._answered: Engine | None = None
         refuse_ids(manifest.runs, ())
 
     @property
@@ -85,8 +87,15 @@ class DockerTarget:
         return self.state.facts.get(KEEPING) == "yes"
 
     def runs(self) -> Sequence[Run]:
-        """Tell the runs of the bundle."""
+        """Return the runs of the bundle."""
         return self.manifest.runs
+
+    def demand_engine(self) -> Engine:
+        """Return the engine, which is asked whether it is there once. Raises TargetError when none answers."""
+        engine = choose_engine()
+        if engine != self._answered:
+            self._answered = demand_answer(engine)
+        return engine
 
     def run(
         self,
@@ -101,7 +110,7 @@ class DockerTarget:
 
         An engine tells the exit status as a shell would: 128+N, as exit code, when signal N ended the program.
         """
-        engine = demand_engine()
+        engine = self.demand_engine()
         launcher = name_launchers(self.manifest.runs).get(run.id)
         if launcher is None:
             raise TargetError(f"{self.path} has no run {run.id!r}")
@@ -136,7 +145,7 @@ class DockerTarget:
 
     def provide_image(self, engine: Engine, lock: int | None) -> str:
         """Return the id of the target's image, and make it when it is not there."""
-        images = self.find(engine).images
+        images = find_images(engine, self.identity, self.path)
         if images:
             return images[0].id
         self.note_use()
@@ -147,9 +156,9 @@ class DockerTarget:
 
     def provide_container(self, engine: Engine, lock: int | None, limits: Limits = DEFAULT_LIMITS) -> Thing:
         """Return the target's container, and create it, with these limits, when it is not there."""
-        containers = self.find(engine).containers
-        if containers:
-            return containers[0]
+        container = self.find_container(engine)
+        if container is not None:
+            return container
         image = self.provide_image(engine, lock)
         self.note_use()
         labels = label_target(self.identity, self.path)
@@ -162,12 +171,14 @@ class DockerTarget:
             keeps_shared_memory=self.keeps_shared_memory,
         )
         engine.demand(*arguments, keep=lock)
-        (container,) = self.find(engine).containers
+        container = self.find_container(engine)
+        if container is None:
+            raise TargetError(f"`{engine.name} create` made the container of {self.path}, and it is gone: try again")
         return container
 
-    def find(self, engine: Engine) -> Possessions:
-        """Return what the engine has of this target. Raises TargetError when the state names what is another's."""
-        return find_possessions(engine, self.identity, self.path)
+    def find_container(self, engine: Engine) -> Thing | None:
+        """Return the target's container, None when there is none. Raises TargetError when the name is another's."""
+        return find_container(engine, self.identity, self.path)
 
     def note_use(self) -> None:
         """Remember, before anything is made, that an engine may have something of this target."""
@@ -178,7 +189,7 @@ class DockerTarget:
 
     def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
         """Look at the container's files."""
-        engine = demand_engine()
+        engine = self.demand_engine()
         with using(self.folder) as lock:
             container = self.provide_container(engine, lock)
             entries, own = tuple(packed), FOLDER.encode()
@@ -190,7 +201,7 @@ class DockerTarget:
 
     def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
         """Tell by 1 what the engine says is another than in the image, and by 0 what is not."""
-        engine = demand_engine()
+        engine = self.demand_engine()
         with using(self.folder) as lock:
             container = self.provide_container(engine, lock)
             if self.keeps_shared_memory:  # of a volume the engine tells nothing
@@ -201,14 +212,13 @@ class DockerTarget:
         """Remove the container and the image that were made for this target, and the folder."""
         if self.identity.used:
             engine = choose_engine()
-            engine_is_there = engine.answers()
-            if not engine_is_there:
+            if engine != self._answered and not engine.answers():
                 raise TargetError(
                     f"no container engine answers `{engine.name} version`, and {self.path} has an image there: "
                     "start the engine, then destroy the target"
                 )
             with using(self.folder) as lock:
-                remove_possessions(engine, self.find(engine), lock)
+                remove_possessions(engine, find_possessions(engine, self.identity, self.path), lock)
         remove_target(self.folder)
 
 

@@ -55,10 +55,14 @@ class Leftover:
 
 
 def list_leftovers(engine: Engine | None = None) -> tuple[Leftover, ...]:
-    """Return what is left of targets whose maker is dead; nothing where no engine answers. Raises TargetError."""
-    engine = engine or choose_engine()
-    if not engine.answers():
-        return ()
+    """Return what is left of targets whose maker is dead. Raises TargetError.
+
+    Without an engine that is known to answer one is looked for, and where none answers there is nothing.
+    """
+    if engine is None:
+        engine = choose_engine()
+        if not engine.answers():
+            return ()
     images = by_number(engine.list("image", TARGET_LABEL))
     containers = by_number(engine.list("container", TARGET_LABEL))
     leftovers = []

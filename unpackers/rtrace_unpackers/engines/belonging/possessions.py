@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,17 +31,28 @@ class Possessions:
 
 
 def find_possessions(engine: Engine, identity: Identity, target: Path) -> Possessions:
-    """Find what was made for a target. Raises TargetError when something has its name and is another's."""
+    """Return what was made for a target. Raises TargetError when something has its name and is another's."""
+    container = find_container(engine, identity, target)
+    return Possessions(() if container is None else (container,), find_images(engine, identity, target))
+
+
+def find_container(engine: Engine, identity: Identity, target: Path) -> Thing | None:
+    """Return the container of a target, None when there is none. Raises TargetError when it is another's."""
     container = engine.find("container", identity.container)
     if container is not None:
         refuse_foreign(container.labels, identity, target, f"container {identity.container}")
-    named = engine.find("image", identity.image)
-    if named is not None:
-        refuse_foreign(named.labels, identity, target, f"image {identity.image}")
-    images = engine.list("image", f"{TARGET_LABEL}={identity.number}")
+    return container
+
+
+def find_images(engine: Engine, identity: Identity, target: Path) -> tuple[Thing, ...]:
+    """Return the images of a target. Raises TargetError when one has its name and is another's."""
+    images = engine.list("image", f"{TARGET_LABEL}={identity.number}", besides=(identity.image,))
     for image in images:
-        refuse_foreign(image.labels, identity, target, f"image {image.id}")
-    return Possessions(() if container is None else (container,), images)
+        names = {name.removeprefix("localhost/") for name in image.names}
+        is_another = image.labels.get(TARGET_LABEL) != identity.number  # then its name is why it was found
+        what = identity.image if identity.image in names or is_another else image.id
+        refuse_foreign(image.labels, identity, target, f"image {what}")
+    return images
 
 
 def make_image(
@@ -49,7 +61,10 @@ def make_image(
     """Make an image of a build context in an open folder, still without a name; return it. Raises TargetError."""
     configuration = configure_image(runs, bundle, labels, hash_layer(folder))
     engine.load(lambda stream: write_archive(stream, folder, configuration), keep=lock)
-    images = engine.list("image", f"{TARGET_LABEL}={labels[TARGET_LABEL]}")
+    usual_id = f"sha256:{hashlib.sha256(configuration).hexdigest()}"
+    images = engine.find_all("image", (usual_id,)) or engine.list(  # a store of containerd's has ids of its own
+        "image", f"{TARGET_LABEL}={labels[TARGET_LABEL]}"
+    )
     if not images:
         raise TargetError(
             f"`{engine.name} load` took the image, and the engine does not have it; unpack the bundle again"

@@ -36,7 +36,7 @@ DOORS = {
 # What an unpacker may use of rtrace: what reads a bundle anywhere, and nothing that traces, packs or speaks.
 FORMAT_HALF = (
     "rtrace.bundle",
-    "rtrace.elsewhere",
+    "rtrace.elsewhere.sources",
     "rtrace.errors",
     "rtrace.files",
     "rtrace.interrupts",

@@ -22,10 +22,10 @@ from rtrace.operations.check import check_bundle
 from rtrace.operations.extract import find_entries, write_file
 from rtrace.verify.compare import find_patterns, pair_renamed, verify_bundle
 from rtrace.verify.verdicts import Line
-from rtrace_unpackers import snapshot
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.directories import Descent
-from rtrace_unpackers.snapshot import take_snapshot
+from rtrace_unpackers.files.directories import Descent
+from rtrace_unpackers.target import snapshot
+from rtrace_unpackers.target.snapshot import take_snapshot
 
 TERABYTES = 15 << 40
 DEPTH = 3000

@@ -15,7 +15,7 @@ from plain_user import PlainUser
 from rtrace.errors import TargetError
 from rtrace.replay.protocol import Streams
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.isolation.ids import (
+from rtrace_unpackers.isolation.users.ids import (
     FIRST_SHIFTED,
     MOST_EXTENTS,
     NO_ID,

@@ -23,8 +23,8 @@ from rtrace.replay.protocol import Ability
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
 from rtrace.trace.settling import find_unsettled, settle
-from rtrace_unpackers import directories
 from rtrace_unpackers.chroot import UNPACKER
+from rtrace_unpackers.files import directories
 
 TEMPORARY_ALONE = ("run", "verify", "info", "list", "audit")
 LEFT = "b.rpz.incomplete-0123abcd"

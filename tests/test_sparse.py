@@ -25,9 +25,9 @@ from rtrace.capture.books.snapshots import take_snapshot
 from rtrace.errors import BundleError
 from rtrace.files.holes import LEAST_HOLE, find_segments
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.extraction import extract
-from rtrace_unpackers.layout import plan_layout
-from rtrace_unpackers.ownership import Ownership
+from rtrace_unpackers.files.extraction import extract
+from rtrace_unpackers.files.layout import plan_layout
+from rtrace_unpackers.files.ownership import Ownership
 from trace_builder import TraceBuilder
 
 Rtrace = Callable[..., CompletedProcess[bytes]]

@@ -21,12 +21,12 @@ from rtrace.files.removing import open_folder_below
 from rtrace.files.renaming import rename_new
 from rtrace.replay.protocol import STATE_FILE
 from rtrace.replay.registry import open_target
-from rtrace_unpackers import directories
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.chroot.target import ChrootTarget
-from rtrace_unpackers.placement import building
-from rtrace_unpackers.removal import remove_tree
-from rtrace_unpackers.state import read_state
+from rtrace_unpackers.files import directories
+from rtrace_unpackers.target.placement import building
+from rtrace_unpackers.target.removal import remove_tree
+from rtrace_unpackers.target.state import read_state
 
 pytestmark = pytest.mark.requires("busybox", "user-namespaces")
 

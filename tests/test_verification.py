@@ -16,7 +16,7 @@ from rtrace.verify.compare import compare, compare_result, compare_status, verif
 from rtrace.verify.verdicts import Line, Report
 from rtrace_unpackers.chroot import UNPACKER as CHROOT
 from rtrace_unpackers.chroot.target import ChrootTarget
-from rtrace_unpackers.docker import UNPACKER as DOCKER
+from rtrace_unpackers.engines.docker import UNPACKER as DOCKER
 
 FILE = wrote(b"/out", b"content")
 

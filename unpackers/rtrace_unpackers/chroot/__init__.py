@@ -62,7 +62,7 @@ class ChrootUnpacker:
         """Open a folder that ``unpack`` made."""
         from rtrace.replay.target_folder import TargetFolder
         from rtrace_unpackers.chroot.target import ChrootTarget
-        from rtrace_unpackers.state import read_manifest, read_state
+        from rtrace_unpackers.target.state import read_manifest, read_state
 
         folder = TargetFolder(target)
         return ChrootTarget(folder, read_state(folder, NAME), read_manifest(folder))

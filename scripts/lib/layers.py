@@ -37,6 +37,12 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("cli",),
         ("__main__",),
     ),
+    "rtrace_unpackers": (
+        ("files", "limits"),
+        ("target",),
+        ("isolation",),
+        ("chroot", "engines"),
+    ),
 }
 """From the ground up: a module imports from its own folder and from layers below, never from a neighbour's."""
 

@@ -237,7 +237,7 @@ def test_input_beyond_the_limit_is_told_and_nothing_is_judged(tmp_path: Path) ->
     assert verified.stdout.startswith(
         b"INCOMPLETE: standard input brought 47.7 KiB, of which 1.0 KiB were kept (--keep);"
     )
-    assert b"unknown    standard output of run1: different, 1024 bytes instead of 48894; some of the" in verified.stdout
+    assert b"unknown    standard output of run1: different, 1024 bytes, was 48894; some of the" in verified.stdout
 
 
 def test_descriptors_that_nobody_uses_are_no_news(tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ def test_fifo_with_its_other_end_outside_is_told_and_keeps_nobody_waiting(unpack
     ]
     verified = verify(tmp_path, unpacker)
     assert verified.returncode == 3
-    assert b"unknown    standard output of run1: different, 0 bytes instead of 8; some of the " in verified.stdout
+    assert b"unknown    standard output of run1: different, 0 bytes, was 8; some of the " in verified.stdout
     assert b"different  " not in verified.stdout
 
 

@@ -20,7 +20,8 @@ from rtrace.manifest.model import NamedFile
 from rtrace.opening import open_bundle
 from rtrace.operations.check import check_bundle
 from rtrace.operations.extract import find_entries, write_file
-from rtrace.verify.compare import find_patterns, pair_renamed, verify_bundle
+from rtrace.operations.verify import verify_bundle
+from rtrace.verify.renames import find_patterns, pair_renamed
 from rtrace.verify.verdicts import Line
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.files.directories import Descent
@@ -54,7 +55,7 @@ def test_terabytes_of_holes_are_not_hashed(tmp_path: Path) -> None:
         pytest.skip("the file system has no files of 15 TiB")
     assert (lines[b"/work/other"].verdict, lines[b"/work/other"].detail) == (
         "different",
-        f"{TERABYTES} bytes instead of 7",
+        f"{TERABYTES} bytes, was 7",
     )
     assert (lines[b"/work/equal"].verdict, "more bytes of holes than are hashed" in lines[b"/work/equal"].detail) == (
         "unknown",

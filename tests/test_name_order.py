@@ -6,14 +6,14 @@ import pytest
 
 from bundle_making import make_run
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.verify.name_order import SAME_SIZE, tell_order
+from rtrace.verify.name_order import tell_order
 from rtrace.verify.verdicts import Line
 
 RUN = make_run()
 HOME = RUN.workingdir.rstrip(b"/")
 FILES = tuple(Entry(HOME + name, FileType.REGULAR, 0o644, 0, 0, 0, placeholder=True) for name in (b"/d/a", b"/d/b"))
 LISTED = Entry(HOME + b"/d", FileType.DIRECTORY, 0o755, 0, 0, 0, reason="listed")
-SAME = Line("different", "run1", None, f"{SAME_SIZE} 36 bytes", "stdout")
+SAME = Line("different", "run1", None, "same size (36 bytes)", "stdout", reasons=("content",))
 
 
 def test_listed_folder_is_named_where_the_size_is_the_same() -> None:
@@ -27,7 +27,7 @@ def test_listed_folder_is_named_where_the_size_is_the_same() -> None:
     "line, entries",
     [
         (Line("same", "run1", None, "", "stdout"), [LISTED, *FILES]),
-        (Line("different", "run1", None, "3 bytes instead of 4", "stdout"), [LISTED, *FILES]),
+        (Line("different", "run1", None, "3 bytes, was 4", "stdout", reasons=("size",)), [LISTED, *FILES]),
         (SAME, [LISTED, FILES[0]]),
         (SAME, [LISTED._replace(reason="looked up"), *FILES]),
         (

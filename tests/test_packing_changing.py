@@ -82,7 +82,7 @@ def test_an_output_is_compared_under_its_new_name(honest: bool, tmp_path: Path) 
     verified = run_rtrace("verify", tmp_path / "bundle.rpz")
     assert verified.stdout.count(b"now called") == 2  # the folder, and the file in it
     assert verified.returncode == (0 if honest else 1), verified.stdout
-    assert (b"other content" in verified.stdout or b"bytes instead of" in verified.stdout) is not honest
+    assert (b"different content" in verified.stdout or b"bytes, was" in verified.stdout) is not honest
 
 
 @pytest.mark.requires("user-namespaces")

@@ -485,7 +485,7 @@ def test_changed_output_is_told(redirection: str, tmp_path: Path) -> None:
     assert run_rtrace("pack", cwd=tmp_path).returncode == 0
     verified = run_rtrace("verify", tmp_path / "bundle.rpz")
     assert verified.returncode == 1
-    assert b"different  standard output of run1: other content in the 18 bytes" in verified.stdout
+    assert b"different  standard output of run1: same size (18 bytes), different content" in verified.stdout
 
 
 @pytest.mark.requires("user-namespaces")

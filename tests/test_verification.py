@@ -11,8 +11,9 @@ from bundle_making import BundleMaker, digest, make_run, wrote
 from rtrace.bundle.entry import FileType, Result
 from rtrace.errors import TargetError, UsageError
 from rtrace.manifest.model import NamedFile, Output
+from rtrace.operations.verify import verify_bundle
 from rtrace.replay.protocol import Outcome, Snapshot, Unpacker
-from rtrace.verify.compare import compare, compare_result, compare_status, verify_bundle
+from rtrace.verify.compare import compare, compare_result, compare_status
 from rtrace.verify.verdicts import Line, Report
 from rtrace_unpackers.chroot import UNPACKER as CHROOT
 from rtrace_unpackers.chroot.target import ChrootTarget
@@ -28,29 +29,37 @@ FILE = wrote(b"/out", b"content")
         (FILE, replace(FILE, run="", mode=0o4644), Line("same", "run1", b"/out")),
         (FILE, None, Line("missing", "run1", b"/out")),
         (FILE, Result("", b"/out", None), Line("missing", "run1", b"/out")),
-        (FILE, replace(FILE, mode=0o600), Line("different", "run1", b"/out", "mode 0600 instead of 0644")),
+        (FILE, replace(FILE, mode=0o600), Line("different", "run1", b"/out", "mode 0600, was 0644", reasons=("mode",))),
         (
             FILE,
             replace(FILE, size=9, mode=0),
-            Line("different", "run1", b"/out", "9 bytes instead of 7; mode 0000 instead of 0644"),
+            Line("different", "run1", b"/out", "9 bytes, was 7; mode 0000, was 0644", reasons=("size", "mode")),
         ),
-        (FILE, Result("", b"/out", FileType.FIFO), Line("different", "run1", b"/out", "a FIFO instead of a file")),
+        (
+            FILE,
+            Result("", b"/out", FileType.FIFO),
+            Line("different", "run1", b"/out", "a FIFO, was a file", reasons=("type",)),
+        ),
         (
             replace(FILE, sha256=None),
             FILE,
-            Line("unknown", "run1", b"/out", "the bundle does not hold the original's digest"),
+            Line("unknown", "run1", b"/out", "the bundle does not hold the original's digest", reasons=("no digest",)),
         ),
-        (replace(FILE, sha256=None, size=1), FILE, Line("different", "run1", b"/out", "7 bytes instead of 1")),
+        (
+            replace(FILE, sha256=None, size=1),
+            FILE,
+            Line("different", "run1", b"/out", "7 bytes, was 1", reasons=("size",)),
+        ),
         (Result("run1", b"/out", None), Result("", b"/out", None), Line("same", "run1", b"/out")),
         (
             Result("run1", b"/out", None),
             FILE,
-            Line("extra", "run1", b"/out", "it is still there, and the original run removed it"),
+            Line("extra", "run1", b"/out", "it is still there; the original run removed it", reasons=("still there",)),
         ),
         (
             Result("run1", b"/out", FileType.SYMLINK, target=b"a\xff"),
             Result("", b"/out", FileType.SYMLINK, target=b"b\n"),
-            Line("different", "run1", b"/out", "leads to b\\n instead of a\\xff"),
+            Line("different", "run1", b"/out", "leads to b\\n, was a\\xff", reasons=("target",)),
         ),
         (
             Result("run1", b"/out", FileType.DIRECTORY, 0o755),
@@ -78,14 +87,14 @@ def test_other_content_of_the_same_size_differs() -> None:
     "code, number, outcome, line",
     [
         (3, None, Outcome("run1", 3, None), Line("same", "run1", None)),
-        (0, None, Outcome("run1", 1, None), Line("different", "run1", None, "1 instead of 0")),
+        (0, None, Outcome("run1", 1, None), Line("different", "run1", None, "1, was 0", reasons=("exit status",))),
         (None, 9, Outcome("run1", None, 9), Line("same", "run1", None)),
         (None, 9, Outcome("run1", 137, None), Line("same", "run1", None)),
         (
             None,
             None,
             Outcome("run1", 0, None),
-            Line("unknown", "run1", None, "0; the end of the original run was not seen"),
+            Line("unknown", "run1", None, "0; the end of the original run was not seen", reasons=("end not seen",)),
         ),
     ],
 )
@@ -108,18 +117,23 @@ def test_report_sums_up() -> None:
     lines = (
         Line("same", "run1", None),
         Line("missing", "run1", b"/a\xff\n"),
-        Line("different", "run1", b"/b", "9 bytes instead of 7"),
+        Line("different", "run1", b"/b", "9 bytes, was 7", reasons=("size",)),
     )
     report = Report(lines)
-    assert (report.same, report.summary) == (False, "1 same, 1 different, 1 missing")
-    assert [line.text for line in lines] == ["exit status of run1", "/a\\xff\\n", "/b: 9 bytes instead of 7"]
+    assert (report.same, report.summary) == (False, "2 of 3 results differ (1 different, 1 missing)")
+    assert [line.text for line in lines] == ["exit status of run1", "/a\\xff\\n", "/b: 9 bytes, was 7"]
+    told = {"scope": "output", "run": "run1", "stream": None}
     assert report.to_json() == {
         "verdict": "different",
         "same": False,
+        "limit": None,
+        "seconds": 0.0,
+        "incomplete": [],
+        "notes": [],
         "lines": [
-            {"verdict": "same", "run": "run1"},
-            {"verdict": "missing", "run": "run1", "path": "/a\\xff\\n"},
-            {"verdict": "different", "run": "run1", "path": "/b", "detail": "9 bytes instead of 7"},
+            {"verdict": "same", **told, "path": None, "reasons": [], "detail": ""},
+            {"verdict": "missing", **told, "path": "/a\\xff\\n", "reasons": [], "detail": ""},
+            {"verdict": "different", **told, "path": "/b", "reasons": ["size"], "detail": "9 bytes, was 7"},
         ],
     }
     assert Report(lines[:1]).same
@@ -241,7 +255,7 @@ def test_named_outputs_are_what_the_verdict_is_about(maker: BundleMaker, verify:
         b"/work/.git/new": ("extra", "other"),
     }
     assert report.others == ("other      /work/.git/: 1 different, 1 extra",)
-    assert report.summary == "the outputs are the same (2 compared); other files: 1 different, 1 extra"
+    assert report.summary == "all 2 results are identical; other files: 1 different, 1 extra"
     unnamed = verify(maker.write(make_run(script), results=results, name="unnamed.rpz"))
     assert (unnamed.verdict, unnamed.others) == ("same", report.others)
     elsewhere = make_run(script.replace(b".git", b".state"))
@@ -258,7 +272,7 @@ def test_what_is_ignored_has_no_part_in_the_verdict(maker: BundleMaker, verify: 
     named = (OUTPUT, NamedFile("fine", b"/work/fine", ("run1",)))
     ignore = (b"out", b"stdout")
     report = verify(maker.write(run, results=results, outputs=named, ignore=ignore))
-    assert (report.verdict, report.summary) == ("same", "all is the same (2 compared); 2 ignored")
+    assert (report.verdict, report.summary) == ("same", "all 2 results are identical; 2 ignored")
     assert verify(maker.write(run, results=results, outputs=named, name="all.rpz")).verdict == "different"
 
 
@@ -296,7 +310,9 @@ def test_what_nobody_can_judge_is_no_verdict(maker: BundleMaker, verify: Verify)
 def test_interrupted_run_is_not_judged_by_its_end(maker: BundleMaker, verify: Verify) -> None:
     """That a replay ends by itself is no difference from a run that somebody interrupted, nor the same."""
     line = verify(maker.write(make_run(exit_code=None, signal=2))).lines[0]
-    assert line == Line("unknown", "run1", None, "0; the original run was interrupted by SIGINT")
+    assert line == Line(
+        "unknown", "run1", None, "0; the original run was interrupted by SIGINT", reasons=("interrupted",)
+    )
 
 
 def test_some_runs_are_verified_with_those_that_they_need(maker: BundleMaker, verify: Verify) -> None:
@@ -318,7 +334,7 @@ def test_some_runs_are_verified_with_those_that_they_need(maker: BundleMaker, ve
 def test_program_that_cannot_start_is_a_difference(maker: BundleMaker, verify: Verify) -> None:
     """That a replay cannot even start its program is told as its exit status, 127, not as a failure of rtrace."""
     report = verify(maker.write(make_run(binary=b"/bin/absent")))
-    assert report.lines == (Line("different", "run1", None, "127 instead of 0"),)
+    assert report.lines == (Line("different", "run1", None, "127, was 0", reasons=("exit status",)),)
 
 
 @pytest.mark.requires("busybox", "user-namespaces")

@@ -17,8 +17,8 @@ from rtrace.elsewhere.sources import Sources
 from rtrace.files.workspaces import temporary
 from rtrace.limits import Limits
 from rtrace.manifest.incompleteness import MARK
+from rtrace.operations.verify import verify_bundle
 from rtrace.replay.registry import load_unpacker
-from rtrace.verify.compare import verify_bundle
 
 
 @click.command()

@@ -69,13 +69,15 @@ def test_wheel_holds_both_packages_and_nothing_else(distributions: tuple[Path, P
     assert {"rtrace/py.typed", "rtrace_unpackers/py.typed"} <= names
 
 
-def test_wheel_states_licence_and_entry_points(distributions: tuple[Path, Path]) -> None:
-    """The wheel's metadata names the licence, carries its text, and declares the command and the unpackers."""
+def test_wheel_states_name_licence_and_entry_points(distributions: tuple[Path, Path]) -> None:
+    """The wheel's metadata names it and the licence, carries its text, and declares the command and the unpackers."""
+    assert [file.name.partition("-")[0] for file in distributions] == ["rtrace_repro", "rtrace_repro"]
     with zipfile.ZipFile(distributions[1]) as wheel:
         (info,) = {name.partition("/")[0] for name in wheel.namelist() if ".dist-info/" in name}
         metadata = wheel.read(f"{info}/METADATA").decode()
         licence = wheel.read(f"{info}/licenses/LICENSE").decode()
         points = wheel.read(f"{info}/entry_points.txt").decode().splitlines()
+    assert "\nName: rtrace-repro\n" in metadata
     assert "License-Expression: GPL-2.0-or-later\n" in metadata
     assert "GNU GENERAL PUBLIC LICENSE" in licence
     assert {"[console_scripts]", "rtrace = rtrace.cli:main", "[rtrace.unpackers]"} <= set(points)

@@ -107,7 +107,7 @@ def install_for_everybody() -> Iterator[Path]:
     try:
         folder.chmod(0o755)
         python = find_python()
-        copy_distribution("rtrace", folder)
+        copy_distribution("rtrace-repro", folder)
         for package in ("rtrace", "rtrace_unpackers"):
             copy_package(package, folder)
         if run_probe(python) == "{}.{}".format(*sys.version_info[:2]):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rtrace.capture.books.results import hash_file
 from rtrace.errors import TraceError, UsageError
 from rtrace.operations.combine import combine
 from rtrace.trace.directory import TraceDirectory
@@ -30,6 +31,35 @@ def test_a_copy_is_kept_once(tmp_path: Path) -> None:
     assert len({copy.stat().st_ino for copy in copies}) == 1
     with closing(sqlite3.connect(tmp_path / "both/trace.sqlite3")) as connection:
         assert {file for (file,) in connection.execute("SELECT file FROM snapshots")} == {copy.name for copy in copies}
+
+
+def test_a_copy_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ranks have the same files, each is read once: the work grows with their number, not its square."""
+    hashed: list[bytes] = []
+
+    def note(path: bytes) -> str | None:
+        hashed.append(path)
+        return hash_file(path)
+
+    monkeypatch.setattr("rtrace.operations.combine.hash_file", note)
+    sources = []
+    for number in range(8):
+        home = tmp_path / str(number)
+        home.mkdir()
+        trace = TraceBuilder(home)
+        trace.begin()
+        for name, content in (
+            ("same", b"same content"),
+            ("own", b"of rank %d" % number),
+            ("alone", bytes(number + 99)),
+        ):
+            (home / name).write_bytes(content)
+            trace.write(home / name, b"other")
+        sources.append(trace.finish())
+    combine(sources, TraceDirectory(tmp_path / "all"))
+    copies = sorted(copy.stat().st_ino for copy in (tmp_path / "all/snapshots").iterdir())
+    assert (len(copies), len(set(copies))) == (24, 17)
+    assert len(hashed) == len(set(hashed)) == 16  # none of those whose size no other file has
 
 
 def test_files_that_differ_between_hosts_are_told(tmp_path: Path) -> None:

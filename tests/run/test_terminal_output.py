@@ -547,7 +547,10 @@ UNPACKER = Unpacker()
 
 
 def test_crashes_and_warnings(tmp_path: Path) -> None:
-    """A traceback, a warning and a thread's last words are escaped, and a crash is no verdict: it exits with 125."""
+    """A traceback, a warning and a thread's last words are escaped, and a crash is no verdict: it exits with 125.
+
+    The traceback is for whoever asks for it; everybody else is told in a sentence.
+    """
     plugin = tmp_path / "plugin"
     (plugin / "hostile-1.dist-info").mkdir(parents=True)
     (plugin / "hostile_plugin.py").write_text(PLUGIN.format(text=HOSTILE + SURROGATES))
@@ -558,7 +561,11 @@ def test_crashes_and_warnings(tmp_path: Path) -> None:
     with command_line({**LOCALES["utf-8"], "PYTHONPATH": str(plugin), "PYTHONWARNINGS": "always"}) as run:
         done = run("unpack", "-n", "hostile", bundle, "target", cwd=tmp_path)
         assert (done.raw, done.status) == ([], 0), done
-        done = run("verify", "--unpacker", "hostile", bundle, cwd=tmp_path)
+        plain = run("verify", "--unpacker", "hostile", bundle, cwd=tmp_path)
+        done = run("verify", "--debug", "--unpacker", "hostile", bundle, cwd=tmp_path)
+    assert (plain.status, plain.raw) == (125, []), plain
+    assert b"Traceback" not in plain.stderr
+    assert b"rtrace: a mistake in rtrace (TypeError: " in plain.stderr
     assert done.status == 125
     assert {line for line in done.raw if not line.startswith("Traceback")} == set(), done
     assert done.stderr.count(rb"\x1b[31m") >= 4

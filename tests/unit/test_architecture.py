@@ -36,6 +36,7 @@ DOORS = {
 # What an unpacker may use of rtrace: what reads a bundle anywhere, and nothing that traces, packs or speaks.
 FORMAT_HALF = (
     "rtrace.bundle",
+    "rtrace.debugging",
     "rtrace.elsewhere.sources",
     "rtrace.errors",
     "rtrace.files",
@@ -58,6 +59,7 @@ HELP_LOADS = (
     "rtrace",
     "rtrace.__main__",
     "rtrace.cli",
+    "rtrace.debugging",
     "rtrace.errors",
     "rtrace.interrupts",
     "rtrace.printable",

@@ -157,15 +157,12 @@ def test_extensions_are_named_and_do_no_harm(rtrace: Command) -> None:
 
 def test_list_tells_reason_and_package(rtrace: Command) -> None:
     """Why a file is there comes from the trace, which package it belongs to from the configuration."""
-    lines = [line.split() for line in rtrace("list", sample("09")).stdout.decode().splitlines()]
+    lines = [line.split("\t") for line in rtrace("list", sample("09")).stdout.decode().splitlines()]
     by_path = {words[5]: words for words in lines if len(words) > 5}
     assert by_path["/usr/bin/wc"][3:5] == ["coreutils", "executed"]
     assert by_path["/tmp/experiments/h1/owned"][3:5] == ["-", "read"]
-    entry = next(
-        json.loads(line)
-        for line in rtrace("list", "--json", sample("09")).stdout.splitlines()
-        if b'"/tmp/experiments/h1/one"' in line and b"symlink" not in line
-    )
+    files = json.loads(rtrace("list", "--json", sample("09")).stdout)["files"]
+    (entry,) = (entry for entry in files if entry["path"] == "/tmp/experiments/h1/one")
     assert entry["sha256"] == hashlib.sha256(b"one\n").hexdigest()
 
 

@@ -120,15 +120,15 @@ def test_content_comes_along_where_it_is_needed(unpacker: str, tmp_path: Path) -
     found = {}
     for line in listed.splitlines():
         if str(work) in line and not line.startswith("directory"):
-            kind, _, size, _, reason = line[: line.index(f"  {work}")].split(maxsplit=4)
-            found[line.partition(f"{work}/")[2]] = (kind, int(size), reason.strip())
+            kind, _, size, _, reason, path = line.split("\t")
+            found[path.partition(f"{work}/")[2]] = (kind, int(size), reason)
     without = {"replaced", "emptied", "removed", "seen"}
     assert found == {
         **{
-            name: ("outline" if name in without else "file", len(f"{name}, as it was\n"), reason)
+            name: ("placeholder" if name in without else "file", len(f"{name}, as it was\n"), reason)
             for name, reason in TREATED.items()
         },
-        "listed/file": ("outline", len("listed/file, as it was\n"), "listed"),
+        "listed/file": ("placeholder", len("listed/file, as it was\n"), "listed"),
     }
     verified = run_rtrace("verify", "--unpacker", unpacker, tmp_path / "bundle.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr

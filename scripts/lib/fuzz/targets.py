@@ -105,7 +105,7 @@ def _describe(path: Path) -> None:
 def _list(path: Path) -> None:
     with open_bundle(path) as bundle:
         for entry in bundle.entries:
-            list_command.describe(entry).encode()
+            "\t".join(list_command.describe(entry, human=True)).encode()
             dump_entry(entry, entry.size, entry.sha256, entry.offset).encode()
 
 

@@ -51,6 +51,11 @@ def show(line: str, *, verdict: str = "", color: Color | None = None) -> None:
     give(_encode(f"{painted}{printable_text(line)}\n", sys.stdout))
 
 
+def show_fields(words: Iterable[str]) -> None:
+    """Write words to standard output, each escaped, with a tab between two. Raises NobodyReadsError."""
+    give(_encode("\t".join(map(printable_text, words)) + "\n", sys.stdout))
+
+
 def say(message: str) -> None:
     """Tell what was done and what comes next on standard error; nothing with --quiet."""
     if not is_quiet():

@@ -85,7 +85,20 @@ def test_r_and_a_package_of_a_persons_library_replay_without_the_originals(
     hidden = (
         'for place in /usr/lib/R /etc/R /usr/share/R; do mount -t tmpfs none $place; done; ! R -q -e 1 && exec "$@"'
     )
-    argv = ["unshare", "--mount", "sh", "-c", hidden, "sh", sys.executable, "-m", "rtrace", "verify", "bundle.rpz"]
+    argv = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        hidden,
+        "sh",
+        sys.executable,
+        "-m",
+        "rtrace",
+        "verify",
+        "--all",
+        "bundle.rpz",
+    ]
     verified = subprocess.run(argv, cwd=tmp_path, check=False, capture_output=True)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert b"same       standard output of run1\n" in verified.stdout

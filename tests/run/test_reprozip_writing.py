@@ -203,7 +203,7 @@ def test_holes_stay_holes(tmp_path: Path) -> None:
             assert copy is not None
             assert copy.read() == content
             assert member.issparse() == is_sparse
-    verified = run_rtrace("verify", tmp_path / "reprozip")
+    verified = run_rtrace("verify", "--all", tmp_path / "reprozip")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
@@ -261,7 +261,7 @@ def test_round_trip_verifies(unpacker: str, rtrace: Command, tmp_path: Path) -> 
     bundle = tmp_path / "theirs.rpz"
     assert rtrace("pack", "--format", "reprozip", bundle, cwd=tmp_path / "study").returncode == 0
     shutil.rmtree(tmp_path / "study")
-    verified = rtrace("verify", "--unpacker", unpacker, bundle)
+    verified = rtrace("verify", "--all", "--unpacker", unpacker, bundle)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     for name in ("log", "gone", "names", "out"):
         assert f"same       {tmp_path}/study/{name}\n".encode() in verified.stdout

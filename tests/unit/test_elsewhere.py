@@ -314,7 +314,7 @@ def test_verify_and_run_replay_what_was_fetched(unpacker: str, tmp_path: Path, s
     maker.file(b"/work/big", BIG)
     server.files = {"/big": BIG}
     bundle = write_elsewhere(maker, f"{server.url}/big", script=b"cat link > out")
-    done = rtrace("verify", "--unpacker", unpacker, "--fetch", bundle)
+    done = rtrace("verify", "--all", "--unpacker", unpacker, "--fetch", bundle)
     assert (done.returncode, b"same       /work/out" in done.stdout) == (0, True), done.stderr + done.stdout
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -322,7 +322,7 @@ def test_verify_and_run_replay_what_was_fetched(unpacker: str, tmp_path: Path, s
     done = rtrace("run", "--unpacker", unpacker, "--from", folder, bundle)
     assert done.returncode == 0, done.stderr
     assert server.asked == [("/big", None)]
-    refused = rtrace("verify", "--unpacker", unpacker, bundle)
+    refused = rtrace("verify", "--all", "--unpacker", unpacker, bundle)
     assert (refused.returncode, b"add --fetch to get it from" in refused.stderr) == (125, True)
 
 

@@ -17,10 +17,14 @@ from rtrace.errors import RtraceError
 from rtrace.printable import printable_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _BREAKS = re.compile("([\n\t])")
 _NOT_ASCII = re.compile("[^\x00-\x7e]")
+
+
+JSON_FORMAT = 1
+"""The first key of what `--json` answers; `rtrace schema --of COMMAND` prints the schema. New keys do not change it."""
 
 
 class NobodyReadsError(RtraceError):
@@ -113,11 +117,11 @@ def give(data: bytes) -> None:
         flush()
 
 
-def give_json(value: object, *, indent: int | None = 2) -> None:
-    """Write a value as JSON, in ASCII alone."""
+def give_json(answer: Mapping[str, object]) -> None:
+    """Write an answer as JSON, in ASCII alone, with the number of its format first."""
     import json
 
-    give_json_line(json.dumps(value, indent=indent) + "\n")
+    give_json_line(json.dumps({"format": JSON_FORMAT, **answer}, indent=2) + "\n")
 
 
 def give_json_line(text: str) -> None:

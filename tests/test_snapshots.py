@@ -14,7 +14,7 @@ import pytest
 
 from observing import run_rtrace
 from rtrace.capture.books.snapshots import SnapshotLimitError, SnapshotTaker
-from rtrace.capture.kernel.interfaces import FICLONE
+from rtrace.linux.descriptors import FICLONE
 from rtrace.manifest.reading.load import load
 
 SIZE = 3 << 20

@@ -21,7 +21,8 @@ ROOTS = (CHECKOUT / "tracer", CHECKOUT / "unpackers")
 LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "rtrace": (
         ("errors", "gc_pause", "interrupts", "limits", "printable", "progress"),  # the ground: everybody may use it
-        ("files", "linux"),
+        ("linux",),
+        ("files",),
         ("manifest",),
         ("trace", "bundle"),
         ("reprozip",),

@@ -29,7 +29,8 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
             "printable",
             "progress",
         ),  # the ground: everybody may use it
-        ("files", "linux"),
+        ("linux",),
+        ("files",),
         ("manifest",),
         ("trace", "bundle"),
         ("reprozip",),

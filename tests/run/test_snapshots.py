@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from observing import run_rtrace
-from rtrace.capture.kernel.interfaces import FICLONE
+from rtrace.linux.descriptors import FICLONE
 from rtrace.manifest.reading.load import load
 
 SIZE = 3 << 20

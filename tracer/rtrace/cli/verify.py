@@ -88,9 +88,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
         for line in describe(report, show_all=show_all):
             show(line)
         if report.verdict == "different":
-            say(
-                f"next: `rtrace unpack {unpacker_name} BUNDLE DIR`, then `rtrace replay DIR`, to look at the replay's files"
-            )
+            say(f"to look at the replay's files: `rtrace unpack {unpacker_name} BUNDLE DIR`, then `rtrace replay DIR`")
     sys.exit(report.exit_status)
 
 

@@ -3,7 +3,6 @@
 import errno
 import os
 import platform
-import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -15,33 +14,12 @@ from rtrace.limits import ALLOWABLE, NESTED_NAMESPACES
 from rtrace_unpackers.isolation.kernel import refused_calls
 from rtrace_unpackers.isolation.kernel.libc import make_sealed
 from rtrace_unpackers.isolation.kernel.seccomp import INTERFACES, build_filter
-from rtrace_unpackers.isolation.planning.image import build_image
-from rtrace_unpackers.isolation.planning.machine_code import LAUNCHERS
-from rtrace_unpackers.isolation.planning.steps import EVERY_SIGNAL, NUMBERS, Stage, Step, Steps
+from rtrace_unpackers.isolation.planning.first_program import build_first_program
+from rtrace_unpackers.isolation.planning.steps import EVERY_SIGNAL, Stage, Step, Steps
+from rtrace_unpackers.launchers.architectures import CALLS
+from rtrace_unpackers.launchers.machine_code import CODE
 
-ASSEMBLERS = {
-    "x86_64": (("as", "--64"), ("ld", "-m", "elf_x86_64"), "objcopy"),
-    "aarch64": (("aarch64-linux-gnu-as",), ("aarch64-linux-gnu-ld",), "aarch64-linux-gnu-objcopy"),
-}
 COLUMNS = ("x86_64", "i386", "aarch64", "arm")
-
-
-@pytest.mark.parametrize("architecture", sorted(ASSEMBLERS))
-def test_machine_code_is_what_the_sources_say(architecture: str, checkout: Path, tmp_path: Path) -> None:
-    """The launchers' machine code is what an assembler makes of the sources beside it."""
-    assemble, link, extract = ASSEMBLERS[architecture]
-    for name in (assemble[0], extract):
-        if shutil.which(name) is None:
-            pytest.skip(f"needs the command {name}, a cross-assembler that few have")
-    source = checkout / f"unpackers/rtrace_unpackers/isolation/planning/launcher/{architecture}.S"
-    commands: tuple[tuple[str | Path, ...], ...] = (
-        (*assemble, "-o", tmp_path / "object", source),
-        (*link, "-Ttext=0x400100", "-o", tmp_path / "linked", tmp_path / "object"),
-        (extract, "-O", "binary", "-j", ".text", tmp_path / "linked", tmp_path / "text"),
-    )
-    for command in commands:
-        subprocess.run(command, check=True, capture_output=True)
-    assert (tmp_path / "text").read_bytes() == LAUNCHERS[architecture].text
 
 
 def read_calls(checkout: Path) -> dict[str, dict[str, int]]:
@@ -74,7 +52,7 @@ def test_numbers_of_calls_are_the_kernels(checkout: Path) -> None:
     ]
     assert wrong == []
     assert [
-        (machine, name) for machine, steps in NUMBERS.items() for name in steps if calls[machine][name] != steps[name]
+        (machine, name) for machine, steps in CALLS.items() for name in steps if calls[machine][name] != steps[name]
     ] == []
 
 
@@ -151,7 +129,7 @@ def test_what_is_allowed_is_let_through() -> None:
     assert decide(code, 0xC000003E, 0x40000000 | 39) == errno.ENOSYS  # x32
 
 
-@pytest.mark.skipif(platform.machine() not in LAUNCHERS, reason="there is no launcher for this machine")
+@pytest.mark.skipif(("namespaces", platform.machine()) not in CODE, reason="there is no launcher for this machine")
 def test_launcher_makes_its_steps_and_reports(tmp_path: Path) -> None:
     """A step that fails is reported with stage and errno and ends the program; without a stage it is passed over."""
     steps = Steps(
@@ -159,7 +137,7 @@ def test_launcher_makes_its_steps_and_reports(tmp_path: Path) -> None:
         program=(Step("close", (98,)), Step("openat", (-100, b"/absent", 0), Stage.STDIN), Step("umask", (0,))),
         after=(),
     )
-    launcher = make_sealed(b"test", build_image(platform.machine(), steps))
+    launcher = make_sealed(b"test", build_first_program(platform.machine(), steps))
     with pytest.raises(PermissionError):
         os.write(launcher, b"x")
     report, end = os.pipe()
@@ -177,4 +155,4 @@ def test_launcher_makes_its_steps_and_reports(tmp_path: Path) -> None:
 def test_unknown_machines_are_refused() -> None:
     """A machine for which there is no launcher is told in a sentence that names those there are."""
     with pytest.raises(TargetError, match="cannot replay on mips, only on aarch64 and x86_64; use the docker unpacker"):
-        build_image("mips", Steps((), (), ()))
+        build_first_program("mips", Steps((), (), ()))

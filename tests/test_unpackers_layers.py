@@ -11,7 +11,7 @@ MOST_MODULES = 12
 # From the ground up. A chapter may use those before it, and itself; chapters of one line do not use each other.
 ORDER = (
     ("files",),
-    ("target", "limits"),
+    ("target", "limits", "launchers"),
     ("isolation.kernel", "isolation.streams"),
     ("isolation.users",),
     ("isolation.planning",),

@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 
-from rtrace.folders import directory_flags
+from rtrace.files.folders import directory_flags
+from rtrace.files.workspaces import temporary_folder
+from rtrace.linux.probing import try_in_child
 from rtrace.printable import printable
-from rtrace.probing import try_in_child
-from rtrace.unpacker import Ability
-from rtrace.workspaces import temporary_folder
+from rtrace.replay.protocol import Ability
 from rtrace_unpackers.isolation.kernel import libc
 from rtrace_unpackers.isolation.kernel.libc import Namespace
 from rtrace_unpackers.isolation.running.refusal import explain_refusal

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rtrace.elsewhere import Sources, complete_data
-from rtrace.folders import directory_flags
-from rtrace.incompleteness import list_incomplete
+from rtrace.elsewhere.sources import Sources, complete_data
+from rtrace.files.folders import directory_flags
+from rtrace.manifest.incompleteness import list_incomplete
 from rtrace.opening import open_bundle
 from rtrace.progress import Progress
-from rtrace.unpacker import Unpacked
+from rtrace.replay.protocol import Unpacked
 from rtrace_unpackers.chroot.names import CALLER, NAME, RECORDED, SHIFTED, TREE
 from rtrace_unpackers.files.attributes import tell_lost
 from rtrace_unpackers.files.extraction import extract, tell_unreserved

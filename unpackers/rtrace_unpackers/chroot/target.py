@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
-from rtrace.folders import directory_flags
+from rtrace.files.folders import directory_flags
+from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
-from rtrace.provided import SHARED_MEMORY
-from rtrace.target_folder import TargetFolder
-from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
+from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
+from rtrace.replay.target_folder import TargetFolder
 from rtrace_unpackers.chroot.names import MADE, RECORDED, SHIFTED, TREE
 from rtrace_unpackers.files import directories
 from rtrace_unpackers.isolation.planning.plan import plan_isolation

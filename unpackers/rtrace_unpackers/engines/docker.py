@@ -16,16 +16,16 @@ from itertools import chain
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry
-from rtrace.elsewhere import NO_SOURCES, Sources, complete_data
+from rtrace.elsewhere.sources import NO_SOURCES, Sources, complete_data
 from rtrace.errors import TargetError
-from rtrace.incompleteness import list_incomplete
+from rtrace.files.hierarchy import SHARED_MEMORY
+from rtrace.manifest.incompleteness import list_incomplete
 from rtrace.manifest.model import Run
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
-from rtrace.provided import SHARED_MEMORY
-from rtrace.target_folder import TargetFolder
-from rtrace.unpacker import Unpacked
+from rtrace.replay.protocol import Unpacked
+from rtrace.replay.target_folder import TargetFolder
 from rtrace_unpackers.engines.belonging.identity import (
     BUILDING_LABEL,
     NAME,

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
+from rtrace.files.hierarchy import SHARED_MEMORY, is_in_memory
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
 from rtrace.printable import format_size
-from rtrace.provided import SHARED_MEMORY, is_in_memory
-from rtrace.target_folder import TargetFolder
-from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
+from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
+from rtrace.replay.target_folder import TargetFolder
 from rtrace_unpackers.engines.belonging.identity import label_target, read_identity
 from rtrace_unpackers.engines.belonging.possessions import (
     find_container,

@@ -10,7 +10,7 @@ from rtrace.errors import TargetError
 from rtrace.printable import format_size
 
 if TYPE_CHECKING:
-    from rtrace.holes import Segments
+    from rtrace.files.holes import Segments
 
 FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 CHUNK = 1 << 26

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from rtrace.bundle.validation import PATH_LIMIT
+from rtrace.bundle.reading.validation import PATH_LIMIT
 from rtrace.errors import TargetError
 from rtrace.printable import printable
 

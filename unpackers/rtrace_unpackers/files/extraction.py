@@ -1,9 +1,9 @@
 """Write the files of a bundle below a directory.
 
-A bundle is taken for hostile. Its names were checked before (``rtrace.bundle.validation``); here, too, nothing is
-reached but by a descriptor of a directory that was made here, nothing is opened that was there before (O_EXCL), no
-symlink is followed (O_NOFOLLOW), and symlinks are made only when all files are written. There are no device nodes, for
-entries have no word for them.
+A bundle is taken for hostile. Its names were checked before (``rtrace.bundle.reading.validation``); here, too,
+nothing is reached but by a descriptor of a directory that was made here, nothing is opened that was there before
+(O_EXCL), no symlink is followed (O_NOFOLLOW), and symlinks are made only when all files are written. There are no
+device nodes, for entries have no word for them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
+from rtrace.bundle.data.sparse import ZEROS
 from rtrace.bundle.entry import Entry
-from rtrace.bundle.sparse import ZEROS
 from rtrace.errors import BundleError
 from rtrace.printable import format_size, printable
 from rtrace.progress import SILENT, Progress

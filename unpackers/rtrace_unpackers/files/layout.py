@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 
+from rtrace.bundle.data.layout import stored_size
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.stream import stored_size
-from rtrace.bundle.validation import validate_entries
+from rtrace.bundle.reading.validation import validate_entries
 from rtrace.errors import HostileBundleError
+from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.printable import printable
-from rtrace.provided import SHARED_MEMORY
 
 PROVIDED = {b"/dev": 0o755, b"/proc": 0o555, b"/sys": 0o555}
 """What a replay mounts over: the mount points, with the modes they get where the bundle has none of its own."""

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rtrace.errors import ForeignError, TargetError
-from rtrace.folders import open_parent
+from rtrace.files.folders import open_parent
+from rtrace.files.workspaces import TARGET_IN_THE_MAKING, Workspace, make_workspace
 from rtrace.interrupts import lifted, shielded
 from rtrace.printable import printable
-from rtrace.workspaces import TARGET_IN_THE_MAKING, Workspace, make_workspace
 
 
 def refuse_existing(target: Path) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rtrace.errors import TargetError
-from rtrace.locks import LOCK_FILE
+from rtrace.files.locks import LOCK_FILE
+from rtrace.files.workspaces import Workspace, removal_prefix, set_aside
 from rtrace.printable import printable
-from rtrace.target_folder import TargetFolder
-from rtrace.workspaces import Workspace, removal_prefix, set_aside
+from rtrace.replay.target_folder import TargetFolder
 
 _SHOWN = 3
 

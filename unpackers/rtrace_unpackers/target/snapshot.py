@@ -7,12 +7,12 @@ import stat
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack, suppress
 
-from rtrace.bundle.digests import digest_content
+from rtrace.bundle.data.sparse import HASHED_HOLES
 from rtrace.bundle.entry import Entry, FileType, Result
-from rtrace.bundle.sparse import HASHED_HOLES
-from rtrace.holes import find_segments
-from rtrace.provided import is_provided
-from rtrace.unpacker import Expected, Snapshot, Stamp
+from rtrace.bundle.writing.digests import digest_content
+from rtrace.files.hierarchy import is_provided
+from rtrace.files.holes import find_segments
+from rtrace.replay.protocol import Expected, Snapshot, Stamp
 from rtrace_unpackers.files import directories
 from rtrace_unpackers.files.directories import Member, Visit
 from rtrace_unpackers.files.layout import parent_of

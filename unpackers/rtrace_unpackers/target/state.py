@@ -10,18 +10,18 @@ from pathlib import Path
 
 from rtrace import __version__
 from rtrace.errors import ForeignError, ManifestError, TargetError
-from rtrace.folders import read_own, write_new
-from rtrace.manifest.load import load
+from rtrace.files.folders import read_own, write_new
 from rtrace.manifest.model import Manifest
+from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
 from rtrace.printable import printable
-from rtrace.target_folder import TargetFolder
-from rtrace.unpacker import STATE_FILE, STATE_LIMIT
+from rtrace.replay.protocol import STATE_FILE, STATE_LIMIT
+from rtrace.replay.target_folder import TargetFolder
 
 TARGET_FORMAT = 1
 MANIFEST_FILE = "manifest.yml"
 MANIFEST_LIMIT = 64 << 20
-"""The most bytes that are read of one; `rtrace.manifest.load` takes no more than this."""
+"""The most bytes that are read of one; `rtrace.manifest.reading.load` takes no more than this."""
 MADE_BY_STATE = (STATE_FILE, f"{STATE_FILE}.new", MANIFEST_FILE, f"{MANIFEST_FILE}.new")
 """The names that this module gives."""
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rtrace.errors import BusyError
-from rtrace.locks import Lock, try_lock
-from rtrace.target_folder import TargetFolder
+from rtrace.files.locks import Lock, try_lock
+from rtrace.replay.target_folder import TargetFolder
 
 PATIENCE = 3.0
 """Seconds to wait for a target: what a killed process has asked an engine for may take a moment to end."""

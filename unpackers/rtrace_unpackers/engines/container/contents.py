@@ -12,9 +12,9 @@ from typing import IO
 
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.errors import TargetError
+from rtrace.files.hierarchy import SHARED_MEMORY, is_in_memory, is_provided
 from rtrace.printable import format_size, printable
-from rtrace.provided import SHARED_MEMORY, is_in_memory, is_provided
-from rtrace.unpacker import Expected, Snapshot, Stamp
+from rtrace.replay.protocol import Expected, Snapshot, Stamp
 from rtrace_unpackers.target.snapshot import Surprises, list_known
 
 PART = 1 << 20

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from rtrace import interrupts
 from rtrace.limits import Limits
-from rtrace.unpacker import Streams
+from rtrace.replay.protocol import Streams
 from rtrace_unpackers.engines.container import console as terminal
 from rtrace_unpackers.engines.container.output import Allowance, TellingPump
 from rtrace_unpackers.engines.engine import Engine

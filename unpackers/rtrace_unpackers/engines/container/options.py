@@ -10,10 +10,10 @@ from typing import Any
 
 from rtrace.bundle.entry import Entry
 from rtrace.errors import HostileBundleError, TargetError
+from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Run
 from rtrace.printable import printable
-from rtrace.provided import SHARED_MEMORY
 from rtrace_unpackers.engines.belonging.identity import Identity
 from rtrace_unpackers.engines.engine import Abilities
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, PAUSE

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
+from rtrace.files.hierarchy import is_in_memory
 from rtrace.manifest.model import LARGEST_DESCRIPTOR, Input
-from rtrace.provided import is_in_memory
 from rtrace_unpackers.isolation.planning.plan import DEVICES_OPENED as DEVICES
 from rtrace_unpackers.isolation.planning.plan import Program
 

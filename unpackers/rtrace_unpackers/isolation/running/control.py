@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TypeAlias
 
 from rtrace import interrupts
-from rtrace.unpacker import Outcome
+from rtrace.replay.protocol import Outcome
 from rtrace_unpackers.isolation.running.keeper import FORWARDED
 from rtrace_unpackers.isolation.running.watching import Watch, describe_limit
 from rtrace_unpackers.isolation.streams import terminal

@@ -17,7 +17,7 @@ from rtrace.errors import TargetError
 from rtrace.interrupts import shielded
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.printable import printable
-from rtrace.unpacker import Outcome, Streams
+from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.files.directories import open_regular
 from rtrace_unpackers.isolation.kernel import libc
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter

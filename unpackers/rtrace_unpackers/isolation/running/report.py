@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TargetError
 from rtrace.printable import printable
-from rtrace.unpacker import Outcome
+from rtrace.replay.protocol import Outcome
 from rtrace_unpackers.isolation.planning.plan import Isolation, Program
 from rtrace_unpackers.isolation.planning.steps import Stage
 from rtrace_unpackers.isolation.running.refusal import explain_refusal

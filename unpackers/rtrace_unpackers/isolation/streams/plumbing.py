@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from rtrace.errors import TargetError
-from rtrace.unpacker import Streams
+from rtrace.replay.protocol import Streams
 from rtrace_unpackers.isolation.streams import terminal
 from rtrace_unpackers.isolation.streams.pumps import KeyboardPump, Meter, Pump
 from rtrace_unpackers.isolation.streams.terminal import Appearance

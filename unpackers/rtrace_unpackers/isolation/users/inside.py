@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rtrace.errors import RtraceError, TargetError
-from rtrace.folders import directory_flags
+from rtrace.files.folders import directory_flags
 from rtrace_unpackers.isolation.kernel import libc
 from rtrace_unpackers.isolation.kernel.libc import Namespace
 from rtrace_unpackers.isolation.users.access import Access, MappedBy

@@ -1,13 +1,10 @@
-"""The launcher of a replay as an executable file: machine code, and the steps of `steps` laid out behind it.
+"""The first process of a replay as an executable file: machine code, and the steps of `steps` laid out behind it.
 
-    file offset   address
-    0x0           0x400000  ELF header, three program headers; read and executed
-    0x100         0x400100  machine code, of the architecture
-    0x10000       0x410000  the addresses of the three lists, a flag, and the descriptor for reports; read and
-                            written from here on
-                            the lists, a step in nine words each, and then strings, structures and arrays of pointers
+    0x410000    the addresses of the three lists, a flag, and the descriptor for reports
+    and then    the lists, a step in nine words each, and strings, structures and arrays of pointers
 
-See elf(5). All numbers are little-endian, all words of eight bytes.
+What lies before that is in `rtrace_unpackers.launchers.elf`, and executed alone; this is read and written. All words
+have eight bytes.
 """
 
 from __future__ import annotations
@@ -16,34 +13,30 @@ import struct
 from collections.abc import Sequence
 
 from rtrace.errors import TargetError
-from rtrace_unpackers.isolation.planning.machine_code import LAUNCHERS, Launcher
-from rtrace_unpackers.isolation.planning.steps import NUMBERS, Argument, Result, Step, Steps
+from rtrace_unpackers.isolation.planning.steps import Argument, Result, Step, Steps
+from rtrace_unpackers.launchers.architectures import ARCHITECTURES, CALLS
+from rtrace_unpackers.launchers.elf import BASE, EXECUTABLE, READABLE, WRITABLE, Segment, build_program
+from rtrace_unpackers.launchers.machine_code import CODE
 
-BASE = 0x400000
-CODE = 0x100
 DATA = 0x10000
+"""Where they lie in the file; namespaces.c knows."""
 WORD = 8
 WORDS_OF_STEP = 9
 END_OF_LIST = -1
 PARAMETERS = 5
 
-PT_LOAD, PT_GNU_STACK = 1, 0x6474E551
-EXECUTABLE, WRITABLE, READABLE = 1, 2, 4
-PAGES = 0x10000
-HEADER_SIZE, PROGRAM_HEADER_SIZE, SECTION_HEADER_SIZE = 64, 56, 64
 
-
-def build_image(machine: str, steps: Steps) -> bytes:
+def build_first_program(machine: str, steps: Steps) -> bytes:
     """Return the program for a machine, by the name that uname(2) has for it. Raises TargetError for an unknown one."""
-    launcher = LAUNCHERS.get(machine)
-    if launcher is None:
-        known = " and ".join(sorted(LAUNCHERS))
+    code = CODE.get(("namespaces", machine))
+    if code is None:
+        known = " and ".join(sorted(architecture for program, architecture in CODE if program == "namespaces"))
         raise TargetError(f"the chroot unpacker cannot replay on {machine}, only on {known}; use the docker unpacker")
-    data = Data(NUMBERS[machine])
+    data = Data(CALLS[machine])
     lists = [data.add_list(part) for part in (steps.before, steps.program, steps.after)]
     content = data.finish([*lists, int(steps.leads_group), steps.report])
-    text = launcher.text.ljust(DATA - CODE, b"\0")
-    return pack_headers(launcher, len(content)).ljust(CODE, b"\0") + text + content
+    segments = (Segment(0, DATA, READABLE | EXECUTABLE), Segment(DATA, len(content), READABLE | WRITABLE))
+    return build_program(ARCHITECTURES[machine], code, segments, content, DATA)
 
 
 class Data:
@@ -107,32 +100,3 @@ class Data:
 def pack_words(words: Sequence[int]) -> bytes:
     """Encode numbers, negative ones in two's complement."""
     return struct.pack(f"<{len(words)}Q", *(word & (1 << 64) - 1 for word in words))
-
-
-def pack_headers(launcher: Launcher, size: int) -> bytes:
-    """Return the ELF header and the program headers of a file with that much data."""
-    header = struct.pack(
-        "<4sBBBB8xHHIQQQIHHHHHH",
-        b"\x7fELF",
-        2,  # 64 bits
-        1,  # little-endian
-        1,  # version
-        0,  # System V
-        2,  # executable
-        launcher.machine,
-        1,  # version
-        BASE + CODE,
-        HEADER_SIZE,
-        0,  # no sections
-        0,  # no flags
-        HEADER_SIZE,
-        PROGRAM_HEADER_SIZE,
-        3,
-        SECTION_HEADER_SIZE,
-        0,
-        0,
-    )
-    text = (PT_LOAD, READABLE | EXECUTABLE, 0, BASE, BASE, DATA, DATA, PAGES)
-    data = (PT_LOAD, READABLE | WRITABLE, DATA, BASE + DATA, BASE + DATA, size, size, PAGES)
-    stack = (PT_GNU_STACK, READABLE | WRITABLE, 0, 0, 0, 0, 0, 16)
-    return header + b"".join(struct.pack("<IIQQQQQQ", *program_header) for program_header in (text, data, stack))

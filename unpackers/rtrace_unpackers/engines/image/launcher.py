@@ -1,16 +1,14 @@
-"""Programs of a few hundred bytes and their data, that start a recorded run exactly as it was.
+"""The launchers of an image: programs that start a recorded run exactly as it was, each with its data.
 
 A Dockerfile can say neither an argument that is not UTF-8, nor a program whose argv[0] is not its path, nor a umask,
 nor an environment of any size. So the image gets one launcher for each run: a static ELF program that holds all this
 as data, and is the run's init besides (it reaps orphans, hands signals on and ends when all descendants have).
 
-    0x400000  ELF header, two program headers (the file in memory; a stack that is not executable)
-    0x400100  machine code, of the architecture
     0x400800  parameters, a word each: umask, directory, path, argv, envp, message, length, message, length, steps,
               seccomp filter, message, length
     and then  lists of steps, arrays of pointers, each ended by a null pointer, and strings, each ended by a NUL
 
-See elf(5). All numbers are little-endian.
+What lies before that is in `rtrace_unpackers.launchers.elf`.
 """
 
 from __future__ import annotations
@@ -21,32 +19,30 @@ from collections.abc import Sequence
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
 from rtrace_unpackers.engines.image.descriptors import Step, lay_out, plan_steps
-from rtrace_unpackers.engines.image.machine_code import ARCHITECTURES, MachineCode
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter
+from rtrace_unpackers.launchers.architectures import ARCHITECTURES, Architecture
+from rtrace_unpackers.launchers.elf import BASE, EXECUTABLE, READABLE, WIDE, Segment, build_program
+from rtrace_unpackers.launchers.machine_code import CODE
 
-BASE = 0x400000
-CODE = 0x100
 PARAMETERS = 0x800
+"""Where they lie in the file; container.c knows."""
 PARAMETER_COUNT = 13
 
-PT_LOAD, PT_GNU_STACK = 1, 0x6474E551
-EXECUTABLE, WRITABLE, READABLE = 1, 2, 4
 
-
-def find_code(architecture: str) -> MachineCode:
-    """Return the machine code of an architecture, by the name that uname(2) has for it. Raises TargetError."""
-    code = ARCHITECTURES.get(architecture)
-    if code is None:
+def find_architecture(name: str) -> Architecture:
+    """Return an architecture by the name that uname(2) has for it. Raises TargetError."""
+    architecture = ARCHITECTURES.get(name)
+    if architecture is None:
         raise TargetError(
-            f"the docker unpacker cannot replay programs for {architecture}, only for x86_64, aarch64 and i386; "
+            f"the docker unpacker cannot replay programs for {name}, only for x86_64, aarch64 and i386; "
             "use the chroot unpacker on such a machine"
         )
-    return code
+    return architecture
 
 
 def build_launcher(run: Run) -> bytes:
     """Return the program that starts a run. Raises TargetError for an unknown architecture."""
-    code = find_code(run.architecture)
+    architecture = find_architecture(run.architecture)
     environ = [name if value is None else name + b"=" + value for name, value in run.environ]
     not_there = b"rtrace: cannot enter the working directory " + run.workingdir + b"\n"
     not_started = b"rtrace: cannot execute " + run.binary + b"\n"
@@ -54,7 +50,7 @@ def build_launcher(run: Run) -> bytes:
     no_input = b"rtrace: cannot open the standard input " + (run.stdin.path if run.stdin is not None else b"") + b"\n"
     if given:
         no_input = b"rtrace: cannot open what the run was given: " + b", ".join(given) + b", or its standard input\n"
-    data = Data(code.word)
+    data = Data(architecture.word)
     parameters = [
         run.umask,
         data.add_string(run.workingdir),
@@ -65,18 +61,23 @@ def build_launcher(run: Run) -> bytes:
         len(not_there),
         data.add_string(not_started),
         len(not_started),
-        data.add_steps(plan_steps(run, code)),
-        data.add_filter(build_filter(code.kernel)),
+        data.add_steps(plan_steps(run, architecture)),
+        data.add_filter(build_filter(architecture.kernel)),
         data.add_string(no_input),
         len(no_input),
     ]
-    return build_program(code, code.launcher, data.pack(parameters))
+    return assemble("container", architecture, data.pack(parameters))
 
 
 def build_pause(architecture: str) -> bytes:
     """Return the program that keeps a container running, and reaps. Raises TargetError for an unknown architecture."""
-    code = find_code(architecture)
-    return build_program(code, code.pause, b"")
+    return assemble("pause", find_architecture(architecture), b"")
+
+
+def assemble(program: str, architecture: Architecture, data: bytes) -> bytes:
+    """Return a program with its data."""
+    whole = Segment(0, PARAMETERS + len(data), READABLE | EXECUTABLE)
+    return build_program(architecture, CODE[program, architecture.name], (whole,), data, PARAMETERS)
 
 
 class Data:
@@ -126,52 +127,8 @@ class Data:
     def pack_words(self, words: Sequence[int]) -> bytes:
         """Encode numbers in words of the architecture."""
         mask = (1 << 8 * self.word) - 1
-        return struct.pack(f"<{len(words)}{'Q' if self.word == 8 else 'I'}", *(word & mask for word in words))  # noqa: PLR2004
+        return struct.pack(f"<{len(words)}{'Q' if self.word == WIDE else 'I'}", *(word & mask for word in words))
 
     def pack(self, parameters: Sequence[int]) -> bytes:
         """Return the parameters with all the data."""
         return self.pack_words(parameters) + bytes(self.content)
-
-
-def build_program(code: MachineCode, text: bytes, parameters: bytes) -> bytes:
-    """Put an ELF program together."""
-    size = PARAMETERS + len(parameters)
-    headers = pack_headers(code, size)
-    return headers.ljust(CODE, b"\0") + text.ljust(PARAMETERS - CODE, b"\0") + parameters
-
-
-def pack_headers(code: MachineCode, size: int) -> bytes:
-    """Return the ELF header and the program headers of a file of that size."""
-    wide = code.word == 8  # noqa: PLR2004
-    header_size, program_header_size, section_header_size = (64, 56, 64) if wide else (52, 32, 40)
-    header = struct.pack(
-        "<4sBBBB8xHHI" + ("QQQ" if wide else "III") + "IHHHHHH",
-        b"\x7fELF",
-        2 if wide else 1,  # 64 or 32 bits
-        1,  # little-endian
-        1,  # version
-        0,  # System V
-        2,  # executable
-        code.machine,
-        1,  # version
-        BASE + CODE,
-        header_size,
-        0,  # no sections
-        0,  # no flags
-        header_size,
-        program_header_size,
-        2,
-        section_header_size,
-        0,
-        0,
-    )
-    whole = (PT_LOAD, READABLE | EXECUTABLE, 0, BASE, BASE, size, size, 0x10000)
-    stack = (PT_GNU_STACK, READABLE | WRITABLE, 0, 0, 0, 0, 0, 16)
-    for kind, flags, offset, virtual, physical, in_file, in_memory, alignment in (whole, stack):
-        if wide:
-            fields = (kind, flags, offset, virtual, physical, in_file, in_memory, alignment)
-            header += struct.pack("<IIQQQQQQ", *fields)
-        else:
-            fields = (kind, offset, virtual, physical, in_file, in_memory, flags, alignment)
-            header += struct.pack("<8I", *fields)
-    return header

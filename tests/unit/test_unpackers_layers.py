@@ -4,14 +4,14 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-SOURCES = Path(__file__).resolve().parent.parent / "unpackers/rtrace_unpackers"
+SOURCES = Path(__file__).resolve().parents[2] / "unpackers/rtrace_unpackers"
 PACKAGE = "rtrace_unpackers"
 MOST_MODULES = 12
 
 # From the ground up. A chapter may use those before it, and itself; chapters of one line do not use each other.
 ORDER = (
     ("files",),
-    ("target", "limits"),
+    ("target", "limits", "launchers"),
     ("isolation.kernel", "isolation.streams"),
     ("isolation.users",),
     ("isolation.planning",),

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from rtrace.errors import RtraceError
 from rtrace.manifest.load import load
 from rtrace.manifest.render import render
 from rtrace.opening import open_bundle
+from rtrace.removing import remove_below
 from rtrace.reprozip import config, database, reader
 from rtrace_unpackers.chroot import UNPACKER
 
@@ -67,8 +67,18 @@ def use_bundle(content: bytes) -> list[str]:
             raise Crash(f"unpacked, and yet {checked[0]}")
         if not refused:
             _refusals(path, lambda bundle: _compare(bundle, target / "root"))
-            shutil.rmtree(target)
+            _remove(target)
     return sentences + refused
+
+
+def _remove(target: Path) -> None:
+    """Remove an unpacked tree, folders that their owner may not write to included."""
+    folder = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        remove_below(folder)
+    finally:
+        os.close(folder)
+    target.rmdir()
 
 
 def _concerns_no_file(path: Path, problem: str) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import click
 
 from documentation.commands import escape, render_command, render_commands
 from documentation.inclusion import fill_in
 from documentation.schema import render_schema
+from documentation.terminal_picture import draw, lay_out
 
 
 @click.command(
@@ -84,3 +86,18 @@ def test_included_file_keeps_its_links(tmp_path: Path) -> None:
     assert fill_in(page, "docs/architecture/way.md", tmp_path) == (
         "# Own\n\n[a](../reference/format.md#terms) [b](../x.md) [c](https://example.org) [d](#here)\n\n\nEnd.\n"
     )
+
+
+def test_picture_shows_what_a_terminal_shows_in_the_end() -> None:
+    """A progress bar that was overwritten is gone, long lines go on below, and colours end where they end."""
+    lines = lay_out("50 %\r\x1b[Kdone\x1b[32m ok\x1b[m\nabcdef\n", columns=7)
+    assert ["".join(character for character, _ in line) for line in lines] == ["done ok", "abcdef"]
+    assert len({style for _, style in lines[0]}) == 2
+    assert ["".join(character for character, _ in line) for line in lay_out("abcdef", columns=4)] == ["abcd", "ef"]
+
+
+def test_picture_is_xml_with_the_text_in_it() -> None:
+    """The picture is XML, and has a part for each style of a line, with what is special in XML as it was."""
+    picture = ElementTree.fromstring(draw(lay_out("a <&> \x1b[1mb\x1b[m\n", columns=20), columns=20))  # noqa: S314 - ours
+    spans = picture.findall(".//{http://www.w3.org/2000/svg}tspan")
+    assert [(span.text, span.get("font-weight")) for span in spans] == [("a <&> ", None), ("b", "700")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import click
 
@@ -98,6 +98,6 @@ def test_picture_shows_what_a_terminal_shows_in_the_end() -> None:
 
 def test_picture_is_xml_with_the_text_in_it() -> None:
     """The picture is XML, and has a part for each style of a line, with what is special in XML as it was."""
-    picture = ElementTree.fromstring(draw(lay_out("a <&> \x1b[1mb\x1b[m\n", columns=20), columns=20))  # noqa: S314 - ours
+    picture = ET.fromstring(draw(lay_out("a <&> \x1b[1mb\x1b[m\n", columns=20), columns=20))  # noqa: S314 - ours
     spans = picture.findall(".//{http://www.w3.org/2000/svg}tspan")
     assert [(span.text, span.get("font-weight")) for span in spans] == [("a <&> ", None), ("b", "700")]

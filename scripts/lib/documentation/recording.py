@@ -34,9 +34,7 @@ def record_session(folder: Path) -> str:
     environ = {
         "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(folder),
-        "XDG_STATE_HOME": str(
-            folder / "state"
-        ),  # Python looks into ~/.local, and rtrace would say that its own is there
+        "XDG_STATE_HOME": str(folder / "state"),  # Python looks into ~/.local, and rtrace would say so
         "PYTHONDONTWRITEBYTECODE": "1",
         "LANG": "C.UTF-8",
         "TERM": "xterm-256color",

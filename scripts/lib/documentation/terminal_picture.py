@@ -19,7 +19,7 @@ Line = list[tuple[str, Style]]
 
 
 def lay_out(shown: str, columns: int) -> list[Line]:
-    """Return the lines that a terminal shows in the end: long ones go on below, `\\r` overwrites, `ESC [ K` erases."""
+    """Return the lines that a terminal shows in the end: long ones go on below, CR overwrites, `ESC [ K` erases."""
     lines: list[Line] = [[]]
     style: Style = (_TEXT, False)
     column = place = 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from plain_user import PlainUser
 from rtrace.bundle.entry import Entry, FileType, Result
-from rtrace.bundle.writer import Item, write_bundle
+from rtrace.bundle.writing.bundle_writer import Item, write_bundle
 from rtrace.manifest.model import Elsewhere, Manifest, Run
 
 TIME = 1_000_000_000_123_456_789

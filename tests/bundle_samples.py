@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry, FileType, Result
-from rtrace.bundle.writer import Item, write_bundle
+from rtrace.bundle.writing.bundle_writer import Item, write_bundle
 from rtrace.manifest.model import Manifest, Run
 
 RUN = Run(

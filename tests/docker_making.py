@@ -10,11 +10,11 @@ from typing import Any
 
 from bundle_making import BundleMaker
 from rtrace.manifest.model import Run
-from rtrace.unpacker import Outcome, Streams
-from rtrace_unpackers.docker import UNPACKER
-from rtrace_unpackers.docker.engine import Engine, Kind
-from rtrace_unpackers.docker.identity import BUILDING_LABEL, FOLDER_LABEL, TARGET_LABEL, encode_path, resolve
-from rtrace_unpackers.docker.target import DockerTarget
+from rtrace.replay.protocol import Outcome, Streams
+from rtrace_unpackers.engines.belonging.identity import BUILDING_LABEL, FOLDER_LABEL, TARGET_LABEL, encode_path, resolve
+from rtrace_unpackers.engines.docker import UNPACKER
+from rtrace_unpackers.engines.engine import Engine, Kind
+from rtrace_unpackers.engines.target import DockerTarget
 
 KINDS: tuple[Kind, ...] = ("image", "container")
 
@@ -60,7 +60,7 @@ def list_things(folder: Path) -> frozenset[str]:
 RUN = """\
 import sys
 from pathlib import Path
-from rtrace_unpackers.docker import UNPACKER
+from rtrace_unpackers.engines.docker import UNPACKER
 target = UNPACKER.open(Path(sys.argv[1]))
 run = next(run for run in target.runs() if run.id == sys.argv[2])
 sys.exit(target.run(run).exit_status)

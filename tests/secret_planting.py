@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rtrace.manifest.load import load
 from rtrace.manifest.model import SecretPack
+from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
-from rtrace.packing.planning import plan_packing
-from rtrace.secrets.rules import RULES
+from rtrace.pack.planning import plan_packing
+from rtrace.privacy.rules.table import RULES
 from rtrace.trace.directory import TraceDirectory
 
 # What secrets look like, so written that nothing here looks like one: `~` is nothing (`~~` is one), {20} are 20 letters

@@ -33,11 +33,11 @@ LOCALES = {
 
 _SERVER = """\
 import json, os, sys
-import rtrace.cli.ending
+import rtrace.cli.terminal.ending
 from rtrace.cli import main
-from rtrace.cli.commands import COMMANDS
+from rtrace.cli.terminal.commands import COMMANDS
 for name in COMMANDS:
-    __import__(f"rtrace.cli.{name}_command")
+    __import__(f"rtrace.cli.{name}")
 for line in sys.stdin:
     argv, folder, places = json.loads(line)
     argv = [os.fsdecode(bytes.fromhex(word)) for word in argv]

@@ -4,56 +4,53 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-ROOTS = (CHECKOUT / "tracer", CHECKOUT / "unpackers")
+from layers import (
+    MOST_FILES,
+    ROOTS,
+    Module,
+    count_files,
+    find_arrows,
+    find_circles,
+    find_homeless,
+    find_imports,
+    find_upward,
+    join_folders,
+    module_names,
+    read_modules,
+)
 
 # Where each outside dependency may be imported: below one package, and by how many modules at most.
 DOORS = {
-    "ahocorasick_rs": ("rtrace.secrets", 1),
+    "ahocorasick_rs": ("rtrace.privacy", 1),
     "ptrace": ("rtrace.capture", None),
     "zstandard": ("rtrace.bundle", 1),
     "yaml": ("rtrace.manifest", None),
     "elftools": ("rtrace.packages", 1),
-    "distro": ("rtrace.host", 1),
+    "distro": ("rtrace.capture.host", 1),
     "click": ("rtrace.cli", None),
 }
 
-# What reads a bundle anywhere; what needs Linux and its ptrace, or speaks to a person.
+# What an unpacker may use of rtrace: what reads a bundle anywhere, and nothing that traces, packs or speaks.
 FORMAT_HALF = (
-    "rtrace.attributes",
     "rtrace.bundle",
-    "rtrace.content",
-    "rtrace.elsewhere",
+    "rtrace.elsewhere.sources",
     "rtrace.errors",
-    "rtrace.fetching",
-    "rtrace.folders",
-    "rtrace.guarding",
-    "rtrace.holes",
-    "rtrace.incompleteness",
+    "rtrace.files",
     "rtrace.interrupts",
     "rtrace.limits",
-    "rtrace.locks",
+    "rtrace.linux",
     "rtrace.manifest",
     "rtrace.opening",
     "rtrace.printable",
-    "rtrace.probing",
     "rtrace.progress",
-    "rtrace.provided",
-    "rtrace.removing",
-    "rtrace.renaming",
+    "rtrace.replay",
     "rtrace.reprozip",
-    "rtrace.shortening",
-    "rtrace.stamps",
-    "rtrace.target_folder",
-    "rtrace.unpacker",
-    "rtrace.workspaces",
 )
-CAPTURE_HALF = ("rtrace.capture", "rtrace.cli", "rtrace.host", "rtrace.packing", "rtrace.trace", "rtrace.tracing")
+# Folders of more modules than a chapter has: one file a command is a rule that a reader knows without counting.
+CROWDED = {"rtrace.cli"}
 SPEAKERS = ("rtrace.__main__", "rtrace.cli")
 
 # What `rtrace --help` may load of rtrace and of other people's packages ...
@@ -88,54 +85,8 @@ TOO_HEAVY_FOR_HELP = (
 )
 
 
-@dataclass(frozen=True)
-class Module:
-    """A module of ours: its dotted name, whether it is a package, and its syntax."""
-
-    name: str
-    is_package: bool
-    tree: ast.Module
-
-
-def read_modules() -> list[Module]:
-    """Parse every module of both source roots."""
-    modules = []
-    for root in ROOTS:
-        for path in sorted(root.rglob("*.py")):
-            parts = path.relative_to(root).with_suffix("").parts
-            is_package = parts[-1] == "__init__"
-            name = ".".join(parts[:-1] if is_package else parts)
-            modules.append(Module(name, is_package, ast.parse(path.read_bytes(), filename=str(path))))
-    return modules
-
-
 MODULES = read_modules()
-NAMES = frozenset(module.name for module in MODULES)
-
-
-def find_imports(module: Module) -> Iterator[tuple[str, int]]:
-    """Yield what a module imports, in functions too, as dotted names with their lines.
-
-    `from a import b` yields `a.b` where that is a module of ours, and `a` where b is a name in it.
-    """
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, node.lineno
-        elif isinstance(node, ast.ImportFrom):
-            base = resolve_base(module, node)
-            for alias in node.names:
-                name = f"{base}.{alias.name}"
-                yield (name if name in NAMES else base), node.lineno
-
-
-def resolve_base(module: Module, node: ast.ImportFrom) -> str:
-    """Return the absolute name of the module behind a `from ... import`."""
-    if not node.level:
-        return node.module or ""
-    package = module.name.split(".")
-    package = package[: len(package) - node.level + module.is_package]
-    return ".".join([*package, *([node.module] if node.module else [])])
+NAMES = module_names()
 
 
 def is_below(name: str, *packages: str) -> bool:
@@ -171,14 +122,37 @@ def test_unpackers_import_the_format_half_only() -> None:
     assert wrong == []
 
 
-def test_format_half_never_imports_the_capture_half() -> None:
-    """Whoever imports the format half gets no ptrace with it, by any detour."""
-    assert find_wrong_imports(FORMAT_HALF, CAPTURE_HALF) == []
+def test_imports_point_down() -> None:
+    """A module imports from its own folder and from the layers below: nothing upward, nothing of a neighbour."""
+    assert find_upward(find_arrows()) == []
 
 
-def test_capture_knows_nothing_of_bundles() -> None:
-    """What traces a run imports nothing that packs it."""
-    assert find_wrong_imports(("rtrace.capture",), ("rtrace.packing", "rtrace.bundle", "rtrace.cli")) == []
+def test_every_module_is_in_a_layer() -> None:
+    """A new folder is given its place in the order before anything moves in."""
+    assert find_homeless() == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """No module reaches itself by its imports, those for types included."""
+    assert find_circles(find_arrows()) == []
+
+
+def test_no_folders_import_each_other_in_a_circle() -> None:
+    """No folder reaches itself either, and none its own folders' folders: a chapter can be read without a later one."""
+    assert find_circles(join_folders(find_arrows())) == []
+
+
+def test_a_folder_is_a_chapter() -> None:
+    """A folder holds at most about a dozen modules; the exceptions are named with their reason."""
+    crowded = {folder for folder, count in count_files().items() if count > MOST_FILES}
+    assert crowded == CROWDED
+
+
+def test_a_circle_is_found() -> None:
+    """What looks for circles finds one of two nodes and one of three, and none in what only meets again."""
+    arrows = {"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a", "e"], "e": ["d"], "f": ["a", "e"]}
+    assert find_circles(arrows) == [["a", "b", "c"], ["d", "e"]]
+    assert find_circles({"a": ["b", "c"], "b": ["d"], "c": ["d"], "d": []}) == []
 
 
 def test_only_the_command_line_knows_the_command_line() -> None:

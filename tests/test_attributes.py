@@ -14,14 +14,14 @@ import pytest
 from bundle_making import TIME, USER, BundleMaker, make_run, run_python
 from plain_user import PlainUser
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reader import open_bundle
-from rtrace.packing.pack import pack
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.pack.packing import pack
 from rtrace.trace.directory import TraceDirectory
-from rtrace_unpackers.attributes import ACCESS_LIST, tell_lost
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.docker.rootfs import is_sayable, write_rootfs
-from rtrace_unpackers.layout import plan_layout
-from rtrace_unpackers.ownership import Ownership, Person
+from rtrace_unpackers.engines.image.rootfs import is_sayable, write_rootfs
+from rtrace_unpackers.files.attributes import ACCESS_LIST, tell_lost
+from rtrace_unpackers.files.layout import plan_layout
+from rtrace_unpackers.files.ownership import Ownership, Person
 
 Rtrace = Callable[..., CompletedProcess[bytes]]
 pytestmark = pytest.mark.requires("busybox", "setfacl", "setcap")
@@ -196,7 +196,7 @@ def test_images_get_attributes_in_their_tar() -> None:
 @pytest.mark.requires("docker", "root")
 def test_an_engine_sets_file_capabilities(tmp_path: Path) -> None:
     """What an engine makes of the tar has the capability of the file."""
-    from rtrace_unpackers.docker import UNPACKER as DOCKER
+    from rtrace_unpackers.engines.docker import UNPACKER as DOCKER
 
     maker = BundleMaker(tmp_path / "made")
     maker.file(b"/work/tool", b"x", mode=0o755)

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reader import open_bundle
-from rtrace.manifest.load import load
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.describe.belonging import find_experiment
+from rtrace.describe.draft import draft_manifest
 from rtrace.manifest.model import NamedFile, Package
+from rtrace.manifest.reading.load import load
 from rtrace.packages.attribution import attribute
-from rtrace.packing.belonging import find_experiment
-from rtrace.packing.draft import draft_manifest
 from trace_builder import TraceBuilder
 
 Rtrace = Callable[..., "subprocess.CompletedProcess[bytes]"]

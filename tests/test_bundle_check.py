@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from bundle_samples import Sample, make_bundle
 from rtrace.bundle import members
-from rtrace.bundle.checking import Checked, check_bundle
-from rtrace.bundle.reader import open_bundle
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.operations.check import Checked, check_bundle
 
 Rtrace = Callable[..., CompletedProcess[bytes]]
 

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 
 from bundle_samples import MANIFEST, make_bundle
 from hostile_kinds import KINDS
-from rtrace.bundle import member_reader, reader, tar
-from rtrace.bundle.checking import check_bundle
+from rtrace.bundle import tar
+from rtrace.bundle.data.layout import entry_header, has_content, header_size
 from rtrace.bundle.entry import Entry, FileType, Result
-from rtrace.bundle.index import dump_entry, dump_result, load_entries, load_results
+from rtrace.bundle.index.lines import dump_entry, dump_result, load_entries, load_results
 from rtrace.bundle.members import FRAME_SIZE
-from rtrace.bundle.reader import open_bundle
-from rtrace.bundle.stream import entry_header, has_content, header_size
+from rtrace.bundle.reading import bundle_reader as reader
+from rtrace.bundle.reading import member_reader
+from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.errors import BundleError
+from rtrace.operations.check import check_bundle
 
 NAMES = st.binary(min_size=1, max_size=250).filter(
     lambda name: not set(name) & set(b"/\0") and name not in {b".", b".."}
@@ -82,7 +84,7 @@ def test_same_input_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Mon
     """Time zone, umask and the number of cores leave no trace in a bundle."""
     first = make_bundle(tmp_path / "a").path.read_bytes()
     monkeypatch.setenv("TZ", "Pacific/Auckland")
-    monkeypatch.setattr("rtrace.bundle.archive.cores", lambda: 7)
+    monkeypatch.setattr("rtrace.bundle.data.archive.cores", lambda: 7)
     umask = os.umask(0o077)
     try:
         second = make_bundle(tmp_path / "b").path.read_bytes()

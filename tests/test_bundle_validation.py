@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtrace.bundle.entry import Entry, FileType, Result
-from rtrace.bundle.validation import path_problem, validate_entries, validate_results
+from rtrace.bundle.reading.validation import path_problem, validate_entries, validate_results
 from rtrace.errors import HostileBundleError
 
 ROOT = Entry(b"/", FileType.DIRECTORY, 0o755, 0, 0, 0)

@@ -18,8 +18,12 @@ import pytest
 
 from kernel_interfaces import read_calls
 from observing import Observation, observe
-from rtrace.capture import bpf, calls, kernel, listener, place_calls, recorder
-from rtrace.capture.architecture import SPOKEN, Architecture, load_architecture, native_architectures
+from rtrace.capture.calls import place_calls, recorder
+from rtrace.capture.kernel import bpf
+from rtrace.capture.kernel import call_table as calls
+from rtrace.capture.kernel import interfaces as kernel
+from rtrace.capture.kernel.architecture import SPOKEN, Architecture, load_architecture, native_architectures
+from rtrace.capture.loop import listener
 from rtrace.errors import TracingRefusedError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -186,7 +190,7 @@ def test_open_is_decoded_with_the_flags_of_its_machine(interface: str) -> None:
     values = read_headers(interface).values
     names = [name for name in values if name.startswith("O_") and name != "O_TMPFILE" and hasattr(os, name)]
     script = "import os\n" + "".join(f"os.{name} = {values[name]}\n" for name in names)
-    script += "from rtrace.capture.calls import CALLS; print(CALLS['openat'].mask)"
+    script += "from rtrace.capture.kernel.call_table import CALLS; print(CALLS['openat'].mask)"
     completed = subprocess.run([sys.executable, "-c", script], env=own_environment(), capture_output=True, check=True)
     flags = ["ACCMODE", "CREAT", "EXCL", "TRUNC", "APPEND", "NONBLOCK", "PATH", "DIRECTORY", "NOFOLLOW", "TMPFILE"]
     assert int(completed.stdout) == sum(values[f"O_{flag}"] for flag in flags)

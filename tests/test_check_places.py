@@ -15,8 +15,8 @@ from fuzz.reprozip_sealing import seal_reprozip
 from fuzz.sections import join, split
 from fuzz.seeds import make_seeds
 from rtrace.bundle import members
-from rtrace.bundle.checking import check_bundle
-from rtrace.bundle.reader import open_bundle
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.operations.check import check_bundle
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 BLOCK = 512

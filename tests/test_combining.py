@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from observing import run_rtrace
-from rtrace.combining import combine
 from rtrace.errors import TraceError, UsageError
+from rtrace.operations.combine import combine
 from rtrace.trace.directory import TraceDirectory
 from trace_builder import TraceBuilder
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from observing import run_rtrace
-from rtrace.manifest.load import load
+from rtrace.manifest.reading.load import load
 
 TALK = "import socket as s; s.create_connection(('127.0.0.1', {}))"
 SERVERS = [socket.create_server(("127.0.0.1", 0), backlog=64) for _ in "ab"]  # no part of any run

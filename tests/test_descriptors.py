@@ -17,13 +17,13 @@ import pytest
 
 from observing import Observation, run_rtrace
 from plain_user import PlainUser
-from rtrace.capture.input import Input
-from rtrace.capture.keeping import Keeper
-from rtrace.capture.poller import Poller
-from rtrace.incompleteness import limit_waiting
+from rtrace.capture.relay.input import Input
+from rtrace.capture.relay.keeping import Keeper
+from rtrace.capture.relay.poller import Poller
 from rtrace.limits import Limits
-from rtrace.manifest.load import load
+from rtrace.manifest.incompleteness import limit_waiting
 from rtrace.manifest.model import Descriptor
+from rtrace.manifest.reading.load import load
 from terminals import at_terminal
 
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

@@ -16,10 +16,11 @@ from docker_making import docker, list_things, made_target, replay
 from rtrace.errors import RtraceError, TargetError
 from rtrace.limits import Limits
 from rtrace.manifest.model import Input, Run
-from rtrace.unpacker import Streams
-from rtrace_unpackers.docker import UNPACKER, engine
-from rtrace_unpackers.docker.container import NO_ID, PROXIES
-from rtrace_unpackers.docker.dockerfile import render_dockerfile
+from rtrace.replay.protocol import Streams
+from rtrace_unpackers.engines import engine
+from rtrace_unpackers.engines.container.options import NO_ID, PROXIES
+from rtrace_unpackers.engines.docker import UNPACKER
+from rtrace_unpackers.engines.image.dockerfile import render_dockerfile
 from terminals import at_terminal
 
 pytestmark = pytest.mark.requires("busybox")
@@ -251,14 +252,18 @@ def test_bundle_adds_no_instruction(text: str) -> None:
     value = text.encode()
     run = make_run(
         id=text, argv=(value,), binary=b"/" + value, workingdir=b"/" + value, hostname=text,
-        environ=((b"A", value), (value, b"x"), (b"B" + value, value)), distribution=(text, text), system=(text, text),
+        environ=((b"A", value), (value, b"x"), (b"B" + value, value), (b"Z", b"z")),
+        distribution=(text, text), system=(text, text),
     )  # fmt: skip
-    lines = render_dockerfile((run, run), "0" * 64).split("\n")
+    text = render_dockerfile((run, run), "0" * 64)
+    continued = [line for line in text.split("\n") if line.endswith("\\")]
+    assert [line for line in continued if not line.endswith('" \\')] == []
+    lines = text.replace('" \\\n    ', '" ').split("\n")  # as the parser joins them
     assert lines[0].startswith("# The bundle 0")
     words = [line.split(" ")[0] for line in lines if line]
     expected = ["FROM", "ADD", "LABEL", "ENV", "WORKDIR", "USER", "CMD"]
     assert [word for word in words if word != "#" and word not in expected] == []
-    assert [word for word in words if word not in {"#", "ENV", "WORKDIR"}] == ["FROM", "ADD", "LABEL", "USER", "CMD"]
+    assert [word for word in words if word not in {"#", "WORKDIR"}] == ["FROM", "ADD", "LABEL", "ENV", "USER", "CMD"]
     assert not any(line.endswith("\\") for line in lines)
 
 
@@ -287,7 +292,7 @@ def test_bundle_adds_no_argument(text: str, maker: BundleMaker, tmp_path: Path) 
 RUN_AT_TERMINAL = """\
 import sys
 from pathlib import Path
-from rtrace_unpackers.docker import UNPACKER
+from rtrace_unpackers.engines.docker import UNPACKER
 target = UNPACKER.open(Path(sys.argv[1]))
 sys.exit(target.run(target.runs()[0]).exit_status)
 """

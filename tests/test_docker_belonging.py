@@ -16,12 +16,13 @@ import pytest
 from bundle_making import BundleMaker, make_run
 from docker_making import docker, list_things, made_target, replay
 from rtrace.errors import TargetError
-from rtrace.unpacker import STATE_FILE
-from rtrace_unpackers.docker import UNPACKER, leftovers, possessions
-from rtrace_unpackers.docker.engine import Thing
-from rtrace_unpackers.docker.identity import BUILDING_LABEL, FOLDER_LABEL, MAKER_LABEL, TARGET_LABEL
-from rtrace_unpackers.docker.leftovers import list_leftovers
-from rtrace_unpackers.docker.target import DockerTarget
+from rtrace.replay.protocol import STATE_FILE
+from rtrace_unpackers.engines.belonging import leftovers, possessions
+from rtrace_unpackers.engines.belonging.identity import BUILDING_LABEL, FOLDER_LABEL, MAKER_LABEL, TARGET_LABEL
+from rtrace_unpackers.engines.belonging.leftovers import list_leftovers
+from rtrace_unpackers.engines.docker import UNPACKER
+from rtrace_unpackers.engines.engine import Thing
+from rtrace_unpackers.engines.target import DockerTarget
 
 pytestmark = [pytest.mark.requires("busybox", "docker"), pytest.mark.xdist_group("docker-belonging")]
 
@@ -225,7 +226,7 @@ def test_failing_unpack_takes_its_image_along(
         (tmp_path / "target").mkdir()
         return image
 
-    monkeypatch.setattr("rtrace_unpackers.docker.make_image", make_and_remember)
+    monkeypatch.setattr("rtrace_unpackers.engines.docker.make_image", make_and_remember)
     with pytest.raises(TargetError, match="by somebody else"):
         UNPACKER.unpack(maker.write(RUN), tmp_path / "target")
     assert len(made) == 1
@@ -236,8 +237,9 @@ def test_failing_unpack_takes_its_image_along(
 UNPACK_AND_WAIT = """\
 import os, sys
 from pathlib import Path
-from rtrace_unpackers import docker
-from rtrace_unpackers.docker import UNPACKER, possessions
+from rtrace_unpackers.engines import docker
+from rtrace_unpackers.engines.belonging import possessions
+from rtrace_unpackers.engines.docker import UNPACKER
 name = docker.name_possession
 def wait(*arguments):
     if sys.argv[3] == "unnamed":

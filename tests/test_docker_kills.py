@@ -17,7 +17,7 @@ import pytest
 
 from bundle_making import BundleMaker, make_run, wrote
 from docker_making import docker, list_things
-from rtrace.unpacker import STATE_FILE
+from rtrace.replay.protocol import STATE_FILE
 
 pytestmark = pytest.mark.requires("busybox", "docker")
 

@@ -13,11 +13,11 @@ from bundle_making import BundleMaker, make_run
 from docker_making import made_target, replay, start_run
 from rtrace.errors import BusyError, TargetError
 from rtrace.limits import DEFAULT_LIMITS, KEYRINGS, NESTED_NAMESPACES, Limits
-from rtrace.unpacker import Streams
-from rtrace_unpackers.docker import use
-from rtrace_unpackers.docker.container import NO_MEMORY_LIMIT, keep_possible, plan_limits, tell_missing
-from rtrace_unpackers.docker.engine import Abilities
-from rtrace_unpackers.docker.target import DockerTarget
+from rtrace.replay.protocol import Streams
+from rtrace_unpackers.engines.belonging import use
+from rtrace_unpackers.engines.container.options import NO_MEMORY_LIMIT, keep_possible, plan_limits, tell_missing
+from rtrace_unpackers.engines.engine import Abilities
+from rtrace_unpackers.engines.target import DockerTarget
 
 pytestmark = [pytest.mark.requires("busybox", "docker"), pytest.mark.xdist_group("docker-limits")]
 

@@ -16,10 +16,11 @@ from bundle_making import USER, BundleMaker, make_run
 from docker_making import made_target, replay, start_run
 from rtrace.errors import TargetError
 from rtrace.limits import DEFAULT_LIMITS
-from rtrace_unpackers.docker import UNPACKER, engine
-from rtrace_unpackers.docker.container import PROXIES
-from rtrace_unpackers.docker.engine import Engine, choose_engine
-from rtrace_unpackers.docker.leftovers import list_leftovers
+from rtrace_unpackers.engines import engine
+from rtrace_unpackers.engines.belonging.leftovers import list_leftovers
+from rtrace_unpackers.engines.container.options import PROXIES
+from rtrace_unpackers.engines.docker import UNPACKER
+from rtrace_unpackers.engines.engine import Engine, choose_engine
 
 pytestmark = [
     pytest.mark.requires("busybox", "podman", "root"),

@@ -15,20 +15,20 @@ import pytest
 
 from bundle_making import USER, BundleMaker, make_run, wrote
 from bundle_samples import MANIFEST
-from rtrace import fetching
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reader import open_bundle
-from rtrace.bundle.validation import validate_entries
-from rtrace.elsewhere import NO_SOURCES, Sources, complete_data
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.bundle.reading.validation import validate_entries
+from rtrace.describe.draft import draft_manifest
+from rtrace.elsewhere import http as fetching
+from rtrace.elsewhere.guarding import is_public
+from rtrace.elsewhere.http import Fetcher
+from rtrace.elsewhere.sources import NO_SOURCES, Sources, complete_data
 from rtrace.errors import BundleError, ElsewhereError, HostileBundleError, ManifestError
-from rtrace.fetching import Fetcher
-from rtrace.guarding import is_public
-from rtrace.manifest.load import load
 from rtrace.manifest.model import Elsewhere
+from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
-from rtrace.packing.draft import draft_manifest
-from rtrace.packing.pack import carry_out, pack
-from rtrace.packing.planning import plan_packing
+from rtrace.pack.packing import carry_out, pack
+from rtrace.pack.planning import plan_packing
 from rtrace.trace.reader import open_for_reading
 from trace_builder import TraceBuilder
 

@@ -14,8 +14,8 @@ import pytest
 from bundle_samples import MANIFEST, Sample, make_bundle
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.members import DATA
-from rtrace.bundle.reader import open_bundle
-from rtrace.bundle.writer import Item, write_bundle
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.bundle.writing.bundle_writer import Item, write_bundle
 
 Rtrace = Callable[..., CompletedProcess[bytes]]
 _READ = re.compile(rb"(?:read|pread64|readv)\(.*= (\d+)$", re.MULTILINE)

@@ -14,8 +14,8 @@ from fuzz.sealing import seal
 from fuzz.sections import join, split
 from fuzz.seeds import make_bundle, make_seeds
 from fuzz.targets import TARGETS
-from rtrace.bundle.checking import check_bundle
 from rtrace.errors import BundleError
+from rtrace.operations.check import check_bundle
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CORPUS = CHECKOUT / "fixtures/fuzz"

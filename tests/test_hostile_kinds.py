@@ -11,9 +11,9 @@ from bundle_making import BundleMaker, make_run
 from fuzz.seeds import pack_bundle
 from hostile_kinds import AUDIT, KINDS, UNPACK, whole
 from hostile_runs import MEMORY, run_bounded
-from rtrace.auditing import audit_bundle
-from rtrace.bundle.checking import check_bundle
 from rtrace.errors import RtraceError
+from rtrace.operations.audit import audit_bundle
+from rtrace.operations.check import check_bundle
 from rtrace_unpackers.chroot import UNPACKER
 
 UNCHECKED = {"a file in the place of /proc", "an outline larger than any file"}

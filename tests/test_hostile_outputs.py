@@ -11,21 +11,21 @@ from fuzz.sealing import seal
 from fuzz.sections import join
 from hostile_kinds import parts
 from rtrace.bundle import tar
-from rtrace.bundle.checking import check_bundle
+from rtrace.bundle.data.layout import entry_header
 from rtrace.bundle.entry import Entry, FileType, Result
-from rtrace.bundle.index import dump_entry
-from rtrace.bundle.stream import entry_header
+from rtrace.bundle.index.lines import dump_entry
 from rtrace.errors import BundleError
-from rtrace.extracting import find_entries, write_file
+from rtrace.files.removing import remove_below
 from rtrace.manifest.model import NamedFile
 from rtrace.opening import open_bundle
-from rtrace.removing import remove_below
-from rtrace.verdicts import Line
-from rtrace.verification import find_patterns, pair_renamed, verify_bundle
-from rtrace_unpackers import snapshot
+from rtrace.operations.check import check_bundle
+from rtrace.operations.extract import find_entries, write_file
+from rtrace.verify.compare import find_patterns, pair_renamed, verify_bundle
+from rtrace.verify.verdicts import Line
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.directories import Descent
-from rtrace_unpackers.snapshot import take_snapshot
+from rtrace_unpackers.files.directories import Descent
+from rtrace_unpackers.target import snapshot
+from rtrace_unpackers.target.snapshot import take_snapshot
 
 TERABYTES = 15 << 40
 DEPTH = 3000

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.capture.architecture import AUDIT, load_architecture
-from rtrace.capture.calls import CALLS, CONDITIONS, FSTAT_ALIASES, REFUSED, SIMPLE_ACTIONS, Action
+from rtrace.capture.books.notices import ESCAPES
+from rtrace.capture.calls.path_calls import DECODERS
 from rtrace.capture.inventory import IGNORED, Treatment, find_treatments
-from rtrace.capture.notices import ESCAPES
-from rtrace.capture.numbers import load_numbers
-from rtrace.capture.path_calls import DECODERS
+from rtrace.capture.kernel.architecture import AUDIT, load_architecture
+from rtrace.capture.kernel.call_table import CALLS, CONDITIONS, FSTAT_ALIASES, REFUSED, SIMPLE_ACTIONS, Action
+from rtrace.capture.kernel.numbers import load_numbers
 
 NUMBERS = {name: load_numbers(name) for name in ("x86_64", "i386", "aarch64")}
 EVERYTHING = sorted(set().union(*NUMBERS.values()))

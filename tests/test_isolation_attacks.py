@@ -18,7 +18,7 @@ from plain_user import PlainUser
 from rtrace.errors import RtraceError, TargetError
 from rtrace.limits import ALLOWABLE, KEYRINGS, NESTED_NAMESPACES
 from rtrace.manifest.model import Input, Run
-from rtrace.unpacker import Streams
+from rtrace.replay.protocol import Streams
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.chroot.target import ChrootTarget
 

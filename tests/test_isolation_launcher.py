@@ -12,12 +12,12 @@ import pytest
 
 from rtrace.errors import TargetError
 from rtrace.limits import ALLOWABLE, NESTED_NAMESPACES
-from rtrace_unpackers.isolation import refused_calls
-from rtrace_unpackers.isolation.image import build_image
-from rtrace_unpackers.isolation.libc import make_sealed
-from rtrace_unpackers.isolation.machine_code import LAUNCHERS
-from rtrace_unpackers.isolation.seccomp import INTERFACES, build_filter
-from rtrace_unpackers.isolation.steps import EVERY_SIGNAL, NUMBERS, Stage, Step, Steps
+from rtrace_unpackers.isolation.kernel import refused_calls
+from rtrace_unpackers.isolation.kernel.libc import make_sealed
+from rtrace_unpackers.isolation.kernel.seccomp import INTERFACES, build_filter
+from rtrace_unpackers.isolation.planning.image import build_image
+from rtrace_unpackers.isolation.planning.machine_code import LAUNCHERS
+from rtrace_unpackers.isolation.planning.steps import EVERY_SIGNAL, NUMBERS, Stage, Step, Steps
 
 ASSEMBLERS = {
     "x86_64": (("as", "--64"), ("ld", "-m", "elf_x86_64"), "objcopy"),
@@ -33,7 +33,7 @@ def test_machine_code_is_what_the_sources_say(architecture: str, checkout: Path,
     for name in (assemble[0], extract):
         if shutil.which(name) is None:
             pytest.skip(f"needs the command {name}, a cross-assembler that few have")
-    source = checkout / f"unpackers/rtrace_unpackers/isolation/launcher/{architecture}.S"
+    source = checkout / f"unpackers/rtrace_unpackers/isolation/planning/launcher/{architecture}.S"
     commands: tuple[tuple[str | Path, ...], ...] = (
         (*assemble, "-o", tmp_path / "object", source),
         (*link, "-Ttext=0x400100", "-o", tmp_path / "linked", tmp_path / "object"),

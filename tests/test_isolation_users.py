@@ -13,9 +13,9 @@ import pytest
 from bundle_making import BundleMaker, make_run, run_python, wrote
 from plain_user import PlainUser
 from rtrace.errors import TargetError
-from rtrace.unpacker import Streams
+from rtrace.replay.protocol import Streams
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.isolation.ids import (
+from rtrace_unpackers.isolation.users.ids import (
     FIRST_SHIFTED,
     MOST_EXTENTS,
     NO_ID,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.capture.journal import Journal
+from rtrace.capture.books.journal import Journal
 from rtrace.trace.directory import TraceDirectory
 
 

@@ -14,17 +14,17 @@ import pytest
 from bundle_making import BundleMaker, make_run
 from observing import run_rtrace
 from plain_user import PlainUser
-from rtrace import doctor
 from rtrace.errors import BusyError
-from rtrace.leftovers import clean_folder, find_leftovers
-from rtrace.locks import LOCK_FILE, lock_folder
+from rtrace.files.locks import LOCK_FILE, lock_folder
+from rtrace.files.workspaces import working
+from rtrace.operations import doctor
+from rtrace.operations.leftovers import clean_folder, find_leftovers
+from rtrace.replay.protocol import Ability
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
 from rtrace.trace.settling import find_unsettled, settle
-from rtrace.unpacker import Ability
-from rtrace.workspaces import working
-from rtrace_unpackers import directories
 from rtrace_unpackers.chroot import UNPACKER
+from rtrace_unpackers.files import directories
 
 TEMPORARY_ALONE = ("run", "verify", "info", "list", "audit")
 LEFT = "b.rpz.incomplete-0123abcd"
@@ -32,7 +32,7 @@ LEFT = "b.rpz.incomplete-0123abcd"
 LEAVE = """\
 import os, sys
 from pathlib import Path
-from rtrace.workspaces import working
+from rtrace.files.workspaces import working
 block = working(Path(sys.argv[1]), sys.argv[2])
 path = block.__enter__()
 (path / "folder").mkdir()
@@ -179,7 +179,7 @@ def test_deep_trees_are_removed(tmp_path: Path) -> None:
 CLOSE_FOLDERS = """\
 import os, sys
 from pathlib import Path
-from rtrace.leftovers import clean_folder
+from rtrace.operations.leftovers import clean_folder
 left = Path(sys.argv[1])
 (left / "folder/below").mkdir()
 for name in ("folder/below", "folder"):
@@ -201,7 +201,7 @@ def test_folders_that_their_owner_may_not_enter_are_removed(tmp_path: Path, plai
 REPLAY_AND_DIE = """\
 import os, sys
 from pathlib import Path
-from rtrace.workspaces import THROW_AWAY, temporary
+from rtrace.files.workspaces import THROW_AWAY, temporary
 from rtrace_unpackers.chroot import UNPACKER
 block = temporary("run")
 path = block.__enter__()

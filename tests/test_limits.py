@@ -14,7 +14,7 @@ import pytest
 from bundle_making import BundleMaker, make_run, run_python
 from plain_user import PlainUser
 from rtrace.limits import Limits
-from rtrace.unpacker import Outcome, Streams
+from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.limits import groups
 from rtrace_unpackers.limits.disk import measure_tree
@@ -73,7 +73,7 @@ def test_time_is_up(limited: Limited) -> None:
 
 def test_time_is_up_for_who_does_not_listen(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that ignores SIGTERM, and a daemon that nobody knows of, are killed a little later."""
-    monkeypatch.setattr("rtrace_unpackers.isolation.control.GRACE", 0.2)
+    monkeypatch.setattr("rtrace_unpackers.isolation.running.control.GRACE", 0.2)
     began = time.monotonic()
     outcome, _ = limited(
         b"trap '' TERM; busybox setsid sleep 1000 & while :; do busybox sleep 1; done", Limits(timeout=0.2)

@@ -12,11 +12,11 @@ import pytest
 
 from observing import run_rtrace
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.index import dump_entry, load_entries
-from rtrace.bundle.reader import open_bundle
-from rtrace.bundle.validation import validate_entries
+from rtrace.bundle.index.lines import dump_entry, load_entries
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.bundle.reading.validation import validate_entries
 from rtrace.errors import BundleError
-from rtrace_unpackers.extraction import BLOCK, PLACEHOLDERS_LIMIT, choose_roomy, tell_unreserved
+from rtrace_unpackers.files.extraction import BLOCK, PLACEHOLDERS_LIMIT, choose_roomy, tell_unreserved
 
 COMMANDS = (
     "ls -l data",

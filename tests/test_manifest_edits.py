@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bundle_samples import RUN
-from rtrace.manifest.edits import keep_edits
+from rtrace.manifest.merging.edits import keep_edits
 from rtrace.manifest.model import Manifest, NamedFile, Package
 
 SECOND = replace(RUN, id="run2", argv=(b"./second.sh",))

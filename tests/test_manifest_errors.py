@@ -6,7 +6,7 @@ import pytest
 
 from bundle_samples import MANIFEST
 from rtrace.errors import ManifestError
-from rtrace.manifest.load import load
+from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
 
 GOOD = render(MANIFEST)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from bundle_samples import RUN
 from observing import run_rtrace
-from rtrace.manifest.joining import Edited, join_edits
-from rtrace.manifest.load import load
+from rtrace.manifest.merging.joining import Edited, join_edits
 from rtrace.manifest.model import Completion, Elsewhere, Manifest, NamedFile, Notice, Package, Secret, SecretPack
+from rtrace.manifest.reading.load import load
 
 LIBC = Package("libc6", "2.36-9", "amd64", "dpkg", 3, 5_000)
 NUMPY = Completion("python", "numpy 2.0", 3, 5_000)

@@ -12,12 +12,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from bundle_samples import RUN
-from rtrace.manifest.edits import keep_edits
 from rtrace.manifest.environments import Same
-from rtrace.manifest.load import load
+from rtrace.manifest.merging.edits import keep_edits
+from rtrace.manifest.merging.revision import RESCUED, write_again
 from rtrace.manifest.model import Completion, Folder, Manifest, NamedFile, Notice, Package
+from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
-from rtrace.manifest.revision import RESCUED, write_again
 from secret_planting import Planter
 from test_manifest_roundtrip import COUNT, PATH, manifests
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from bundle_samples import MANIFEST, RUN
 from rtrace.errors import ManifestError
 from rtrace.manifest.environments import add_variables
-from rtrace.manifest.load import load
 from rtrace.manifest.model import (
     LARGEST_DESCRIPTOR,
     Completion,
@@ -27,6 +26,7 @@ from rtrace.manifest.model import (
     Package,
     Run,
 )
+from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
 from rtrace.manifest.scalars import byte_string
 

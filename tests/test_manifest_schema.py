@@ -17,8 +17,6 @@ from jsonschema import Draft202012Validator
 
 from bundle_samples import MANIFEST, RUN
 from rtrace.errors import ManifestError
-from rtrace.manifest import keys
-from rtrace.manifest.load import load
 from rtrace.manifest.model import (
     Completion,
     Descriptor,
@@ -33,6 +31,8 @@ from rtrace.manifest.model import (
     Secret,
     SecretPack,
 )
+from rtrace.manifest.reading import keys
+from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
 from rtrace.manifest.schema import read_schema
 from test_manifest_roundtrip import manifests

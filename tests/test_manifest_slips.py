@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtrace.errors import ManifestError
-from rtrace.manifest import keys
-from rtrace.manifest.load import load
+from rtrace.manifest.reading import keys
+from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
 from test_manifest_schema import WHOLE
 

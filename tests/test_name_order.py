@@ -6,8 +6,8 @@ import pytest
 
 from bundle_making import make_run
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.name_order import SAME_SIZE, tell_order
-from rtrace.verdicts import Line
+from rtrace.verify.name_order import SAME_SIZE, tell_order
+from rtrace.verify.verdicts import Line
 
 RUN = make_run()
 HOME = RUN.workingdir.rstrip(b"/")

@@ -12,11 +12,11 @@ import pytest
 
 from observing import Row, observe
 from plain_user import PlainUser
-from rtrace.capture.journal import Journal
-from rtrace.capture.notices import ESCAPES, NoticeBook, describe_device
-from rtrace.capture.peers import is_reachable
-from rtrace.capture.services import find_service
-from rtrace.capture.sockets import Address
+from rtrace.capture.books.journal import Journal
+from rtrace.capture.books.notices import ESCAPES, NoticeBook, describe_device
+from rtrace.capture.books.services import find_service
+from rtrace.capture.network.addresses import Address
+from rtrace.capture.network.peers import is_reachable
 
 READ_MEMORY = """
 import ctypes, os, sys

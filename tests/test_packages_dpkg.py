@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.packages.attribution import Attribution, Installed, attribute, find_owners
-from rtrace.packages.dpkg import Dpkg
+from rtrace.packages.attribution import attribute, find_owners
+from rtrace.packages.model import Attribution, Installed
+from rtrace.packages.system.dpkg import Dpkg
 
 STATUS = """\
 Package: dpkg

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.packages.attribution import Installed, attribute, find_owners
-from rtrace.packages.folders import Folders
-from rtrace.packages.python import Python
+from rtrace.packages.attribution import attribute, find_owners
+from rtrace.packages.language.python import Python
+from rtrace.packages.language.self_describing import Folders
+from rtrace.packages.model import Installed
 
 
 @pytest.mark.parametrize("name", ["numpy", "hypothesis", "PyYAML"])

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.bundle.reader import open_bundle
-from rtrace.packages.archives import Source, read_cpio
-from rtrace.packages.originals import Originals
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.packages.caches.archives import Source, read_cpio
+from rtrace.packages.caches.originals import Originals
 
 pytestmark = pytest.mark.requires("dpkg-deb", "dpkg", "unshare")
 TIME = 1_500_000_000

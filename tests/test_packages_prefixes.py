@@ -18,10 +18,11 @@ import pytest
 
 from conftest import find_modules
 from rtrace.bundle.entry import FileType
-from rtrace.bundle.reader import open_bundle
-from rtrace.packages.attribution import Installed, attribute
-from rtrace.packages.hpc import Hpc
-from rtrace.packages.python import Python
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.packages.attribution import attribute
+from rtrace.packages.language.hpc import Hpc
+from rtrace.packages.language.python import Python
+from rtrace.packages.model import Installed
 
 Rtrace = Callable[..., "subprocess.CompletedProcess[bytes]"]
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from rtrace.packages.reading import read_file
+from rtrace.files.reading import read_file
 
 
 def test_what_cannot_be_read_is_empty(tmp_path: Path) -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.packages.apk import Apk
-from rtrace.packages.attribution import Attribution, Installed, attribute
-from rtrace.packages.pacman import Pacman
-from rtrace.packages.rpm import Rpm, ask_rpm
-from rtrace.packages.rpm_header import Header, NotAHeaderError, parse_header
+from rtrace.packages.attribution import attribute
+from rtrace.packages.model import Attribution, Installed
+from rtrace.packages.system.apk import Apk
+from rtrace.packages.system.pacman import Pacman
+from rtrace.packages.system.rpm import Rpm, ask_rpm
+from rtrace.packages.system.rpm_header import Header, NotAHeaderError, parse_header
 
 SPEC = """\
 Name: hello

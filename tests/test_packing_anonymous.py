@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 from bundle_samples import MANIFEST, RUN
 from observing import run_rtrace
 from plain_user import find_python
-from rtrace.bundle.reader import open_bundle
-from rtrace.packing.attribute_ids import map_ids
-from rtrace.packing.disguise import Disguise
-from rtrace.packing.person import find_people
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.privacy.anonymous.attribute_ids import map_ids
+from rtrace.privacy.anonymous.disguise import Disguise
+from rtrace.privacy.anonymous.person import find_people
 from rtrace.trace.schema import SCHEMA
 from secret_planting import command
 from test_packing_secrets import read_everything

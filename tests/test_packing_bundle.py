@@ -9,14 +9,14 @@ from subprocess import CompletedProcess
 import pytest
 
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reader import open_bundle
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.describe.draft import draft_manifest
 from rtrace.errors import BundleError, TraceError
-from rtrace.manifest.load import load
 from rtrace.manifest.model import Notice
+from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
-from rtrace.packing.draft import draft_manifest
-from rtrace.packing.pack import PackReport, pack
-from rtrace.packing.planning import plan_packing
+from rtrace.pack.packing import PackReport, pack
+from rtrace.pack.planning import plan_packing
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.reader import open_for_reading
 from rtrace.trace.schema import Use
@@ -406,7 +406,7 @@ def test_same_trace_gives_same_bytes(trace: TraceBuilder, home: Path, monkeypatc
     first, second = home.parent / "1.rpz", home.parent / "2.rpz"
     pack(directory, first)
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
-    monkeypatch.setattr("rtrace.bundle.archive.cores", lambda: 5)
+    monkeypatch.setattr("rtrace.bundle.data.archive.cores", lambda: 5)
     umask = os.umask(0o077)
     try:
         pack(directory, second)
@@ -481,7 +481,7 @@ def test_full_disk_leaves_nothing(trace: TraceBuilder, home: Path, monkeypatch: 
     def fail(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("rtrace.bundle.writer.ArchiveWriter.finish", fail)
+    monkeypatch.setattr("rtrace.bundle.writing.bundle_writer.ArchiveWriter.finish", fail)
     with pytest.raises(BundleError, match=r"cannot write .*bundle.rpz: No space left on device"):
         pack(directory, home.parent / "bundle.rpz")
     assert [path.name for path in home.parent.iterdir()] == ["home"]

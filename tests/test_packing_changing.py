@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from observing import run_rtrace
-from rtrace.packing.changing import find_pattern
+from rtrace.describe.changing import find_pattern
 
 BEGAN = 1_790_000_000.0  # 2026-09-21 14:13:20 UTC
 PIDS = {4711, 12}

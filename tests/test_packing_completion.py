@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from observing import run_rtrace
-from rtrace.packing import completion
-from rtrace.packing.completion import complete
-from rtrace.packing.work_trees import read_index
+from rtrace.describe import completion
+from rtrace.describe.completion import complete
+from rtrace.describe.work_trees import read_index
 
 RECORD = """\
 lazy/__init__.py,sha256=x,10

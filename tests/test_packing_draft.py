@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from observing import run_rtrace
-from rtrace.manifest.load import load
+from rtrace.describe.belonging import fold_folders
+from rtrace.describe.draft import draft_manifest
+from rtrace.describe.names import choose_names, clean_name, is_program
+from rtrace.files.patterns import Patterns
 from rtrace.manifest.model import Manifest
-from rtrace.packing.belonging import fold_folders
-from rtrace.packing.draft import draft_manifest
-from rtrace.packing.names import choose_names, clean_name, is_program
-from rtrace.packing.patterns import Patterns
+from rtrace.manifest.reading.load import load
 from rtrace.trace.schema import Use
 from trace_builder import TraceBuilder
 

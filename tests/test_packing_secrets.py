@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pytest
 import zstandard
 
-from rtrace.bundle.reader import open_bundle
+from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.manifest.model import Secret, SecretPack
 from rtrace.trace.directory import TraceDirectory
 from secret_kinds import CLEAN, PLANTED

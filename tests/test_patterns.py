@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rtrace.packing.patterns import Patterns
+from rtrace.files.patterns import Patterns
 
 PIECES = [
     b"a",

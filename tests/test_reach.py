@@ -11,7 +11,7 @@ import pytest
 
 from bundle_making import BundleMaker, make_run, run_python
 from plain_user import PlainUser
-from rtrace.unpacker import Streams
+from rtrace.replay.protocol import Streams
 from rtrace_unpackers.chroot import UNPACKER
 
 pytestmark = pytest.mark.requires("busybox", "user-namespaces", "gcc")

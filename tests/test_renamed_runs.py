@@ -12,13 +12,13 @@ from subprocess import CompletedProcess
 import pytest
 
 from bundle_samples import RUN
-from rtrace.manifest.edits import keep_edits
-from rtrace.manifest.joining import Edited, join_edits
-from rtrace.manifest.load import load
-from rtrace.manifest.matching import match_runs
+from rtrace.manifest.merging.edits import keep_edits
+from rtrace.manifest.merging.joining import Edited, join_edits
+from rtrace.manifest.merging.matching import match_runs
 from rtrace.manifest.model import Manifest, NamedFile, Run
-from rtrace.needs import add_needed, choose_runs, tell_unknown_needs
+from rtrace.manifest.reading.load import load
 from rtrace.opening import open_bundle
+from rtrace.replay.needs import add_needed, choose_runs, tell_unknown_needs
 
 Rtrace = Callable[..., CompletedProcess[bytes]]
 

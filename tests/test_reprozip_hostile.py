@@ -32,15 +32,17 @@ from reprozip_making import (
     write_tar,
     write_zip,
 )
-from rtrace.bundle import database as bundle_database
-from rtrace.bundle.checking import check_bundle
-from rtrace.bundle.file_range import FileRange
+from rtrace.bundle import hostile_database as bundle_database
+from rtrace.bundle.data.file_range import FileRange
+from rtrace.bundle.protocol import OpenBundle
 from rtrace.errors import BundleError, HostileBundleError
-from rtrace.opening import OpenBundle, open_bundle
-from rtrace.reprozip import database, reader
-from rtrace.reprozip.container import ZipContainer
-from rtrace.reprozip.sources import Decompressed
-from rtrace.reprozip.tree import Resolver
+from rtrace.opening import open_bundle
+from rtrace.operations.check import check_bundle
+from rtrace.reprozip.reading import reprozip_bundle as reader
+from rtrace.reprozip.reading import trace_database as database
+from rtrace.reprozip.reading.byte_sources import Decompressed
+from rtrace.reprozip.reading.container import ZipContainer
+from rtrace.reprozip.reading.entries import Resolver
 
 Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
 

@@ -30,13 +30,14 @@ from reprozip_making import (
     write_tar,
     write_zip,
 )
-from rtrace.auditing import audit_bundle
-from rtrace.bundle.checking import check_bundle
 from rtrace.bundle.entry import FileType
-from rtrace.bundle.reader import Bundle
+from rtrace.bundle.protocol import OpenBundle
+from rtrace.bundle.reading.bundle_reader import Bundle
 from rtrace.errors import BundleError
-from rtrace.opening import OpenBundle, open_bundle
-from rtrace.reprozip.reader import ReprozipBundle
+from rtrace.opening import open_bundle
+from rtrace.operations.audit import audit_bundle
+from rtrace.operations.check import check_bundle
+from rtrace.reprozip.reading.reprozip_bundle import ReprozipBundle
 
 Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
 

@@ -24,29 +24,29 @@ from hypothesis import strategies as st
 from bundle_making import BundleMaker, make_run, wrote
 from bundle_samples import make_bundle
 from observing import run_rtrace
-from rtrace.auditing import audit_bundle
 from rtrace.bundle import tar
-from rtrace.bundle.archive import compress_frame, decompress_frame, frame_size
-from rtrace.bundle.checking import check_bundle
+from rtrace.bundle.data.archive import compress_frame, decompress_frame, frame_size
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.member_writer import write_member
-from rtrace.bundle.reader import Bundle
-from rtrace.converting import convert
+from rtrace.bundle.reading.bundle_reader import Bundle
+from rtrace.bundle.writing.member_writer import write_member
 from rtrace.errors import BundleError, HostileBundleError
-from rtrace.manifest.load import load
 from rtrace.manifest.model import Input, Manifest, NamedFile, Package
+from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
 from rtrace.opening import open_bundle
-from rtrace.reprozip import extension
-from rtrace.reprozip.config import load_config
-from rtrace.reprozip.config_writer import kept_environment, render_config
-from rtrace.reprozip.database import read_database
+from rtrace.operations.audit import audit_bundle
+from rtrace.operations.check import check_bundle
+from rtrace.operations.export import convert
 from rtrace.reprozip.extended import ExtendedBundle
-from rtrace.reprozip.gzip_writer import GzipWriter
-from rtrace.reprozip.losses import list_losses
-from rtrace.reprozip.naming import merge_names
-from rtrace.reprozip.reader import ReprozipBundle
-from rtrace.reprozip.trace_writer import _FLAGS, _SOCKET, write_trace
+from rtrace.reprozip.reading import extension
+from rtrace.reprozip.reading.config import load_config
+from rtrace.reprozip.reading.reprozip_bundle import ReprozipBundle
+from rtrace.reprozip.reading.trace_database import read_database
+from rtrace.reprozip.writing.config_writer import kept_environment, render_config
+from rtrace.reprozip.writing.gzip_writer import GzipWriter
+from rtrace.reprozip.writing.losses import list_losses
+from rtrace.reprozip.writing.naming import merge_names
+from rtrace.reprozip.writing.trace_writer import _FLAGS, _SOCKET, write_trace
 from rtrace.trace.schema import Use
 from trace_builder import TraceBuilder
 

@@ -12,18 +12,18 @@ import pytest
 
 from bundle_making import TIME, BundleMaker, digest, make_run, run_python
 from plain_user import PlainUser
-from rtrace.bundle.archive import ArchiveReader
+from rtrace.bundle.data.archive import ArchiveReader
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reader import open_bundle
-from rtrace.bundle.writer import Item, find_repeated
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.bundle.writing.bundle_writer import Item, find_repeated
 from rtrace.errors import TargetError
-from rtrace.packing.pack import pack
+from rtrace.pack.packing import pack
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.copying import refuse_too_large
-from rtrace_unpackers.docker.rootfs import write_rootfs
-from rtrace_unpackers.extraction import extract
-from rtrace_unpackers.layout import plan_layout
-from rtrace_unpackers.ownership import Ownership
+from rtrace_unpackers.engines.image.rootfs import write_rootfs
+from rtrace_unpackers.files.copying import refuse_too_large
+from rtrace_unpackers.files.extraction import extract
+from rtrace_unpackers.files.layout import plan_layout
+from rtrace_unpackers.files.ownership import Ownership
 from trace_builder import TraceBuilder
 
 pytestmark = pytest.mark.requires("busybox")

@@ -8,7 +8,7 @@ import pytest
 
 from observing import run_rtrace
 from plain_user import PlainUser
-from rtrace.manifest.load import load
+from rtrace.manifest.reading.load import load
 
 SHELL = '#!/bin/bash\necho "usage: $0 FILE"\nnosuchcommand\necho "${BASH_SOURCE[0]} $(dirname "$0")"\n'
 PYTHON = "#!/usr/bin/python3 -S\nimport sys\nprint(sys.argv[0])\nraise SystemExit(sys.argv[0] + ': bad input')\n"

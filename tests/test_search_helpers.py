@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-from rtrace.packing.search import Found, Job, Search
-from rtrace.packing.search_helpers import search_files
+from rtrace.privacy.file_search import Found, Job, Search
+from rtrace.privacy.helpers import search_files
 from secret_planting import Planter
 
 KNOWN = b"a value of 33 bytes, known already"
@@ -25,7 +25,7 @@ LAST_LINE = SIZE // len(NOTE) + 1
 WORKER = """
 import signal
 import sys
-from rtrace.packing.search import Job, Search
+from rtrace.privacy.file_search import Job, Search
 from rtrace.packing import search_helpers
 search_helpers.cores = lambda: 2
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where it is ignored
@@ -79,7 +79,7 @@ class Begun(NamedTuple):
 
 def begin(files: list[Path], cores: int, monkeypatch: pytest.MonkeyPatch) -> Begun:
     """Begin to search files on a machine of so many cores."""
-    monkeypatch.setattr("rtrace.packing.search_helpers.cores", lambda: cores)
+    monkeypatch.setattr("rtrace.privacy.helpers.cores", lambda: cores)
     search = Search([KNOWN])
     jobs = make_jobs(search, files)
     before = set(find_helpers(os.getpid()))
@@ -124,7 +124,7 @@ def test_what_a_killed_helper_leaves_is_done_without_it(files: list[Path], monke
 
 def test_without_room_for_helpers_all_is_done_without_them(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no temporary file can be made, files are searched one after the other."""
-    monkeypatch.setattr("rtrace.packing.search_helpers.cores", lambda: 2)
+    monkeypatch.setattr("rtrace.privacy.helpers.cores", lambda: 2)
     monkeypatch.setattr("tempfile.tempdir", str(files[0].parent / "no such folder"))
     search = Search([KNOWN])
     jobs = make_jobs(search, files)

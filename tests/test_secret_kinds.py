@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from rtrace.secrets import containers
-from rtrace.secrets.rules import RULES
-from rtrace.secrets.scan import find_in_file, scan_file
+from rtrace.privacy.rules.table import RULES
+from rtrace.privacy.searching import containers
+from rtrace.privacy.searching.scan import find_in_file, scan_file
 from secret_kinds import CLEAN, PLANTED, Kind, read_gitleaks_kinds
 from secret_planting import ANYWHERE, ARGUMENTS, FILES, VARIABLES, Planter
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from bundle_making import BundleMaker, make_run
-from rtrace.auditing import audit_bundle
-from rtrace.bundle.reader import open_bundle
+from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.errors import BundleError
-from rtrace.secrets.rules import RULES
-from rtrace.secrets.scan import find_in_file, scan_arguments, scan_environment, scan_file
+from rtrace.operations.audit import audit_bundle
+from rtrace.privacy.rules.table import RULES
+from rtrace.privacy.searching.scan import find_in_file, scan_arguments, scan_environment, scan_file
 from secret_planting import Planted, Planter, command, pack_as_it_is, trace, trace_leaky
 
 

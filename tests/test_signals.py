@@ -13,7 +13,7 @@ import pytest
 
 from bundle_making import BundleMaker, make_run, wrote
 from bundle_samples import make_bundle as make_sample
-from rtrace.bundle.checking import check_bundle
+from rtrace.operations.check import check_bundle
 from terminals import at_terminal
 
 # In the background of a shell without job control some signals are ignored, which is not what is tested here.
@@ -308,7 +308,7 @@ def test_signal_that_a_replayed_program_handles(place: Place, number: int) -> No
 
 def run_program(program: str) -> str:
     """Run a program that has signals raise exceptions, as the command line does; return what it printed."""
-    begin = "import os, signal\nfrom rtrace import interrupts\nfrom rtrace.cli.crashes import tell_all\n"
+    begin = "import os, signal\nfrom rtrace import interrupts\nfrom rtrace.cli.terminal.crashes import tell_all\n"
     begin += "tell_all()\ninterrupts.begin()\nme = os.getpid()\n"
     argv = [*RTRACE[:3], "-c", begin + textwrap.dedent(program)]
     done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)

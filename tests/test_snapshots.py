@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from observing import run_rtrace
-from rtrace.capture.kernel import FICLONE
-from rtrace.capture.snapshots import SnapshotLimitError, SnapshotTaker
-from rtrace.manifest.load import load
+from rtrace.capture.books.snapshots import SnapshotLimitError, SnapshotTaker
+from rtrace.capture.kernel.interfaces import FICLONE
+from rtrace.manifest.reading.load import load
 
 SIZE = 3 << 20
 LOSS = re.compile(r"(?P<path>/\S+) \((?P<size>[\d.]+ \S+)\), which was not copied before: .* 1\.0 MiB together; .*")

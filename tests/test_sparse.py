@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 
 from bundle_making import TIME, BundleMaker, digest, make_run
 from rtrace.bundle import tar
-from rtrace.bundle.digests import digest_content
+from rtrace.bundle.data.sparse import HOLES_LIMIT, fill_holes, segments_problem
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reader import open_bundle
-from rtrace.bundle.sparse import HOLES_LIMIT, fill_holes, segments_problem
-from rtrace.capture.snapshots import take_snapshot
+from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.bundle.writing.digests import digest_content
+from rtrace.capture.books.snapshots import take_snapshot
 from rtrace.errors import BundleError
-from rtrace.holes import LEAST_HOLE, find_segments
+from rtrace.files.holes import LEAST_HOLE, find_segments
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.extraction import extract
-from rtrace_unpackers.layout import plan_layout
-from rtrace_unpackers.ownership import Ownership
+from rtrace_unpackers.files.extraction import extract
+from rtrace_unpackers.files.layout import plan_layout
+from rtrace_unpackers.files.ownership import Ownership
 from trace_builder import TraceBuilder
 
 Rtrace = Callable[..., CompletedProcess[bytes]]
@@ -186,7 +186,7 @@ def test_a_copy_before_a_change_keeps_holes(tmp_path: Path) -> None:
 
 def test_holes_beyond_the_limit_are_told_of(tmp_path: Path) -> None:
     """Their zeros would have to be hashed by everybody: such a file goes in by name and size, and is named."""
-    from rtrace.packing.pack import pack
+    from rtrace.pack.packing import pack
 
     home = tmp_path / "home"
     home.mkdir()

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from observing import Observation, Row, run_rtrace
-from rtrace.capture.keeping import ReturnRemover
-from rtrace.manifest.load import load
+from rtrace.capture.relay.keeping import ReturnRemover
 from rtrace.manifest.model import Output
+from rtrace.manifest.reading.load import load
 from terminals import at_terminal
 
 PYTHON = (sys.executable, "-S", "-c")

@@ -14,9 +14,9 @@ import pytest
 
 from observing import Observation, observe
 from plain_user import PlainUser
-from rtrace.capture.journal import Journal
-from rtrace.capture.own_limits import LIFTED
-from rtrace.stamps import keep_inode, keep_time
+from rtrace.capture.books.journal import Journal
+from rtrace.capture.processes.own_limits import LIFTED
+from rtrace.files.stamps import keep_inode, keep_time
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.schema import Use
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from observing import observe
-from rtrace.capture.questions import read_question
+from rtrace.capture.network.questions import read_question
 
 ENGINES = ("notify", "seccomp", "stops")
 BEGIN = "import asyncio, os, socket, sys; s = socket; place, port, datagrams, path, name = sys.argv[1:]\n"

@@ -15,18 +15,18 @@ import pytest
 from bundle_making import BundleMaker, make_run, unpack_as
 from observing import run_rtrace
 from plain_user import PlainUser
-from rtrace import removing
 from rtrace.errors import BusyError, TargetError
-from rtrace.removing import open_folder_below
-from rtrace.renaming import rename_new
-from rtrace.targets import open_target
-from rtrace.unpacker import STATE_FILE
-from rtrace_unpackers import directories
+from rtrace.files import removing
+from rtrace.files.removing import open_folder_below
+from rtrace.files.renaming import rename_new
+from rtrace.replay.protocol import STATE_FILE
+from rtrace.replay.registry import open_target
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.chroot.target import ChrootTarget
-from rtrace_unpackers.placement import building
-from rtrace_unpackers.removal import remove_tree
-from rtrace_unpackers.state import read_state
+from rtrace_unpackers.files import directories
+from rtrace_unpackers.target.placement import building
+from rtrace_unpackers.target.removal import remove_tree
+from rtrace_unpackers.target.state import read_state
 
 pytestmark = pytest.mark.requires("busybox", "user-namespaces")
 
@@ -284,7 +284,7 @@ def test_a_target_is_used_by_one_at_a_time(make: Make) -> None:
 def test_a_lock_is_let_go_of_with_its_holder(make: Make) -> None:
     """A process that is killed leaves no lock behind."""
     path = make().path
-    hold = "import sys; from pathlib import Path; from rtrace.targets import open_target\n"
+    hold = "import sys; from pathlib import Path; from rtrace.replay.registry import open_target\n"
     hold += "lock = open_target(Path(sys.argv[1])).folder.lock(); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", hold, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None

@@ -162,7 +162,10 @@ def test_bytes_are_shown_as_text_is() -> None:
 
 # -- one place prints ----------------------------------------------------------------------------------------------
 
-SPEAKING = ("rtrace/cli/speaking.py", "rtrace/cli/__init__.py")  # the latter where there is no room for the former
+SPEAKING = (  # the latter where there is no room for the former
+    "rtrace/cli/terminal/speaking.py",
+    "rtrace/cli/__init__.py",
+)
 
 
 def find_printing(tree: ast.Module) -> Iterator[int]:
@@ -204,7 +207,7 @@ def test_one_place_prints(checkout: Path) -> None:
     """In the command-line modules nothing but `speaking` writes to the standard streams."""
     wrong = [
         f"{path}:{line}"
-        for path in sorted((checkout / "tracer/rtrace/cli").glob("*.py"))
+        for path in sorted((checkout / "tracer/rtrace/cli").rglob("*.py"))
         if not str(path).endswith(SPEAKING)
         for line in find_printing(ast.parse(path.read_bytes()))
     ]

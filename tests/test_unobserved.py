@@ -11,8 +11,8 @@ import pytest
 
 from observing import Observation, observe, run_rtrace
 from plain_user import UID, PlainUser
-from rtrace.capture.architecture import native_architectures
-from rtrace.capture.numbers import load_numbers
+from rtrace.capture.kernel.architecture import native_architectures
+from rtrace.capture.kernel.numbers import load_numbers
 from rtrace.trace.schema import Use
 
 ENGINES = ("notify", "seccomp", "stops")

@@ -18,18 +18,20 @@ import pytest
 from bundle_making import TIME, USER, BundleMaker, digest, make_run, wrote
 from docker_making import start_run
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reader import open_bundle
+from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.errors import HostileBundleError, TargetError
 from rtrace.manifest.model import Run
-from rtrace.unpacker import Outcome, Streams, Unpacked
-from rtrace_unpackers.docker import UNPACKER, engine, possessions
-from rtrace_unpackers.docker.container import plan_container, plan_execution
-from rtrace_unpackers.docker.dockerfile import name_launchers, render_dockerfile
-from rtrace_unpackers.docker.elf import build_launcher, build_pause
-from rtrace_unpackers.docker.identity import Identity
-from rtrace_unpackers.docker.machine_code import AARCH64, I386, X86_64
-from rtrace_unpackers.docker.rootfs import HOLES_LIMIT, choose_empty
-from rtrace_unpackers.docker.target import DockerTarget
+from rtrace.replay.protocol import Outcome, Streams, Unpacked
+from rtrace_unpackers.engines import engine
+from rtrace_unpackers.engines.belonging import possessions
+from rtrace_unpackers.engines.belonging.identity import Identity
+from rtrace_unpackers.engines.container.options import plan_container, plan_execution
+from rtrace_unpackers.engines.docker import UNPACKER
+from rtrace_unpackers.engines.image.dockerfile import name_launchers, render_dockerfile
+from rtrace_unpackers.engines.image.elf import build_launcher, build_pause
+from rtrace_unpackers.engines.image.machine_code import AARCH64, I386, X86_64
+from rtrace_unpackers.engines.image.rootfs import HOLES_LIMIT, choose_empty
+from rtrace_unpackers.engines.target import DockerTarget
 
 pytestmark = pytest.mark.requires("busybox")
 NO_ENGINE = "/nonexistent/engine"
@@ -43,8 +45,8 @@ DOCKERFILE = """\
 FROM scratch
 ADD rootfs.tar /
 LABEL rtrace.bundle="0123456789abcdef"
-ENV PATH="/bin"
-ENV ODD="\\"q\\" \\\\ \\$HOME 'x' # \u00e9 "
+ENV PATH="/bin" \\
+    ODD="\\"q\\" \\\\ \\$HOME 'x' # \u00e9 "
 # 5 more variables are in the launcher only: a Dockerfile cannot say them.
 WORKDIR /work/a\\ b
 USER 4321:4321
@@ -118,7 +120,7 @@ def test_machine_code_is_what_the_sources_say(architecture: str, checkout: Path,
     for name in (assemble[0], extract):
         if shutil.which(name) is None:
             pytest.skip(f"needs the command {name}, a cross-assembler that few have")
-    sources = checkout / "unpackers/rtrace_unpackers/docker/launcher"
+    sources = checkout / "unpackers/rtrace_unpackers/engines/image/launcher"
     for suffix, expected in (("", code.launcher), ("_pause", code.pause)):
         run_quietly(*assemble, "-o", tmp_path / "object", sources / f"{architecture}{suffix}.S")
         run_quietly(*link, "-Ttext=0x400100", "-o", tmp_path / "linked", tmp_path / "object")

@@ -10,12 +10,12 @@ from bundle_making import TIME, USER, BundleMaker, digest, make_run, run_python
 from plain_user import PlainUser
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.errors import BundleError, HostileBundleError, TargetError
-from rtrace_unpackers import directories
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.extraction import extract
-from rtrace_unpackers.layout import Layout, plan_layout
-from rtrace_unpackers.ownership import Ownership, Person
-from rtrace_unpackers.placement import build_beside
+from rtrace_unpackers.files import directories
+from rtrace_unpackers.files.extraction import extract
+from rtrace_unpackers.files.layout import Layout, plan_layout
+from rtrace_unpackers.files.ownership import Ownership, Person
+from rtrace_unpackers.target.placement import build_beside
 
 pytestmark = pytest.mark.requires("busybox")
 NOT_UTF8 = b"/work/caf\xe9 \n\"':"

@@ -17,15 +17,22 @@ from bundle_making import USER, BundleMaker, make_run, run_python, unpack_as
 from plain_user import PlainUser
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TargetError
 from rtrace.manifest.model import Run
-from rtrace.unpacker import Outcome, Streams
+from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.isolation import refusal
-from rtrace_unpackers.isolation.access import Access, MappedBy
-from rtrace_unpackers.isolation.ids import Extent, IdMap, Maps, map_one
-from rtrace_unpackers.isolation.libc import Namespace
-from rtrace_unpackers.isolation.mounting import MountFlag
-from rtrace_unpackers.isolation.operations import BringUpLoopback, EnterRoot, EnterTree, Hide, Mount, SetHostname
-from rtrace_unpackers.isolation.plan import plan_isolation
+from rtrace_unpackers.isolation.kernel.libc import Namespace
+from rtrace_unpackers.isolation.kernel.mounting import MountFlag
+from rtrace_unpackers.isolation.planning.operations import (
+    BringUpLoopback,
+    EnterRoot,
+    EnterTree,
+    Hide,
+    Mount,
+    SetHostname,
+)
+from rtrace_unpackers.isolation.planning.plan import plan_isolation
+from rtrace_unpackers.isolation.running import refusal
+from rtrace_unpackers.isolation.users.access import Access, MappedBy
+from rtrace_unpackers.isolation.users.ids import Extent, IdMap, Maps, map_one
 
 pytestmark = pytest.mark.requires("busybox", "user-namespaces")
 
@@ -397,8 +404,8 @@ def test_refused_namespaces_name_the_switch(name: str, value: str, monkeypatch: 
 IMPORT_ELSEWHERE = """\
 import sys
 sys.platform = "darwin"
-import rtrace_unpackers.chroot, rtrace_unpackers.docker
-from rtrace_unpackers.isolation.replay import check_system
+import rtrace_unpackers.chroot, rtrace_unpackers.engines.docker
+from rtrace_unpackers.isolation.running.replay import check_system
 try:
     check_system()
 except Exception as error:

@@ -7,15 +7,15 @@ from subprocess import CompletedProcess
 import pytest
 
 from bundle_making import make_run
+from rtrace.describe.draft import draft_manifest
+from rtrace.describe.internals import Internals
 from rtrace.errors import ManifestError
 from rtrace.limits import TIMED_OUT
-from rtrace.manifest.load import load
 from rtrace.manifest.model import Manifest, NamedFile
+from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
-from rtrace.packing.draft import draft_manifest
-from rtrace.packing.internals import Internals
-from rtrace.scopes import Scopes
-from rtrace.verdicts import Line, Report, fold_others
+from rtrace.verify.scopes import Scopes
+from rtrace.verify.verdicts import Line, Report, fold_others
 from trace_builder import TraceBuilder
 
 SAME, UNKNOWN, DIFFERENT = (Line(verdict, "run1", b"/x") for verdict in ("same", "unknown", "different"))

@@ -11,12 +11,12 @@ from bundle_making import BundleMaker, digest, make_run, wrote
 from rtrace.bundle.entry import FileType, Result
 from rtrace.errors import TargetError, UsageError
 from rtrace.manifest.model import NamedFile, Output
-from rtrace.unpacker import Outcome, Snapshot, Unpacker
-from rtrace.verdicts import Line, Report
-from rtrace.verification import compare, compare_result, compare_status, verify_bundle
+from rtrace.replay.protocol import Outcome, Snapshot, Unpacker
+from rtrace.verify.compare import compare, compare_result, compare_status, verify_bundle
+from rtrace.verify.verdicts import Line, Report
 from rtrace_unpackers.chroot import UNPACKER as CHROOT
 from rtrace_unpackers.chroot.target import ChrootTarget
-from rtrace_unpackers.docker import UNPACKER as DOCKER
+from rtrace_unpackers.engines.docker import UNPACKER as DOCKER
 
 FILE = wrote(b"/out", b"content")
 

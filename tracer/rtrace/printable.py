@@ -6,6 +6,7 @@ import re
 from functools import cache
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_TEXT_LIMIT, _PATH_LIMIT, _SHOWN = 80, 4095, 200  # bytes of a text, of a path, and of a longer path in a sentence
 
 # Letters and marks by Unicode's categories, and yet nothing that anybody sees: the fillers of Hangul and Braille, the
 # joiner of graphemes, Khmer's inherent vowels, Mongolian and other variation selectors.
@@ -66,3 +67,13 @@ def format_size(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} {UNITS[-1]}"
+
+
+def shorten(text: str) -> str:
+    """Give the beginning of a text that is longer than any name is."""
+    return text if len(text) <= _TEXT_LIMIT else f"{text[:_TEXT_LIMIT]}..."
+
+
+def shorten_path(path: bytes) -> str:
+    """Show a path, or the beginning of one that is longer than a path can be."""
+    return printable(path) if len(path) <= _PATH_LIMIT else f"{printable(path[:_SHOWN])}..."

@@ -13,16 +13,19 @@ from pathlib import Path
 from fuzz.judging import Crash, judge_error, judged
 from fuzz.reprozip_sealing import seal_reprozip
 from fuzz.sealing import seal
-from rtrace.auditing import audit_bundle
 from rtrace.bundle import members
-from rtrace.bundle.checking import check_bundle
-from rtrace.bundle.index import dump_entry
-from rtrace.cli import info_command, list_command
+from rtrace.bundle.index.lines import dump_entry
+from rtrace.cli import info as info_command
+from rtrace.cli import list as list_command
 from rtrace.errors import RtraceError
-from rtrace.manifest.load import load
+from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
 from rtrace.opening import open_bundle
-from rtrace.reprozip import config, database, reader
+from rtrace.operations.audit import audit_bundle
+from rtrace.operations.check import check_bundle
+from rtrace.reprozip.reading import config
+from rtrace.reprozip.reading import reprozip_bundle as reader
+from rtrace.reprozip.reading import trace_database as database
 from rtrace_unpackers.chroot import UNPACKER
 
 MODULES = (config, database, reader)

@@ -14,7 +14,7 @@ def main() -> None:
     if sys.argv[1:2] == ["trace"]:
         interrupts.defer()
     try:
-        from rtrace.cli.ending import run
+        from rtrace.cli.terminal.ending import run
 
         status = run()
         interrupts.end()

@@ -1,0 +1,137 @@
+"""``rtrace trace``: run a command under the tracer."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rtrace import interrupts
+from rtrace.cli.terminal.options import DIRECTORY, parse_size
+from rtrace.cli.terminal.speaking import say
+from rtrace.cli.terminal.tidying import tell_settled
+from rtrace.errors import UsageError
+from rtrace.trace.directory import TraceDirectory
+
+if TYPE_CHECKING:
+    from rtrace.operations.trace import TraceReport
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@DIRECTORY
+@click.option("--continue", "continued", is_flag=True, help="Add this run to the trace directory's earlier ones.")
+@click.option("--overwrite", is_flag=True, help="Replace the trace directory.")
+@click.option("--detach-daemons", is_flag=True, help="Do not wait for processes that outlive COMMAND.")
+@click.option("--no-capture", is_flag=True, help="Do not keep what COMMAND reads from pipes and what it prints.")
+@click.option(
+    "--keep", type=parse_size, default="256M", show_default=True, help="Bytes to keep of each stream; all are compared."
+)
+@click.option(
+    "--snapshot-limit",
+    type=parse_size,
+    metavar="SIZE",
+    default="1G",
+    show_default=True,
+    help="Bytes that copies of files before their change may take; a filesystem with reflinks needs none.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails or could not be captured.")
+@click.argument("arguments", nargs=-1, required=True, metavar="[--] COMMAND [ARGUMENT]...", type=click.UNPROCESSED)
+def command(  # noqa: PLR0913 - an argument for each option
+    directory: Path,
+    *,
+    continued: bool,
+    overwrite: bool,
+    detach_daemons: bool,
+    no_capture: bool,
+    keep: int,
+    snapshot_limit: int,
+    quiet: bool,
+    arguments: tuple[str, ...],
+) -> None:
+    """Run COMMAND and note everything that it and the processes it starts look at.
+
+    Writes a trace directory with a manifest in it that may be edited before `rtrace pack`. Standard input, output and
+    error are for the command what they are without rtrace; what it writes is kept. Exits with the command's status,
+    when the last process that it left behind has ended.
+    """
+    if continued and overwrite:
+        raise UsageError("--continue and --overwrite contradict each other; choose one")
+    if not arguments[0]:
+        raise UsageError("the command to trace is empty; name a program")
+    from rtrace.operations.trace import TraceRequest, trace_into  # 30 ms that --help does not need
+
+    argv = tuple(os.fsencode(argument) for argument in arguments)
+    request = TraceRequest(
+        argv,
+        continued=continued,
+        overwrite=overwrite,
+        detach_daemons=detach_daemons,
+        keep=None if no_capture else keep,
+        snapshot_limit=snapshot_limit,
+    )
+
+    def trace() -> TraceReport:
+        tell_settled(TraceDirectory(directory))
+        report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
+        tell(report, quiet=quiet)
+        write_timings(report.traced.began, report.traced.ended)
+        return report
+
+    if not detach_daemons:
+        sys.exit(trace().traced.exit_status)
+    from rtrace.capture.processes.dispositions import heed_children
+    from rtrace.cli.detaching import run_detached
+
+    heed_children()  # here, as this process's caller counts, and not that of the process that traces
+
+    def trace_and_linger(report_status: Callable[[int], None]) -> None:
+        interrupts.begin()
+        traced = trace().traced
+        report_status(traced.exit_status)
+        traced.linger()
+
+    sys.exit(run_detached(trace_and_linger))
+
+
+def tell(report: TraceReport, *, quiet: bool) -> None:
+    """Say what was traced, and what could not be."""
+    for notice in report.notices:
+        say(f"not captured: {notice.what}; {notice.advice}")
+    if report.problem:
+        say(report.problem)
+    if not quiet:
+        traced = report.traced
+        how = f"signal {traced.signal}" if traced.signal is not None else f"exit status {traced.exit_code}"
+        say(f"traced {report.processes} processes and {report.paths} paths; {how}")
+        say(f"edit {report.directory.manifest} if you like, then run `rtrace pack{report.pack_options}`")
+
+
+def tell_of_daemons(programs: tuple[str, ...]) -> None:
+    """Say who is waited for when the command has ended."""
+    say(f"the command has ended; waiting for {', '.join(programs)} (--detach-daemons would not wait)")
+
+
+def tell_of_loss(what: str, advice: str) -> None:
+    """Say at once what cannot be captured, as the report will again."""
+    say(f"{what}; {advice}")
+
+
+def write_timings(began: float, ended: float) -> None:
+    """Write how long start, program and finish took, in seconds, to the file that RTRACE_TIMINGS names."""
+    target = os.environ.get("RTRACE_TIMINGS")
+    if target:
+        timings = {"start": began - process_start(), "program": ended - began, "finish": time.monotonic() - ended}
+        Path(target).write_text(json.dumps(timings), encoding="utf-8")
+
+
+def process_start() -> float:
+    """Tell when this process began, on the clock of time.monotonic; field 22 of /proc/self/stat, see proc(5)."""
+    ticks = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    since_boot = ticks / os.sysconf("SC_CLK_TCK")
+    return since_boot - (time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic())

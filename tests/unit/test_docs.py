@@ -13,7 +13,7 @@ import pytest
 
 from documentation.inclusion import PAGES
 from rtrace import __version__
-from rtrace.cli.commands import rtrace as group
+from rtrace.cli.terminal.commands import rtrace as group
 
 CHECKOUT = next(folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").exists())
 DOCUMENTS = sorted(
@@ -32,6 +32,8 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 ANSWER = re.compile(r"^\| (Wh[^|]+\?) \| `([^`]+)` \| `([^`]+)` \|$", re.MULTILINE)
 CALL = re.compile(r"(?:^|[$;&|(]|exec|sudo) *\brtrace ([^`\n|;&#>]*)", re.MULTILINE)
 
+# Folders of a trace directory, and of a person's experiment.
+NOT_OURS = {"snapshots/", "streams/", "trace/", "old/", "root/"}
 AMERICAN = (
     "behavior|colors?|centers?|favorite|honor|artifacts?|catalogs?|defense|"
     r"(?:anal|anonym|author|initial|minim|maxim|normal|optim|organ|real|recogn|serial|summar|synchron)[iy]z(?:e|ed|es|ing|ation)"
@@ -67,6 +69,27 @@ def test_every_link_leads_to_a_file_and_heading(name: str) -> None:
         if not target.exists() or (anchor and anchor not in map(slug, HEADING.findall(target.read_text("utf-8")))):
             broken.append(link)
     assert broken == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "CHANGELOG.md"])
+def test_every_module_that_is_named_is_there(name: str) -> None:
+    """A path of a module or folder in code, as `trace/place.py` or `bundle/reading/`, is the end of one that exists."""
+    spans = {span.strip("`") for span in CODE.findall(FENCE.sub("", (CHECKOUT / name).read_text("utf-8")))}
+    named = {span for span in spans if re.fullmatch(r"[\w./-]+\.py|(?:[a-z_]+/)+", span)}
+    assert {span for span in named if not is_there(span) and span not in NOT_OURS} == set()
+
+
+def is_there(path: str) -> bool:
+    """Whether a module or folder of the repository has a path that ends so."""
+    last = path.rstrip("/").rpartition("/")[2]
+    found = (
+        other
+        for root in ("tracer", "unpackers", "tests", "scripts", "docs", "fixtures")
+        for other in (CHECKOUT / root).rglob(last)
+    )
+    return (CHECKOUT / path).exists() or any(
+        f"/{other.relative_to(CHECKOUT).as_posix()}".endswith(f"/{path.rstrip('/')}") for other in found
+    )
 
 
 def test_files_that_are_pages_of_the_site_are_there() -> None:

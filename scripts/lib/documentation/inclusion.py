@@ -15,7 +15,6 @@ PAGES = {
     "CONTRIBUTING.md": "docs/contributing.md",
     "SECURITY.md": "docs/security.md",
     "tracer/FORMAT.md": "docs/reference/format.md",
-    "tracer/README.md": "docs/architecture/way.md",
     "unpackers/README.md": "docs/architecture/unpackers.md",
 }
 

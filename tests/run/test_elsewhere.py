@@ -44,7 +44,7 @@ def test_larger_files_are_left_out_and_named(trace: TraceBuilder, tmp_path: Path
         assert (entry.elsewhere, entry.size, entry.sha256, entry.offset) == (True, len(BIG), DIGEST, None)
         assert opened.manifest.elsewhere == (Elsewhere(entry.path, len(BIG), DIGEST, None),)
     info = rtrace("info", bundle).stdout.decode()
-    assert "elsewhere   1, 2.9 MiB" in info
+    assert "elsewhere   1 file, 2.9 MiB" in info
     assert f"{home}/big.bin: 2.9 MiB, at no known place, SHA-256 {DIGEST}" in info
     told = json.loads(rtrace("info", "--json", bundle).stdout)["elsewhere"]
     assert told == [{"path": f"{home}/big.bin", "size": len(BIG), "sha256": DIGEST, "url": None}]
@@ -52,7 +52,7 @@ def test_larger_files_are_left_out_and_named(trace: TraceBuilder, tmp_path: Path
     assert [line.split()[0] for line in listed if line.endswith(".bin")] == ["elsewhere", "file"]
     checked = rtrace("check", bundle)
     assert checked.returncode == 0
-    assert b"the content of 1 files is elsewhere and was not looked at" in checked.stdout
+    assert b"the content of 1 file is elsewhere and was not looked at" in checked.stdout
 
 
 @pytest.mark.parametrize(

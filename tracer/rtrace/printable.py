@@ -82,3 +82,8 @@ def shorten_path(path: bytes) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """Return the word for a number of things: ``one`` for 1, else ``many`` or ``one`` with an s."""
     return one if number == 1 else many or f"{one}s"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """Return a number with the word for so many things: ``1 file``, ``2 files``."""
+    return f"{number} {plural(number, one, many)}"

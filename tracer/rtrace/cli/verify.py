@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from rtrace.answers.verifying import answer_verify
 from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.limit_options import limited
 from rtrace.cli.terminal.options import FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
@@ -83,7 +84,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     for note in report.notes:
         warn(note)
     if as_json:
-        give_json(report.to_json())
+        give_json(answer_verify(report))
     else:
         for line in describe(report, show_all=show_all):
             show(line)

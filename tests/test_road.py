@@ -125,10 +125,10 @@ def test_content_comes_along_where_it_is_needed(unpacker: str, tmp_path: Path) -
     without = {"replaced", "emptied", "removed", "seen"}
     assert found == {
         **{
-            name: ("outline" if name in without else "file", len(f"{name}, as it was\n"), reason)
+            name: ("placeholder" if name in without else "file", len(f"{name}, as it was\n"), reason)
             for name, reason in TREATED.items()
         },
-        "listed/file": ("outline", len("listed/file, as it was\n"), "listed"),
+        "listed/file": ("placeholder", len("listed/file, as it was\n"), "listed"),
     }
     verified = run_rtrace("verify", "--unpacker", unpacker, tmp_path / "bundle.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr

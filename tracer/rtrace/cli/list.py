@@ -9,6 +9,7 @@ import click
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index.lines import dump_entry
 from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_bundles
 from rtrace.cli.terminal.options import JSON, describe_kind
 from rtrace.cli.terminal.speaking import give_json_line, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
@@ -17,10 +18,10 @@ from rtrace.opening import open_bundle
 from rtrace.printable import printable
 
 
-@click.command(cls=RtraceCommand)
+@click.command(cls=RtraceCommand, examples=("rtrace list bundle.rpz",))
 @JSON
 @click.option("--unowned", is_flag=True, help="Only files that belong to no package and not to the experiment.")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
 def command(bundle: Path, *, as_json: bool, unowned: bool) -> None:
     """List the files of BUNDLE: type, permissions, size in bytes, whose it is, why it is there, path.
 

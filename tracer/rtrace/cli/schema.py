@@ -1,4 +1,4 @@
-"""``rtrace schema``: what a manifest may say, for an editor to know."""
+"""``rtrace schema``: what a manifest may say, for completion in an editor."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from rtrace.cli.terminal.speaking import give
 from rtrace.manifest.schema import read_schema
 
 
-@click.command(cls=RtraceCommand)
+@click.command(cls=RtraceCommand, examples=("rtrace schema > manifest.schema.json",))
 def command() -> None:
-    """Print the JSON Schema of the manifest, with which an editor completes its keys and explains them.
+    """Print the manifest's JSON Schema, with which an editor completes and explains its keys.
 
-    \b
-    For an editor with a YAML language server:
-      rtrace schema > manifest.schema.json
-    and, as first line of the manifest:
-      # yaml-language-server: $schema=/path/to/manifest.schema.json
-    """  # noqa: D301 -- \b is click's mark for lines that stay as they are
+    An editor with a YAML language server finds it by the manifest's first line:
+
+    # yaml-language-server: $schema=/path/to/manifest.schema.json
+    """
     give(read_schema().encode())

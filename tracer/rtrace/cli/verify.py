@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_bundles, complete_runs
 from rtrace.cli.terminal.limit_options import limited
 from rtrace.cli.terminal.options import FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
 from rtrace.cli.terminal.progress_bar import progress
@@ -22,7 +23,16 @@ from rtrace.replay.registry import load_unpacker
 from rtrace.verify.compare import verify_bundle
 
 
-@click.command(cls=RtraceCommand)
+@click.command(
+    cls=RtraceCommand,
+    statuses={
+        "0": "all results are the same",
+        "1": "a result differs",
+        "3": "a result could not be judged, or a limit ended a run: no verdict",
+        "124": "the time of --timeout was up: no verdict",
+    },
+    examples=("rtrace verify bundle.rpz", "rtrace verify --unpacker docker bundle.rpz"),
+)
 @UNPACKER
 @JSON
 @FETCH
@@ -35,8 +45,8 @@ from rtrace.verify.compare import verify_bundle
     callback=read_patterns,
     help="Leave out of the verdict what matches, as `ignore:`.",
 )
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("names", metavar="[RUN]...", nargs=-1)
+@click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
+@click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
 def command(  # noqa: PLR0913 -- an argument for each option
     bundle: Path,
     names: tuple[str, ...],

@@ -1,4 +1,4 @@
-"""Whether a bundle is whole. Every byte of it is covered: by a digest, or by being the only one that can stand there.
+"""Whether a bundle is intact. Every byte of it is covered: by a digest, or by being the only one that can stand there.
 
 version, headers, padding, end      compared with the only bytes that they can be
 manifest                            its SHA-256 is the member METADATA/identity
@@ -32,7 +32,7 @@ class Checked:
     """What is known of a bundle after reading all of it.
 
     ``identity`` is the manifest's SHA-256, None when not even that can be read. ``problem`` is a sentence, None for a
-    bundle that is whole. ``first`` and ``last`` are the first range of bytes that is not what was packed, as narrow as
+    bundle that is intact. ``first`` and ``last`` are the first range of bytes that is not what was packed, as narrow as
     it can be told; None where the damage has no place, as in a bundle that is cut off. ``note`` is a sentence on what
     could not be checked; ``incomplete`` says, a sentence each, what was not there to be packed.
     """
@@ -46,9 +46,9 @@ class Checked:
 
 
 def check_bundle(path: Path) -> Checked:
-    """Read all of a bundle, and compare every byte with what it has to be. Raises BundleError when it is no file."""
+    """Read all of a bundle, and compare every byte with what it must be. Raises BundleError when it is not a file."""
     if not path.is_file():
-        raise BundleError(f"{path} is no file; name a bundle")
+        raise BundleError(f"{path} is not a file; name a bundle")
     identity = None
     try:
         with open_bundle(path) as bundle:

@@ -25,7 +25,7 @@ def test_the_command_answers_people_and_programs(sample: Sample, rtrace: Rtrace,
     whole = rtrace("check", sample.path)
     assert (whole.returncode, whole.stdout.decode()) == (
         0,
-        f"{sample.path} is intact\nidentity: sha256:{sample.identity}\n",
+        f"{sample.path} is intact; identity: sha256:{sample.identity}\n",
     )
     assert rtrace("check", "--identity", f"sha256:{sample.identity}", sample.path).returncode == 0
     other = rtrace("check", "--identity", "sha256:00", sample.path)

@@ -183,12 +183,12 @@ def test_manifest_and_index_must_agree(tmp_path: Path) -> None:
 def test_content_elsewhere_has_no_place_in_reprozips_format(
     trace: TraceBuilder, tmp_path: Path, rtrace: Rtrace
 ) -> None:
-    """Neither `pack --format reprozip` nor `convert` writes a bundle that lacks a file without a word."""
+    """Neither `pack --format reprozip` nor `export` writes a bundle that lacks a file without a word."""
     trace.finish()
     done = rtrace("pack", "-d", tmp_path / "home/.rtrace", "--larger-than", "2M", "--format", "reprozip", "x.rpz")
     assert (done.returncode, b"has no place for content elsewhere" in done.stderr) == (125, True)
     done = rtrace("pack", "-d", tmp_path / "home/.rtrace", "--larger-than", "2M", "own.rpz")
     assert done.returncode == 0, done.stderr
-    done = rtrace("convert", "own.rpz", "x.rpz")
+    done = rtrace("export", "-f", "reprozip", "-o", "x.rpz", "own.rpz")
     assert (done.returncode, b"leaves content elsewhere" in done.stderr) == (125, True)
     assert not (tmp_path / "x.rpz").exists()

@@ -1,4 +1,4 @@
-"""``rtrace info``: what a bundle holds."""
+"""``rtrace info``: what a bundle contains."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from rtrace.answers.info import answer_info
 from rtrace.bundle.protocol import OpenBundle
 from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_bundles
 from rtrace.cli.terminal.options import JSON
 from rtrace.cli.terminal.speaking import give_json, show
 from rtrace.cli.terminal.tidying import tell_cleaned
@@ -22,11 +23,11 @@ from rtrace.operations.info import Counts, count_entries
 from rtrace.printable import count, format_size, printable
 
 
-@click.command(cls=RtraceCommand)
+@click.command(cls=RtraceCommand, examples=("rtrace info bundle.rpz",))
 @JSON
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
 def command(bundle: Path, *, as_json: bool) -> None:
-    """Tell what BUNDLE holds: runs, machine, packages, inputs, outputs, and what could not be captured."""
+    """Show what BUNDLE contains: runs, machine, packages, inputs, outputs, and what could not be captured."""
     tell_cleaned()
     with open_bundle(bundle) as opened:
         if as_json:

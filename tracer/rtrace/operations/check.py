@@ -47,9 +47,9 @@ class Checked:
 
 
 def check_bundle(path: Path) -> Checked:
-    """Read all of a bundle, and compare every byte with what it has to be. Raises BundleError when it is no file."""
+    """Read all of a bundle, and compare every byte with what it must be. Raises BundleError when it is not a file."""
     if not path.is_file():
-        raise BundleError(f"{path} is no file; name a bundle")
+        raise BundleError(f"{path} is not a file; name a bundle")
     identity = None
     try:
         with open_bundle(path) as bundle:

@@ -47,7 +47,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "rtrace_unpackers": (
         ("files", "limits"),
-        ("target",),
+        ("target", "launchers"),
         ("isolation",),
         ("chroot", "engines"),
     ),

@@ -40,7 +40,8 @@ from rtrace_unpackers.engines.belonging.leftovers import clean, list_leftovers
 from rtrace_unpackers.engines.belonging.possessions import kept_when_done, make_image, name_possession
 from rtrace_unpackers.engines.belonging.use import hold_for_life
 from rtrace_unpackers.engines.container.options import refuse_ids
-from rtrace_unpackers.engines.engine import Engine, choose_engine
+from rtrace_unpackers.engines.engine.choosing import choose_engine
+from rtrace_unpackers.engines.engine.command import Engine
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, IGNORED, PAUSE, ROOTFS, name_launchers, render_dockerfile
 from rtrace_unpackers.engines.image.launcher import build_launcher, build_pause
 from rtrace_unpackers.engines.image.rootfs import is_sayable, write_rootfs

@@ -52,7 +52,9 @@ from rtrace_unpackers.engines.container.options import (
     tell_closed,
     tell_missing,
 )
-from rtrace_unpackers.engines.engine import Abilities, Engine, Thing, choose_engine, demand_answer
+from rtrace_unpackers.engines.engine.choosing import choose_engine, demand_answer
+from rtrace_unpackers.engines.engine.command import Engine
+from rtrace_unpackers.engines.engine.facts import Abilities, Thing
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, name_launchers
 from rtrace_unpackers.isolation.running.watching import describe_limit
 from rtrace_unpackers.target.removal import remove_target

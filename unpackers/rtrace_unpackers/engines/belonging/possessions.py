@@ -18,7 +18,8 @@ from rtrace_unpackers.engines.belonging.identity import (
     is_image_name,
     refuse_foreign,
 )
-from rtrace_unpackers.engines.engine import Engine, Thing
+from rtrace_unpackers.engines.engine.command import Engine
+from rtrace_unpackers.engines.engine.facts import Thing
 from rtrace_unpackers.engines.image.archive import configure_image, hash_layer, write_archive
 
 

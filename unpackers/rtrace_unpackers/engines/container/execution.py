@@ -17,7 +17,7 @@ from rtrace.limits import Limits
 from rtrace.replay.protocol import Streams
 from rtrace_unpackers.engines.container import console as terminal
 from rtrace_unpackers.engines.container.output import Allowance, TellingPump
-from rtrace_unpackers.engines.engine import Engine
+from rtrace_unpackers.engines.engine.command import Engine
 from rtrace_unpackers.isolation.streams.terminal import copy_size
 
 ENDING_TIME = 20.0

@@ -7,7 +7,7 @@ import shlex
 import shutil
 
 from rtrace.errors import TargetError
-from rtrace_unpackers.engines.engine.command import Engine
+from rtrace_unpackers.engines.engine.command_line import Engine
 
 VARIABLE = "RTRACE_DOCKER"
 

@@ -43,11 +43,12 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("replay",),
         ("verify",),
         ("operations",),
+        ("answers",),
         ("cli",),
         ("__main__",),
     ),
     "rtrace_unpackers": (
-        ("files", "limits"),
+        ("files", "launchers", "limits"),
         ("target",),
         ("isolation",),
         ("chroot", "engines"),

@@ -174,7 +174,7 @@ def test_what_other_users_of_a_replay_left_is_removed(tmp_path: Path, user_with_
 @pytest.mark.requires("busybox", "user-namespaces")
 @pytest.mark.parametrize(
     "command",
-    ["unpack", "destroy", "pack", "convert", "extract", "trace", "combine", "run", "verify", "info", "list", "audit"],
+    ["unpack", "destroy", "pack", "export", "extract", "trace", "combine", "run", "verify", "info", "list", "audit"],
 )
 def test_the_next_command_in_a_place_cleans_up_and_says_so(command: str, tmp_path: Path) -> None:
     """Whatever writes in a folder, or in that for temporary files, removes there what a killed process left."""
@@ -189,7 +189,7 @@ def test_the_next_command_in_a_place_cleans_up_and_says_so(command: str, tmp_pat
         "unpack": ("chroot", bundle, place / "new"),
         "destroy": (place / "target",),
         "pack": ("-d", tmp_path / "one", place / "b.rpz"),
-        "convert": (bundle, place / "b.rpz"),
+        "export": ("-f", "reprozip", "-o", place / "b.rpz", bundle),
         "extract": ("-o", place / "sh", bundle, "/bin/busybox"),
         "trace": ("-d", place / "two", "true"),
         "combine": ("-d", place / "both", tmp_path / "one"),

@@ -30,13 +30,6 @@ def test_drawing_has_the_ground_at_its_bottom() -> None:
     assert [name for name in left if name in names] == names
 
 
-def test_contributing_says_the_order() -> None:
-    """The order of the layers in CONTRIBUTING.md is that of the code."""
-    text = (CHECKOUT / "CONTRIBUTING.md").read_text("utf-8")
-    said = next(re.finditer(r"^> (ground <(?:.*\n>? ?)*?.*cli)$", text, re.MULTILINE))[1].replace("\n> ", " ")
-    assert said == " < ".join(["ground", *(", ".join(layer) for layer in FOLDERS)])
-
-
 @pytest.mark.parametrize("name", [name for layer in FOLDERS for name in layer])
 def test_architecture_tells_of_every_folder(name: str) -> None:
     """The table of the architecture has a row for each folder and module of the layers."""

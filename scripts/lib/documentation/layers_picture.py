@@ -9,8 +9,9 @@ from layers import CHECKOUT, LAYERS
 
 PICTURE = CHECKOUT / "docs" / "pictures" / "layers.svg"
 
-# What each folder is about, in a few words.
+# What each folder is about, in a few words; a box without any is no reason to fail.
 _WORDS = {
+    "answers": "what --json answers, and its schemas",
     "bundle": "one file",
     "capture": "tracing",
     "chroot": "a tree of files",
@@ -91,7 +92,7 @@ def draw_layers() -> str:
 
 
 def _describe(layer: tuple[str, ...], words: Mapping[str, str] = _WORDS) -> Row:
-    return [(name, words[name]) for name in layer]
+    return [(name, words.get(name, "")) for name in layer]
 
 
 def _draw_row(row: Row, left: int, top: int, width: int, fill: str | None) -> Iterator[str]:

@@ -20,7 +20,15 @@ ROOTS = (CHECKOUT / "tracer", CHECKOUT / "unpackers")
 
 LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "rtrace": (
-        ("errors", "gc_pause", "interrupts", "limits", "printable", "progress"),  # the ground: everybody may use it
+        (
+            "debugging",
+            "errors",
+            "gc_pause",
+            "interrupts",
+            "limits",
+            "printable",
+            "progress",
+        ),  # the ground: everybody may use it
         ("linux",),
         ("files",),
         ("manifest",),
@@ -35,11 +43,12 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("replay",),
         ("verify",),
         ("operations",),
+        ("answers",),
         ("cli",),
         ("__main__",),
     ),
     "rtrace_unpackers": (
-        ("files", "limits"),
+        ("files", "launchers", "limits"),
         ("target",),
         ("isolation",),
         ("chroot", "engines"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.packages.attribution import attribute, find_owners
+from rtrace.packages.attribution import attribute
 from rtrace.packages.model import Attribution, Installed
 from rtrace.packages.system.dpkg import Dpkg
 
@@ -117,7 +117,7 @@ def test_long_lists_are_searched_as_well(root: bytes) -> None:
 def test_no_dpkg_no_owners(tmp_path: Path) -> None:
     """On a machine without dpkg nothing has an owner, and nothing goes wrong."""
     assert Dpkg(bytes(tmp_path)).find_owners([b"/usr/bin/perl"]) == {}
-    assert find_owners([]) == {}
+    assert attribute([]).owners == {}
 
 
 @pytest.mark.requires("dpkg")
@@ -127,7 +127,7 @@ def test_this_machine_agrees_with_dpkg() -> None:
     files = [
         path for line in listed if (path := bytes(Path(line.decode()).resolve())) and Path(line.decode()).is_file()
     ]
-    owners = find_owners(files)
+    owners = attribute(files).owners
     assert {owners[path].name for path in files} == {"bash"}
     shown = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Version} ${Architecture}", "bash"], check=True, capture_output=True

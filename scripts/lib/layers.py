@@ -20,7 +20,15 @@ ROOTS = (CHECKOUT / "tracer", CHECKOUT / "unpackers")
 
 LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "rtrace": (
-        ("errors", "gc_pause", "interrupts", "limits", "printable", "progress"),  # the ground: everybody may use it
+        (
+            "errors",
+            "gc_pause",
+            "interrupts",
+            "limits",
+            "plugins",
+            "printable",
+            "progress",
+        ),  # the ground: everybody may use it
         ("files", "linux"),
         ("manifest",),
         ("trace", "bundle"),

@@ -21,6 +21,7 @@ ROOTS = (CHECKOUT / "tracer", CHECKOUT / "unpackers")
 LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "rtrace": (
         (
+            "debugging",
             "errors",
             "gc_pause",
             "interrupts",

@@ -8,15 +8,16 @@ import click
 
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index.lines import dump_entry
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.options import JSON, describe_kind
-from rtrace.cli.terminal.speaking import give_json_line, say, show
+from rtrace.cli.terminal.speaking import give_json_line, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.manifest.incompleteness import MARK, list_incomplete
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 @JSON
 @click.option("--unowned", is_flag=True, help="Only files that belong to no package and not to the experiment.")
 @click.argument("bundle", type=click.Path(path_type=Path))
@@ -33,7 +34,7 @@ def command(bundle: Path, *, as_json: bool, unowned: bool) -> None:
     tell_cleaned()
     with open_bundle(bundle) as opened:
         for sentence in list_incomplete(opened.manifest):
-            say(f"{MARK}: {sentence}")
+            warn(f"{MARK}: {sentence}")
         for entry in opened.iterate_entries():
             if unowned and entry.belonging != "unowned":
                 continue

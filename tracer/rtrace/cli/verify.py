@@ -7,21 +7,22 @@ from pathlib import Path
 
 import click
 
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.limit_options import limited
 from rtrace.cli.terminal.options import FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.replay_output import shown_output
-from rtrace.cli.terminal.speaking import give_json, say, show
+from rtrace.cli.terminal.speaking import give_json, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
 from rtrace.files.workspaces import temporary
 from rtrace.limits import Limits
 from rtrace.manifest.incompleteness import MARK
+from rtrace.operations.verify import verify_bundle
 from rtrace.replay.registry import load_unpacker
-from rtrace.verify.compare import verify_bundle
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 @UNPACKER
 @JSON
 @FETCH
@@ -77,7 +78,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
             allowed=allowed,
         )
     for note in report.notes:
-        say(note)
+        warn(note)
     if as_json:
         give_json(report.to_json())
     else:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.opening import open_bundle
 from rtrace.packages.caches.archives import name_archive, read_cpio
 from rtrace.packages.caches.originals import may_hold
 from rtrace.packages.model import PackageVersion

@@ -16,7 +16,6 @@ import pytest
 from bundle_making import USER, BundleMaker, make_run, wrote
 from bundle_samples import MANIFEST
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.bundle.reading.validation import validate_entries
 from rtrace.describe.draft import draft_manifest
 from rtrace.elsewhere import http as fetching
@@ -27,6 +26,7 @@ from rtrace.errors import BundleError, ElsewhereError, HostileBundleError, Manif
 from rtrace.manifest.model import Elsewhere
 from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
+from rtrace.opening import open_bundle
 from rtrace.pack.packing import carry_out, pack
 from rtrace.pack.planning import plan_packing
 from rtrace.trace.reader import open_for_reading

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from rtrace.errors import BundleError, UsageError
+from rtrace.opening import FORMATS, list_formats, list_writable_formats, open_bundle
+from rtrace.operations.export import export
 from rtrace.packages.attribution import attribute
 from rtrace.packages.registry import LANGUAGE, SYSTEM, find_manager, list_path_managers, list_system_managers
 from rtrace.plugins import _find_plugins, find_plugins, load
@@ -34,6 +38,41 @@ class Julia:
 GUIX = SystemManager("guix", (b"/etc/hostname", b"/etc/passwd"), Guix)
 JULIA = PathManager("julia", lambda unowned: unowned.mention(b"/.julia/"), lambda _unowned: Julia())
 BLIND = PathManager("blind", lambda _unowned: False, lambda _unowned: 1 / 0)
+"""
+
+FORMAT = """
+from rtrace.bundle.protocol import Exported, Format
+from rtrace.errors import BundleError
+
+
+class Scroll:
+    def __init__(self, path, file):
+        self.path, self.file = path, file
+        self.maker = file.read().decode().split()[1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+
+def is_scroll(file):
+    file.seek(0)
+    return file.read(7) == b"SCROLL "
+
+
+def open_scroll(path, file):
+    file.seek(0)
+    return Scroll(path, file)
+
+
+def write(bundle, target, *, progress):
+    target.write_bytes(b"SCROLL " + bundle.maker.encode())
+    return Exported(target, "0" * 64, 1, ())
+
+
+SCROLL = Format("scroll", is_scroll, open_scroll, write)
 """
 
 
@@ -89,3 +128,26 @@ def test_own_package_managers_need_no_installation() -> None:
     assert [manager.name for manager in list_system_managers()] == list(SYSTEM)
     assert [manager.name for manager in list_path_managers()][: len(LANGUAGE)] == list(LANGUAGE)
     assert find_manager("nosuch") is None
+
+
+def test_outside_format_is_opened_and_written(site: Path, tmp_path: Path) -> None:
+    """A distribution adds a format: `open_bundle` knows it by its content, and `export` writes it."""
+    bundle = tmp_path / "old.scroll"
+    bundle.write_bytes(b"SCROLL ann")
+    with pytest.raises(BundleError, match=r"old\.scroll is not a bundle"):
+        open_bundle(bundle)
+    with pytest.raises(UsageError, match="there is no format 'scroll' to write; choose one of: reprozip"):
+        export(bundle, "scroll", tmp_path / "new")
+    install(site, "outside_format", FORMAT, "[rtrace.formats]\nscroll = outside_format:SCROLL\n")
+    with open_bundle(bundle) as opened:
+        assert opened.maker == "ann"
+    assert list(list_writable_formats()) == ["reprozip", "scroll"]
+    written = export(bundle, "scroll", tmp_path / "new")
+    assert written.target.read_bytes() == b"SCROLL ann"
+
+
+def test_own_formats_need_no_installation() -> None:
+    """Every line of the table leads to a format, and none of them takes a file that is empty for its own."""
+    formats = [one for one in list_formats() if one.name in FORMATS]
+    assert [one.name for one in formats] == list(FORMATS)
+    assert [one.recognise(BytesIO()) for one in formats] == [False] * len(FORMATS)

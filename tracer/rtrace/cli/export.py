@@ -14,7 +14,7 @@ from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.printable import format_size
 
 if TYPE_CHECKING:
-    from rtrace.reprozip.writing.reprozip_writer import Written
+    from rtrace.bundle.protocol import Exported
 
 
 @click.command(cls=RtraceCommand)
@@ -31,7 +31,7 @@ def command(bundle: Path, target: Path) -> None:
     tell(convert(bundle, target, progress=progress()))
 
 
-def tell(written: Written) -> None:
+def tell(written: Exported) -> None:
     """Say what was written, and what of it ReproZip will not know."""
     for loss in written.losses:
         warn(f"not for ReproZip: {loss.what}; {loss.advice}")

@@ -26,6 +26,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
             "gc_pause",
             "interrupts",
             "limits",
+            "plugins",
             "printable",
             "progress",
         ),  # the ground: everybody may use it

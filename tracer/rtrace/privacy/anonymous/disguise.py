@@ -16,7 +16,7 @@ from rtrace.files.xattrs import read_attributes
 from rtrace.manifest.model import Manifest, Notice
 from rtrace.packages.caches.shipped import is_as_shipped
 from rtrace.packages.generated import find_source
-from rtrace.packages.language.python import SITE
+from rtrace.packages.language.sites import SITE
 from rtrace.printable import printable
 from rtrace.privacy.anonymous.attribute_ids import map_ids
 from rtrace.privacy.anonymous.person import avoid, find_names, find_people

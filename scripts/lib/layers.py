@@ -20,8 +20,17 @@ ROOTS = (CHECKOUT / "tracer", CHECKOUT / "unpackers")
 
 LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "rtrace": (
-        ("errors", "gc_pause", "interrupts", "limits", "printable", "progress"),  # the ground: everybody may use it
-        ("files", "linux"),
+        (
+            "debugging",
+            "errors",
+            "gc_pause",
+            "interrupts",
+            "limits",
+            "printable",
+            "progress",
+        ),  # the ground: everybody may use it
+        ("linux",),
+        ("files",),
         ("manifest",),
         ("trace", "bundle"),
         ("reprozip",),

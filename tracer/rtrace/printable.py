@@ -77,3 +77,8 @@ def shorten(text: str) -> str:
 def shorten_path(path: bytes) -> str:
     """Show a path, or the beginning of one that is longer than a path can be."""
     return printable(path) if len(path) <= _PATH_LIMIT else f"{printable(path[:_SHOWN])}..."
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """Return the word for a number of things: ``one`` for 1, else ``many`` or ``one`` with an s."""
+    return one if number == 1 else many or f"{one}s"

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from rtrace.bundle.index.lines import dump_entry
 from rtrace.cli import info as info_command
 from rtrace.cli import list as list_command
 from rtrace.errors import RtraceError
+from rtrace.files.removing import remove_below
 from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
 from rtrace.opening import open_bundle
@@ -70,8 +70,18 @@ def use_bundle(content: bytes) -> list[str]:
             raise Crash(f"unpacked, and yet {checked[0]}")
         if not refused:
             _refusals(path, lambda bundle: _compare(bundle, target / "root"))
-            shutil.rmtree(target)
+            _remove(target)
     return sentences + refused
+
+
+def _remove(target: Path) -> None:
+    """Remove an unpacked tree, folders that their owner may not write to included."""
+    folder = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        remove_below(folder)
+    finally:
+        os.close(folder)
+    target.rmdir()
 
 
 def _concerns_no_file(path: Path, problem: str) -> bool:
@@ -105,7 +115,7 @@ def _describe(path: Path) -> None:
 def _list(path: Path) -> None:
     with open_bundle(path) as bundle:
         for entry in bundle.entries:
-            list_command.describe(entry).encode()
+            "\t".join(list_command.describe(entry, human=True)).encode()
             dump_entry(entry, entry.size, entry.sha256, entry.offset).encode()
 
 

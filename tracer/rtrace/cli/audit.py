@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.options import JSON
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import give_json, show
@@ -15,7 +16,7 @@ from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.operations.audit import audit_bundle
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 @JSON
 @click.argument("bundle", type=click.Path(path_type=Path))
 def command(bundle: Path, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.options import JSON
 from rtrace.cli.terminal.speaking import give_json, show
 from rtrace.manifest.incompleteness import MARK
@@ -15,7 +16,7 @@ from rtrace.operations.check import check_bundle
 PREFIX = "sha256:"
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 @JSON
 @click.option("--identity", metavar="sha256:DIGEST", help="The identity that it must have, as `rtrace pack` told it.")
 @click.argument("bundle", type=click.Path(path_type=Path))

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.options import DIRECTORY
-from rtrace.cli.terminal.speaking import say
+from rtrace.cli.terminal.speaking import say, warn
 from rtrace.cli.terminal.tidying import tell_settled
 from rtrace.trace.directory import TraceDirectory
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 @DIRECTORY
 @click.argument("sources", nargs=-1, required=True, metavar="TRACE...", type=click.Path(path_type=Path))
 def command(directory: Path, *, sources: tuple[Path, ...]) -> None:
@@ -28,7 +29,7 @@ def command(directory: Path, *, sources: tuple[Path, ...]) -> None:
     tell_settled(*traces, TraceDirectory(directory))
     combined = combine(traces, TraceDirectory(directory))
     for notice in combined.manifest.notices:
-        say(f"not captured: {notice.what}; {notice.advice}")
+        warn(f"not captured: {notice.what}; {notice.advice}")
     for problem in combined.problems:
-        say(f"not taken over: {problem}")
+        warn(f"not taken over: {problem}")
     say(f"combined {combined.runs} runs of {len(traces)} traces in {directory}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.speaking import say
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.files.workspaces import is_removal_of
@@ -14,7 +15,7 @@ from rtrace.interrupts import shielded
 from rtrace.replay.registry import open_target
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 @click.argument("target", type=click.Path(path_type=Path))
 def command(target: Path) -> None:
     """Remove TARGET, a folder that `rtrace unpack` made, with all that belongs to it (containers, images).

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.options import JSON
 from rtrace.cli.terminal.speaking import give_json, say, show
 from rtrace.operations.doctor import clean_all, examine, find_all
@@ -14,7 +15,7 @@ from rtrace.operations.doctor import clean_all, examine, find_all
 FORMAT = 1
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 @click.option("--clean", is_flag=True, help="Remove what killed processes of rtrace left.")
 @JSON
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(path_type=Path))

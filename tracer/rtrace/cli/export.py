@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.progress_bar import progress
-from rtrace.cli.terminal.speaking import say
+from rtrace.cli.terminal.speaking import say, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.printable import format_size
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rtrace.reprozip.writing.reprozip_writer import Written
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
 def command(bundle: Path, target: Path) -> None:
@@ -33,7 +34,7 @@ def command(bundle: Path, target: Path) -> None:
 def tell(written: Written) -> None:
     """Say what was written, and what of it ReproZip will not know."""
     for loss in written.losses:
-        say(f"not for ReproZip: {loss.what}; {loss.advice}")
+        warn(f"not for ReproZip: {loss.what}; {loss.advice}")
     size = format_size(written.target.stat().st_size)
     say(f"wrote {written.files} files into {written.target} ({size}), for ReproZip")
     say(f"its identity is sha256:{written.identity}")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.options import FETCH, FROM
 from rtrace.cli.terminal.progress_bar import progress
-from rtrace.cli.terminal.speaking import give, say
+from rtrace.cli.terminal.speaking import give, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources, read_content
 from rtrace.errors import UsageError
@@ -18,7 +19,7 @@ from rtrace.operations.extract import find_entries, write_file, write_files
 from rtrace.printable import printable
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A new file; for several files, a folder.")
 @FETCH
 @FROM
@@ -47,4 +48,4 @@ def command(
             write_file(opened, entries[0], output, sources)
         elif output is not None:
             for entry in write_files(opened, entries, output, sources, progress()):
-                say(f"{printable(entry.path)} was left out: the bundle holds only its size")
+                warn(f"{printable(entry.path)} was left out: the bundle holds only its size")

@@ -13,6 +13,7 @@ import click
 
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.protocol import OpenBundle
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.options import JSON
 from rtrace.cli.terminal.speaking import give_json, show
 from rtrace.cli.terminal.tidying import tell_cleaned
@@ -32,7 +33,7 @@ class Files:
     experiment_size: int
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 @JSON
 @click.argument("bundle", type=click.Path(path_type=Path))
 def command(bundle: Path, *, as_json: bool) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.options import DIRECTORY, describe_kind, parse_size, read_patterns
 from rtrace.cli.terminal.progress_bar import progress
-from rtrace.cli.terminal.speaking import say, show
+from rtrace.cli.terminal.speaking import say, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned, tell_settled
 from rtrace.errors import UsageError
 from rtrace.gc_pause import without_collector
@@ -27,7 +28,7 @@ FATES = {
 }
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 @DIRECTORY
 @click.option("-n", "--dry-run", is_flag=True, help="List what would be packed, and why; write nothing.")
 @click.option(
@@ -148,15 +149,15 @@ def _tell_notices(report: PackReport) -> None:
     """Tell what troubles packing met, and what the bundle lacks."""
     for notice in report.notices:
         if notice.kind not in INCOMPLETE:
-            say(f"{notice.what}; {notice.advice}")
+            warn(f"{notice.what}; {notice.advice}")
     for sentence in report.incomplete:
-        say(f"{MARK}: {sentence}")
+        warn(f"{MARK}: {sentence}")
 
 
 def _tell_secrets(secrets: tuple[Secret, ...], directory: TraceDirectory) -> None:
     """Tell what looks like a secret, what becomes of it, and how to overrule that; never the value."""
     for secret in secrets:
-        say(f"{secret.place}: {secret.what} ({secret.rule}): {FATES[secret.pack]}")
+        warn(f"{secret.place}: {secret.what} ({secret.rule}): {FATES[secret.pack]}")
     hidden = [secret for secret in secrets if secret.pack is not SecretPack.AS_IT_IS]
     if hidden:
         item = f"- {{place: {quoted(hidden[0].place)}, pack: true}}"

@@ -11,10 +11,11 @@ from pathlib import Path
 import click
 
 from rtrace import interrupts
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.limit_options import limited
 from rtrace.cli.terminal.options import FETCH, FROM, UNPACKER, fill_standard_streams
 from rtrace.cli.terminal.progress_bar import progress
-from rtrace.cli.terminal.speaking import say
+from rtrace.cli.terminal.speaking import say, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
 from rtrace.files.workspaces import THROW_AWAY, temporary
@@ -27,7 +28,7 @@ from rtrace.replay.protocol import OWN_STREAMS, Streams, Target
 from rtrace.replay.registry import load_unpacker, open_target
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 @UNPACKER
 @FETCH
 @FROM
@@ -59,7 +60,7 @@ def command(
             streams = stack.enter_context(given)
             outcome = replayable.run(run, streams=streams, limits=limits, allowed=allowed)
             for note in outcome.notes:
-                say(f"{run.id}: {note}")
+                warn(f"{run.id}: {note}")
             status = outcome.exit_status
             if status != 0 or interrupts.asked_to_end():
                 break
@@ -72,7 +73,7 @@ def standing_in(run: Run) -> Iterator[Streams]:
     if not (run.lacks_input and os.isatty(0)):
         yield OWN_STREAMS
         return
-    say(f"{run.id}: its standard input was not captured, and the replay reads none; it may be given with `< FILE`")
+    warn(f"{run.id}: its standard input was not captured, and the replay reads none; it may be given with `< FILE`")
     with null_device() as null:
         yield Streams(stdin=null)
 
@@ -95,7 +96,7 @@ def opened(path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]
         unpacker = load_unpacker(unpacker_name)
         made = unpacker.unpack(path, workspace / THROW_AWAY, progress=progress(), sources=sources)
         for sentence in made.incomplete:
-            say(f"{MARK}: {sentence}")
+            warn(f"{MARK}: {sentence}")
         target = unpacker.open(made.target)
         try:
             yield target
@@ -116,7 +117,9 @@ def plan_runs(runs: Sequence[Run], chosen: Sequence[Run], target: Path) -> Seque
     if target.is_file():
         say(f"{more}: replayed first, as what was asked for uses files written there")
         return whole
-    say(f"what was asked for uses files that {more} wrote; name these runs, too, if they were not replayed in {target}")
+    warn(
+        f"what was asked for uses files that {more} wrote; name these runs, too, if they were not replayed in {target}"
+    )
     return chosen
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.speaking import give
 from rtrace.manifest.schema import read_schema
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 def command() -> None:
     """Print the JSON Schema of the manifest, with which an editor completes its keys and explains them.
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from rtrace import interrupts
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.options import DIRECTORY, parse_size
-from rtrace.cli.terminal.speaking import say
+from rtrace.cli.terminal.speaking import say, warn
 from rtrace.cli.terminal.tidying import tell_settled
 from rtrace.errors import UsageError
 from rtrace.trace.directory import TraceDirectory
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from rtrace.operations.trace import TraceReport
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+@click.command(cls=RtraceCommand, context_settings={"allow_interspersed_args": False})
 @DIRECTORY
 @click.option("--continue", "continued", is_flag=True, help="Add this run to the trace directory's earlier ones.")
 @click.option("--overwrite", is_flag=True, help="Replace the trace directory.")
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     show_default=True,
     help="Bytes that copies of files before their change may take; a filesystem with reflinks needs none.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails or could not be captured.")
 @click.argument("arguments", nargs=-1, required=True, metavar="[--] COMMAND [ARGUMENT]...", type=click.UNPROCESSED)
 def command(  # noqa: PLR0913 - an argument for each option
     directory: Path,
@@ -51,7 +51,6 @@ def command(  # noqa: PLR0913 - an argument for each option
     no_capture: bool,
     keep: int,
     snapshot_limit: int,
-    quiet: bool,
     arguments: tuple[str, ...],
 ) -> None:
     """Run COMMAND and note everything that it and the processes it starts look at.
@@ -79,7 +78,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     def trace() -> TraceReport:
         tell_settled(TraceDirectory(directory))
         report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
-        tell(report, quiet=quiet)
+        tell(report)
         write_timings(report.traced.began, report.traced.ended)
         return report
 
@@ -99,27 +98,26 @@ def command(  # noqa: PLR0913 - an argument for each option
     sys.exit(run_detached(trace_and_linger))
 
 
-def tell(report: TraceReport, *, quiet: bool) -> None:
+def tell(report: TraceReport) -> None:
     """Say what was traced, and what could not be."""
     for notice in report.notices:
-        say(f"not captured: {notice.what}; {notice.advice}")
+        warn(f"not captured: {notice.what}; {notice.advice}")
     if report.problem:
-        say(report.problem)
-    if not quiet:
-        traced = report.traced
-        how = f"signal {traced.signal}" if traced.signal is not None else f"exit status {traced.exit_code}"
-        say(f"traced {report.processes} processes and {report.paths} paths; {how}")
-        say(f"edit {report.directory.manifest} if you like, then run `rtrace pack{report.pack_options}`")
+        warn(report.problem)
+    traced = report.traced
+    how = f"signal {traced.signal}" if traced.signal is not None else f"exit status {traced.exit_code}"
+    say(f"traced {report.processes} processes and {report.paths} paths; {how}")
+    say(f"edit {report.directory.manifest} if you like, then run `rtrace pack{report.pack_options}`")
 
 
 def tell_of_daemons(programs: tuple[str, ...]) -> None:
     """Say who is waited for when the command has ended."""
-    say(f"the command has ended; waiting for {', '.join(programs)} (--detach-daemons would not wait)")
+    warn(f"the command has ended; waiting for {', '.join(programs)} (--detach-daemons would not wait)")
 
 
 def tell_of_loss(what: str, advice: str) -> None:
     """Say at once what cannot be captured, as the report will again."""
-    say(f"{what}; {advice}")
+    warn(f"{what}; {advice}")
 
 
 def write_timings(began: float, ended: float) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.options import FETCH, FROM
 from rtrace.cli.terminal.progress_bar import progress
-from rtrace.cli.terminal.speaking import say, show
+from rtrace.cli.terminal.speaking import say, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
 from rtrace.errors import TargetError
@@ -17,7 +18,7 @@ from rtrace.manifest.incompleteness import MARK
 from rtrace.replay.registry import load_unpacker
 
 
-@click.command()
+@click.command(cls=RtraceCommand)
 @click.option("-n", "--dry-run", is_flag=True, help="Tell what would be done; write nothing.")
 @FETCH
 @FROM
@@ -45,7 +46,7 @@ def command(
     tell_cleaned(target.absolute().parent)
     unpacked = unpacker.unpack(bundle, target, progress=progress(), sources=Sources(folders, fetch))
     for sentence in unpacked.incomplete:
-        say(f"{MARK}: {sentence}")
+        warn(f"{MARK}: {sentence}")
     for note in unpacked.notes:
         say(note)
     say(f"unpacked into {target}; `rtrace run {target}` replays it, `rtrace destroy {target}` removes it")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 
 from rtrace import __version__
+from rtrace.cli.terminal.command import HELP_NAMES, make_shared_options, write_options
 
 COMMANDS = {
     "trace": "Run a command and note everything that it looks at.",
@@ -63,13 +65,27 @@ class LazyGroup(click.Group):
         command.short_help = COMMANDS[cmd_name]
         return command
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:  # noqa: ANN401 -- what click gives it
+        """Add the options that all commands share."""
+        super().__init__(*arguments, **settings)
+        self.params += make_shared_options()
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the options of all commands, and then the commands."""
+        write_options(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, epilog=EXAMPLE + "\n" + EXIT_STATUSES, context_settings={"max_content_width": 100})
-@click.version_option(__version__, prog_name="rtrace", message="%(prog)s %(version)s")
+@click.group(
+    cls=LazyGroup,
+    epilog=EXAMPLE + "\n" + EXIT_STATUSES,
+    context_settings={"max_content_width": 100, "help_option_names": list(HELP_NAMES)},
+)
+@click.version_option(__version__, "-V", "--version", prog_name="rtrace", message="%(prog)s %(version)s")
 def rtrace() -> None:
     """Run any command, and get one file from which anybody can replay that run and prove its results."""

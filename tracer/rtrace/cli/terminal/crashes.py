@@ -9,17 +9,36 @@ from typing import TYPE_CHECKING, TextIO
 
 from rtrace import interrupts
 from rtrace.cli.terminal import speaking
+from rtrace.debugging import debug, is_debugging
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 
+_AGAIN = "the same command with --debug"
+
+
 def tell_crash(error: BaseException) -> None:
-    """Tell where the program was when an error came that nobody expected, and what the error says."""
+    """Tell what error came that nobody expected, in a sentence; with --debug, where the program was."""
+    if not is_debugging():
+        words = "".join(str(error).split("\n")[:1])
+        what = f"{type(error).__name__}: {words}" if words else type(error).__name__
+        speaking.fail(f"a mistake in rtrace ({what}); please report it with what {_AGAIN} tells")
+        return
     import traceback
 
     for part in traceback.TracebackException.from_exception(error).format():
         speaking.tell(part.splitlines() if part.startswith("  File ") else [part.strip("\n")])
+
+
+def debug_failure(error: BaseException) -> None:
+    """Tell whoever looks into it where a failure came from that is told in a sentence otherwise."""
+    if is_debugging():
+        import traceback
+
+        for part in traceback.format_exception(error):
+            for line in part.splitlines():
+                debug(__name__, "%s", line)
 
 
 def tell_all() -> None:
@@ -51,4 +70,4 @@ def _tell_warning(
     file: TextIO | None = None,  # noqa: ARG001
     line: str | None = None,  # noqa: ARG001
 ) -> None:
-    speaking.say(f"{filename}:{lineno}: {category.__name__}: {message}")
+    speaking.warn(f"{filename}:{lineno}: {category.__name__}: {message}")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 
 import click
 
 from rtrace import interrupts
 from rtrace.cli.terminal import speaking
 from rtrace.cli.terminal.commands import rtrace
-from rtrace.cli.terminal.crashes import tell_all, tell_crash
+from rtrace.cli.terminal.crashes import debug_failure, tell_all, tell_crash
+from rtrace.cli.terminal.manner import VARIABLE
+from rtrace.debugging import debug
 from rtrace.errors import RtraceError
 
 TOO_MANY = frozenset({errno.EMFILE, errno.ENFILE})
@@ -21,7 +24,12 @@ FREE_OR_PERMIT = "free some space or check the permissions"
 def run() -> int:
     """Run the command line; return the exit status, whatever happens."""
     tell_all()
+    began = time.monotonic()
     try:
+        if VARIABLE in os.environ:
+            from rtrace.cli.terminal.debug_output import begin_debugging
+
+            begin_debugging()
         status = _run_command()
         speaking.flush()
     except interrupts.Interrupted:
@@ -32,7 +40,8 @@ def run() -> int:
     if number is not None:
         status = 128 + number
         speaking.leave_bar()
-        speaking.say(f"{interrupts.Interrupted(number)}; what was half done is removed")
+        speaking.fail(f"{interrupts.Interrupted(number)}; what was half done is removed")
+    debug(__name__, "exit status %d after %.3f s", status, time.monotonic() - began)
     return status
 
 
@@ -53,6 +62,8 @@ def _run_command() -> int:
 def _tell_failure(error: BaseException) -> int:
     """Say why a command failed; return its exit status."""
     speaking.leave_bar()
+    if not isinstance(error, (click.ClickException, click.Abort)):
+        debug_failure(error)
     if interrupts.raised() is not None:  # what goes wrong while a signal unwinds all is of no interest
         return RtraceError.exit_status
     match error:
@@ -60,7 +71,7 @@ def _tell_failure(error: BaseException) -> int:
             speaking.give_up_output()
             return speaking.NobodyReadsError.exit_status
         case RtraceError():
-            speaking.say(str(error))
+            speaking.fail(str(error))
             return error.exit_status
         case click.ClickException():
             _tell_usage(error)
@@ -68,11 +79,11 @@ def _tell_failure(error: BaseException) -> int:
         case click.Abort() | KeyboardInterrupt():
             return 130
         case MemoryError():
-            speaking.say("there is not enough memory; free some, or use a machine with more")
+            speaking.fail("there is not enough memory; free some, or use a machine with more")
         case OSError():
             name = f"{error.filename}: " if error.filename is not None else ""
             advice = "raise the limit (`ulimit -n`)" if error.errno in TOO_MANY else FREE_OR_PERMIT
-            speaking.say(f"{name}{error.strerror or error}; {advice}")
+            speaking.fail(f"{name}{error.strerror or error}; {advice}")
         case _:
             tell_crash(error)
     return RtraceError.exit_status
@@ -86,4 +97,5 @@ def _tell_usage(error: click.ClickException) -> None:
     context = error.ctx if isinstance(error, click.UsageError) else None
     usage = [] if context is None else context.get_usage().splitlines()
     hint = [] if context is None else [f"Try '{context.command_path} --help' for help.", ""]
-    speaking.tell([*usage, *hint, f"Error: {error.format_message()}"])
+    speaking.tell([*usage, *hint])
+    speaking.tell([f" {error.format_message()}"], "Error:", "red")

@@ -50,14 +50,14 @@ def parse_size(text: str) -> int:
     if digits[-1:] in SIZE_LETTERS and digits:
         digits, factor = digits[:-1], 1024 ** SIZE_LETTERS.index(digits[-1])
     if not (digits.isascii() and digits.isdigit()):
-        raise click.BadParameter(f"{text!r} is no size; write a number of bytes, or one as 256M")
+        raise click.BadParameter(f"{text!r} is not a size; write bytes, or for example 256M")
     return int(digits) * factor
 
 
 def describe_kind(entry: Entry) -> str:
-    """Name the kind of an entry in a word, and that its content is not in the bundle."""
+    """Return the kind of an entry in a word; `placeholder` or `elsewhere` where its content is not in the bundle."""
     if entry.placeholder:
-        return "outline"
+        return "placeholder"
     return "elsewhere" if entry.elsewhere else entry.type.value
 
 

@@ -12,14 +12,19 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO, cast
 
+from rtrace.cli.terminal.manner import Color, is_quiet, is_verbose, paint
 from rtrace.errors import RtraceError
 from rtrace.printable import printable_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _BREAKS = re.compile("([\n\t])")
 _NOT_ASCII = re.compile("[^\x00-\x7e]")
+
+
+JSON_FORMAT = 1
+"""The first key of what `--json` answers; `rtrace schema --of COMMAND` prints the schema. New keys do not change it."""
 
 
 class NobodyReadsError(RtraceError):
@@ -38,18 +43,48 @@ class _Output:
 _output = _Output()
 
 
-def show(line: str) -> None:
-    """Write a line of what was asked for to standard output, escaped. Raises NobodyReadsError."""
-    give(_encode(f"{printable_text(line)}\n", sys.stdout))
+PREFIX = "rtrace:"
+
+
+def show(line: str, *, verdict: str = "", color: Color | None = None) -> None:
+    """Write a line of what was asked for to standard output, escaped. Raises NobodyReadsError.
+
+    ``verdict`` is what the line begins with and is coloured on a terminal.
+    """
+    painted = paint(printable_text(verdict), color, sys.stdout)
+    give(_encode(f"{painted}{printable_text(line)}\n", sys.stdout))
+
+
+def show_fields(words: Iterable[str]) -> None:
+    """Write words to standard output, each escaped, with a tab between two. Raises NobodyReadsError."""
+    give(_encode("\t".join(map(printable_text, words)) + "\n", sys.stdout))
 
 
 def say(message: str) -> None:
-    """Tell something on standard error: standard output is for programs and for requested data."""
-    tell([f"rtrace: {message}"])
+    """Tell what was done and what comes next on standard error; nothing with --quiet."""
+    if not is_quiet():
+        tell([f"{PREFIX} {message}"])
 
 
-def tell(lines: Iterable[str]) -> None:
+def say_more(message: str) -> None:
+    """Tell what only --verbose asks for."""
+    if is_verbose():
+        tell([f"{PREFIX} {message}"])
+
+
+def warn(message: str) -> None:
+    """Tell what is not as it should be, with --quiet, too."""
+    tell([f" {message}"], PREFIX, "yellow")
+
+
+def fail(message: str) -> None:
+    """Tell why a command failed."""
+    tell([f" {message}"], PREFIX, "red")
+
+
+def tell(lines: Iterable[str], prefix: str = "", color: Color | None = None) -> None:
     """Write lines to standard error, each escaped. If nobody hears it, what is done goes on nevertheless."""
+    painted = paint(prefix, color, sys.stderr)
     with contextlib.suppress(NobodyReadsError, OSError):  # `flush` will raise it again
         flush()
     if sys.stderr is None:
@@ -57,7 +92,7 @@ def tell(lines: Iterable[str]) -> None:
     _clear_bar()
     with contextlib.suppress(OSError, ValueError):  # the terminal is gone, or the disk of a log is full
         sys.stderr.flush()
-        sys.stderr.buffer.write(b"".join(_encode(f"{printable_text(line)}\n", sys.stderr) for line in lines))
+        sys.stderr.buffer.write(b"".join(_encode(f"{painted}{printable_text(line)}\n", sys.stderr) for line in lines))
         sys.stderr.buffer.flush()
 
 
@@ -82,11 +117,11 @@ def give(data: bytes) -> None:
         flush()
 
 
-def give_json(value: object, *, indent: int | None = 2) -> None:
-    """Write a value as JSON, in ASCII alone."""
+def give_json(answer: Mapping[str, object]) -> None:
+    """Write an answer as JSON, in ASCII alone, with the number of its format first."""
     import json
 
-    give_json_line(json.dumps(value, indent=indent) + "\n")
+    give_json_line(json.dumps({"format": JSON_FORMAT, **answer}, indent=2) + "\n")
 
 
 def give_json_line(text: str) -> None:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import FileType
 from rtrace.bundle.writing.bundle_writer import BundleWriter, Item, Written
+from rtrace.debugging import debug
 from rtrace.pack.choosing.inclusion import PATTERN
 from rtrace.pack.restoring import Restorer
 from rtrace.pack.shortfall import Shortfall, describe_shortfall, describe_touched, describe_unkept
+from rtrace.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +68,7 @@ class FileWriter:
                     waiting = 0
         progress.advance(waiting)
         progress.finish()
+        debug(__name__, "written: %d files with %d bytes; %d notices", self.count, self.size, len(self.notices))
         if self._touched:
             self.notices.append(describe_touched(self._touched))
         if self._writer.unkept:
@@ -80,6 +83,7 @@ class FileWriter:
         if written is not Written.HOLLOW and safe is item:  # no package has a masked file
             restored = self._restorer.restore(item, written)
             if restored is not None and self._add(restored, strict=True) is Written.WHOLE:
+                debug(__name__, "%s: restored from an archive, or known to be the same", printable(item.entry.path))
                 return True
         if written in {Written.CHANGED, Written.TOUCHED}:
             written = self._add(safe)
@@ -122,8 +126,10 @@ class FileWriter:
             self.count += 1
 
 
-def find_shortfall(plan: PackingPlan, item: Item, written: Written, restorer: Restorer) -> Shortfall:
-    """Return what is known of a file that could not be packed as the run found it."""
+def find_shortfall(
+    plan: PackingPlan, item: Item, written: Written, restorer: Restorer, *, expected: bool = False
+) -> Shortfall:
+    """Return what is known of a file that could not be packed, or would not be (``expected``), as the run found it."""
     entry = item.entry
     found = plan.locations.get(entry.path)
     return Shortfall(
@@ -135,6 +141,7 @@ def find_shortfall(plan: PackingPlan, item: Item, written: Written, restorer: Re
         by_pattern=entry.reason == PATTERN,
         was_readable=_was_readable(entry),
         remedy=restorer.advise(item) if written in {Written.CHANGED, Written.VANISHED} else None,
+        expected=expected,
     )
 
 

@@ -14,6 +14,7 @@ from rtrace.interrupts import held
 from rtrace.manifest.incompleteness import find_missing, list_incomplete
 from rtrace.pack.choosing.left_elsewhere import describe_elsewhere
 from rtrace.pack.file_writing import FileWriter
+from rtrace.pack.phases import phase
 from rtrace.pack.planning import plan_packing
 from rtrace.pack.results import finish_results
 from rtrace.pack.target import check_target
@@ -83,10 +84,12 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: 
     repeated = find_repeated(plan.items)
     with held(lambda: BundleWriter(plan.target, repeated, replace=plan.replace)) as writer, without_collector():
         files = FileWriter(plan, writer, masker, anonymizer)
-        files.write(plan.items, progress)
+        with phase(__name__, "write the files"):
+            files.write(plan.items, progress)
         if not allow_missing:
             refuse_missing(find_missing(files.notices))
-        database = _write_database(plan, writer.folder)
+        with phase(__name__, "write the trace"):
+            database = _write_database(plan, writer.folder)
         manifest = _complete_manifest(plan, files.notices, writer.elsewhere, anonymizer)
         results: Iterable[Result] = finish_results(plan)
         text, inspect = _read_earlier_text(plan, masker, redactor), None
@@ -98,7 +101,8 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: 
             manifest = anonymizer.anonymize_manifest(manifest)
             text = text and anonymizer.names.replace(text.encode()).decode()
             inspect = partial(check_anonymity, anonymizer=anonymizer)
-        identity = writer.finish(manifest, results, database, earlier=text, inspect=inspect)
+        with phase(__name__, "hash the results and put the bundle together"):
+            identity = writer.finish(manifest, results, database, earlier=text, inspect=inspect)
     anonymous = () if anonymizer is None else (*anonymizer.notices, *anonymizer.private_notices)
     return PackReport(
         plan.target,

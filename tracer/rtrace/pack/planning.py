@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace as changed
 from typing import TYPE_CHECKING
 
+from rtrace.debugging import debug
 from rtrace.describe.belonging import Belonging, find_experiment, say_belonging
 from rtrace.describe.selection import resolve_directory
 from rtrace.errors import TraceError
@@ -29,6 +30,7 @@ from rtrace.pack.choosing.notices import (
 )
 from rtrace.pack.choosing.runs import name_runs, read_manifest, relate_runs
 from rtrace.pack.choosing.tree import OPEN_FIFO, FileFacts, Tree, build_tree
+from rtrace.pack.phases import phase
 from rtrace.pack.plan import PackingPlan
 from rtrace.pack.target import check_target
 from rtrace.privacy.decisions import Decisions
@@ -75,17 +77,21 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
         check_target(target)
     with closing(reader.open_for_reading(directory)) as connection, without_collector():
         try:
-            manifest = _add_patterns(read_manifest(connection, directory), exclude, include, ignore)
-            manifest = relate_runs(connection, manifest)
+            with phase(__name__, "read the manifest"):
+                manifest = _add_patterns(read_manifest(connection, directory), exclude, include, ignore)
+                manifest = relate_runs(connection, manifest)
             decisions = Decisions(manifest.secrets)
-            runs = _redact_runs(connection, manifest.runs, decisions)
-            plan = _plan_files(connection, directory, target, manifest, larger_than)
-            plan = changed(redact_addresses(plan, decisions), replace=replace)
-            plan = _search_files(plan, decisions, progress)
-            if decisions.values:  # what files and addresses hold may occur in what ran, too
+            with phase(__name__, "search the trace for secrets"):
                 runs = _redact_runs(connection, manifest.runs, decisions)
-            plan = _settle_secrets(plan, runs, decisions)
-            plan = _drop_telling_paths(plan, decisions)
+            with phase(__name__, "choose the files"):
+                plan = _plan_files(connection, directory, target, manifest, larger_than)
+                plan = changed(redact_addresses(plan, decisions), replace=replace)
+            with phase(__name__, "search the files for secrets"):
+                plan = _search_files(plan, decisions, progress)
+            if decisions.values:  # what files and addresses hold may occur in what ran, too
+                with phase(__name__, "search the trace again"):
+                    runs = _redact_runs(connection, manifest.runs, decisions)
+            plan = _drop_telling_paths(_settle_secrets(plan, runs, decisions), decisions)
             return _make_anonymous(connection, plan, named) if anonymous else plan
         except sqlite3.Error as error:
             raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
@@ -128,6 +134,16 @@ def _plan_files(
     tree = build_tree(chosen.packed, _list_directories(manifest.runs, results), facts)
     left = leave_elsewhere(tree.items, manifest.elsewhere, larger_than)
     run_names = name_runs(connection, manifest.runs)
+    debug(
+        __name__,
+        "%d items, %d of them with content; content under another name: %d, elsewhere: %d; results: %d, snapshots: %d",
+        len(left.items),
+        sum(item.source is not None for item in left.items),
+        len(locations),
+        len(left.places),
+        len(results),
+        len(copies),
+    )
     notices = _list_notices(manifest, run_names, chosen, tree, left)
     return PackingPlan(
         directory=directory,
@@ -219,6 +235,13 @@ def _settle_secrets(plan: PackingPlan, runs: tuple[Run, ...], decisions: Decisio
     """Return a plan whose manifest has redacted runs, holds no known secret, and lists what becomes of each."""
     plan = _add_notices(plan, decisions.unused)
     redaction = decisions.settle()
+    debug(
+        __name__,
+        "secrets: %d places, %d values searched for everywhere, in arguments or environments: %s",
+        len(redaction.secrets),
+        len(redaction.values),
+        redaction.in_trace,
+    )
     manifest = changed(plan.manifest, runs=runs, secrets=redaction.secrets)
     manifest = rewrite_value(manifest, lambda content: redact_known(content, decisions))
     return changed(plan, manifest=manifest, redaction=redaction)
@@ -237,6 +260,7 @@ def _drop_telling_paths(plan: PackingPlan, decisions: Decisions) -> PackingPlan:
 
     telling = {item.entry.path for item in plan.items if tells(item.entry.path) or tells(item.entry.target or b"")}
     telling |= {after.path for after in plan.results if tells(after.path)}
+    debug(__name__, "left out for secrets in their names: %d", len(telling))
     plan = _add_notices(plan, tuple(tell_telling(redact(path)) for path in sorted(telling)))
     return changed(
         plan,

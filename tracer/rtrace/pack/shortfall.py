@@ -7,6 +7,7 @@ copy was damaged), that comes first.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from rtrace.bundle.writing.bundle_writer import Written
@@ -30,12 +31,12 @@ _NO_LONGER_AS_IT_WAS = "is no longer there, or not as it was: only its name and 
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """A file that was not packed as the run found it.
+    """A file that was not packed, or will not be, as the run found it.
 
     ``problem`` says why there is no copy although the run changed the file, ``moved_to`` what name the run gave it,
     ``copies`` where the tracer's copy was that should have been packed: each None if it is not so. ``by_pattern`` is
     whether a person asked for it and no run needs it, ``was_readable`` whether the run could read it. ``remedy`` is
-    better advice than the usual, if there is any.
+    better advice than the usual, if there is any. ``expected`` is whether nothing was written yet.
     """
 
     path: bytes
@@ -46,26 +47,22 @@ class Shortfall:
     by_pattern: bool = False
     was_readable: bool = True
     remedy: str | None = None
+    expected: bool = False
 
 
 def describe_shortfall(shortfall: Shortfall) -> Notice:
-    """Return the notice of a file that was not packed as the run found it."""
+    """Return the notice of a file that was not packed, or will not be, as the run found it."""
     status = shortfall.status
     if status is Written.VANISHED and shortfall.by_pattern:
-        what = f"{_name(shortfall)} {_NO_LONGER_AS_IT_WAS}"
+        what = f"{_name(shortfall)} {_say(_NO_LONGER_AS_IT_WAS, shortfall)}"
         return Notice("not packed", what, "put it back and pack again, or take it out of `include:`")
-    if status is Written.HOLLOW:
-        what = f"{_name(shortfall)} {_AFTER_A_NAME[status]}"
-        return Notice("missing", what, "make it smaller, if the replay needs it")
-    cause = _find_cause(shortfall)
-    what = f"{_name(shortfall)} {_AFTER_A_NAME[status]}" if cause is None else f"{cause}: {_AFTER_A_CAUSE[status]}"
-    if status is Written.CHANGED:
-        kind = "changed" if shortfall.problem is None else "missing"
-        return Notice(kind, what, shortfall.remedy or "trace again to have it as the run finds it")
-    if status is Written.VANISHED:
-        return Notice("missing", what, shortfall.remedy or "put it back and pack again, or trace again")
-    kind = "missing" if shortfall.was_readable else "unreadable"
-    return Notice(kind, what, "pack as a user who may read it, if the replay needs it")
+    cause = None if status is Written.HOLLOW else _find_cause(shortfall)
+    if cause is None:
+        what = f"{_name(shortfall)} {_say(_AFTER_A_NAME[status], shortfall)}"
+    else:
+        what = f"{cause}: {_say(_AFTER_A_CAUSE[status], shortfall)}"
+    kind, advice = _advise(shortfall)
+    return Notice(kind, what, shortfall.remedy or advice)
 
 
 def describe_touched(paths: list[bytes]) -> Notice:
@@ -87,6 +84,26 @@ def describe_unkept(attributes: dict[str, tuple[bytes, int]]) -> Notice:
 def count_others(number: int) -> str:
     """Return the words that follow the first of so many things."""
     return f" and {number - 1} more" if number > 1 else ""
+
+
+def _advise(shortfall: Shortfall) -> tuple[str, str]:
+    """Return the kind of the notice, and the usual advice."""
+    status = shortfall.status
+    if status is Written.CHANGED:
+        return "changed" if shortfall.problem is None else "missing", "trace again to have it as the run finds it"
+    if status is Written.VANISHED:
+        return "missing", "put it back and pack again, or trace again"
+    if status is Written.HOLLOW:
+        return "missing", "make it smaller, if the replay needs it"
+    kind = "missing" if shortfall.was_readable else "unreadable"
+    return kind, "pack as a user who may read it, if the replay needs it"
+
+
+def _say(words: str, shortfall: Shortfall) -> str:
+    """Return words of the tables, in another tense if nothing was written yet."""
+    if not shortfall.expected:
+        return words
+    return re.sub(r"\bw(?:as|ere) (not )?packed\b", lambda match: f"would {match[1] or ''}be packed", words)
 
 
 def _name(shortfall: Shortfall) -> str:

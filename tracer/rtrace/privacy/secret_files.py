@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.bundle.entry import FileType
+from rtrace.debugging import debug
 from rtrace.manifest.model import Notice, SecretPack
 from rtrace.printable import printable
 from rtrace.privacy.file_search import Found, Job, Search
@@ -108,6 +109,16 @@ class _FileDecisions:
                     self.left_out.add(paths[0])
                 progress.advance(1)
         progress.finish()
+        debug(
+            __name__,
+            "searched %d files with %d bytes by %s: %d left out, %d masked so far, %d not to the end",
+            len(jobs),
+            sum(sizes),
+            "all rules" if search.anew else "known values",
+            len(self.left_out),
+            len(self.masked),
+            len(self._unsearched),
+        )
 
     def _is_secret_by_name(self, paths: Sequence[bytes], rules: frozenset[Rule]) -> bool:
         """Whether a file is left out for one of its names, whatever it holds."""

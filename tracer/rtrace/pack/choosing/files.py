@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtrace.debugging import debug, is_debugging
 from rtrace.describe.belonging import attribute_choices
 from rtrace.describe.completion import COMPLETION
 from rtrace.describe.draft import complete_choices, count_packages
@@ -61,6 +63,17 @@ def choose_files(world: Iterable[Before], manifest: Manifest, place: bytes, modu
     known = _add_completed(included.choices, manifest, excluded)
     attribution = attribute_choices(known.values(), manifest.runs, modules)
     packed, owners = _leave_out_packages(known, attribution, manifest)
+    debug(
+        __name__,
+        "chosen: %d as the runs used them, %d more by include: and %d more by completion; %d left out with packages",
+        len(selection.choices),
+        len(included.choices) - len(selection.choices),
+        len(known) - len(included.choices),
+        len(known) - len(packed),
+    )
+    if is_debugging():
+        for reason, number in Counter(choice.reason for choice in packed).most_common():
+            debug(__name__, "%d are packed because: %s", number, reason)
     return ChosenFiles(packed, known, owners, attribution, selection.impossible, included.unmatched, included.gone)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rtrace.debugging import debug
 from rtrace.packages.language.python import SITE
 from rtrace.privacy.anonymous.ids import assign_ids
 from rtrace.privacy.anonymous.names import Names
@@ -53,6 +54,13 @@ def plan_anonymity(
     names = Names(pseudonyms)
     homes = {*find_homes(read_paths(connection)), *find_homes(item.entry.path for item in items)}
     folder = os.fsencode(streams)
+    debug(
+        __name__,
+        "%d names get pseudonyms, %d are too short for that; home folders of other people: %d",
+        len(pseudonyms.names),
+        len(pseudonyms.short),
+        len(homes),
+    )
     return Anonymity(
         pseudonyms,
         assign_ids(number for run in runs for number in (run.uid, run.gid, *run.groups)),

@@ -25,7 +25,7 @@ _AFTER_A_NAME = {
     Written.UNREADABLE: "cannot be read: only its name and size were packed",
     Written.HOLLOW: "has larger holes than a bundle may hold: only its name and size were packed",
 }
-_TOUCHED = "touched after the trace, with size and time as they were: packed as now"
+_TOUCHED = "touched after the trace, with size and time as before: packed as now"
 _NO_LONGER_AS_IT_WAS = "is no longer there, or not as it was: only its name and size were packed"
 
 
@@ -67,7 +67,8 @@ def describe_shortfall(shortfall: Shortfall) -> Notice:
 
 def describe_touched(paths: list[bytes]) -> Notice:
     """Return the one notice of all files that may have changed."""
-    what = f"{printable(paths[0])}{count_others(len(paths))} {_TOUCHED}"
+    verb = "were" if len(paths) > 1 else "was"
+    what = f"{printable(paths[0])}{count_others(len(paths))} {verb} {_TOUCHED}"
     return Notice("changed", what, "trace again if the content may be another")
 
 

@@ -1,4 +1,4 @@
-"""Files that a manifest's ``include`` adds: found now, as they are now."""
+"""Files that `include:` in a manifest adds, as they are now."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _TYPES = {
     stat.S_IFLNK: "symlink",
     stat.S_IFIFO: "fifo",
 }
-REASON = "pattern"
+PATTERN = "pattern"
 
 
 def include(patterns: Iterable[bytes], leave_out: Callable[[bytes], bool]) -> tuple[list[Choice], list[bytes]]:
-    """Find what patterns match, folders with all that lies in them; and tell which patterns matched nothing."""
+    """Return what patterns match, folders with everything in them, and the patterns that match nothing."""
     found: dict[bytes, Choice] = {}
     unmatched: list[bytes] = []
     for pattern in patterns:
         start = fixed_beginning(pattern)
         resolved = os.path.realpath(start)
-        # The pattern speaks of the path that a person sees, the bundle of the path without symlinks.
+        # A person sees symlinks in paths, and the pattern follows that; paths in the bundle have none.
         matcher = Patterns([pattern])
         matched = False
         for path in _walk(resolved):
@@ -51,7 +51,7 @@ def include(patterns: Iterable[bytes], leave_out: Callable[[bytes], bool]) -> tu
 
 
 def _walk(path: bytes) -> Iterator[bytes]:
-    """Give a path and all below it, following no symlink and leaving out what the replay provides."""
+    """Yield a path and everything below it, without following symlinks and without what the replay provides."""
     if path in PROVIDED:
         return
     if os.path.lexists(path):
@@ -63,7 +63,7 @@ def _walk(path: bytes) -> Iterator[bytes]:
 
 
 def _links_on_the_way(path: bytes) -> Iterator[tuple[bytes, Choice]]:
-    """Give the symlinks that lead to a path, each by its resolved folder."""
+    """Yield the symlinks on the way to a path, each with its own path resolved."""
     with contextlib.suppress(OSError):  # ELOOP: the path leads nowhere, and the pattern matches nothing
         for step in follow_symlinks(path, _read_link):
             choice = look_up(step.place) if step.target is not None else None
@@ -78,8 +78,8 @@ def _read_link(path: bytes) -> bytes | None:
         return None
 
 
-def look_up(path: bytes, reason: str = REASON) -> Choice | None:
-    """Choose what is at a path now; None where there is nothing that a bundle can hold."""
+def look_up(path: bytes, reason: str = PATTERN) -> Choice | None:
+    """Return what is at a path now; None if there is nothing, or nothing that a bundle can hold."""
     try:
         state = os.lstat(path)
         kind = _TYPES.get(stat.S_IFMT(state.st_mode))

@@ -1,4 +1,4 @@
-"""Files that were changed after the trace, found again as the run found them: in the archives of their packages."""
+"""Restore files that were changed after the trace, as the run found them, from the archives of their packages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rtrace.pack.plan import PackingPlan
 
 
-class Recovery:
+class Restorer:
     """Knows the packages of a trace in the versions that the run found, and those that are installed now."""
 
     def __init__(self, plan: PackingPlan, folder: Path) -> None:
@@ -34,10 +34,10 @@ class Recovery:
             if package.manager == manager
         }
 
-    def recover(self, item: Item, written: Written) -> Item | None:
-        """Give an item with the content that the run found; None when it cannot be had, or not be told from another.
+    def restore(self, item: Item, written: Written) -> Item | None:
+        """Return an item with the content that the run found; None if no archive has it.
 
-        One that was only touched is good as it is when it has the MD5 that its package says.
+        A file that was only touched is good as it is if it has the MD5 that its package lists.
         """
         entry = item.entry
         if item.source != entry.path:
@@ -54,7 +54,7 @@ class Recovery:
         return None
 
     def advise(self, item: Item) -> str | None:
-        """Name the archive that would help, when it is known which one that is: none holds what was made here."""
+        """Return which archive would help, if it is known; files that were made at installation are in no archive."""
         if item.entry.belonging is not None:
             return None
         source = self._traced.get(item.entry.package or "")
@@ -66,13 +66,14 @@ class Recovery:
         return f"put {name_archive(source)} into {cache.folders[0]} and pack again, or trace again"
 
     def _sources(self, item: Item) -> list[PackageVersion]:
-        """Give the packages that the file may be from: its owner, or, if that is nobody now, all that changed."""
+        """Return the packages that a file may be from: its owner or, if it has none now, all that changed."""
         if item.entry.package is not None:
             return [self._traced[item.entry.package]] if item.entry.package in self._traced else []
         installed = {(owner.name, owner.version) for owner in self._plan.owners.values()}
         return [source for source in self._traced.values() if (source.name, source.version) not in installed]
 
     def _wanted(self) -> dict[bytes, Wanted]:
+        """Return the state of every file that may have to be restored, so that one reading of an archive is enough."""
         return {
             item.entry.path: Wanted(item.entry.size, item.entry.mtime_ns)
             for item in self._plan.items
@@ -87,7 +88,7 @@ def _is_pristine(source: PackageVersion, path: bytes) -> bool:
 
 
 def _differs(item: Item) -> bool:
-    """Tell whether a file is not, or may not be, what the run found."""
+    """Whether a file is not, or may not be, what the run found."""
     try:
         state = os.stat(item.entry.path, follow_symlinks=False)
     except OSError:

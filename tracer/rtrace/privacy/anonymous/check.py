@@ -1,4 +1,4 @@
-"""The last look at an anonymous bundle, before it gets its name: no name of the user or the host is in it."""
+"""The check of an anonymous bundle before it gets its name: no name of the user or the host may be in it."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rtrace.privacy.anonymous.disguise import Disguise
+    from rtrace.privacy.anonymous.anonymizer import Anonymizer
 
 _PART = 1 << 20
 _SHOWN = 10
 
 
-def check_anonymity(bundle: Path, disguise: Disguise) -> None:
-    """Search all that was written, decompressed. Raises BundleError with the files that hold a name."""
+def check_anonymity(bundle: Path, anonymizer: Anonymizer) -> None:
+    """Search everything that was written, decompressed. Raises BundleError with the files that hold a name."""
     found: list[str] = []
     with tarfile.open(bundle) as tar:
         for name in (members.MANIFEST, members.TRACE):
             content = tar.extractfile(name)
-            if content is not None and disguise.occurs(_read(content)):
+            if content is not None and anonymizer.names.occur_in(_read(content)):
                 found.append(name)
     with open_bundle(bundle) as opened:
         ones = [(entry.path, b"\n".join(_give_texts(entry))) for entry in opened.entries]
         ones += [(result.path, b"\n".join(_give_texts(result))) for result in opened.results]
-        found += [printable(path) for path, text in ones if disguise.occurs(iter([text]))]
+        found += [printable(path) for path, text in ones if anonymizer.names.occur_in(iter([text]))]
         for entry, parts in opened.stream_data():
-            path = disguise.find_names(entry.path, parts)
+            path = anonymizer.find_names(entry.path, parts)
             if path is not None:
                 found.append(printable(path))
     if found:
@@ -47,7 +47,7 @@ def check_anonymity(bundle: Path, disguise: Disguise) -> None:
 
 
 def _give_texts(value: object) -> Iterator[bytes]:
-    """Give every string and byte string of an entry or a result."""
+    """Yield every string and byte string of an entry or a result."""
     if isinstance(value, bytes):
         yield value
     elif isinstance(value, str):

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_TEXT_LIMIT, _PATH_LIMIT, _SHOWN = 80, 4095, 200  # bytes of a text, of a path, and of a longer path in a sentence
 
 # Letters and marks by Unicode's categories, and yet nothing that anybody sees: the fillers of Hangul and Braille, the
 # joiner of graphemes, Khmer's inherent vowels, Mongolian and other variation selectors.
@@ -66,3 +71,31 @@ def format_size(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} {UNITS[-1]}"
+
+
+def shorten(text: str) -> str:
+    """Give the beginning of a text that is longer than any name is."""
+    return text if len(text) <= _TEXT_LIMIT else f"{text[:_TEXT_LIMIT]}..."
+
+
+def shorten_path(path: bytes) -> str:
+    """Show a path, or the beginning of one that is longer than a path can be."""
+    return printable(path) if len(path) <= _PATH_LIMIT else f"{printable(path[:_SHOWN])}..."
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """Return the word for a number of things: ``one`` for 1, else ``many`` or ``one`` with an s."""
+    return one if number == 1 else many or f"{one}s"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """Return a number with the word for so many things: ``1 file``, ``2 files``."""
+    return f"{number} {plural(number, one, many)}"
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that names the known words which may have been meant; nothing if there are none."""
+    from difflib import get_close_matches
+
+    meant = get_close_matches(word, list(known), n=2)
+    return f"; did you mean {' or '.join(meant)}?" if meant else ""

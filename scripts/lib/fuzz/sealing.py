@@ -10,9 +10,9 @@ import zstandard
 
 from fuzz.sections import split
 from rtrace.bundle import members, tar
+from rtrace.bundle.data.layout import entry_header, has_content
 from rtrace.bundle.entry import Entry
-from rtrace.bundle.index import dump_entry, load_entries
-from rtrace.bundle.stream import entry_header, has_content
+from rtrace.bundle.index.lines import dump_entry, load_entries
 from rtrace.errors import BundleError
 from rtrace.manifest.scalars import quoted
 

@@ -18,12 +18,12 @@ from fuzz.sections import join
 from rtrace.bundle import members
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.bundle.tar import REGULAR
-from rtrace.bundle.writer import Item, write_bundle
-from rtrace.manifest.load import load
+from rtrace.bundle.writing.bundle_writer import Item, write_bundle
 from rtrace.manifest.model import Input, Manifest, NamedFile, Notice, Output, Package, Run
+from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
-from rtrace.reprozip.container import CONFIG, TRACE, open_container
-from rtrace.reprozip.sources import Decompressed, take
+from rtrace.reprozip.reading.byte_sources import Decompressed, take
+from rtrace.reprozip.reading.container import CONFIG, TRACE, open_container
 from rtrace.trace.schema import SCHEMA
 
 _SMALL = 64 << 10

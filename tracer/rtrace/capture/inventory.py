@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from rtrace.capture.calls import CALLS, REFUSED, Action
+from rtrace.capture.kernel.call_table import CALLS, REFUSED, Action
 
 
 class Treatment(Enum):

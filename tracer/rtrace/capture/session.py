@@ -10,29 +10,30 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from rtrace.capture import kernel
-from rtrace.capture.architecture import Architecture
-from rtrace.capture.bpf import build_filter
-from rtrace.capture.context import Context
-from rtrace.capture.dispositions import describe_unusual, heed_children
-from rtrace.capture.engine import Follower
-from rtrace.capture.interposition import Interposition, interposed
-from rtrace.capture.journal import Journal
-from rtrace.capture.keeping import KEPT_BYTES
-from rtrace.capture.launch import Command, Launched, launch
-from rtrace.capture.ledger import Ledger
-from rtrace.capture.modes import Mode, choose_modes
-from rtrace.capture.notices import NoticeBook
-from rtrace.capture.passing_on import signals_passed_on
-from rtrace.capture.recorder import Recorder
-from rtrace.capture.results import record_results
-from rtrace.capture.snapshots import SNAPSHOT_LIMIT, SnapshotTaker
-from rtrace.capture.stream_record import StreamRecord
-from rtrace.capture.streams import Given, Kind
-from rtrace.capture.tree import ProcessTree
-from rtrace.capture.unkept import tell_of_fifos
+from rtrace.capture.books.journal import Journal
+from rtrace.capture.books.ledger import Ledger
+from rtrace.capture.books.notices import NoticeBook
+from rtrace.capture.books.results import record_results
+from rtrace.capture.books.snapshots import SNAPSHOT_LIMIT, SnapshotTaker
+from rtrace.capture.calls.context import Context
+from rtrace.capture.calls.recorder import Recorder
+from rtrace.capture.descriptors.stream_record import StreamRecord
+from rtrace.capture.descriptors.unkept import tell_of_fifos
+from rtrace.capture.host import describe_host
+from rtrace.capture.kernel.architecture import Architecture
+from rtrace.capture.kernel.call_filter import build_filter
+from rtrace.capture.loop.engine import Follower
+from rtrace.capture.loop.launch import Command, Launched, launch
+from rtrace.capture.loop.passing_on import signals_passed_on
+from rtrace.capture.loop.process_tree import ProcessTree
+from rtrace.capture.processes.dispositions import describe_unusual, heed_children
+from rtrace.capture.processes.modes import Mode, choose_modes
+from rtrace.capture.relay.interposition import Interposition, interposed
+from rtrace.capture.relay.keeping import KEPT_BYTES
+from rtrace.capture.relay.streams import Given, Kind
 from rtrace.errors import CommandNotExecutableError
-from rtrace.host import describe_host
+from rtrace.linux.bpf import SECCOMP_RET_TRACE, SECCOMP_RET_USER_NOTIF
+from rtrace.linux.credentials import may_look_into_all
 from rtrace.trace.directory import TraceDirectory
 
 
@@ -170,8 +171,8 @@ def launched_tree(
 
     Raises CommandNotExecutableError at the end of the block when the kernel refused to execute the file.
     """
-    verdicts = {Mode.NOTIFY: kernel.SECCOMP_RET_USER_NOTIF, Mode.SECCOMP: kernel.SECCOMP_RET_TRACE}
-    exposing = not kernel.may_look_into_all()
+    verdicts = {Mode.NOTIFY: SECCOMP_RET_USER_NOTIF, Mode.SECCOMP: SECCOMP_RET_TRACE}
+    exposing = not may_look_into_all()
     filters = {
         mode: build_filter(architectures, verdicts[mode], exposing=exposing) if mode in verdicts else b""
         for mode in choose_modes()

@@ -8,13 +8,24 @@ import sys
 from rtrace import interrupts
 
 
+def is_tracing(arguments: list[str]) -> bool:
+    """Whether the first argument that is no option, nor the value of one, is `trace`."""
+    words = iter(arguments)
+    for word in words:
+        if word == "--color":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word == "trace"
+    return False
+
+
 def main() -> None:
     """Run the command line and exit: every failure is one sentence on standard error and an exit status."""
     interrupts.begin()
-    if sys.argv[1:2] == ["trace"]:
+    if is_tracing(sys.argv[1:]):
         interrupts.defer()
     try:
-        from rtrace.cli.ending import run
+        from rtrace.cli.terminal.ending import run
 
         status = run()
         interrupts.end()

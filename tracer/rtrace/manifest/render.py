@@ -1,7 +1,7 @@
 """A manifest as YAML, commented for the person who will edit it.
 
 An emitter of our own: the comments are half of what it writes, and `rtrace trace` ends with it and may not spend 30 ms
-on importing PyYAML. `rtrace.manifest.load` is its inverse.
+on importing PyYAML. `rtrace.manifest.reading.load` is its inverse.
 """
 
 from __future__ import annotations

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
-from rtrace.packages.reading import open_at_once
+from rtrace.packages.model import Attribution
+from rtrace.packages.prefixes import find_wheel_prefixes
+from rtrace.packages.programs import is_program
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+
+    from rtrace.packages.model import Installed, PackageManager
 
 EDITABLE = "editable"
 """The reason why a distribution owns the sources in the folder where it is developed."""
@@ -34,38 +37,6 @@ _FOLDERS = (
     b".gemspec\0",
     b"/Meta/package.rds\0",
 )
-_WHEEL_FOLDER = re.compile(rb"/(?:bin|share|etc|include|man)(?=/|\Z)")
-"""Where wheels put what is not for a site folder, below their prefix."""
-
-
-class Installed(NamedTuple):
-    """An installed package. ``name`` is unique among those of its manager.
-
-    ``origin`` says where it came from as far as its manager knows: a source package, an address, a channel.
-    """
-
-    name: str
-    version: str
-    architecture: str
-    manager: str
-    origin: str = ""
-
-
-class Attribution(NamedTuple):
-    """The owners of paths; ``reasons`` says in a word or two why, of those that no package lists as its own."""
-
-    owners: dict[bytes, Installed]
-    reasons: dict[bytes, str]
-
-
-class PackageManager(Protocol):
-    """The database of a package manager."""
-
-    def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
-        """Give the owners of those of the paths that have one.
-
-        The paths are absolute and resolved, and name no directories. Without this package manager, there are none.
-        """
 
 
 def attribute(
@@ -114,7 +85,7 @@ def _find_editable(
     reasons: dict[bytes, str],
 ) -> None:
     """Attribute sources of distributions that are used where they are developed."""
-    from rtrace.packages.python import find_editable
+    from rtrace.packages.language.python import find_editable
 
     found = find_editable(rest, [path for path in paths if b"-packages/" in path])
     owners.update(found)
@@ -142,19 +113,19 @@ def find_databases(root: bytes) -> Iterator[PackageManager]:
     for name in dict.fromkeys(name for database, name in DATABASES if os.path.exists(place + database)):
         match name:
             case "dpkg":
-                from rtrace.packages.dpkg import Dpkg
+                from rtrace.packages.system.dpkg import Dpkg
 
                 yield Dpkg(root)
             case "rpm":
-                from rtrace.packages.rpm import Rpm
+                from rtrace.packages.system.rpm import Rpm
 
                 yield Rpm(root)
             case "pacman":
-                from rtrace.packages.pacman import Pacman
+                from rtrace.packages.system.pacman import Pacman
 
                 yield Pacman(root)
             case _:
-                from rtrace.packages.apk import Apk
+                from rtrace.packages.system.apk import Apk
 
                 yield Apk(root)
 
@@ -187,51 +158,34 @@ def find_languages(
     has_distributions = any(b"-packages/" in path for path in rest) or bool(find_wheel_prefixes(folders))
     marks = find_marks(folders, (b"conda-meta", b".spack", b"easybuild"))
     if b"conda-meta" in marks:
-        from rtrace.packages.conda import Conda
+        from rtrace.packages.language.conda import Conda
 
         yield Conda()
     if modules or b".spack" in marks or b"easybuild" in marks:
-        from rtrace.packages.hpc import Hpc
+        from rtrace.packages.language.hpc import Hpc
 
         yield Hpc(modules)
     if has_distributions:
-        from rtrace.packages.python import Python
+        from rtrace.packages.language.python import Python
 
         yield Python()
     if any(mark in text for mark in _FOLDERS) or any(folder.endswith(b"/bin") for folder in folders):
-        from rtrace.packages.folders import Folders
+        from rtrace.packages.language.self_describing import Folders
 
         yield Folders()
     if any(mark in text for mark in (b"/bin/", b"/lib64", b"/pyvenv.cfg\0")):
-        from rtrace.packages.venv import Venv
+        from rtrace.packages.language.venv import Venv
 
         yield Venv()
     if b"/lib/python" in text:
-        from rtrace.packages.interpreters import Interpreters
+        from rtrace.packages.language.interpreters import Interpreters
 
         yield Interpreters()
     named = [path for path in programs if b"." not in path.rpartition(b"/")[2]]
     if any(is_program(path) for path in named if not path.startswith(_SYSTEM)):
-        from rtrace.packages.binaries import Binaries
+        from rtrace.packages.language.binaries import Binaries
 
         yield Binaries(named)
-
-
-def find_wheel_prefixes(folders: Iterable[bytes]) -> set[bytes]:
-    """Name the prefixes, with a ``lib`` in them, below which wheels may have put programs or data into some folders."""
-    prefixes = {folder[: match.start()] for folder in folders for match in _WHEEL_FOLDER.finditer(folder)}
-    return {prefix for prefix in prefixes if os.path.isdir(prefix + b"/lib")}
-
-
-def is_program(path: bytes) -> bool:
-    """Tell whether a path leads to an executable ELF file."""
-    if not os.access(path, os.X_OK):
-        return False
-    try:
-        with open(path, "rb", buffering=0, opener=open_at_once) as file:
-            return file.read(4) == b"\x7fELF"
-    except OSError:
-        return False
 
 
 def _ask_other_roots(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+_WHEEL_FOLDER = re.compile(rb"/(?:bin|share|etc|include|man)(?=/|\Z)")
+"""Where wheels put what is not for a site folder, below their prefix."""
 
 
 def group_by_folder(paths: Iterable[bytes]) -> dict[bytes, list[bytes]]:
@@ -53,3 +57,9 @@ def gather_by_prefix(folders: Mapping[bytes, list[bytes]], mark: bytes) -> dict[
         if prefix is not None:
             found.setdefault(prefix, []).extend(paths)
     return found
+
+
+def find_wheel_prefixes(folders: Iterable[bytes]) -> set[bytes]:
+    """Name the prefixes, with a ``lib`` in them, below which wheels may have put programs or data into some folders."""
+    prefixes = {folder[: match.start()] for folder in folders for match in _WHEEL_FOLDER.finditer(folder)}
+    return {prefix for prefix in prefixes if os.path.isdir(prefix + b"/lib")}

@@ -10,25 +10,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.bundle import tar
-from rtrace.bundle.container import Member, locate_members
-from rtrace.bundle.file_range import FileRange
-from rtrace.bundle.reader import Bundle
-from rtrace.bundle.stream import has_content
+from rtrace.bundle.data.file_range import FileRange
+from rtrace.bundle.data.layout import has_content
+from rtrace.bundle.reading.bundle_reader import Bundle
+from rtrace.bundle.reading.container import Member, locate_members
 from rtrace.errors import BundleError, ManifestError
 from rtrace.printable import printable
-from rtrace.reprozip import extension
-from rtrace.reprozip.config import load_config
-from rtrace.reprozip.config_writer import kept_environment
-from rtrace.reprozip.data_layout import ROOT, as_member, lay_out_data
-from rtrace.reprozip.limits import most_items
-from rtrace.reprozip.reader import ReprozipBundle
-from rtrace.reprozip.sources import CHUNK, Decompressed
+from rtrace.reprozip.reading import extension
+from rtrace.reprozip.reading.byte_sources import CHUNK, Decompressed
+from rtrace.reprozip.reading.config import load_config
+from rtrace.reprozip.reading.limits import most_items
+from rtrace.reprozip.reading.reprozip_bundle import ReprozipBundle
+from rtrace.reprozip.writing.config_writer import kept_environment
+from rtrace.reprozip.writing.data_layout import ROOT, as_member, lay_out_data
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
-    from rtrace.bundle.data_stream import DataStream
+    from rtrace.bundle.data.data_stream import DataStream
     from rtrace.bundle.entry import Entry
     from rtrace.manifest.model import Run
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rtrace import __version__
 from rtrace.errors import TraceError
-from rtrace.locks import Lock, lock_folder
+from rtrace.files.locks import Lock, lock_folder
 from rtrace.printable import printable
 from rtrace.trace.schema import SCHEMA, TRACE_FORMAT
 

@@ -8,9 +8,9 @@ import os
 from typing import TYPE_CHECKING
 
 from rtrace.errors import TraceError
-from rtrace.folders import directory_flags
-from rtrace.locks import Lock
-from rtrace.workspaces import INCOMPLETE, Workspace, make_workspace, prefix_beside, set_aside
+from rtrace.files.folders import directory_flags
+from rtrace.files.locks import Lock
+from rtrace.files.workspaces import INCOMPLETE, Workspace, make_workspace, prefix_beside, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ def copy_below(source: Path, target: Path) -> None:
 
 def copy_file(source: Path, target: Path) -> None:
     """Copy a file with its holes, owner, mode and times; a lock that is there stays the same file. Raises OSError."""
-    from rtrace.holes import find_segments
+    from rtrace.files.holes import find_segments
 
     with open(source, "rb", buffering=0) as reading, open(target, "wb", buffering=0) as writing:
         status = os.fstat(reading.fileno())

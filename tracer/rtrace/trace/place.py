@@ -19,23 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtrace.errors import TraceError
-from rtrace.folders import directory_flags
+from rtrace.files.folders import directory_flags
+from rtrace.files.workspaces import INCOMPLETE, Workspace, make_workspace, prefix_beside
 from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory, close
 from rtrace.trace.moving import cannot_move, give_to_owner, move, remove_trace
-from rtrace.trace.private import (
-    Destination,
-    PrivatePlace,
-    cannot_make,
-    choose_roots,
-    find_destination,
-    make_private,
-)
+from rtrace.trace.private import Destination, PrivatePlace, cannot_make, choose_roots, find_destination, make_private
 from rtrace.trace.settling import NEW, UNBEGUN, put_back, write_mark
-from rtrace.workspaces import INCOMPLETE, Workspace, make_workspace, prefix_beside
 
 if TYPE_CHECKING:
-    from rtrace.locks import Lock
+    from rtrace.files.locks import Lock
 
 _MODE = 0o700
 _FORMER_MODE = 0o755

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rtrace.errors import ForeignError, TraceError
-from rtrace.folders import directory_flags, read_own
-from rtrace.locks import LOCK_FILE, Lock, lock_folder
+from rtrace.files.folders import directory_flags, read_own
+from rtrace.files.locks import LOCK_FILE, Lock, lock_folder
 from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory
 
@@ -189,7 +189,7 @@ class PrivatePlace:
 
     def remove(self) -> None:
         """Remove what is left of it, and the root where that is in somebody's folder; what resists stays."""
-        from rtrace.removing import remove_below
+        from rtrace.files.removing import remove_below
 
         with contextlib.suppress(OSError):
             folder = os.open(self.path, directory_flags())

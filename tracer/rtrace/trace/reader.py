@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Mapping
     from pathlib import Path
 
-    from rtrace.attributes import Attributes
+    from rtrace.files.xattrs import Attributes
     from rtrace.trace.directory import TraceDirectory
 
 

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from rtrace.errors import BusyError, ForeignError, TraceError
-from rtrace.folders import directory_flags, read_own
+from rtrace.files.folders import directory_flags, read_own
 from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory, close
 from rtrace.trace.moving import move, remove_trace

@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtrace.elsewhere import NO_SOURCES, Sources
+from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.errors import TargetError
 from rtrace.progress import SILENT, Progress
-from rtrace.unpacker import Ability, Unpacked
+from rtrace.replay.protocol import Ability, Unpacked
 from rtrace_unpackers.chroot.names import NAME
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ class ChrootUnpacker:
 
     def open(self, target: Path) -> ChrootTarget:
         """Open a folder that ``unpack`` made."""
-        from rtrace.target_folder import TargetFolder
+        from rtrace.replay.target_folder import TargetFolder
         from rtrace_unpackers.chroot.target import ChrootTarget
-        from rtrace_unpackers.state import read_manifest, read_state
+        from rtrace_unpackers.target.state import read_manifest, read_state
 
         folder = TargetFolder(target)
         return ChrootTarget(folder, read_state(folder, NAME), read_manifest(folder))

@@ -7,16 +7,16 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 
-from rtrace.folders import directory_flags
+from rtrace.files.folders import directory_flags
+from rtrace.files.workspaces import temporary_folder
+from rtrace.linux.probing import try_in_child
 from rtrace.printable import printable
-from rtrace.probing import try_in_child
-from rtrace.unpacker import Ability
-from rtrace.workspaces import temporary_folder
-from rtrace_unpackers.isolation import libc
-from rtrace_unpackers.isolation.libc import Namespace
-from rtrace_unpackers.isolation.refusal import explain_refusal
-from rtrace_unpackers.isolation.rights import acts_as_root, map_all_subordinates
-from rtrace_unpackers.isolation.user_namespace import TOOLS, can_map_owners
+from rtrace.replay.protocol import Ability
+from rtrace_unpackers.isolation.kernel import libc
+from rtrace_unpackers.isolation.kernel.libc import Namespace
+from rtrace_unpackers.isolation.running.refusal import explain_refusal
+from rtrace_unpackers.isolation.users.rights import acts_as_root, map_all_subordinates
+from rtrace_unpackers.isolation.users.user_namespace import TOOLS, can_map_owners
 from rtrace_unpackers.limits.groups import find_hierarchies, list_unified
 
 LIMITS = {"cpu", "memory", "pids"}

@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rtrace.elsewhere import Sources, complete_data
-from rtrace.folders import directory_flags
-from rtrace.incompleteness import list_incomplete
+from rtrace.elsewhere.sources import Sources, complete_data
+from rtrace.files.folders import directory_flags
+from rtrace.manifest.incompleteness import list_incomplete
 from rtrace.opening import open_bundle
 from rtrace.progress import Progress
-from rtrace.unpacker import Unpacked
-from rtrace_unpackers.attributes import tell_lost
+from rtrace.replay.protocol import Unpacked
 from rtrace_unpackers.chroot.names import CALLER, NAME, RECORDED, SHIFTED, TREE
-from rtrace_unpackers.extraction import extract, tell_unreserved
-from rtrace_unpackers.isolation.rights import acts_as_root, find_shift
-from rtrace_unpackers.isolation.user_namespace import can_map_owners
-from rtrace_unpackers.layout import plan_layout
-from rtrace_unpackers.ownership import choose_ownership
-from rtrace_unpackers.placement import building, refuse_existing
-from rtrace_unpackers.state import State, write_state
+from rtrace_unpackers.files.attributes import tell_lost
+from rtrace_unpackers.files.extraction import extract, tell_unreserved
+from rtrace_unpackers.files.layout import plan_layout
+from rtrace_unpackers.files.ownership import choose_ownership
+from rtrace_unpackers.isolation.users.rights import acts_as_root, find_shift
+from rtrace_unpackers.isolation.users.user_namespace import can_map_owners
+from rtrace_unpackers.target.placement import building, refuse_existing
+from rtrace_unpackers.target.state import State, write_state
 
 
 def plan_target(bundle: Path, target: Path) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtrace_unpackers.state import MADE_BY_STATE
+from rtrace_unpackers.target.state import MADE_BY_STATE
 
 NAME = "chroot"
 TREE = "root"

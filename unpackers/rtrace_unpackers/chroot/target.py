@@ -9,28 +9,28 @@ from pathlib import Path
 
 from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
-from rtrace.folders import directory_flags
+from rtrace.files.folders import directory_flags
+from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
-from rtrace.provided import SHARED_MEMORY
-from rtrace.target_folder import TargetFolder
-from rtrace.unpacker import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
-from rtrace_unpackers import directories
+from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
+from rtrace.replay.target_folder import TargetFolder
 from rtrace_unpackers.chroot.names import MADE, RECORDED, SHIFTED, TREE
-from rtrace_unpackers.isolation.access import Access
-from rtrace_unpackers.isolation.ids import Maps
-from rtrace_unpackers.isolation.inside import reclaim, run_inside
-from rtrace_unpackers.isolation.plan import plan_isolation
-from rtrace_unpackers.isolation.replay import replay
-from rtrace_unpackers.isolation.rights import (
+from rtrace_unpackers.files import directories
+from rtrace_unpackers.isolation.planning.plan import plan_isolation
+from rtrace_unpackers.isolation.running.replay import replay
+from rtrace_unpackers.isolation.users.access import Access
+from rtrace_unpackers.isolation.users.ids import Maps
+from rtrace_unpackers.isolation.users.inside import reclaim, run_inside
+from rtrace_unpackers.isolation.users.rights import (
     acts_as_root,
     choose_for_root,
     choose_for_user,
     find_shift,
     map_all_subordinates,
 )
-from rtrace_unpackers.removal import remove_target
-from rtrace_unpackers.state import State
+from rtrace_unpackers.target.removal import remove_target
+from rtrace_unpackers.target.state import State
 
 
 class ChrootTarget:
@@ -120,7 +120,7 @@ class ChrootTarget:
 
     def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
         """Look at the files of the tree."""
-        from rtrace_unpackers.snapshot import take_snapshot
+        from rtrace_unpackers.target.snapshot import take_snapshot
 
         try:
             with self.folder.lock():
@@ -136,7 +136,7 @@ class ChrootTarget:
 
     def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
         """Give inode and time of the last change of files of the tree: no program can set the latter."""
-        from rtrace_unpackers.snapshot import stamp_files
+        from rtrace_unpackers.target.snapshot import stamp_files
 
         with self.folder.lock(), self.opened_tree() as tree:
             return run_inside(self.list_others(), lambda: stamp_files(tree, paths))

@@ -1,1 +1,1 @@
-"""What holds a replay to its limits: control groups where there are some, else resource limits and measuring."""
+"""What a replay may use: control groups, limits of a process, and measuring. Uses `rtrace` alone."""

@@ -1,0 +1,1 @@
+"""The indexes of a bundle: a line of JSON for each file."""

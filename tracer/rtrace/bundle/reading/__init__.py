@@ -1,0 +1,1 @@
+"""Opening a bundle: nothing in it is believed before it has been checked."""

@@ -1,0 +1,363 @@
+"""Reading a bundle, which is hostile until proven otherwise: nothing in it is believed before it was checked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from bisect import bisect_left
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO
+
+from rtrace.bundle import members, tar
+from rtrace.bundle.data.archive import ArchiveReader, table_size
+from rtrace.bundle.data.data_stream import ContentError, DataStream, prove_content
+from rtrace.bundle.data.layout import has_content, header_size, lay_out, room, stored_size
+from rtrace.bundle.data.sparse import HASHED_HOLES, fill_holes
+from rtrace.bundle.index.lines import NAMING_OTHERS, iterate_entries, iterate_results, load_entries, load_results
+from rtrace.bundle.limits import check_data_size
+from rtrace.bundle.reading.container import Member, find_members
+from rtrace.bundle.reading.member_reader import SMALL_INDEX, MemberReader
+from rtrace.bundle.reading.validation import ElsewhereValidator, find_holders, validated_entries, validated_results
+from rtrace.errors import BundleError, HostileBundleError, ManifestError
+from rtrace.manifest.reading.load import load
+from rtrace.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Generator, Iterable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from rtrace.bundle.entry import Entry, Result
+    from rtrace.manifest.model import Manifest
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Open a bundle and check that it is one, whole, and of a format that this rtrace reads. Raises BundleError."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise BundleError(f"cannot open {path}: {error.strerror}") from None
+    try:
+        return Bundle(path, file)
+    except BaseException:
+        file.close()
+        raise
+
+
+class Bundle:
+    """An open bundle. ``entries``, ``results`` and the data are read and checked when they are asked for.
+
+    The names are those of the members that hold each thing, which another container may call otherwise.
+    """
+
+    MANIFEST = members.MANIFEST
+    IDENTITY = members.IDENTITY
+    FILES = members.FILES
+    RESULTS = members.RESULTS
+    TRACE = members.TRACE
+    DATA = members.DATA
+    DIGESTED: tuple[str, ...] = members.DIGESTED
+    keeps_digests = True
+    has_trace = True
+    extensions: tuple[str, ...] = ()
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self._file = file
+        self._reader = MemberReader(path, file)
+        self._end_of_data = self._holes = 0
+        self._data_is_proven = False
+        self._size = file.seek(0, os.SEEK_END)
+        self._members = self._find_members()
+        text = self._reader.read(self._members[self.MANIFEST])
+        self.identity = hashlib.sha256(text).hexdigest()
+        if self.IDENTITY in self._members:  # the first bundles do not say it
+            identity, manifest = self._members[self.IDENTITY], self._members[self.MANIFEST]
+            self._reader.check_identity(self.IDENTITY, identity, manifest, self.identity)
+        try:
+            self.manifest: Manifest = load(text, f"{path}: {self.MANIFEST}")
+        except ManifestError as error:
+            raise BundleError(str(error)) from None
+        missing = [name for name in self.DIGESTED if name not in self.manifest.digests]
+        if missing:
+            raise BundleError(f"{path}: the manifest lacks the digest of {missing[0]}; the bundle is damaged")
+
+    def __enter__(self) -> Bundle:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @property
+    def maker(self) -> str:
+        """Who wrote the bundle."""
+        return f"rtrace {self.manifest.rtrace}"
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """Every packed file, sorted by path, and proven harmless: HostileBundleError where one is not."""
+        if not self._is_small(self.FILES):  # what is refused has never been in memory as a whole
+            return tuple(self.iterate_entries())
+        entries = self._listed
+        self._check_size()
+        return entries
+
+    def iterate_entries(self) -> Iterator[Entry]:
+        """Give every packed file as ``entries`` does, all of them proven; of many none stays in memory."""
+        if self._is_small(self.FILES) or "entries" in self.__dict__:
+            return iter(self.entries)
+        self._prove_entries()
+        self._check_size()
+        return self._stream_entries()
+
+    @cached_property
+    def _listed(self) -> tuple[Entry, ...]:
+        """The entries of a small index, before they are compared with the data."""
+        with self._judging(self.FILES):
+            entries = load_entries(self._read_index(self.FILES))
+            for _ in self._proven(entries, find_holders(entries)):
+                pass
+            return entries
+
+    def _prove_entries(self) -> None:
+        """Look at every entry without keeping any."""
+        if not self._end_of_data:
+            with self._judging(self.FILES):
+                holders = find_holders(iterate_entries(self._read_index(self.FILES), only=NAMING_OTHERS))
+                for _ in self._proven(iterate_entries(self._read_index(self.FILES)), holders):
+                    pass
+
+    def _stream_entries(self) -> Iterator[Entry]:
+        with self._judging(self.FILES):
+            yield from iterate_entries(self._read_index(self.FILES))
+
+    def _proven(self, entries: Iterable[Entry], holders: Container[bytes]) -> Iterator[Entry]:
+        """Give the entries, each after it was checked; at their end it is known how long the data have to be."""
+        elsewhere = ElsewhereValidator(self.manifest.elsewhere)
+        offset = holes = 0
+        for entry in validated_entries(entries, holders):
+            elsewhere.check(entry)
+            member = self._member_of(entry)
+            if member is not None:
+                offset += header_size(member)
+                if has_content(entry) and entry.offset != offset:
+                    raise BundleError(
+                        f"{self.path} is damaged: the offset of {printable(entry.path)} does not agree with its place"
+                    )
+                offset += room(member)
+            if entry.segments is not None:
+                holes += entry.size - stored_size(entry)
+            yield entry
+        elsewhere.finish()
+        check_data_size(offset, self._size)
+        self._end_of_data, self._holes = offset, holes
+
+    @cached_property
+    def results(self) -> tuple[Result, ...]:
+        """What the runs left behind, sorted by run and path."""
+        if not self._is_small(self.RESULTS):
+            self.check_results()
+        with self._judging(self.RESULTS):
+            results = load_results(self._read_index(self.RESULTS))
+            for _ in validated_results(results, (run.id for run in self.manifest.runs)):
+                pass
+            return results
+
+    def check_results(self) -> None:
+        """Look at every result without keeping any. Raises BundleError as ``results`` does."""
+        with self._judging(self.RESULTS):
+            for _ in validated_results(
+                iterate_results(self._read_index(self.RESULTS)), (run.id for run in self.manifest.runs)
+            ):
+                pass
+
+    @contextmanager
+    def _judging(self, name: str) -> Iterator[None]:
+        """Make complete sentences of what is wrong with a member that is an index."""
+        try:
+            yield
+        except HostileBundleError as error:
+            raise HostileBundleError(f"{self.path} is refused: {error}; nothing was written") from None
+        except BundleError as error:
+            raise self._damaged(name, error) from None
+
+    def _is_small(self, name: str) -> bool:
+        with self._judging(name):
+            return self._reader.size_of_index(self._members[name]) <= SMALL_INDEX
+
+    @cached_property
+    def _archive(self) -> ArchiveReader:
+        member = self._members[self.DATA]
+        try:
+            return ArchiveReader(self._file, member.offset, member.size)
+        except BundleError as error:
+            raise self._damaged(self.DATA, error) from None
+
+    def check(self) -> None:
+        """Read all of the bundle and compare every digest. Raises BundleError naming what does not agree."""
+        try:
+            is_small = self._is_small(self.FILES)
+        except BundleError:
+            self._compare_digests()  # which tell where the damage is
+            raise
+        if is_small:
+            _ = self._listed  # which is wanted once more
+        else:
+            self._prove_entries()
+        self._compare_digests()
+        self.check_results()
+        for entry, content in self.stream_data():
+            if entry.copy_of is None:
+                for _ in content:
+                    pass
+
+    def _compare_digests(self) -> None:
+        """Read all members that have a digest. Raises BundleError."""
+        for name in self.DIGESTED:
+            for _ in self._verified(name):
+                pass
+
+    def find(self, path: bytes) -> Entry | None:
+        """Give the entry at a path."""
+        entries = self.entries
+        place = bisect_left(entries, path, key=lambda entry: entry.path)
+        return entries[place] if place < len(entries) and entries[place].path == path else None
+
+    def read_file(self, path: bytes) -> Iterator[bytes]:
+        """Give the content of one packed file, reading no more of the bundle than that takes. Raises BundleError.
+
+        The digest is known to be right when the last part has been taken without an error.
+        """
+        entry = self.find(path)
+        if entry is not None and entry.link is not None:
+            entry = self.find(entry.link)
+        if entry is not None and entry.copy_of is not None:
+            entry = self.find(entry.copy_of)
+        if entry is None:
+            raise BundleError(f"{self.path} holds no {printable(path)}; `rtrace list` shows what it holds")
+        if not has_content(entry):
+            what = "only the size" if entry.placeholder else "only size and digest" if entry.elsewhere else "no content"
+            raise BundleError(f"{self.path} holds {what} of {printable(path)}, a {entry.type.value}")
+        try:
+            yield from self._prove(entry, self._archive.read(entry.offset or 0, stored_size(entry)))
+        except BundleError as error:
+            raise self._damaged(self.DATA, error) from None
+
+    def stream_data(self) -> Iterator[tuple[Entry, Iterator[bytes]]]:
+        """Give every entry in the order of the bundle, each with the parts of its content.
+
+        There are no parts but for regular files that are neither placeholders nor further hard links (and not for empty
+        ones). A file's digest is known to be right when its last part has been taken without an error; what the
+        caller does not take of a file is skipped. No part of a sparse file has both of data and of holes in it. The
+        content of a copy is read again where it is; who has many of them to write had better copy what was written
+        first (``copy_of``). Raises BundleError.
+        """
+        entries = self.iterate_entries()
+        stream = DataStream(self._decompress())
+        try:
+            for entry, header, offset in self._lay_out(entries):
+                stream.skip_to(offset)
+                if stream.take(len(header)) != header:
+                    raise BundleError(f"the tar header of {printable(entry.path)} does not agree with the index")
+                yield entry, self._parts(entry, stream)
+            stream.skip_to(self._end_of_data)
+            if stream.take(len(tar.END)) != tar.END or not stream.is_at_end():
+                raise BundleError("it does not end as a tar does")
+        except BundleError as error:
+            raise self._damaged(self.DATA, error) from None
+        finally:
+            stream.close()
+
+    def extract_trace(self, destination: Path) -> None:
+        """Write the trace database to a new file. Raises BundleError; then there is no file."""
+        self._reader.extract(self.TRACE, self._members[self.TRACE], self.manifest.digests[self.TRACE], destination)
+
+    def _parts(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
+        """Give the content of an entry whose member comes next in the data."""
+        if has_content(entry):
+            return self._content(entry, stream)
+        return iter(()) if entry.copy_of is None else self.read_file(entry.path)
+
+    def _content(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
+        return self._prove(entry, stream.take_parts(stored_size(entry)))
+
+    def _prove(self, entry: Entry, parts: Iterator[bytes]) -> Iterator[bytes]:
+        """Give the content of an entry from the parts that are stored, and prove it.
+
+        The zeros of holes take time. Where a bundle has more of them than can be hashed, the content of its sparse
+        files is proven by the digest of all its data, which does not have the holes in it.
+        """
+        if entry.segments is None or self._holes <= HASHED_HOLES:
+            return prove_content(self.path, entry, parts)
+        self._prove_data()
+        return fill_holes(entry.segments, entry.size, parts)
+
+    def _prove_data(self) -> None:
+        """Compare the digest of all data, once."""
+        if not self._data_is_proven:
+            for _ in self._verified(self.DATA):
+                pass
+            self._data_is_proven = True
+
+    def _check_size(self) -> None:
+        """Refuse data of another size than the entries' layout gives."""
+        if self._end_of_data + len(tar.END) != self._archive.size:
+            raise BundleError(f"{self.path} is damaged: {self.DATA} is not as long as the index says")
+
+    def _find_members(self) -> dict[str, Member]:
+        """Find the members of the file. Raises BundleError."""
+        return find_members(self.path, self._file)
+
+    def _lay_out(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, int]]:
+        """Give the entries that have a member in the data, each with its header and where that is."""
+        return lay_out(entries)
+
+    def _member_of(self, entry: Entry) -> Entry | None:
+        """Give what an entry is in the data; None for one that has no member there."""
+        return entry
+
+    def _decompress(self) -> Generator[bytes, None, None]:
+        """Give the data stream from its beginning on."""
+        return self._archive.frames()
+
+    def find_member(self, name: str) -> Member:
+        """Tell where a member lies in the file."""
+        return self._members[name]
+
+    def find_bad_frame(self) -> tuple[int, int] | None:
+        """Give first and last byte, in the file, of the first frame of the data that cannot be decompressed.
+
+        It is that of the seek table, when this is not the one that the index asks for. None when all is as it should
+        be: then what is wrong is not the data, but what is said of it.
+        """
+        member = self._members[self.DATA]
+        self._prove_entries()
+        size = self._end_of_data + len(tar.END)
+        try:
+            is_as_long = self._archive.size == size
+        except BundleError:
+            is_as_long = False
+        if not is_as_long:
+            return (member.offset + member.size - table_size(size), member.offset + member.size - 1)
+        found = self._archive.find_bad_frame()
+        return None if found is None else (member.offset + found[0], member.offset + found[1] - 1)
+
+    def _read_index(self, name: str) -> Iterator[bytes]:
+        return self._reader.read_index(name, self._members[name], self.manifest.digests[name])
+
+    def _verified(self, name: str) -> Iterator[bytes]:
+        """Give the parts of a member; raises BundleError at the end when they are not what the manifest says."""
+        return self._reader.read_proven(name, self._members[name], self.manifest.digests[name])
+
+    def _damaged(self, name: str, error: BundleError) -> BundleError:
+        message = str(error)
+        if isinstance(error, ContentError) or message.startswith(f"{self.path} "):
+            return error
+        return BundleError(f"{self.path} is damaged: {name}: {message}")

@@ -1,0 +1,148 @@
+"""Writing a bundle: whole or not at all, never over anything, and with the same bytes for the same input."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rtrace.bundle import members, tar
+from rtrace.bundle.data.archive import ArchiveWriter
+from rtrace.bundle.data.layout import entry_header, has_content
+from rtrace.bundle.index.buffer import LineFile
+from rtrace.bundle.index.lines import dump_entry, dump_result
+from rtrace.bundle.writing.attribute_keeper import AttributeKeeper
+from rtrace.bundle.writing.contents import ContentWriter
+from rtrace.bundle.writing.digests import digest_file
+from rtrace.bundle.writing.item import Item, Written, find_repeated
+from rtrace.bundle.writing.member_writer import copy_member, write_member
+from rtrace.errors import BundleError
+from rtrace.files.incomplete import Incomplete
+from rtrace.interrupts import held
+from rtrace.manifest.merging.revision import write_again
+from rtrace.printable import printable
+from rtrace.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable
+    from pathlib import Path
+    from types import TracebackType
+
+    from rtrace.bundle.entry import Result
+    from rtrace.manifest.model import Manifest
+
+__all__ = ["BundleWriter", "Item", "Written", "find_repeated", "write_bundle"]
+
+
+class BundleWriter:
+    """A bundle in the making, in a folder ``NAME.incomplete-XXXX`` beside it, which is gone afterwards in any case.
+
+    ``unkept`` are the extended attributes that cannot be kept, each with a file that has it and the number of all of
+    them; ``elsewhere`` size and digest of the files whose content was left out.
+    """
+
+    def __init__(self, target: Path, repeated: Container[int] = frozenset()) -> None:
+        """Begin; ``repeated`` are the sizes that several files have (``find_repeated``): they may have one content."""
+        self._incomplete = Incomplete(target)
+        self.folder = self._incomplete.folder
+        self._data = (self.folder / "data").open("w+b")
+        self._archive = ArchiveWriter(self._data)
+        self._lines = LineFile(self.folder / "lines")
+        self._keeper = AttributeKeeper()
+        self._contents = ContentWriter(self._archive, self._lines, self._keeper, repeated)
+        self.unkept = self._keeper.unkept
+        self.elsewhere = self._contents.elsewhere
+
+    def __enter__(self) -> BundleWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._archive.close()
+        self._data.close()
+        self._lines.close()
+        self._incomplete.__exit__(kind, error, trace)
+
+    def add(self, item: Item, *, strict: bool = False) -> Written:
+        """Write an entry; the paths must come in order. Raises OSError when the disk of the bundle is full.
+
+        With ``strict`` nothing is written of a file that is not what its entry says, or may not be.
+        """
+        entry = item.entry
+        if has_content(entry) or entry.elsewhere:
+            return self._contents.add(item, strict=strict)
+        entry = self._keeper.put(entry, item.attributes, entry.path)
+        self._archive.write(entry_header(entry))
+        sha256, size = self._contents.digests[entry.link] if entry.link is not None else (None, entry.size)
+        self._lines.write(dump_entry(entry, size, sha256, None))
+        return Written.WHOLE
+
+    def finish(
+        self,
+        manifest: Manifest,
+        results: Iterable[Result],
+        trace_database: Path,
+        *,
+        earlier: str | None = None,
+        inspect: Callable[[Path], None] | None = None,
+    ) -> str:
+        """Put the bundle together, give it its name, and tell its identity. Raises BundleError when the name is taken.
+
+        The manifest is written with the digests of the other members, and with a person's own comments in an earlier
+        text of it. ``inspect`` sees the whole file before it has its name, and raises what keeps it from it.
+        """
+        self._archive.write(tar.END)
+        files = self._lines.compress()  # while the last frames of the data are compressed
+        digests = {members.DATA: self._archive.finish()}
+        with closing(LineFile(self.folder / "results")) as lines:
+            for result in results:
+                lines.write(dump_result(result))
+            outcomes = lines.compress()
+        digests[members.FILES] = hashlib.sha256(files).hexdigest()
+        digests[members.RESULTS] = hashlib.sha256(outcomes).hexdigest()
+        with trace_database.open("rb") as trace:
+            digests[members.TRACE] = digest_file(trace)
+            text = write_again(replace(manifest, digests=dict(sorted(digests.items()))), earlier).encode()
+            identity = hashlib.sha256(text).hexdigest()
+            whole = self.folder / "bundle"
+            with whole.open("xb") as bundle:
+                write_member(bundle, members.VERSION, members.VERSION_TEXT)
+                write_member(bundle, members.MANIFEST, text)
+                write_member(bundle, members.IDENTITY, (members.IDENTITY_TEXT % identity).encode())
+                write_member(bundle, members.FILES, files)
+                write_member(bundle, members.RESULTS, outcomes)
+                copy_member(bundle, members.TRACE, trace)
+                copy_member(bundle, members.DATA, self._data)
+                bundle.write(tar.END)
+        if inspect is not None:
+            inspect(whole)
+        self._incomplete.give_name(whole)
+        return identity
+
+
+def write_bundle(
+    target: Path,
+    manifest: Manifest,
+    items: Iterable[Item],
+    results: Iterable[Result],
+    trace_database: Path,
+    *,
+    progress: Progress = SILENT,
+) -> str:
+    """Write a bundle of which every content can be had; give its identity.
+
+    Raises BundleError when the target exists, or when a source is not what its entry says.
+    """
+    every = tuple(items)
+    progress.start("writing", len(every))
+    with held(lambda: BundleWriter(target, find_repeated(every))) as writer:
+        for item in every:
+            written = writer.add(item)
+            if written is not Written.WHOLE:
+                raise BundleError(f"cannot pack {printable(item.entry.path)}: {written.value}")
+            progress.advance(1)
+        identity = writer.finish(manifest, results, trace_database)
+    progress.finish()
+    return identity

@@ -1,0 +1,57 @@
+"""What a run left behind: the state of every path that it may have changed, taken when its last process has ended."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from rtrace.capture.books.ledger import TYPE_NAMES, Ledger
+from rtrace.capture.books.unobserved import is_nothing_for_anybody
+from rtrace.files.stamps import keep_inode, keep_time
+
+DIGEST_BUDGET = 64 << 20
+"""Bytes of output that are hashed at once at the end of a run; the rest is hashed by ``pack``, if unchanged by then."""
+
+
+def record_results(ledger: Ledger) -> None:
+    """Note type, size, times and digest of each path that the run created, changed or removed.
+
+    What the run itself made and removed again is no result.
+    """
+    budget = DIGEST_BUDGET
+    rows = ledger.journal.pending["results"]
+    for state in ledger.states.values():
+        if not state.mutated:
+            continue
+        try:
+            status = os.lstat(state.path)
+            target = os.readlink(state.path) if stat.S_ISLNK(status.st_mode) else None
+        except OSError as error:
+            if not is_nothing_for_anybody(error):
+                ledger.tell_unobserved(error)
+            elif state.existed:  # else it was a temporary file
+                rows.append((ledger.run, state.id, *[None] * 8))
+            continue
+        kind = TYPE_NAMES.get(stat.S_IFMT(status.st_mode), "char")
+        digest = None
+        if kind == "file" and status.st_size <= budget:
+            digest = hash_file(state.path)
+            budget -= status.st_size
+        mtime, inode = keep_time(status.st_mtime_ns), keep_inode(status.st_ino)
+        facts = (kind, status.st_mode & 0o7777, status.st_size, mtime, status.st_dev, inode)
+        rows.append((ledger.run, state.id, *facts, digest, target))
+
+
+def hash_file(path: bytes) -> str | None:
+    """Return a file's SHA-256 in hexadecimal; None when it cannot be read."""
+    import hashlib  # 3 ms that a run without outputs does not need
+
+    digest = hashlib.sha256()
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        while data := file.read(1 << 20):
+            digest.update(data)
+    return digest.hexdigest()

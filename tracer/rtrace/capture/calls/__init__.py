@@ -1,0 +1,1 @@
+"""What system calls mean: from a call's registers to what the books keep."""

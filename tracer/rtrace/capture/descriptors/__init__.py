@@ -1,0 +1,1 @@
+"""What is told of the descriptors that a run began with."""

@@ -1,0 +1,1 @@
+"""The tracer's loop: start the command, take the next event, handle it."""

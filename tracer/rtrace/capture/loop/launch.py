@@ -1,0 +1,314 @@
+"""Starts the command to be traced: seized by ptrace, under the filter, otherwise as the shell would have started it."""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import errno
+import os
+import signal
+import socket
+import stat
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from rtrace.capture.kernel.executable import HEADER, read_interpreter
+from rtrace.capture.processes.dispositions import ignored_at_start, restore_dispositions
+from rtrace.capture.processes.modes import VARIABLE, Mode
+from rtrace.capture.processes.own_limits import Limits, explain_limits, give_back
+from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TracingRefusedError
+from rtrace.linux.descriptors import take_descriptor
+from rtrace.linux.execve import prepare_execve
+from rtrace.linux.ptrace import (
+    PTRACE_INTERRUPT,
+    PTRACE_O_EXITKILL,
+    PTRACE_O_TRACECLONE,
+    PTRACE_O_TRACEEXEC,
+    PTRACE_O_TRACEFORK,
+    PTRACE_O_TRACESECCOMP,
+    PTRACE_O_TRACESYSGOOD,
+    PTRACE_O_TRACEVFORK,
+    PTRACE_SEIZE,
+    WALL,
+    ptrace,
+)
+from rtrace.linux.seccomp import install_watched_filter
+
+DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when PATH is unset
+SHELL = b"/bin/sh"
+SENDING = b"sender"
+"""Asks the new process to send its listener, instead of having it taken."""
+SEIZE_OPTIONS = (
+    PTRACE_O_TRACEFORK
+    | PTRACE_O_TRACEVFORK
+    | PTRACE_O_TRACECLONE
+    | PTRACE_O_TRACEEXEC
+    | PTRACE_O_TRACESECCOMP
+    | PTRACE_O_TRACESYSGOOD
+    | PTRACE_O_EXITKILL
+)
+
+
+class Command(NamedTuple):
+    """What to start: the file, its arguments, and its environment item by item as the caller's own was.
+
+    ``limits`` are the caller's, where the tracer has changed its own.
+    """
+
+    binary: bytes
+    argv: tuple[bytes, ...]
+    environ: tuple[bytes, ...]
+    limits: Limits = ()
+
+
+def check_proc() -> None:
+    """Raise TracingRefusedError where /proc shows no processes, or those of another PID namespace. See proc(5).
+
+    By other numbers a tracer would find nothing of its program there, or somebody else's.
+    """
+    try:
+        own = os.readlink("/proc/self")
+        with open("/proc/self/status", "rb") as file:
+            numbers = [line.split()[1:] for line in file if line.startswith(b"NSpid:")]  # Linux 4.1
+    except OSError:
+        own, numbers = "", []
+    if own == "" and not os.path.exists("/proc/uptime"):
+        raise TracingRefusedError("/proc is not mounted; `mount -t proc proc /proc` mounts it, bwrap has --proc /proc")
+    if own != str(os.getpid()) or any(len(listed) > 1 for listed in numbers):
+        raise TracingRefusedError(
+            "/proc shows the processes of another PID namespace, so rtrace cannot see into its own; mount one that "
+            "belongs here (`unshare --mount-proc`, `bwrap --proc /proc`, or `mount -t proc proc /proc`)"
+        )
+
+
+def read_own_environment() -> tuple[bytes, ...]:
+    """Read the environment with which this interpreter was started, which may have changed its own copy (PEP 538)."""
+    with open("/proc/self/environ", "rb") as file:
+        return tuple(file.read().split(b"\0")[:-1])
+
+
+def find_command(argv: tuple[bytes, ...], environ: tuple[bytes, ...]) -> Command:
+    """Find the file that execvp(3) would execute.
+
+    Raises CommandNotFoundError and CommandNotExecutableError, as a shell would answer 127 and 126.
+    """
+    name = argv[0]
+    shown = os.fsdecode(name)
+    if b"/" in name:
+        candidates = [name]
+    else:
+        path = next((item[5:] for item in environ if item.startswith(b"PATH=")), DEFAULT_PATH)
+        candidates = [(folder or b".") + b"/" + name for folder in path.split(b":")]
+    refused = None
+    for candidate in candidates:
+        try:
+            status = os.stat(candidate)
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode) and os.access(candidate, os.X_OK):
+            if is_shell_text(candidate):
+                return Command(SHELL, (SHELL, candidate, *argv[1:]), environ)
+            return Command(candidate, argv, environ)
+        refused = refused or (candidate, "a folder" if stat.S_ISDIR(status.st_mode) else "not executable")
+    if refused is None:
+        where = "does not exist" if b"/" in name else "is not in PATH"
+        raise CommandNotFoundError(f"{shown} {where}; check its name")
+    advice = "name a program in it" if refused[1] == "a folder" else f"`chmod +x {shown}` makes it executable"
+    raise CommandNotExecutableError(f"{os.fsdecode(refused[0])} is {refused[1]}; {advice}")
+
+
+def is_shell_text(path: bytes) -> bool:
+    """Tell whether execvp(3) would hand the file to the shell: executable text without a ``#!`` line."""
+    try:
+        with open(path, "rb") as file:
+            header = file.read(HEADER)
+        return not header.startswith((b"#!", b"\x7fELF")) and b"\0" not in header and read_interpreter(path) is None
+    except OSError:  # EACCES: it may be executed and not read, so the shell could not read it either
+        return False
+
+
+def execute(command: Command) -> int:
+    """Execute the command; return only when the kernel refuses, with the error's number."""
+    call_execve = prepare_execve(command.binary, command.argv, command.environ)
+    give_back(command.limits)  # at the very last: no memory may be left under them
+    return call_execve()
+
+
+class Courier:
+    """A thread outside of the filter that this thread is about to enter, to send its listener to the tracer.
+
+    Nobody would answer a notification of sendmsg(2) yet. It ends at the latest when the process executes a program.
+    """
+
+    def __init__(self, channel: socket.socket) -> None:
+        """Start it; raise RuntimeError where the system has no thread left."""
+        self.channel = channel
+        self.listener = -1
+        self.wanted, self.done = _thread.allocate_lock(), _thread.allocate_lock()
+        self.wanted.acquire()
+        self.done.acquire()
+        _thread.start_new_thread(self._carry, ())
+
+    def _carry(self) -> None:
+        with self.wanted:
+            if self.listener >= 0:
+                socket.send_fds(self.channel, [b"%s -1" % Mode.NOTIFY.value.encode()], [self.listener])
+        self.done.release()
+
+    def send(self, listener: int) -> None:
+        """Let it send a descriptor, -1 for none, and wait until it has."""
+        self.listener = listener
+        self.wanted.release()
+        self.done.acquire()
+
+
+def _enter_filter(filters: Mapping[Mode, bytes], channel: socket.socket, courier: Courier | None) -> None:
+    """In the new process: enter the best mode there is, and tell it. Raises OSError when there is none."""
+    for mode, program in filters.items():
+        try:
+            listener = install_watched_filter(program, listening=mode is Mode.NOTIFY) if program else -1
+        except OSError as error:
+            refusal = error
+            continue
+        if courier is not None and mode is Mode.NOTIFY:
+            courier.send(listener)
+        else:
+            os.write(channel.fileno(), b"%s %d" % (mode.value.encode(), listener))
+        return
+    raise refusal
+
+
+def _become_tracee(
+    command: Command, filters: Mapping[Mode, bytes], channel: socket.socket, ignored: frozenset[int]
+) -> None:
+    """In the new process: wait to be seized, enter the best mode there is, tell it, execute when told to.
+
+    Under its filter it may only make calls that the filter lets through: nobody would answer a notification yet.
+    """
+    try:
+        courier = None
+        if channel.recv(6) == SENDING:
+            try:
+                courier = Courier(channel)
+            except RuntimeError:  # RLIMIT_NPROC
+                filters = {mode: program for mode, program in filters.items() if mode is not Mode.NOTIFY}
+            channel.send(b"ready")
+            channel.recv(6)
+        if filters:
+            _enter_filter(filters, channel, courier)
+        else:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        if channel.recv(2) != b"go":
+            os._exit(126)
+        restore_dispositions(ignored)
+        os.write(channel.fileno(), b"execve %d" % execute(command))
+    except OSError as error:
+        os.write(channel.fileno(), b"refused %d" % (error.errno or 0))
+    finally:
+        os._exit(126)
+
+
+class Launched(NamedTuple):
+    """A process that waits to execute the command: its id, its mode, its filter's listener (-1 without one).
+
+    ``channel`` lets it execute at ``go``; it says ``execve N`` if the kernel refuses the file with errno N, and closes
+    when it does not.
+    """
+
+    pid: int
+    mode: Mode
+    listener: int
+    channel: socket.socket
+
+
+def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], int] = os.fork) -> Launched:
+    """Start the process of a command in the first mode that is to be had; ``filters`` has a program for each to try.
+
+    Raises TracingRefusedError when ptrace or seccomp is not to be had here; nothing has been run then.
+    """
+    ignored = ignored_at_start()
+    ours, theirs = socket.socketpair()
+    try:
+        pid = fork()
+    except BlockingIOError as error:  # EAGAIN: RLIMIT_NPROC
+        raise TracingRefusedError(
+            f"cannot start a process ({error.strerror}{explain_limits()}); raise the limit, or end other processes"
+        ) from None
+    if pid == 0:
+        ours.close()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL):
+                signal.signal(number, signal.SIG_DFL)
+        _become_tracee(command, filters, theirs, ignored)
+    if Mode.NOTIFY in filters and not may_take_descriptors(pid, theirs.fileno()):
+        ours.send(SENDING)
+        ours.recv(5)
+    theirs.close()
+    try:
+        ptrace(PTRACE_SEIZE, pid, SEIZE_OPTIONS)
+    except OSError as error:
+        tracer = read_tracer(pid)  # before the process hears that it is not wanted: one that ends has no tracer
+        ours.close()
+        _reap(pid)
+        raise TracingRefusedError(explain_refusal(error, tracer)) from None
+    ours.send(b"filter")
+    message, descriptors, _, _ = socket.recv_fds(ours, 64, 1)
+    word, _, number_text = message.partition(b" ")
+    if word not in {mode.value.encode() for mode in filters}:
+        ours.close()
+        _reap(pid)
+        reason = os.strerror(int(number_text)) if number_text else "the process ended"
+        raise TracingRefusedError(
+            f"the kernel does not let rtrace watch system calls ({reason}); unset {VARIABLE}, or in a container use a "
+            "seccomp profile that allows seccomp and ptrace"
+        )
+    mode = Mode(word.decode())
+    if mode is Mode.STOPS:  # from here on it stops at every call
+        ptrace(PTRACE_INTERRUPT, pid)
+    listener = -1
+    if mode is Mode.NOTIFY:
+        (listener,) = descriptors or (take_descriptor(pid, int(number_text)),)
+    return Launched(pid, mode, listener, ours)
+
+
+def may_take_descriptors(pid: int, number: int) -> bool:
+    """Tell whether a descriptor of a child can be copied: containers allow ptrace(2), and refuse pidfd_getfd(2)."""
+    try:
+        os.close(take_descriptor(pid, number))
+    except OSError:
+        return False
+    return True
+
+
+def read_tracer(pid: int) -> int:
+    """Return the id of the process that traces a process already, 0 when none does; TracerPid of proc(5)."""
+    with contextlib.suppress(OSError, ValueError, StopIteration), open(f"/proc/{pid}/status", "rb") as file:
+        return int(next(line for line in file if line.startswith(b"TracerPid:")).split()[1])
+    return 0
+
+
+def explain_refusal(error: OSError, tracer: int) -> str:
+    """Say why ptrace was refused, and which setting to change."""
+    if tracer:
+        return (
+            f"rtrace is itself being traced, by process {tracer}, and a process has one tracer only; run it outside of "
+            "the other rtrace, strace or debugger"
+        )
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/yama/ptrace_scope", "rb") as file:
+        scope = file.read().strip()
+        if scope in (b"2", b"3"):
+            return (
+                f"the kernel does not let rtrace trace (kernel.yama.ptrace_scope is {scope.decode()}); "
+                "`sudo sysctl kernel.yama.ptrace_scope=1` allows it until the next boot"
+            )
+    return (
+        f"the kernel does not let rtrace trace ({error.strerror}); in a container add the capability SYS_PTRACE "
+        "(docker run --cap-add=SYS_PTRACE)"
+    )
+
+
+def _reap(pid: int) -> None:
+    """Wait for a process of ours that found its channel closed, or never was allowed to begin."""
+    with contextlib.suppress(ChildProcessError, ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, WALL)

@@ -1,0 +1,1 @@
+"""Whom a run talks to: other programs of this machine, and other hosts."""

@@ -1,0 +1,70 @@
+"""``rtrace export``: a bundle in another format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rtrace.answers.recording import answer_export
+from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_bundles, complete_formats
+from rtrace.cli.terminal.options import JSON
+from rtrace.cli.terminal.progress_bar import progress
+from rtrace.cli.terminal.speaking import give_json, say, warn
+from rtrace.cli.terminal.tidying import tell_cleaned
+from rtrace.printable import format_size, plural
+
+if TYPE_CHECKING:
+    from rtrace.reprozip.writing.reprozip_writer import Written
+
+
+@click.command(
+    cls=RtraceCommand,
+    examples=(
+        "rtrace export bundle.rpz --format reprozip",
+        "rtrace export bundle.rpz --format reprozip -o other.rpz",
+    ),
+)
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    metavar="FORMAT",
+    required=True,
+    shell_complete=complete_formats,
+    help="The other format: reprozip.",
+)
+@JSON
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The new file.  [default: the bundle's name with the format's before its ending]",
+)
+@click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
+def command(bundle: Path, *, as_json: bool, form: str, output: Path | None) -> None:
+    """Write BUNDLE in another format.
+
+    FORMAT is `reprozip`: ReproZip's, version 2, which `reprounzip` unpacks and runs. Rtrace reads the new file as it
+    reads BUNDLE, and loses nothing. What the other format has no place for is told.
+    """
+    from rtrace.operations.export import export, name_export
+
+    output = output or name_export(bundle, form)
+    tell_cleaned(output.parent)
+    written = export(bundle, form, output, progress=progress())
+    if as_json:
+        give_json(answer_export(written, form))
+    else:
+        tell(written)
+
+
+def tell(written: Written) -> None:
+    """Say what was written, and what of it ReproZip will not know."""
+    for loss in written.losses:
+        warn(f"not for ReproZip: {loss.what}; {loss.advice}")
+    size = format_size(written.target.stat().st_size)
+    say(f"wrote {written.files} {plural(written.files, 'file')} into {written.target} ({size}), for ReproZip")
+    say(f"identity: sha256:{written.identity}")

@@ -1,0 +1,136 @@
+"""``rtrace info``: what a bundle contains."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from rtrace.answers.info import answer_info
+from rtrace.bundle.protocol import OpenBundle
+from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_bundles
+from rtrace.cli.terminal.options import JSON
+from rtrace.cli.terminal.speaking import give_json, show
+from rtrace.cli.terminal.tidying import tell_cleaned
+from rtrace.manifest.incompleteness import INCOMPLETE, MARK, list_incomplete
+from rtrace.manifest.model import Descriptor, NamedFile, Run
+from rtrace.opening import open_bundle
+from rtrace.operations.info import Counts, count_entries
+from rtrace.printable import count, format_size, printable
+
+
+@click.command(cls=RtraceCommand, examples=("rtrace info bundle.rpz",))
+@JSON
+@click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
+def command(bundle: Path, *, as_json: bool) -> None:
+    """Show what BUNDLE contains: runs, machine, packages, inputs, outputs, and what could not be captured."""
+    tell_cleaned()
+    with open_bundle(bundle) as opened:
+        if as_json:
+            counts = count_entries(opened.iterate_entries())
+            give_json(answer_info(opened, counts, list(list_incomplete(opened.manifest))))
+        else:
+            for line in describe(opened):
+                show(line)
+
+
+def describe(bundle: OpenBundle) -> Iterable[str]:
+    """Yield what a bundle holds, for a person."""
+    manifest = bundle.manifest
+    counts = count_entries(bundle.iterate_entries())
+    for sentence in list_incomplete(manifest):
+        yield f"{MARK}: {sentence}"
+    packed = format_size(bundle.path.stat().st_size)
+    yield f"{bundle.path}: {packed}, made by {bundle.maker}"
+    yield f"identity    sha256:{bundle.identity}"
+    yield f"files       {describe_counts(counts)}, {format_size(counts.size)} unpacked"
+    if bundle.extensions:
+        yield f"extensions  {', '.join(bundle.extensions)}"
+    for run in manifest.runs:
+        yield from describe_run(run)
+    yield from describe_names("inputs", manifest.inputs)
+    yield from describe_names("outputs", manifest.outputs)
+    if manifest.ignore:
+        yield f"ignored     {', '.join(map(printable, manifest.ignore))}"
+    if manifest.packages:
+        yield f"packages    {len(manifest.packages)}"
+        for package in manifest.packages:
+            left_out = "" if package.pack else "  (not packed)"
+            what = f"{count(package.files, 'file')}, {format_size(package.size)}"
+            name = " ".join(filter(None, (package.name, package.version, package.architecture)))
+            origin = f", from {package.origin}" if package.origin else ""
+            yield f"  {name} ({package.manager}{origin}): {what}{left_out}"
+    if counts.experiment:
+        yield f"experiment  {count(counts.experiment, 'file')}, {format_size(counts.experiment_size)}"
+    if manifest.unowned:
+        yield f"unowned     {count(sum(folder.files for folder in manifest.unowned), 'file')} of no known package"
+        for folder in manifest.unowned:
+            yield f"  {printable(folder.path)}: {count(folder.files, 'file')}, {format_size(folder.size)}"
+    if manifest.elsewhere:
+        size = sum(one.size or 0 for one in manifest.elsewhere)
+        yield f"elsewhere   {count(len(manifest.elsewhere), 'file')}, {format_size(size)}"
+    for one in manifest.elsewhere:
+        where = one.url or "at no known place"
+        yield f"  {printable(one.path)}: {format_size(one.size or 0)}, {where}, SHA-256 {one.sha256}"
+    for notice in manifest.notices:
+        if notice.kind not in INCOMPLETE:
+            yield f"not captured: {notice.what}; {notice.advice}"
+
+
+def describe_counts(counts: Counts) -> str:
+    """Return how many entries of each kind there are: ``3 files, 1 link, 2 folders``."""
+    kinds = (
+        (counts.links, "link"),
+        (counts.folders, "folder"),
+        (counts.placeholders, "placeholder"),
+        (counts.fifos, "FIFO"),
+    )
+    return ", ".join([count(counts.files, "file"), *(count(number, noun) for number, noun in kinds if number)])
+
+
+def describe_run(run: Run) -> Iterable[str]:
+    """Yield what a run was, for a person."""
+    started, took = "not known", ""
+    if run.started is not None:
+        try:
+            started = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(run.started))
+        except (OverflowError, ValueError, OSError):  # a time that no calendar has
+            started = f"{run.started:g} seconds after 1970"
+        took = "" if run.finished is None else f", took {run.finished - run.started:.2f} s"
+    how = "end not seen" if run.exit_status is None else f"exit status {run.exit_status}"
+    yield f"{run.id:11} {shlex.join(printable(argument) for argument in run.argv)}"
+    yield f"  in        {printable(run.workingdir)}"
+    if run.needs:
+        yield f"  needs     {', '.join(run.needs)}"
+    yield f"  when      {started}{took}, {how}"
+    if run.stdin is not None:
+        yield f"  reads     {printable(run.stdin.path)}{', from a pipe' if run.stdin.pipe else ''} as standard input"
+    for one in run.descriptors:
+        yield f"  {'given' if one.number > 2 else 'stream':9} {describe_descriptor(one)}"  # noqa: PLR2004
+    yield f"  machine   {run.hostname}: {' '.join(run.distribution)}, {' '.join(run.system)}, {run.architecture}"
+
+
+def describe_descriptor(one: Descriptor) -> str:
+    """Return what a run found at a descriptor."""
+    path = printable(one.path or b"")
+    words = {
+        "file": f"{path} ({one.access})",
+        "pipe": f"a pipe that brings {path}",
+        "same": f"the same as {one.same}",
+        "null": "nothing that was kept",
+        "closed": "closed",
+    }
+    return f"{one.number}: {words[one.kind]}"
+
+
+def describe_names(title: str, files: tuple[NamedFile, ...]) -> Iterable[str]:
+    """Yield inputs or outputs, a line each."""
+    if files:
+        yield f"{title:11} {len(files)}"
+    for file in files:
+        changing = "" if file.pattern is None else f", changes as {printable(file.pattern)}"
+        yield f"  {file.name}: {printable(file.path)} ({', '.join(file.runs)}){changing}"

@@ -1,0 +1,1 @@
+"""How rtrace speaks to a person: options, sentences, progress, endings."""

@@ -1,0 +1,178 @@
+"""``rtrace trace``: run a command under the tracer."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rtrace import interrupts
+from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_command
+from rtrace.cli.terminal.options import DIRECTORY, JSON_LAST, parse_size
+from rtrace.cli.terminal.speaking import say, tell_json, warn
+from rtrace.cli.terminal.tidying import tell_settled
+from rtrace.errors import UsageError
+from rtrace.printable import plural
+from rtrace.trace.directory import TraceDirectory
+
+if TYPE_CHECKING:
+    from rtrace.operations.trace import TraceReport
+
+
+@click.command(
+    cls=RtraceCommand,
+    context_settings={"allow_interspersed_args": False},
+    statuses={
+        "126": "COMMAND is not executable",
+        "127": "COMMAND was not found",
+        "other": "that of COMMAND; 128+N when signal N ended it",
+    },
+    examples=(
+        "rtrace trace ./run.sh",
+        "rtrace trace --continue python3 plot.py --dpi 300",
+        "rtrace trace -- sh -c 'sort words | uniq -c > counts'",
+    ),
+)
+@DIRECTORY
+@JSON_LAST
+@click.option("--continue", "continued", is_flag=True, help="Add this run to the trace directory's earlier ones.")
+@click.option("--overwrite", is_flag=True, help="Replace the trace directory.")
+@click.option("--detach-daemons", is_flag=True, help="Do not wait for processes that outlive COMMAND.")
+@click.option("--no-capture", is_flag=True, help="Keep neither what COMMAND reads from pipes nor what it prints.")
+@click.option(
+    "--keep",
+    type=parse_size,
+    metavar="SIZE",
+    default="256M",
+    show_default=True,
+    help="How much of each stream to keep; comparison always covers all of it.",
+)
+@click.option(
+    "--snapshot-limit",
+    type=parse_size,
+    metavar="SIZE",
+    default="1G",
+    show_default=True,
+    help="Space for copies of files that COMMAND changes; a file system with reflinks needs none.",
+)
+@click.argument(
+    "arguments",
+    nargs=-1,
+    required=True,
+    metavar="[--] COMMAND [ARGUMENT]...",
+    type=click.UNPROCESSED,
+    shell_complete=complete_command,
+)
+def command(  # noqa: PLR0913 - an argument for each option
+    directory: Path,
+    *,
+    as_json: bool,
+    continued: bool,
+    overwrite: bool,
+    detach_daemons: bool,
+    no_capture: bool,
+    keep: int,
+    snapshot_limit: int,
+    arguments: tuple[str, ...],
+) -> None:
+    """Run COMMAND and record everything that it and the processes it starts read, run and write.
+
+    Writes a trace directory with a manifest, which may be edited before `rtrace pack`. The command's standard streams
+    are left alone; a copy of what it prints is kept. Ends when the last process that COMMAND left behind has ended.
+    """
+    if continued and overwrite:
+        raise UsageError("--continue and --overwrite contradict each other; choose one")
+    if not arguments[0]:
+        raise UsageError("the command to trace is empty; name a program")
+    from rtrace.operations.trace import TraceRequest, trace_into  # 30 ms that --help does not need
+
+    argv = tuple(os.fsencode(argument) for argument in arguments)
+    request = TraceRequest(
+        argv,
+        continued=continued,
+        overwrite=overwrite,
+        detach_daemons=detach_daemons,
+        keep=None if no_capture else keep,
+        snapshot_limit=snapshot_limit,
+    )
+
+    def trace() -> TraceReport:
+        tell_settled(TraceDirectory(directory))
+        report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
+        if as_json:
+            from rtrace.answers.recording import answer_trace
+
+            tell_json(answer_trace(report))
+        else:
+            tell(report)
+        write_timings(report.traced.began, report.traced.ended)
+        return report
+
+    if not detach_daemons:
+        sys.exit(trace().traced.exit_status)
+    from rtrace.capture.processes.dispositions import heed_children
+    from rtrace.cli.detaching import run_detached
+
+    heed_children()  # here, as this process's caller counts, and not that of the process that traces
+
+    def trace_and_linger(report_status: Callable[[int], None]) -> None:
+        interrupts.begin()
+        traced = trace().traced
+        report_status(traced.exit_status)
+        traced.linger()
+
+    sys.exit(run_detached(trace_and_linger))
+
+
+def tell(report: TraceReport) -> None:
+    """Say what was traced, and what could not be."""
+    for notice in report.notices:
+        warn(f"not captured: {notice.what}; {notice.advice}")
+    if report.problem:
+        warn(report.problem)
+    traced = report.traced
+    ended = f"exit status {traced.exit_code}" if traced.signal is None else f"killed by {name_signal(traced.signal)}"
+    processes, paths = plural(report.processes, "process", "processes"), plural(report.paths, "path")
+    say(f"traced {report.processes} {processes} and {report.paths} {paths}; {ended}")
+    say(f"next: `rtrace pack{report.pack_options}` (edit {report.directory.manifest} first to leave files out)")
+
+
+def name_signal(number: int) -> str:
+    """Return the name of a signal; real-time signals have numbers alone."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def tell_of_daemons(programs: tuple[str, ...]) -> None:
+    """Say who is waited for when the command has ended."""
+    warn(f"the command has ended; waiting for {', '.join(programs)} (--detach-daemons would not wait)")
+
+
+def tell_of_loss(what: str, advice: str) -> None:
+    """Say at once what cannot be captured, as the report will again."""
+    warn(f"{what}; {advice}")
+
+
+def write_timings(began: float, ended: float) -> None:
+    """Write how long start, program and finish took, in seconds, to the file that RTRACE_TIMINGS names."""
+    target = os.environ.get("RTRACE_TIMINGS")
+    if target:
+        timings = {"start": began - process_start(), "program": ended - began, "finish": time.monotonic() - ended}
+        Path(target).write_text(json.dumps(timings), encoding="utf-8")
+
+
+def process_start() -> float:
+    """Return when this process began, on the clock of time.monotonic; field 22 of /proc/self/stat, see proc(5)."""
+    ticks = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    since_boot = ticks / os.sysconf("SC_CLK_TCK")
+    return since_boot - (time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic())

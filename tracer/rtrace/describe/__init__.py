@@ -1,0 +1,4 @@
+"""A trace told as a manifest.
+
+What was used and why, whose it is, and what a person would call it.
+"""

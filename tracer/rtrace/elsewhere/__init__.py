@@ -1,0 +1,1 @@
+"""Content that a bundle leaves elsewhere, and how it is fetched."""

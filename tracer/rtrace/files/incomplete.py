@@ -1,0 +1,52 @@
+"""A file in the making: it gets its name when it is whole, and never over anything else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from rtrace.errors import BundleError
+from rtrace.files.workspaces import INCOMPLETE, prefix_beside, working
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+
+class Incomplete:
+    """A folder ``NAME.incomplete-XXXX`` beside the file in the making, which is gone afterwards in any case."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        if os.path.lexists(target):
+            raise BundleError(f"{target} exists already; remove it or name another file")
+        self._closing = contextlib.ExitStack()
+        try:
+            self.folder = self._closing.enter_context(working(target.parent, prefix_beside(target.name, INCOMPLETE)))
+        except OSError as error:
+            raise BundleError(f"cannot write in {target.parent}: {error.strerror}; name another folder") from None
+        """Room for what is needed until the file is whole."""
+
+    def __enter__(self) -> Incomplete:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.close()
+        if isinstance(error, OSError):
+            raise BundleError(f"cannot write {self.target}: {error.strerror}; nothing was left there") from error
+
+    def give_name(self, whole: Path) -> None:
+        """Make a file of the folder the target. Raises BundleError when the name is taken."""
+        try:
+            try:
+                os.link(whole, self.target)
+            except PermissionError:
+                # A filesystem without hard links (FAT, some network shares): look, then rename.
+                if os.path.lexists(self.target):
+                    raise FileExistsError from None
+                whole.rename(self.target)
+        except FileExistsError:
+            raise BundleError(f"{self.target} was made by somebody else in the meantime; name another file") from None

@@ -1,0 +1,38 @@
+"""Reading files that may have become anything: a FIFO or a terminal must not keep rtrace waiting."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_PART = 1 << 20
+
+
+def open_content(path: str | bytes, flags: int = 0) -> int:
+    """Open a file, for `open` or by itself: no symlink, and without waiting at a FIFO. Raises OSError."""
+    return os.open(path, flags | _FLAGS)
+
+
+def read_parts(descriptor: int) -> Iterator[bytes]:
+    """Give what is left of an open file, part by part. Raises OSError."""
+    while part := os.read(descriptor, _PART):
+        yield part
+
+
+def open_at_once(path: str | bytes, flags: int) -> int:
+    """Open a file as `open` would, but return at once where nobody writes to a FIFO; see fifo(7). Raises OSError."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+
+
+def read_file(path: str | bytes, limit: int | None = None) -> bytes:
+    """Read a file; nothing when that is impossible, or when it is longer than ``limit`` bytes."""
+    try:
+        with open(path, "rb", opener=open_at_once) as file:
+            content = file.read(-1 if limit is None else limit + 1) or b""
+    except OSError:
+        return b""
+    return content if limit is None or len(content) <= limit else b""

@@ -1,0 +1,1 @@
+"""The commands without their words: one file for each, which prints nothing."""

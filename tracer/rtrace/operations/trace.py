@@ -1,0 +1,180 @@
+"""`rtrace trace` as a whole: the trace directory made ready, the command traced, the manifest drafted."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from rtrace.capture.books.snapshots import SNAPSHOT_LIMIT
+from rtrace.capture.kernel.architecture import native_architectures
+from rtrace.capture.loop.launch import check_proc, find_command, read_own_environment
+from rtrace.capture.processes.own_limits import explain_limits, lift_limits
+from rtrace.capture.relay.keeping import KEPT_BYTES
+from rtrace.capture.relay.streams import look_at_given
+from rtrace.capture.session import Traced, Watch, trace_command
+from rtrace.describe.draft import draft_manifest
+from rtrace.errors import ManifestError, TraceError
+from rtrace.interrupts import lifted, shielded
+from rtrace.manifest.model import Manifest, Notice
+from rtrace.manifest.render import render
+from rtrace.trace.directory import DEFAULT_NAME, TraceDirectory
+from rtrace.trace.place import TracePlace
+
+
+class TraceRequest(NamedTuple):
+    """What to trace and how: as a further run (``continued``), or in place of an older trace (``overwrite``).
+
+    ``keep`` is how many bytes of standard output and error are kept, None to leave these alone; ``snapshot_limit`` how
+    many the copies of files that the run changes may take.
+    """
+
+    argv: tuple[bytes, ...]
+    continued: bool = False
+    overwrite: bool = False
+    detach_daemons: bool = False
+    keep: int | None = KEPT_BYTES
+    snapshot_limit: int = SNAPSHOT_LIMIT
+
+
+class TraceReport(NamedTuple):
+    """What a trace has to say when it is done.
+
+    ``directory`` is the trace directory as the caller named it, or where it had to stay.
+    ``problem`` is what is wrong with the manifest, when a person edited it during the run and made a mistake, or what
+    keeps the trace from its place.
+    """
+
+    traced: Traced
+    processes: int
+    paths: int
+    notices: tuple[Notice, ...]
+    directory: TraceDirectory
+    problem: str | None = None
+
+    @property
+    def pack_options(self) -> str:
+        """The options that `rtrace pack` needs to find this trace, with a space before them."""
+        return "" if self.directory.path == Path(DEFAULT_NAME) else f" -d {self.directory.path}"
+
+
+def trace_into(
+    directory: TraceDirectory,
+    request: TraceRequest,
+    *,
+    on_waiting: Callable[[tuple[str, ...]], None],
+    on_loss: Callable[[str, str], None],
+) -> TraceReport:
+    """Trace a command as one more run of a trace directory, and draft the manifest.
+
+    ``on_waiting`` and ``on_loss`` are told while the run goes on, as ``Watch`` describes.
+    Raises TraceError, CommandNotFoundError, CommandNotExecutableError, TracingRefusedError, and ManifestError when the
+    manifest of a trace to be continued is none; all is as before then.
+    """
+    if request.continued and directory.manifest.exists():
+        from rtrace.manifest.reading.load import load
+
+        load(directory.manifest)  # a mistake in it is told now, and not when the run is over
+    check_proc()
+    given = look_at_given()
+    command = find_command(request.argv, read_own_environment())._replace(limits=lift_limits())
+    architectures = native_architectures()
+    with shielded():
+        place = TracePlace(directory, continued=request.continued, overwrite=request.overwrite)
+        begun = False
+
+        def begin() -> None:
+            nonlocal begun
+            place.keep()
+            begun = True
+
+        watch = Watch(
+            begin,
+            on_waiting,
+            on_loss,
+            request.detach_daemons,
+            request.keep,
+            request.snapshot_limit,
+            place.hidden,
+            place.shortcoming,
+        )
+        try:
+            with lifted():
+                traced = trace_command(command, architectures, place.trace, place.connection, given, watch)
+        except BaseException as error:
+            if begun:
+                place.leave()
+            else:
+                place.restore()
+            if isinstance(error, sqlite3.Error):
+                reason = f"{error}{explain_limits()}"
+                sentence = f"{directory.database} cannot be written ({reason}); free some space and trace again"
+                raise TraceError(sentence) from None
+            raise
+        return report_trace(place, traced)
+
+
+def report_trace(place: TracePlace, traced: Traced) -> TraceReport:
+    """Draft the manifest when the run is over, and tell what was traced."""
+    problem: str | None = None
+    try:
+        notices = write_manifest(place.connection, place.trace, place.private.target).notices
+    except OSError as error:  # a limit on the size of files; `rtrace pack` drafts it again
+        if error.errno not in {errno.EFBIG, errno.ENOSPC, errno.EDQUOT}:
+            raise
+        notices = ()
+        problem = f"{place.directory.manifest} cannot be written ({error.strerror}); all else is traced"
+    except ManifestError as error:  # it was edited while the run went on: that must not cost the run's exit status
+        notices, problem = (), str(error)
+    run = place.earlier_runs + 1
+    (processes,) = place.connection.execute(
+        "SELECT count(*) FROM processes WHERE run = ? AND NOT is_thread", (run,)
+    ).fetchone()
+    (paths,) = place.connection.execute("SELECT count(DISTINCT path) FROM uses WHERE run = ?", (run,)).fetchone()
+    kept_from_place = place.leave()
+    directory = place.trace if kept_from_place else place.directory
+    return TraceReport(traced, processes, paths, notices, directory, kept_from_place or problem)
+
+
+def write_manifest(connection: sqlite3.Connection, directory: TraceDirectory, target: TraceDirectory) -> Manifest:
+    """Draft the manifest of a trace and write it, whole or not at all; what a person wrote into it stays.
+
+    ``target`` is where the trace directory will be.
+    Raises ManifestError when a person's manifest is none; the draft is beside it then.
+    """
+    manifest = draft_manifest(connection, target)
+    if not directory.manifest.exists():
+        write_new_manifest(manifest, directory)
+        return manifest
+    from rtrace.manifest.merging.edits import keep_edits  # needs PyYAML, which one run alone does not
+    from rtrace.manifest.merging.revision import write_again
+    from rtrace.manifest.reading.load import load, read_text
+
+    try:
+        earlier = read_text(directory.manifest)
+        manifest = keep_edits(manifest, load(earlier, str(target.manifest)))
+    except ManifestError as error:
+        draft = directory.manifest.with_suffix(".draft.yml")
+        _write_text(draft, render(manifest))
+        shown = target.path / draft.name
+        raise ManifestError(f"{error}; all is traced, and {shown} is a fresh manifest to compare it with") from None
+    _write_text(directory.manifest, write_again(manifest, earlier))
+    return manifest
+
+
+def write_new_manifest(manifest: Manifest, directory: TraceDirectory) -> None:
+    """Write the manifest of a trace directory that has none yet."""
+    _write_text(directory.manifest, render(manifest))
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    incomplete = path.with_name(path.name + ".incomplete")
+    incomplete.unlink(missing_ok=True)
+    descriptor = os.open(incomplete, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    incomplete.replace(path)

@@ -1,0 +1,1 @@
+"""Package managers of languages and clusters. One file for each."""

@@ -1,0 +1,1 @@
+"""Package managers of systems: dpkg, rpm, apk, pacman. One file for each."""

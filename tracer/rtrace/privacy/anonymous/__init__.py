@@ -1,0 +1,1 @@
+"""Anonymous bundles: neutral names in place of the user's and the host's."""

@@ -1,0 +1,1 @@
+"""What secrets look like. Their values are never shown."""

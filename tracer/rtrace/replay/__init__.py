@@ -1,0 +1,1 @@
+"""Replays: what an unpacker and a target are, and which of them are installed here."""

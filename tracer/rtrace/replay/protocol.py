@@ -1,0 +1,181 @@
+"""What an unpacker is: the plug-in protocol behind the entry-point group ``rtrace.unpackers``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from rtrace.bundle.entry import Entry, Result
+from rtrace.elsewhere.sources import NO_SOURCES, Sources
+from rtrace.limits import DEFAULT_LIMITS, TIMED_OUT, Limits
+from rtrace.manifest.model import Run
+from rtrace.progress import SILENT, Progress
+
+ENTRY_POINT_GROUP = "rtrace.unpackers"
+STATE_FILE = "rtrace-target.json"
+"""In every target's folder: a JSON object whose ``unpacker`` names the unpacker that made it; the rest is its own."""
+STATE_LIMIT = 1 << 20
+"""The most bytes that such a file may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one replayed run ended: its exit code, or the signal that ended it, as wait(2) tells.
+
+    ``reached`` names the field of `rtrace.limits.Limits` that ended it; ``notes`` are sentences about limits that were
+    reached without ending it, and about those that could not be had here.
+    """
+
+    run: str
+    exit_code: int | None
+    signal: int | None
+    reached: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_status(self) -> int:
+        """The status a shell would show: the exit code, 128+N when signal N ended the run, 124 when its time was up."""
+        if self.reached == "timeout":
+            return TIMED_OUT
+        return 128 + self.signal if self.signal is not None else self.exit_code or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What ``unpack`` has to say: a sentence a line (what was made, what is left to do by hand).
+
+    ``incomplete`` are sentences about what the bundle itself lacks.
+    """
+
+    target: Path
+    notes: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a target holds after a replay, in the terms of the bundle.
+
+    ``found`` has a result for each path that was asked for, without a digest of a file that has more holes than can
+    be hashed; ``extra`` are the paths that exist though nobody asked for them and the bundle has no entry for them, and
+    ``more`` is how many others of these there are, too many to be named.
+    """
+
+    found: dict[bytes, Result] = field(default_factory=dict)
+    extra: tuple[bytes, ...] = ()
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The file descriptors that a replayed program gets as standard input, output and error."""
+
+    stdin: int = 0
+    stdout: int = 1
+    stderr: int = 2
+
+
+OWN_STREAMS = Streams()
+
+
+Expected = Iterable[bytes] | Mapping[bytes, int | None]
+"""Paths that are asked for; or with the sizes that files there must have, if they are to be the same."""
+
+
+class Target(Protocol):
+    """A bundle unpacked: something that can be replayed, looked into and destroyed."""
+
+    @property
+    def path(self) -> Path:
+        """The folder, as the caller named it."""
+
+    def runs(self) -> Sequence[Run]:
+        """Tell the runs it can replay, in their order."""
+
+    def run(
+        self,
+        run: Run,
+        *,
+        allow_network: bool = False,
+        streams: Streams = OWN_STREAMS,
+        limits: Limits = DEFAULT_LIMITS,
+        allowed: frozenset[str] = frozenset(),
+    ) -> Outcome:
+        """Replay one run, isolated; its standard streams are the caller's own unless told otherwise.
+
+        ``allowed`` names what a person opened to it beyond that, such as nested namespaces.
+        Raises TargetError, and CommandNotFoundError or CommandNotExecutableError for a program the target cannot start.
+        """
+
+    def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
+        """Tell what is at ``paths`` now, and which paths are neither among them nor packed.
+
+        Where sizes are given with the paths, only a file that has its size is hashed, and none where that is None.
+        """
+
+    def destroy(self) -> None:
+        """Remove everything that belongs to the target, wherever it is kept."""
+
+
+Stamp: TypeAlias = tuple[int, ...]
+"""What changes when a file is written, whatever is written: of no meaning but to be compared with another one."""
+
+
+@runtime_checkable
+class Stamper(Protocol):
+    """What a target may be besides: one that can tell whether a file was written since it was unpacked."""
+
+    def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
+        """Give the stamps of files as they are now; none for a path of which nothing can be told."""
+
+
+class Unpacker(Protocol):
+    """Turns a bundle into a target."""
+
+    name: str
+    summary: str
+
+    def plan(self, bundle: Path, target: Path) -> tuple[str, ...]:
+        """Tell, a line for each step, what ``unpack`` would do; touches nothing."""
+
+    def unpack(
+        self, bundle: Path, target: Path, *, progress: Progress = SILENT, sources: Sources = NO_SOURCES
+    ) -> Unpacked:
+        """Make a target from a bundle; ``target`` must not exist. Raises BundleError and TargetError.
+
+        ``sources`` tells where content may come from that is not in the bundle, for
+        `rtrace.elsewhere.sources.complete_data`, which raises ElsewhereError where there is none.
+        """
+
+    def open(self, target: Path) -> Target:
+        """Open a target that ``unpack`` of this unpacker made. Raises TargetError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """Something that works on this machine, or does not, and for whom: ``detail`` says how, or why not."""
+
+    name: str
+    works: bool
+    detail: str = ""
+
+
+@runtime_checkable
+class Examiner(Protocol):
+    """What an unpacker may be besides: one that can say what of it works on this machine."""
+
+    def examine(self) -> Sequence[Ability]:
+        """Try, without changing anything, what its replays need and what makes them better."""
+
+
+@runtime_checkable
+class Cleaner(Protocol):
+    """What an unpacker may be besides: one that keeps things outside of folders, such as containers and images."""
+
+    def list_leftovers(self) -> Sequence[str]:
+        """Name what killed processes of rtrace left there, each as it may stand in a sentence."""
+
+    def clean(self) -> Sequence[str]:
+        """Remove that, and name what is gone. What a living process of rtrace uses stays, and what others made."""

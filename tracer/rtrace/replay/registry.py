@@ -1,0 +1,46 @@
+"""Unpackers found by name, and targets found by the file that says which unpacker made them."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from rtrace.errors import ForeignError, TargetError, UsageError
+from rtrace.files.folders import read_own
+from rtrace.printable import suggest
+from rtrace.replay.protocol import ENTRY_POINT_GROUP, STATE_FILE, STATE_LIMIT, Target, Unpacker
+from rtrace.replay.target_folder import TargetFolder
+
+
+def list_unpackers() -> dict[str, EntryPoint]:
+    """Return the installed unpackers, rtrace's own and others', by name; none is imported."""
+    return {point.name: point for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)}
+
+
+def load_unpacker(name: str) -> Unpacker:
+    """Import an unpacker; raise UsageError when there is none of that name."""
+    points = list_unpackers()
+    if name not in points:
+        known = f"; choose one of: {', '.join(points)}" if points else "; none is installed"
+        raise UsageError(f"there is no unpacker {name!r}{suggest(name, points) or known}")
+    unpacker: Unpacker = points[name].load()
+    return unpacker
+
+
+def open_target(path: Path) -> Target:
+    """Open a target with the unpacker that made it; raise TargetError when it is none."""
+    folder = TargetFolder(path)
+    try:
+        name = json.loads(read_own(folder.descriptor, STATE_FILE, STATE_LIMIT))["unpacker"]
+    except FileNotFoundError:
+        raise TargetError(
+            f"{folder.shown} is not a target of rtrace (it has no {STATE_FILE}); name the right folder"
+        ) from None
+    except (ForeignError, OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise TargetError(
+            f"{folder.shown}/{STATE_FILE} cannot be read; unpack the bundle again into another folder"
+        ) from None
+    finally:
+        folder.close()
+    return load_unpacker(str(name)).open(path)

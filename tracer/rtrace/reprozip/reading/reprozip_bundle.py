@@ -1,0 +1,439 @@
+"""A bundle of ReproZip, open: the same questions and answers as `rtrace.bundle.reading.bundle_reader.Bundle` has.
+
+ReproZip keeps no list of its files beside them, so they are listed by decompressing all data once; digests are computed
+on the way, and the second time, when files are unpacked, each must be the same. In memory is no more than a chunk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from bisect import bisect_left
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO
+
+from rtrace import __version__
+from rtrace.bundle import tar
+from rtrace.bundle.data.layout import has_content
+from rtrace.bundle.entry import Entry, FileType, Result
+from rtrace.bundle.reading.validation import path_problem, validate_results
+from rtrace.errors import BundleError, HostileBundleError, ManifestError
+from rtrace.files.workspaces import temporary
+from rtrace.manifest.model import Manifest, Notice, Package, Run
+from rtrace.printable import format_size, printable, shorten_path
+from rtrace.reprozip.reading import container
+from rtrace.reprozip.reading.byte_sources import CHUNK, Decompressed, chunks, take
+from rtrace.reprozip.reading.config import Config, load_config
+from rtrace.reprozip.reading.entries import Named, Tree, build_tree, name_member
+from rtrace.reprozip.reading.limits import most_config, most_items, most_trace
+from rtrace.reprozip.reading.shortcomings import list_shortcomings
+from rtrace.reprozip.reading.tar_reader import TarReader
+from rtrace.reprozip.reading.trace_database import Mode, Traced, read_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from rtrace.reprozip.reading.byte_sources import Source
+    from rtrace.reprozip.reading.container import Part
+    from rtrace.reprozip.reading.tar_reader import TarMember
+
+VERSIONS = (1, 2)
+_EXTENSIONS_LIMIT = 1000
+_NAMES_ROOM = 96
+"""Bytes that the names of a member have on average, at most, where there are as many as a bundle may have."""
+_VERSION_LIMIT = 64
+_PROVIDED = (b"/dev", b"/proc", b"/sys")
+_MANAGERS = {
+    "dpkg": ("debian", "ubuntu"),
+    "rpm": ("centos", "fedora", "scientific", "red hat", "rhel", "rocky", "alma", "opensuse", "suse"),
+}
+_REASONS = (
+    (Mode.EXECUTED, "executed"),
+    (Mode.READ | Mode.WRITE, "read and written"),
+    (Mode.WRITE, "written"),
+    (Mode.READ, "read"),
+    (Mode.WORKING_DIRECTORY, "working directory"),
+    (Mode.STAT, "looked up"),
+)
+
+
+class ReprozipBundle:
+    """An open bundle of ReproZip. Files, results and the manifest are worked out when they are asked for."""
+
+    keeps_digests = False
+
+    def __init__(self, path: Path, file: BinaryIO, extension_problem: BundleError | None = None) -> None:
+        self.path = path
+        self._file = file
+        self.extension_problem = extension_problem
+        """Why what rtrace itself added to the bundle is not used; None where there is nothing of it."""
+        self._size = file.seek(0, os.SEEK_END)
+        self._listed: list[Named] = []
+        self._room = most_items(self._size)
+        self._names = self._room * _NAMES_ROOM
+        extensions: dict[str, None] = {}
+        found: dict[bytes, bytes] = {}
+        self._trace: bytes | None = None
+        has_data = False
+        try:
+            self._container = container.open_container(file)
+            for part in self._container.parts():
+                if part.name in {container.VERSION, container.CONFIG}:
+                    if part.name in found:
+                        raise HostileBundleError(f"the bundle holds {printable(part.name)} twice")
+                    found[part.name] = self._small(part)
+                elif part.name in {container.TRACE, container.TRACE_GZ}:
+                    self._trace = self._trace or part.name
+                elif part.name == container.DATA:
+                    has_data = True
+                elif part.member is not None and part.name.startswith(container.DATA_FOLDER):
+                    self._list(part.member, part.source)
+                elif part.name.startswith(container.EXTENSIONS):
+                    if len(extensions) > _EXTENSIONS_LIMIT:
+                        raise HostileBundleError("the bundle holds more extensions than there are")
+                    extensions[shorten_path(part.name).split("/")[1]] = None
+        except BundleError as error:
+            raise self._explain(error) from None
+        self.extensions = tuple(extensions)
+        self.version = self._read_version(found.get(container.VERSION))
+        if container.CONFIG not in found:
+            raise BundleError(f"{path} is damaged: it has no {container.CONFIG.decode()}")
+        if self.version > 1 and not has_data:
+            raise BundleError(f"{path} is damaged: it has no {container.DATA.decode()}")
+        self._has_list = self.version == 1
+        if not self._has_list:
+            self._listed = []
+        name = f"{path}: {container.CONFIG.decode()}"
+        try:
+            self._config: Config = load_config(found[container.CONFIG], name, most_items(self._size))
+        except ManifestError as error:
+            raise BundleError(str(error)) from None
+
+    def __enter__(self) -> ReprozipBundle:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @property
+    def has_trace(self) -> bool:
+        """Whether there is a trace database in the bundle; that it can be read is another matter."""
+        return self._trace is not None
+
+    @property
+    def maker(self) -> str:
+        """Who wrote the bundle, and in which versions of its formats."""
+        program = self._config.generator.replace("reprozip", "ReproZip") or "ReproZip"
+        return f"{program} (bundle version {self.version}, configuration {self._config.version})"
+
+    @cached_property
+    def identity(self) -> str:
+        """The SHA-256 of the whole file, as ReproZip gives a bundle no other that covers all of it."""
+        digest = hashlib.sha256()
+        self._file.seek(0)
+        while part := self._file.read(CHUNK):
+            digest.update(part)
+        return digest.hexdigest()
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What rtrace's own manifest would say, with a notice for everything that ReproZip does not."""
+        traced, problem = self._traced
+        runs = tuple(_with_exit(run, number, traced) for number, run in enumerate(self._config.runs))
+        config = replace(self._config, runs=runs)
+        try:
+            notices = list_shortcomings(config, self._tree, traced, problem)
+        except HostileBundleError as error:
+            raise self._explain(error) from None
+        return Manifest(
+            rtrace=__version__,
+            runs=runs,
+            inputs=config.inputs,
+            outputs=config.outputs,
+            packages=self._packages(),
+            notices=(*self._notice_extension(), *notices),
+        )
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """Every packed file, sorted by path, and proven harmless: HostileBundleError where one is not."""
+        traced, _ = self._traced
+        if traced is None:
+            return self._tree.entries
+        uses: dict[bytes, int] = {}
+        for (_, path), mode in traced.uses.items():
+            place = self._place(path)
+            if place is not None:
+                uses[place] = uses.get(place, 0) | mode
+        return tuple(_with_reason(entry, uses.get(entry.path, 0)) for entry in self._tree.entries)
+
+    @cached_property
+    def results(self) -> tuple[Result, ...]:
+        """Where the runs wrote, sorted by run and path: vague ones, for nobody knows what they wrote there."""
+        traced, _ = self._traced
+        names = {run.id: number for number, run in enumerate(self._config.runs)}
+        written = {
+            (names[run], path): False for file in self._config.outputs for run in file.runs for path in [file.path]
+        }
+        for (run, path), mode in (traced.uses if traced else {}).items():
+            if mode & Mode.WRITE and not mode & Mode.SOCKET:
+                written[run, path] = bool(mode & Mode.DIRECTORY)
+        found: dict[tuple[int, bytes], Result] = {}
+        for (run, path), is_directory in written.items():
+            place = self._place(path)
+            if place is not None and not any(place == top or place.startswith(top + b"/") for top in _PROVIDED):
+                kind = FileType.DIRECTORY if is_directory else FileType.REGULAR
+                found[run, place] = Result(self._config.runs[run].id, place, kind, vague=True)
+        results = tuple(result for _, result in sorted(found.items(), key=lambda item: item[0]))
+        validate_results(results, names)
+        return results
+
+    def iterate_entries(self) -> Iterator[Entry]:
+        """Give every packed file."""
+        return iter(self.entries)
+
+    def check_results(self) -> None:
+        """Do nothing: the results of a bundle of ReproZip's are made up of what is elsewhere in it."""
+
+    def check(self) -> None:
+        """Read all of the bundle, with every checksum of its compressors; there are no others. Raises BundleError."""
+        if self.extension_problem is not None:
+            raise self.extension_problem
+        _ = self.results, self.manifest
+        for _entry, content in self.stream_data():
+            for _part in content:
+                pass
+
+    def find(self, path: bytes) -> Entry | None:
+        """Give the entry at a path."""
+        entries = self.entries
+        place = bisect_left(entries, path, key=lambda entry: entry.path)
+        return entries[place] if place < len(entries) and entries[place].path == path else None
+
+    def read_file(self, path: bytes) -> Iterator[bytes]:
+        """Give the content of one packed file; all that is before it is decompressed on the way. Raises BundleError."""
+        entry = self.find(path)
+        if entry is not None and entry.link is not None:
+            entry = self.find(entry.link)
+        if entry is None:
+            raise BundleError(f"{self.path} holds no {printable(path)}; `rtrace list` shows what it holds")
+        if not has_content(entry):
+            raise BundleError(f"{self.path} holds no content of {printable(path)}, a {entry.type.value}")
+        for found, content in self.stream_data():
+            if found.path == entry.path:
+                yield from content
+                return
+
+    def stream_data(self) -> Iterator[tuple[Entry, Iterator[bytes]]]:
+        """Give every file with a content in the order of the data, each with the parts of its content.
+
+        What the caller does not take of a file is skipped. Raises BundleError, also when a content is another than
+        when the files were listed.
+        """
+        by_path = {entry.path: entry for entry in self.entries if has_content(entry)}
+        try:
+            for member, source in self._data():
+                path = self._tree.contents.get(member.offset) if member.kind == tar.REGULAR else None
+                if path is not None:
+                    yield by_path[path], self._content(by_path[path], source)
+        except BundleError as error:
+            raise self._explain(error) from None
+
+    def extract_trace(self, destination: Path) -> None:
+        """Write the trace database to a new file. Raises BundleError; then there is no file."""
+        try:
+            with destination.open("xb") as copy:
+                for part in self._trace_parts():
+                    copy.write(part)
+        except FileExistsError:
+            raise BundleError(f"{destination} exists already; remove it or name another file") from None
+        except BundleError as error:
+            destination.unlink()
+            raise self._explain(error) from None
+        except OSError as error:
+            raise BundleError(f"cannot write {destination}: {error.strerror}") from None
+
+    @cached_property
+    def _tree(self) -> Tree:
+        try:
+            if not self._has_list:
+                for member, source in self._data():
+                    self._list(member, source)
+                self._has_list = True
+            packages = {path: package.name for package in self._config.packages for path in package.files}
+            workingdirs = {
+                run.workingdir: (run.uid, run.gid) for run in self._config.runs if not path_problem(run.workingdir)
+            }
+            return build_tree(self._listed, packages, workingdirs)
+        except BundleError as error:
+            raise self._explain(error) from None
+        finally:
+            self._listed = []
+
+    @cached_property
+    def _traced(self) -> tuple[Traced | None, str | None]:
+        """What the trace database says, or why it says nothing."""
+        if self._trace is None:
+            return None, "the bundle has none"
+        with temporary("reprozip") as folder:
+            place = folder / "trace.sqlite3"
+            try:
+                self.extract_trace(place)
+                return read_database(place, len(self._config.runs)), None
+            except (sqlite3.Error, OverflowError, ValueError) as error:  # ValueError: names that are not UTF-8
+                return None, printable(str(error).encode("utf-8", "backslashreplace"))
+            except BundleError as error:
+                return None, str(error).removeprefix(f"{self.path} ")
+
+    def _trace_parts(self) -> Iterator[bytes]:
+        for part in self._container.parts():
+            if part.name == self._trace:
+                source: Source = (
+                    Decompressed(part.source, self._size) if part.name == container.TRACE_GZ else part.source
+                )
+                size = 0
+                most = most_trace(self._size)
+                if part.size <= most:
+                    while size <= most and (content := source.read(CHUNK)):
+                        size += len(content)
+                        yield content
+                if max(part.size, size) > most:
+                    raise HostileBundleError(f"the bundle holds a trace of more than {format_size(most)}")
+                return
+        raise BundleError(f"{self.path} holds no trace")
+
+    def _notice_extension(self) -> Iterator[Notice]:
+        if self.extension_problem is not None:
+            what = str(self.extension_problem).removeprefix(f"{self.path} ")
+            yield Notice(
+                "extension-ignored",
+                f"rtrace wrote this bundle, and somebody changed it since: it {what}",
+                "it is read as any other bundle of ReproZip; fetch the original to have all that rtrace knew",
+            )
+
+    def _packages(self) -> tuple[Package, ...]:
+        sizes: dict[str, int] = {}
+        for entry in self._tree.entries:
+            if entry.package is not None:
+                sizes[entry.package] = sizes.get(entry.package, 0) + entry.size
+        manager = _manager(self._config.runs[0].distribution[0])
+        return tuple(
+            Package(
+                package.name,
+                package.version,
+                "",
+                manager,
+                len(package.files),
+                sizes.get(package.name, 0),
+                package.packed,
+            )
+            for package in self._config.packages
+        )
+
+    def _place(self, path: bytes) -> bytes | None:
+        """Give where a path of the trace lies in the bundle; None for one that can lie nowhere."""
+        try:
+            return None if path_problem(path) else self._tree.resolver.resolve(path)
+        except HostileBundleError:
+            return None
+
+    def _data(self) -> Iterator[tuple[TarMember, Source]]:
+        """Give the members of the data, each with what its content is read from."""
+        seen = False
+        for part in self._container.parts():
+            if self.version == 1 and part.member is not None and part.name.startswith(container.DATA_FOLDER):
+                yield part.member, part.source
+            elif self.version > 1 and part.name == container.DATA:
+                if seen:
+                    raise HostileBundleError(f"the bundle holds {container.DATA.decode()} twice")
+                seen = True
+                reader = TarReader(Decompressed(part.source, self._size), self._size)
+                for member in reader:
+                    yield member, reader
+
+    def _list(self, member: TarMember, source: Source) -> None:
+        """Note a member, with the digest of its content."""
+        named = name_member(member)
+        self._room -= 1
+        self._names -= len(named.path) + len(named.link)
+        if self._room < 0 or self._names < 0:
+            raise HostileBundleError("the bundle holds more files than any that rtrace reads")
+        if member.kind == tar.REGULAR:
+            digest = hashlib.sha256()
+            for chunk in chunks(source, member.size):
+                digest.update(chunk)
+            named = named._replace(sha256=digest.hexdigest())
+        self._listed.append(named)
+
+    def _content(self, entry: Entry, source: Source) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        left = entry.size
+        for chunk in chunks(source, entry.size):
+            digest.update(chunk)
+            left -= len(chunk)
+            if not left and digest.hexdigest() != entry.sha256:
+                raise BundleError(f"{self.path} changed while it was read; try again")
+            yield chunk
+
+    def _small(self, part: Part) -> bytes:
+        limit = _VERSION_LIMIT if part.name == container.VERSION else most_config(self._size)
+        if part.size > limit:
+            raise HostileBundleError(f"the bundle holds {shorten_path(part.name)} with {part.size} bytes")
+        return take(part.source, part.size)
+
+    def _read_version(self, content: bytes | None) -> int:
+        if content is None:
+            raise BundleError(f"{self.path} is damaged: it has no {container.VERSION.decode()}; or it is no bundle")
+        digits = content.removeprefix(container.VERSION_PREFIX).rstrip(b"\n")
+        if not content.startswith(container.VERSION_PREFIX) or not digits.isdigit():
+            raise BundleError(f"{self.path} is no bundle of ReproZip: its {container.VERSION.decode()} is another")
+        if int(digits) not in VERSIONS:
+            raise BundleError(
+                f"{self.path} is a bundle of ReproZip of version {int(digits)}, and rtrace reads 1 and 2; update rtrace"
+            )
+        return int(digits)
+
+    def _explain(self, error: BundleError) -> BundleError:
+        """Make a complete sentence of what is wrong inside."""
+        message = str(error)
+        if message.startswith(str(self.path)):
+            return error
+        if isinstance(error, HostileBundleError):
+            return HostileBundleError(f"{self.path} is refused: {message}; nothing was written")
+        return BundleError(f"{self.path} is damaged: {message}; fetch it again")
+
+
+def _with_exit(run: Run, number: int, traced: Traced | None) -> Run:
+    """Add how a run ended, where only the trace tells."""
+    if run.exit_status is not None or traced is None or number not in traced.exits:
+        return run
+    exit_code, signal = traced.exits[number]
+    return replace(run, exit_code=exit_code, signal=signal)
+
+
+def _with_reason(entry: Entry, use: int) -> Entry:
+    """Add why an entry is there, as far as the trace tells."""
+    if entry.reason:
+        return entry
+    reason = next((reason for modes, reason in _REASONS if use & modes == modes), "")
+    if not reason:
+        reason = {FileType.DIRECTORY: "ancestor", FileType.SYMLINK: "symlink on the way"}.get(entry.type, "")
+    return entry._replace(reason=reason)
+
+
+def _manager(distribution: str) -> str:
+    """Tell whose package names a distribution has."""
+    for manager, names in _MANAGERS.items():
+        if distribution.lower().startswith(names):
+            return manager
+    return "unknown"

@@ -1,0 +1,142 @@
+"""What a bundle of ReproZip lacks, as notices: what is not known, not packed, or was not kept in time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rtrace.manifest.model import Notice
+from rtrace.printable import printable
+from rtrace.reprozip.reading.trace_database import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rtrace.manifest.model import Run
+    from rtrace.reprozip.reading.config import Config
+    from rtrace.reprozip.reading.entries import Tree
+    from rtrace.reprozip.reading.trace_database import Traced
+
+_NAMED = 5
+
+ALWAYS = (
+    Notice(
+        "no-digests",
+        "ReproZip keeps no digests: neither of the files nor of what the runs wrote",
+        "`rtrace verify` replays the runs and cannot tell whether their outputs are the same; compare them with yours",
+    ),
+    Notice(
+        "packed-later",
+        "ReproZip packs files as they are when it packs, not as they were before the run",
+        "if a replay goes wrong, ask the author whether files changed between the run and the packing",
+    ),
+    Notice(
+        "not-recorded",
+        "ReproZip does not record umask, supplementary groups, time of the run, standard input, and what was printed",
+        "a replay has the umask 0022, no supplementary groups, and your standard input",
+    ),
+)
+
+
+def list_shortcomings(config: Config, tree: Tree, traced: Traced | None, problem: str | None) -> tuple[Notice, ...]:
+    """Tell all that is missing; ``problem`` says why there is no trace."""
+    return (
+        *ALWAYS,
+        *_missing_files(config, tree),
+        *_left_out(config, tree),
+        *_missing_folders(config.runs, tree),
+        *(_no_trace(problem) if problem else ()),
+        *(_changed(traced, tree) if traced else ()),
+        *(_services(traced) if traced else ()),
+        *_unknown_ends(config.runs),
+    )
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Name the first few of a list, and say how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def is_there(path: bytes, tree: Tree) -> bool:
+    """Tell whether a tree has a path, whatever symlinks lead there."""
+    return path == b"/" or path in tree.paths or tree.resolver.resolve(path) in tree.paths
+
+
+def _missing_files(config: Config, tree: Tree) -> Iterator[Notice]:
+    wanted = [*config.other_files, *(file for package in config.packages if package.packed for file in package.files)]
+    missing = [printable(path) for path in wanted if not is_there(path, tree)]
+    if missing:
+        yield Notice(
+            "missing-files",
+            f"{len(missing)} files that the configuration lists are not in the bundle: {name_some(missing)}",
+            "they were gone, or symlinks to nothing, when it was packed; a replay that needs them fails",
+        )
+
+
+def _left_out(config: Config, tree: Tree) -> Iterator[Notice]:
+    left_out = [
+        f"{package.name} {package.version}".strip()
+        for package in config.packages
+        if not package.packed and not all(is_there(path, tree) for path in package.files)
+    ]
+    if left_out:
+        yield Notice(
+            "packages-left-out",
+            f"the files of {len(left_out)} packages were left out of the bundle: {name_some(left_out)}",
+            "rtrace takes no files of this machine into a replay; ask for a bundle with `packfiles: true`",
+        )
+
+
+def _missing_folders(runs: Iterable[Run], tree: Tree) -> Iterator[Notice]:
+    made = {entry.path for entry in tree.entries if entry.reason == "working directory"}
+    for path in dict.fromkeys(run.workingdir for run in runs):
+        if tree.resolver.resolve(path) in made:
+            yield Notice(
+                "missing-folder",
+                f"the working directory {printable(path)} is not in the bundle",
+                "a replay starts in an empty folder of that name",
+            )
+
+
+def _no_trace(problem: str) -> Iterator[Notice]:
+    yield Notice(
+        "no-trace",
+        f"the trace database cannot be used: {problem}",
+        "a replay does not need it; why each file is there, and what else the runs wrote, is not known",
+    )
+
+
+def _changed(traced: Traced, tree: Tree) -> Iterator[Notice]:
+    """Name files that a run wrote to and that are in the bundle: as they were afterwards, not before."""
+    both = Mode.READ | Mode.WRITE
+    files = {entry.path for entry in tree.entries if entry.offset is not None or entry.link is not None}
+    changed = sorted(
+        {printable(path) for (_, path), mode in traced.uses.items() if mode & both == both and path in files}
+    )
+    if changed:
+        yield Notice(
+            "changed-by-run",
+            f"{len(changed)} files were read and written by a run, and are in the bundle as it left them: "
+            f"{name_some(changed)}",
+            "put the files as they were before the run into the target, if you have them",
+        )
+
+
+def _services(traced: Traced) -> Iterator[Notice]:
+    sockets = sorted({printable(path) for (_, path), mode in traced.uses.items() if mode & Mode.SOCKET})
+    if sockets:
+        yield Notice(
+            "service",
+            f"a run talked to a service of the machine through {name_some(sockets)}",
+            "a replay has no such service",
+        )
+
+
+def _unknown_ends(runs: Iterable[Run]) -> Iterator[Notice]:
+    unknown = [run.id for run in runs if run.exit_status is None]
+    if unknown:
+        yield Notice(
+            "no-exit-status",
+            f"how {name_some(unknown)} ended is not recorded",
+            "`rtrace verify` cannot compare the exit status",
+        )

@@ -1,0 +1,1 @@
+"""Bundles that ReproZip's unpackers can open, made from rtrace's own."""

@@ -1,1 +1,0 @@
-"""Secrets in what a bundle holds: what they look like, and where they are. Their values are never handed on."""

@@ -1,0 +1,1 @@
+"""Whether a replay gives the results of the run."""

@@ -1,0 +1,179 @@
+"""What a verification found: a line for each thing that was compared, and what all of them together mean.
+
+A difference counts by what it is in. What a run is for are its exit status, what it prints and the outputs that the
+manifest names; the rest of what it wrote (``other``) is compared and told, and has no part in the verdict; where the
+manifest names no output, all that was written has. What the author said to ``ignore`` is counted and no more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from rtrace.limits import TIMED_OUT
+from rtrace.printable import plural, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Verdict: TypeAlias = Literal["same", "different", "missing", "extra", "unknown"]
+Scope: TypeAlias = Literal["output", "other", "ignored"]
+Reason: TypeAlias = Literal[
+    "exit status",  # another one
+    "size",  # of a file or stream, in bytes
+    "content",  # as many bytes, and not the same ones
+    "mode",  # other permissions
+    "type",  # another kind of file
+    "target",  # a symbolic link leads elsewhere
+    "still there",  # the original run removed it
+    "not written",  # what is there came with the bundle
+    "not told",  # whether the replay wrote it cannot be told
+    "no digest",  # the bundle does not hold the original's
+    "not recorded",  # what the original wrote was not
+    "not read",  # the replay's cannot be read
+    "not compared",  # no run is known to have written it
+    "end not seen",  # of the original run
+    "interrupted",  # the original run was
+    "limit",  # a limit ended the replay
+    "input",  # some of the original's input is not in the bundle
+]
+"""Why a line is not the same, as words that a program can rely on."""
+
+VERDICTS: tuple[Verdict, ...] = ("same", "different", "missing", "extra", "unknown")
+DIFFERING: tuple[Verdict, ...] = ("different", "missing", "extra")
+NO_VERDICT = 3
+STREAMS = {"stdout": "standard output", "stderr": "standard error"}
+_FEW = 4
+"""Other files of a folder that are told one by one."""
+_DEEPEST = 12
+"""Names in the path of a folder that is told of, where there are many of them."""
+_MOST_FOLDED = 16
+"""Lines for folders of other files that a person is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was compared: a path of a run, a stream, or its exit status (``path`` and ``stream`` are None)."""
+
+    verdict: Verdict
+    run: str
+    path: bytes | None
+    detail: str = ""
+    stream: Literal["stdout", "stderr"] | None = None
+    scope: Scope = "output"
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What was compared and, unless it is the same, how it differs."""
+        if self.path is not None:
+            what = printable(self.path)
+        else:
+            what = f"{STREAMS[self.stream] if self.stream else 'exit status'} of {self.run}"
+        return f"{what}: {self.detail}" if self.detail else what
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that was compared, run by run, the exit status of each first.
+
+    ``reached`` names the first limit that ended a run; ``notes`` are what the replays had to say of their limits;
+    ``incomplete`` says, a sentence each, what the bundle lacks; ``others`` tells of other files, a folder a line;
+    ``seconds`` is how long unpacking, replaying and comparing took.
+    """
+
+    lines: tuple[Line, ...]
+    reached: str | None = None
+    notes: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def exit_status(self) -> int:
+        """What `rtrace verify` exits with: 0 the same, 1 different, 3 no verdict, 124 none for want of time."""
+        if self.reached == "timeout":
+            return TIMED_OUT
+        return {"same": 0, "different": 1, "unknown": NO_VERDICT}[self.verdict]
+
+    @property
+    def verdict(self) -> Literal["same", "different", "unknown"]:
+        """What all lines together mean: one difference is enough, and nothing compared is nothing known."""
+        if self.reached is not None:
+            return "unknown"
+        found = self.count("output")
+        if any(found[verdict] for verdict in DIFFERING):
+            return "different"
+        return "same" if found["same"] and not found["unknown"] else "unknown"
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing that counts differs, and nothing that counts could not be compared."""
+        return self.verdict == "same"
+
+    def count(self, scope: Scope) -> Mapping[Verdict, int]:
+        """How many lines of a scope have each verdict."""
+        return Counter(line.verdict for line in self.lines if line.scope == scope)
+
+    @property
+    def summary(self) -> str:
+        """The report in one sentence."""
+        found, others = self.count("output"), self.count("other")
+        number, ignored = sum(found.values()), sum(self.count("ignored").values())
+        differ = any(others[verdict] for verdict in VERDICTS if verdict != "same")
+        more = f"; other files: {list_counts(others)}" if differ else ""
+        more += f"; {ignored} ignored" if ignored else ""
+        if self.same:
+            number += 0 if differ else others["same"]
+            return f"{'the one result is' if number == 1 else f'all {number} results are'} identical{more}"
+        if not number:
+            return f"there is nothing to compare{more}"
+        differing, unknown = sum(found[verdict] for verdict in DIFFERING), found["unknown"]
+        told = []
+        if differing:
+            kinds: dict[Verdict, int] = {verdict: found[verdict] for verdict in DIFFERING if found[verdict]}
+            only_different = kinds.keys() == {"different"}
+            told.append(
+                f"{differing} of {number} {plural(number, 'result')} {plural(differing, 'differs', 'differ')}"
+                f"{'' if only_different else f' ({list_counts(kinds)})'}"
+            )
+        if unknown:
+            told.append(f"{unknown} of {number} {plural(number, 'result')} could not be judged")
+        if self.verdict == "unknown":
+            told.append("there is no verdict")
+        return "; ".join(told) + more
+
+
+def list_counts(counts: Mapping[Verdict, int]) -> str:
+    """Return how many there are of each verdict: ``3 same, 1 missing``."""
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts.get(verdict))
+
+
+def fold_others(lines: Iterable[Line], folders: Mapping[bytes, bytes]) -> list[str]:
+    """Return the other files for a person: a line for each folder, with its counts, and for those of a folder with few.
+
+    ``folders`` has for a path the folder under which it is counted, where that is not the one that it lies in.
+    """
+    groups: dict[bytes, list[Line]] = {}
+    for line in lines:
+        if line.scope == "other" and line.path is not None:
+            groups.setdefault(folders.get(line.path) or line.path.rpartition(b"/")[0], []).append(line)
+    apart = frozenset(folders.values())
+    depth = _DEEPEST
+    while len(groups) > _MOST_FOLDED:
+        folded: dict[bytes, list[Line]] = {}
+        for folder, members in groups.items():
+            folded.setdefault(b"/".join(folder.split(b"/", depth + 1)[: depth + 1]), []).extend(members)
+        groups = folded
+        depth -= 1
+    return [
+        text for folder in sorted(groups) for text in _describe_group(folder, groups[folder], is_apart=folder in apart)
+    ]
+
+
+def _describe_group(folder: bytes, lines: list[Line], *, is_apart: bool) -> list[str]:
+    """Return a group of other files; what is apart, a program's own affair, is told as a whole."""
+    if len(lines) == 1 or (len(lines) <= _FEW and not is_apart):
+        return [f"{line.verdict:9}  {line.text}" for line in lines]
+    return [f"{'other':9}  {printable(folder)}/: {list_counts(Counter(line.verdict for line in lines))}"]

@@ -1,0 +1,218 @@
+"""The files of an image as one tar, the same bytes for the same bundle."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import BinaryIO
+
+from rtrace.bundle.entry import Entry
+from rtrace.errors import BundleError, HostileBundleError
+from rtrace.printable import printable
+from rtrace.progress import SILENT, Progress
+from rtrace_unpackers.files.layout import Layout
+
+HOLES_LIMIT = 256 << 20
+"""Bytes that all placeholders together may take: an engine writes their zeros to the disk, and more than once."""
+SECOND = 1_000_000_000
+ATTRIBUTE = "SCHILY.xattr."
+"""Begins the names of extended attributes in a pax header, as star(1) writes them and engines read them."""
+
+
+def write_rootfs(
+    file: BinaryIO,
+    layout: Layout,
+    contents: Iterable[tuple[Entry, Iterator[bytes]]],
+    folder: str,
+    programs: Mapping[str, bytes],
+    *,
+    progress: Progress = SILENT,
+) -> tuple[Entry, ...]:
+    """Write a layout, and programs of our own in a folder of our own; return the placeholders that were left empty.
+
+    ``programs`` are by their paths. Raises HostileBundleError when the bundle holds something in that folder.
+    """
+    refuse_taken(layout, folder.encode())
+    empty = choose_empty(layout.placeholders)
+    with tarfile.open(
+        fileobj=file, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
+    ) as tar:
+        for entry in layout.directories:
+            if entry.path != b"/":
+                tar.addfile(describe(entry, tarfile.DIRTYPE))
+        write_files(tar, file, layout, contents, progress)
+        for entry in layout.placeholders:
+            size = 0 if entry in empty else entry.size
+            tar.addfile(describe(entry, tarfile.REGTYPE, size=size), Zeros())
+        for entry in (*layout.links, *layout.twins):
+            tar.addfile(describe(entry, tarfile.LNKTYPE, link=(entry.link or b"")[1:]))
+        for entry in layout.fifos:
+            tar.addfile(describe(entry, tarfile.FIFOTYPE))
+        for entry in layout.symlinks:
+            tar.addfile(describe(entry, tarfile.SYMTYPE, link=entry.target or b""))
+        if not any(entry.path == folder.encode() for entry in layout.directories):
+            tar.addfile(own(folder, tarfile.DIRTYPE, 0))
+        for path, program in programs.items():
+            tar.addfile(own(path, tarfile.REGTYPE, len(program)), io.BytesIO(program))
+    return tuple(sorted(empty, key=lambda entry: entry.path))
+
+
+def refuse_taken(layout: Layout, folder: bytes) -> None:
+    """Raise HostileBundleError when the bundle holds more than an empty directory at our folder."""
+    copies = chain.from_iterable(layout.copies.values())
+    everything = (
+        *layout.files,
+        *copies,
+        *layout.placeholders,
+        *layout.twins,
+        *layout.links,
+        *layout.fifos,
+        *layout.symlinks,
+    )
+    for entry in (*everything, *layout.directories):
+        if entry.path.startswith(folder + b"/"):
+            raise HostileBundleError(f"the bundle holds {printable(entry.path)}, where a launcher is to be")
+    if any(entry.path == folder for entry in everything):
+        raise HostileBundleError(f"the bundle holds {printable(folder)}, where launchers are to be")
+
+
+def choose_empty(placeholders: Iterable[Entry]) -> frozenset[Entry]:
+    """Choose the placeholders to leave empty, the largest ones, so that the rest stay below the limit."""
+    empty = set()
+    total = 0
+    for entry in sorted(placeholders, key=lambda entry: (entry.size, entry.path)):
+        total += entry.size
+        if total > HOLES_LIMIT:
+            empty.add(entry)
+    return frozenset(empty)
+
+
+def write_files(
+    tar: tarfile.TarFile,
+    file: BinaryIO,
+    layout: Layout,
+    contents: Iterable[tuple[Entry, Iterator[bytes]]],
+    progress: Progress,
+) -> None:
+    """Write all regular files that have a content, as their contents come, each with its copies."""
+    wanted = {entry.path: entry for entry in layout.files}
+    progress.start("unpacking", layout.size)
+    for named, content in contents:
+        entry = wanted.pop(named.path, None)
+        if entry is not None:
+            stream = Stream(content, progress)
+            try:
+                tar.addfile(describe(entry, tarfile.REGTYPE, size=entry.size), stream)
+            except OSError:
+                if stream.is_short:
+                    raise BundleError(
+                        f"{printable(entry.path)} has fewer than {entry.size} bytes in the bundle"
+                    ) from None
+                raise
+            start = tar.offset - -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+            for copy in layout.copies.get(entry.path, ()):
+                tar.addfile(describe(copy, tarfile.REGTYPE, size=copy.size), Again(file, start))
+                progress.advance(copy.size)
+    progress.finish()
+    if wanted:
+        raise BundleError(f"the bundle lacks the content of {printable(next(iter(wanted)))}")
+
+
+def describe(entry: Entry, kind: bytes, *, size: int = 0, link: bytes = b"") -> tarfile.TarInfo:
+    """Return the tar header of an entry; the time with its nanoseconds, as pax(1) has them."""
+    member = tarfile.TarInfo(entry.path[1:].decode("utf-8", "surrogateescape"))
+    member.type = kind
+    member.size = size
+    member.mode = entry.mode
+    member.uid, member.gid = entry.uid, entry.gid
+    member.linkname = link.decode("utf-8", "surrogateescape")
+    seconds, nanoseconds = divmod(abs(entry.mtime_ns), SECOND)
+    sign = -1 if entry.mtime_ns < 0 else 1
+    member.mtime = max(0, sign * seconds)
+    if nanoseconds or sign < 0:
+        member.pax_headers = {"mtime": f"{'-' if sign < 0 else ''}{seconds}.{nanoseconds:09d}"}
+    for name, value in entry.xattrs:
+        if not is_sayable(name):
+            continue
+        key = ATTRIBUTE + name.decode("utf-8", "surrogateescape")
+        member.pax_headers = {**member.pax_headers, key: value.decode("utf-8", "surrogateescape")}
+    return member
+
+
+def is_sayable(name: bytes) -> bool:
+    """Tell whether a pax header has a way to write the name of an attribute."""
+    return b"=" not in name and name.decode("utf-8", "replace").encode() == name
+
+
+def own(path: str, kind: bytes, size: int) -> tarfile.TarInfo:
+    """Return the tar header of a file of ours."""
+    member = tarfile.TarInfo(path[1:])
+    member.type = kind
+    member.size = size
+    member.mode = 0o755
+    return member
+
+
+class Stream(io.RawIOBase):
+    """The parts of a content as a file to read from."""
+
+    def __init__(self, parts: Iterator[bytes], progress: Progress) -> None:
+        self.parts = parts
+        self.progress = progress
+        self.rest = b""
+        self.is_short = False
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return that many bytes, fewer at the end only."""
+        taken = [self.rest]
+        length = len(self.rest)
+        while length < size:
+            part = next(self.parts, None)
+            if part is None:
+                self.is_short = True
+                break
+            taken.append(part)
+            length += len(part)
+        everything = b"".join(taken)
+        self.rest = everything[size:]
+        self.progress.advance(min(size, length))
+        return everything[:size]
+
+
+class Again(io.RawIOBase):
+    """What was written to a file from an offset on, read while more is being written to its end."""
+
+    def __init__(self, file: BinaryIO, offset: int) -> None:
+        self.file = file
+        self.offset = offset
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return that many bytes."""
+        end = self.file.tell()
+        self.file.seek(self.offset)
+        content = self.file.read(size)
+        self.offset += len(content)
+        self.file.seek(end)
+        return content
+
+
+class Zeros(io.RawIOBase):
+    """A file of zeros without an end."""
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return that many zeros."""
+        return bytes(max(size, 0))

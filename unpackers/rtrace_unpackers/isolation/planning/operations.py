@@ -1,0 +1,102 @@
+"""The steps of setting up a replay, as values; ``perform`` carries them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rtrace_unpackers.isolation.kernel.mounting import NO_FLAGS, MountFlag
+
+
+@dataclass(frozen=True, slots=True)
+class MakeDirectory:
+    """Make sure that there is a directory, and not a symlink to one."""
+
+    path: bytes
+    mode: int = 0o755
+
+
+@dataclass(frozen=True, slots=True)
+class MakeFile:
+    """Make an empty file, for something to be mounted on it."""
+
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MakeSymlink:
+    """Make a symbolic link."""
+
+    path: bytes
+    target: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Call mount(2). An optional mount that the kernel refuses is left out."""
+
+    target: bytes
+    source: bytes | None = None
+    filesystem: bytes | None = None
+    flags: MountFlag = NO_FLAGS
+    data: bytes | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MountAround:
+    """Mount something over a directory, and show a directory in that at its place all the same."""
+
+    mount: Mount
+    kept: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MakeReadOnly:
+    """Make a part of a file system that is mounted without set-uid, devices and execution read-only, if it exists."""
+
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hide:
+    """Mount an empty file or directory over a path, if it exists."""
+
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EnterTree:
+    """Attach the tree as a mount of its own over the working directory, and go on relative to its root."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetHostname:
+    """Name the machine, in its own UTS namespace."""
+
+    name: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BringUpLoopback:
+    """Give the new network namespace its 127.0.0.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnterRoot:
+    """Make the current directory the root, and let go of the old one."""
+
+
+Operation: TypeAlias = (
+    MakeDirectory
+    | MakeFile
+    | MakeSymlink
+    | Mount
+    | MountAround
+    | MakeReadOnly
+    | Hide
+    | EnterTree
+    | SetHostname
+    | BringUpLoopback
+    | EnterRoot
+)

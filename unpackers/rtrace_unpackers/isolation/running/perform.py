@@ -1,0 +1,162 @@
+"""Carry out the set-up of a replay, in a process that has its namespaces already."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import struct
+
+from rtrace_unpackers.isolation.kernel import mounting
+from rtrace_unpackers.isolation.kernel.mounting import MountFlag
+from rtrace_unpackers.isolation.planning.operations import (
+    BringUpLoopback,
+    EnterRoot,
+    EnterTree,
+    Hide,
+    MakeDirectory,
+    MakeFile,
+    MakeReadOnly,
+    MakeSymlink,
+    Mount,
+    MountAround,
+    Operation,
+    SetHostname,
+)
+from rtrace_unpackers.isolation.planning.plan import NOTHING_SPECIAL
+
+SIOCSIFFLAGS = 0x8914
+IFF_UP = 1
+
+
+def perform(operation: Operation, tree: int | None) -> None:
+    """Carry out one operation. Raises OSError, with the path it failed at where there is one.
+
+    ``tree`` is the descriptor of a mount of the tree that shows the owners of its files as the replay maps them; None
+    where no owner is mapped, and the working directory is the tree.
+    """
+    match operation:
+        case MakeDirectory(path, mode):
+            make_directory(path, mode)
+        case MakeFile(path):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+        case MakeSymlink(path, target):
+            os.symlink(target, path)
+        case Mount():
+            mount(operation)
+        case MountAround(around, kept):
+            mount_around(around, kept)
+        case MakeReadOnly(path):
+            if os.path.lexists(path):
+                mounting.mount(path, path, None, MountFlag.BIND | MountFlag.RECURSIVE, None)
+                remount = MountFlag.BIND | MountFlag.REMOUNT | MountFlag.READ_ONLY
+                mounting.mount(None, path, None, remount | NOTHING_SPECIAL, None)
+        case Hide(path):
+            hide(path)
+        case EnterTree():
+            enter_tree(tree)
+        case SetHostname(name):
+            socket.sethostname(os.fsdecode(name))
+        case BringUpLoopback():
+            bring_up_loopback()
+        case EnterRoot():
+            mounting.pivot_here()
+
+
+def describe(operation: Operation) -> str:
+    """Say what an operation does, to follow "cannot"."""
+    match operation:
+        case MakeDirectory(path) | MakeFile(path) | MakeSymlink(path):
+            return f"make {os.fsdecode(path)} in the target"
+        case MountAround(_, kept):
+            return f"keep {os.fsdecode(kept)}"
+        case Mount(target, filesystem=None):
+            return f"bind {os.fsdecode(target)}"
+        case Mount(target, filesystem=bytes(filesystem)):
+            return f"mount {os.fsdecode(filesystem)} on {os.fsdecode(target)}"
+        case MakeReadOnly(path):
+            return f"make {os.fsdecode(path)} read-only"
+        case Hide(path):
+            return f"hide {os.fsdecode(path)}"
+        case EnterTree():
+            return "mount the target's files"
+        case SetHostname(name):
+            return f"set the hostname {os.fsdecode(name)}"
+        case BringUpLoopback():
+            return "bring up the loopback device"
+        case _:
+            return "change the root directory"
+
+
+def enter_tree(tree: int | None) -> None:
+    """Attach the tree's mount over the working directory and enter it; without a tree, the working directory's own."""
+    mounted = mounting.clone_tree(mounting.AT_FDCWD, recursive=True) if tree is None else tree
+    if tree is None:
+        restrict(mounted)
+    mounting.attach(mounted, b".")
+    os.fchdir(mounted)
+    os.close(mounted)
+
+
+def restrict(mounted: int) -> None:
+    """Make set-uid bits and devices without effect, where the kernel can (Linux 5.12); no_new_privs does it as well."""
+    try:
+        mounting.restrict_mount(mounted)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+
+
+def make_directory(path: bytes, mode: int) -> None:
+    """Make a directory unless it is there; a symlink in its place would lead a mount astray."""
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
+            raise
+
+
+def mount(operation: Mount) -> None:
+    """Mount something; leave out what is optional and refused."""
+    try:
+        mounting.mount(operation.source, operation.target, operation.filesystem, operation.flags, operation.data)
+    except OSError:
+        if not operation.optional:
+            raise
+
+
+def mount_around(operation: Mount, kept: bytes) -> None:
+    """Mount something over what a directory lies in, and attach the directory there again; no symlink is followed."""
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    folder = os.open(b".", flags)
+    for name in kept.split(b"/"):
+        below = os.open(name, flags, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    mounted = mounting.clone_tree(folder, recursive=False)
+    os.close(folder)
+    mount(operation)
+    os.mkdir(kept)
+    mounting.attach(mounted, kept)
+    os.close(mounted)
+
+
+def hide(path: bytes) -> None:
+    """Mount the null device over a file, an empty read-only file system over a directory."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return
+    if stat.S_ISDIR(mode):
+        mounting.mount(b"tmpfs", path, b"tmpfs", NOTHING_SPECIAL | MountFlag.READ_ONLY, b"size=0")
+    else:
+        mounting.mount(b"dev/null", path, None, MountFlag.BIND, None)
+
+
+def bring_up_loopback() -> None:
+    """Set the UP flag of ``lo``; see netdevice(7)."""
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        fcntl.ioctl(channel, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", IFF_UP))

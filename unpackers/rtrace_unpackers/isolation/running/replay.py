@@ -1,0 +1,236 @@
+"""Run a plan in a forked child, carry its streams, hand signals on to it, and tell how the program ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import select
+import signal
+import socket
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from rtrace.errors import TargetError
+from rtrace.interrupts import shielded
+from rtrace.limits import DEFAULT_LIMITS, Limits
+from rtrace.printable import printable
+from rtrace.replay.protocol import Outcome, Streams
+from rtrace_unpackers.files.directories import open_regular
+from rtrace_unpackers.isolation.kernel import libc
+from rtrace_unpackers.isolation.kernel.seccomp import build_filter
+from rtrace_unpackers.isolation.planning.first_program import build_first_program
+from rtrace_unpackers.isolation.planning.plan import Isolation, Program
+from rtrace_unpackers.isolation.planning.steps import Stage, plan_steps
+from rtrace_unpackers.isolation.running.control import Control, forwarding, suspend
+from rtrace_unpackers.isolation.running.first_process import FAILED, Means
+from rtrace_unpackers.isolation.running.keeper import MAPPED, READY, Ends, be_keeper
+from rtrace_unpackers.isolation.running.refusal import explain_refusal
+from rtrace_unpackers.isolation.running.report import Reader, Record, judge
+from rtrace_unpackers.isolation.running.watching import Watch, plan_watch
+from rtrace_unpackers.isolation.streams.plumbing import Plumbing, lay
+from rtrace_unpackers.isolation.streams.pumps import Meter
+from rtrace_unpackers.isolation.users.access import MappedBy
+from rtrace_unpackers.isolation.users.user_namespace import mounted_tree, write_maps
+from rtrace_unpackers.limits.resources import pack_resources
+
+PART = 1 << 16
+PATIENCE = 2.0
+"""Seconds that what a replay printed may take to arrive, once a limit has ended it: its reader may never read."""
+LONGEST_WAIT = 3600.0
+"""Seconds; poll(2) counts milliseconds in an int."""
+
+
+def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: Limits = DEFAULT_LIMITS) -> Outcome:
+    """Carry out a plan in a tree, a directory's descriptor, and return how its program ended.
+
+    Raises CommandNotFoundError and CommandNotExecutableError when the program cannot be started, TargetError when
+    the system refuses the isolation or the working directory is not there.
+    """
+    check_system()
+    libc.load_libc()
+    with contextlib.ExitStack() as stack:
+        control = Control()
+        meter = Meter(limits.output, lambda: control.end("output"))
+        program = isolation.program
+        streams = stack.enter_context(without_closed(streams, program.closed))
+        is_fed = program.stdin is not None and program.stdin.pipe
+        plumbing = lay(streams, meter, reads=program.stdin is None, is_fed=is_fed)
+        stack.callback(plumbing.close)
+        feed(program, tree, plumbing, run)
+        give_pipes(isolation, plumbing)
+        steps = plan_steps(isolation.program, has_terminal=plumbing.screen is not None)
+        launcher = libc.make_sealed(b"rtrace", build_first_program(platform.machine(), steps))
+        stack.callback(os.close, launcher)
+        report, report_end = os.pipe()
+        stack.callback(os.close, report)
+        channel, channel_end = stack.enter_context(closing_pair())
+        shares_user = not isolation.access.has_groups or isolation.program.uid == 0
+        watch = stack.enter_context(plan_watch(limits, tree, control.end, shares_user=shares_user))
+        means = Means(
+            launcher,
+            report_end,
+            channel_end,
+            build_filter(platform.machine(), isolation.allowed),
+            tuple(plumbing.absent),
+            plumbing.appearance,
+            tuple(plumbing.on_terminal),
+            tuple(plumbing.pipes.items()),
+            steps.report,
+        )
+        ends = Ends(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
+        with shielded():  # or there would be a keeper that nobody ends
+            control.keeper = fork_blocked(lambda: be_keeper(isolation, means, ends))
+            stack.callback(control.finish)
+        stack.callback(channel.close)  # a keeper that waits for its maps goes on, and ends
+        os.close(report_end)
+        channel_end.close()
+        plumbing.start()
+        stack.enter_context(plumbing.raw_terminal())
+        with forwarding(control, plumbing):
+            records = Supervision(isolation, tree, report, channel, plumbing, meter, control, watch).run()
+        control.finish()
+        ended_by_kernel = watch.end()
+        plumbing.finish(run, patience=None if control.reached is None else PATIENCE)
+    return control.conclude(judge(records, isolation, run), ended_by_kernel, watch)
+
+
+def check_system() -> None:
+    """Raise TargetError where there are no namespaces; load what the child cannot import any more."""
+    if not sys.platform.startswith("linux"):
+        raise TargetError("a chroot target can be replayed on Linux only; use the docker unpacker here")
+    codecs = ("encodings.ascii", "encodings.utf_8", "encodings.latin_1", "encodings.idna")
+    for name in (*codecs, "fcntl", "resource", "struct", "termios", "tty"):
+        __import__(name)
+
+
+@contextlib.contextmanager
+def closing_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Yield the two ends of a channel that keeps messages apart."""
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with one, other:
+        yield one, other
+
+
+@contextlib.contextmanager
+def without_closed(streams: Streams, closed: frozenset[int]) -> Iterator[Streams]:
+    """Yield streams with the null device in the place of those that the program closes before it begins."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        places = (streams.stdin, streams.stdout, streams.stderr)
+        yield Streams(*(null if number in closed else place for number, place in enumerate(places)))
+    finally:
+        os.close(null)
+
+
+def feed(program: Program, tree: int, plumbing: Plumbing, run: str) -> None:
+    """Let what the bundle holds of pipes come through pipes again. Raises TargetError when it is not there."""
+    paths = {one.number: one.path for one in program.pipes if one.path is not None}
+    if program.stdin is not None and program.stdin.pipe:
+        paths[0] = program.stdin.path
+    for number, path in paths.items():
+        try:
+            plumbing.feed(number, open_regular(tree, path))
+        except OSError as error:
+            name = "standard input" if number == 0 else f"descriptor {number}"
+            raise TargetError(
+                f"cannot open {printable(path)}, the {name} of {run}: {error.strerror}; unpack the bundle again"
+            ) from None
+
+
+def give_pipes(isolation: Isolation, plumbing: Plumbing) -> None:
+    """Make the program's ends its own, so that it may open them by /dev/stdout; root made them."""
+    if os.geteuid() == 0:
+        owner = isolation.access.maps.users.outside(isolation.program.uid)
+        for end in (*plumbing.ends, *plumbing.pipes.values()):
+            if end is not None:
+                os.fchown(end, owner, -1)
+
+
+def fork_blocked(be_child: Callable[[], int]) -> int:
+    """Fork; the child has all signals blocked from its first instruction and exits with what the function returns."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        with warnings.catch_warnings():
+            # Python 3.12 warns of forks beside other threads; this child takes no lock that they could hold.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            status = FAILED
+            try:
+                status = be_child()
+            finally:
+                os._exit(status)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return child
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """What the caller has of a replay that runs."""
+
+    isolation: Isolation
+    tree: int
+    report: int
+    channel: socket.socket
+    plumbing: Plumbing
+    meter: Meter
+    control: Control
+    watch: Watch
+
+    def run(self) -> list[Record]:
+        """Listen to the replay's processes until all have ended; return what they told."""
+        reader = Reader()
+        records: list[Record] = []
+        poll = select.poll()
+        poll.register(self.report, select.POLLIN)
+        poll.register(self.channel, select.POLLIN)
+        while True:
+            wait = self.watch.wait()
+            for descriptor, _ in poll.poll(None if wait is None else max(1, round(min(wait, LONGEST_WAIT) * 1000))):
+                if descriptor == self.channel.fileno():
+                    if not self.answer():
+                        poll.unregister(self.channel)
+                    continue
+                part = os.read(self.report, PART)
+                if not part:
+                    return records
+                for record in reader.feed(part):
+                    if record.stage is not Stage.STOPPED:
+                        records.append(record)
+                    elif self.plumbing.terminal is not None:
+                        suspend(self.control, self.plumbing)
+            reached = self.watch.look(self.control.keeper or 0)
+            if reached == "timeout" and self.control.reached is None:
+                self.control.time_is_up(self.watch)
+            elif reached is not None:
+                self.control.end(reached)
+
+    def answer(self) -> bool:
+        """Take a message of the channel; return whether there may be more of them."""
+        message, descriptors, _, _ = socket.recv_fds(self.channel, 16, 1)
+        if message == READY:
+            self.map_ids()
+        elif descriptors:
+            self.plumbing.connect_terminal(descriptors[0], self.meter)
+        return bool(message)
+
+    def map_ids(self) -> None:
+        """Map the ids of the new user namespace, and hand in the mount of the tree. Raises TargetError."""
+        access, keeper = self.isolation.access, self.control.keeper or 0
+        try:
+            self.watch.begin(keeper)
+            if access.mapped_by is not MappedBy.ITSELF:
+                write_maps(keeper, access)
+            answer = MAPPED + pack_resources(self.watch.resources)
+            if not access.maps_owners:
+                self.channel.send(answer)
+                return
+            with mounted_tree(keeper, self.tree) as mounted:
+                socket.send_fds(self.channel, [answer], [mounted])
+        except OSError as error:
+            doing = f"map users in a namespace ({error.strerror})" if error.strerror else "map users in a namespace"
+            raise TargetError(explain_refusal(error.errno or 0, doing, as_root=access.as_root)) from None

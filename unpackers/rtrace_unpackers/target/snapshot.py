@@ -1,0 +1,148 @@
+"""Tell what a tree holds after a replay, in the terms of a bundle."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import ExitStack, suppress
+
+from rtrace.bundle.data.sparse import HASHED_HOLES
+from rtrace.bundle.entry import Entry, FileType, Result
+from rtrace.bundle.writing.digests import digest_content
+from rtrace.files.hierarchy import is_provided
+from rtrace.files.holes import find_segments
+from rtrace.replay.protocol import Expected, Snapshot, Stamp
+from rtrace_unpackers.files import directories
+from rtrace_unpackers.files.directories import Member, Visit
+from rtrace_unpackers.files.layout import parent_of
+
+KINDS = {
+    stat.S_IFREG: FileType.REGULAR,
+    stat.S_IFDIR: FileType.DIRECTORY,
+    stat.S_IFLNK: FileType.SYMLINK,
+    stat.S_IFIFO: FileType.FIFO,
+}
+EXTRA_LIMIT = 32 << 20
+"""Bytes that the paths may take that nobody asked for: a program can make millions of them."""
+
+
+class Surprises:
+    """The paths that nobody asked for; those that are too many to be named are counted."""
+
+    def __init__(self) -> None:
+        self.paths: list[bytes] = []
+        self.more = 0
+        self._room = EXTRA_LIMIT
+
+    def add(self, path: bytes) -> None:
+        """Note a path."""
+        self._room -= len(path) + 64
+        if self._room < 0:
+            self.more += 1
+        else:
+            self.paths.append(path)
+
+
+def take_snapshot(root: int, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
+    """Look at every file below an open directory, and into those at ``paths``.
+
+    Nothing is followed: a path that leads through a symlink is not there. Sockets and devices, for which a bundle
+    has no word, are not there either.
+    """
+    wanted = frozenset(paths)
+    known = list_known(wanted, packed)
+    found = {path: Result("", path, None) for path in wanted}
+    surprises = Surprises()
+
+    def look(visit: Visit) -> None:
+        for member in visit.members:
+            path = visit.path + b"/" + member.name
+            if path in wanted:
+                found[path] = describe(member, path, visit.descriptor, is_hashed=is_hashed(paths, path, member.status))
+            elif path not in known and not is_provided(path) and stat.S_IFMT(member.status.st_mode) in KINDS:
+                surprises.add(path)
+
+    if b"/" in wanted:
+        found[b"/"] = Result("", b"/", FileType.DIRECTORY, stat.S_IMODE(os.fstat(root).st_mode))
+    directories.walk(root, look, skipped=frozenset({b"/proc", b"/sys"}))
+    return Snapshot(found, tuple(sorted(surprises.paths)), surprises.more)
+
+
+def stamp_files(root: int, paths: Collection[bytes]) -> dict[bytes, Stamp]:
+    """Give inode and ctime_ns of files below an open directory; of what is not there, or cannot be reached, none.
+
+    Nothing is followed: a path that leads through a symlink is not there.
+    """
+    stamps: dict[bytes, Stamp] = {}
+    for path in paths:
+        with suppress(OSError):
+            status = _look_at(root, path)
+            stamps[path] = (status.st_ino, status.st_ctime_ns)
+    return stamps
+
+
+def _look_at(root: int, path: bytes) -> os.stat_result:
+    *folders, name = path.strip(b"/").split(b"/")
+    with ExitStack() as stack:
+        place = root
+        for folder in folders:
+            place = os.open(folder, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place)
+            stack.callback(os.close, place)
+        return os.lstat(name, dir_fd=place)
+
+
+def is_hashed(paths: Expected, path: bytes, status: os.stat_result) -> bool:
+    """Tell whether the content of a wanted file matters: it has the size that was told, if one was."""
+    return not isinstance(paths, Mapping) or paths[path] == status.st_size
+
+
+def list_known(wanted: Iterable[bytes], packed: Iterable[Entry]) -> frozenset[bytes]:
+    """Return the paths that are no surprise: those asked for, those packed, and the directories they are in."""
+    known = {b"/"}
+    for path in (*wanted, *(entry.path for entry in packed)):
+        at = path
+        while at not in known:
+            known.add(at)
+            at = parent_of(at)
+    return frozenset(known)
+
+
+def describe(member: Member, path: bytes, directory: int, *, is_hashed: bool) -> Result:
+    """Return a member of a directory as a result, without a digest unless it is to be hashed."""
+    status = member.status
+    kind = KINDS.get(stat.S_IFMT(status.st_mode))
+    mode = stat.S_IMODE(status.st_mode)
+    match kind:
+        case FileType.REGULAR:
+            sha256 = hash_file(member, directory) if is_hashed else None
+            return Result("", path, kind, mode, status.st_size, sha256)
+        case FileType.SYMLINK:
+            return Result("", path, kind, mode, target=os.readlink(member.name, dir_fd=directory))
+        case _:
+            return Result("", path, kind, mode)
+
+
+def hash_file(member: Member, directory: int) -> str | None:
+    """Return the SHA-256 of a regular file; one that its owner may not read is made readable for the moment.
+
+    Of holes nothing is read, but their zeros take time all the same: there is no digest of a file with terabytes.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(member.name, flags, dir_fd=directory)
+    except PermissionError:
+        mode = stat.S_IMODE(member.status.st_mode)
+        os.chmod(member.name, mode | stat.S_IRUSR, dir_fd=directory)
+        try:
+            descriptor = os.open(member.name, flags, dir_fd=directory)
+        finally:
+            os.chmod(member.name, mode, dir_fd=directory)
+    try:
+        status = os.fstat(descriptor)
+        segments = find_segments(descriptor, status)
+        if segments is not None and status.st_size - sum(length for _, length in segments) > HASHED_HOLES:
+            return None
+        return digest_content(descriptor, status.st_size, segments).hex()
+    finally:
+        os.close(descriptor)

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path as FilePath
 
+    from rtrace.bundle.protocol import Exported
     from rtrace.manifest.model import Notice as ModelNotice
     from rtrace.operations.combine import Combined
     from rtrace.operations.trace import TraceReport
     from rtrace.pack.packing import PackReport
-    from rtrace.reprozip.writing.reprozip_writer import Written
 
 
 class Trace(TypedDict):
@@ -108,7 +108,7 @@ def answer_pack(report: PackReport) -> Pack:
     }
 
 
-def answer_export(written: Written, form: str) -> Export:
+def answer_export(written: Exported, form: str) -> Export:
     """Return what `export` answers."""
     return {
         "target": str(written.target),

@@ -17,7 +17,7 @@ from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.printable import format_size, plural
 
 if TYPE_CHECKING:
-    from rtrace.reprozip.writing.reprozip_writer import Written
+    from rtrace.bundle.protocol import Exported
 
 
 @click.command(
@@ -61,7 +61,7 @@ def command(bundle: Path, *, as_json: bool, form: str, output: Path | None) -> N
         tell(written)
 
 
-def tell(written: Written) -> None:
+def tell(written: Exported) -> None:
     """Say what was written, and what of it ReproZip will not know."""
     for loss in written.losses:
         warn(f"not for ReproZip: {loss.what}; {loss.advice}")

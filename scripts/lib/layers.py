@@ -26,6 +26,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
             "gc_pause",
             "interrupts",
             "limits",
+            "plugins",
             "printable",
             "progress",
         ),  # the ground: everybody may use it
@@ -43,12 +44,13 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("replay",),
         ("verify",),
         ("operations",),
+        ("answers",),
         ("cli",),
         ("__main__",),
     ),
     "rtrace_unpackers": (
         ("files", "limits"),
-        ("target",),
+        ("target", "launchers"),
         ("isolation",),
         ("chroot", "engines"),
     ),

@@ -11,10 +11,10 @@ import pytest
 from big_files import BIG, DIGEST, contents, trace_big_files
 from bundle_making import USER, BundleMaker, make_run, wrote
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.elsewhere.sources import Sources
 from rtrace.errors import ElsewhereError, HostileBundleError
 from rtrace.manifest.model import Elsewhere
+from rtrace.opening import open_bundle
 from trace_builder import TraceBuilder
 from web_server import Server
 
@@ -44,7 +44,7 @@ def test_larger_files_are_left_out_and_named(trace: TraceBuilder, tmp_path: Path
         assert (entry.elsewhere, entry.size, entry.sha256, entry.offset) == (True, len(BIG), DIGEST, None)
         assert opened.manifest.elsewhere == (Elsewhere(entry.path, len(BIG), DIGEST, None),)
     info = rtrace("info", bundle).stdout.decode()
-    assert "elsewhere   1, 2.9 MiB" in info
+    assert "elsewhere   1 file, 2.9 MiB" in info
     assert f"{home}/big.bin: 2.9 MiB, at no known place, SHA-256 {DIGEST}" in info
     told = json.loads(rtrace("info", "--json", bundle).stdout)["elsewhere"]
     assert told == [{"path": f"{home}/big.bin", "size": len(BIG), "sha256": DIGEST, "url": None}]
@@ -52,7 +52,7 @@ def test_larger_files_are_left_out_and_named(trace: TraceBuilder, tmp_path: Path
     assert [line.split()[0] for line in listed if line.endswith(".bin")] == ["elsewhere", "file"]
     checked = rtrace("check", bundle)
     assert checked.returncode == 0
-    assert b"the content of 1 files is elsewhere and was not looked at" in checked.stdout
+    assert b"the content of 1 file is elsewhere and was not looked at" in checked.stdout
 
 
 @pytest.mark.parametrize(
@@ -183,12 +183,12 @@ def test_manifest_and_index_must_agree(tmp_path: Path) -> None:
 def test_content_elsewhere_has_no_place_in_reprozips_format(
     trace: TraceBuilder, tmp_path: Path, rtrace: Rtrace
 ) -> None:
-    """Neither `pack --format reprozip` nor `convert` writes a bundle that lacks a file without a word."""
+    """Neither `pack --format reprozip` nor `export` writes a bundle that lacks a file without a word."""
     trace.finish()
     done = rtrace("pack", "-d", tmp_path / "home/.rtrace", "--larger-than", "2M", "--format", "reprozip", "x.rpz")
     assert (done.returncode, b"has no place for content elsewhere" in done.stderr) == (125, True)
     done = rtrace("pack", "-d", tmp_path / "home/.rtrace", "--larger-than", "2M", "own.rpz")
     assert done.returncode == 0, done.stderr
-    done = rtrace("convert", "own.rpz", "x.rpz")
+    done = rtrace("export", "-f", "reprozip", "-o", "x.rpz", "own.rpz")
     assert (done.returncode, b"leaves content elsewhere" in done.stderr) == (125, True)
     assert not (tmp_path / "x.rpz").exists()

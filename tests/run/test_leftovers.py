@@ -14,6 +14,7 @@ import pytest
 from bundle_making import BundleMaker, make_run
 from killed_tracers import ADD_RUN, count_runs, die
 from observing import run_rtrace
+from open_folders import opened
 from plain_user import PlainUser
 from rtrace.errors import BusyError
 from rtrace.files.locks import LOCK_FILE, lock_folder
@@ -24,7 +25,6 @@ from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
 from rtrace.trace.settling import find_unsettled, settle
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.files import directories
 
 TEMPORARY_ALONE = ("run", "verify", "info", "list", "audit")
 LEAVE = """\
@@ -99,7 +99,7 @@ def test_a_removal_that_was_interrupted_goes_on(tmp_path: Path) -> None:
 def test_two_that_clean_up_do_not_meet(tmp_path: Path) -> None:
     """A leftover that somebody is removing is left to them."""
     left = leave(tmp_path, "b.rpz.incomplete-")
-    with directories.opened(left) as folder, lock_folder(folder, "it"):
+    with opened(left) as folder, lock_folder(folder, "it"):
         assert clean_folder(tmp_path) == ()
     assert clean_folder(tmp_path) == (left,)
 
@@ -174,7 +174,7 @@ def test_what_other_users_of_a_replay_left_is_removed(tmp_path: Path, user_with_
 @pytest.mark.requires("busybox", "user-namespaces")
 @pytest.mark.parametrize(
     "command",
-    ["unpack", "destroy", "pack", "convert", "extract", "trace", "combine", "run", "verify", "info", "list", "audit"],
+    ["unpack", "destroy", "pack", "export", "extract", "trace", "combine", "run", "verify", "info", "list", "audit"],
 )
 def test_the_next_command_in_a_place_cleans_up_and_says_so(command: str, tmp_path: Path) -> None:
     """Whatever writes in a folder, or in that for temporary files, removes there what a killed process left."""
@@ -189,7 +189,7 @@ def test_the_next_command_in_a_place_cleans_up_and_says_so(command: str, tmp_pat
         "unpack": ("chroot", bundle, place / "new"),
         "destroy": (place / "target",),
         "pack": ("-d", tmp_path / "one", place / "b.rpz"),
-        "convert": (bundle, place / "b.rpz"),
+        "export": ("-f", "reprozip", "-o", place / "b.rpz", bundle),
         "extract": ("-o", place / "sh", bundle, "/bin/busybox"),
         "trace": ("-d", place / "two", "true"),
         "combine": ("-d", place / "both", tmp_path / "one"),

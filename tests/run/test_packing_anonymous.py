@@ -21,7 +21,7 @@ import pytest
 from bundle_bytes import read_everything
 from observing import run_rtrace
 from plain_user import find_python
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.opening import open_bundle
 from secret_planting import command
 
 _CHANCE = random.SystemRandom()  # each worker's own: what pytest-randomly seeds is the same in all of them

@@ -100,7 +100,17 @@ def test_converting_twice_gives_the_same_bytes(pair: tuple[Path, Path], tmp_path
     """Neither time zone, locale, umask nor the number of cores has an influence, nor the name of the file."""
     script = 'umask 0077; exec taskset -c 0 "$@"'
     settings = {**os.environ, "TZ": "Asia/Kathmandu", "LC_ALL": "C", "LANG": "de_DE", "SOURCE_DATE_EPOCH": "1"}
-    command = [sys.executable, "-m", "rtrace", "convert", str(pair[0]), str(tmp_path / "again.rpz")]
+    command = [
+        sys.executable,
+        "-m",
+        "rtrace",
+        "export",
+        "-f",
+        "reprozip",
+        str(pair[0]),
+        "-o",
+        str(tmp_path / "again.rpz"),
+    ]
     subprocess.run(["sh", "-c", script, "sh", *command], check=True, env=settings, capture_output=True)
     assert (tmp_path / "again.rpz").read_bytes() == pair[1].read_bytes()
 
@@ -117,17 +127,17 @@ def make_study(folder: Path) -> None:
 
 
 def test_pack_for_reprozip_is_pack_and_convert(rtrace: Command, tmp_path: Path) -> None:
-    """`pack --format reprozip` gives the bytes of `pack` and `convert`, and leaves nothing else behind."""
+    """`pack --format reprozip` gives the bytes of `pack` and `export`, and leaves nothing else behind."""
     make_study(tmp_path / "study")
     assert rtrace("pack", tmp_path / "own.rpz", cwd=tmp_path / "study").returncode == 0
     packed = rtrace("pack", "--format", "reprozip", tmp_path / "one.rpz", cwd=tmp_path / "study")
-    converted = rtrace("convert", "own.rpz", "two.rpz")
+    converted = rtrace("export", "-f", "reprozip", "own.rpz", "-o", "two.rpz")
     for done in (packed, converted):
         assert done.returncode == 0, done.stderr
         assert (b"not for ReproZip: digests, " in done.stderr, done.stdout) == (True, b"")
     assert (tmp_path / "one.rpz").read_bytes() == (tmp_path / "two.rpz").read_bytes()
     assert sorted(os.listdir(tmp_path)) == ["one.rpz", "own.rpz", "study", "two.rpz"]
-    assert b"its identity is sha256:" + check(rtrace, tmp_path / "one.rpz") in packed.stderr
+    assert b"identity: sha256:" + check(rtrace, tmp_path / "one.rpz") in packed.stderr
 
 
 def check(rtrace: Command, bundle: Path) -> bytes:
@@ -284,7 +294,7 @@ def test_bundle_of_reprozip_is_not_converted(pair: tuple[Path, Path], rtrace: Co
         (tmp_path / "broken", "new", b"is damaged"),
         (tmp_path / "nothing", "new", b"cannot open"),
     ):
-        done = rtrace("convert", source, target)
+        done = rtrace("export", "-f", "reprozip", "-o", target, source)
         assert done.returncode == 125
         assert sentence in done.stderr
         assert done.stderr.count(b"\n") == 1

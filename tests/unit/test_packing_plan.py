@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.errors import BundleError, IncompleteError
 from rtrace.manifest.incompleteness import find_missing
+from rtrace.opening import open_bundle
 from rtrace.pack.forecast import forecast_notices
 from rtrace.pack.packing import carry_out, pack
 from rtrace.pack.plan import PackingPlan

@@ -12,6 +12,7 @@ from pathlib import Path
 from fuzz.judging import Crash, judge_error, judged
 from fuzz.reprozip_sealing import seal_reprozip
 from fuzz.sealing import seal
+from rtrace.answers.info import answer_info
 from rtrace.bundle import members
 from rtrace.bundle.index.lines import dump_entry
 from rtrace.cli import info as info_command
@@ -23,6 +24,7 @@ from rtrace.manifest.render import render
 from rtrace.opening import open_bundle
 from rtrace.operations.audit import audit_bundle
 from rtrace.operations.check import check_bundle
+from rtrace.operations.info import count_entries
 from rtrace.reprozip.reading import config
 from rtrace.reprozip.reading import reprozip_bundle as reader
 from rtrace.reprozip.reading import trace_database as database
@@ -109,7 +111,7 @@ def _describe(path: Path) -> None:
     with open_bundle(path) as bundle:
         for line in info_command.describe(bundle):
             line.encode()
-        json.dumps(info_command.to_json(bundle))
+        json.dumps(answer_info(bundle, count_entries(bundle.iterate_entries()), []))
 
 
 def _list(path: Path) -> None:

@@ -9,8 +9,10 @@ import click
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index.lines import dump_entry
 from rtrace.bundle.protocol import OpenBundle
+from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_bundles
 from rtrace.cli.terminal.options import JSON, describe_kind, read_patterns
-from rtrace.cli.terminal.speaking import give_json_line, say
+from rtrace.cli.terminal.speaking import give_json_line, warn
 from rtrace.cli.terminal.table import Column, show_table
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.manifest.incompleteness import MARK, list_incomplete
@@ -28,13 +30,17 @@ COLUMNS = (
 )
 
 
-@click.command(context_settings={"help_option_names": ["--help"]})
+@click.command(
+    cls=RtraceCommand,
+    examples=("rtrace list bundle.rpz", "rtrace list -h bundle.rpz '*.csv'"),
+    context_settings={"help_option_names": ["--help"]},
+)
 @JSON
 @click.option("-h", "--human-readable", "human", is_flag=True, help="Sizes as 1.5 MiB instead of bytes.")
 @click.option("--package", "packages", multiple=True, metavar="NAME", help="Only files of this package (a glob).")
 @click.option("--why", "reasons", multiple=True, metavar="REASON", help="Only files that are there for this reason.")
 @click.option("--unowned", is_flag=True, help="Only files that belong to no package and not to the experiment.")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
 @click.argument("patterns", metavar="[PATTERN]...", nargs=-1, callback=read_patterns)
 def command(
     bundle: Path,
@@ -65,7 +71,7 @@ def command(
             give_json_files(opened, choice)
             return
         for sentence in list_incomplete(opened.manifest):
-            say(f"{MARK}: {sentence}")
+            warn(f"{MARK}: {sentence}")
         show_table(COLUMNS, lambda: (describe(entry, human=human) for entry in list_entries(opened, choice)))
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
+from rtrace.answers.verifying import answer_verify
 from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_bundles, complete_runs
 from rtrace.cli.terminal.limit_options import limited
 from rtrace.cli.terminal.options import FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
 from rtrace.cli.terminal.progress_bar import progress
@@ -25,7 +27,16 @@ from rtrace.replay.registry import load_unpacker
 from rtrace.verify.verdicts import Line, Report
 
 
-@click.command(cls=RtraceCommand)
+@click.command(
+    cls=RtraceCommand,
+    statuses={
+        "0": "all results are the same",
+        "1": "a result differs",
+        "3": "a result could not be judged, or a limit ended a run: no verdict",
+        "124": "the time of --timeout was up: no verdict",
+    },
+    examples=("rtrace verify bundle.rpz", "rtrace verify --unpacker docker bundle.rpz"),
+)
 @UNPACKER
 @JSON
 @FETCH
@@ -39,8 +50,8 @@ from rtrace.verify.verdicts import Line, Report
     help="Leave out of the verdict what matches, as `ignore:`.",
 )
 @click.option("--all", "show_all", is_flag=True, help="A line for each result, identical ones included.")
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("names", metavar="[RUN]...", nargs=-1)
+@click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
+@click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
 def command(  # noqa: PLR0913 -- an argument for each option
     bundle: Path,
     names: tuple[str, ...],
@@ -83,7 +94,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     for note in report.notes:
         warn(note)
     if as_json:
-        give_json(report.to_json())
+        give_json(answer_verify(report))
     else:
         for line in describe(report, show_all=show_all):
             show(line)

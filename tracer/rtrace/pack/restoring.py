@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from rtrace.bundle.writing.bundle_writer import Written
 from rtrace.files.stamps import keep_time
 from rtrace.files.xattrs import read_attributes
-from rtrace.packages.caches.archives import CACHES, Source
-from rtrace.packages.caches.originals import Originals, Wanted
+from rtrace.packages.caches.archives import find_cache, list_cached_managers, name_archive
+from rtrace.packages.caches.originals import Originals, Wanted, may_hold
+from rtrace.packages.model import PackageVersion
+from rtrace.packages.registry import find_manager
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +28,8 @@ class Restorer:
         self._plan = plan
         self._originals = Originals(folder)
         self._traced = {
-            package.name: Source(package.manager, package.name, package.version, package.architecture)
-            for manager in reversed(CACHES)  # of two packages with one name dpkg's is the likely one
+            package.name: PackageVersion(package.manager, package.name, package.version, package.architecture)
+            for manager in reversed(list_cached_managers())  # of two packages with one name dpkg's is the likely one
             for package in plan.manifest.packages
             if package.manager == manager
         }
@@ -43,8 +45,7 @@ class Restorer:
         owner = self._plan.owners.get(entry.path)
         for source in self._sources(item):
             same = owner is not None and (owner.version, owner.architecture) == (source.version, source.architecture)
-            by_dpkg = source.manager == "dpkg"
-            if written is Written.TOUCHED and same and by_dpkg and self._originals.is_pristine(source, entry.path):
+            if written is Written.TOUCHED and same and _is_pristine(source, entry.path):
                 return item._replace(ctime_ns=None)
             copy = self._originals.find(source, entry.path, self._wanted)
             if copy is not None:
@@ -59,11 +60,12 @@ class Restorer:
         source = self._traced.get(item.entry.package or "")
         if source is None or item.source != item.entry.path or self._originals.has_archive(source):
             return None
-        if not self._originals.may_hold(source, item.entry.path):
+        cache = find_cache(source)
+        if cache is None or not may_hold(source, item.entry.path):
             return None
-        return f"put {source.archive} into {CACHES[source.manager][0]} and pack again, or trace again"
+        return f"put {name_archive(source)} into {cache.folders[0]} and pack again, or trace again"
 
-    def _sources(self, item: Item) -> list[Source]:
+    def _sources(self, item: Item) -> list[PackageVersion]:
         """Return the packages that a file may be from: its owner or, if it has none now, all that changed."""
         if item.entry.package is not None:
             return [self._traced[item.entry.package]] if item.entry.package in self._traced else []
@@ -77,6 +79,12 @@ class Restorer:
             for item in self._plan.items
             if item.source == item.entry.path and _differs(item)
         }
+
+
+def _is_pristine(source: PackageVersion, path: bytes) -> bool:
+    """Whether the content of a file is still what its package brought; no where its manager cannot tell."""
+    manager = find_manager(source.manager)
+    return manager is not None and manager.is_as_shipped is not None and manager.is_as_shipped(source, path, path)
 
 
 def _differs(item: Item) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rtrace.bundle.entry import Entry
+from rtrace.cli.terminal.completing import complete_unpackers
 from rtrace.trace.directory import DEFAULT_NAME
 
 DIRECTORY = click.option(
@@ -19,8 +20,17 @@ DIRECTORY = click.option(
     show_default=True,
     help="The trace directory.",
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs to read.")
-UNPACKER = click.option("--unpacker", "unpacker_name", default="chroot", show_default=True, help="What to replay with.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+JSON_LAST = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, as the last line on standard error.")
+UNPACKER = click.option(
+    "--unpacker",
+    "unpacker_name",
+    metavar="UNPACKER",
+    default="chroot",
+    show_default=True,
+    shell_complete=complete_unpackers,
+    help="What to replay with.",
+)
 
 FETCH = click.option(
     "--fetch", is_flag=True, help="Fetch content that is not in the bundle from the URLs that its author named."
@@ -40,7 +50,7 @@ SIZE_LETTERS = "_KMGT"
 def read_patterns(_context: click.Context, option: click.Parameter, patterns: tuple[str, ...]) -> tuple[bytes, ...]:
     """Read the patterns of an option. An empty one, as an unset variable makes it, would match everything."""
     if "" in patterns:
-        raise click.BadParameter("a pattern is not empty; write ** for everything", param=option)
+        raise click.BadParameter("a pattern must not be empty; write ** for everything", param=option)
     return tuple(map(os.fsencode, patterns))
 
 

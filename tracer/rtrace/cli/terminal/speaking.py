@@ -23,10 +23,6 @@ _BREAKS = re.compile("([\n\t])")
 _NOT_ASCII = re.compile("[^\x00-\x7e]")
 
 
-JSON_FORMAT = 1
-"""The first key of what `--json` answers; `rtrace schema --of COMMAND` prints the schema. New keys do not change it."""
-
-
 class NobodyReadsError(RtraceError):
     """Standard output is closed, or was by who read it, as in `rtrace list ... | head`."""
 
@@ -121,7 +117,18 @@ def give_json(answer: Mapping[str, object]) -> None:
     """Write an answer as JSON, in ASCII alone, with the number of its format first."""
     import json
 
-    give_json_line(json.dumps({"format": JSON_FORMAT, **answer}, indent=2) + "\n")
+    from rtrace.answers.schema import FORMAT
+
+    give_json_line(json.dumps({"format": FORMAT, **answer}, indent=2) + "\n")
+
+
+def tell_json(answer: Mapping[str, object]) -> None:
+    """Write an answer as one line on standard error, where standard output belongs to a program."""
+    import json
+
+    from rtrace.answers.schema import FORMAT
+
+    tell([json.dumps({"format": FORMAT, **answer})])
 
 
 def give_json_line(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from rtrace.describe.selection import Choice
 from rtrace.files.hierarchy import PROVIDED
 from rtrace.files.patterns import Patterns, fixed_beginning
 from rtrace.files.stamps import keep_inode, keep_time
+from rtrace.files.symlinks import follow_symlinks
 from rtrace.trace.reader import Before
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ _TYPES = {
     stat.S_IFIFO: "fifo",
 }
 PATTERN = "pattern"
-_MOST_LINKS = 40
 
 
 def include(patterns: Iterable[bytes], leave_out: Callable[[bytes], bool]) -> tuple[list[Choice], list[bytes]]:
@@ -63,24 +64,18 @@ def _walk(path: bytes) -> Iterator[bytes]:
 
 def _links_on_the_way(path: bytes) -> Iterator[tuple[bytes, Choice]]:
     """Yield the symlinks on the way to a path, each with its own path resolved."""
-    pending = [part for part in reversed(path.split(b"/")) if part not in {b"", b"."}]
-    here = b"/"
-    links = 0
-    while pending and links <= _MOST_LINKS:
-        part = pending.pop()
-        if part == b"..":
-            here = os.path.dirname(here)
-            continue
-        place = os.path.join(here, part)
-        choice = look_up(place)
-        if choice is None or choice.before.target is None:
-            here = place
-            continue
-        links += 1
-        yield place, choice
-        target = choice.before.target
-        here = b"/" if target.startswith(b"/") else here
-        pending += [part for part in reversed(target.split(b"/")) if part not in {b"", b"."}]
+    with contextlib.suppress(OSError):  # ELOOP: the path leads nowhere, and the pattern matches nothing
+        for step in follow_symlinks(path, _read_link):
+            choice = look_up(step.place) if step.target is not None else None
+            if choice is not None:
+                yield step.place, choice
+
+
+def _read_link(path: bytes) -> bytes | None:
+    try:
+        return os.readlink(path)
+    except OSError:  # EINVAL: no symlink; ENOENT, EACCES: nothing that could be packed
+        return None
 
 
 def look_up(path: bytes, reason: str = PATTERN) -> Choice | None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rtrace.debugging import debug
-from rtrace.packages.language.python import SITE
+from rtrace.packages.language.sites import SITE
 from rtrace.privacy.anonymous.ids import assign_ids
 from rtrace.privacy.anonymous.names import Names
 from rtrace.privacy.anonymous.pseudonyms import Pseudonyms, find_homes, find_pseudonyms

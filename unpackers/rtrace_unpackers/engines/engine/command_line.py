@@ -1,44 +1,19 @@
-"""The container engine: Docker's or Podman's command line, called in one place."""
+"""The command line of a container engine, Docker's or Podman's: what is asked for, and what it says."""
 
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, Any, Literal, cast
+from typing import IO, cast
 
 from rtrace.errors import TargetError
+from rtrace_unpackers.engines.engine.facts import Abilities, Kind, Thing, read_things
 
-VARIABLE = "RTRACE_DOCKER"
-
-Kind = Literal["image", "container"]
 LIST_COMMANDS: Mapping[Kind, str] = {"image": "images", "container": "ps"}
-
-
-@dataclass(frozen=True, slots=True)
-class Abilities:
-    """What an engine can do on its machine; ``is_confined`` tells whether a seccomp filter is on every container."""
-
-    is_confined: bool
-    memory: bool
-    cpus: bool
-    processes: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """An image or a container, as an engine describes it."""
-
-    kind: Kind
-    id: str
-    labels: Mapping[str, str]
-    names: tuple[str, ...]
-    facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,32 +154,3 @@ class Engine:
                 raise
         if process.returncode != 0:
             raise TargetError(f"`{self.name} {arguments[0]}` failed with status {process.returncode}")
-
-
-def read_things(kind: Kind, text: str) -> tuple[Thing, ...]:
-    """Return what an engine's `inspect` describes."""
-    try:
-        described = json.loads(text)
-    except ValueError:
-        return ()
-    things = []
-    for facts in described:
-        labels = (facts.get("Config") or {}).get("Labels") or {}
-        names = (facts.get("RepoTags") or ()) if kind == "image" else (str(facts.get("Name", "")).lstrip("/"),)
-        things.append(Thing(kind, facts["Id"], labels, tuple(names), facts))
-    return tuple(things)
-
-
-def choose_engine() -> Engine:
-    """Return the engine that the environment names, else Docker's, else Podman's, else Docker's though it is absent."""
-    named = os.environ.get(VARIABLE)
-    if named:
-        return Engine(tuple(shlex.split(named)))
-    return Engine(("podman",) if shutil.which("docker") is None and shutil.which("podman") is not None else ("docker",))
-
-
-def demand_answer(engine: Engine) -> Engine:
-    """Return an engine that answers. Raises TargetError when it does not."""
-    if not engine.answers():
-        raise TargetError(f"no container engine answers `{engine.name} version`: start one, or name one in {VARIABLE}")
-    return engine

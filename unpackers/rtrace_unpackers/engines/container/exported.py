@@ -36,7 +36,7 @@ KINDS = {
 }
 
 
-def take_snapshot(
+def read_export(
     export: Callable[[], AbstractContextManager[IO[bytes]]],
     paths: Expected,
     packed: Iterable[Entry],
@@ -56,12 +56,12 @@ def take_snapshot(
         if path not in known and not is_provided(path) and not is_below(path, own_folder):
             surprises.add(path)
 
-    reader = Reader(wanted, sizes, see)
+    reader = ExportReader(wanted, sizes, see)
     with export() as stream:
         reader.read(stream)
     behind = frozenset(target for target in reader.links.values() if target not in reader.found)
     if behind:
-        again = Reader(behind, sizes, lambda _: None)
+        again = ExportReader(behind, sizes, lambda _: None)
         with export() as stream:
             again.read(stream)
         reader.found.update(again.found)
@@ -88,7 +88,7 @@ def add_volume(
     inner = {within(path): size for path, size in wanted.items()}
     entries = [entry._replace(path=within(entry.path)) for entry in packed if is_in_memory(entry.path)]
     expected: Expected = inner if isinstance(paths, Mapping) else frozenset(inner)
-    found = take_snapshot(copy, expected, entries, own_folder)
+    found = read_export(copy, expected, entries, own_folder)
     moved = {above + path: replace(one, path=above + path) for path, one in found.found.items()}
     return replace(
         snapshot,
@@ -122,7 +122,7 @@ def is_below(path: bytes, folder: bytes) -> bool:
     return path == folder or path.startswith(folder + b"/")
 
 
-class Reader:
+class ExportReader:
     """Reads an export: what is at the wanted paths, and which of these are hard links to what; all others it shows.
 
     Hashed are files of one of the ``sizes``, which are those that outputs have to have; all files, if there are none.

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from rtrace import interrupts
 from rtrace.limits import Limits
 from rtrace.replay.protocol import Streams
-from rtrace_unpackers.engines.container import console as terminal
-from rtrace_unpackers.engines.container.output import Allowance, TellingPump
-from rtrace_unpackers.engines.engine import Engine
+from rtrace_unpackers.engines.container import console
+from rtrace_unpackers.engines.container.counted_output import Allowance, TellingPump
+from rtrace_unpackers.engines.engine.command_line import Engine
 from rtrace_unpackers.isolation.streams.terminal import copy_size
 
 ENDING_TIME = 20.0
@@ -61,7 +61,7 @@ Events = queue.SimpleQueue[Ended | Cause]
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
+class ContainerHandle:
     """What is needed of a container while something runs in it: how to kill it, and how much was written in it."""
 
     kill: Callable[[], None]
@@ -79,7 +79,7 @@ def is_joined(streams: Streams) -> bool:
 
 
 def execute(
-    engine: Engine, arguments: Sequence[str], streams: Streams, limits: Limits, container: Container
+    engine: Engine, arguments: Sequence[str], streams: Streams, limits: Limits, container: ContainerHandle
 ) -> tuple[int, Cause | None]:
     """Call the engine with these streams; return its status, and what ended it before it would have ended."""
     events: Events = queue.SimpleQueue()
@@ -154,7 +154,7 @@ def connect_terminal(
         with ended_at_last(process):
             yield process, ()
         return
-    master, slave = terminal.make_like(streams.stdin)
+    master, slave = console.make_like(streams.stdin)
     try:
         source = os.dup(master)
         pump = TellingPump(source, streams.stdout, allowance, tell)
@@ -166,8 +166,8 @@ def connect_terminal(
             process.send_signal(signal.SIGWINCH)
 
         pump.start()
-        with ended_at_last(process), terminal.raw(streams.stdin), terminal.handling(signal.SIGWINCH, resize):
-            with terminal.typing(streams.stdin, master):
+        with ended_at_last(process), console.raw_console(streams.stdin), console.handling(signal.SIGWINCH, resize):
+            with console.typing(streams.stdin, master):
                 yield process, (pump,)
             pump.join(READING_TIME)
     finally:
@@ -200,7 +200,7 @@ def ending_at_signals(events: Events) -> Iterator[None]:
         for name in ("SIGHUP", "SIGINT", "SIGTERM"):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) != signal.SIG_IGN:
-                stack.enter_context(terminal.handling(number, tell))
+                stack.enter_context(console.handling(number, tell))
         yield
 
 

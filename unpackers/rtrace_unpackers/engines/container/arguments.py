@@ -15,7 +15,7 @@ from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Run
 from rtrace.printable import printable
 from rtrace_unpackers.engines.belonging.identity import Identity
-from rtrace_unpackers.engines.engine import Abilities
+from rtrace_unpackers.engines.engine.facts import Abilities
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, PAUSE
 
 MEMORY_SIZE = "1g"

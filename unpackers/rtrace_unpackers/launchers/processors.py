@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Architecture:
+class Processor:
     """A kind of processor: its ELF machine number, the kernel's machine, and how many bytes a word has."""
 
     name: str
@@ -15,11 +15,11 @@ class Architecture:
     word: int
 
 
-X86_64 = Architecture("x86_64", 62, "x86_64", 8)
-AARCH64 = Architecture("aarch64", 183, "aarch64", 8)
-I386 = Architecture("i386", 3, "x86_64", 4)
+X86_64 = Processor("x86_64", 62, "x86_64", 8)
+AARCH64 = Processor("aarch64", 183, "aarch64", 8)
+I386 = Processor("i386", 3, "x86_64", 4)
 
-ARCHITECTURES = {
+PROCESSORS = {
     "x86_64": X86_64,
     "amd64": X86_64,
     "aarch64": AARCH64,
@@ -76,4 +76,4 @@ CALLS = {
     },
     "i386": {"close": 6, "dup3": 330, "fcntl": 55, "lseek": 19},
 }
-"""Numbers of system calls, by the name of the architecture."""
+"""Numbers of system calls, by the name of the processor."""

@@ -77,6 +77,8 @@ need_venv() {
     say "Setting up $VENV ..."
     [ -x "$VENV/bin/python" ] && "$VENV/bin/python" -c '' 2>/dev/null \
         || quietly "$python" -m venv --clear "$VENV" || fail "could not make $VENV: see above."
+    # An environment made when the distribution was called rtrace has that one's entry points, too.
+    quietly "$VENV/bin/python" -m pip uninstall --disable-pip-version-check --yes rtrace || true
     quietly "$VENV/bin/python" -m pip install --disable-pip-version-check --editable "$CHECKOUT${extra:+[$extra]}" \
         </dev/null || fail "could not install rtrace into $VENV: see above."
     touch "$stamp"

@@ -88,6 +88,11 @@ def plural(number: int, one: str, many: str = "") -> str:
     return one if number == 1 else many or f"{one}s"
 
 
+def count(number: int, one: str, many: str = "") -> str:
+    """Return a number with the word for so many things: ``1 file``, ``2 files``."""
+    return f"{number} {plural(number, one, many)}"
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return the end of a sentence that names the known words which may have been meant; nothing if there are none."""
     from difflib import get_close_matches

@@ -14,15 +14,15 @@ from rtrace.capture.books.journal import Journal
 from rtrace.capture.books.ledger import Ledger
 from rtrace.capture.books.notices import NoticeBook
 from rtrace.capture.books.results import record_results
+from rtrace.capture.books.rows import INSERT_RUN, RunRow
 from rtrace.capture.books.snapshots import SNAPSHOT_LIMIT, SnapshotTaker
 from rtrace.capture.calls.context import Context
 from rtrace.capture.calls.recorder import Recorder
 from rtrace.capture.descriptors.stream_record import StreamRecord
 from rtrace.capture.descriptors.unkept import tell_of_fifos
 from rtrace.capture.host import describe_host
-from rtrace.capture.kernel import interfaces as kernel
 from rtrace.capture.kernel.architecture import Architecture
-from rtrace.capture.kernel.bpf import build_filter
+from rtrace.capture.kernel.call_filter import build_filter
 from rtrace.capture.loop.engine import Follower
 from rtrace.capture.loop.launch import Command, Launched, launch
 from rtrace.capture.loop.passing_on import signals_passed_on
@@ -33,6 +33,8 @@ from rtrace.capture.relay.interposition import Interposition, interposed
 from rtrace.capture.relay.keeping import KEPT_BYTES
 from rtrace.capture.relay.streams import Given, Kind
 from rtrace.errors import CommandNotExecutableError
+from rtrace.linux.bpf import SECCOMP_RET_TRACE, SECCOMP_RET_USER_NOTIF
+from rtrace.linux.credentials import may_look_into_all
 from rtrace.trace.directory import TraceDirectory
 
 
@@ -170,8 +172,8 @@ def launched_tree(
 
     Raises CommandNotExecutableError at the end of the block when the kernel refused to execute the file.
     """
-    verdicts = {Mode.NOTIFY: kernel.SECCOMP_RET_USER_NOTIF, Mode.SECCOMP: kernel.SECCOMP_RET_TRACE}
-    exposing = not kernel.may_look_into_all()
+    verdicts = {Mode.NOTIFY: SECCOMP_RET_USER_NOTIF, Mode.SECCOMP: SECCOMP_RET_TRACE}
+    exposing = not may_look_into_all()
     filters = {
         mode: build_filter(architectures, verdicts[mode], exposing=exposing) if mode in verdicts else b""
         for mode in choose_modes()
@@ -199,30 +201,27 @@ def add_run(connection: sqlite3.Connection, command: Command) -> int:
     """Add a run with all that is known before it begins; return its id."""
     host = describe_host()
     run = next_row(connection, "runs")
-    workingdir = os.getcwdb()
     umask = os.umask(0)
     os.umask(umask)
-    connection.execute(
-        "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
-        (
-            run,
-            f"run{run}",
-            b"".join(item + b"\0" for item in command.argv),
-            b"".join(item + b"\0" for item in command.environ),
-            command.binary,
-            workingdir,
-            os.geteuid(),
-            os.getegid(),
-            " ".join(map(str, os.getgroups())),
-            umask,
-            host.hostname,
-            host.architecture,
-            host.sysname,
-            host.release,
-            host.distribution,
-            host.distribution_version,
-            "",
-            time.time(),
-        ),
+    row = RunRow(
+        id=run,
+        name=f"run{run}",
+        argv=b"".join(item + b"\0" for item in command.argv),
+        environ=b"".join(item + b"\0" for item in command.environ),
+        binary=command.binary,
+        workingdir=os.getcwdb(),
+        uid=os.geteuid(),
+        gid=os.getegid(),
+        groups=" ".join(map(str, os.getgroups())),
+        umask=umask,
+        hostname=host.hostname,
+        architecture=host.architecture,
+        sysname=host.sysname,
+        release=host.release,
+        distribution=host.distribution,
+        distribution_version=host.distribution_version,
+        engine="",
+        started=time.time(),
     )
+    connection.execute(INSERT_RUN, row)
     return run

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from rtrace.answers.looking import answer_audit
 from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.completing import complete_bundles
 from rtrace.cli.terminal.options import JSON
@@ -34,7 +34,7 @@ def command(bundle: Path, *, as_json: bool) -> None:
     tell_cleaned()
     findings = audit_bundle(bundle, progress())
     if as_json:
-        give_json({"found": [asdict(finding) for finding in findings]})
+        give_json(answer_audit(findings))
     elif findings:
         for finding in findings:
             show(f"{finding.place}: {finding.what} ({finding.rule})")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
+from rtrace.answers.looking import answer_check
+from rtrace.answers.words import IDENTITY_PREFIX
 from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.completing import complete_bundles
 from rtrace.cli.terminal.options import JSON
 from rtrace.cli.terminal.speaking import give_json, show
 from rtrace.manifest.incompleteness import MARK
 from rtrace.operations.check import check_bundle
-
-PREFIX = "sha256:"
 
 
 @click.command(
@@ -33,25 +33,18 @@ def command(bundle: Path, *, as_json: bool, identity: str | None) -> None:
     """
     checked = check_bundle(bundle)
     problem = checked.problem
-    if problem is None and identity is not None and identity.removeprefix(PREFIX) != checked.identity:
-        asked = PREFIX + identity.removeprefix(PREFIX)
-        problem = f"{bundle} is intact, but its identity is {PREFIX}{checked.identity}, not {asked}"
+    wanted = None if identity is None else identity.removeprefix(IDENTITY_PREFIX)
+    another = problem is None and wanted is not None and wanted != checked.identity
+    if another:
+        own = IDENTITY_PREFIX + (checked.identity or "")
+        problem = f"{bundle} is intact, but its identity is {own}, not {IDENTITY_PREFIX}{wanted}"
     if as_json:
-        answer = {
-            "whole": checked.problem is None,
-            "identity": None if checked.identity is None else PREFIX + checked.identity,
-            "problem": problem,
-            "first": checked.first,
-            "last": checked.last,
-            **({} if checked.note is None else {"note": checked.note}),
-            **({"incomplete": list(checked.incomplete)} if checked.incomplete else {}),
-        }
-        give_json(answer)
+        give_json(answer_check(checked, problem, another=another))
     elif problem is not None:
         where = "" if checked.first is None else f" (bytes {checked.first} to {checked.last})"
         show(f"{problem}{where}")
     else:
-        show(f"{bundle} is intact; identity: {PREFIX}{checked.identity}")
+        show(f"{bundle} is intact; identity: {IDENTITY_PREFIX}{checked.identity}")
         if checked.note is not None:
             show(checked.note)
         for sentence in checked.incomplete:

@@ -1,20 +1,30 @@
-"""``rtrace schema``: what a manifest may say, for completion in an editor."""
+"""``rtrace schema``: what a manifest may say, and what commands answer with --json."""
 
 from __future__ import annotations
 
 import click
 
+from rtrace.answers.schema import ANSWERS, make_schema
 from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.speaking import give
+from rtrace.cli.terminal.speaking import give, give_json_line
 from rtrace.manifest.schema import read_schema
 
 
-@click.command(cls=RtraceCommand, examples=("rtrace schema > manifest.schema.json",))
-def command() -> None:
-    """Print the manifest's JSON Schema, with which an editor completes and explains its keys.
+@click.command(
+    cls=RtraceCommand,
+    examples=("rtrace schema > manifest.schema.json", "rtrace schema --of verify > verify.schema.json"),
+)
+@click.option("--of", "answering", type=click.Choice(sorted(ANSWERS)), help="What this command answers with --json.")
+def command(answering: str | None) -> None:
+    """Print the manifest's JSON Schema, with which an editor completes and explains its keys; or that of an answer.
 
     An editor with a YAML language server finds it by the manifest's first line:
 
     # yaml-language-server: $schema=/path/to/manifest.schema.json
     """
-    give(read_schema().encode())
+    if answering is None:
+        give(read_schema().encode())
+        return
+    import json
+
+    give_json_line(json.dumps(make_schema(answering), indent=2) + "\n")

@@ -14,6 +14,7 @@ from rtrace.bundle.reading.bundle_reader import Bundle
 from rtrace.errors import BundleError, DamagedBundleError
 from rtrace.manifest.incompleteness import list_incomplete
 from rtrace.opening import open_bundle
+from rtrace.printable import count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ _UNPROVEN = (
     "to know that nobody changed it, compare its SHA-256, which is its identity here, with the author's"
 )
 
-_ELSEWHERE = "the content of %d files is elsewhere and was not looked at; it is compared when it is fetched"
+_ELSEWHERE = "the content of %s is elsewhere and was not looked at; it is compared when it is fetched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def check_bundle(path: Path) -> Checked:
                 first, last = found or (error.first, error.last)
                 return Checked(identity, str(error), first, last)
             incomplete = tuple(list_incomplete(bundle.manifest))
-            note = _ELSEWHERE % len(bundle.manifest.elsewhere) if bundle.manifest.elsewhere else None
+            note = _ELSEWHERE % count(len(bundle.manifest.elsewhere), "file") if bundle.manifest.elsewhere else None
             return Checked(identity, note=note if bundle.keeps_digests else _UNPROVEN, incomplete=incomplete)
     except DamagedBundleError as error:
         return Checked(identity, str(error), error.first, error.last)

@@ -85,17 +85,50 @@ def combine(sources: Sequence[TraceDirectory], target: TraceDirectory) -> Combin
     return Combined(manifest, problems, sum(map(len, names)))
 
 
+class Copies:
+    """The files that are copied to a folder: each content is there once, and every further name of it is a hard link.
+
+    A file is hashed once at most, and only when another one has its size.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._by_size: dict[int, dict[str | None, Path]] = {}
+        """Copies by their size and digest; None stands for the digest of the first of a size, which has no other."""
+
+    def add(self, source: Path, prefix: str) -> None:
+        """Copy all files of a folder under longer names."""
+        for path in sorted(source.iterdir()):
+            copy = self._folder / f"{prefix}{path.name}"
+            size = path.stat().st_size
+            copies = self._by_size.setdefault(size, {})
+            if None in copies:
+                first = copies.pop(None)
+                copies[hash_file(os.fsencode(first))] = first
+            digest = hash_file(os.fsencode(path)) if copies else None
+            if digest in copies:
+                copy.hardlink_to(copies[digest])
+            else:
+                take_snapshot(os.fsencode(path), copy, size)
+                copies[digest] = copy
+
+
 def add_sources(
     sources: Sequence[TraceDirectory], numbers: Sequence[dict[int, int]], target: TraceDirectory
 ) -> tuple[dict[str, str], ...]:
     """Add all traces to an empty one; return for each the names that its runs have now by those they had."""
     names = []
+    snapshots, streams = Copies(target.snapshots), Copies(target.streams)
     with closing(target.open()) as connection:
         for index, source in enumerate(sources):
             try:
                 names.append(add_source(connection, source, target, f"{index + 1}-", numbers[index]))
             except sqlite3.Error as error:
                 raise TraceError(f"{source.database} cannot be read ({error}); leave it out, or trace again") from None
+            snapshots.add(source.snapshots, f"{index + 1}-")
+            if source.streams.is_dir():
+                target.streams.mkdir(mode=0o700, exist_ok=True)
+                streams.add(source.streams, f"{index + 1}-")
         note_differences(connection)
         close(connection)
     return tuple(names)
@@ -163,7 +196,7 @@ def add_source(
     prefix: str,
     numbers: dict[int, int],
 ) -> dict[str, str]:
-    """Add all of one trace; ``prefix`` goes before the names of its copies, ``numbers`` are its runs' new ones.
+    """Add all rows of one trace; ``prefix`` goes before the names of its copies, ``numbers`` are its runs' new ones.
 
     Returns the new names of its runs by the former ones.
     """
@@ -201,10 +234,6 @@ def add_source(
     connection.execute("COMMIT")
     connection.execute("DETACH source")
     copy.unlink()
-    copy_files(source.snapshots, target.snapshots, prefix)
-    if source.streams.is_dir():
-        target.streams.mkdir(mode=0o700, exist_ok=True)
-        copy_files(source.streams, target.streams, prefix)
     return renamed
 
 
@@ -239,21 +268,6 @@ def highest(connection: sqlite3.Connection, table: str) -> int:
     """Return the highest id of a table so far, 0 for an empty one."""
     number: int = connection.execute(f"SELECT ifnull(max(id), 0) FROM main.{table}").fetchone()[0]  # noqa: S608
     return number
-
-
-def copy_files(source: Path, target: Path, prefix: str) -> None:
-    """Copy the files of a folder under longer names; what has the same content as one copied before is a link to it."""
-    kept: dict[tuple[int, str | None], Path] = {}
-    for path in target.iterdir():
-        kept[path.stat().st_size, hash_file(os.fsencode(path))] = path
-    for path in sorted(source.iterdir()):
-        copy = target / f"{prefix}{path.name}"
-        content = (path.stat().st_size, hash_file(os.fsencode(path)))
-        if content in kept:
-            copy.hardlink_to(kept[content])
-        else:
-            take_snapshot(os.fsencode(path), copy, path.stat().st_size)
-            kept[content] = copy
 
 
 def note_differences(connection: sqlite3.Connection) -> None:

@@ -30,7 +30,7 @@ AND facts.size = results.size"""
 
 
 def find_held(results: Iterable[Result], entries: Iterable[Entry]) -> frozenset[tuple[str, bytes]]:
-    """Give the run and path of each result that the bundle holds as the run left it, or may."""
+    """Return the run and path of each result that the bundle holds as the run left it, or may."""
     left = {(result.run, result.path): result for result in results if result.type is not None and not result.vague}
     wanted: dict[bytes, list[str]] = {}
     for run, path in left:
@@ -45,7 +45,7 @@ def find_held(results: Iterable[Result], entries: Iterable[Entry]) -> frozenset[
 
 
 def _may_be(entry: Entry, result: Result) -> bool:
-    """Tell whether a packed file may be as a run left it."""
+    """Whether a packed file may be as a run left it."""
     if entry.type is not result.type or entry.type is FileType.DIRECTORY:
         return False
     if entry.type is FileType.REGULAR:

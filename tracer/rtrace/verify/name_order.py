@@ -1,4 +1,4 @@
-"""A reason why a replay differs that no bundle can take away: a file system gives names in its own order."""
+"""A reason why a replay differs that no bundle can take away: readdir(3) gives names in an order of its own."""
 
 from __future__ import annotations
 
@@ -15,16 +15,13 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Run
     from rtrace.verify.verdicts import Line
 
-SAME_SIZE = "other content in the"
-"""How the detail of a difference begins where as many bytes came out as in the original run. See readdir(3)."""
-
 
 def tell_order(lines: Iterable[Line], runs: Sequence[Run], entries: Iterable[Entry]) -> tuple[str, ...]:
-    """Say that the order of names may be what differs, where results have the right size and a run listed a folder.
+    """Return that the order of names may be what differs, where results have the right size and a run listed a folder.
 
     Looked for are folders in the working directories of the runs, with more than one name in them.
     """
-    if not any(line.verdict == "different" and line.detail.startswith(SAME_SIZE) for line in lines):
+    if not any(line.verdict == "different" and "content" in line.reasons for line in lines):
         return ()
     homes = tuple(run.workingdir.rstrip(b"/") + b"/" for run in runs)
     listed: dict[bytes, int] = {}
@@ -41,4 +38,4 @@ def tell_order(lines: Iterable[Line], runs: Sequence[Run], entries: Iterable[Ent
     others = f" and {len(folders) - 1} more folders" if len(folders) > 1 else ""
     names = f"names in {printable(folders[0])}{others}, which the run lists"
     reason = f"perhaps in another order, as the order of {names}, is the file system's; have the program sort them"
-    return (f"results have other content of the same size: {reason}",)
+    return (f"results have the same size and different content: {reason}",)

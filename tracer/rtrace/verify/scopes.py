@@ -25,7 +25,7 @@ NOT_WRITTEN = (
 
 
 class Scopes:
-    """Tells of a line what it means for the verdict. ``paths`` are all paths that belong to the bundle."""
+    """Knows of a line what it means for the verdict. ``paths`` are all paths that belong to the bundle."""
 
     def __init__(self, manifest: Manifest, ignored: Sequence[bytes], paths: Iterable[bytes]) -> None:
         homes = sorted({run.workingdir for run in manifest.runs})
@@ -39,7 +39,7 @@ class Scopes:
         self._streams = {name for name in ignored if name in STREAM_NAMES}
 
     def sort(self, lines: Iterable[Line]) -> Iterator[Line]:
-        """Give the lines with what each means."""
+        """Yield the lines with what each means for the verdict."""
         lines = list(lines)
         self._add_whole(line.path for line in lines if line.path is not None)
         for line in lines:
@@ -47,7 +47,7 @@ class Scopes:
             yield line if scope == line.scope else replace(line, scope=scope)
 
     def find(self, line: Line) -> Scope:
-        """Say what a line means."""
+        """Return what a line means for the verdict."""
         if line.path is None:
             return "ignored" if line.stream is not None and line.stream.encode() in self._streams else "output"
         if self._ignored.match(line.path):
@@ -57,7 +57,7 @@ class Scopes:
         return "output" if self.is_named(line.path) else "other"
 
     def is_named(self, path: bytes) -> bool:
-        """Tell whether a path is an output, or lies in a folder that is one and in nothing that is a program's own.
+        """Whether a path is an output, or lies in a folder that is one and in nothing that is a program's own.
 
         Where a folder is a program's own by its name, or holds nothing else, all in it is what its author named.
         """
@@ -76,7 +76,7 @@ class Scopes:
         self._whole.update(folder for folder, has_others in found.items() if not has_others)
 
     def find_unwritten(self, lines: Iterable[Line], runs: Collection[str]) -> Iterator[Line]:
-        """Give a line for each output of the replayed runs that nothing was compared with."""
+        """Yield a line for each output of the replayed runs that nothing was compared with."""
         compared = sorted({line.path for line in lines if line.path is not None})
         for file in self._outputs:
             run = next((run for run in file.runs or runs if run in runs), None)
@@ -84,17 +84,17 @@ class Scopes:
             places = (bisect_left(compared, path), bisect_left(compared, path + b"/"))
             near = [compared[place] for place in places if place < len(compared)]
             if run is not None and not any((one + b"/").startswith(path + b"/") for one in near):
-                yield Line("unknown", run, file.path, NOT_WRITTEN)
+                yield Line("unknown", run, file.path, NOT_WRITTEN, reasons=("not compared",))
 
     def find_folders(self, lines: Iterable[Line]) -> dict[bytes, bytes]:
-        """Give for other files the folder of a program's own that each is to be counted under."""
+        """Return the folder of a program's own under which each of the other files is counted."""
         paths = [line.path for line in lines if line.path is not None]
         found = {path: folder for path in paths for folder in [self._internals.find_folder(path)] if folder is not None}
         themselves = set(paths).intersection(found.values())
         return found | dict(zip(themselves, themselves, strict=True))
 
     def find_unused(self, asked: Iterable[bytes], lines: Sequence[Line]) -> Iterator[str]:
-        """Say of patterns that they match nothing that was compared."""
+        """Yield a sentence for each pattern that matches nothing that was compared."""
         for pattern in asked:
             if pattern in STREAM_NAMES:
                 used = any(line.stream is not None and line.stream.encode() == pattern for line in lines)

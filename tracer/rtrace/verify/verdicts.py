@@ -12,13 +12,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rtrace.limits import TIMED_OUT
-from rtrace.printable import printable
+from rtrace.printable import plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Verdict: TypeAlias = Literal["same", "different", "missing", "extra", "unknown"]
 Scope: TypeAlias = Literal["output", "other", "ignored"]
+Reason: TypeAlias = Literal[
+    "exit status",  # another one
+    "size",  # of a file or stream, in bytes
+    "content",  # as many bytes, and not the same ones
+    "mode",  # other permissions
+    "type",  # another kind of file
+    "target",  # a symbolic link leads elsewhere
+    "still there",  # the original run removed it
+    "not written",  # what is there came with the bundle
+    "not told",  # whether the replay wrote it cannot be told
+    "no digest",  # the bundle does not hold the original's
+    "not recorded",  # what the original wrote was not
+    "not read",  # the replay's cannot be read
+    "not compared",  # no run is known to have written it
+    "end not seen",  # of the original run
+    "interrupted",  # the original run was
+    "limit",  # a limit ended the replay
+    "input",  # some of the original's input is not in the bundle
+]
+"""Why a line is not the same, as words that a program can rely on."""
 
 VERDICTS: tuple[Verdict, ...] = ("same", "different", "missing", "extra", "unknown")
 DIFFERING: tuple[Verdict, ...] = ("different", "missing", "extra")
@@ -42,10 +62,11 @@ class Line:
     detail: str = ""
     stream: Literal["stdout", "stderr"] | None = None
     scope: Scope = "output"
+    reasons: tuple[Reason, ...] = ()
 
     @property
     def text(self) -> str:
-        """What was compared and, unless it is the same, in what it differs."""
+        """What was compared and, unless it is the same, how it differs."""
         if self.path is not None:
             what = printable(self.path)
         else:
@@ -58,7 +79,8 @@ class Report:
     """All that was compared, run by run, the exit status of each first.
 
     ``reached`` names the first limit that ended a run; ``notes`` are what the replays had to say of their limits;
-    ``incomplete`` says, a sentence each, what the bundle lacks; ``others`` tells of other files, a folder a line.
+    ``incomplete`` says, a sentence each, what the bundle lacks; ``others`` tells of other files, a folder a line;
+    ``seconds`` is how long unpacking, replaying and comparing took.
     """
 
     lines: tuple[Line, ...]
@@ -66,6 +88,7 @@ class Report:
     notes: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    seconds: float = 0.0
 
     @property
     def exit_status(self) -> int:
@@ -86,7 +109,7 @@ class Report:
 
     @property
     def same(self) -> bool:
-        """Tell whether nothing that counts differs, and nothing that counts could not be compared."""
+        """Whether nothing that counts differs, and nothing that counts could not be compared."""
         return self.verdict == "same"
 
     def count(self, scope: Scope) -> Mapping[Verdict, int]:
@@ -102,41 +125,33 @@ class Report:
         more = f"; other files: {list_counts(others)}" if differ else ""
         more += f"; {ignored} ignored" if ignored else ""
         if self.same:
-            what = "the outputs are" if differ else "all is"
-            return f"{what} the same ({number + (0 if differ else others['same'])} compared){more}"
+            number += 0 if differ else others["same"]
+            return f"{'the one result is' if number == 1 else f'all {number} results are'} identical{more}"
         if not number:
             return f"there is nothing to compare{more}"
-        unknown = ": there is no verdict" if self.verdict == "unknown" else ""
-        return f"{list_counts(found)}{unknown}{more}"
-
-    def to_json(self) -> dict[str, object]:
-        """Return the report for a program to read; a line without a path or stream is an exit status."""
-        return {
-            "verdict": self.verdict,
-            "same": self.same,
-            **({} if self.reached is None else {"limit": self.reached}),
-            **({"incomplete": list(self.incomplete)} if self.incomplete else {}),
-            "lines": [
-                {
-                    "verdict": line.verdict,
-                    "run": line.run,
-                    **({} if line.path is None else {"path": printable(line.path)}),
-                    **({} if line.stream is None else {"stream": line.stream}),
-                    **({"detail": line.detail} if line.detail else {}),
-                    **({} if line.scope == "output" else {"scope": line.scope}),
-                }
-                for line in self.lines
-            ],
-        }
+        differing, unknown = sum(found[verdict] for verdict in DIFFERING), found["unknown"]
+        told = []
+        if differing:
+            kinds: dict[Verdict, int] = {verdict: found[verdict] for verdict in DIFFERING if found[verdict]}
+            only_different = kinds.keys() == {"different"}
+            told.append(
+                f"{differing} of {number} {plural(number, 'result')} {plural(differing, 'differs', 'differ')}"
+                f"{'' if only_different else f' ({list_counts(kinds)})'}"
+            )
+        if unknown:
+            told.append(f"{unknown} of {number} {plural(number, 'result')} could not be judged")
+        if self.verdict == "unknown":
+            told.append("there is no verdict")
+        return "; ".join(told) + more
 
 
 def list_counts(counts: Mapping[Verdict, int]) -> str:
-    """Write how many there are of each verdict: ``3 same, 1 missing``."""
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    """Return how many there are of each verdict: ``3 same, 1 missing``."""
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts.get(verdict))
 
 
 def fold_others(lines: Iterable[Line], folders: Mapping[bytes, bytes]) -> list[str]:
-    """Write the other files for a person: a line for each folder, with its counts, and for those of a folder with few.
+    """Return the other files for a person: a line for each folder, with its counts, and for those of a folder with few.
 
     ``folders`` has for a path the folder under which it is counted, where that is not the one that it lies in.
     """
@@ -158,7 +173,7 @@ def fold_others(lines: Iterable[Line], folders: Mapping[bytes, bytes]) -> list[s
 
 
 def _describe_group(folder: bytes, lines: list[Line], *, is_apart: bool) -> list[str]:
-    """Write a group of other files; what is apart, a program's own affair, is told as a whole."""
+    """Return a group of other files; what is apart, a program's own affair, is told as a whole."""
     if len(lines) == 1 or (len(lines) <= _FEW and not is_apart):
         return [f"{line.verdict:9}  {line.text}" for line in lines]
     return [f"{'other':9}  {printable(folder)}/: {list_counts(Counter(line.verdict for line in lines))}"]

@@ -7,14 +7,15 @@ import os
 import stat
 
 from rtrace.capture.books.ledger import PathState, Uses
+from rtrace.capture.books.rows import ExecutionRow
 from rtrace.capture.books.unobserved import MISSING, REFUSED
 from rtrace.capture.calls.context import Context, Request
 from rtrace.capture.calls.loading import Execution, Loading
 from rtrace.capture.calls.privileges import find_lost_privileges, gives_privileges
 from rtrace.capture.kernel.call_table import AT_FDCWD
 from rtrace.capture.kernel.executable import is_direct, read_interpreter
-from rtrace.capture.kernel.interfaces import WIDE_WORD
 from rtrace.capture.processes.tracee import Tracee
+from rtrace.linux.interfaces import WIDE_POINTER
 from rtrace.trace.schema import Use
 
 LOOKUP, EXECUTE = int(Use.LOOKUP), int(Use.EXECUTE)
@@ -115,8 +116,17 @@ def enter_execution(context: Context, tracee: Tracee, beginning: tuple[bytes, by
         ledger.journal.pending["environments"].append((environment, content))
     if execution.argv is not None:
         arguments = b"".join(argument + b"\0" for argument in execution.argv)
-    row = (ledger.run, process.id, execution.time, execution.state.id, arguments, environment, execution.workingdir)
-    ledger.journal.pending["executions"].append(row)
+    ledger.journal.pending["executions"].append(
+        ExecutionRow(
+            run=ledger.run,
+            process=process.id,
+            time=execution.time,
+            path=execution.state.id,
+            argv=arguments,
+            environment=environment,
+            workingdir=execution.workingdir,
+        )
+    )
 
 
 def read_beginning(tracee: Tracee, stack: int, word: int) -> tuple[bytes, bytes]:
@@ -128,7 +138,7 @@ def read_beginning(tracee: Tracee, stack: int, word: int) -> tuple[bytes, bytes]
     with contextlib.suppress(OSError, ValueError, IndexError):
         if stack:
             data = tracee.read(stack, STACK_READ)
-            words = memoryview(data)[: len(data) // 8 * 8].cast("Q" if word == WIDE_WORD else "I")
+            words = memoryview(data)[: len(data) // 8 * 8].cast("Q" if word == WIDE_POINTER else "I")
             first = words[0] + 2
             last = first
             while words[last]:

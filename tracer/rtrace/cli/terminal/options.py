@@ -21,6 +21,7 @@ DIRECTORY = click.option(
     help="The trace directory.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+JSON_LAST = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, as the last line on standard error.")
 UNPACKER = click.option(
     "--unpacker",
     "unpacker_name",
@@ -64,7 +65,7 @@ def parse_size(text: str) -> int:
 
 
 def describe_kind(entry: Entry) -> str:
-    """Name the kind of an entry in a word, and that its content is not in the bundle."""
+    """Return the kind of an entry in a word; `placeholder` or `elsewhere` where its content is not in the bundle."""
     if entry.placeholder:
         return "placeholder"
     return "elsewhere" if entry.elsewhere else entry.type.value

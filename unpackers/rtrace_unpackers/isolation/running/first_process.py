@@ -17,9 +17,9 @@ import socket
 from dataclasses import dataclass
 
 from rtrace_unpackers.isolation.kernel import libc
-from rtrace_unpackers.isolation.planning.plan import KEPT_CAPABILITIES, Isolation
+from rtrace_unpackers.isolation.planning.isolation_plan import KEPT_CAPABILITIES, Isolation
 from rtrace_unpackers.isolation.planning.steps import REPORT, Stage
-from rtrace_unpackers.isolation.running.perform import describe, perform
+from rtrace_unpackers.isolation.running.perform import describe_operation, perform
 from rtrace_unpackers.isolation.running.report import write_record
 from rtrace_unpackers.isolation.streams.terminal import Appearance, make_terminal
 from rtrace_unpackers.limits.resources import Resources, apply
@@ -57,7 +57,7 @@ def be_first_process(isolation: Isolation, means: Means, tree: int | None, resou
         try:
             perform(operation, tree)
         except OSError as error:
-            write_record(means.report, Stage.SETUP, error.errno or 0, describe(operation))
+            write_record(means.report, Stage.SETUP, error.errno or 0, describe_operation(operation))
             return FAILED
     doing = "connect its standard streams"
     try:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from rtrace_unpackers.isolation.kernel import libc
 from rtrace_unpackers.isolation.kernel.libc import Namespace
-from rtrace_unpackers.isolation.planning.plan import Isolation
+from rtrace_unpackers.isolation.planning.isolation_plan import Isolation
 from rtrace_unpackers.isolation.planning.steps import Stage
 from rtrace_unpackers.isolation.running.first_process import FAILED, STANDARD, Means, be_first_process
 from rtrace_unpackers.isolation.running.report import write_record
@@ -39,7 +39,7 @@ READY, MAPPED = b"r", b"m"
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class ProgramEnds:
     """What the keeper has besides the means: the tree's directory, the program's streams, the caller's terminal.
 
     A stream that is None comes from inside: the null device, or the terminal.
@@ -50,7 +50,7 @@ class Ends:
     terminal: int | None = None
 
 
-def be_keeper(isolation: Isolation, means: Means, ends: Ends) -> int:
+def be_keeper(isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
     """Enter new namespaces, fork their first process, and stay outside as the one who can end it."""
     caller, callers_group = os.getppid(), os.getpgrp()
     os.setpgid(0, 0)  # a signal to the caller's group would hide the one that the caller hands on

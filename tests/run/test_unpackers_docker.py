@@ -1,0 +1,544 @@
+"""The docker unpacker: a deterministic build context, launchers that start a run as it was, and a real engine."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle_making import TIME, USER, BundleMaker, digest, make_run, wrote
+from docker_making import start_run
+from rtrace.bundle.entry import Entry, FileType
+from rtrace.errors import HostileBundleError, TargetError
+from rtrace.manifest.model import Run
+from rtrace.opening import open_bundle
+from rtrace.replay.protocol import Outcome, Streams, Unpacked
+from rtrace_unpackers.engines.belonging import possessions
+from rtrace_unpackers.engines.belonging.identity import Identity
+from rtrace_unpackers.engines.container.arguments import plan_container, plan_execution
+from rtrace_unpackers.engines.docker import UNPACKER
+from rtrace_unpackers.engines.engine import choice
+from rtrace_unpackers.engines.image.dockerfile import name_launchers, render_dockerfile
+from rtrace_unpackers.engines.image.launcher import build_launcher, build_pause
+from rtrace_unpackers.engines.image.rootfs import HOLES_LIMIT, choose_empty
+from rtrace_unpackers.engines.target import DockerTarget
+
+pytestmark = pytest.mark.requires("busybox")
+NO_ENGINE = "/nonexistent/engine"
+NOT_UTF8 = b"/work/caf\xe9 \n\"':"
+
+DOCKERFILE = """\
+# The bundle 0123456789abcdef, made into an image by rtrace.
+# A container replays the first run; the others are started by their launchers:
+#     /.rtrace/run1
+#     /.rtrace/run-number-2
+FROM scratch
+ADD rootfs.tar /
+LABEL rtrace.bundle="0123456789abcdef"
+ENV PATH="/bin" \\
+    ODD="\\"q\\" \\\\ \\$HOME 'x' # \u00e9 "
+# 5 more variables are in the launcher only: a Dockerfile cannot say them.
+WORKDIR /work/a\\ b
+USER 4321:4321
+CMD ["/.rtrace/run1"]
+""".replace("\\ b", " b")
+
+
+def test_dockerfile_is_as_expected() -> None:
+    """The Dockerfile says what a Dockerfile can say, quoted, and leaves the rest to the launcher."""
+    environ = (
+        (b"PATH", b"/bin"),
+        (b"ODD", "\"q\" \\ $HOME 'x' # \u00e9 ".encode()),
+        (b"PATH", b"/second"),
+        (b"LINES", b"1\n2"),
+        (b"NOT", b"\xff"),
+        (b"a-b", b""),
+        (b"LONG", b"x" * 40000),
+    )
+    runs = (make_run(environ=environ, workingdir=b"/work/a b"), make_run(id="../climbs"))
+    assert render_dockerfile(runs, "0123456789abcdef") == DOCKERFILE
+
+
+def test_working_directory_that_cannot_be_said_is_left_out() -> None:
+    """A working directory with a newline, a blank at its end, or that is not UTF-8 is the launcher's affair alone."""
+    for path in (b"/a\nRUN evil", b"/a ", b"/\xff"):
+        assert "\nWORKDIR" not in render_dockerfile((make_run(workingdir=path),), "0")
+
+
+def test_launchers_have_names_that_stay_in_their_folder() -> None:
+    """Whatever a run's id is, its launcher lies in /.rtrace, and not where the pause program is."""
+    runs = tuple(make_run(id=name) for name in ("run1", "pause", "../x", "", "a/b", "-x", "ok.2"))
+    names = list(name_launchers(runs).values())
+    assert (names[0], names[-1]) == ("/.rtrace/run1", "/.rtrace/ok.2")
+    assert [name for name in names if not re.fullmatch(r"/\.rtrace/[A-Za-z0-9][A-Za-z0-9.-]*", name)] == []
+    assert len({*names, "/.rtrace/pause"}) == len(runs) + 1
+
+
+def test_containers_are_shut_off() -> None:
+    """A container gets no network, no new privileges, nothing of the registry's, and the recorded name and groups."""
+    run = make_run(groups=(7, USER), hostname="box")
+    identity = Identity("0" * 32, "rtrace-x:000000000000")
+    words = plan_container((run,), "image", identity, {"rtrace.target": identity.number})
+    assert {
+        "--network=none",
+        "--security-opt=no-new-privileges",
+        "--pull=never",
+        "--cap-drop=ALL",
+        "--hostname=box",
+        "--label=rtrace.target=" + identity.number,
+        "--group-add=7",
+    } <= set(words)
+    assert not any(word.startswith(("--privileged", "--volume", "--mount", "--device", "--pid=")) for word in words)
+    added = {word.partition("=")[2] for word in words if word.startswith("--cap-add")}
+    assert added & {"MKNOD", "NET_RAW", "AUDIT_WRITE", "SYS_ADMIN", "SYS_PTRACE", "ALL"} == set()
+    nameless = plan_container((make_run(hostname="--x"),), "image", identity, {})
+    assert not any(word.startswith("--hostname") for word in nameless)
+    assert f"--user={USER}:{USER}" in plan_execution(run, "c", is_terminal=False)
+
+
+EMULATORS = {"x86_64": (), "i386": (), "aarch64": ("qemu-aarch64-static",)}
+
+
+@pytest.fixture(params=sorted(EMULATORS))
+def architecture(request: pytest.FixtureRequest) -> str:
+    """An architecture whose programs this machine can execute, if need be with an emulator that it happens to have."""
+    name: str = request.param
+    if os.uname().machine != "x86_64":
+        pytest.skip("needs an x86-64 machine")
+    for emulator in EMULATORS[name]:
+        if shutil.which(emulator) is None:
+            pytest.skip(f"needs the command {emulator}, an emulator that few have")
+    return name
+
+
+def launch(folder: Path, run: Run) -> subprocess.CompletedProcess[bytes]:
+    """Write a run's launcher and run it right here."""
+    launcher = folder / "launcher"
+    launcher.write_bytes(build_launcher(run))
+    launcher.chmod(0o755)
+    return subprocess.run([*EMULATORS[run.architecture], launcher], check=False, capture_output=True)
+
+
+def test_launcher_passes_everything_on(architecture: str, tmp_path: Path) -> None:
+    """Argv with a free argv[0], environment of any bytes and of 300 KiB, umask and directory arrive as recorded."""
+    environ = (
+        *((b"V%d" % number, b"x" * 100 * 1024) for number in range(3)),
+        (b"B", b"\xff\n"),
+        (b"A", b"1"),
+        (b"A", b"2"),
+        (b"NO-VALUE", None),
+    )
+    folder = tmp_path / os.fsdecode(b"caf\xe9 ")
+    folder.mkdir()
+    run = make_run(
+        argv=(b"cat", b"/proc/self/environ", b"/proc/self/cmdline", b"\xff\n", b""),
+        binary=b"/bin/cat",
+        workingdir=os.fsencode(folder),
+        environ=environ,
+        architecture=architecture,
+    )
+    (folder / os.fsdecode(b"\xff\n")).write_bytes(b"end")
+    done = launch(tmp_path, run)
+    expected = b"".join(name + (b"" if value is None else b"=" + value) + b"\0" for name, value in environ)
+    expected += b"cat\0/proc/self/environ\0/proc/self/cmdline\0\xff\n\0\0" + b"end"
+    assert done.stdout == expected
+    script = make_run(
+        argv=(b"odd", b"-c", b"umask; grep Sig /proc/self/status", b""),
+        binary=b"/bin/sh", umask=0o123, workingdir=b"/", architecture=architecture,
+    )  # fmt: skip
+    lines = launch(tmp_path, script).stdout.split(b"\n")
+    assert lines[0] == b"0123"
+    if not EMULATORS[architecture]:
+        assert b"SigBlk:\t0000000000000000" in lines
+
+
+@pytest.mark.parametrize(
+    "changes, status, stderr",
+    [
+        ({"binary": b"/bin/sh", "argv": (b"sh", b"-c", b"exit 7")}, 7, b""),
+        ({"binary": b"/bin/sh", "argv": (b"sh", b"-c", b"kill -9 $$")}, 137, b""),
+        ({"binary": b"/bin/sh", "argv": (b"sh", b"-c", b"(sleep 0.1; exit 9) & exit 7")}, 7, b""),
+        ({"binary": b"/nonexistent"}, 127, b"rtrace: cannot execute /nonexistent\n"),
+        ({"binary": b"/etc/passwd/x"}, 127, b"rtrace: cannot execute /etc/passwd/x\n"),
+        ({"binary": b"/etc/passwd"}, 126, b"rtrace: cannot execute /etc/passwd\n"),
+        ({"workingdir": b"/absent"}, 125, b"rtrace: cannot enter the working directory /absent\n"),
+    ],
+)
+def test_launcher_tells_how_it_ended(
+    changes: dict[str, Any], status: int, stderr: bytes, architecture: str, tmp_path: Path
+) -> None:
+    """A launcher exits as the program did, 128+N for signal N, and 125 to 127 when it could not start it."""
+    done = launch(tmp_path, replace(make_run(workingdir=b"/", architecture=architecture), **changes))
+    assert (done.returncode, done.stderr) == (status, stderr)
+
+
+def test_launcher_is_the_runs_init(architecture: str, tmp_path: Path) -> None:
+    """A launcher waits for descendants that outlive the program, and hands signals on to it."""
+    script = b"trap 'echo got it; exit 9' TERM; (sleep 0.3; echo late) & echo ready; while :; do sleep 0.02; done"
+    run = make_run(argv=(b"sh", b"-c", script), binary=b"/bin/sh", workingdir=b"/", architecture=architecture)
+    launcher = tmp_path / "launcher"
+    launcher.write_bytes(build_launcher(run))
+    launcher.chmod(0o755)
+    with subprocess.Popen([*EMULATORS[architecture], launcher], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        assert (process.stdout.read(), process.wait()) == (b"got it\nlate\n", 9)
+
+
+@contextlib.contextmanager
+def pausing(folder: Path, architecture: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the pause program until it says that it waits."""
+    pause = folder / "pause"
+    pause.write_bytes(build_pause(architecture))
+    pause.chmod(0o755)
+    with subprocess.Popen(
+        [*EMULATORS[architecture], pause], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(1) == b"\xff"
+        yield process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_pause_waits_to_be_ended(number: int, architecture: str, tmp_path: Path) -> None:
+    """The pause program does nothing until a signal asks it to end, whatever else comes."""
+    with pausing(tmp_path, architecture) as process:
+        process.send_signal(signal.SIGUSR1)
+        assert process.stdin is not None
+        process.stdin.write(b"x" * 1000)
+        assert process.poll() is None
+        process.send_signal(number)
+        assert process.wait() == 0
+
+
+def test_pause_ends_with_its_input(architecture: str, tmp_path: Path) -> None:
+    """When nobody holds the other end of its standard input any more, the pause program ends."""
+    with pausing(tmp_path, architecture) as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+def test_unknown_architecture_is_told() -> None:
+    """A run on a machine that there is no launcher for is refused with a sentence that names it and a way out."""
+    with pytest.raises(TargetError, match=r"s390x.*chroot"):
+        build_launcher(make_run(architecture="s390x"))
+
+
+def test_large_placeholders_are_left_empty() -> None:
+    """Placeholders take no more than a limit of the disk: the largest ones lose their size."""
+    sizes = (HOLES_LIMIT // 2, HOLES_LIMIT // 2, 1 << 50)
+    entries = [
+        Entry(b"/%d" % number, FileType.REGULAR, 0o644, 0, 0, 0, size, placeholder=True)
+        for number, size in enumerate(sizes)
+    ]
+    assert choose_empty(entries) == {entries[2]}
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> BundleMaker:
+    """A bundle in the making, with busybox in it."""
+    return BundleMaker(tmp_path / "made")
+
+
+@pytest.fixture
+def without_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which no engine answers."""
+    monkeypatch.setenv(choice.VARIABLE, NO_ENGINE)
+
+
+@pytest.mark.usefixtures("without_engine")
+def test_without_an_engine_the_context_is_left_with_the_command(maker: BundleMaker, tmp_path: Path) -> None:
+    """Where no engine answers, the build context is complete, and the notes hold the one command that builds it."""
+    unpacked = UNPACKER.unpack(maker.write(make_run()), tmp_path / "My Target")
+    assert sorted(os.listdir(unpacked.target)) == [
+        ".dockerignore", "Dockerfile", "manifest.yml", "rootfs.tar", "rtrace-target.json", "rtrace.lock",
+    ]  # fmt: skip
+    assert f"{NO_ENGINE} build --tag rtrace-my-target:" in unpacked.notes[0]
+    assert f"'{unpacked.target}'" in unpacked.notes[0]
+    target = UNPACKER.open(unpacked.target)
+    with pytest.raises(TargetError, match="no container engine answers"):
+        target.run(target.runs()[0])
+    target.destroy()
+    assert not unpacked.target.exists()
+
+
+@pytest.mark.usefixtures("without_engine")
+def test_same_bundle_gives_the_same_context(maker: BundleMaker, tmp_path: Path) -> None:
+    """Dockerfile, rootfs.tar and .dockerignore are the same bytes for the same bundle, wherever and whenever made."""
+    maker.file(NOT_UTF8, b"content")
+    maker.add(Entry(b"/work/zz-hard", FileType.REGULAR, 0o644, USER, USER, TIME, 7, link=NOT_UTF8))
+    bundle = maker.write(make_run())
+    first, second = (UNPACKER.unpack(bundle, tmp_path / name).target for name in ("first", "second"))
+    for name in ("Dockerfile", "rootfs.tar", ".dockerignore"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+@pytest.mark.usefixtures("without_engine")
+def test_rootfs_holds_the_bundles_files(maker: BundleMaker, tmp_path: Path) -> None:
+    """The tar has names of any bytes, owners, modes, times to the nanosecond, and no name that climbs."""
+    maker.file(NOT_UTF8, b"content", mode=0o4750)
+    maker.add(Entry(b"/work/zz-hard", FileType.REGULAR, 0o4750, USER, USER, TIME, 7, link=NOT_UTF8))
+    maker.add(Entry(b"/work/hole", FileType.REGULAR, 0o644, USER, USER, -1, 1000, placeholder=True))
+    maker.symlink(b"/work/link", b"\xff/x")
+    target = UNPACKER.unpack(maker.write(make_run()), tmp_path / "target").target
+    with tarfile.open(target / "rootfs.tar", errors="surrogateescape", encoding="utf-8") as tar:
+        members = {os.fsencode(member.name): member for member in tar.getmembers()}
+        content = tar.extractfile(members[NOT_UTF8[1:]])
+        assert content is not None
+        assert content.read() == b"content"
+    member = members[NOT_UTF8[1:]]
+    assert (member.uid, member.gid, member.mode, member.pax_headers["mtime"]) == (
+        USER,
+        USER,
+        0o4750,
+        "1000000000.123456789",
+    )
+    assert members[b"work/hole"].pax_headers["mtime"] == "-0.000000001"
+    assert (members[b"work/zz-hard"].type, os.fsencode(members[b"work/zz-hard"].linkname)) == (
+        tarfile.LNKTYPE,
+        NOT_UTF8[1:],
+    )
+    assert os.fsencode(members[b"work/link"].linkname) == b"\xff/x"
+    assert members[b"work/hole"].size == 1000
+    assert {b".rtrace", b".rtrace/run1", b".rtrace/pause", b"dev", b"proc", b"sys"} <= set(members)
+    assert [name for name in members if name.startswith(b"/") or b".." in name.split(b"/")] == []
+
+
+@pytest.mark.usefixtures("without_engine")
+def test_bundle_cannot_replace_a_launcher(maker: BundleMaker, tmp_path: Path) -> None:
+    """A bundle that holds something where the launchers are to be is refused; an empty folder may be there."""
+    maker.directory(b"/.rtrace")
+    UNPACKER.unpack(maker.write(make_run()), tmp_path / "fine")
+    maker.file(b"/.rtrace/run1", b"evil", mode=0o755)
+    with pytest.raises(HostileBundleError, match=r"/\.rtrace/run1"):
+        UNPACKER.unpack(maker.write(make_run(), name="hostile.rpz"), tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
+# From here on, with an engine.
+
+
+@pytest.fixture
+def unpacked() -> Iterator[list[DockerTarget]]:
+    """Targets that are destroyed in the end, with all that they have in the engine."""
+    targets: list[DockerTarget] = []
+    yield targets
+    for target in targets:
+        target.destroy()
+        assert not target.path.exists()
+        assert not choice.choose_engine().holds("image", target.state.facts["image"])
+        container = target.state.facts.get("container")
+        assert container is None or not choice.choose_engine().holds("container", container)
+
+
+def open_target(unpacked: Unpacked, targets: list[DockerTarget]) -> DockerTarget:
+    """Open a target that will be destroyed."""
+    targets.append(UNPACKER.open(unpacked.target))
+    return targets[-1]
+
+
+def capture(target: DockerTarget, run: Run, *, allow_network: bool = False) -> tuple[Outcome, bytes, bytes]:
+    """Replay a run; return how it ended and what it printed."""
+    with (
+        open(target.path / "out", "w+b") as out,
+        open(target.path / "err", "w+b") as err,
+        open(os.devnull, "rb") as null,
+    ):
+        outcome = target.run(
+            run, allow_network=allow_network, streams=Streams(null.fileno(), out.fileno(), err.fileno())
+        )
+    return outcome, (target.path / "out").read_bytes(), (target.path / "err").read_bytes()
+
+
+@pytest.mark.requires("docker")
+def test_engine_replays_a_run_as_it_was(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
+    """In a real container: arguments, environment, ids, groups, umask, hostname, directory, and no network."""
+    folder = b"/work/caf\xe9 "
+    maker.directory(folder)
+    maker.file(folder + b"/in\xff", b"content\n")
+    script = (
+        b"id -u; id -g; id -G; umask; busybox hostname; busybox pwd; cat in*; ls -1 /sys/class/net;"
+        b"busybox nc -w 5 1.1.1.1 53 </dev/null 2>&1; cat /proc/$$/environ /proc/$$/cmdline; exit 3"
+    )
+    environ = ((b"PATH", b"/bin"), (b"B", b"\xff\n"), *((b"V%d" % number, b"x" * 100 * 1024) for number in range(3)))
+    run = make_run(
+        argv=(b"sh", b"-c", script, b"\xfe"), workingdir=folder, environ=environ, groups=(7, USER), umask=0o027
+    )
+    target = open_target(UNPACKER.unpack(maker.write(run), tmp_path / "target"), unpacked)
+    outcome, out, err = capture(target, run)
+    assert (outcome, err) == (Outcome("run1", 3, None), b"")
+    lines, rest = out.split(b"\n", 9)[:9], out.split(b"\n", 9)[9]
+    user = b"%d" % USER
+    expected = [user, user, user + b" 7", b"0027", b"elsewhere", folder, b"content", b"lo"]
+    assert (lines[:8], b"Network is unreachable" in lines[8]) == (expected, True)
+    assert rest.startswith(b"PATH=/bin\0B=\xff\n\0V0=")
+    assert rest.endswith(b"\0sh\0-c\0" + script + b"\0\xfe\0")
+    assert len(rest) > 300 * 1024
+
+
+@pytest.mark.requires("docker")
+def test_plain_docker_run_replays_and_explores(
+    maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]
+) -> None:
+    """`docker run IMAGE` replays the first run; another command starts in the recorded environment and place."""
+    odd = "\"q\" \\ $HOME 'x' # \u00e9 \\"
+    folder = b'/work/it\'s "a" $(b) \\c'
+    maker.directory(folder)
+    run = make_run(b"echo replayed; exit 5", environ=((b"PATH", b"/bin"), (b"ODD", odd.encode())), workingdir=folder)
+    target = open_target(UNPACKER.unpack(maker.write(run), tmp_path / "target"), unpacked)
+    image = target.state.facts["image"]
+    command = ["docker", "run", "--rm", "--network=none", image]
+    done = subprocess.run(command, check=False, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (5, b"replayed\n", b"")
+    done = subprocess.run([*command, "/bin/sh", "-c", 'echo "$ODD"; pwd; id -u'], check=False, capture_output=True)
+    assert done.stdout.decode().split("\n")[:3] == [odd, folder.decode(), str(USER)]
+
+
+@pytest.mark.requires("docker")
+def test_state_carries_from_run_to_run(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
+    """A second run finds what the first one left; nothing runs in between; the files are found by an inspection."""
+    maker.file(b"/work/old", b"old")
+    maker.file(b"/work/gone", b"gone")
+    name = b"/work/n\xe9w"
+    first = make_run(
+        b"rm gone; echo one > n\xe9w; ln n\xe9w ahard; ln -s x link; busybox chmod 600 old; busybox mkfifo pipe"
+    )
+    second = make_run(b"cat n\xe9w; echo two >> n\xe9w; kill -9 $$", id="run2")
+    bundle = maker.write(first, second)
+    target = open_target(UNPACKER.unpack(bundle, tmp_path / "target"), unpacked)
+    assert capture(target, first)[0] == Outcome("run1", 0, None)
+    running = subprocess.run(["docker", "ps", "--quiet", "--no-trunc"], check=True, capture_output=True, text=True)
+    assert target.state.facts["container"] not in running.stdout
+    again = UNPACKER.open(target.path)
+    assert capture(again, second)[:2] == (Outcome("run2", 137, None), b"one\n")
+    with open_bundle(bundle) as opened:
+        entries = opened.entries
+    paths = [b"/work/old", b"/work/gone", name, b"/work/link", b"/work/pipe"]
+    snapshot = again.inspect(paths, entries)
+    found = {
+        path: (result.type, result.mode & 0o777, result.size, result.sha256, result.target)
+        for path, result in snapshot.found.items()
+    }
+    assert found == {
+        b"/work/old": (FileType.REGULAR, 0o600, 3, digest(b"old"), None),
+        b"/work/gone": (None, 0, 0, None, None),
+        name: (FileType.REGULAR, 0o644, 8, digest(b"one\ntwo\n"), None),
+        b"/work/link": (FileType.SYMLINK, 0o777, 0, None, b"x"),
+        b"/work/pipe": (FileType.FIFO, 0o644, 0, None, None),
+    }
+    assert set(snapshot.extra) == {b"/work/ahard"}
+
+
+@pytest.mark.requires("docker")
+def test_image_keeps_times_owners_and_modes(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
+    """In a container files have their recorded owner, mode and size, and their time at least to the second."""
+    maker.file(NOT_UTF8, b"content", mode=0o640)
+    maker.add(Entry(b"/work/hole", FileType.REGULAR, 0o604, 5, 6, TIME, 100_000, placeholder=True))
+    run = make_run(
+        b"for name in caf* hole /work; do stat -c '%u %g %a %s %y' \"$name\"; done",
+        environ=((b"PATH", b"/bin"), (b"TZ", b"UTC")),
+    )
+    target = open_target(UNPACKER.unpack(maker.write(run), tmp_path / "target"), unpacked)
+    lines = capture(target, run)[1].decode().splitlines()
+    assert lines[0].startswith(f"{USER} {USER} 640 7 2001-09-09 01:46:40.")
+    assert lines[1].startswith("5 6 604 100000 2001-09-09 01:46:40.")
+    assert lines[2].startswith(f"{USER} {USER} 755 ")
+    assert " 2001-09-09 01:46:40." in lines[2]
+
+
+@pytest.mark.requires("docker")
+def test_engines_own_files_are_no_surprise(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
+    """What engine and launchers put into a container is not reported; a note speaks of a packed /etc/hosts."""
+    maker.directory(b"/etc", uid=0)
+    maker.file(b"/etc/hosts", b"127.0.0.1 mine\n", uid=0)
+    bundle = maker.write(make_run(b"echo x > new"))
+    made = UNPACKER.unpack(bundle, tmp_path / "target")
+    assert any("/etc/hosts" in note for note in made.notes)
+    target = open_target(made, unpacked)
+    capture(target, target.runs()[0])
+    with open_bundle(bundle) as opened:
+        assert target.inspect([], opened.entries).extra == (b"/work/new",)
+
+
+@pytest.mark.requires("docker")
+def test_daemons_are_waited_for(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
+    """A replay in a container, too, ends when the last descendant has ended."""
+    run = make_run(b"(busybox setsid sh -c 'sleep 0.3; echo late > late') & exit 4")
+    target = open_target(UNPACKER.unpack(maker.write(run), tmp_path / "target"), unpacked)
+    assert capture(target, run)[0] == Outcome("run1", 4, None)
+    assert target.inspect([b"/work/late"], []).found[b"/work/late"].sha256 == digest(b"late\n")
+
+
+@pytest.mark.requires("docker")
+def test_signal_ends_the_replay(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
+    """A signal that asks the caller to end ends the program in the container, and nothing runs on."""
+    run = make_run(b"echo ready; while :; do sleep 1000; done")
+    target = open_target(UNPACKER.unpack(maker.write(run), tmp_path / "target"), unpacked)
+    with start_run(target, run) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        assert process.wait() == 128 + signal.SIGTERM
+    target.state = UNPACKER.open(target.path).state
+    state = ["docker", "container", "inspect", "--format", "{{.State.Running}}", target.state.facts["container"]]
+    assert subprocess.run(state, check=True, capture_output=True).stdout == b"false\n"
+
+
+@pytest.mark.requires("docker")
+def test_refused_image_is_one_sentence(maker: BundleMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the engine refuses the image, its last line is in the error, and there is no target."""
+    monkeypatch.setattr(possessions, "configure_image", lambda *_: b"NONSENSE")
+    with pytest.raises(TargetError, match=r"load` failed: .*invalid character"):
+        UNPACKER.unpack(maker.write(make_run()), tmp_path / "target")
+    assert sorted(os.listdir(tmp_path)) == ["made"]
+
+
+@pytest.mark.requires("docker")
+def test_image_is_what_its_dockerfile_builds(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
+    """The image that is loaded has the environment, command, directory and user of the one that a person can build."""
+    environ = ((b"PATH", b"/bin"), (b"ODD", "\"q\" \\ $HOME 'x' # \u00e9 \\".encode()), (b"LINES", b"1\n2"))
+    run = make_run(environ=environ, workingdir=b'/work/it\'s "a" $(b) \\c')
+    target = open_target(UNPACKER.unpack(maker.write(run), tmp_path / "target"), unpacked)
+    built = "rtrace-test-built:by-hand"
+    subprocess.run(["docker", "build", "--tag", built, target.path], check=True, capture_output=True)
+    try:
+        configs = [
+            json.loads(subprocess.run(["docker", "image", "inspect", name], check=True, capture_output=True).stdout)
+            for name in (built, target.state.facts["image"])
+        ]
+        for name in ("Env", "Cmd", "WorkingDir", "User", "Entrypoint"):
+            assert configs[0][0]["Config"].get(name) == configs[1][0]["Config"].get(name)
+        assert configs[0][0]["Config"]["Labels"].items() <= configs[1][0]["Config"]["Labels"].items()
+    finally:
+        subprocess.run(["docker", "rmi", built], check=True, capture_output=True)
+
+
+@pytest.mark.requires("docker")
+def test_two_targets_of_one_bundle_do_not_share_an_image(
+    maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]
+) -> None:
+    """Destroying a target leaves the image of another target of the same bundle and name alone."""
+    bundle = maker.write(
+        make_run(
+            b"echo x",
+        ),
+        results=(wrote(b"/work/x", b""),),
+    )
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first = UNPACKER.open(UNPACKER.unpack(bundle, tmp_path / "a/target").target)
+    second = open_target(UNPACKER.unpack(bundle, tmp_path / "b/target"), unpacked)
+    assert first.state.facts["image"] != second.state.facts["image"]
+    first.destroy()
+    assert capture(second, second.runs()[0])[0].exit_code == 0

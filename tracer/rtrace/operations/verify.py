@@ -1,0 +1,205 @@
+"""Replay a bundle in isolation, and compare what comes out with what came out of the original run."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from rtrace import interrupts
+from rtrace.bundle.entry import Entry, Result
+from rtrace.bundle.protocol import OpenBundle
+from rtrace.elsewhere.sources import NO_SOURCES, Sources
+from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
+from rtrace.files.hierarchy import is_provided
+from rtrace.files.workspaces import THROW_AWAY
+from rtrace.limits import DEFAULT_LIMITS, Limits
+from rtrace.manifest.incompleteness import DOUBTS, limit_waiting, list_incomplete
+from rtrace.manifest.model import Manifest, Run
+from rtrace.opening import open_bundle
+from rtrace.progress import SILENT, Progress
+from rtrace.replay.needs import add_needed, choose_runs, tell_unknown_needs
+from rtrace.replay.protocol import Outcome, Snapshot, Streams, Target, Unpacker
+from rtrace.replay.streams import Collected, collecting
+from rtrace.verify.compare import NO_DIGEST, compare, compare_streams
+from rtrace.verify.held import find_held, leave_out_untouched
+from rtrace.verify.name_order import tell_order
+from rtrace.verify.renames import find_patterns, find_renamed, pair_renamed, settle_renamed
+from rtrace.verify.scopes import Scopes
+from rtrace.verify.verdicts import DIFFERING, Line, Report, fold_others
+from rtrace.verify.witness import Witness
+
+NO_INPUT = "some of the original's input was not captured"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is to be verified: the runs that are replayed, and what the bundle says of them.
+
+    ``held`` are results, by run and path, that count only when the replay wrote them; ``vague`` is set for bundles that
+    do not say what outputs have to be.
+    """
+
+    manifest: Manifest
+    runs: tuple[Run, ...]
+    results: tuple[Result, ...]
+    entries: tuple[Entry, ...]
+    held: frozenset[tuple[str, bytes]]
+    vague: bool
+
+    @property
+    def paths(self) -> dict[bytes, int | None]:
+        """All paths that a run of the bundle may have changed, as `Target.inspect` takes them."""
+        return dict.fromkeys(result.path for result in self.results)
+
+
+def read_subject(opened: OpenBundle, names: Sequence[str], workspace: Path) -> Subject:
+    """Read what is to be verified of a bundle: the runs that are named with those that they need, or all."""
+    results, entries = opened.results, opened.entries
+    held = leave_out_untouched(find_held(results, entries), opened, workspace)
+    runs = add_needed(opened.manifest.runs, choose_runs(opened.manifest.runs, tuple(dict.fromkeys(names)), opened.path))
+    return Subject(opened.manifest, runs, results, entries, held, not opened.keeps_digests)
+
+
+def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
+    bundle: Path,
+    unpacker: Unpacker,
+    workspace: Path,
+    *,
+    names: Sequence[str] = (),
+    ignored: Sequence[bytes] = (),
+    progress: Progress = SILENT,
+    quiet: bool = False,
+    shown: int = 2,
+    sources: Sources = NO_SOURCES,
+    limits: Limits = DEFAULT_LIMITS,
+    allowed: frozenset[str] = frozenset(),
+) -> Report:
+    """Replay the runs of a bundle in a throw-away target below an existing folder, and compare.
+
+    A run's files are compared right after it, before a later run rewrites them; what nobody expected is looked for
+    after the last one. The programs read nothing, and all they write goes to the descriptor ``shown``, or nowhere
+    (``quiet``). A difference is no error: raised is only what keeps the bundle from being replayed at all, and
+    UsageError for a run in ``names`` that is not there. ``ignored`` are patterns besides those of the manifest.
+    """
+    began = time.monotonic()
+    with open_bundle(bundle) as opened:
+        subject = read_subject(opened, names, workspace)
+    patterns = find_patterns(subject.manifest.outputs)
+    by_run: dict[str, list[Result]] = {run.id: [] for run in subject.runs}
+    for result in subject.results:
+        by_run.setdefault(result.run, []).append(result)
+    outcomes: list[Outcome] = []
+    lines: list[Line] = []
+    made = unpacker.unpack(bundle, workspace / THROW_AWAY, progress=progress, sources=sources).target
+    target = unpacker.open(made)
+    try:
+        witness = Witness(target, subject.held)
+        with streams_for_verifying(None if quiet else shown) as streams:
+            for number, run in enumerate(subject.runs):
+                with collecting(run, streams) as collection:
+                    given = limit_waiting(limits, subject.manifest, run)
+                    outcomes.append(replay(target, run, collection.streams, given, allowed))
+                is_last = number == len(subject.runs) - 1
+                snapshot = take_snapshot(target, subject, by_run[run.id], is_last=is_last)
+                lines += compare_run(subject, run, outcomes[-1], collection.found, by_run[run.id], snapshot)
+                lines = witness.settle(lines, run.id)
+        renamed = pair_renamed(lines, patterns)
+        found = find_renamed(target, renamed, subject.results, subject.entries)
+    finally:
+        with interrupts.shielded():
+            target.destroy()
+    settled = settle_renamed(lines, renamed, subject.results, found)
+    return make_report(subject, list(settled), outcomes, ignored, time.monotonic() - began)
+
+
+def take_snapshot(target: Target, subject: Subject, expected: Iterable[Result], *, is_last: bool) -> Snapshot:
+    """Look at what a run has to leave; after the last one, also for what nobody expected."""
+    sizes = {result.path: result.size if result.sha256 else None for result in expected}
+    if is_last:
+        return target.inspect(subject.paths | sizes, subject.entries)
+    return replace(target.inspect(sizes, subject.entries), extra=(), more=0)
+
+
+def compare_run(
+    subject: Subject,
+    run: Run,
+    outcome: Outcome,
+    streams: Mapping[str, Collected],
+    expected: Sequence[Result],
+    snapshot: Snapshot,
+) -> Iterator[Line]:
+    """Compare a replayed run, and tell of the extra files of its snapshot."""
+    named = {output.path for output in subject.manifest.outputs}
+    unnamed = {result.path for result in expected if result.vague and result.path not in named}
+    status, *files = compare(run, outcome, expected, snapshot)
+    yield status
+    yield from compare_streams(run, streams)
+    yield from (line for line in files if line.verdict != "missing" or line.path not in unnamed)
+    if subject.vague:
+        yield Line("unknown", run.id, None, NO_DIGEST, "stdout", reasons=("no digest",))
+        yield Line("unknown", run.id, None, NO_DIGEST, "stderr", reasons=("no digest",))
+    yield from (Line("extra", run.id, path) for path in snapshot.extra if not is_provided(path))
+    if snapshot.more:
+        yield Line("extra", run.id, b"/", f"and {snapshot.more} more, too many to be named")
+
+
+def make_report(
+    subject: Subject, lines: list[Line], outcomes: Sequence[Outcome], ignored: Sequence[bytes], seconds: float
+) -> Report:
+    """Return the report: what each line means for the verdict, and what else is to be told."""
+    if lacks_input(subject):
+        lines = list(map(doubt, lines))
+    patterns = tuple(dict.fromkeys((*subject.manifest.ignore, *ignored)))
+    paths = chain((entry.path for entry in subject.entries), (line.path for line in lines if line.path is not None))
+    scopes = Scopes(subject.manifest, patterns, paths)
+    lines += scopes.find_unwritten(lines, [run.id for run in subject.runs])
+    reached = next((outcome.reached for outcome in outcomes if outcome.reached is not None), None)
+    notes = [f"{outcome.run}: {note}" for outcome in outcomes for note in outcome.notes]
+    notes += scopes.find_unused(ignored, lines)
+    sorted_lines = tuple(scopes.sort(lines))
+    judged = [line for line in sorted_lines if line.scope == "output"]
+    notes += tell_order(judged, subject.runs, subject.entries)
+    if any(line.verdict in DIFFERING and line.scope == "output" for line in sorted_lines):
+        notes += filter(None, [tell_unknown_needs(subject.manifest.runs, subject.runs)])
+    folders = scopes.find_folders(line for line in sorted_lines if line.scope == "other")
+    incomplete = tuple(list_incomplete(subject.manifest))
+    return Report(sorted_lines, reached, tuple(notes), incomplete, tuple(fold_others(sorted_lines, folders)), seconds)
+
+
+def lacks_input(subject: Subject) -> bool:
+    """Whether the original was given what the bundle does not hold."""
+    told = any(notice.kind in DOUBTS for notice in subject.manifest.notices)
+    return told or any(run.lacks_input for run in subject.runs)
+
+
+def doubt(line: Line) -> Line:
+    """Return a difference as one that proves nothing: the replay was not given all that the original was."""
+    if line.verdict in {"same", "unknown"}:
+        return line
+    detail = f"{line.verdict}, {line.detail}" if line.detail else line.verdict
+    return replace(line, verdict="unknown", detail=f"{detail}; {NO_INPUT}", reasons=(*line.reasons, "input"))
+
+
+def replay(target: Target, run: Run, streams: Streams, limits: Limits, allowed: frozenset[str]) -> Outcome:
+    """Replay a run; that its program cannot be started is an outcome here, with the status that a shell gives it."""
+    try:
+        with interrupts.ending_at_once():
+            return target.run(run, streams=streams, limits=limits, allowed=allowed)
+    except (CommandNotFoundError, CommandNotExecutableError) as error:
+        return Outcome(run.id, error.exit_status, None)
+
+
+@contextmanager
+def streams_for_verifying(shown: int | None) -> Iterator[Streams]:
+    """Yield the streams of a replay that reads nothing and whose output is no data of ours."""
+    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        output = null if shown is None else shown
+        yield Streams(null, output, output)
+    finally:
+        os.close(null)

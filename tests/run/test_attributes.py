@@ -14,7 +14,7 @@ import pytest
 from bundle_making import TIME, USER, BundleMaker, make_run, run_python
 from plain_user import PlainUser
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.opening import open_bundle
 from rtrace.pack.packing import pack
 from rtrace.trace.directory import TraceDirectory
 from rtrace_unpackers.chroot import UNPACKER

@@ -18,9 +18,9 @@ import pytest
 from bundle_making import TIME, USER, BundleMaker, digest, make_run, wrote
 from docker_making import start_run
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.errors import HostileBundleError, TargetError
 from rtrace.manifest.model import Run
+from rtrace.opening import open_bundle
 from rtrace.replay.protocol import Outcome, Streams, Unpacked
 from rtrace_unpackers.engines.belonging import possessions
 from rtrace_unpackers.engines.belonging.identity import Identity

@@ -19,8 +19,8 @@ from rtrace.bundle.index.lines import dump_entry, dump_result, load_entries, loa
 from rtrace.bundle.members import FRAME_SIZE
 from rtrace.bundle.reading import bundle_reader as reader
 from rtrace.bundle.reading import member_reader
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.errors import BundleError
+from rtrace.opening import open_bundle
 
 NAMES = st.binary(min_size=1, max_size=250).filter(
     lambda name: not set(name) & set(b"/\0") and name not in {b".", b".."}

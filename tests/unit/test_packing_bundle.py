@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.describe.draft import draft_manifest
 from rtrace.errors import BundleError, TraceError
 from rtrace.manifest.model import Notice
 from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
+from rtrace.opening import open_bundle
 from rtrace.pack.packing import PackReport, pack
 from rtrace.pack.planning import plan_packing
 from rtrace.trace.directory import TraceDirectory

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.describe.changing import DAY, find_pattern
 from rtrace.describe.internals import Internals, Prefixes
-from rtrace.files.hierarchy import BELOW, SEMAPHORE, is_in_memory
+from rtrace.files.hierarchy import BELOW, SEMAPHORE, SYSTEM, is_in_memory
 from rtrace.manifest.merging.matching import find_free
 from rtrace.manifest.model import NamedFile
 from rtrace.trace import reader
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 
     from rtrace.manifest.model import Run
     from rtrace.trace.reader import After, Before
-
-SYSTEM = (
-    b"/bin/", b"/boot/", b"/dev/", b"/etc/", b"/gnu/", b"/lib/", b"/lib32/", b"/lib64/", b"/libx32/", b"/nix/",
-    b"/opt/", b"/proc/", b"/run/", b"/sbin/", b"/snap/", b"/sys/", b"/usr/", b"/var/cache/", b"/var/lib/",
-)  # fmt: skip
-"""Where programs keep their own files; what lies below a run's working directory is the experiment's all the same."""
 
 _PROGRAM_SUFFIXES = frozenset(
     b"py pyc pyo pyi pyd pyx pth ipynb so o a la ko sh bash zsh fish csh awk sed pl pm pod rb gem js mjs cjs ts tsx jsx"

@@ -32,19 +32,6 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Manifest
 
 
-def open_bundle(path: Path) -> Bundle:
-    """Open a bundle and check that it is one, whole, and of a format that this rtrace reads. Raises BundleError."""
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise BundleError(f"cannot open {path}: {error.strerror}") from None
-    try:
-        return Bundle(path, file)
-    except BaseException:
-        file.close()
-        raise
-
-
 class Bundle:
     """An open bundle. ``entries``, ``results`` and the data are read and checked when they are asked for.
 

@@ -7,6 +7,7 @@ import os
 import stat
 
 from rtrace.capture.books.ledger import PathState, Uses
+from rtrace.capture.books.rows import ExecutionRow
 from rtrace.capture.books.unobserved import MISSING, REFUSED
 from rtrace.capture.calls.context import Context, Request
 from rtrace.capture.calls.loading import Execution, Loading
@@ -115,8 +116,17 @@ def enter_execution(context: Context, tracee: Tracee, beginning: tuple[bytes, by
         ledger.journal.pending["environments"].append((environment, content))
     if execution.argv is not None:
         arguments = b"".join(argument + b"\0" for argument in execution.argv)
-    row = (ledger.run, process.id, execution.time, execution.state.id, arguments, environment, execution.workingdir)
-    ledger.journal.pending["executions"].append(row)
+    ledger.journal.pending["executions"].append(
+        ExecutionRow(
+            run=ledger.run,
+            process=process.id,
+            time=execution.time,
+            path=execution.state.id,
+            argv=arguments,
+            environment=environment,
+            workingdir=execution.workingdir,
+        )
+    )
 
 
 def read_beginning(tracee: Tracee, stack: int, word: int) -> tuple[bytes, bytes]:

@@ -74,7 +74,7 @@ def make_server(
                     try:
                         observe(tracee, architectures[audit], number, arguments)
                     except Exception as error:  # noqa: BLE001 - whatever is wrong with us, the program must go on
-                        recorder.confess(tracee, number, error)
+                        recorder.tell_of_failure(tracee, number, error)
                     pack(response, 0, cookie, 0, 0, proceed)
                 else:
                     recorder.refuse_x32(tracee)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from rtrace.capture.books.ledger import Ledger
+from rtrace.capture.books.rows import ProcessRow
 from rtrace.capture.processes.tracee import Process, Tracee
 
 
@@ -36,7 +37,7 @@ class ProcessTree:
         if parent is not None:
             tracee.cwd = parent.cwd
         born_of = None if parent is None else (parent.row if is_thread else parent.process.id)
-        self.births.append((row, self.ledger.run, born_of, tid, int(is_thread), self.ledger.now()))
+        self.births.append(ProcessRow(row, self.ledger.run, born_of, tid, int(is_thread), self.ledger.now()))
         return tracee
 
     def adopt(self, tid: int) -> Tracee:

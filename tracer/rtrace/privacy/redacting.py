@@ -102,7 +102,7 @@ def decide_on_trace(connection: sqlite3.Connection, decisions: Decisions) -> Non
 
 
 def redact_trace(database: Path, redaction: Redaction) -> None:
-    """Take the secrets out of a copy of a trace database, its free pages included."""
+    """Remove the secrets from a copy of a trace database, its free pages included."""
     if not (redaction.in_trace or redaction.values):
         return
     redactor = Redactor(redaction)

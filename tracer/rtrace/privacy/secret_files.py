@@ -14,6 +14,7 @@ from rtrace.privacy.helpers import search_files
 from rtrace.privacy.masking import Masking
 from rtrace.privacy.searching.matching import IN_FILES, find_rules
 from rtrace.privacy.searching.scan import MOST
+from rtrace.privacy.wording import count_more
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,7 +79,7 @@ class _FileDecisions:
         if not self._unsearched:
             return ()
         path, why = next(iter(self._unsearched.items()))
-        more = f" and {len(self._unsearched) - 1} more" if len(self._unsearched) > 1 else ""
+        more = count_more(len(self._unsearched) - 1, "file")
         what = f"{printable(path)}{more} could not be searched for secrets to the end: {why}"
         return (Notice("secret", what, "look into it, or leave it out under `exclude:`"),)
 
@@ -102,7 +103,7 @@ class _FileDecisions:
                 jobs.append(search.make_job(source, path, rules if search.anew else masked))
                 sizes.append(entry.size)
                 names.append(paths)
-        progress.start("looking for secrets", len(jobs))
+        progress.start("looking for secrets", len(jobs), "files")
         with closing(search_files(search, jobs, sizes)) as searched:
             for paths, found in zip(names, searched, strict=True):
                 if found is not None and self._decide(paths, found, search):
@@ -155,8 +156,7 @@ class _FileDecisions:
         packs: set[SecretPack] = set()
         for number, (first, lines) in found.lines.items():
             rule = search.rules[number]
-            more = f" and {lines - 1} more" if lines > 1 else ""
-            what = f"{rule.what}, line {first}{more}" if first else rule.what
+            what = f"{rule.what}, line {first}{count_more(lines - 1, 'line')}" if first else rule.what
             pack = self._decisions.decide(f"file {printable(path)}", rule, what, SecretPack.REDACTED, path)
             if pack is SecretPack.REDACTED and found.secrets > MOST:
                 pack = SecretPack.LEFT_OUT
@@ -170,8 +170,7 @@ class _FileDecisions:
         packs: set[SecretPack] = set()
         for number, (member, members) in found.inside.items():
             rule = search.rules[number]
-            more = f" and {members - 1} more" if members > 1 else ""
-            what = f"{rule.what}, in {printable(member)}{more}"
+            what = f"{rule.what}, in {printable(member)}{count_more(members - 1, 'file')}"
             pack = self._decisions.decide(f"file {printable(path)}", rule, what, SecretPack.LEFT_OUT, path)
             packs.add(SecretPack.AS_IT_IS if pack is SecretPack.AS_IT_IS else SecretPack.LEFT_OUT)
         return packs

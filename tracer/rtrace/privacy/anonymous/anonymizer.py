@@ -17,6 +17,7 @@ from rtrace.privacy.anonymous.ids import IdMap
 from rtrace.privacy.anonymous.names import Names
 from rtrace.privacy.anonymous.order import has_own_time
 from rtrace.privacy.values import rewrite_value
+from rtrace.privacy.wording import count_more
 from rtrace.trace.rewriting import Anonymization, anonymize_database
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Anonymizer:
         )
 
     def anonymize_manifest(self, manifest: Manifest) -> Manifest:
-        """Return a manifest with pseudonyms, other ids, and without what tells the machine."""
+        """Return a manifest with pseudonyms and other ids, without what identifies the machine."""
         renamed = rewrite_value(manifest, self.names.replace)
         runs = zip(manifest.runs, renamed.runs, strict=True)
         return replace(renamed, runs=tuple(self._anonymize_run(run.id, other) for run, other in runs))
@@ -119,7 +120,7 @@ class Anonymizer:
         return sorted(found, key=lambda result: (order[result.run], result.path))
 
     def anonymize_trace(self, database: Path) -> None:
-        """Give a copy of the trace database pseudonyms, other ids, and take out what tells the machine."""
+        """Replace names, ids and what identifies the machine in a copy of the trace database."""
         anonymize_database(
             database,
             Anonymization(
@@ -141,7 +142,7 @@ class Anonymizer:
         return original if self.names.occur_in(parts, in_paths=original in self._contents.compiled) else None
 
     def _anonymize_run(self, name: str, run: Run) -> Run:
-        """Return a run, whose texts have pseudonyms, without short names and ids; ``name`` is what it is called."""
+        """Return a run, whose texts have pseudonyms already, without short names and ids; ``name`` is its own one."""
         return replace(
             run,
             hostname=self.names.replace_hostname(run.hostname),
@@ -170,8 +171,7 @@ class Anonymizer:
 
 def _list(paths: Sequence[bytes]) -> str:
     """Return the first few paths for a sentence, and the number of the others."""
-    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-    return ", ".join(map(printable, paths[:_SHOWN])) + more
+    return ", ".join(map(printable, paths[:_SHOWN])) + count_more(len(paths) - _SHOWN)
 
 
 def _shorten_release(release: str) -> str:

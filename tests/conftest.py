@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from web_server import Server, serve
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 # A shell has what it starts in the background ignore these two, and so would all that the tests start.
@@ -26,3 +28,10 @@ def state_home_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 def checkout() -> Path:
     """The folder that holds pyproject.toml."""
     return CHECKOUT
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A web server that is there while the test runs."""
+    with serve() as told:
+        yield told

@@ -30,7 +30,8 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
             "printable",
             "progress",
         ),  # the ground: everybody may use it
-        ("files", "linux"),
+        ("linux",),
+        ("files",),
         ("manifest",),
         ("trace", "bundle"),
         ("reprozip",),
@@ -43,11 +44,12 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("replay",),
         ("verify",),
         ("operations",),
+        ("answers",),
         ("cli",),
         ("__main__",),
     ),
     "rtrace_unpackers": (
-        ("files", "limits"),
+        ("files", "launchers", "limits"),
         ("target",),
         ("isolation",),
         ("chroot", "engines"),

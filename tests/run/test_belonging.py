@@ -85,7 +85,20 @@ def test_r_and_a_package_of_a_persons_library_replay_without_the_originals(
     hidden = (
         'for place in /usr/lib/R /etc/R /usr/share/R; do mount -t tmpfs none $place; done; ! R -q -e 1 && exec "$@"'
     )
-    argv = ["unshare", "--mount", "sh", "-c", hidden, "sh", sys.executable, "-m", "rtrace", "verify", "bundle.rpz"]
+    argv = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        hidden,
+        "sh",
+        sys.executable,
+        "-m",
+        "rtrace",
+        "verify",
+        "--all",
+        "bundle.rpz",
+    ]
     verified = subprocess.run(argv, cwd=tmp_path, check=False, capture_output=True)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert b"same       standard output of run1\n" in verified.stdout
@@ -146,10 +159,10 @@ def test_list_and_info_tell_what_is_unowned(rtrace: Rtrace, work: Path, tmp_path
     assert [folder for folder in told["unowned"] if folder["path"].startswith(str(tmp_path))] == folders
     shown = rtrace("info", tmp_path / "bundle.rpz").stdout.decode()
     assert f"  {strange}/a: 2 files, 10 B" in shown
-    listed = rtrace("list", "--json", "--unowned", tmp_path / "bundle.rpz").stdout.splitlines()
-    assert [json.loads(line)["path"] for line in listed if str(strange).encode() in line] == [
+    listed = json.loads(rtrace("list", "--json", "--unowned", tmp_path / "bundle.rpz").stdout)["files"]
+    assert [file["path"] for file in listed if str(strange) in file["path"]] == [
         f"{strange}/{name}" for name in ("a/1", "a/2", "b/1")
     ]
     lines = rtrace("list", tmp_path / "bundle.rpz").stdout.decode().splitlines()
-    assert any("  experiment  " in line and line.endswith(f"{work}/data") for line in lines)
+    assert any("\texperiment\t" in line and line.endswith(f"{work}/data") for line in lines)
     assert any("libc-bin (made by ldconfig)" in line for line in lines)

@@ -25,12 +25,12 @@ def test_the_command_answers_people_and_programs(sample: Sample, rtrace: Rtrace,
     whole = rtrace("check", sample.path)
     assert (whole.returncode, whole.stdout.decode()) == (
         0,
-        f"{sample.path} is whole; its identity is sha256:{sample.identity}\n",
+        f"{sample.path} is intact; identity: sha256:{sample.identity}\n",
     )
     assert rtrace("check", "--identity", f"sha256:{sample.identity}", sample.path).returncode == 0
     other = rtrace("check", "--identity", "sha256:00", sample.path)
     assert other.returncode == 1
-    assert b"another bundle" in other.stdout
+    assert f"is intact, but its identity is sha256:{sample.identity}, not sha256:00".encode() in other.stdout
     damaged = tmp_path / "damaged.rpz"
     content = bytearray(sample.path.read_bytes())
     content[-2000] ^= 4
@@ -38,7 +38,7 @@ def test_the_command_answers_people_and_programs(sample: Sample, rtrace: Rtrace,
     answer = rtrace("check", "--json", damaged)
     assert answer.returncode == 1
     facts = json.loads(answer.stdout)
-    assert facts["whole"] is False
+    assert (facts["format"], facts["intact"], facts["reason"]) == (1, False, "damaged")
     assert facts["first"] <= len(content) - 2000 <= facts["last"]
     missing = rtrace("check", tmp_path / "missing.rpz")
     assert (missing.returncode, b"is no file" in missing.stderr) == (125, True)

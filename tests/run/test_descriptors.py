@@ -53,7 +53,7 @@ def verify(folder: Path, unpacker: str = "chroot") -> subprocess.CompletedProces
     """Pack the trace and compare its replay with it."""
     packed = run_rtrace("pack", "-d", "trace", "bundle.rpz", cwd=folder)
     assert packed.returncode == 0, packed.stderr
-    return run_rtrace("verify", "--unpacker", unpacker, "bundle.rpz", cwd=folder)
+    return run_rtrace("verify", "--all", "--unpacker", unpacker, "bundle.rpz", cwd=folder)
 
 
 def read_descriptors(folder: Path) -> tuple[Descriptor, ...]:
@@ -254,7 +254,7 @@ def test_replay_that_waits_at_a_fifo_is_told_and_ended(script: str, told: str, t
     assert shell(script, tmp_path).stdout == b"through\n"
     assert [what.replace(f"{tmp_path}/", "") for what in notices(tmp_path)] == [told]
     assert run_rtrace("pack", "-d", "trace", "bundle.rpz", cwd=tmp_path).returncode == 0
-    verified = run_rtrace("verify", "--timeout", "2", "bundle.rpz", cwd=tmp_path)
+    verified = run_rtrace("verify", "--all", "--timeout", "2", "bundle.rpz", cwd=tmp_path)
     assert verified.returncode == 124
     assert b"INCOMPLETE: the run " in verified.stdout
     manifest = load(tmp_path / "trace/manifest.yml")

@@ -160,4 +160,4 @@ def test_file_that_a_person_added_and_that_is_gone_is_told(tmp_path: Path, rtrac
     assert (packed.returncode, b"gone is no longer there" in packed.stderr) == (0, True), packed.stderr
     assert b"INCOMPLETE" not in packed.stderr
     listed = rtrace("list", "bundle.rpz").stdout.decode().splitlines()
-    assert [line.split()[0] for line in listed if line.endswith("/gone")] == ["outline"]
+    assert [line.split()[0] for line in listed if line.endswith("/gone")] == ["placeholder"]

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from bundle_making import BundleMaker, make_run
+from killed_tracers import ADD_RUN, count_runs, die
 from observing import run_rtrace
 from plain_user import PlainUser
 from rtrace.errors import BusyError
 from rtrace.files.locks import LOCK_FILE, lock_folder
-from rtrace.files.workspaces import working
 from rtrace.operations import doctor
 from rtrace.operations.leftovers import clean_folder, find_leftovers
 from rtrace.replay.protocol import Ability
@@ -27,8 +27,6 @@ from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.files import directories
 
 TEMPORARY_ALONE = ("run", "verify", "info", "list", "audit")
-LEFT = "b.rpz.incomplete-0123abcd"
-
 LEAVE = """\
 import os, sys
 from pathlib import Path
@@ -62,54 +60,6 @@ def test_what_a_killed_process_left_is_removed(prefix: str, tmp_path: Path) -> N
     assert os.listdir(tmp_path) == []
 
 
-def test_what_a_living_process_makes_is_left_alone(tmp_path: Path) -> None:
-    """A workspace whose maker lives is none, and gone when its maker is done."""
-    with working(tmp_path, "a.rpz.incomplete-") as path:
-        (path / "file").touch()
-        assert find_leftovers(tmp_path) == clean_folder(tmp_path) == ()
-        assert (path / "file").exists()
-    assert os.listdir(tmp_path) == []
-
-
-def plant(kind: str, left: Path, canary: Path) -> None:
-    """Put something under the name of a leftover that is none."""
-    if kind == "symlink":
-        left.symlink_to(canary)
-    elif kind == "file":
-        left.write_text("mine")
-    elif kind == "folder without lock":
-        left.mkdir()
-        (left / "file").write_text("mine")
-    else:
-        left.mkdir()
-        (left / "file").write_text("mine")
-        match kind:
-            case "lock is a symlink":
-                (canary / LOCK_FILE).touch()
-                (left / LOCK_FILE).symlink_to(canary / LOCK_FILE)
-            case "lock is a folder":
-                (left / LOCK_FILE).mkdir()
-            case "lock is a FIFO":
-                os.mkfifo(left / LOCK_FILE)
-
-
-@pytest.mark.parametrize(
-    "kind",
-    ["symlink", "file", "folder without lock", "lock is a symlink", "lock is a folder", "lock is a FIFO"],
-)
-def test_what_only_has_the_name_of_a_leftover_is_left_alone(kind: str, tmp_path: Path) -> None:
-    """A name does not make a leftover: what has no lock of rtrace's stays as it is, and nothing is followed."""
-    canary, place = tmp_path / "precious", tmp_path / "place"
-    canary.mkdir()
-    place.mkdir()
-    (canary / "file").write_text("precious")
-    (canary / LOCK_FILE).touch()
-    plant(kind, place / LEFT, canary)
-    assert clean_folder(place) == find_leftovers(place) == ()
-    assert os.listdir(place) == [LEFT]
-    assert sorted(os.listdir(canary)) == ["file", LOCK_FILE]
-
-
 @pytest.mark.requires("root")
 @pytest.mark.parametrize("whose", ["folder", "lock", "folder above"])
 def test_what_is_another_users_is_left_alone(whose: str, tmp_path: Path) -> None:
@@ -135,15 +85,6 @@ def test_users_clean_up_after_themselves_alone(plain_user: PlainUser) -> None:
     assert done.returncode == 0, done.stderr
     assert [roots.exists(), users.exists()] == [True, False]
     assert json.loads(done.stdout)["cleaned"] == [f"removed {users}"]
-
-
-def test_an_empty_leftover_is_removed_and_its_maker_makes_another(tmp_path: Path) -> None:
-    """What was killed before it took its lock left an empty folder: it goes too, and is only listed by who looks."""
-    (tmp_path / LEFT).mkdir()
-    assert find_leftovers(tmp_path) == (tmp_path / LEFT,)
-    assert os.listdir(tmp_path / LEFT) == []
-    assert clean_folder(tmp_path) == (tmp_path / LEFT,)
-    assert os.listdir(tmp_path) == []
 
 
 def test_a_removal_that_was_interrupted_goes_on(tmp_path: Path) -> None:
@@ -233,7 +174,7 @@ def test_what_other_users_of_a_replay_left_is_removed(tmp_path: Path, user_with_
 @pytest.mark.requires("busybox", "user-namespaces")
 @pytest.mark.parametrize(
     "command",
-    ["unpack", "destroy", "pack", "convert", "extract", "trace", "combine", "run", "verify", "info", "list", "audit"],
+    ["unpack", "destroy", "pack", "export", "extract", "trace", "combine", "run", "verify", "info", "list", "audit"],
 )
 def test_the_next_command_in_a_place_cleans_up_and_says_so(command: str, tmp_path: Path) -> None:
     """Whatever writes in a folder, or in that for temporary files, removes there what a killed process left."""
@@ -248,7 +189,7 @@ def test_the_next_command_in_a_place_cleans_up_and_says_so(command: str, tmp_pat
         "unpack": ("chroot", bundle, place / "new"),
         "destroy": (place / "target",),
         "pack": ("-d", tmp_path / "one", place / "b.rpz"),
-        "convert": (bundle, place / "b.rpz"),
+        "export": ("-f", "reprozip", "-o", place / "b.rpz", bundle),
         "extract": ("-o", place / "sh", bundle, "/bin/busybox"),
         "trace": ("-d", place / "two", "true"),
         "combine": ("-d", place / "both", tmp_path / "one"),
@@ -267,35 +208,12 @@ def make_trace(folder: Path, *command: str, options: tuple[str, ...] = ()) -> Tr
     return TraceDirectory(folder / "t")
 
 
-def count_runs(trace: TraceDirectory) -> int:
-    """Return how many runs a trace has."""
-    connection = trace.open()
-    try:
-        (count,) = connection.execute("SELECT count(*) FROM runs").fetchone()
-        return int(count)
-    finally:
-        connection.close()
-
-
-ADD_RUN = (
-    "INSERT INTO runs(id, name, argv, environ, binary, workingdir, uid, gid, groups, umask, hostname, architecture,"
-    " sysname, release, distribution, distribution_version, engine, started)"
-    " SELECT 2, 'x', '', '', '', '', 0, 0, '', 0, '', '', '', '', '', '', '', 0"
-)
-
-
 @pytest.fixture(autouse=True)
 def state_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of this test's own, in which traces lie while their runs go on."""
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("XDG_STATE_HOME", str(folder))
     return folder
-
-
-def die(place: TracePlace) -> None:
-    """Let go of a trace as a process does that is killed."""
-    place.connection.close()
-    place.release()
 
 
 @pytest.mark.parametrize("kind", ["new", "continue", "overwrite"])
@@ -341,35 +259,6 @@ def test_the_trace_of_a_killed_tracer_gets_its_place(kind: str, tmp_path: Path, 
     assert f"brought {trace.path} into its place" in done.stderr.decode()
     assert count_runs(trace) == (2 if kind == "continue" else 1)
     assert list(state_home.rglob("rtrace.lock")) == []
-
-
-def test_what_took_the_place_of_a_trace_is_left_alone(tmp_path: Path) -> None:
-    """Where something else has the name of a killed tracer's trace, both stay, and the sentence says where it is."""
-    trace = TraceDirectory(tmp_path / "t")
-    place = TracePlace(trace, continued=False, overwrite=False)
-    place.keep()
-    die(place)
-    trace.path.mkdir()
-    (trace.path / "precious").touch()
-    for _ in range(2):
-        (told,) = settle(trace)
-        assert str(place.trace.path) in told
-    assert os.listdir(trace.path) == ["precious"]
-    assert place.trace.database.exists()
-
-
-@pytest.mark.parametrize("text", [b"precious", b"../precious", b"/", b"\xff", b"-1", b"new ", b"9" * 40])
-def test_a_mark_that_rtrace_did_not_write_counts_for_nothing(text: bytes, tmp_path: Path) -> None:
-    """A mark that says nothing known takes no run out of a trace that began."""
-    trace = TraceDirectory(tmp_path / "t")
-    place = TracePlace(trace, continued=False, overwrite=False)
-    place.connection.execute(ADD_RUN)
-    place.keep()
-    (place.trace.path.parent / "unbegun").write_bytes(text)
-    die(place)
-    settle(trace)
-    assert os.listdir(tmp_path) == ["t"]
-    assert count_runs(trace) == 1
 
 
 def leave_trace(folder: Path) -> TraceDirectory:

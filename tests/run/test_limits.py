@@ -268,7 +268,8 @@ def test_a_limit_is_no_verdict(
     done = rtrace("verify", "--json", *options, bundle)
     assert done.returncode == status  # type: ignore[attr-defined]
     told = json.loads(done.stdout)  # type: ignore[attr-defined]
-    assert (told["same"], told["limit"], told["lines"][0]["verdict"]) == (False, limit, "unknown")
+    assert (told["verdict"], told["limit"], told["lines"][0]["verdict"]) == ("unknown", limit, "unknown")
+    assert told["lines"][0]["reasons"] == ["limit"]
     assert b"rtrace: run1: it was ended" in done.stderr  # type: ignore[attr-defined]
 
 

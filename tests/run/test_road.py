@@ -68,7 +68,7 @@ def test_odd_bytes_survive_everything(unpacker: str, tmp_path: Path) -> None:
     packed = run_rtrace("pack", "-d", tmp_path / "trace", tmp_path / "bundle.rpz")
     assert packed.returncode == 0, packed.stderr
     shutil.rmtree(work.parent)
-    verified = run_rtrace("verify", "--unpacker", unpacker, tmp_path / "bundle.rpz")
+    verified = run_rtrace("verify", "--all", "--unpacker", unpacker, tmp_path / "bundle.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert verified.stdout.count(b"/out/") == len(ODD_NAMES)
 
@@ -83,7 +83,7 @@ def test_replay_starts_from_the_state_before_the_run(unpacker: str, tmp_path: Pa
     assert run_rtrace("trace", "sh", "-c", CHANGING, cwd=work).returncode == 0
     assert not (work / "deleted").exists()
     pack(work, tmp_path / "bundle.rpz")
-    verified = run_rtrace("verify", "--unpacker", unpacker, tmp_path / "bundle.rpz")
+    verified = run_rtrace("verify", "--all", "--unpacker", unpacker, tmp_path / "bundle.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     for name in ("before", "after", "changed", "appended", "renamed", "elsewhere", "deleted"):
         assert f"same       {work}/{name}\n".encode() in verified.stdout
@@ -120,17 +120,17 @@ def test_content_comes_along_where_it_is_needed(unpacker: str, tmp_path: Path) -
     found = {}
     for line in listed.splitlines():
         if str(work) in line and not line.startswith("directory"):
-            kind, _, size, _, reason = line[: line.index(f"  {work}")].split(maxsplit=4)
-            found[line.partition(f"{work}/")[2]] = (kind, int(size), reason.strip())
+            kind, _, size, _, reason, path = line.split("\t")
+            found[path.partition(f"{work}/")[2]] = (kind, int(size), reason)
     without = {"replaced", "emptied", "removed", "seen"}
     assert found == {
         **{
-            name: ("outline" if name in without else "file", len(f"{name}, as it was\n"), reason)
+            name: ("placeholder" if name in without else "file", len(f"{name}, as it was\n"), reason)
             for name, reason in TREATED.items()
         },
-        "listed/file": ("outline", len("listed/file, as it was\n"), "listed"),
+        "listed/file": ("placeholder", len("listed/file, as it was\n"), "listed"),
     }
-    verified = run_rtrace("verify", "--unpacker", unpacker, tmp_path / "bundle.rpz")
+    verified = run_rtrace("verify", "--all", "--unpacker", unpacker, tmp_path / "bundle.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
@@ -185,7 +185,7 @@ def test_listing_is_the_same_in_a_replay(unpacker: str, tmp_path: Path) -> None:
     assert b"3000000" in (folder.parent / "listing").read_bytes()
     pack(folder.parent, tmp_path / "bundle.rpz")
     assert (tmp_path / "bundle.rpz").stat().st_size < 20 << 20
-    verified = run_rtrace("verify", "--unpacker", unpacker, tmp_path / "bundle.rpz")
+    verified = run_rtrace("verify", "--all", "--unpacker", unpacker, tmp_path / "bundle.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     for name in ("listing", "found", "stated"):
         assert f"same       {folder.parent}/{name}\n".encode() in verified.stdout
@@ -202,7 +202,7 @@ def test_two_runs_hand_over(tmp_path: Path) -> None:
     listed = run_rtrace("list", tmp_path / "bundle.rpz").stdout
     assert f" {work}/start\n".encode() in listed
     assert f" {work}/middle\n".encode() not in listed
-    verified = run_rtrace("verify", tmp_path / "bundle.rpz")
+    verified = run_rtrace("verify", "--all", tmp_path / "bundle.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert verified.stdout.count(b"exit status of run") == 2
 

@@ -56,7 +56,7 @@ def test_a_person_is_told_the_places_and_no_value(leaky: Leaky) -> None:
     done = command("audit", leaky.bundle, cwd=leaky.bundle.parent, env={})
     assert (done.returncode, done.stderr) == (1, "")
     *lines, last = done.stdout.splitlines()
-    assert last == f"{leaky.bundle} holds what looks like secrets, in {len(lines)} places"
+    assert last == f"{len(lines)} places in {leaky.bundle} look like a secret"
     assert [planted for planted in leaky.planted if not any(x.startswith(f"{planted.place}: ") for x in lines)] == []
     assert [value for planted in leaky.planted for value in planted.values if value in done.stdout] == []
 

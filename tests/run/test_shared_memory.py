@@ -59,7 +59,7 @@ def test_files_in_memory_are_packed_and_compared(unpacker: str, memory: Path, tm
     memory.mkdir()
     replayed = run_rtrace("run", "--unpacker", unpacker, "bundle.rpz", cwd=tmp_path)
     assert (replayed.stdout, replayed.stderr) == (printed, b"")
-    verified = run_rtrace("verify", "--unpacker", unpacker, "bundle.rpz", cwd=tmp_path)
+    verified = run_rtrace("verify", "--all", "--unpacker", unpacker, "bundle.rpz", cwd=tmp_path)
     assert verified.returncode == 0, verified.stdout
     assert f"same       {memory}/out\n".encode() in verified.stdout
     assert f"same       {memory}/in\n".encode() in verified.stdout
@@ -76,7 +76,7 @@ def test_result_in_memory_that_differs_is_told(unpacker: str, tmp_path: Path) ->
         assert run_rtrace("pack", "bundle.rpz", cwd=tmp_path).returncode == 0
     finally:
         os.unlink(name)
-    verified = run_rtrace("verify", "--unpacker", unpacker, "bundle.rpz", cwd=tmp_path)
+    verified = run_rtrace("verify", "--all", "--unpacker", unpacker, "bundle.rpz", cwd=tmp_path)
     assert verified.returncode == 1
     assert f"different  {name}".encode() in verified.stdout
 
@@ -92,7 +92,7 @@ def test_plain_user_has_files_in_memory(plain_user: PlainUser) -> None:
         traced = plain_user.run(plain_user.rtrace, "trace", "-q", "sh", "script")
         assert traced.returncode == 0, traced.stderr
         assert plain_user.run(plain_user.rtrace, "pack", "bundle.rpz").returncode == 0
-        verified = plain_user.run(plain_user.rtrace, "verify", "bundle.rpz")
+        verified = plain_user.run(plain_user.rtrace, "verify", "--all", "bundle.rpz")
         assert verified.returncode == 0, verified.stdout
         assert f"same       {memory}/out\n".encode() in verified.stdout
     finally:
@@ -132,5 +132,5 @@ def test_semaphores_and_shared_memory_of_the_run_are_no_files_of_it(tmp_path: Pa
     with open_bundle(tmp_path / "bundle.rpz") as bundle:
         paths = [entry.path for entry in bundle.entries] + [result.path for result in bundle.results]
     assert not [path for path in paths if b"/shm" in path]
-    verified = run_rtrace("verify", "bundle.rpz", cwd=tmp_path)
+    verified = run_rtrace("verify", "--all", "bundle.rpz", cwd=tmp_path)
     assert verified.returncode == 0, verified.stdout

@@ -162,7 +162,7 @@ CASES: dict[str, tuple[Prepare, tuple[str, ...], tuple[str, ...]]] = {
     "combine": (prepare_trace, ("combine", "-d", "third", ".rtrace", "other"), ("third",)),
     "pack": (prepare_trace, ("pack", "new.rpz"), ("new.rpz",)),
     "pack-for-reprozip": (prepare_trace, ("pack", "--format", "reprozip", "new.rpz"), ("new.rpz",)),
-    "convert": (prepare_bundle, ("convert", "b.rpz", "new.rpz"), ("new.rpz",)),
+    "export": (prepare_bundle, ("export", "-f", "reprozip", "-o", "new.rpz", "b.rpz"), ("new.rpz",)),
     "extract": (prepare_bundle, ("extract", "-o", "new", "b.rpz", "/data/large"), ("new",)),
     "extract-all": (prepare_bundle, ("extract", "-o", "new", "b.rpz", "/**"), ("new",)),
     "info": (prepare_bundle, ("info", "b.rpz"), ()),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from observing import run_rtrace
-from rtrace.capture.kernel.interfaces import FICLONE
+from rtrace.linux.descriptors import FICLONE
 from rtrace.manifest.reading.load import load
 
 SIZE = 3 << 20
@@ -96,7 +96,7 @@ def test_renaming_needs_no_room(work: Path) -> None:
     assert "snapshot-limit" not in "".join(trace(work, "mv big other"))
     packed = run_rtrace("pack", "bundle.rpz", cwd=work)
     assert b"big" not in packed.stderr
-    assert f"file       0644       {SIZE}".encode() in run_rtrace("list", "bundle.rpz", cwd=work).stdout
+    assert f"file\t0644\t{SIZE}\t".encode() in run_rtrace("list", "bundle.rpz", cwd=work).stdout
 
 
 @pytest.mark.usefixtures("needs_copies")

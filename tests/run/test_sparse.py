@@ -146,8 +146,8 @@ def test_a_gibibyte_of_holes(rtrace: Rtrace, tmp_path: Path) -> None:
     assert unpacked.stat().st_blocks <= before.st_blocks + 8
     with unpacked.open("rb") as file:
         assert [os.pread(file.fileno(), len(BLOCK), place) == BLOCK for place in (0, HUGE // 2, HUGE - len(BLOCK))]
-    listed = rtrace("list", "--json", tmp_path / "bundle.rpz").stdout.splitlines()
-    (line,) = (line for line in map(json.loads, listed) if line["path"] == str(image))
+    listed = rtrace("list", "--json", tmp_path / "bundle.rpz").stdout
+    (line,) = (line for line in json.loads(listed)["files"] if line["path"] == str(image))
     assert line["segments"] == [[place, len(BLOCK)] for place in (0, HUGE // 2, HUGE - len(BLOCK))]
     with unpacked.open("rb") as file:
         assert line["sha256"] == digest_content(file.fileno(), HUGE, None).hex()

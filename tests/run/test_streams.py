@@ -171,7 +171,7 @@ def test_output_file_opened_once_more_is_output(script: str, tmp_path: Path) -> 
     assert (tmp_path / "out").read_bytes() == b"a\nb\n"
     assert run_rtrace("pack", "../bundle.rpz", cwd=work).returncode == 0
     assert not load(work / ".rtrace/manifest.yml").outputs
-    verified = run_rtrace("verify", "../bundle.rpz", cwd=work)
+    verified = run_rtrace("verify", "--all", "../bundle.rpz", cwd=work)
     assert verified.returncode == 0, verified.stdout
 
 
@@ -431,7 +431,7 @@ def test_standard_input_from_a_file_is_replayed(unpacker: str, tmp_path: Path) -
     assert done.stdout == b"second\nthird\n"
     assert run_rtrace("pack", "-d", "trace", tmp_path / "bundle.rpz", cwd=work).returncode == 0
     shutil.rmtree(work)
-    verified = run_rtrace("verify", "--unpacker", unpacker, tmp_path / "bundle.rpz")
+    verified = run_rtrace("verify", "--all", "--unpacker", unpacker, tmp_path / "bundle.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     for name in (b"output", b"error"):
         assert b"same       standard " + name + b" of run1\n" in verified.stdout
@@ -447,7 +447,7 @@ def test_joined_output_is_replayed_in_its_order(unpacker: str, tmp_path: Path) -
     )  # fmt: skip
     assert traced.stdout.splitlines()[:3] == [b"out 1", b"err 1", b"out 2"]
     assert run_rtrace("pack", cwd=tmp_path).returncode == 0
-    verified = run_rtrace("verify", "--unpacker", unpacker, tmp_path / "bundle.rpz")
+    verified = run_rtrace("verify", "--all", "--unpacker", unpacker, tmp_path / "bundle.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert b"same       standard output of run1\n" in verified.stdout
 
@@ -462,7 +462,7 @@ def test_input_that_has_no_name_any_more_is_kept(tmp_path: Path) -> None:
         traced = run_rtrace("trace", "-q", "cat", cwd=tmp_path, stdin=file)
     assert traced.stdout == b"nameless\n"
     assert run_rtrace("pack", cwd=tmp_path).returncode == 0
-    verified = run_rtrace("verify", tmp_path / "bundle.rpz")
+    verified = run_rtrace("verify", "--all", tmp_path / "bundle.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
@@ -473,7 +473,7 @@ def test_changed_output_is_told(redirection: str, tmp_path: Path) -> None:
     script = f"{shlex.join(RTRACE)} trace -q sh -c 'od -An -N8 -tx8 /dev/urandom' {redirection}"
     subprocess.run(["sh", "-c", script], cwd=tmp_path, check=True, capture_output=True)
     assert run_rtrace("pack", cwd=tmp_path).returncode == 0
-    verified = run_rtrace("verify", tmp_path / "bundle.rpz")
+    verified = run_rtrace("verify", "--all", tmp_path / "bundle.rpz")
     assert verified.returncode == 1
     assert b"different  standard output of run1: same size (18 bytes), different content" in verified.stdout
 
@@ -487,7 +487,7 @@ def test_output_to_a_terminal_is_compared_at_a_terminal(tmp_path: Path) -> None:
         assert person.leave() == 0
         assert person.shown == b"a terminal\r\n17 71\r\n"
     assert run_rtrace("pack", cwd=tmp_path).returncode == 0
-    verified = run_rtrace("verify", tmp_path / "bundle.rpz")
+    verified = run_rtrace("verify", "--all", tmp_path / "bundle.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
@@ -497,5 +497,5 @@ def test_output_that_was_cut_off_is_cut_off_again(tmp_path: Path) -> None:
     script = f"{shlex.join(RTRACE)} trace -q yes | head -1"
     subprocess.run(["sh", "-c", script], cwd=tmp_path, check=True, capture_output=True)
     assert run_rtrace("pack", cwd=tmp_path).returncode == 0
-    verified = run_rtrace("verify", tmp_path / "bundle.rpz")
+    verified = run_rtrace("verify", "--all", tmp_path / "bundle.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr

@@ -56,7 +56,7 @@ LOOKING = (
     ("unpack", "-n", "chroot", "BUNDLE"),
     ("unpack", "-n", "docker", "BUNDLE"),
     ("extract", "-o", "extracted", "BUNDLE", "/**"),
-    ("convert", "BUNDLE", "converted.rpz"),
+    ("export", "-f", "reprozip", "-o", "exported.rpz", "BUNDLE"),
     ("unpack", "chroot", "BUNDLE", "target"),
     ("run", "target"),
     ("destroy", "target"),
@@ -485,7 +485,7 @@ def test_names_that_a_caller_gives(run_anywhere: CommandLine, tmp_path: Path, na
         ("run", target),
         ("destroy", target),
         ("extract", "-o", f"e{name}", bundle, "/**/in*"),
-        ("convert", bundle, f"r{name}.rpz"),
+        ("export", "-f", "reprozip", "-o", f"r{name}.rpz", bundle),
         ("trace", "-d", f"{trace}2", "true"),
         ("combine", "-d", f"{trace}3", trace, f"{trace}2"),
         ("trace", "-d", trace, "--continue", "true"),
@@ -495,7 +495,7 @@ def test_names_that_a_caller_gives(run_anywhere: CommandLine, tmp_path: Path, na
         assert (done.raw, done.status) == ([], 0), done
 
 
-NAMED = ("info", "list", "check", "audit", "verify", "run", "destroy", "combine", "extract", "convert", "pack")
+NAMED = ("info", "list", "check", "audit", "verify", "run", "destroy", "combine", "extract", "export", "pack")
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "x\udcff", "--x" + HOSTILE, "--format=" + HOSTILE])
@@ -516,7 +516,7 @@ def test_arguments_that_are_wrong(run_anywhere: CommandLine, tmp_path: Path, tex
         ("check", "--identity", text, "b.rpz"),
         ("extract", "b.rpz", text),
         ("combine", text, text),
-        ("convert", text, text),
+        ("export", "-f", text, "-o", text, text),
         ("schema", text),
     ]
     make_sample(tmp_path / "making").path.rename(tmp_path / "b.rpz")

@@ -28,8 +28,7 @@ from rtrace_unpackers.engines.belonging.identity import Identity
 from rtrace_unpackers.engines.container.options import plan_container, plan_execution
 from rtrace_unpackers.engines.docker import UNPACKER
 from rtrace_unpackers.engines.image.dockerfile import name_launchers, render_dockerfile
-from rtrace_unpackers.engines.image.elf import build_launcher, build_pause
-from rtrace_unpackers.engines.image.machine_code import AARCH64, I386, X86_64
+from rtrace_unpackers.engines.image.launcher import build_launcher, build_pause
 from rtrace_unpackers.engines.image.rootfs import HOLES_LIMIT, choose_empty
 from rtrace_unpackers.engines.target import DockerTarget
 
@@ -104,33 +103,6 @@ def test_containers_are_shut_off() -> None:
     nameless = plan_container((make_run(hostname="--x"),), "image", identity, {})
     assert not any(word.startswith("--hostname") for word in nameless)
     assert f"--user={USER}:{USER}" in plan_execution(run, "c", is_terminal=False)
-
-
-ASSEMBLERS = {
-    "x86_64": (X86_64, ("as", "--64"), ("ld", "-m", "elf_x86_64"), "objcopy"),
-    "i386": (I386, ("as", "--32"), ("ld", "-m", "elf_i386"), "objcopy"),
-    "aarch64": (AARCH64, ("aarch64-linux-gnu-as",), ("aarch64-linux-gnu-ld",), "aarch64-linux-gnu-objcopy"),
-}
-
-
-@pytest.mark.parametrize("architecture", sorted(ASSEMBLERS))
-def test_machine_code_is_what_the_sources_say(architecture: str, checkout: Path, tmp_path: Path) -> None:
-    """The launchers' machine code is what an assembler makes of the sources beside it."""
-    code, assemble, link, extract = ASSEMBLERS[architecture]
-    for name in (assemble[0], extract):
-        if shutil.which(name) is None:
-            pytest.skip(f"needs the command {name}, a cross-assembler that few have")
-    sources = checkout / "unpackers/rtrace_unpackers/engines/image/launcher"
-    for suffix, expected in (("", code.launcher), ("_pause", code.pause)):
-        run_quietly(*assemble, "-o", tmp_path / "object", sources / f"{architecture}{suffix}.S")
-        run_quietly(*link, "-Ttext=0x400100", "-o", tmp_path / "linked", tmp_path / "object")
-        run_quietly(extract, "-O", "binary", "-j", ".text", tmp_path / "linked", tmp_path / "text")
-        assert (tmp_path / "text").read_bytes() == expected
-
-
-def run_quietly(*argv: str | Path) -> None:
-    """Run a command that must succeed."""
-    subprocess.run(argv, check=True, capture_output=True)
 
 
 EMULATORS = {"x86_64": (), "i386": (), "aarch64": ("qemu-aarch64-static",)}

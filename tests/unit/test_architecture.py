@@ -175,6 +175,14 @@ def test_each_dependency_has_one_door(dependency: str) -> None:
     assert at_most is None or len(importers) <= at_most
 
 
+def test_libc_has_one_door() -> None:
+    """`ctypes` is for the folder of Linux's own calls, and for what an isolated replay needs beyond them."""
+    doors = ("rtrace.linux", "rtrace_unpackers.isolation.kernel")
+    users = {module.name for module in MODULES for name, _line in find_imports(module) if is_below(name, "ctypes")}
+    assert users
+    assert [name for name in sorted(users) if not is_below(name, *doors)] == []
+
+
 def test_no_other_dependency_is_imported() -> None:
     """Every import is the standard library's, ours, or one of the dependencies that have a door."""
     known = {*sys.stdlib_module_names, *DOORS, "rtrace", "rtrace_unpackers", "__future__"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import ctypes
+import errno
 import os
 import struct
 import subprocess
@@ -17,14 +18,15 @@ import pytest
 
 from kernel_headers import read_headers
 from rtrace.capture.calls import place_calls, recorder
-from rtrace.capture.kernel import bpf
 from rtrace.capture.kernel import call_table as calls
-from rtrace.capture.kernel import interfaces as kernel
-from rtrace.capture.kernel.architecture import SPOKEN, Architecture, load_architecture, native_architectures
+from rtrace.capture.kernel.architecture import Architecture, load_architecture, native_architectures
+from rtrace.capture.kernel.call_filter import build_filter
 from rtrace.capture.loop import listener
 from rtrace.errors import TracingRefusedError
+from rtrace.linux import bpf, credentials, descriptors, interfaces, libc, ptrace, registers, seccomp
+from rtrace.linux.interfaces import SPOKEN
 
-CAPTURE = Path(calls.__file__).parent
+CAPTURE = Path(calls.__file__).parents[1]
 INTERFACES = ("x86_64", "i386", "aarch64", "arm")
 WORDS = {"x86_64": 8, "i386": 4, "aarch64": 8, "arm": 4}
 OLDER_NAMES = {
@@ -48,8 +50,8 @@ HEADER_NAMES = {
 """What the headers call a call that our tables have under the name of the kernel's function."""
 
 LATEST = 600  # no interface has a call with a higher number yet
-VERDICT = kernel.SECCOMP_RET_USER_NOTIF
-REFUSAL = kernel.SECCOMP_RET_ERRNO | bpf.ENOSYS
+VERDICT = bpf.SECCOMP_RET_USER_NOTIF
+REFUSAL = bpf.SECCOMP_RET_ERRNO | errno.ENOSYS
 
 
 def header_names(interface: str) -> dict[str, str]:
@@ -131,12 +133,19 @@ def test_constants_are_the_kernels_on_every_interface(interface: str) -> None:
     values = read_headers(interface).values
     ours = {
         name: getattr(module, name)
-        for module in (calls, kernel, bpf, recorder)
+        for module in (calls, recorder, bpf, credentials, descriptors, interfaces, libc, ptrace, registers, seccomp)
         for name in vars(module)
         if name in values
     }
     assert ours == {name: values[name] for name in ours}
-    assert {"O_TMPFILE", "AT_FDCWD", "PTRACE_SEIZE", "SECCOMP_RET_ALLOW", "ENOSYS", "RESOLVE_IN_ROOT"} <= set(ours)
+    assert {
+        "O_TMPFILE",
+        "AT_FDCWD",
+        "PTRACE_SEIZE",
+        "SECCOMP_RET_ALLOW",
+        "SECCOMP_IOCTL_NOTIF_RECV",
+        "RESOLVE_IN_ROOT",
+    } <= set(ours)
     assert values["CLONE_NEWNS"] | values["CLONE_NEWUSER"] == place_calls.CLONE_NEW_NAMESPACES
     assert listener.NOTIFICATION.size == values["sizeof(struct seccomp_notif)"]
     assert listener.RESPONSE.size == values["sizeof(struct seccomp_notif_resp)"]
@@ -146,7 +155,7 @@ def test_constants_are_the_kernels_on_every_interface(interface: str) -> None:
 def test_no_flag_of_open_is_written_down_for_one_machine() -> None:
     """Flags of open come from Python, which knows its machine's; O_TMPFILE alone, the same everywhere, is ours."""
     written = set()
-    for file in CAPTURE.glob("*.py"):
+    for file in CAPTURE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Assign):
                 written |= {target.id for target in node.targets if isinstance(target, ast.Name)}
@@ -172,7 +181,7 @@ def own_environment() -> dict[str, str]:
 
 def test_filter_notifies_for_every_decoded_call(spoken: tuple[Architecture, ...]) -> None:
     """A machine's filter tells of each decoded call of each interface, refuses io_uring, and lets all others run."""
-    program = bpf.build_filter(spoken, VERDICT)
+    program = build_filter(spoken, VERDICT)
     some = (1, 2, 3, 4, 5, 6)
     for architecture in spoken:
         told = set(architecture.calls) - set(architecture.conditions)
@@ -181,11 +190,11 @@ def test_filter_notifies_for_every_decoded_call(spoken: tuple[Architecture, ...]
         assert plain == {
             number: REFUSAL
             if number in architecture.refused
-            else kernel.SECCOMP_RET_TRACE
+            else bpf.SECCOMP_RET_TRACE
             if number in architecture.awaited or number == architecture.clone3
             else VERDICT
             if number in told
-            else kernel.SECCOMP_RET_ALLOW
+            else bpf.SECCOMP_RET_ALLOW
             for number in plain
         }
 
@@ -202,33 +211,33 @@ def test_filter_tells_of_messages(
     size: int, flags: int, address: int, *, told: bool, spoken: tuple[Architecture, ...]
 ) -> None:
     """A message is told that has an address, or is as small and has the flags as a question to a name server."""
-    program = bpf.build_filter(spoken, VERDICT)
+    program = build_filter(spoken, VERDICT)
     (native, *_) = spoken
     (number,) = (number for number, name in native.names.items() if name == "sendto")
     verdict = run_filter(program, native.audit, number, (3, 4, size, flags, address, 16))
-    assert verdict == (VERDICT if told else kernel.SECCOMP_RET_ALLOW)
+    assert verdict == (VERDICT if told else bpf.SECCOMP_RET_ALLOW)
 
 
 def test_filter_fits_into_the_kernels_limits(spoken: tuple[Architecture, ...]) -> None:
     """A filter has at most BPF_MAXINSNS (4096) instructions, and no jump leads out of it."""
-    code = list(struct.iter_unpack("<HBBI", bpf.build_filter(spoken, VERDICT)))
+    code = list(struct.iter_unpack("<HBBI", build_filter(spoken, VERDICT)))
     assert len(code) <= 4096
     for position, (operation, when_true, when_false, operand) in enumerate(code, 1):
         if operation == bpf.JUMP:
             assert position + operand < len(code)
-        elif operation in (bpf.JUMP_IF_EQUAL, bpf.JUMP_IF_NOT_BELOW):
+        elif operation in (bpf.JUMP_IF_EQUAL, bpf.JUMP_IF_NOT_BELOW, bpf.JUMP_IF_ANY_BIT):
             assert position + max(when_true, when_false) < len(code)
 
 
 def test_filter_lets_fstat_through(interface: str, architecture: Architecture) -> None:
     """fstat(3) on a descriptor runs at full speed; the same call on the working folder or on a name is told."""
-    program = bpf.build_filter((architecture,), VERDICT)
+    program = build_filter((architecture,), VERDICT)
     at = calls.AT_FDCWD if WORDS[interface] == 4 else -100
     empty = calls.AT_EMPTY_PATH
     assert architecture.fstat_aliases
     for number, index in architecture.fstat_aliases.items():
         cases = {
-            (3, empty): kernel.SECCOMP_RET_ALLOW,
+            (3, empty): bpf.SECCOMP_RET_ALLOW,
             (at, empty): VERDICT,
             (3, 0): VERDICT,
             (3, empty | calls.AT_SYMLINK_NOFOLLOW): VERDICT,
@@ -242,38 +251,38 @@ def test_filter_lets_fstat_through(interface: str, architecture: Architecture) -
 
 def test_filter_looks_at_the_arguments_that_matter(interface: str, architecture: Architecture) -> None:
     """A sendto without an address, and the harmless calls of socketcall, run at full speed."""
-    program = bpf.build_filter((architecture,), VERDICT)
+    program = build_filter((architecture,), VERDICT)
     numbers = {calls.CALLS[name].action: number for number, name in architecture.names.items()}
 
     def verdict(action: calls.Action, *arguments: int) -> int:
         return run_filter(program, architecture.audit, numbers[action], arguments)
 
-    assert verdict(calls.Action.SEND, 3, 1, 2, 0, 0, 0) == kernel.SECCOMP_RET_ALLOW
+    assert verdict(calls.Action.SEND, 3, 1, 2, 0, 0, 0) == bpf.SECCOMP_RET_ALLOW
     assert verdict(calls.Action.SEND, 3, 1, 2, 0, 0x1000, 16) == VERDICT
     if WORDS[interface] == 8:
         assert verdict(calls.Action.SEND, 3, 1, 2, 0, 0x700000000000, 16) == VERDICT
     if interface == "i386":  # SYS_SOCKET 1, SYS_CONNECT 3 of linux/net.h
-        assert verdict(calls.Action.SOCKETCALL, 1) == kernel.SECCOMP_RET_ALLOW
-        assert verdict(calls.Action.SOCKETCALL, 3) == kernel.SECCOMP_RET_TRACE  # its result is looked at, too
+        assert verdict(calls.Action.SOCKETCALL, 1) == bpf.SECCOMP_RET_ALLOW
+        assert verdict(calls.Action.SOCKETCALL, 3) == bpf.SECCOMP_RET_TRACE  # its result is looked at, too
     else:
         assert calls.Action.SOCKETCALL not in numbers
 
 
 def test_filter_stops_what_would_make_an_untraced_child(architecture: Architecture) -> None:
     """A clone with CLONE_UNTRACED stops; any other runs at full speed. Of clone3 the filter cannot know."""
-    program = bpf.build_filter((architecture,), VERDICT)
-    for flags, expected in ((calls.CLONE_UNTRACED | 17, kernel.SECCOMP_RET_TRACE), (17, kernel.SECCOMP_RET_ALLOW)):
+    program = build_filter((architecture,), VERDICT)
+    for flags, expected in ((calls.CLONE_UNTRACED | 17, bpf.SECCOMP_RET_TRACE), (17, bpf.SECCOMP_RET_ALLOW)):
         assert run_filter(program, architecture.audit, architecture.clone, (flags,)) == expected
-    assert run_filter(program, architecture.audit, architecture.clone3, (0x1000, 88)) == kernel.SECCOMP_RET_TRACE
+    assert run_filter(program, architecture.audit, architecture.clone3, (0x1000, 88)) == bpf.SECCOMP_RET_TRACE
 
 
 def test_filter_keeps_programs_open_to_a_tracer_without_privileges(architecture: Architecture) -> None:
     """PR_SET_DUMPABLE with 0 does nothing where that is asked for, and every other prctl is as it was."""
-    plain = bpf.build_filter((architecture,), VERDICT)
-    exposing = bpf.build_filter((architecture,), VERDICT, exposing=True)
+    plain = build_filter((architecture,), VERDICT)
+    exposing = build_filter((architecture,), VERDICT, exposing=True)
     for arguments in ((4, 0), (4, 1), (3, 0), (22, 2, 0x1000), (15, 0x1000)):
         verdicts = [run_filter(code, architecture.audit, architecture.prctl, arguments) for code in (plain, exposing)]
-        assert verdicts[1] == (kernel.SECCOMP_RET_ERRNO if arguments == (4, 0) else verdicts[0])
+        assert verdicts[1] == (bpf.SECCOMP_RET_ERRNO if arguments == (4, 0) else verdicts[0])
     for number in range(LATEST):
         if number != architecture.prctl:
             assert run_filter(exposing, architecture.audit, number) == run_filter(plain, architecture.audit, number)
@@ -281,22 +290,22 @@ def test_filter_keeps_programs_open_to_a_tracer_without_privileges(architecture:
 
 def test_filter_tells_of_x32_on_x86_64_only(interface: str, architecture: Architecture) -> None:
     """Numbers of the x32 ABI are told where there is one; negative numbers are nobody's calls, and run into ENOSYS."""
-    program = bpf.build_filter((architecture,), VERDICT)
-    told = VERDICT if interface == "x86_64" else kernel.SECCOMP_RET_ALLOW
-    assert run_filter(program, architecture.audit, bpf.X32_BIT | 2) == told
-    assert run_filter(program, architecture.audit, bpf.X32_BIT | 547) == told
-    for number in (-1, -100, bpf.X32_BIT - 1, 0xF0005):  # the last is set_tls of 32-bit ARM
-        assert run_filter(program, architecture.audit, number) == kernel.SECCOMP_RET_ALLOW
+    program = build_filter((architecture,), VERDICT)
+    told = VERDICT if interface == "x86_64" else bpf.SECCOMP_RET_ALLOW
+    assert run_filter(program, architecture.audit, interfaces.X32_BIT | 2) == told
+    assert run_filter(program, architecture.audit, interfaces.X32_BIT | 547) == told
+    for number in (-1, -100, interfaces.X32_BIT - 1, 0xF0005):  # the last is set_tls of 32-bit ARM
+        assert run_filter(program, architecture.audit, number) == bpf.SECCOMP_RET_ALLOW
 
 
 def test_filter_leaves_other_interfaces_alone(spoken: tuple[Architecture, ...]) -> None:
     """Calls of an interface that the filter was not made for run, whatever their number."""
-    program = bpf.build_filter(spoken, VERDICT)
+    program = build_filter(spoken, VERDICT)
     known = {architecture.audit for architecture in spoken}
     others = {load_architecture(name).audit for name in INTERFACES} | {0xC00000F3} - known
     for audit in others - known:
         verdicts = {run_filter(program, audit, number) for number in range(LATEST)}
-        assert verdicts == {kernel.SECCOMP_RET_ALLOW}
+        assert verdicts == {bpf.SECCOMP_RET_ALLOW}
 
 
 @pytest.mark.parametrize(
@@ -308,7 +317,8 @@ def test_filter_leaves_other_interfaces_alone(spoken: tuple[Architecture, ...]) 
         ("i686", 4, "i386"),
         ("aarch64", 8, "aarch64"),
         ("armv8l", 8, "aarch64"),
-        ("armv8l", 4, "armv8l"),
+        ("armv8l", 4, "arm"),
+        ("aarch64", 4, "arm"),
         ("riscv64", 8, "riscv64"),
     ],
 )
@@ -316,7 +326,7 @@ def test_own_interface_is_pythons_own(machine: str, word: int, expected: str, mo
     """The interface is this Python's, also where setarch(8) or a 32-bit Python make uname(2) name another machine."""
     monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "host", "6.1", "1", machine)))
     monkeypatch.setattr(ctypes, "sizeof", lambda _: word)
-    assert kernel.own_interface() == expected
+    assert interfaces.own_interface() == expected
 
 
 def test_unknown_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

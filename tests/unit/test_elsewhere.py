@@ -1,27 +1,19 @@
 """Content left out of a bundle: named by size and digest, fetched when a person agrees, and believed by its digest."""
 
-import hashlib
-import json
-import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
-from bundle_making import USER, BundleMaker, make_run, wrote
+from big_files import BIG, DIGEST, contents, trace_big_files
 from bundle_samples import MANIFEST
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reading.validation import validate_entries
 from rtrace.describe.draft import draft_manifest
-from rtrace.elsewhere import http as fetching
+from rtrace.elsewhere import http
 from rtrace.elsewhere.guarding import is_public
 from rtrace.elsewhere.http import Fetcher
-from rtrace.elsewhere.sources import NO_SOURCES, Sources, complete_data
+from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.errors import BundleError, ElsewhereError, HostileBundleError, ManifestError
 from rtrace.manifest.model import Elsewhere
 from rtrace.manifest.reading.load import load
@@ -31,100 +23,13 @@ from rtrace.pack.packing import carry_out, pack
 from rtrace.pack.planning import plan_packing
 from rtrace.trace.reader import open_for_reading
 from trace_builder import TraceBuilder
-
-Rtrace = Callable[..., CompletedProcess[bytes]]
-BIG = bytes(range(256)) * 12_000  # 3 MB
-DIGEST = hashlib.sha256(BIG).hexdigest()
-
-
-@dataclass
-class Server:
-    """A web server on the loopback interface: what it has, how it behaves, and what it was asked."""
-
-    url: str = ""
-    files: dict[str, bytes] = field(default_factory=dict)
-    redirects: dict[str, str] = field(default_factory=dict)
-    breaks_after: int | None = None
-    knows_ranges: bool = True
-    announces_length: bool = True
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    drips: bool = False
-    """Whether it gives a byte now and then, without an end."""
-    babbles: bool = False
-    """Whether a redirection has a content without an end."""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A web server that is there while the test runs."""
-    told = Server()
-    stopped = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            wanted = self.headers["Range"]
-            told.asked.append((self.path, wanted))
-            told.headers.append({name.lower(): value for name, value in self.headers.items()})
-            if told.drips:
-                self.drip()
-                return
-            if self.path in told.redirects:
-                self.send_response(302)
-                self.send_header("Location", told.redirects[self.path])
-                self.end_headers()
-                with suppress(OSError):
-                    while told.babbles:
-                        self.wfile.write(bytes(1 << 16))
-                return
-            content = told.files.get(self.path)
-            if content is None:
-                self.send_error(404)
-                return
-            start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and told.knows_ranges else 0
-            if start and start >= len(content):
-                self.send_error(416)
-                return
-            self.send_response(206 if start else 200)
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-            if told.announces_length:
-                self.send_header("Content-Length", str(len(content) - start))
-            self.end_headers()
-            end = len(content) if told.breaks_after is None else start + told.breaks_after
-            self.wfile.write(content[start:end])
-
-        def drip(self) -> None:
-            with suppress(OSError):
-                self.wfile.write(b"HTTP/1.1 200 OK\r\n")
-                while not stopped.wait(0.01):
-                    self.wfile.write(b"X-More: x\r\n" if told.announces_length else b"x")
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        told.url = f"http://127.0.0.1:{http.server_port}"
-        yield told
-        stopped.set()
-        http.shutdown()
-        thread.join()
+from web_server import Server
 
 
 @pytest.fixture
 def trace(tmp_path: Path) -> TraceBuilder:
     """A trace whose run read big.bin, two.bin and small in home/."""
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "big.bin").write_bytes(BIG)
-    (home / "two.bin").write_bytes(b"2" * 2_000_000)
-    (home / "small").write_bytes(b"small")
-    builder = TraceBuilder(home)
-    builder.begin()
-    builder.read(home / "big.bin", home / "two.bin", home / "small")
-    return builder
+    return trace_big_files(tmp_path / "home")
 
 
 def packed(trace: TraceBuilder, target: Path, *told: Elsewhere, larger_than: int | None = None) -> Path:
@@ -137,43 +42,9 @@ def packed(trace: TraceBuilder, target: Path, *told: Elsewhere, larger_than: int
     return target
 
 
-def contents(bundle: Path, sources: Sources) -> dict[bytes, bytes]:
-    """Read all of a bundle, with what is elsewhere."""
-    with open_bundle(bundle) as opened:
-        return {entry.path: b"".join(parts) for entry, parts in complete_data(opened, sources)}
-
-
 def fetch(url: str, size: int, *named: str) -> bytes:
     """Fetch a URL that the bundle names, with some others."""
     return b"".join(Fetcher((url, *named), size).fetch(url, size))
-
-
-def test_larger_files_are_left_out_and_named(trace: TraceBuilder, tmp_path: Path, rtrace: Rtrace) -> None:
-    """--larger-than leaves out content; size and digest stay; info, list, check and the dry run tell of it."""
-    home, bundle = tmp_path / "home", tmp_path / "bundle.rpz"
-    trace.finish()
-    dry = rtrace("pack", "-d", home / ".rtrace", "--larger-than", "2M", "--dry-run").stdout.decode()
-    assert [line.split()[0] for line in dry.splitlines() if line.endswith(".bin")] == ["elsewhere", "file"]
-    done = rtrace("pack", "-d", home / ".rtrace", "--larger-than", "2M", bundle)
-    assert done.returncode == 0, done.stderr
-    assert f"the content of {home}/big.bin is not in the bundle; say under `elsewhere:`" in done.stderr.decode()
-    assert bundle.stat().st_size < 500_000
-    with open_bundle(bundle) as opened:
-        opened.check()
-        entry = opened.find(bytes(home / "big.bin"))
-        assert entry is not None
-        assert (entry.elsewhere, entry.size, entry.sha256, entry.offset) == (True, len(BIG), DIGEST, None)
-        assert opened.manifest.elsewhere == (Elsewhere(entry.path, len(BIG), DIGEST, None),)
-    info = rtrace("info", bundle).stdout.decode()
-    assert "elsewhere   1, 2.9 MiB" in info
-    assert f"{home}/big.bin: 2.9 MiB, at no known place, SHA-256 {DIGEST}" in info
-    told = json.loads(rtrace("info", "--json", bundle).stdout)["elsewhere"]
-    assert told == [{"path": f"{home}/big.bin", "size": len(BIG), "sha256": DIGEST, "url": None}]
-    listed = rtrace("list", bundle).stdout.decode().splitlines()
-    assert [line.split()[0] for line in listed if line.endswith(".bin")] == ["elsewhere", "file"]
-    checked = rtrace("check", bundle)
-    assert checked.returncode == 0
-    assert b"the content of 1 files is elsewhere and was not looked at" in checked.stdout
 
 
 def test_patterns_and_folders_in_the_manifest(trace: TraceBuilder, tmp_path: Path) -> None:
@@ -256,119 +127,6 @@ def test_broken_transfers_are_resumed(server: Server) -> None:
     assert server.asked == [("/big", None), ("/big", "bytes=2000000-")]
     server.knows_ranges, server.breaks_after, server.announces_length = False, None, False
     assert fetch(f"{server.url}/big", len(BIG)) == BIG
-
-
-@pytest.mark.parametrize(
-    "found, announced, sentence",
-    [
-        (None, True, "the server says 404 Not Found"),
-        (BIG + b"x", True, f"it has {len(BIG) + 1} bytes instead of {len(BIG)}"),
-        (BIG + b"x" * 5_000_000, False, "that was packed: it has more than 3072000 bytes"),
-        (BIG[:-1], True, "it has 3071999 bytes instead of 3072000"),
-        (BIG[:-1], False, "it ended after 3071999 of 3072000 bytes"),
-        (BIG[:-1] + b"x", True, "that was packed: its content is another"),
-    ],
-)
-@pytest.mark.requires("busybox")
-def test_what_is_not_the_content_is_refused(
-    found: bytes | None,
-    announced: bool,  # noqa: FBT001 -- pytest passes it by name
-    sentence: str,
-    tmp_path: Path,
-    server: Server,
-    rtrace: Rtrace,
-) -> None:
-    """One sentence with path, URL and digest; and no target, not even a part of one."""
-    maker = BundleMaker(tmp_path / "made")
-    maker.file(b"/work/big", BIG)
-    bundle = write_elsewhere(maker, f"{server.url}/big")
-    server.announces_length = announced
-    if found is not None:
-        server.files = {"/big": found}
-    before = sorted(tmp_path.iterdir())
-    done = rtrace("unpack", "chroot", "--fetch", bundle, tmp_path / "target")
-    assert done.returncode == 125
-    words = done.stderr.decode()
-    assert sentence in words
-    assert words.count("\n") == 1
-    assert all(part in words for part in ("/work/big", f"{server.url}/big", DIGEST, "--from"))
-    assert sorted(tmp_path.iterdir()) == before
-
-
-def write_elsewhere(maker: BundleMaker, url: str | None, *, script: bytes = b"cat big") -> Path:
-    """Write a bundle in which the content of /work/big is elsewhere, with a run that needs it."""
-    item = maker.items[b"/work/big"]
-    maker.items[b"/work/big"] = item._replace(entry=item.entry._replace(elsewhere=True))
-    link = Entry(b"/work/link", FileType.REGULAR, 0o644, USER, USER, item.entry.mtime_ns, len(BIG), link=b"/work/big")
-    maker.add(link)
-    run = make_run(script)
-    told = (Elsewhere(b"/work/big", len(BIG), DIGEST, url),)
-    return maker.write(run, results=(wrote(b"/work/out", BIG),), elsewhere=told)
-
-
-@pytest.mark.parametrize("unpacker", ["chroot", pytest.param("docker", marks=pytest.mark.requires("docker"))])
-@pytest.mark.requires("busybox", "root")
-def test_verify_and_run_replay_what_was_fetched(unpacker: str, tmp_path: Path, server: Server, rtrace: Rtrace) -> None:
-    """A run that needs content from elsewhere is replayed; a further hard link has it, too; nothing else is fetched."""
-    maker = BundleMaker(tmp_path / "made")
-    maker.file(b"/work/big", BIG)
-    server.files = {"/big": BIG}
-    bundle = write_elsewhere(maker, f"{server.url}/big", script=b"cat link > out")
-    done = rtrace("verify", "--unpacker", unpacker, "--fetch", bundle)
-    assert (done.returncode, b"same       /work/out" in done.stdout) == (0, True), done.stderr + done.stdout
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    (folder / "big").write_bytes(BIG)
-    done = rtrace("run", "--unpacker", unpacker, "--from", folder, bundle)
-    assert done.returncode == 0, done.stderr
-    assert server.asked == [("/big", None)]
-    refused = rtrace("verify", "--unpacker", unpacker, bundle)
-    assert (refused.returncode, b"add --fetch to get it from" in refused.stderr) == (125, True)
-
-
-@pytest.mark.requires("busybox")
-def test_extract_fetches_as_well(tmp_path: Path, server: Server, rtrace: Rtrace) -> None:
-    """`rtrace extract` gives content from elsewhere, compared with its digest, under any of its names."""
-    maker = BundleMaker(tmp_path / "made")
-    maker.file(b"/work/big", BIG)
-    server.files = {"/big": BIG}
-    bundle = write_elsewhere(maker, f"{server.url}/big")
-    assert rtrace("extract", "--fetch", bundle, "/work/big").stdout == BIG
-    assert rtrace("extract", "--fetch", bundle, "/work/link").stdout == BIG
-    assert rtrace("extract", "--fetch", bundle, "/work", "-o", tmp_path / "out").returncode == 0
-    assert (tmp_path / "out/work/big").read_bytes() == BIG
-    refused = rtrace("extract", bundle, "/work/big")
-    assert (refused.returncode, refused.stdout, b"add --fetch" in refused.stderr) == (125, b"", True)
-
-
-@pytest.mark.requires("busybox")
-def test_files_come_from_folders_that_a_person_named(tmp_path: Path) -> None:
-    """A file: URL of a bundle is read where it leads into a folder given with --from, and nowhere else."""
-    outside, inside = tmp_path / "outside", tmp_path / "inside"
-    outside.mkdir()
-    inside.mkdir()
-    (inside / "a b").write_bytes(BIG)
-    (outside / "file").write_bytes(BIG)
-    (inside / "out").symlink_to(outside / "file")
-    os.mkfifo(inside / "fifo")
-    for number, (name, folder, is_found) in enumerate(
-        (
-            ("inside/a%20b", inside, True),
-            ("inside/a%20b", outside, False),
-            ("inside/../outside/file", inside, False),
-            ("inside/out", inside, False),
-            ("inside/fifo", inside, False),
-            ("inside/a%00b", inside, False),
-        )
-    ):
-        maker = BundleMaker(tmp_path / str(number))
-        maker.file(b"/work/big", BIG)
-        bundle = write_elsewhere(maker, f"file://{tmp_path}/{name}")
-        if is_found:
-            assert contents(bundle, Sources((folder,)))[b"/work/big"] == BIG
-        else:
-            with pytest.raises(ElsewhereError, match=r"name the folder that file:///.* is in with --from"):
-                contents(bundle, Sources((folder,), fetch=True))
 
 
 def test_nothing_but_http_is_asked(server: Server) -> None:
@@ -470,7 +228,7 @@ def test_the_content_of_a_redirection_is_not_read(server: Server) -> None:
 @pytest.mark.parametrize("in_headers", [True, False])
 def test_a_server_that_drips_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch, *, in_headers: bool) -> None:
     """However a server keeps a transfer alive, all of them together have a limit that their size gives."""
-    monkeypatch.setattr(fetching, "TIME_FREE", 0.3)
+    monkeypatch.setattr(http, "TIME_FREE", 0.3)
     server.drips, server.announces_length = True, in_headers
     with pytest.raises(ElsewhereError, match=r"slower than rtrace waits for so much|got more than 100 headers"):
         fetch(f"{server.url}/x", 5000)
@@ -503,18 +261,6 @@ def test_contradictions_are_refused(changes: dict[str, object], sentence: str) -
         validate_entries([entry._replace(**changes)])  # type: ignore[arg-type]
 
 
-@pytest.mark.requires("busybox")
-def test_manifest_and_index_must_agree(tmp_path: Path) -> None:
-    """A manifest that names another digest than the index, or does not name the file, is refused."""
-    for number, told in enumerate(((), (Elsewhere(b"/work/big", len(BIG), "a" * 64),))):
-        maker = BundleMaker(tmp_path / str(number))
-        maker.file(b"/work/big", BIG)
-        item = maker.items[b"/work/big"]
-        maker.items[b"/work/big"] = item._replace(entry=item.entry._replace(elsewhere=True))
-        with open_bundle(maker.write(make_run(), elsewhere=told)) as opened, pytest.raises(HostileBundleError):
-            _ = opened.entries
-
-
 def test_excluded_and_included_large_files(trace: TraceBuilder, tmp_path: Path) -> None:
     """--exclude leaves a large file out of the bundle altogether; --include and elsewhere go together."""
     home = tmp_path / "home"
@@ -535,17 +281,3 @@ def test_excluded_and_included_large_files(trace: TraceBuilder, tmp_path: Path) 
     target.unlink()
     pack(directory, target)
     assert contents(target, NO_SOURCES)[bytes(home / "two.bin")] == b"2" * 2_000_000
-
-
-def test_content_elsewhere_has_no_place_in_reprozips_format(
-    trace: TraceBuilder, tmp_path: Path, rtrace: Rtrace
-) -> None:
-    """Neither `pack --format reprozip` nor `convert` writes a bundle that lacks a file without a word."""
-    trace.finish()
-    done = rtrace("pack", "-d", tmp_path / "home/.rtrace", "--larger-than", "2M", "--format", "reprozip", "x.rpz")
-    assert (done.returncode, b"has no place for content elsewhere" in done.stderr) == (125, True)
-    done = rtrace("pack", "-d", tmp_path / "home/.rtrace", "--larger-than", "2M", "own.rpz")
-    assert done.returncode == 0, done.stderr
-    done = rtrace("convert", "own.rpz", "x.rpz")
-    assert (done.returncode, b"leaves content elsewhere" in done.stderr) == (125, True)
-    assert not (tmp_path / "x.rpz").exists()

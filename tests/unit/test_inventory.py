@@ -10,9 +10,10 @@ import pytest
 from rtrace.capture.books.notices import ESCAPES
 from rtrace.capture.calls.path_calls import DECODERS
 from rtrace.capture.inventory import IGNORED, Treatment, find_treatments
-from rtrace.capture.kernel.architecture import AUDIT, load_architecture
+from rtrace.capture.kernel.architecture import load_architecture
 from rtrace.capture.kernel.call_table import CALLS, CONDITIONS, FSTAT_ALIASES, REFUSED, SIMPLE_ACTIONS, Action
 from rtrace.capture.kernel.numbers import load_numbers
+from rtrace.linux.interfaces import AUDIT_ARCHITECTURES
 
 NUMBERS = {name: load_numbers(name) for name in ("x86_64", "i386", "aarch64")}
 EVERYTHING = sorted(set().union(*NUMBERS.values()))
@@ -101,7 +102,7 @@ def test_simple_calls_have_a_decoder() -> None:
     assert {call.action for call in CALLS.values()} <= set(Action)
 
 
-@pytest.mark.parametrize("name", sorted(AUDIT))
+@pytest.mark.parametrize("name", sorted(AUDIT_ARCHITECTURES))
 def test_architectures_agree_with_the_tables(name: str) -> None:
     """What the filter is built from covers the decoded calls that the architecture has, each under its number."""
     architecture = load_architecture(name)

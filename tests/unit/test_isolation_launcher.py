@@ -10,8 +10,9 @@ from rtrace.errors import TargetError
 from rtrace.limits import ALLOWABLE, NESTED_NAMESPACES
 from rtrace_unpackers.isolation.kernel import refused_calls
 from rtrace_unpackers.isolation.kernel.seccomp import INTERFACES, build_filter
-from rtrace_unpackers.isolation.planning.image import build_image
-from rtrace_unpackers.isolation.planning.steps import NUMBERS, Steps
+from rtrace_unpackers.isolation.planning.first_program import build_first_program
+from rtrace_unpackers.isolation.planning.steps import Steps
+from rtrace_unpackers.launchers.architectures import CALLS
 
 COLUMNS = ("x86_64", "i386", "aarch64", "arm")
 
@@ -46,7 +47,7 @@ def test_numbers_of_calls_are_the_kernels(checkout: Path) -> None:
     ]
     assert wrong == []
     assert [
-        (machine, name) for machine, steps in NUMBERS.items() for name in steps if calls[machine][name] != steps[name]
+        (machine, name) for machine, steps in CALLS.items() for name in steps if calls[machine][name] != steps[name]
     ] == []
 
 
@@ -126,4 +127,4 @@ def test_what_is_allowed_is_let_through() -> None:
 def test_unknown_machines_are_refused() -> None:
     """A machine for which there is no launcher is told in a sentence that names those there are."""
     with pytest.raises(TargetError, match="cannot replay on mips, only on aarch64 and x86_64; use the docker unpacker"):
-        build_image("mips", Steps((), (), ()))
+        build_first_program("mips", Steps((), (), ()))

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _TEXT_LIMIT, _PATH_LIMIT, _SHOWN = 80, 4095, 200  # bytes of a text, of a path, and of a longer path in a sentence
@@ -82,3 +86,16 @@ def shorten_path(path: bytes) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """Return the word for a number of things: ``one`` for 1, else ``many`` or ``one`` with an s."""
     return one if number == 1 else many or f"{one}s"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """Return a number with the word for so many things: ``1 file``, ``2 files``."""
+    return f"{number} {plural(number, one, many)}"
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that names the known words which may have been meant; nothing if there are none."""
+    from difflib import get_close_matches
+
+    meant = get_close_matches(word, list(known), n=2)
+    return f"; did you mean {' or '.join(meant)}?" if meant else ""

@@ -53,9 +53,9 @@ def judge_reprozip(case: Case) -> None:
     judge_bundle(case, "pack", "--format", "reprozip", "-d", str(case.material / "trace"), "b.rpz")
 
 
-def judge_converting(case: Case) -> None:
-    """Demand that converting can be done again."""
-    judge_bundle(case, "convert", str(case.material / "bundle.rpz"), "b.rpz")
+def judge_exporting(case: Case) -> None:
+    """Demand that exporting can be done again."""
+    judge_bundle(case, "export", "-f", "reprozip", str(case.material / "bundle.rpz"), "-o", "b.rpz")
 
 
 def read_first_argument(case: Case) -> str:
@@ -172,7 +172,7 @@ def list_scenarios(material: Path) -> tuple[Scenario, ...]:
         ),
         Scenario("pack", ("pack", "-d", trace, "b.rpz"), judge_packing),
         Scenario("pack --format reprozip", ("pack", "--format", "reprozip", "-d", trace, "b.rpz"), judge_reprozip),
-        Scenario("convert", ("convert", bundle, "b.rpz"), judge_converting),
+        Scenario("export", ("export", "-f", "reprozip", bundle, "-o", "b.rpz"), judge_exporting),
         Scenario("combine", ("combine", "-d", "t", "other", "trace"), judge_combining, ("other", "trace")),
         Scenario("extract", ("extract", "-o", "file", bundle, str(material / "in")), judge_extracting),
         Scenario("audit", ("audit", bundle), judge_auditing),

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,16 +12,19 @@ from pathlib import Path
 from fuzz.judging import Crash, judge_error, judged
 from fuzz.reprozip_sealing import seal_reprozip
 from fuzz.sealing import seal
+from rtrace.answers.info import answer_info
 from rtrace.bundle import members
 from rtrace.bundle.index.lines import dump_entry
 from rtrace.cli import info as info_command
 from rtrace.cli import list as list_command
 from rtrace.errors import RtraceError
+from rtrace.files.removing import remove_below
 from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
 from rtrace.opening import open_bundle
 from rtrace.operations.audit import audit_bundle
 from rtrace.operations.check import check_bundle
+from rtrace.operations.info import count_entries
 from rtrace.reprozip.reading import config
 from rtrace.reprozip.reading import reprozip_bundle as reader
 from rtrace.reprozip.reading import trace_database as database
@@ -70,8 +72,18 @@ def use_bundle(content: bytes) -> list[str]:
             raise Crash(f"unpacked, and yet {checked[0]}")
         if not refused:
             _refusals(path, lambda bundle: _compare(bundle, target / "root"))
-            shutil.rmtree(target)
+            _remove(target)
     return sentences + refused
+
+
+def _remove(target: Path) -> None:
+    """Remove an unpacked tree, folders that their owner may not write to included."""
+    folder = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        remove_below(folder)
+    finally:
+        os.close(folder)
+    target.rmdir()
 
 
 def _concerns_no_file(path: Path, problem: str) -> bool:
@@ -99,13 +111,13 @@ def _describe(path: Path) -> None:
     with open_bundle(path) as bundle:
         for line in info_command.describe(bundle):
             line.encode()
-        json.dumps(info_command.to_json(bundle))
+        json.dumps(answer_info(bundle, count_entries(bundle.iterate_entries()), []))
 
 
 def _list(path: Path) -> None:
     with open_bundle(path) as bundle:
         for entry in bundle.entries:
-            list_command.describe(entry).encode()
+            "\t".join(list_command.describe(entry, human=True)).encode()
             dump_entry(entry, entry.size, entry.sha256, entry.offset).encode()
 
 

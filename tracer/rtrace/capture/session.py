@@ -20,9 +20,8 @@ from rtrace.capture.calls.recorder import Recorder
 from rtrace.capture.descriptors.stream_record import StreamRecord
 from rtrace.capture.descriptors.unkept import tell_of_fifos
 from rtrace.capture.host import describe_host
-from rtrace.capture.kernel import interfaces as kernel
 from rtrace.capture.kernel.architecture import Architecture
-from rtrace.capture.kernel.bpf import build_filter
+from rtrace.capture.kernel.call_filter import build_filter
 from rtrace.capture.loop.engine import Follower
 from rtrace.capture.loop.launch import Command, Launched, launch
 from rtrace.capture.loop.passing_on import signals_passed_on
@@ -33,6 +32,8 @@ from rtrace.capture.relay.interposition import Interposition, interposed
 from rtrace.capture.relay.keeping import KEPT_BYTES
 from rtrace.capture.relay.streams import Given, Kind
 from rtrace.errors import CommandNotExecutableError
+from rtrace.linux.bpf import SECCOMP_RET_TRACE, SECCOMP_RET_USER_NOTIF
+from rtrace.linux.credentials import may_look_into_all
 from rtrace.trace.directory import TraceDirectory
 
 
@@ -170,8 +171,8 @@ def launched_tree(
 
     Raises CommandNotExecutableError at the end of the block when the kernel refused to execute the file.
     """
-    verdicts = {Mode.NOTIFY: kernel.SECCOMP_RET_USER_NOTIF, Mode.SECCOMP: kernel.SECCOMP_RET_TRACE}
-    exposing = not kernel.may_look_into_all()
+    verdicts = {Mode.NOTIFY: SECCOMP_RET_USER_NOTIF, Mode.SECCOMP: SECCOMP_RET_TRACE}
+    exposing = not may_look_into_all()
     filters = {
         mode: build_filter(architectures, verdicts[mode], exposing=exposing) if mode in verdicts else b""
         for mode in choose_modes()

@@ -1,4 +1,4 @@
-"""``rtrace check``: tell whether a bundle is whole, and the one that is meant."""
+"""``rtrace check``: whether a bundle is intact, and the one that is meant."""
 
 from __future__ import annotations
 
@@ -7,45 +7,44 @@ from pathlib import Path
 
 import click
 
+from rtrace.answers.looking import answer_check
+from rtrace.answers.words import IDENTITY_PREFIX
 from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_bundles
 from rtrace.cli.terminal.options import JSON
 from rtrace.cli.terminal.speaking import give_json, show
 from rtrace.manifest.incompleteness import MARK
 from rtrace.operations.check import check_bundle
 
-PREFIX = "sha256:"
 
-
-@click.command(cls=RtraceCommand)
+@click.command(
+    cls=RtraceCommand,
+    statuses={"0": "the bundle is intact, and the one that --identity means", "1": "it is not"},
+    examples=("rtrace check bundle.rpz",),
+)
 @JSON
-@click.option("--identity", metavar="sha256:DIGEST", help="The identity that it must have, as `rtrace pack` told it.")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--identity", metavar="sha256:DIGEST", help="The identity that it must have, as `rtrace pack` told.")
+@click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
 def command(bundle: Path, *, as_json: bool, identity: str | None) -> None:
-    """Read all of BUNDLE and compare every byte with its digests; replay nothing.
+    """Check that BUNDLE is intact; run nothing.
 
-    Tells the bundle's identity, and the first range of bytes that is damaged. Exits with 0 when the bundle is whole
-    (and is the one that --identity means), and with 1 otherwise.
+    Reads all of it, compares every byte with its digests, and shows the bundle's identity or the first range of bytes
+    that is damaged. Whether its runs still give the same results is for `rtrace verify` to find out.
     """
     checked = check_bundle(bundle)
     problem = checked.problem
-    if problem is None and identity is not None and identity.removeprefix(PREFIX) != checked.identity:
-        problem = f"{bundle} is whole, and another bundle than the one with the identity {identity}"
+    wanted = None if identity is None else identity.removeprefix(IDENTITY_PREFIX)
+    another = problem is None and wanted is not None and wanted != checked.identity
+    if another:
+        own = IDENTITY_PREFIX + (checked.identity or "")
+        problem = f"{bundle} is intact, but its identity is {own}, not {IDENTITY_PREFIX}{wanted}"
     if as_json:
-        answer = {
-            "whole": checked.problem is None,
-            "identity": None if checked.identity is None else PREFIX + checked.identity,
-            "problem": problem,
-            "first": checked.first,
-            "last": checked.last,
-            **({} if checked.note is None else {"note": checked.note}),
-            **({"incomplete": list(checked.incomplete)} if checked.incomplete else {}),
-        }
-        give_json(answer)
+        give_json(answer_check(checked, problem, another=another))
     elif problem is not None:
         where = "" if checked.first is None else f" (bytes {checked.first} to {checked.last})"
         show(f"{problem}{where}")
     else:
-        show(f"{bundle} is whole; its identity is {PREFIX}{checked.identity}")
+        show(f"{bundle} is intact; identity: {IDENTITY_PREFIX}{checked.identity}")
         if checked.note is not None:
             show(checked.note)
         for sentence in checked.incomplete:

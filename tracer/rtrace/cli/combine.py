@@ -1,4 +1,4 @@
-"""``rtrace combine``: one trace directory of several."""
+"""``rtrace combine``: one trace directory from several."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.options import DIRECTORY
 from rtrace.cli.terminal.speaking import say, warn
 from rtrace.cli.terminal.tidying import tell_settled
+from rtrace.printable import plural
 from rtrace.trace.directory import TraceDirectory
 
 
-@click.command(cls=RtraceCommand)
+@click.command(cls=RtraceCommand, examples=("rtrace combine -d all rank0/.rtrace rank1/.rtrace",))
 @DIRECTORY
 @click.argument("sources", nargs=-1, required=True, metavar="TRACE...", type=click.Path(path_type=Path))
 def command(directory: Path, *, sources: tuple[Path, ...]) -> None:
-    """Bring the runs of several trace directories together in a new one: ranks of a job, steps or hosts of a pipeline.
+    """Join the runs of several trace directories in a new one: ranks of a job, steps or hosts of a pipeline.
 
-    The runs follow one another in the order in which they began. What was edited in the manifests is taken over; where
-    two of them contradict each other, or an edit has no place, a sentence says so. The trace directories named stay as
-    they are.
+    The runs are put in the order in which they began. What was edited in the manifests is kept; where two of them
+    contradict each other, or an edit no longer fits, a sentence says so. The trace directories named are not changed.
     """
     from rtrace.operations.combine import combine
 
@@ -32,4 +32,5 @@ def command(directory: Path, *, sources: tuple[Path, ...]) -> None:
         warn(f"not captured: {notice.what}; {notice.advice}")
     for problem in combined.problems:
         warn(f"not taken over: {problem}")
-    say(f"combined {combined.runs} runs of {len(traces)} traces in {directory}")
+    sources_word = plural(len(traces), "trace directory", "trace directories")
+    say(f"joined {combined.runs} {plural(combined.runs, 'run')} of {len(traces)} {sources_word} in {directory}")

@@ -1,29 +1,24 @@
-"""``rtrace destroy``: remove a target without a trace."""
+"""``rtrace destroy``: remove a target and everything that belongs to it."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_targets
 from rtrace.cli.terminal.speaking import say
 from rtrace.cli.terminal.tidying import tell_cleaned
-from rtrace.files.workspaces import is_removal_of
-from rtrace.interrupts import shielded
-from rtrace.replay.registry import open_target
+from rtrace.operations.destroy import destroy
 
 
-@click.command(cls=RtraceCommand)
-@click.argument("target", type=click.Path(path_type=Path))
+@click.command(cls=RtraceCommand, examples=("rtrace destroy target",))
+@click.argument("target", type=click.Path(path_type=Path), shell_complete=complete_targets)
 def command(target: Path) -> None:
     """Remove TARGET, a folder that `rtrace unpack` made, with all that belongs to it (containers, images).
 
-    When this was killed, call it again: it goes on.
+    If this was killed, call it again: it goes on where it stopped.
     """
-    gone = tell_cleaned(target.absolute().parent)
-    if os.path.lexists(target) or not any(is_removal_of(path.name, target.name) for path in gone):
-        with shielded():  # half a target could not be used
-            open_target(target).destroy()
+    destroy(target, tell_cleaned(target.absolute().parent))
     say(f"removed {target}")

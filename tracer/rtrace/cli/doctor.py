@@ -15,7 +15,7 @@ from rtrace.operations.doctor import clean_all, examine, find_all
 FORMAT = 1
 
 
-@click.command(cls=RtraceCommand)
+@click.command(cls=RtraceCommand, examples=("rtrace doctor", "rtrace doctor --clean"))
 @click.option("--clean", is_flag=True, help="Remove what killed processes of rtrace left.")
 @JSON
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(path_type=Path))

@@ -1,4 +1,4 @@
-"""``rtrace convert``: from a bundle of rtrace's to one that ReproZip reads."""
+"""``rtrace export``: a bundle in another format."""
 
 from __future__ import annotations
 
@@ -8,27 +8,50 @@ from typing import TYPE_CHECKING
 import click
 
 from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_bundles, complete_formats
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import say, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
-from rtrace.printable import format_size
+from rtrace.printable import format_size, plural
 
 if TYPE_CHECKING:
     from rtrace.bundle.protocol import Exported
 
 
-@click.command(cls=RtraceCommand)
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
-def command(bundle: Path, target: Path) -> None:
-    """Write BUNDLE once more, as TARGET, in the format of ReproZip (version 2), which `reprounzip` unpacks and runs.
+@click.command(
+    cls=RtraceCommand,
+    examples=(
+        "rtrace export bundle.rpz --format reprozip",
+        "rtrace export bundle.rpz --format reprozip -o other.rpz",
+    ),
+)
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    metavar="FORMAT",
+    required=True,
+    shell_complete=complete_formats,
+    help="The other format: reprozip.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The new file.  [default: the bundle's name with the format's before its ending]",
+)
+@click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
+def command(bundle: Path, *, form: str, output: Path | None) -> None:
+    """Write BUNDLE in another format.
 
-    Nothing is lost for rtrace, which reads TARGET as it reads BUNDLE. What ReproZip cannot know is told.
+    FORMAT is `reprozip`: ReproZip's, version 2, which `reprounzip` unpacks and runs. Rtrace reads the new file as it
+    reads BUNDLE, and loses nothing. What the other format has no place for is told.
     """
-    from rtrace.operations.export import convert
+    from rtrace.operations.export import export, name_export
 
-    tell_cleaned(target.parent)
-    tell(convert(bundle, target, progress=progress()))
+    output = output or name_export(bundle, form)
+    tell_cleaned(output.parent)
+    tell(export(bundle, form, output, progress=progress()))
 
 
 def tell(written: Exported) -> None:
@@ -36,5 +59,5 @@ def tell(written: Exported) -> None:
     for loss in written.losses:
         warn(f"not for ReproZip: {loss.what}; {loss.advice}")
     size = format_size(written.target.stat().st_size)
-    say(f"wrote {written.files} files into {written.target} ({size}), for ReproZip")
-    say(f"its identity is sha256:{written.identity}")
+    say(f"wrote {written.files} {plural(written.files, 'file')} into {written.target} ({size}), for ReproZip")
+    say(f"identity: sha256:{written.identity}")

@@ -1,4 +1,4 @@
-"""``rtrace extract``: files out of a bundle, without unpacking it."""
+"""``rtrace extract``: copy files out of a bundle without unpacking it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_bundles
 from rtrace.cli.terminal.options import FETCH, FROM
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import give, warn
@@ -19,20 +20,26 @@ from rtrace.operations.extract import find_entries, write_file, write_files
 from rtrace.printable import printable
 
 
-@click.command(cls=RtraceCommand)
+@click.command(
+    cls=RtraceCommand,
+    examples=(
+        "rtrace extract bundle.rpz /home/ann/data.csv > data.csv",
+        "rtrace extract -o copies bundle.rpz '**/*.csv'",
+    ),
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A new file; for several files, a folder.")
 @FETCH
 @FROM
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 def command(
     bundle: Path, paths: tuple[str, ...], *, output: Path | None, fetch: bool, folders: tuple[Path, ...]
 ) -> None:
-    """Fetch the file at PATH out of BUNDLE, to standard output or to a new file; read no more than that takes.
+    """Copy the file at PATH out of BUNDLE, to standard output or to a new file, without reading the rest.
 
     PATH is a path as `rtrace list` shows it, or a glob pattern as for `rtrace pack --exclude`; a folder stands for all
-    in it. Several files are written below the folder of --output, by their paths. What is written is compared with its
-    digest: on standard output, rely on it when the exit status is 0.
+    in it. Several files are written into the folder of --output, by their paths. What is written is compared with its
+    digest: rely on standard output only if the exit status is 0.
     """
     sources = Sources(folders, fetch)
     with open_bundle(bundle) as opened:

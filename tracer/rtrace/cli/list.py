@@ -8,47 +8,90 @@ import click
 
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index.lines import dump_entry
+from rtrace.bundle.protocol import OpenBundle
 from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.options import JSON, describe_kind
-from rtrace.cli.terminal.speaking import give_json_line, show, warn
+from rtrace.cli.terminal.completing import complete_bundles
+from rtrace.cli.terminal.options import JSON, describe_kind, read_patterns
+from rtrace.cli.terminal.speaking import give_json_line, warn
+from rtrace.cli.terminal.table import Column, show_table
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.manifest.incompleteness import MARK, list_incomplete
 from rtrace.opening import open_bundle
-from rtrace.printable import printable
+from rtrace.operations.list import Choice, describe_owner, list_entries
+from rtrace.printable import format_size, printable
+
+COLUMNS = (
+    Column("KIND"),
+    Column("MODE"),
+    Column("SIZE", numbers=True),
+    Column("OWNER"),
+    Column("WHY"),
+    Column("PATH"),
+)
 
 
-@click.command(cls=RtraceCommand)
+@click.command(
+    cls=RtraceCommand,
+    examples=("rtrace list bundle.rpz", "rtrace list -h bundle.rpz '*.csv'"),
+    context_settings={"help_option_names": ["--help"]},
+)
 @JSON
+@click.option("-h", "--human-readable", "human", is_flag=True, help="Sizes as 1.5 MiB instead of bytes.")
+@click.option("--package", "packages", multiple=True, metavar="NAME", help="Only files of this package (a glob).")
+@click.option("--why", "reasons", multiple=True, metavar="REASON", help="Only files that are there for this reason.")
 @click.option("--unowned", is_flag=True, help="Only files that belong to no package and not to the experiment.")
-@click.argument("bundle", type=click.Path(path_type=Path))
-def command(bundle: Path, *, as_json: bool, unowned: bool) -> None:
-    """List the files of BUNDLE: type, permissions, size in bytes, whose it is, why it is there, path.
+@click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
+@click.argument("patterns", metavar="[PATTERN]...", nargs=-1, callback=read_patterns)
+def command(
+    bundle: Path,
+    patterns: tuple[bytes, ...],
+    *,
+    as_json: bool,
+    human: bool,
+    packages: tuple[str, ...],
+    reasons: tuple[str, ...],
+    unowned: bool,
+) -> None:
+    """List the files of BUNDLE: kind, permissions, size in bytes, owner, why it is there, path.
 
-    A file is a package's, the `experiment`'s, or `unowned`. In brackets stands why a package owns what it does not
-    list: it was made or compiled when the package was installed, is an alternative that leads to one of its files ...
+    A PATTERN is a glob pattern over absolute paths, as in the manifest; a folder stands for all in it. The owner is a
+    package, the `experiment`, or `unowned`. The words in parentheses say why a file counts as a package's although the
+    package does not list it.
 
-    An `outline` is a file that no run needed the content of: only its name, size, times and permissions are kept.
-    What is `elsewhere` was needed, and is fetched when the bundle is unpacked.
-    With --json, one JSON object a line, with digest and times as well.
+    A `placeholder` is a file whose content no run needed: only its name, size, times and permissions are kept. What is
+    `elsewhere` was needed, and is fetched when the bundle is unpacked.
+
+    On a terminal a table, elsewhere a line each with tabs between the fields. With --json, one object whose `files` are
+    the lines of the bundle's index, with digests and times.
     """
     tell_cleaned()
+    choice = Choice(patterns, packages, reasons, unowned)
     with open_bundle(bundle) as opened:
+        if as_json:
+            give_json_files(opened, choice)
+            return
         for sentence in list_incomplete(opened.manifest):
             warn(f"{MARK}: {sentence}")
-        for entry in opened.iterate_entries():
-            if unowned and entry.belonging != "unowned":
-                continue
-            if as_json:
-                give_json_line(dump_entry(entry, entry.size, entry.sha256, entry.offset))
-            else:
-                show(describe(entry))
+        show_table(COLUMNS, lambda: (describe(entry, human=human) for entry in list_entries(opened, choice)))
 
 
-def describe(entry: Entry) -> str:
-    """Write an entry on one line for a person."""
+def describe(entry: Entry, *, human: bool) -> tuple[str, ...]:
+    """Return an entry as a row for a person."""
     where = "" if entry.target is None else f" -> {printable(entry.target)}"
-    package, reason = entry.package or entry.belonging or "-", entry.reason or "-"
-    if entry.package and entry.belonging:
-        package = f"{entry.package} ({entry.belonging})"
-    kind = describe_kind(entry)
-    return f"{kind:9}  {entry.mode:04o}  {entry.size:>12}  {package:24}  {reason:21}  {printable(entry.path)}{where}"
+    size = format_size(entry.size) if human else str(entry.size)
+    owner, reason = describe_owner(entry), entry.reason or "-"
+    return describe_kind(entry), f"{entry.mode:04o}", size, owner, reason, f"{printable(entry.path)}{where}"
+
+
+def give_json_files(bundle: OpenBundle, choice: Choice) -> None:
+    """Write one object, piece by piece: a bundle may have a million files."""
+    import json
+
+    incomplete = json.dumps(list(list_incomplete(bundle.manifest)))
+    head = f'{{"format": 1, "identity": "sha256:{bundle.identity}", "incomplete": {incomplete}, "files": ['
+    before = "\n"
+    give_json_line(head)
+    for entry in list_entries(bundle, choice):
+        give_json_line(before + dump_entry(entry, entry.size, entry.sha256, entry.offset).rstrip("\n"))
+        before = ",\n"
+    give_json_line("\n]}\n")

@@ -18,7 +18,7 @@ from rtrace.manifest.model import Secret, SecretPack
 from rtrace.manifest.scalars import quoted
 from rtrace.pack.packing import PackReport, carry_out
 from rtrace.pack.planning import plan_packing
-from rtrace.printable import format_size, printable
+from rtrace.printable import format_size, plural, printable
 from rtrace.trace.directory import TraceDirectory
 
 FATES = {
@@ -28,7 +28,11 @@ FATES = {
 }
 
 
-@click.command(cls=RtraceCommand)
+@click.command(
+    cls=RtraceCommand,
+    statuses={"0": "the bundle is written", "1": "content that a run needs is missing, and no bundle is written"},
+    examples=("rtrace pack", "rtrace pack --exclude '/home/ann/raw/**' study.rpz", "rtrace pack --dry-run"),
+)
 @DIRECTORY
 @click.option("-n", "--dry-run", is_flag=True, help="List what would be packed, and why; write nothing.")
 @click.option(
@@ -41,33 +45,31 @@ FATES = {
 @click.option(
     "--include", multiple=True, metavar="PATTERN", callback=read_patterns, help="Add what matches, as `include:` does."
 )
-@click.option(
-    "--larger-than", metavar="SIZE", help="Leave out the content of files of more bytes than SIZE (500M, 2G)."
-)
+@click.option("--larger-than", metavar="SIZE", help="Leave out the content of files larger than SIZE (500M, 2G).")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["rtrace", "reprozip"]),
     default="rtrace",
     show_default=True,
-    help="Whose bundle: with reprozip, one that `reprounzip` unpacks and runs, too.",
+    help="Bundle format; reprounzip can also open `reprozip` bundles.",
 )
 @click.option(
     "--ignore",
     multiple=True,
     metavar="PATTERN",
     callback=read_patterns,
-    help="Leave out of every verdict what matches, as `ignore:`.",
+    help="Leave what matches out of every verdict, as `ignore:` does.",
 )
-@click.option("--allow-missing", is_flag=True, help="Pack although content is missing that the runs need.")
-@click.option("--anonymous", is_flag=True, help="Replace the names of the user and the host wherever they stand.")
+@click.option("--allow-missing", is_flag=True, help="Pack even if content is missing that the runs need.")
+@click.option("--anonymous", is_flag=True, help="Replace the names of the user and the host everywhere.")
 @click.option(
     "--anonymous-except",
     "named",
     multiple=True,
     metavar="PATTERN",
     callback=read_patterns,
-    help="Files that may hold such names nevertheless.",
+    help="Files allowed to keep such names.",
 )
 @click.argument("bundle", type=click.Path(path_type=Path), default=Path("bundle.rpz"))
 @without_collector()
@@ -87,26 +89,26 @@ def command(  # noqa: PLR0913 -- an argument for each option
 ) -> None:
     """Write what the traced runs need, as it was before they began, into BUNDLE [default: bundle.rpz].
 
-    A PATTERN is a glob pattern over absolute paths: ? and * stay within a name, ** crosses slashes, and one that
-    matches a folder stands for all in it. Each may be given several times, and adds to what the manifest says.
+    A PATTERN is a glob pattern over absolute paths: ? and * stay within a name, ** crosses slashes, and a pattern that
+    matches a folder stands for everything in it. These options may be repeated, and add to what the manifest says.
 
-    What looks like a secret in arguments, variables, addresses and files of no package is redacted; files that are
-    secrets as a whole, and archives with one in them, are left out. All of it is told by its place. Items under
-    `secrets:` in the manifest overrule that.
+    What looks like a secret in arguments, variables, addresses and files of no package is redacted. Files that are
+    secrets themselves, and archives that contain one, are left out. Each is named by its place. `secrets:` in the
+    manifest overrules that.
 
-    Content that is left out stays in the bundle's index by its size and digest: `rtrace unpack` fetches it from the URL
-    that `elsewhere:` in the manifest names, or takes it from a folder.
+    Content that is left out stays in the bundle's index with its size and digest: `rtrace unpack` fetches it from the
+    URL that `elsewhere:` in the manifest names, or takes it from a folder.
 
-    Where content that a run needs is gone, cannot be read or was changed by the run without a copy, no bundle is
-    written, and the exit status is 1; with --allow-missing there is one, and all who use it are told: INCOMPLETE.
+    If content that a run needs is gone, cannot be read, or was changed by the run before it was copied, no bundle is
+    written. With --allow-missing a bundle is written, and whoever uses it is warned that it is INCOMPLETE.
 
-    With --anonymous, neutral names of the same length stand in the place of those of user, home folder and host: in
-    paths, arguments, variables, contents of files (but those of Debian packages) and the trace. If one is still
-    anywhere in the bundle, no bundle is written.
+    With --anonymous, neutral names of the same length replace those of the user, the home folder and the host: in
+    paths, arguments, variables, contents of files (except those of Debian packages) and the trace. If such a name is
+    still anywhere in the bundle, no bundle is written.
     """
     for pattern in include:
         if not pattern.startswith(b"/"):
-            raise UsageError(f"--include {printable(pattern)} is no absolute path; begin it with a slash")
+            raise UsageError(f"--include {printable(pattern)} is not an absolute path; begin it with a slash")
     trace = TraceDirectory(directory)
     tell_settled(trace)
     tell_cleaned(bundle.parent)
@@ -141,8 +143,8 @@ def command(  # noqa: PLR0913 -- an argument for each option
     _tell_secrets(report.secrets, plan.directory)
     _tell_notices(report)
     size = format_size(bundle.stat().st_size)
-    say(f"packed {report.files} files into {bundle} ({size})")
-    say(f"its identity is sha256:{report.identity}")
+    say(f"packed {report.files} {plural(report.files, 'file')} into {bundle} ({size})")
+    say(f"identity: sha256:{report.identity}")
 
 
 def _tell_notices(report: PackReport) -> None:

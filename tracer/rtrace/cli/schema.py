@@ -1,22 +1,30 @@
-"""``rtrace schema``: what a manifest may say, for an editor to know."""
+"""``rtrace schema``: what a manifest may say, and what commands answer with --json."""
 
 from __future__ import annotations
 
 import click
 
+from rtrace.answers.schema import ANSWERS, make_schema
 from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.speaking import give
+from rtrace.cli.terminal.speaking import give, give_json_line
 from rtrace.manifest.schema import read_schema
 
 
-@click.command(cls=RtraceCommand)
-def command() -> None:
-    """Print the JSON Schema of the manifest, with which an editor completes its keys and explains them.
+@click.command(
+    cls=RtraceCommand,
+    examples=("rtrace schema > manifest.schema.json", "rtrace schema --of verify > verify.schema.json"),
+)
+@click.option("--of", "answering", type=click.Choice(sorted(ANSWERS)), help="What this command answers with --json.")
+def command(answering: str | None) -> None:
+    """Print the manifest's JSON Schema, with which an editor completes and explains its keys; or that of an answer.
 
-    \b
-    For an editor with a YAML language server:
-      rtrace schema > manifest.schema.json
-    and, as first line of the manifest:
-      # yaml-language-server: $schema=/path/to/manifest.schema.json
-    """  # noqa: D301 -- \b is click's mark for lines that stay as they are
-    give(read_schema().encode())
+    An editor with a YAML language server finds it by the manifest's first line:
+
+    # yaml-language-server: $schema=/path/to/manifest.schema.json
+    """
+    if answering is None:
+        give(read_schema().encode())
+        return
+    import json
+
+    give_json_line(json.dumps(make_schema(answering), indent=2) + "\n")

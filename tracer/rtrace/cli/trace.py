@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -14,24 +15,44 @@ import click
 
 from rtrace import interrupts
 from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_command
 from rtrace.cli.terminal.options import DIRECTORY, parse_size
 from rtrace.cli.terminal.speaking import say, warn
 from rtrace.cli.terminal.tidying import tell_settled
 from rtrace.errors import UsageError
+from rtrace.printable import plural
 from rtrace.trace.directory import TraceDirectory
 
 if TYPE_CHECKING:
     from rtrace.operations.trace import TraceReport
 
 
-@click.command(cls=RtraceCommand, context_settings={"allow_interspersed_args": False})
+@click.command(
+    cls=RtraceCommand,
+    context_settings={"allow_interspersed_args": False},
+    statuses={
+        "126": "COMMAND is not executable",
+        "127": "COMMAND was not found",
+        "other": "that of COMMAND; 128+N when signal N ended it",
+    },
+    examples=(
+        "rtrace trace ./run.sh",
+        "rtrace trace --continue python3 plot.py --dpi 300",
+        "rtrace trace -- sh -c 'sort words | uniq -c > counts'",
+    ),
+)
 @DIRECTORY
 @click.option("--continue", "continued", is_flag=True, help="Add this run to the trace directory's earlier ones.")
 @click.option("--overwrite", is_flag=True, help="Replace the trace directory.")
 @click.option("--detach-daemons", is_flag=True, help="Do not wait for processes that outlive COMMAND.")
-@click.option("--no-capture", is_flag=True, help="Do not keep what COMMAND reads from pipes and what it prints.")
+@click.option("--no-capture", is_flag=True, help="Keep neither what COMMAND reads from pipes nor what it prints.")
 @click.option(
-    "--keep", type=parse_size, default="256M", show_default=True, help="Bytes to keep of each stream; all are compared."
+    "--keep",
+    type=parse_size,
+    metavar="SIZE",
+    default="256M",
+    show_default=True,
+    help="How much of each stream to keep; comparison always covers all of it.",
 )
 @click.option(
     "--snapshot-limit",
@@ -39,9 +60,16 @@ if TYPE_CHECKING:
     metavar="SIZE",
     default="1G",
     show_default=True,
-    help="Bytes that copies of files before their change may take; a filesystem with reflinks needs none.",
+    help="Space for copies of files that COMMAND changes; a file system with reflinks needs none.",
 )
-@click.argument("arguments", nargs=-1, required=True, metavar="[--] COMMAND [ARGUMENT]...", type=click.UNPROCESSED)
+@click.argument(
+    "arguments",
+    nargs=-1,
+    required=True,
+    metavar="[--] COMMAND [ARGUMENT]...",
+    type=click.UNPROCESSED,
+    shell_complete=complete_command,
+)
 def command(  # noqa: PLR0913 - an argument for each option
     directory: Path,
     *,
@@ -53,11 +81,10 @@ def command(  # noqa: PLR0913 - an argument for each option
     snapshot_limit: int,
     arguments: tuple[str, ...],
 ) -> None:
-    """Run COMMAND and note everything that it and the processes it starts look at.
+    """Run COMMAND and record everything that it and the processes it starts read, run and write.
 
-    Writes a trace directory with a manifest in it that may be edited before `rtrace pack`. Standard input, output and
-    error are for the command what they are without rtrace; what it writes is kept. Exits with the command's status,
-    when the last process that it left behind has ended.
+    Writes a trace directory with a manifest, which may be edited before `rtrace pack`. The command's standard streams
+    are left alone; a copy of what it prints is kept. Ends when the last process that COMMAND left behind has ended.
     """
     if continued and overwrite:
         raise UsageError("--continue and --overwrite contradict each other; choose one")
@@ -105,9 +132,18 @@ def tell(report: TraceReport) -> None:
     if report.problem:
         warn(report.problem)
     traced = report.traced
-    how = f"signal {traced.signal}" if traced.signal is not None else f"exit status {traced.exit_code}"
-    say(f"traced {report.processes} processes and {report.paths} paths; {how}")
-    say(f"edit {report.directory.manifest} if you like, then run `rtrace pack{report.pack_options}`")
+    ended = f"exit status {traced.exit_code}" if traced.signal is None else f"killed by {name_signal(traced.signal)}"
+    processes, paths = plural(report.processes, "process", "processes"), plural(report.paths, "path")
+    say(f"traced {report.processes} {processes} and {report.paths} {paths}; {ended}")
+    say(f"next: `rtrace pack{report.pack_options}` (edit {report.directory.manifest} first to leave files out)")
+
+
+def name_signal(number: int) -> str:
+    """Return the name of a signal; real-time signals have numbers alone."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def tell_of_daemons(programs: tuple[str, ...]) -> None:
@@ -129,7 +165,7 @@ def write_timings(began: float, ended: float) -> None:
 
 
 def process_start() -> float:
-    """Tell when this process began, on the clock of time.monotonic; field 22 of /proc/self/stat, see proc(5)."""
+    """Return when this process began, on the clock of time.monotonic; field 22 of /proc/self/stat, see proc(5)."""
     ticks = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
     since_boot = ticks / os.sysconf("SC_CLK_TCK")
     return since_boot - (time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic())

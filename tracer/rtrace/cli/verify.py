@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
+from rtrace.answers.verifying import answer_verify
 from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_bundles, complete_runs
 from rtrace.cli.terminal.limit_options import limited
 from rtrace.cli.terminal.options import FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.replay_output import shown_output
-from rtrace.cli.terminal.speaking import give_json, show, warn
+from rtrace.cli.terminal.speaking import give_json, say, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
 from rtrace.files.workspaces import temporary
 from rtrace.limits import Limits
 from rtrace.manifest.incompleteness import MARK
 from rtrace.operations.verify import verify_bundle
+from rtrace.printable import plural
 from rtrace.replay.registry import load_unpacker
+from rtrace.verify.verdicts import Line, Report
 
 
-@click.command(cls=RtraceCommand)
+@click.command(
+    cls=RtraceCommand,
+    statuses={
+        "0": "all results are the same",
+        "1": "a result differs",
+        "3": "a result could not be judged, or a limit ended a run: no verdict",
+        "124": "the time of --timeout was up: no verdict",
+    },
+    examples=("rtrace verify bundle.rpz", "rtrace verify --unpacker docker bundle.rpz"),
+)
 @UNPACKER
 @JSON
 @FETCH
@@ -35,8 +49,9 @@ from rtrace.replay.registry import load_unpacker
     callback=read_patterns,
     help="Leave out of the verdict what matches, as `ignore:`.",
 )
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("names", metavar="[RUN]...", nargs=-1)
+@click.option("--all", "show_all", is_flag=True, help="A line for each result, identical ones included.")
+@click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
+@click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
 def command(  # noqa: PLR0913 -- an argument for each option
     bundle: Path,
     names: tuple[str, ...],
@@ -48,16 +63,15 @@ def command(  # noqa: PLR0913 -- an argument for each option
     limits: Limits,
     allowed: frozenset[str],
     ignore: tuple[bytes, ...],
+    show_all: bool,
 ) -> None:
-    """Replay the runs of BUNDLE in a throw-away target and compare what comes out with the original run.
+    """Replay the runs of BUNDLE and tell whether the results are the same (`rtrace check` checks only the file).
 
-    No network (but for --fetch, before the replay), no file of this machine. Prints a line for the exit status, for
-    what was printed, and for each output that the manifest names: same, different, missing, extra or unknown. What else
-    the runs wrote is told apart, as other files, and has no part in the verdict (where no output is named, all has).
-    With names of runs, only these are replayed, and those that they need.
-
-    Exits with 0 when everything is the same, with 1 when something differs, and with 3 when something could not be
-    judged, or a limit ended a run, which is no verdict; with 124 when the time of --timeout was up.
+    The replay has no network (but for --fetch, before it) and sees no file of this machine; its target is temporary.
+    Compared are exit statuses, what was printed, and the outputs that the manifest names: same, different, missing,
+    extra or unknown. A line is printed for each that is not the same. Other files that the runs wrote are counted, and
+    have no part in the verdict; where no output is named, all of them have. With names of runs, only these are
+    replayed, and those that they need.
 
     A PATTERN is a glob pattern over absolute paths, or stdout or stderr for these streams.
     """
@@ -80,16 +94,36 @@ def command(  # noqa: PLR0913 -- an argument for each option
     for note in report.notes:
         warn(note)
     if as_json:
-        give_json(report.to_json())
+        give_json(answer_verify(report))
     else:
-        for sentence in report.incomplete:
-            show(f"{MARK}: {sentence}")
-        for line in report.lines:
-            if line.scope == "output":
-                show(f"{line.verdict:9}  {line.text}")
-        if report.others:
-            show("other files, which have no part in the verdict:")
-        for text in report.others:
-            show(text)
-        show(report.summary)
+        for line in describe(report, show_all=show_all):
+            show(line)
+        if report.verdict == "different":
+            say(f"to look at the replay's files: `rtrace unpack {unpacker_name} BUNDLE DIR`, then `rtrace replay DIR`")
     sys.exit(report.exit_status)
+
+
+def describe(report: Report, *, show_all: bool = False) -> Iterator[str]:
+    """Yield a report for a person: what differs, what else was written, and the verdict with the time it took."""
+    for sentence in report.incomplete:
+        yield f"{MARK}: {sentence}"
+    judged = [line for line in report.lines if line.scope == "output"]
+    for line in judged:
+        if show_all or line.verdict != "same":
+            yield f"{line.verdict:9}  {line.text}"
+    same = [line for line in judged if line.verdict == "same"]
+    if same and not show_all and len(same) < len(judged):
+        yield f"{'same':9}  {describe_same(same)}"
+    if report.others:
+        yield "other files, which have no part in the verdict:"
+    yield from report.others
+    yield f"{report.summary} (took {report.seconds:.1f} s)"
+
+
+def describe_same(lines: Sequence[Line]) -> str:
+    """Return what is the same, counted: ``2 exit statuses, standard output, 3 files``."""
+    statuses = sum(line.path is None and line.stream is None for line in lines)
+    files = sum(line.path is not None for line in lines)
+    streams = sum(line.stream is not None for line in lines)
+    counted = ((statuses, "exit status", "exit statuses"), (streams, "stream", ""), (files, "file", ""))
+    return ", ".join(f"{number} {plural(number, one, many)}" for number, one, many in counted if number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 
@@ -15,17 +14,20 @@ def rename_new(parent: int, old: str | bytes, new: str | bytes) -> None:
 
     See renameat2(2). Where kernel or file system cannot do it in one step, it is looked up before.
     """
+    from rtrace.linux.libc import check, load_libc
+
     try:
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
+        rename = load_libc().renameat2
     except AttributeError:  # a C library from before 2018
-        number = errno.ENOSYS
+        pass
     else:
-        old_name, new_name = os.fsencode(old), os.fsencode(new)
-        if rename(parent, old_name, parent, new_name, ctypes.c_uint(_RENAME_NOREPLACE)) == 0:
+        try:
+            check(rename(parent, os.fsencode(old), parent, os.fsencode(new), _RENAME_NOREPLACE))
+        except OSError as error:
+            if error.errno not in _MISSING:
+                raise OSError(error.errno, error.strerror, os.fsdecode(new)) from None
+        else:
             return
-        number = ctypes.get_errno()
-    if number not in _MISSING:
-        raise OSError(number, os.strerror(number), os.fsdecode(new))
     if is_there(parent, new):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fsdecode(new))
     os.rename(old, new, src_dir_fd=parent, dst_dir_fd=parent)

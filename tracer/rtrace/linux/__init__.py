@@ -1,4 +1,4 @@
-"""Linux itself: the one door to libc, and what tracing and isolation alike build on it.
+"""Linux itself: the calls that Python has no function for, by the names of their manual pages.
 
-May use the ground alone.
+`ctypes` and the C library are used here alone; `libc` is the door to both. May use the ground alone.
 """

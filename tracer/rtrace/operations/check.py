@@ -1,4 +1,4 @@
-"""Whether a bundle is whole. Every byte of it is covered: by a digest, or by being the only one that can stand there.
+"""Whether a bundle is intact. Every byte of it is covered: by a digest, or by being the only one that can stand there.
 
 version, headers, padding, end      compared with the only bytes that they can be
 manifest                            its SHA-256 is the member METADATA/identity
@@ -14,6 +14,7 @@ from rtrace.bundle.reading.bundle_reader import Bundle
 from rtrace.errors import BundleError, DamagedBundleError
 from rtrace.manifest.incompleteness import list_incomplete
 from rtrace.opening import open_bundle
+from rtrace.printable import count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ _UNPROVEN = (
     "to know that nobody changed it, compare its SHA-256, which is its identity here, with the author's"
 )
 
-_ELSEWHERE = "the content of %d files is elsewhere and was not looked at; it is compared when it is fetched"
+_ELSEWHERE = "the content of %s is elsewhere and was not looked at; it is compared when it is fetched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Checked:
     """What is known of a bundle after reading all of it.
 
     ``identity`` is the manifest's SHA-256, None when not even that can be read. ``problem`` is a sentence, None for a
-    bundle that is whole. ``first`` and ``last`` are the first range of bytes that is not what was packed, as narrow as
+    bundle that is intact. ``first`` and ``last`` are the first range of bytes that is not what was packed, as narrow as
     it can be told; None where the damage has no place, as in a bundle that is cut off. ``note`` is a sentence on what
     could not be checked; ``incomplete`` says, a sentence each, what was not there to be packed.
     """
@@ -46,9 +47,9 @@ class Checked:
 
 
 def check_bundle(path: Path) -> Checked:
-    """Read all of a bundle, and compare every byte with what it has to be. Raises BundleError when it is no file."""
+    """Read all of a bundle, and compare every byte with what it must be. Raises BundleError when it is not a file."""
     if not path.is_file():
-        raise BundleError(f"{path} is no file; name a bundle")
+        raise BundleError(f"{path} is not a file; name a bundle")
     identity = None
     try:
         with open_bundle(path) as bundle:
@@ -62,7 +63,7 @@ def check_bundle(path: Path) -> Checked:
                 first, last = found or (error.first, error.last)
                 return Checked(identity, str(error), first, last)
             incomplete = tuple(list_incomplete(bundle.manifest))
-            note = _ELSEWHERE % len(bundle.manifest.elsewhere) if bundle.manifest.elsewhere else None
+            note = _ELSEWHERE % count(len(bundle.manifest.elsewhere), "file") if bundle.manifest.elsewhere else None
             return Checked(identity, note=note if bundle.keeps_digests else _UNPROVEN, incomplete=incomplete)
     except DamagedBundleError as error:
         return Checked(identity, str(error), error.first, error.last)

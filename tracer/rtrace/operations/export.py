@@ -11,6 +11,7 @@ from rtrace.errors import BundleError, UsageError
 from rtrace.files.incomplete import Incomplete
 from rtrace.opening import list_writable_formats, open_bundle
 from rtrace.pack.packing import PackReport, carry_out
+from rtrace.printable import suggest
 from rtrace.progress import SILENT, Progress
 from rtrace.reprozip.reprozip_format import WHOLE
 
@@ -24,7 +25,8 @@ def export(bundle: Path, form: str, target: Path, *, progress: Progress = SILENT
     formats = list_writable_formats()
     write = formats[form].write if form in formats else None
     if write is None:
-        raise UsageError(f"there is no format {form!r} to write; choose one of: {', '.join(formats)}")
+        meant = suggest(form, formats) or f"; choose one of: {', '.join(formats)}"
+        raise UsageError(f"there is no format {form!r} to write{meant}")
     if os.path.lexists(target):
         raise BundleError(f"{target} exists already; remove it or name another file")
     with open_bundle(bundle) as opened:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rtrace.errors import ForeignError, TargetError, UsageError
 from rtrace.files.folders import read_own
+from rtrace.printable import suggest
 from rtrace.replay.protocol import ENTRY_POINT_GROUP, STATE_FILE, STATE_LIMIT, Target, Unpacker
 from rtrace.replay.target_folder import TargetFolder
 
@@ -21,8 +22,8 @@ def load_unpacker(name: str) -> Unpacker:
     """Import an unpacker; raise UsageError when there is none of that name."""
     points = list_unpackers()
     if name not in points:
-        known = ", ".join(points) or "none is installed"
-        raise UsageError(f"there is no unpacker called {name!r}; choose one of: {known}")
+        known = f"; choose one of: {', '.join(points)}" if points else "; none is installed"
+        raise UsageError(f"there is no unpacker {name!r}{suggest(name, points) or known}")
     unpacker: Unpacker = points[name].load()
     return unpacker
 

@@ -144,29 +144,6 @@ class Report:
             told.append("there is no verdict")
         return "; ".join(told) + more
 
-    def to_json(self) -> dict[str, object]:
-        """Return the report for a program to read; a line without a path or stream is an exit status."""
-        return {
-            "verdict": self.verdict,
-            "same": self.same,
-            "limit": self.reached,
-            "seconds": round(self.seconds, 3),
-            "incomplete": list(self.incomplete),
-            "lines": [
-                {
-                    "verdict": line.verdict,
-                    "scope": line.scope,
-                    "run": line.run,
-                    "path": None if line.path is None else printable(line.path),
-                    "stream": line.stream,
-                    "reasons": list(line.reasons),
-                    "detail": line.detail,
-                }
-                for line in self.lines
-            ],
-            "notes": list(self.notes),
-        }
-
 
 def list_counts(counts: Mapping[Verdict, int]) -> str:
     """Return how many there are of each verdict: ``3 same, 1 missing``."""

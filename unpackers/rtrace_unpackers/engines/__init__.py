@@ -7,5 +7,5 @@
     target      a target on top of these
     docker      the unpacker ``docker``
 
-Each uses those above it in this list, besides `files`, `target`, `limits` and `isolation`.
+Each uses those above it in this list, besides `files`, `target`, `limits`, `launchers` and `isolation`.
 """

@@ -42,7 +42,7 @@ from rtrace_unpackers.engines.belonging.use import hold_for_life
 from rtrace_unpackers.engines.container.options import refuse_ids
 from rtrace_unpackers.engines.engine import Engine, choose_engine
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, IGNORED, PAUSE, ROOTFS, name_launchers, render_dockerfile
-from rtrace_unpackers.engines.image.elf import build_launcher, build_pause
+from rtrace_unpackers.engines.image.launcher import build_launcher, build_pause
 from rtrace_unpackers.engines.image.rootfs import is_sayable, write_rootfs
 from rtrace_unpackers.engines.target import KEEPING, DockerTarget
 from rtrace_unpackers.files.attributes import tell_lost

@@ -6,5 +6,5 @@
     streams     standard streams and terminals
     running     a plan carried out in three processes
 
-Each uses those above it in this list, besides `files` and `limits`.
+Each uses those above it in this list, besides `files`, `limits` and `launchers`.
 """

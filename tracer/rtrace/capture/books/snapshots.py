@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from rtrace.capture.kernel.interfaces import FICLONE
 from rtrace.files.holes import find_segments
+from rtrace.linux.descriptors import FICLONE
 from rtrace.printable import format_size, printable
 
 CHUNK = 1 << 26  # bytes for each copy_file_range(2)

@@ -13,8 +13,8 @@ from rtrace.capture.calls.loading import Execution, Loading
 from rtrace.capture.calls.privileges import find_lost_privileges, gives_privileges
 from rtrace.capture.kernel.call_table import AT_FDCWD
 from rtrace.capture.kernel.executable import is_direct, read_interpreter
-from rtrace.capture.kernel.interfaces import WIDE_WORD
 from rtrace.capture.processes.tracee import Tracee
+from rtrace.linux.interfaces import WIDE_POINTER
 from rtrace.trace.schema import Use
 
 LOOKUP, EXECUTE = int(Use.LOOKUP), int(Use.EXECUTE)
@@ -128,7 +128,7 @@ def read_beginning(tracee: Tracee, stack: int, word: int) -> tuple[bytes, bytes]
     with contextlib.suppress(OSError, ValueError, IndexError):
         if stack:
             data = tracee.read(stack, STACK_READ)
-            words = memoryview(data)[: len(data) // 8 * 8].cast("Q" if word == WIDE_WORD else "I")
+            words = memoryview(data)[: len(data) // 8 * 8].cast("Q" if word == WIDE_POINTER else "I")
             first = words[0] + 2
             last = first
             while words[last]:

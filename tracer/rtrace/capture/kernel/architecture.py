@@ -16,9 +16,9 @@ from rtrace.capture.kernel.call_table import (
     Call,
     Condition,
 )
-from rtrace.capture.kernel.interfaces import own_interface
 from rtrace.capture.kernel.numbers import load_numbers
 from rtrace.errors import TracingRefusedError
+from rtrace.linux.interfaces import AUDIT_ARCHITECTURES, POINTER_BYTES, SPOKEN, own_interface
 
 Simple = tuple[Action, int, int, int, int, int]
 """A call with one path: its action, the indexes of path, folder (-1 without one) and flags, the mask, and the flags
@@ -54,20 +54,14 @@ class Architecture(NamedTuple):
     awaited: frozenset[int]
 
 
-AUDIT = {"x86_64": (0xC000003E, 8), "i386": (0x40000003, 4), "aarch64": (0xC00000B7, 8), "arm": (0x40000028, 4)}
-SPOKEN = {"x86_64": ("x86_64", "i386"), "i386": ("i386",), "aarch64": ("aarch64", "arm")}
-"""The interfaces that programs may use where a tracer has this one, its own first."""
-
-
 def load_architecture(name: str) -> Architecture:
     """Join the table of calls with an architecture's numbers. Raises KeyError for one that rtrace does not know."""
-    audit, word = AUDIT[name]
     numbers = load_numbers(name)
     clone, clone3 = (numbers.get(call, -1) for call in CLONES)
     return Architecture(
         name=name,
-        audit=audit,
-        word=word,
+        audit=AUDIT_ARCHITECTURES[name],
+        word=POINTER_BYTES[name],
         calls={numbers[call]: description for call, description in CALLS.items() if call in numbers},
         simple={
             numbers[call]: simplify(description)

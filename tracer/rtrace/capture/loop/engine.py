@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 
 from rtrace.capture.books.journal import FLUSH_SECONDS
 from rtrace.capture.calls.recorder import Recorder
-from rtrace.capture.kernel import interfaces as kernel
 from rtrace.capture.kernel.architecture import Architecture
 from rtrace.capture.loop.launch import Launched
 from rtrace.capture.loop.listener import make_server
@@ -30,6 +29,7 @@ from rtrace.capture.loop.process_tree import ProcessTree
 from rtrace.capture.loop.stops import StopHandler
 from rtrace.capture.processes.modes import Mode, kernel_version
 from rtrace.capture.processes.threads import start_thread
+from rtrace.linux.ptrace import WALL
 
 
 class Follower:
@@ -98,7 +98,7 @@ class Follower:
 
     def _take_next(self) -> bool:
         try:
-            tid, status = os.waitpid(-1, kernel.WALL)
+            tid, status = os.waitpid(-1, WALL)
         except ChildProcessError:
             return False
         with self.lock:

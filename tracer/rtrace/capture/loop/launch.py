@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import contextlib
-import ctypes
 import errno
 import os
 import signal
@@ -13,25 +12,40 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from rtrace.capture.kernel import interfaces as kernel
 from rtrace.capture.kernel.executable import HEADER, read_interpreter
 from rtrace.capture.processes.dispositions import ignored_at_start, restore_dispositions
 from rtrace.capture.processes.modes import VARIABLE, Mode
 from rtrace.capture.processes.own_limits import Limits, explain_limits, give_back
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TracingRefusedError
+from rtrace.linux.descriptors import take_descriptor
+from rtrace.linux.execve import prepare_execve
+from rtrace.linux.ptrace import (
+    PTRACE_INTERRUPT,
+    PTRACE_O_EXITKILL,
+    PTRACE_O_TRACECLONE,
+    PTRACE_O_TRACEEXEC,
+    PTRACE_O_TRACEFORK,
+    PTRACE_O_TRACESECCOMP,
+    PTRACE_O_TRACESYSGOOD,
+    PTRACE_O_TRACEVFORK,
+    PTRACE_SEIZE,
+    WALL,
+    ptrace,
+)
+from rtrace.linux.seccomp import install_watched_filter
 
 DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when PATH is unset
 SHELL = b"/bin/sh"
 SENDING = b"sender"
 """Asks the new process to send its listener, instead of having it taken."""
 SEIZE_OPTIONS = (
-    kernel.PTRACE_O_TRACEFORK
-    | kernel.PTRACE_O_TRACEVFORK
-    | kernel.PTRACE_O_TRACECLONE
-    | kernel.PTRACE_O_TRACEEXEC
-    | kernel.PTRACE_O_TRACESECCOMP
-    | kernel.PTRACE_O_TRACESYSGOOD
-    | kernel.PTRACE_O_EXITKILL
+    PTRACE_O_TRACEFORK
+    | PTRACE_O_TRACEVFORK
+    | PTRACE_O_TRACECLONE
+    | PTRACE_O_TRACEEXEC
+    | PTRACE_O_TRACESECCOMP
+    | PTRACE_O_TRACESYSGOOD
+    | PTRACE_O_EXITKILL
 )
 
 
@@ -113,12 +127,11 @@ def is_shell_text(path: bytes) -> bool:
         return False
 
 
-def execute(command: Command) -> None:
-    """Call execve(2) with exactly these bytes, duplicates and all; returns only when the kernel refuses."""
-    argv = (ctypes.c_char_p * (len(command.argv) + 1))(*command.argv, None)
-    environ = (ctypes.c_char_p * (len(command.environ) + 1))(*command.environ, None)
+def execute(command: Command) -> int:
+    """Execute the command; return only when the kernel refuses, with the error's number."""
+    call_execve = prepare_execve(command.binary, command.argv, command.environ)
     give_back(command.limits)  # at the very last: no memory may be left under them
-    kernel.libc.execve(ctypes.c_char_p(command.binary), argv, environ)
+    return call_execve()
 
 
 class Courier:
@@ -153,7 +166,7 @@ def _enter_filter(filters: Mapping[Mode, bytes], channel: socket.socket, courier
     """In the new process: enter the best mode there is, and tell it. Raises OSError when there is none."""
     for mode, program in filters.items():
         try:
-            listener = kernel.install_filter(program, listening=mode is Mode.NOTIFY) if program else -1
+            listener = install_watched_filter(program, listening=mode is Mode.NOTIFY) if program else -1
         except OSError as error:
             refusal = error
             continue
@@ -188,8 +201,7 @@ def _become_tracee(
         if channel.recv(2) != b"go":
             os._exit(126)
         restore_dispositions(ignored)
-        execute(command)
-        os.write(channel.fileno(), b"execve %d" % ctypes.get_errno())
+        os.write(channel.fileno(), b"execve %d" % execute(command))
     except OSError as error:
         os.write(channel.fileno(), b"refused %d" % (error.errno or 0))
     finally:
@@ -233,7 +245,7 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
         ours.recv(5)
     theirs.close()
     try:
-        kernel.ptrace(kernel.PTRACE_SEIZE, pid, SEIZE_OPTIONS)
+        ptrace(PTRACE_SEIZE, pid, SEIZE_OPTIONS)
     except OSError as error:
         tracer = read_tracer(pid)  # before the process hears that it is not wanted: one that ends has no tracer
         ours.close()
@@ -252,17 +264,17 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
         )
     mode = Mode(word.decode())
     if mode is Mode.STOPS:  # from here on it stops at every call
-        kernel.ptrace(kernel.PTRACE_INTERRUPT, pid)
+        ptrace(PTRACE_INTERRUPT, pid)
     listener = -1
     if mode is Mode.NOTIFY:
-        (listener,) = descriptors or (kernel.take_descriptor(pid, int(number_text)),)
+        (listener,) = descriptors or (take_descriptor(pid, int(number_text)),)
     return Launched(pid, mode, listener, ours)
 
 
 def may_take_descriptors(pid: int, number: int) -> bool:
     """Tell whether a descriptor of a child can be copied: containers allow ptrace(2), and refuse pidfd_getfd(2)."""
     try:
-        os.close(kernel.take_descriptor(pid, number))
+        os.close(take_descriptor(pid, number))
     except OSError:
         return False
     return True
@@ -299,4 +311,4 @@ def _reap(pid: int) -> None:
     """Wait for a process of ours that found its channel closed, or never was allowed to begin."""
     with contextlib.suppress(ChildProcessError, ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, kernel.WALL)
+        os.waitpid(pid, WALL)

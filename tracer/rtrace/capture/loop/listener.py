@@ -6,16 +6,24 @@ See seccomp_unotify(2).
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import struct
 import threading
 from collections.abc import Callable
 
 from rtrace.capture.calls.recorder import Recorder
-from rtrace.capture.kernel import interfaces as kernel
 from rtrace.capture.kernel.architecture import Architecture
-from rtrace.capture.kernel.bpf import ENOSYS, X32_BIT
 from rtrace.capture.loop.process_tree import ProcessTree
+from rtrace.linux.interfaces import X32_BIT
+from rtrace.linux.seccomp import (
+    SECCOMP_IOCTL_NOTIF_ID_VALID,
+    SECCOMP_IOCTL_NOTIF_RECV,
+    SECCOMP_IOCTL_NOTIF_SEND,
+    SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+    SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP,
+    SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+)
 
 NOTIFICATION = struct.Struct("<QI4xiI8x6Q")  # struct seccomp_notif: id, pid, flags, {nr, arch, ip, args}
 RESPONSE = struct.Struct("<QqiI")  # struct seccomp_notif_resp: id, val, error, flags
@@ -33,8 +41,8 @@ def make_server(
     This is the hot path. ``architectures`` are by their AUDIT_ARCH value. ``lock`` is held while the books are written.
     """
     wake = Waking(listener)
-    receive, send = kernel.SECCOMP_IOCTL_NOTIF_RECV, kernel.SECCOMP_IOCTL_NOTIF_SEND
-    proceed = kernel.SECCOMP_USER_NOTIF_FLAG_CONTINUE
+    receive, send = SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND
+    proceed = SECCOMP_USER_NOTIF_FLAG_CONTINUE
     request, response, zeroes = bytearray(NOTIFICATION.size), bytearray(RESPONSE.size), bytes(NOTIFICATION.size)
     ioctl, unpack, pack = fcntl.ioctl, NOTIFICATION.unpack_from, RESPONSE.pack_into
     tracees, observe = tree.tracees, recorder.observe
@@ -70,7 +78,7 @@ def make_server(
                     pack(response, 0, cookie, 0, 0, proceed)
                 else:
                     recorder.refuse_x32(tracee)
-                    pack(response, 0, cookie, 0, -ENOSYS, 0)
+                    pack(response, 0, cookie, 0, -errno.ENOSYS, 0)
             try:  # noqa: SIM105 - contextlib.suppress takes a microsecond
                 ioctl(listener, send, response)
             except FileNotFoundError:
@@ -98,15 +106,15 @@ class Waking:
         if self.together == (not side_by_side):
             return
         self.together = not side_by_side
-        flags = kernel.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP if self.together else 0
+        flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP if self.together else 0
         with contextlib.suppress(OSError):  # ENOTTY or EINVAL before Linux 6.6
-            fcntl.ioctl(self.listener, kernel.SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags)
+            fcntl.ioctl(self.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags)
 
 
 def is_waiting(listener: int, cookie: int) -> bool:
     """Tell whether the caller of a notification still waits for the answer, and was not killed meanwhile."""
     try:
-        fcntl.ioctl(listener, kernel.SECCOMP_IOCTL_NOTIF_ID_VALID, struct.pack("<Q", cookie))
+        fcntl.ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, struct.pack("<Q", cookie))
     except FileNotFoundError:
         return False
     return True

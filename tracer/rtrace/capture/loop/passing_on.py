@@ -13,24 +13,23 @@ a signalfd(2), as they are blocked everywhere else, so that the tracer's loop is
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import itertools
 import os
 import select
 import signal
-import struct
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from rtrace import interrupts
-from rtrace.capture.kernel import interfaces as kernel
 from rtrace.capture.processes.threads import start_thread
+from rtrace.linux.ptrace import read_sender
+from rtrace.linux.signal_queues import SI_QUEUE, Arrival, open_signalfd, queue_signal, read_arrival
 from rtrace.linux.signals import unblocked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from rtrace.capture.loop.process_tree import ProcessTree
     from rtrace.capture.relay.interposition import Interposition
@@ -52,21 +51,6 @@ SETTLING = 0.05
 STOPPING = 1.0
 """Seconds that a program has to stop after SIGTSTP, so that rtrace stops with it."""
 STEP = 0.002
-
-PTRACE_GETSIGINFO = 0x4202
-SIGSET_BYTES = 128  # of the C library; the kernel takes the first eight
-SIGINFO = struct.Struct("=i4xi4xi")  # siginfo_t of sigaction(2): signo, (errno), code, pid
-SIGNALFD_INFO = struct.Struct("=I4xiI32xQ72x")  # struct signalfd_siginfo: signo, (errno), code, pid, ..., ptr, ...
-SI_QUEUE = -1
-
-
-class Arrival(NamedTuple):
-    """A signal that came: its number, its code of sigaction(2), who sent it (0: the kernel), what is queued with it."""
-
-    number: int
-    code: int
-    sender: int
-    value: int
 
 
 class Deliveries:
@@ -163,7 +147,7 @@ class PassingOn:
     def _read(self) -> Iterator[Arrival]:
         with contextlib.suppress(BlockingIOError):
             while True:
-                yield Arrival(*SIGNALFD_INFO.unpack(os.read(self._signals, SIGNALFD_INFO.size)))
+                yield read_arrival(self._signals)
 
     def _take(self, arrival: Arrival) -> None:
         wait_for_senders()
@@ -251,25 +235,6 @@ def signals_passed_on(main: int, parent: int, tree: ProcessTree, interposition: 
             os.kill(os.getpid(), number)
 
 
-def open_signalfd(numbers: Iterable[int]) -> int:
-    """Make a descriptor from which signals can be read that are blocked, see signalfd(2). Raises OSError."""
-    mask = sum(1 << (number - 1) for number in numbers)
-    buffer = ctypes.create_string_buffer(mask.to_bytes(SIGSET_BYTES, "little"), SIGSET_BYTES)
-    descriptor: int = kernel.libc.signalfd(-1, buffer, os.O_NONBLOCK | os.O_CLOEXEC)
-    if descriptor < 0:
-        raise kernel.last_error("signalfd")
-    return descriptor
-
-
-def read_sender(tid: int) -> int:
-    """Return who sent the signal for which a tracee is stopped, 0 for the kernel. Raises ProcessLookupError."""
-    buffer = ctypes.create_string_buffer(SIGSET_BYTES)  # a siginfo_t is as long
-    if kernel.libc.ptrace(PTRACE_GETSIGINFO, tid, None, ctypes.addressof(buffer)) == -1:
-        raise kernel.last_error(f"PTRACE_GETSIGINFO of process {tid}")
-    _, code, sender = SIGINFO.unpack_from(buffer)
-    return 0 if code > 0 else int(sender)
-
-
 def wait_for_senders() -> None:
     """Wait until who is sending a signal to a process group has sent it to all of it.
 
@@ -305,7 +270,7 @@ def is_stopped(tgid: int) -> bool:
 def send(arrival: Arrival, tgid: int) -> None:
     """Send a process a signal as it came: with what is queued with it, see sigqueue(3)."""
     with contextlib.suppress(ProcessLookupError):
-        if arrival.code == SI_QUEUE and kernel.libc.sigqueue(tgid, arrival.number, ctypes.c_void_p(arrival.value)) == 0:
+        if arrival.code == SI_QUEUE and queue_signal(tgid, arrival.number, arrival.value):
             return
         os.kill(tgid, arrival.number)
 

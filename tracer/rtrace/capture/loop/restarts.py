@@ -15,10 +15,10 @@ import os
 import stat
 
 from rtrace.capture.calls.context import INT_MASK, Context
-from rtrace.capture.kernel import interfaces as kernel
 from rtrace.capture.kernel.architecture import Architecture
 from rtrace.capture.kernel.call_table import AT_FDCWD, Action, Call
 from rtrace.capture.processes.tracee import Tracee
+from rtrace.linux.registers import read_interrupted, write_result
 
 ERESTARTSYS, ERESTARTNOINTR = 512, 513
 OPENING = frozenset({Action.OPEN, Action.OPEN_HOW})
@@ -31,13 +31,13 @@ def restart_interrupted_call(context: Context, tracee: Tracee, architectures: di
 
     ``architectures`` are by their AUDIT_ARCH value. Raises OSError when the thread is gone.
     """
-    interrupted = kernel.read_interrupted(tracee.tid, -ERESTARTSYS)
+    interrupted = read_interrupted(tracee.tid, -ERESTARTSYS)
     if interrupted is None:
         return
     architecture = architectures.get(interrupted.audit)
     call = None if architecture is None else architecture.calls.get(interrupted.number)
     if call is not None and not may_block(context, tracee, call, interrupted.number, interrupted.arguments):
-        kernel.write_result(tracee.tid, -ERESTARTNOINTR)
+        write_result(tracee.tid, -ERESTARTNOINTR)
 
 
 def may_block(context: Context, tracee: Tracee, call: Call, number: int, arguments: list[int]) -> bool:

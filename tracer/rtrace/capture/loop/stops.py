@@ -19,20 +19,48 @@ from typing import NamedTuple
 from rtrace.capture.calls.context import INT_MASK
 from rtrace.capture.calls.execution import note_execution
 from rtrace.capture.calls.recorder import Recorder
-from rtrace.capture.kernel import interfaces as kernel
 from rtrace.capture.kernel.architecture import Architecture
-from rtrace.capture.kernel.bpf import X32_BIT, X32_END
 from rtrace.capture.kernel.call_table import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, CLONE_UNTRACED
 from rtrace.capture.loop.passing_on import Deliveries
 from rtrace.capture.loop.process_tree import ProcessTree
 from rtrace.capture.loop.restarts import restart_interrupted_call
 from rtrace.capture.processes.modes import Mode
 from rtrace.capture.processes.tracee import Tracee
+from rtrace.linux.credentials import may_look_into_all
+from rtrace.linux.interfaces import OWN_POINTER, WIDE_POINTER, X32_BIT, X32_END
+from rtrace.linux.libc import PR_SET_DUMPABLE
+from rtrace.linux.ptrace import (
+    PTRACE_CONT,
+    PTRACE_DETACH,
+    PTRACE_EVENT_CLONE,
+    PTRACE_EVENT_EXEC,
+    PTRACE_EVENT_FORK,
+    PTRACE_EVENT_SECCOMP,
+    PTRACE_EVENT_STOP,
+    PTRACE_EVENT_VFORK,
+    PTRACE_INTERRUPT,
+    PTRACE_LISTEN,
+    PTRACE_SYSCALL,
+    SyscallStop,
+    ptrace,
+    read_event_message,
+    read_interface,
+    read_syscall,
+)
+from rtrace.linux.registers import (
+    HAS_REGISTERS,
+    ReplacedCall,
+    replace_call,
+    restore_call,
+    skip_syscall,
+    write_first_argument,
+    write_word,
+)
 
 STOP_SIGNALS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 STOPPED = 0x7F  # the low byte of a stop's wait status, see WIFSTOPPED of wait(2)
 SYSCALL_SIGNAL = signal.SIGTRAP | 0x80  # with PTRACE_O_TRACESYSGOOD
-FORK_EVENTS = (kernel.PTRACE_EVENT_FORK, kernel.PTRACE_EVENT_VFORK, kernel.PTRACE_EVENT_CLONE)
+FORK_EVENTS = (PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK, PTRACE_EVENT_CLONE)
 
 
 class Locked(NamedTuple):
@@ -43,7 +71,7 @@ class Locked(NamedTuple):
 
     stack: int
     word: int
-    first: kernel.Expelled | None = None
+    first: ReplacedCall | None = None
 
 
 class StopHandler:
@@ -61,7 +89,7 @@ class StopHandler:
         self.main = deliveries.main
         self.deliveries = deliveries
         self.main_status: int | None = None
-        self.resume = kernel.PTRACE_SYSCALL if mode is Mode.STOPS else kernel.PTRACE_CONT
+        self.resume = PTRACE_SYSCALL if mode is Mode.STOPS else PTRACE_CONT
         self.architectures = architectures
         self.recorder = recorder
         self.context = recorder.context
@@ -72,7 +100,7 @@ class StopHandler:
         self.met: set[int] = set()
         self.detaching = False
         self.locked: dict[int, Locked] = {}
-        self.exposing = mode is Mode.STOPS and not kernel.may_look_into_all()
+        self.exposing = mode is Mode.STOPS and not may_look_into_all()
 
     def take(self, tid: int, status: int) -> None:
         """Take one answer of waitpid(2): a stop, after which the thread goes on, or an end."""
@@ -96,14 +124,14 @@ class StopHandler:
         self.detaching = True
         for tid in self.tracees:
             with contextlib.suppress(ProcessLookupError):
-                kernel.ptrace(kernel.PTRACE_INTERRUPT, tid)
+                ptrace(PTRACE_INTERRUPT, tid)
 
     def _take_stop(self, tid: int, event: int, signal_number: int) -> None:
         if self.detaching:
             locked = self.locked.pop(tid, None)
             if locked is not None and locked.first is not None:
-                kernel.recall(tid, locked.first)
-            kernel.ptrace(kernel.PTRACE_DETACH, tid, 0 if event else signal_number)
+                restore_call(tid, locked.first)
+            ptrace(PTRACE_DETACH, tid, 0 if event else signal_number)
             if event not in FORK_EVENTS:
                 self.tree.ended(tid, 0)
             return
@@ -112,15 +140,15 @@ class StopHandler:
             self.met.add(tid)
         if event in FORK_EVENTS:
             self._take_birth(tid, event)
-        elif event == kernel.PTRACE_EVENT_EXEC:
+        elif event == PTRACE_EVENT_EXEC:
             self._take_execution(tid)
-        elif event == kernel.PTRACE_EVENT_STOP:
+        elif event == PTRACE_EVENT_STOP:
             if tid == self.main:
                 self.deliveries.stopped = signal_number in STOP_SIGNALS
             if signal_number in STOP_SIGNALS:
-                kernel.ptrace(kernel.PTRACE_LISTEN, tid)
+                ptrace(PTRACE_LISTEN, tid)
                 return
-        elif event == kernel.PTRACE_EVENT_SECCOMP or (event == 0 and signal_number == SYSCALL_SIGNAL):
+        elif event == PTRACE_EVENT_SECCOMP or (event == 0 and signal_number == SYSCALL_SIGNAL):
             if tid in self.locked:
                 self._unlock(tid)
             else:
@@ -130,8 +158,8 @@ class StopHandler:
             signal_number = self._take_signal(tid, signal_number)
         tracee = self.tracees.get(tid)
         awaits_call = tid in self.locked or (tracee is not None and tracee.awaited is not None)
-        resume = kernel.PTRACE_SYSCALL if awaits_call else self.resume
-        kernel.ptrace(resume, tid, 0 if event else signal_number)
+        resume = PTRACE_SYSCALL if awaits_call else self.resume
+        ptrace(resume, tid, 0 if event else signal_number)
 
     def _take_signal(self, tid: int, number: int) -> int:
         """Have a call restarted that a signal interrupted; return the signal to go on with, 0 for none."""
@@ -145,19 +173,19 @@ class StopHandler:
 
     def _take_execution(self, tid: int) -> None:
         """Note the program that a thread has begun, and tell when rtrace has no table for its interface."""
-        tracee = self.tree.replaced(tid, kernel.read_event_message(tid))
+        tracee = self.tree.replaced(tid, read_event_message(tid))
         try:
-            audit, stack = kernel.read_interface(tid)
+            audit, stack = read_interface(tid)
         except ProcessLookupError:
             raise
         except OSError:  # before Linux 5.3 the kernel does not tell
             audit, stack = 0, 0
         architecture = self.architectures.get(audit)
-        word = kernel.WIDE_WORD if architecture is None else architecture.word
+        word = WIDE_POINTER if architecture is None else architecture.word
         try:
             tracee.open_memory()
         except PermissionError:
-            if kernel.HAS_REGISTERS and architecture is not None and architecture.prctl >= 0:
+            if HAS_REGISTERS and architecture is not None and architecture.prctl >= 0:
                 self.locked[tid] = Locked(stack, word)
                 return
         except OSError:  # told when the first call is looked at
@@ -172,14 +200,14 @@ class StopHandler:
         Everybody may ask that of themselves (PR_SET_DUMPABLE of prctl(2)); then a tracer without privileges may look.
         """
         locked = self.locked[tid]
-        stop = kernel.read_syscall(tid)
+        stop = read_syscall(tid)
         if locked.first is not None and not stop.entering:
             del self.locked[tid]
-            kernel.recall(tid, locked.first)
+            restore_call(tid, locked.first)
             note_execution(self.context, self.tracees[tid], locked.stack, locked.word)
         elif stop.entering:
             prctl = self.architectures[stop.audit].prctl
-            first = kernel.expel_call(tid, prctl, (kernel.PR_SET_DUMPABLE, 1, 0, 0, 0))
+            first = replace_call(tid, prctl, (PR_SET_DUMPABLE, 1, 0, 0, 0))
             self.locked[tid] = locked._replace(first=first)
 
     def _take_birth(self, tid: int, event: int) -> None:
@@ -188,17 +216,17 @@ class StopHandler:
         The child may have been met before, at its first stop, and may even have ended meanwhile.
         """
         parent = self.tracees[tid]
-        child = kernel.read_event_message(tid)
+        child = read_event_message(tid)
         if child in self.met:
             self.met.discard(child)
             return
-        is_thread = event == kernel.PTRACE_EVENT_CLONE and os.path.exists(f"/proc/{parent.process.tgid}/task/{child}")
+        is_thread = event == PTRACE_EVENT_CLONE and os.path.exists(f"/proc/{parent.process.tgid}/task/{child}")
         self.tree.born(child, parent, is_thread=is_thread)
         if child in self.early:
             self.tree.ended(child, self.early.pop(child))
 
     def _take_call(self, tid: int) -> None:
-        stop = kernel.read_syscall(tid)
+        stop = read_syscall(tid)
         tracee = self.tracees[tid]
         if not stop.entering:
             self.recorder.finish(tracee, stop.result)
@@ -208,24 +236,24 @@ class StopHandler:
             return
         if architecture.name == "x86_64" and X32_BIT <= stop.number < X32_END:
             self.recorder.refuse_x32(tracee)
-            kernel.skip_syscall(tid)
+            skip_syscall(tid)
         elif stop.number in architecture.refused:
-            kernel.skip_syscall(tid)
+            skip_syscall(tid)
         elif self.exposing and hides(architecture, stop):
-            kernel.skip_syscall(tid, 0)
+            skip_syscall(tid, 0)
         elif stop.number in architecture.calls and not is_fstat(architecture, stop):
             self.recorder.observe(tracee, architecture, stop.number, stop.arguments)
         elif stop.number in (architecture.clone, architecture.clone3):
             keep_traced(tracee, architecture, stop)
 
 
-def hides(architecture: Architecture, stop: kernel.SyscallStop) -> bool:
+def hides(architecture: Architecture, stop: SyscallStop) -> bool:
     """Tell whether a call keeps a tracer without privileges from looking; see PR_SET_DUMPABLE of prctl(2)."""
     arguments = [argument & INT_MASK for argument in stop.arguments[:2]]
-    return stop.number == architecture.prctl and arguments == [kernel.PR_SET_DUMPABLE, 0]
+    return stop.number == architecture.prctl and arguments == [PR_SET_DUMPABLE, 0]
 
 
-def keep_traced(tracee: Tracee, architecture: Architecture, stop: kernel.SyscallStop) -> None:
+def keep_traced(tracee: Tracee, architecture: Architecture, stop: SyscallStop) -> None:
     """Take CLONE_UNTRACED out of a call that makes a child: ptrace would not tell of the child.
 
     A bad pointer is left to the kernel, which answers EFAULT.
@@ -233,15 +261,15 @@ def keep_traced(tracee: Tracee, architecture: Architecture, stop: kernel.Syscall
     flags = stop.arguments[0]
     if stop.number == architecture.clone:
         if flags & CLONE_UNTRACED:
-            kernel.write_first_argument(tracee.tid, architecture.word, flags & ~CLONE_UNTRACED)
+            write_first_argument(tracee.tid, architecture.word, flags & ~CLONE_UNTRACED)
         return
     with contextlib.suppress(OSError, OverflowError):
-        word = int.from_bytes(tracee.read(flags, kernel.POINTER), "little")  # clone_args begins with the flags
+        word = int.from_bytes(tracee.read(flags, OWN_POINTER), "little")  # clone_args begins with the flags
         if word & CLONE_UNTRACED:
-            kernel.write_word(tracee.tid, flags, word & ~CLONE_UNTRACED)
+            write_word(tracee.tid, flags, word & ~CLONE_UNTRACED)
 
 
-def is_fstat(architecture: Architecture, stop: kernel.SyscallStop) -> bool:
+def is_fstat(architecture: Architecture, stop: SyscallStop) -> bool:
     """Tell whether a call is the C library's fstat(3), which the filter would have let through."""
     flags = architecture.fstat_aliases.get(stop.number)
     if flags is None:

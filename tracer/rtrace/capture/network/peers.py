@@ -12,9 +12,9 @@ import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rtrace.capture.kernel import interfaces as kernel
 from rtrace.capture.network.addresses import Address
 from rtrace.capture.processes.tracee import Tracee
+from rtrace.linux.descriptors import take_descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,7 @@ def make_key(address: Address) -> tuple[str, bytes | int] | None:
 
 def take_socket(tracee: Tracee, descriptor: int) -> socket.socket:
     """Copy a socket of a process; to be closed at once, for its end is told when the last copy goes. Raises OSError."""
-    return socket.socket(fileno=kernel.take_descriptor(tracee.process.tgid, descriptor))
+    return socket.socket(fileno=take_descriptor(tracee.process.tgid, descriptor))
 
 
 def read_server(tracee: Tracee, descriptor: int) -> int:

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable
 
-from rtrace.capture.kernel.interfaces import as_user_of
+from rtrace.linux.credentials import as_user_of
 
 PAGE = 4096
 READ_FIRST = 256  # bytes read at once of a string, most of which are shorter

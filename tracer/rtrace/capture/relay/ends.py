@@ -10,9 +10,9 @@ import termios
 from pathlib import Path
 from typing import NamedTuple
 
-from rtrace.capture.kernel import interfaces as kernel
 from rtrace.capture.kernel.terminal import OFLAG, copy_window, open_anew
 from rtrace.capture.relay.streams import Inlet, Kind, Outlet
+from rtrace.linux.descriptors import tee
 
 F_SETPIPE_SZ, F_GETPIPE_SZ = 1031, 1032  # fcntl(2); Python 3.10 has names for them
 
@@ -70,7 +70,7 @@ def try_tee(pipe: int) -> None:
     """Raise OSError where tee(2) does not work on a pipe, as with the kernels that only look like Linux."""
     reading, writing = os.pipe2(os.O_CLOEXEC)
     try:
-        kernel.tee(pipe, writing, 1)
+        tee(pipe, writing, 1)
     finally:
         os.close(reading)
         os.close(writing)

@@ -26,10 +26,10 @@ import os
 import select
 import termios
 
-from rtrace.capture.kernel import interfaces as kernel
 from rtrace.capture.relay.ends import F_GETPIPE_SZ, F_SETPIPE_SZ
 from rtrace.capture.relay.keeping import Keeper, Kept
 from rtrace.capture.relay.poller import Poller
+from rtrace.linux.descriptors import SPLICE_F_NONBLOCK, tee
 
 PART = 1 << 20
 """Bytes that are copied at most at a time: as many as a pipe of a user can hold."""
@@ -93,10 +93,10 @@ class Input:
         """Copy what is new outside to the pipe inside; tell whether something was, and there may be more."""
         skipped = self.sent - self.taken
         if not skipped:
-            copied = kernel.tee(self.source, self.sink, PART)
+            copied = tee(self.source, self.sink, PART)
             self.sent += copied
             return copied > 0
-        rest = kernel.tee(self.source, self.scratch[1], PART) - skipped
+        rest = tee(self.source, self.scratch[1], PART) - skipped
         if rest > 0:
             self.drop(skipped)
             copied = self.hand_over(rest)
@@ -111,7 +111,7 @@ class Input:
         done = 0
         while done < count:
             try:
-                done += os.splice(self.scratch[0], self.sink, count - done, flags=kernel.SPLICE_F_NONBLOCK)
+                done += os.splice(self.scratch[0], self.sink, count - done, flags=SPLICE_F_NONBLOCK)
             except (BlockingIOError, BrokenPipeError):
                 break
         return done

@@ -18,7 +18,6 @@ import termios
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from rtrace.capture.kernel import interfaces as kernel
 from rtrace.capture.kernel.terminal import restored
 from rtrace.capture.processes.own_limits import explain_limits
 from rtrace.capture.relay.ends import Ends, InletEnds, connect, open_ends, open_inlet
@@ -26,9 +25,9 @@ from rtrace.capture.relay.keeping import KEPT_BYTES, Kept
 from rtrace.capture.relay.process import CONTINUED, FINISH, WINDOW, make_relay
 from rtrace.capture.relay.streams import Inlet, Kind, Outlet
 from rtrace.errors import TracingRefusedError
+from rtrace.linux import libc
 from rtrace.linux.signals import unblocked
 
-PR_SET_PTRACER = 0x59616D61  # prctl(2): lets the tracer trace who is not its descendant, under Yama
 ADVICE = "--no-capture leaves the streams of the run alone"
 
 
@@ -193,7 +192,8 @@ def begin_session(control: socket.socket, every: tuple[list[Ends], list[InletEnd
     program = os.fork()
     if program == 0:
         os.setpgid(0, 0)
-        kernel.libc.prctl(PR_SET_PTRACER, tracer, 0, 0, 0)
+        with contextlib.suppress(OSError):  # EINVAL: no kernel with Yama, where nobody has to be named
+            libc.control(libc.PR_SET_PTRACER, tracer)
         connect(ends, inlets)
         return 0
     with contextlib.suppress(PermissionError):

@@ -20,9 +20,9 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
-from rtrace.capture.kernel import interfaces as kernel
 from rtrace.capture.kernel.terminal import is_controlling
 from rtrace.capture.processes.own_limits import may_be_replaced
+from rtrace.linux.descriptors import are_one_file
 
 TIOCGDEV = 0x80045432  # ioctl_tty(2): the device behind /dev/tty
 STANDARD_ERROR = 2
@@ -240,7 +240,7 @@ def find_same(stream: Stream, every: Iterable[Stream]) -> int | None:
     for other in every:
         if other.descriptor >= stream.descriptor or (other.place, other.access) != (stream.place, stream.access):
             continue
-        if stream.kind not in {Kind.FILE, Kind.FOLDER} or kernel.are_one_file(other.descriptor, stream.descriptor):
+        if stream.kind not in {Kind.FILE, Kind.FOLDER} or are_one_file(other.descriptor, stream.descriptor):
             return other.descriptor
     return None
 

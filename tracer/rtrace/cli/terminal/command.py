@@ -1,20 +1,41 @@
-"""What every command is: one with the options that all of them share, and exit statuses and an example in its help."""
+"""What every command is: one with the options that all of them share, and exit statuses and examples in its help."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import click
 
-from rtrace.cli.terminal.manner import QUIET, VERBOSE, WHEN, set_color, set_level
+from rtrace.cli.terminal.shared_options import SharedOption, make_shared_options
 
 HELP_NAMES = ("-h", "--help")
+DONE = {"0": "it is done"}
+ALWAYS = {
+    "2": "wrong usage",
+    "125": "rtrace itself failed; the reason is on standard error",
+    "128+N": "interrupted by signal N (130 for Ctrl-C); what was half done is removed",
+}
+"""What the exit statuses of all commands mean."""
 
 
 class RtraceCommand(click.Command):
-    """A command with the shared options, which its function does not see."""
+    """A command with the shared options, which its function does not see.
 
-    def __init__(self, *arguments: object, **settings: object) -> None:
-        """Add the shared options, and the names of --help unless the command uses them otherwise."""
-        super().__init__(*arguments, **settings)  # type: ignore[arg-type]  # what click gives it
+    ``statuses`` tells what its exit statuses mean besides those of all commands; ``examples`` are lines for a shell.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,  # noqa: ANN401 -- what click gives it
+        statuses: Mapping[str, str] = DONE,
+        examples: Iterable[str] = (),
+        **settings: Any,  # noqa: ANN401 -- what click gives it
+    ) -> None:
+        """Add the shared options, and -h unless the command has another use for it."""
+        super().__init__(*arguments, **settings)
+        self.statuses = sort_statuses({**ALWAYS, **statuses})
+        self.examples = tuple(examples)
         self.context_settings.setdefault("help_option_names", list(HELP_NAMES))
         self.params += make_shared_options()
 
@@ -22,81 +43,43 @@ class RtraceCommand(click.Command):
         """List the command's own options, and after them those that all commands share."""
         write_options(self, ctx, formatter)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- click's signature
+        """List the exit statuses and the examples."""
+        write_ending(formatter, self.statuses, self.examples)
+
+
+def sort_statuses(statuses: Mapping[str, str]) -> dict[str, str]:
+    """Return exit statuses in their order; one that is no number (`other`) is the last."""
+
+    def order(item: tuple[str, str]) -> int:
+        digits = item[0].partition("+")[0]
+        return int(digits) if digits.isdigit() else 256
+
+    return dict(sorted(statuses.items(), key=order))
+
 
 def write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
     """Write the options of a command in two sections: its own, and those that all commands share."""
     own: list[tuple[str, str]] = []
     shared: list[tuple[str, str]] = []
+    help_option = command.get_help_option(ctx)
     for param in command.get_params(ctx):
         record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
         if record is not None:
-            is_own = not isinstance(param, SharedOption) and param.name != "help"
-            (own if is_own else shared).append(record)
-    for title, records in (("Options", own), ("Shared options", shared)):
+            is_shared = isinstance(param, SharedOption) or param == help_option
+            (shared if is_shared else own).append(record)
+    for title, records in (("Options", own), ("Options of all commands", shared)):
         if records:
             with formatter.section(title):
                 formatter.write_dl(records)
 
 
-class SharedOption(click.Option):
-    """An option that all commands have, and that may stand before the command's name as well."""
-
-
-def make_shared_options() -> list[click.Parameter]:
-    """Return the options that all commands have."""
-    return [
-        SharedOption(
-            ["-v", "--verbose"],
-            is_flag=True,
-            expose_value=False,
-            is_eager=True,
-            callback=_be_verbose,
-            help="Tell more.",
-        ),
-        SharedOption(
-            ["-q", "--quiet"],
-            is_flag=True,
-            expose_value=False,
-            is_eager=True,
-            callback=_be_quiet,
-            help="Tell only what is wrong.",
-        ),
-        SharedOption(
-            ["--color"],
-            type=click.Choice(WHEN),
-            expose_value=False,
-            is_eager=True,
-            callback=_set_color,
-            help="Colour errors, warnings and verdicts.  [default: auto]",
-        ),
-        SharedOption(
-            ["--debug"],
-            is_flag=True,
-            expose_value=False,
-            is_eager=True,
-            callback=_debug,
-            help="Tell what is probed and decided, and a crash in full.",
-        ),
-    ]
-
-
-def _be_verbose(_context: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 -- click's signature
-    if value:
-        set_level(VERBOSE)
-
-
-def _be_quiet(_context: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 -- click's signature
-    if value:
-        set_level(QUIET)
-
-
-def _set_color(_context: click.Context, _option: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        set_color(value)
-
-
-def _debug(_context: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 -- click's signature
-    if value:
-        from rtrace.cli.terminal.debug_output import begin_debugging
-
-        begin_debugging(asked=True)
+def write_ending(formatter: click.HelpFormatter, statuses: Mapping[str, str], examples: Iterable[str]) -> None:
+    """Write what exit statuses mean, and examples as they are typed."""
+    with formatter.section("Exit status"):
+        formatter.write_dl(list(statuses.items()))
+    lines = list(examples)
+    if lines:
+        indent = " " * (formatter.current_indent + 2)
+        with formatter.section("Examples" if len(lines) > 1 else "Example"):
+            formatter.write("".join(f"{indent}{line}\n" for line in lines))

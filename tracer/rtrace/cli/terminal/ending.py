@@ -17,6 +17,7 @@ from rtrace.cli.terminal.manner import VARIABLE
 from rtrace.debugging import debug
 from rtrace.errors import RtraceError
 
+_COMPLETE = "_RTRACE_COMPLETE"
 TOO_MANY = frozenset({errno.EMFILE, errno.ENFILE})
 FREE_OR_PERMIT = "free some space or check the permissions"
 
@@ -48,8 +49,11 @@ def run() -> int:
 def _run_command() -> int:
     """Run the command that the arguments name."""
     try:
-        if "_RTRACE_COMPLETE" in os.environ:  # a shell asks what could be typed
-            rtrace.main(prog_name="rtrace")
+        if _COMPLETE in os.environ:  # a shell asks what could be typed next
+            from rtrace.cli.terminal.completing import answer
+
+            answer(rtrace, os.environ[_COMPLETE], sys.argv[1:])
+            return 0
         with rtrace.make_context("rtrace", sys.argv[1:]) as context:
             rtrace.invoke(context)
     except click.exceptions.Exit as end:

@@ -40,7 +40,7 @@ def read_time(_context: click.Context, _option: click.Parameter, value: str | No
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < LONGEST:
-        raise click.BadParameter(f"{value!r} is no time; write seconds, or a time as 90s, 10m, 2h")
+        raise click.BadParameter(f"{value!r} is not a time; write seconds, or for example 90s, 10m, 2h")
     return seconds
 
 
@@ -49,7 +49,7 @@ def read_count(_context: click.Context, _option: click.Parameter, value: str | N
     if value is None or value == NONE:
         return None
     if not (value.isascii() and value.isdigit() and 0 < int(value) < MOST_PROCESSES):
-        raise click.BadParameter(f"{value!r} is no number of processes; write one from 1 on, or `none`")
+        raise click.BadParameter(f"{value!r} is not a number of processes; write 1 or more, or `none`")
     return int(value)
 
 
@@ -84,7 +84,7 @@ OPTIONS = (
         multiple=True,
         type=click.Choice(tuple(ALLOWABLE)),
         metavar="NAME",
-        help=f"Open to it what a replay is refused otherwise: {', '.join(ALLOWABLE)}.",
+        help=f"Allow a replay what it is refused otherwise: {', '.join(ALLOWABLE)}.",
     ),
 )
 

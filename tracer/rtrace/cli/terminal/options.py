@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rtrace.bundle.entry import Entry
+from rtrace.cli.terminal.completing import complete_unpackers
 from rtrace.trace.directory import DEFAULT_NAME
 
 DIRECTORY = click.option(
@@ -19,8 +20,16 @@ DIRECTORY = click.option(
     show_default=True,
     help="The trace directory.",
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs to read.")
-UNPACKER = click.option("--unpacker", "unpacker_name", default="chroot", show_default=True, help="What to replay with.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+UNPACKER = click.option(
+    "--unpacker",
+    "unpacker_name",
+    metavar="UNPACKER",
+    default="chroot",
+    show_default=True,
+    shell_complete=complete_unpackers,
+    help="What to replay with.",
+)
 
 FETCH = click.option(
     "--fetch", is_flag=True, help="Fetch content that is not in the bundle from the URLs that its author named."
@@ -40,7 +49,7 @@ SIZE_LETTERS = "_KMGT"
 def read_patterns(_context: click.Context, option: click.Parameter, patterns: tuple[str, ...]) -> tuple[bytes, ...]:
     """Read the patterns of an option. An empty one, as an unset variable makes it, would match everything."""
     if "" in patterns:
-        raise click.BadParameter("a pattern is not empty; write ** for everything", param=option)
+        raise click.BadParameter("a pattern must not be empty; write ** for everything", param=option)
     return tuple(map(os.fsencode, patterns))
 
 
@@ -50,14 +59,14 @@ def parse_size(text: str) -> int:
     if digits[-1:] in SIZE_LETTERS and digits:
         digits, factor = digits[:-1], 1024 ** SIZE_LETTERS.index(digits[-1])
     if not (digits.isascii() and digits.isdigit()):
-        raise click.BadParameter(f"{text!r} is no size; write a number of bytes, or one as 256M")
+        raise click.BadParameter(f"{text!r} is not a size; write bytes, or for example 256M")
     return int(digits) * factor
 
 
 def describe_kind(entry: Entry) -> str:
-    """Name the kind of an entry in a word, and that its content is not in the bundle."""
+    """Return the kind of an entry in a word; `placeholder` or `elsewhere` where its content is not in the bundle."""
     if entry.placeholder:
-        return "outline"
+        return "placeholder"
     return "elsewhere" if entry.elsewhere else entry.type.value
 
 

@@ -17,7 +17,7 @@ from rtrace.errors import RtraceError
 from rtrace.printable import printable_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _BREAKS = re.compile("([\n\t])")
 _NOT_ASCII = re.compile("[^\x00-\x7e]")
@@ -49,6 +49,11 @@ def show(line: str, *, verdict: str = "", color: Color | None = None) -> None:
     """
     painted = paint(printable_text(verdict), color, sys.stdout)
     give(_encode(f"{painted}{printable_text(line)}\n", sys.stdout))
+
+
+def show_fields(words: Iterable[str]) -> None:
+    """Write words to standard output, each escaped, with a tab between two. Raises NobodyReadsError."""
+    give(_encode("\t".join(map(printable_text, words)) + "\n", sys.stdout))
 
 
 def say(message: str) -> None:
@@ -108,11 +113,13 @@ def give(data: bytes) -> None:
         flush()
 
 
-def give_json(value: object, *, indent: int | None = 2) -> None:
-    """Write a value as JSON, in ASCII alone."""
+def give_json(answer: Mapping[str, object]) -> None:
+    """Write an answer as JSON, in ASCII alone, with the number of its format first."""
     import json
 
-    give_json_line(json.dumps(value, indent=indent) + "\n")
+    from rtrace.answers.schema import FORMAT
+
+    give_json_line(json.dumps({"format": FORMAT, **answer}, indent=2) + "\n")
 
 
 def give_json_line(text: str) -> None:

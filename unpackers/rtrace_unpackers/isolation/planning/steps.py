@@ -32,55 +32,9 @@ SIG_BLOCK, SIG_SETMASK = 0, 2
 EVERY_SIGNAL = b"\xff" * 8
 NO_SIGNAL = bytes(8)
 
-NUMBERS = {
-    "x86_64": {
-        "close": 3,
-        "dup3": 292,
-        "execve": 59,
-        "fchdir": 81,
-        "fcntl": 72,
-        "getpid": 39,
-        "ioctl": 16,
-        "lseek": 8,
-        "openat": 257,
-        "openat2": 437,
-        "prctl": 157,
-        "rt_sigaction": 13,
-        "rt_sigprocmask": 14,
-        "setgroups": 116,
-        "setpgid": 109,
-        "setresgid": 119,
-        "setresuid": 117,
-        "setsid": 112,
-        "umask": 95,
-    },
-    "aarch64": {
-        "close": 57,
-        "dup3": 24,
-        "execve": 221,
-        "fchdir": 50,
-        "fcntl": 25,
-        "getpid": 172,
-        "ioctl": 29,
-        "lseek": 62,
-        "openat": 56,
-        "openat2": 437,
-        "prctl": 167,
-        "rt_sigaction": 134,
-        "rt_sigprocmask": 135,
-        "setgroups": 159,
-        "setpgid": 154,
-        "setresgid": 149,
-        "setresuid": 147,
-        "setsid": 157,
-        "umask": 166,
-    },
-}
-"""The calls' numbers, by the machine's name."""
-
 
 class Stage(IntEnum):
-    """What a report is about. The first three are the launcher's own; see launcher/x86_64.S."""
+    """What a report is about. The first three are the launcher's own; see namespaces.c."""
 
     ENDED = 1
     STOPPED = 2

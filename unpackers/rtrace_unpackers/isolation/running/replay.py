@@ -21,7 +21,7 @@ from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.files.directories import open_regular
 from rtrace_unpackers.isolation.kernel import libc
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter
-from rtrace_unpackers.isolation.planning.image import build_image
+from rtrace_unpackers.isolation.planning.first_program import build_first_program
 from rtrace_unpackers.isolation.planning.plan import Isolation, Program
 from rtrace_unpackers.isolation.planning.steps import Stage, plan_steps
 from rtrace_unpackers.isolation.running.control import Control, forwarding, suspend
@@ -62,7 +62,7 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
         feed(program, tree, plumbing, run)
         give_pipes(isolation, plumbing)
         steps = plan_steps(isolation.program, has_terminal=plumbing.screen is not None)
-        launcher = libc.make_sealed(b"rtrace", build_image(platform.machine(), steps))
+        launcher = libc.make_sealed(b"rtrace", build_first_program(platform.machine(), steps))
         stack.callback(os.close, launcher)
         report, report_end = os.pipe()
         stack.callback(os.close, report)

@@ -1,0 +1,198 @@
+"""What `info` answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypedDict
+
+from rtrace.answers.words import Bytes, Identity, Path, Sentence, write_identity
+from rtrace.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rtrace.bundle.protocol import OpenBundle
+    from rtrace.manifest.model import Manifest
+    from rtrace.manifest.model import NamedFile as ModelNamedFile
+    from rtrace.manifest.model import Package as ModelPackage
+    from rtrace.manifest.model import Run as ModelRun
+    from rtrace.operations.info import Counts as ModelCounts
+
+
+class Counts(TypedDict):
+    """How many entries of each kind there are; sizes are bytes of content, unpacked."""
+
+    files: Annotated[int, "regular files with their content"]
+    size: Bytes
+    links: Annotated[int, "symbolic links, and further hard links"]
+    folders: int
+    placeholders: Annotated[int, "files without their content, which no run needed"]
+    fifos: int
+    experiment: Annotated[int, "those of the files that belong to the experiment"]
+    experiment_size: Bytes
+
+
+class Run(TypedDict):
+    """A traced command. Times are seconds since 1970-01-01 UTC."""
+
+    id: str
+    argv: list[str]
+    binary: Path
+    workingdir: Path
+    uid: int
+    gid: int
+    hostname: str
+    architecture: str
+    system: Annotated[list[str], "name and release of the kernel"]
+    distribution: Annotated[list[str], "name and version"]
+    started: float | None
+    finished: float | None
+    exit_code: int | None
+    signal: Annotated[int | None, "the signal that ended it"]
+    needs: Annotated[list[str], "earlier runs that wrote what it used"]
+
+
+class NamedFile(TypedDict):
+    """An input or an output."""
+
+    name: str
+    path: Path
+    runs: list[str]
+    pattern: Annotated[str | None, "a glob pattern, where the path changes from run to run"]
+
+
+class Package(TypedDict):
+    """An installed package; files and size are those that the runs touched."""
+
+    name: str
+    version: str
+    architecture: str
+    manager: str
+    files: int
+    size: Bytes
+    packed: bool
+    origin: Annotated[str | None, "where its manager has it from"]
+
+
+class Elsewhere(TypedDict):
+    """Content that is left out of the bundle."""
+
+    path: Path
+    size: Bytes | None
+    sha256: str | None
+    url: str | None
+
+
+class Folder(TypedDict):
+    """Files below a folder that belong to no known package."""
+
+    path: Path
+    files: int
+    size: Bytes
+
+
+class Notice(TypedDict):
+    """Something that could not be captured faithfully."""
+
+    kind: Annotated[str, "a word for it"]
+    what: Sentence
+    advice: Sentence
+
+
+class Info(TypedDict):
+    """What a bundle holds."""
+
+    identity: Identity
+    rtrace: Annotated[str, "the version of rtrace that wrote the manifest"]
+    maker: Annotated[str, "what wrote the bundle"]
+    extensions: list[str]
+    counts: Counts
+    incomplete: Annotated[list[str], "what was not there to be packed, a sentence each"]
+    runs: list[Run]
+    inputs: list[NamedFile]
+    outputs: list[NamedFile]
+    ignore: Annotated[list[str], "patterns of what is no part of a verdict"]
+    packages: list[Package]
+    elsewhere: list[Elsewhere]
+    unowned: list[Folder]
+    notices: list[Notice]
+
+
+def answer_info(bundle: OpenBundle, counts: ModelCounts, incomplete: Sequence[str]) -> Info:
+    """Return what `info` answers."""
+    manifest = bundle.manifest
+    return {
+        "identity": write_identity(bundle.identity),
+        "rtrace": manifest.rtrace,
+        "maker": bundle.maker,
+        "extensions": list(bundle.extensions),
+        "counts": {
+            "files": counts.files,
+            "size": counts.size,
+            "links": counts.links,
+            "folders": counts.folders,
+            "placeholders": counts.placeholders,
+            "fifos": counts.fifos,
+            "experiment": counts.experiment,
+            "experiment_size": counts.experiment_size,
+        },
+        "incomplete": list(incomplete),
+        "runs": [answer_run(run) for run in manifest.runs],
+        "inputs": [answer_named(file) for file in manifest.inputs],
+        "outputs": [answer_named(file) for file in manifest.outputs],
+        "ignore": [printable(pattern) for pattern in manifest.ignore],
+        "packages": [answer_package(package) for package in manifest.packages],
+        "elsewhere": [
+            {"path": printable(one.path), "size": one.size, "sha256": one.sha256, "url": one.url}
+            for one in manifest.elsewhere
+        ],
+        "unowned": [
+            {"path": printable(folder.path), "files": folder.files, "size": folder.size} for folder in manifest.unowned
+        ],
+        "notices": answer_notices(manifest),
+    }
+
+
+def answer_run(run: ModelRun) -> Run:
+    """Return a run."""
+    return {
+        "id": run.id,
+        "argv": [printable(argument) for argument in run.argv],
+        "binary": printable(run.binary),
+        "workingdir": printable(run.workingdir),
+        "uid": run.uid,
+        "gid": run.gid,
+        "hostname": run.hostname,
+        "architecture": run.architecture,
+        "system": list(run.system),
+        "distribution": list(run.distribution),
+        "started": run.started,
+        "finished": run.finished,
+        "exit_code": run.exit_code,
+        "signal": run.signal,
+        "needs": list(run.needs),
+    }
+
+
+def answer_named(file: ModelNamedFile) -> NamedFile:
+    """Return an input or an output."""
+    pattern = None if file.pattern is None else printable(file.pattern)
+    return {"name": file.name, "path": printable(file.path), "runs": list(file.runs), "pattern": pattern}
+
+
+def answer_package(package: ModelPackage) -> Package:
+    """Return a package."""
+    return {
+        "name": package.name,
+        "version": package.version,
+        "architecture": package.architecture,
+        "manager": package.manager,
+        "files": package.files,
+        "size": package.size,
+        "packed": package.pack,
+        "origin": package.origin or None,
+    }
+
+
+def answer_notices(manifest: Manifest) -> list[Notice]:
+    """Return the notices of a manifest."""
+    return [{"kind": notice.kind, "what": notice.what, "advice": notice.advice} for notice in manifest.notices]

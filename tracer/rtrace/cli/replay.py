@@ -1,0 +1,58 @@
+"""``rtrace replay``: replay the runs of a target or of a bundle."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.terminal.completing import complete_replayable, complete_runs
+from rtrace.cli.terminal.limit_options import limited
+from rtrace.cli.terminal.options import FETCH, FROM, UNPACKER, fill_standard_streams
+from rtrace.cli.terminal.progress_bar import progress
+from rtrace.cli.terminal.speaking import say, warn
+from rtrace.cli.terminal.tidying import tell_cleaned
+from rtrace.elsewhere.sources import Sources
+from rtrace.limits import Limits
+from rtrace.operations.replay import Replay
+
+
+@click.command(
+    cls=RtraceCommand,
+    statuses={
+        "124": "the time of --timeout was up",
+        "126": "the program of a run cannot be executed in the target",
+        "127": "the program of a run is not in the target",
+        "other": "that of the last run, or of the first one that fails; 128+N when signal N ended it",
+    },
+    examples=("rtrace replay bundle.rpz", "rtrace replay --timeout 10m --memory 4G bundle.rpz run2"),
+)
+@UNPACKER
+@FETCH
+@FROM
+@limited
+@click.argument("target", type=click.Path(path_type=Path), shell_complete=complete_replayable)
+@click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
+def command(
+    target: Path,
+    names: tuple[str, ...],
+    *,
+    unpacker_name: str,
+    fetch: bool,
+    folders: tuple[Path, ...],
+    limits: Limits,
+    allowed: frozenset[str],
+) -> None:
+    """Replay the runs of TARGET: all of them in their order, or those that are named.
+
+    TARGET is what `rtrace unpack` made, or a bundle. A bundle is replayed in a temporary target, which --unpacker
+    makes; the runs whose files a named run needs are replayed before it, and what they print goes to standard error.
+    `rtrace run` is another name of this command. To record a run, use `rtrace trace`.
+    """
+    fill_standard_streams()
+    if target.is_file():
+        tell_cleaned()
+    replay = Replay(limits, allowed, say=say, warn=warn, progress=progress())
+    sys.exit(replay.replay(target, names, unpacker_name, Sources(folders, fetch)))

@@ -1,0 +1,134 @@
+"""The launchers of an image: programs that start a recorded run exactly as it was, each with its data.
+
+A Dockerfile can say neither an argument that is not UTF-8, nor a program whose argv[0] is not its path, nor a umask,
+nor an environment of any size. So the image gets one launcher for each run: a static ELF program that holds all this
+as data, and is the run's init besides (it reaps orphans, hands signals on and ends when all descendants have).
+
+    0x400800  parameters, a word each: umask, directory, path, argv, envp, message, length, message, length, steps,
+              seccomp filter, message, length
+    and then  lists of steps, arrays of pointers, each ended by a null pointer, and strings, each ended by a NUL
+
+What lies before that is in `rtrace_unpackers.launchers.elf`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from rtrace.errors import TargetError
+from rtrace.manifest.model import Run
+from rtrace_unpackers.engines.image.descriptors import Step, lay_out, plan_steps
+from rtrace_unpackers.isolation.kernel.seccomp import build_filter
+from rtrace_unpackers.launchers.architectures import ARCHITECTURES, Architecture
+from rtrace_unpackers.launchers.elf import BASE, EXECUTABLE, READABLE, WIDE, Segment, build_program
+from rtrace_unpackers.launchers.machine_code import CODE
+
+PARAMETERS = 0x800
+"""Where they lie in the file; container.c knows."""
+PARAMETER_COUNT = 13
+
+
+def find_architecture(name: str) -> Architecture:
+    """Return an architecture by the name that uname(2) has for it. Raises TargetError."""
+    architecture = ARCHITECTURES.get(name)
+    if architecture is None:
+        raise TargetError(
+            f"the docker unpacker cannot replay programs for {name}, only for x86_64, aarch64 and i386; "
+            "use the chroot unpacker on such a machine"
+        )
+    return architecture
+
+
+def build_launcher(run: Run) -> bytes:
+    """Return the program that starts a run. Raises TargetError for an unknown architecture."""
+    architecture = find_architecture(run.architecture)
+    environ = [name if value is None else name + b"=" + value for name, value in run.environ]
+    not_there = b"rtrace: cannot enter the working directory " + run.workingdir + b"\n"
+    not_started = b"rtrace: cannot execute " + run.binary + b"\n"
+    given = [one.path for one in run.descriptors if one.path is not None]
+    no_input = b"rtrace: cannot open the standard input " + (run.stdin.path if run.stdin is not None else b"") + b"\n"
+    if given:
+        no_input = b"rtrace: cannot open what the run was given: " + b", ".join(given) + b", or its standard input\n"
+    data = Data(architecture.word)
+    parameters = [
+        run.umask,
+        data.add_string(run.workingdir),
+        data.add_string(run.binary),
+        data.add_array(run.argv),
+        data.add_array(environ),
+        data.add_string(not_there),
+        len(not_there),
+        data.add_string(not_started),
+        len(not_started),
+        data.add_steps(plan_steps(run, architecture)),
+        data.add_filter(build_filter(architecture.kernel)),
+        data.add_string(no_input),
+        len(no_input),
+    ]
+    return assemble("container", architecture, data.pack(parameters))
+
+
+def build_pause(architecture: str) -> bytes:
+    """Return the program that keeps a container running, and reaps. Raises TargetError for an unknown architecture."""
+    return assemble("pause", find_architecture(architecture), b"")
+
+
+def assemble(program: str, architecture: Architecture, data: bytes) -> bytes:
+    """Return a program with its data."""
+    whole = Segment(0, PARAMETERS + len(data), READABLE | EXECUTABLE)
+    return build_program(architecture, CODE[program, architecture.name], (whole,), data, PARAMETERS)
+
+
+class Data:
+    """The data of a launcher while it is being laid out, from the end of the parameters on."""
+
+    def __init__(self, word: int) -> None:
+        self.word = word
+        self.start = BASE + PARAMETERS + PARAMETER_COUNT * word
+        self.content = bytearray()
+
+    def add_string(self, string: bytes) -> int:
+        """Add a string and return its address."""
+        address = self.start + len(self.content)
+        self.content += string + b"\0"
+        return address
+
+    def add_array(self, strings: Sequence[bytes]) -> int:
+        """Add strings and the array of their addresses; return that of the array."""
+        addresses = [self.add_string(string) for string in strings]
+        self.align()
+        address = self.start + len(self.content)
+        self.content += self.pack_words([*addresses, 0])
+        return address
+
+    def add_steps(self, steps: tuple[Step, ...]) -> int:
+        """Add a list of steps and return its address."""
+        words = lay_out(steps, self.add_string)
+        self.align()
+        address = self.start + len(self.content)
+        self.content += self.pack_words(words)
+        return address
+
+    def add_filter(self, program: bytes) -> int:
+        """Add a BPF program and its ``struct sock_fprog``; return the address of that."""
+        self.align()
+        address = self.start + len(self.content)
+        self.content += program
+        self.align()
+        head = self.start + len(self.content)
+        self.content += self.pack_words([len(program) // 8, address])
+        return head
+
+    def align(self) -> None:
+        """Go on at a multiple of a word."""
+        self.content += bytes(-(self.start + len(self.content)) % self.word)
+
+    def pack_words(self, words: Sequence[int]) -> bytes:
+        """Encode numbers in words of the architecture."""
+        mask = (1 << 8 * self.word) - 1
+        return struct.pack(f"<{len(words)}{'Q' if self.word == WIDE else 'I'}", *(word & mask for word in words))
+
+    def pack(self, parameters: Sequence[int]) -> bytes:
+        """Return the parameters with all the data."""
+        return self.pack_words(parameters) + bytes(self.content)

@@ -49,8 +49,8 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("__main__",),
     ),
     "rtrace_unpackers": (
-        ("files", "launchers", "limits"),
-        ("target",),
+        ("files", "limits"),
+        ("target", "launchers"),
         ("isolation",),
         ("chroot", "engines"),
     ),

@@ -21,7 +21,7 @@ from rtrace_unpackers.engines.belonging import leftovers, possessions
 from rtrace_unpackers.engines.belonging.identity import BUILDING_LABEL, FOLDER_LABEL, MAKER_LABEL, TARGET_LABEL
 from rtrace_unpackers.engines.belonging.leftovers import list_leftovers
 from rtrace_unpackers.engines.docker import UNPACKER
-from rtrace_unpackers.engines.engine import Thing
+from rtrace_unpackers.engines.engine.facts import Thing
 from rtrace_unpackers.engines.target import DockerTarget
 
 pytestmark = [pytest.mark.requires("busybox", "docker"), pytest.mark.xdist_group("docker-belonging")]

@@ -136,7 +136,7 @@ def test_an_edit_with_its_time_put_back_is_noticed(machine: Machine) -> None:
     """Nobody can tell what the run found, when no package owns the file; that it was touched can be told."""
     said = machine.play("printf MINE | dd of=own conv=notrunc status=none; touch -d @1500000000 own; chmod +x own")
     assert machine.content("own") == b"MINE\n"
-    assert f"{machine.own} touched after the trace, with size and time as they were: packed as now" in said
+    assert f"{machine.own} was touched after the trace, with size and time as before: packed as now" in said
 
 
 def test_a_broken_archive_is_no_help(machine: Machine) -> None:

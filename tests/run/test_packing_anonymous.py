@@ -140,7 +140,7 @@ def test_an_anonymous_bundle_tells_nobody_and_verifies(author: Author, tmp_path:
     assert f"{NAME} {author.home} {HOST} {NAME}" in traced.stdout
     packed = author.run(author.rtrace, "pack", "--anonymous", author.home / "out.rpz")
     assert packed.returncode == 0, packed.stderr
-    assert "paths that name other people stay as they are: /home/somebody-else; trace again where" in packed.stderr
+    assert "paths that name other people stay as they are: /home/somebody-else; trace again under" in packed.stderr
     bundle = tmp_path / "out.rpz"
     shutil.move(author.home / "out.rpz", bundle)
     assert find_names(bundle, NAME, FULL, HOST, str(author.home), "192.0.2.7") == []

@@ -137,7 +137,7 @@ def test_pack_for_reprozip_is_pack_and_convert(rtrace: Command, tmp_path: Path) 
         assert (b"not for ReproZip: digests, " in done.stderr, done.stdout) == (True, b"")
     assert (tmp_path / "one.rpz").read_bytes() == (tmp_path / "two.rpz").read_bytes()
     assert sorted(os.listdir(tmp_path)) == ["one.rpz", "own.rpz", "study", "two.rpz"]
-    assert b"its identity is sha256:" + check(rtrace, tmp_path / "one.rpz") in packed.stderr
+    assert b"identity: sha256:" + check(rtrace, tmp_path / "one.rpz") in packed.stderr
 
 
 def check(rtrace: Command, bundle: Path) -> bytes:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rtrace.bundle.protocol import OpenBundle
-    from rtrace.manifest.model import Manifest
     from rtrace.manifest.model import NamedFile as ModelNamedFile
     from rtrace.manifest.model import Package as ModelPackage
     from rtrace.manifest.model import Run as ModelRun
@@ -148,7 +147,7 @@ def answer_info(bundle: OpenBundle, counts: ModelCounts, incomplete: Sequence[st
         "unowned": [
             {"path": printable(folder.path), "files": folder.files, "size": folder.size} for folder in manifest.unowned
         ],
-        "notices": answer_notices(manifest),
+        "notices": [{"kind": notice.kind, "what": notice.what, "advice": notice.advice} for notice in manifest.notices],
     }
 
 
@@ -191,8 +190,3 @@ def answer_package(package: ModelPackage) -> Package:
         "packed": package.pack,
         "origin": package.origin or None,
     }
-
-
-def answer_notices(manifest: Manifest) -> list[Notice]:
-    """Return the notices of a manifest."""
-    return [{"kind": notice.kind, "what": notice.what, "advice": notice.advice} for notice in manifest.notices]

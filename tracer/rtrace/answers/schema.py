@@ -16,8 +16,16 @@ FORMAT = 1
 ANSWERS = {
     "audit": "looking:Audit",
     "check": "looking:Check",
+    "combine": "recording:Combination",
+    "destroy": "replaying:Destroy",
+    "export": "recording:Export",
+    "extract": "replaying:Extract",
     "info": "info:Info",
     "list": "looking:Listing",
+    "pack": "recording:Pack",
+    "replay": "replaying:Replay",
+    "trace": "recording:Trace",
+    "unpack": "replaying:Unpack",
     "verify": "verifying:Verification",
 }
 """Where the type of each command's answer is."""

@@ -14,6 +14,7 @@ from rtrace.capture.books.journal import Journal
 from rtrace.capture.books.ledger import Ledger
 from rtrace.capture.books.notices import NoticeBook
 from rtrace.capture.books.results import record_results
+from rtrace.capture.books.rows import INSERT_RUN, RunRow
 from rtrace.capture.books.snapshots import SNAPSHOT_LIMIT, SnapshotTaker
 from rtrace.capture.calls.context import Context
 from rtrace.capture.calls.recorder import Recorder
@@ -114,7 +115,7 @@ def trace_command(
     ledger = Ledger(journal, run, snapshots, ids)
     ledger.hidden = notices.trace
     context = Context(ledger, notices, next_row(connection, "environments"))
-    tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"), context.pids)
+    tree = ProcessTree(context, next_row(connection, "processes"))
     record = StreamRecord(given.streams, directory.streams, run, others=given.others, limit=watch.keep)
     context.printed_to, context.reopened = record.find_printed_to(), record.reopened
     began = time.monotonic()
@@ -200,30 +201,27 @@ def add_run(connection: sqlite3.Connection, command: Command) -> int:
     """Add a run with all that is known before it begins; return its id."""
     host = describe_host()
     run = next_row(connection, "runs")
-    workingdir = os.getcwdb()
     umask = os.umask(0)
     os.umask(umask)
-    connection.execute(
-        "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
-        (
-            run,
-            f"run{run}",
-            b"".join(item + b"\0" for item in command.argv),
-            b"".join(item + b"\0" for item in command.environ),
-            command.binary,
-            workingdir,
-            os.geteuid(),
-            os.getegid(),
-            " ".join(map(str, os.getgroups())),
-            umask,
-            host.hostname,
-            host.architecture,
-            host.sysname,
-            host.release,
-            host.distribution,
-            host.distribution_version,
-            "",
-            time.time(),
-        ),
+    row = RunRow(
+        id=run,
+        name=f"run{run}",
+        argv=b"".join(item + b"\0" for item in command.argv),
+        environ=b"".join(item + b"\0" for item in command.environ),
+        binary=command.binary,
+        workingdir=os.getcwdb(),
+        uid=os.geteuid(),
+        gid=os.getegid(),
+        groups=" ".join(map(str, os.getgroups())),
+        umask=umask,
+        hostname=host.hostname,
+        architecture=host.architecture,
+        sysname=host.sysname,
+        release=host.release,
+        distribution=host.distribution,
+        distribution_version=host.distribution_version,
+        engine="",
+        started=time.time(),
     )
+    connection.execute(INSERT_RUN, row)
     return run

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from rtrace.answers.recording import answer_combine
 from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.options import DIRECTORY
-from rtrace.cli.terminal.speaking import say, warn
+from rtrace.cli.terminal.options import DIRECTORY, JSON
+from rtrace.cli.terminal.speaking import give_json, say, warn
 from rtrace.cli.terminal.tidying import tell_settled
 from rtrace.printable import plural
 from rtrace.trace.directory import TraceDirectory
@@ -16,8 +17,9 @@ from rtrace.trace.directory import TraceDirectory
 
 @click.command(cls=RtraceCommand, examples=("rtrace combine -d all rank0/.rtrace rank1/.rtrace",))
 @DIRECTORY
+@JSON
 @click.argument("sources", nargs=-1, required=True, metavar="TRACE...", type=click.Path(path_type=Path))
-def command(directory: Path, *, sources: tuple[Path, ...]) -> None:
+def command(directory: Path, *, as_json: bool, sources: tuple[Path, ...]) -> None:
     """Join the runs of several trace directories in a new one: ranks of a job, steps or hosts of a pipeline.
 
     The runs are put in the order in which they began. What was edited in the manifests is kept; where two of them
@@ -28,6 +30,9 @@ def command(directory: Path, *, sources: tuple[Path, ...]) -> None:
     traces = [TraceDirectory(source) for source in sources]
     tell_settled(*traces, TraceDirectory(directory))
     combined = combine(traces, TraceDirectory(directory))
+    if as_json:
+        give_json(answer_combine(combined, directory))
+        return
     for notice in combined.manifest.notices:
         warn(f"not captured: {notice.what}; {notice.advice}")
     for problem in combined.problems:

@@ -8,17 +8,22 @@ import click
 
 from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.completing import complete_targets
-from rtrace.cli.terminal.speaking import say
+from rtrace.cli.terminal.options import JSON
+from rtrace.cli.terminal.speaking import give_json, say
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.operations.destroy import destroy
 
 
 @click.command(cls=RtraceCommand, examples=("rtrace destroy target",))
+@JSON
 @click.argument("target", type=click.Path(path_type=Path), shell_complete=complete_targets)
-def command(target: Path) -> None:
+def command(target: Path, *, as_json: bool) -> None:
     """Remove TARGET, a folder that `rtrace unpack` made, with all that belongs to it (containers, images).
 
     If this was killed, call it again: it goes on where it stopped.
     """
     destroy(target, tell_cleaned(target.absolute().parent))
-    say(f"removed {target}")
+    if as_json:
+        give_json({"target": str(target)})
+    else:
+        say(f"removed {target}")

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rtrace.answers.recording import answer_export
 from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.completing import complete_bundles, complete_formats
+from rtrace.cli.terminal.options import JSON
 from rtrace.cli.terminal.progress_bar import progress
-from rtrace.cli.terminal.speaking import say, warn
+from rtrace.cli.terminal.speaking import give_json, say, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.printable import format_size, plural
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     shell_complete=complete_formats,
     help="The other format: reprozip.",
 )
+@JSON
 @click.option(
     "-o",
     "--output",
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     help="The new file.  [default: the bundle's name with the format's before its ending]",
 )
 @click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
-def command(bundle: Path, *, form: str, output: Path | None) -> None:
+def command(bundle: Path, *, as_json: bool, form: str, output: Path | None) -> None:
     """Write BUNDLE in another format.
 
     FORMAT is `reprozip`: ReproZip's, version 2, which `reprounzip` unpacks and runs. Rtrace reads the new file as it
@@ -51,7 +54,11 @@ def command(bundle: Path, *, form: str, output: Path | None) -> None:
 
     output = output or name_export(bundle, form)
     tell_cleaned(output.parent)
-    tell(export(bundle, form, output, progress=progress()))
+    written = export(bundle, form, output, progress=progress())
+    if as_json:
+        give_json(answer_export(written, form))
+    else:
+        tell(written)
 
 
 def tell(written: Exported) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
+from rtrace.answers.replaying import answer_extract
+from rtrace.bundle.entry import Entry
 from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.completing import complete_bundles
-from rtrace.cli.terminal.options import FETCH, FROM
+from rtrace.cli.terminal.options import FETCH, FROM, JSON
 from rtrace.cli.terminal.progress_bar import progress
-from rtrace.cli.terminal.speaking import give, warn
+from rtrace.cli.terminal.speaking import give, give_json, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources, read_content
 from rtrace.errors import UsageError
@@ -28,12 +30,13 @@ from rtrace.printable import printable
     ),
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A new file; for several files, a folder.")
+@JSON
 @FETCH
 @FROM
 @click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 def command(
-    bundle: Path, paths: tuple[str, ...], *, output: Path | None, fetch: bool, folders: tuple[Path, ...]
+    bundle: Path, paths: tuple[str, ...], *, as_json: bool, output: Path | None, fetch: bool, folders: tuple[Path, ...]
 ) -> None:
     """Copy the file at PATH out of BUNDLE, to standard output or to a new file, without reading the rest.
 
@@ -41,7 +44,10 @@ def command(
     in it. Several files are written into the folder of --output, by their paths. What is written is compared with its
     digest: rely on standard output only if the exit status is 0.
     """
+    if as_json and output is None:
+        raise UsageError("--json needs --output: without it, standard output is the file's content")
     sources = Sources(folders, fetch)
+    without: tuple[Entry, ...] = ()
     with open_bundle(bundle) as opened:
         entries = find_entries(opened, [os.fsencode(path) for path in paths])
         alone = len(entries) == 1 and not (output is not None and output.is_dir())
@@ -54,5 +60,9 @@ def command(
             tell_cleaned(output.parent)
             write_file(opened, entries[0], output, sources)
         elif output is not None:
-            for entry in write_files(opened, entries, output, sources, progress()):
-                warn(f"{printable(entry.path)} was left out: the bundle holds only its size")
+            without = write_files(opened, entries, output, sources, progress())
+    if as_json:
+        give_json(answer_extract(entries, without))
+        return
+    for entry in without:
+        warn(f"{printable(entry.path)} was left out: the bundle holds only its size")

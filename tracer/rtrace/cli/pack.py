@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from rtrace.answers.recording import answer_export, answer_pack
 from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.options import DIRECTORY, describe_kind, parse_size, read_patterns
+from rtrace.cli.terminal.options import DIRECTORY, JSON, describe_kind, parse_size, read_patterns
 from rtrace.cli.terminal.progress_bar import progress
-from rtrace.cli.terminal.speaking import say, show, warn
+from rtrace.cli.terminal.speaking import give_json, say, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned, tell_settled
 from rtrace.errors import UsageError
 from rtrace.gc_pause import without_collector
@@ -71,11 +72,13 @@ FATES = {
     callback=read_patterns,
     help="Files allowed to keep such names.",
 )
+@JSON
 @click.argument("bundle", type=click.Path(path_type=Path), default=Path("bundle.rpz"))
 @without_collector()
 def command(  # noqa: PLR0913 -- an argument for each option
     directory: Path,
     *,
+    as_json: bool,
     dry_run: bool,
     exclude: tuple[bytes, ...],
     include: tuple[bytes, ...],
@@ -135,11 +138,17 @@ def command(  # noqa: PLR0913 -- an argument for each option
         from rtrace.operations.export import carry_out_for_reprozip
 
         report, written = carry_out_for_reprozip(plan, progress=progress(), allow_missing=allow_missing)
+        if as_json:
+            give_json(answer_export(written, form))
+            return
         _tell_secrets(report.secrets, plan.directory)
         _tell_notices(report)
         tell(written)
         return
     report = carry_out(plan, progress=progress(), allow_missing=allow_missing)
+    if as_json:
+        give_json(answer_pack(report))
+        return
     _tell_secrets(report.secrets, plan.directory)
     _tell_notices(report)
     size = format_size(bundle.stat().st_size)

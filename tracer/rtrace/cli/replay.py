@@ -7,16 +7,18 @@ from pathlib import Path
 
 import click
 
+from rtrace.answers.replaying import answer_replay
 from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.completing import complete_replayable, complete_runs
 from rtrace.cli.terminal.limit_options import limited
-from rtrace.cli.terminal.options import FETCH, FROM, UNPACKER, fill_standard_streams
+from rtrace.cli.terminal.options import FETCH, FROM, JSON_LAST, UNPACKER, fill_standard_streams
 from rtrace.cli.terminal.progress_bar import progress
-from rtrace.cli.terminal.speaking import say, warn
+from rtrace.cli.terminal.speaking import say, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
 from rtrace.limits import Limits
 from rtrace.operations.replay import Replay
+from rtrace.replay.protocol import Outcome
 
 
 @click.command(
@@ -30,16 +32,18 @@ from rtrace.operations.replay import Replay
     examples=("rtrace replay bundle.rpz", "rtrace replay --timeout 10m --memory 4G bundle.rpz run2"),
 )
 @UNPACKER
+@JSON_LAST
 @FETCH
 @FROM
 @limited
 @click.argument("target", type=click.Path(path_type=Path), shell_complete=complete_replayable)
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
-def command(
+def command(  # noqa: PLR0913 -- an argument for each option
     target: Path,
     names: tuple[str, ...],
     *,
     unpacker_name: str,
+    as_json: bool,
     fetch: bool,
     folders: tuple[Path, ...],
     limits: Limits,
@@ -54,5 +58,9 @@ def command(
     fill_standard_streams()
     if target.is_file():
         tell_cleaned()
-    replay = Replay(limits, allowed, say=say, warn=warn, progress=progress())
-    sys.exit(replay.replay(target, names, unpacker_name, Sources(folders, fetch)))
+    outcomes: list[Outcome] = []
+    replay = Replay(limits, allowed, say=say, warn=warn, progress=progress(), note=outcomes.append)
+    status = replay.replay(target, names, unpacker_name, Sources(folders, fetch))
+    if as_json:
+        tell_json(answer_replay(outcomes))
+    sys.exit(status)

@@ -16,8 +16,8 @@ import click
 from rtrace import interrupts
 from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.completing import complete_command
-from rtrace.cli.terminal.options import DIRECTORY, parse_size
-from rtrace.cli.terminal.speaking import say, warn
+from rtrace.cli.terminal.options import DIRECTORY, JSON_LAST, parse_size
+from rtrace.cli.terminal.speaking import say, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_settled
 from rtrace.errors import UsageError
 from rtrace.printable import plural
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     ),
 )
 @DIRECTORY
+@JSON_LAST
 @click.option("--continue", "continued", is_flag=True, help="Add this run to the trace directory's earlier ones.")
 @click.option("--overwrite", is_flag=True, help="Replace the trace directory.")
 @click.option("--detach-daemons", is_flag=True, help="Do not wait for processes that outlive COMMAND.")
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
 def command(  # noqa: PLR0913 - an argument for each option
     directory: Path,
     *,
+    as_json: bool,
     continued: bool,
     overwrite: bool,
     detach_daemons: bool,
@@ -105,7 +107,12 @@ def command(  # noqa: PLR0913 - an argument for each option
     def trace() -> TraceReport:
         tell_settled(TraceDirectory(directory))
         report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
-        tell(report)
+        if as_json:
+            from rtrace.answers.recording import answer_trace
+
+            tell_json(answer_trace(report))
+        else:
+            tell(report)
         write_timings(report.traced.began, report.traced.ended)
         return report
 

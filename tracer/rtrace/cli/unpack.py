@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from rtrace.answers.replaying import answer_unpack
 from rtrace.cli.terminal.command import RtraceCommand
 from rtrace.cli.terminal.completing import complete_bundles, complete_unpackers
-from rtrace.cli.terminal.options import FETCH, FROM
+from rtrace.cli.terminal.options import FETCH, FROM, JSON
 from rtrace.cli.terminal.progress_bar import progress
-from rtrace.cli.terminal.speaking import say, show, warn
+from rtrace.cli.terminal.speaking import give_json, say, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
 from rtrace.manifest.incompleteness import MARK
@@ -22,13 +23,21 @@ from rtrace.operations.unpack import name_target, plan_unpacking, unpack
     examples=("rtrace unpack docker bundle.rpz", "rtrace unpack chroot bundle.rpz target", "rtrace replay target"),
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be done; write nothing.")
+@JSON
 @FETCH
 @FROM
 @click.argument("unpacker_name", metavar="UNPACKER", shell_complete=complete_unpackers)
 @click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
 @click.argument("target", type=click.Path(path_type=Path), required=False)
 def command(
-    unpacker_name: str, bundle: Path, target: Path | None, *, dry_run: bool, fetch: bool, folders: tuple[Path, ...]
+    unpacker_name: str,
+    bundle: Path,
+    target: Path | None,
+    *,
+    as_json: bool,
+    dry_run: bool,
+    fetch: bool,
+    folders: tuple[Path, ...],
 ) -> None:
     """Make TARGET from BUNDLE with UNPACKER (chroot or docker).
 
@@ -41,6 +50,9 @@ def command(
         return
     tell_cleaned(target.absolute().parent)
     unpacked = unpack(unpacker_name, bundle, target, progress=progress(), sources=Sources(folders, fetch))
+    if as_json:
+        give_json(answer_unpack(unpacked, target, unpacker_name))
+        return
     for sentence in unpacked.incomplete:
         warn(f"{MARK}: {sentence}")
     for note in unpacked.notes:

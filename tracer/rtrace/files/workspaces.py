@@ -24,7 +24,7 @@ from rtrace.interrupts import lifted, shielded
 INCOMPLETE = ".incomplete-"
 REMOVED = ".removed-"
 TARGET_IN_THE_MAKING = ".rtrace-incomplete-"
-TEMPORARY = ("audit", "doctor", "reprozip", "run", "verify")
+TEMPORARY = ("audit", "doctor", "pack", "reprozip", "run", "verify")
 """What rtrace makes workspaces for in the folder for temporary files."""
 THROW_AWAY = "target"
 """The name of a throw-away target in a workspace."""

@@ -12,6 +12,7 @@ from rtrace.elsewhere.sources import NO_SOURCES, Sources, find_places, read_cont
 from rtrace.errors import BundleError
 from rtrace.files.incomplete import Incomplete
 from rtrace.files.patterns import Patterns
+from rtrace.files.symlinks import follow_symlinks
 from rtrace.interrupts import held
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from rtrace.bundle.protocol import OpenBundle
 
-_MOST_LINKS = 40
 _PERMISSIONS = 0o777
 _SPECIAL = re.compile(rb"[*?\[\\]")
 
@@ -109,21 +109,16 @@ def _escape(path: bytes) -> bytes:
 
 
 def _resolve(bundle: OpenBundle, path: bytes) -> bytes:
-    """Follow the symlinks of a bundle; a path that leads nowhere is given as far as it leads."""
-    pending = path.split(b"/")[::-1]
+    """Return where a path leads through the symlinks of a bundle; one that leads nowhere, as far as it leads."""
+
+    def read_link(place: bytes) -> bytes | None:
+        entry = bundle.find(place)
+        return None if entry is None else entry.target
+
     here = b""
-    links = 0
-    while pending:
-        name = pending.pop()
-        if name in {b"", b"."}:
-            continue
-        if name == b"..":
-            here = here.rpartition(b"/")[0]
-            continue
-        here += b"/" + name
-        entry = bundle.find(here)
-        if entry is not None and entry.target is not None and links < _MOST_LINKS:
-            links += 1
-            here = b"" if entry.target.startswith(b"/") else here.rpartition(b"/")[0]
-            pending += entry.target.split(b"/")[::-1]
+    try:
+        for step in follow_symlinks(path, read_link):
+            here = step.onward
+    except OSError:  # ELOOP: no file has such a path
+        return path
     return here or b"/"

@@ -20,7 +20,7 @@ from rtrace.manifest.incompleteness import MARK
 from rtrace.manifest.model import Run
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.needs import add_needed, choose_runs
-from rtrace.replay.protocol import OWN_STREAMS, Streams, Target
+from rtrace.replay.protocol import OWN_STREAMS, Outcome, Streams, Target
 from rtrace.replay.registry import load_unpacker, open_target
 
 _PROGRAMS = (b"#!", b"\x7fELF")
@@ -29,13 +29,17 @@ _PROGRAMS = (b"#!", b"\x7fELF")
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """How runs are replayed, and who is told: ``say`` of what is done, ``warn`` of what is not as it should be."""
+    """How runs are replayed, and who is told: ``say`` of what is done, ``warn`` of what is not as it should be.
+
+    ``note`` is given how each run ended.
+    """
 
     limits: Limits = DEFAULT_LIMITS
     allowed: frozenset[str] = frozenset()
     say: Callable[[str], None] = lambda _sentence: None
     warn: Callable[[str], None] = lambda _sentence: None
     progress: Progress = SILENT
+    note: Callable[[Outcome], None] = lambda _outcome: None
 
     def replay(self, path: Path, names: Sequence[str], unpacker_name: str, sources: Sources) -> int:
         """Replay the runs of a target or a bundle that are named, or all; return the exit status of the last one.
@@ -49,6 +53,7 @@ class Replay:
                 given = self.standing_in(run) if run in chosen else nothing_given()
                 streams = stack.enter_context(given)
                 outcome = target.run(run, streams=streams, limits=self.limits, allowed=self.allowed)
+                self.note(outcome)
                 debug(__name__, "%s ended with %d", run.id, outcome.exit_status)
                 for note in outcome.notes:
                     self.warn(f"{run.id}: {note}")

@@ -1,4 +1,4 @@
-"""What the runs left behind, as the bundle tells it: the digests that tracing had no time for are found now."""
+"""What the runs left behind, as the bundle says it, with the digests that tracing had no time for."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def finish_results(plan: PackingPlan) -> Iterator[Result]:
-    """Give the results of a plan in their order.
+    """Yield the results of a plan in their order.
 
-    A digest is None when the file has changed since and no later run's snapshot has it.
+    A digest is None if the file has changed since and no snapshot of a later run has it.
     """
     copies: dict[bytes, list[Copy]] = {}
     for copy in plan.copies:
@@ -47,7 +47,7 @@ def finish_results(plan: PackingPlan) -> Iterator[Result]:
 
 
 def _find_digest(after: After, copies: list[Copy], snapshots: bytes) -> str | None:
-    """Hash the file where it is if it is still the same, else the copy that a later run found it worth to make."""
+    """Hash a file in its place if it is still the same, else the copy that a later run made of it."""
     here = _hash(after.path, after)
     if here is not None:
         return here
@@ -58,9 +58,10 @@ def _find_digest(after: After, copies: list[Copy], snapshots: bytes) -> str | No
 
 
 def _hash(path: bytes, after: After | None) -> str | None:
+    """Return the digest of a file; None if it cannot be read, or is not as a run left it."""
     try:
         descriptor = open_content(path)
-    except OSError:
+    except OSError:  # it is gone or cannot be read
         return None
     with os.fdopen(descriptor, "rb", buffering=0):
         state = os.fstat(descriptor)
@@ -74,6 +75,6 @@ def _hash(path: bytes, after: After | None) -> str | None:
         try:
             for content in read_parts(descriptor):
                 digest.update(content)
-        except OSError:
+        except OSError:  # the disk has an error there
             return None
     return digest.hexdigest()

@@ -6,9 +6,12 @@ write, so that the rules hold for any distribution.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
+
+from rtrace.files.symlinks import follow_symlinks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -66,7 +69,6 @@ _MAKERS = [tuple(makers.encode().split()) for _, makers in _MADE_BY]
 _COMPILED = re.compile(rb"(.*/)__pycache__/([^/]+?)\.[^/.]*(?:\.opt-[12])?\.pyc$")
 _LINK_PLACES = re.compile(rb"/(?:etc|lib|lib32|lib64|sbin|bin|var/lib|usr(?!/local))/|.*/node_modules/\.bin/")
 """Where a symlink that no package lists was made for what it points to: by update-alternatives(1) and its like."""
-_MOST_LINKS = 8
 _KEPT = (
     *(b".dpkg-old", b".dpkg-dist", b".dpkg-new", b".dpkg-bak", b".ucf-old", b".ucf-dist", b".apk-new"),
     *(b".rpmsave", b".rpmnew", b".rpmorig", b".pacsave", b".pacnew", b".pacorig"),
@@ -117,31 +119,25 @@ def _find_makers(path: bytes) -> Iterator[StandIn]:
 def _find_links(path: bytes, targets: Mapping[bytes, bytes | None], root: bytes) -> Iterator[StandIn]:
     """Follow a symlink of a place where packages make them; the owner of what it leads to is looked for."""
     target = targets.get(path)
-    if target and not _LINK_PLACES.match(path):
+    if not target or not _LINK_PLACES.match(path):
         return
-    reason = "symlink"
-    for _ in range(_MOST_LINKS):
-        if not target:
-            return
-        path = _resolve(os.path.dirname(path), target, root)
-        if path.startswith(b"/etc/alternatives/"):
-            reason = "alternative"
-        yield StandIn(path, reason)
-        target = targets[path] if path in targets else _read_link(root, path)
-
-
-def _resolve(folder: bytes, target: bytes, root: bytes) -> bytes:
-    """Give the path, seen from a root, of a symlink's target, with the symlinks of its folder followed."""
-    path = os.path.normpath(os.path.join(folder, target))
     prefix = root.rstrip(b"/")
-    parent, name = os.path.split(path)
-    real = os.path.realpath(prefix + parent)
-    inside = real[len(prefix) :] if real.startswith(prefix + b"/") else parent
-    return os.path.join(inside, name)
+
+    def read_link(place: bytes) -> bytes | None:
+        return targets[place] if place in targets else _read_link(prefix + place)
+
+    folder, _, name = path.rpartition(b"/")
+    reason = "symlink"
+    with contextlib.suppress(OSError):  # ELOOP: what it leads to belongs to nobody
+        for step in follow_symlinks(name, read_link, folder):
+            if step.is_last and step.place != path:
+                if step.place.startswith(b"/etc/alternatives/"):
+                    reason = "alternative"
+                yield StandIn(step.place, reason)
 
 
-def _read_link(root: bytes, path: bytes) -> bytes | None:
+def _read_link(path: bytes) -> bytes | None:
     try:
-        return os.readlink(root.rstrip(b"/") + path)
-    except OSError:
+        return os.readlink(path)
+    except OSError:  # EINVAL: no symlink; ENOENT, EACCES: it leads no further
         return None

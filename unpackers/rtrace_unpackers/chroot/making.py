@@ -11,11 +11,12 @@ from rtrace.manifest.incompleteness import list_incomplete
 from rtrace.opening import open_bundle
 from rtrace.progress import Progress
 from rtrace.replay.protocol import Unpacked
-from rtrace_unpackers.chroot.names import CALLER, NAME, RECORDED, SHIFTED, TREE
-from rtrace_unpackers.files.attributes import tell_lost
-from rtrace_unpackers.files.extraction import extract, tell_unreserved
+from rtrace_unpackers.chroot.state_words import CALLER, NAME, RECORDED, SHIFTED, TREE
+from rtrace_unpackers.files.extraction import extract
 from rtrace_unpackers.files.layout import plan_layout
 from rtrace_unpackers.files.ownership import choose_ownership
+from rtrace_unpackers.files.placeholders import tell_unreserved
+from rtrace_unpackers.files.xattr_setting import tell_lost
 from rtrace_unpackers.isolation.users.rights import acts_as_root, find_shift
 from rtrace_unpackers.isolation.users.user_namespace import can_map_owners
 from rtrace_unpackers.target.placement import building, refuse_existing

@@ -1,6 +1,6 @@
 """Unpackers that give a bundle to a container engine, and replay it in a container.
 
-    engine      the command line of Docker and Podman
+    engine      the command line of Docker and Podman, and which of them is asked
     image       an image, as a build context and as an engine loads it
     belonging   which images and containers are a target's, and who uses them
     container   a container's options, one replay in it, and what it holds afterwards

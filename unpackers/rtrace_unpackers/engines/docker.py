@@ -39,15 +39,16 @@ from rtrace_unpackers.engines.belonging.identity import (
 from rtrace_unpackers.engines.belonging.leftovers import clean, list_leftovers
 from rtrace_unpackers.engines.belonging.possessions import kept_when_done, make_image, name_possession
 from rtrace_unpackers.engines.belonging.use import hold_for_life
-from rtrace_unpackers.engines.container.options import refuse_ids
-from rtrace_unpackers.engines.engine import Engine, choose_engine
+from rtrace_unpackers.engines.container.arguments import refuse_ids
+from rtrace_unpackers.engines.engine.choice import choose_engine
+from rtrace_unpackers.engines.engine.command_line import Engine
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, IGNORED, PAUSE, ROOTFS, name_launchers, render_dockerfile
 from rtrace_unpackers.engines.image.launcher import build_launcher, build_pause
 from rtrace_unpackers.engines.image.rootfs import is_sayable, write_rootfs
 from rtrace_unpackers.engines.target import KEEPING, DockerTarget
-from rtrace_unpackers.files.attributes import tell_lost
 from rtrace_unpackers.files.copying import refuse_too_large
 from rtrace_unpackers.files.layout import Layout, plan_layout
+from rtrace_unpackers.files.xattr_setting import tell_lost
 from rtrace_unpackers.target.placement import building, refuse_existing
 from rtrace_unpackers.target.state import State, read_manifest, read_state, write_state
 

@@ -5,30 +5,10 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from rtrace.capture.books.rows import STATEMENTS
 from rtrace.files.stamps import keep_time
 
 FLUSH_SECONDS = 0.8
-
-INSERTS = {
-    "paths": "INSERT INTO paths VALUES (?, ?)",
-    "facts": "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "snapshots": "INSERT OR IGNORE INTO snapshots VALUES (?, ?, ?, ?)",
-    "attributes": "INSERT OR IGNORE INTO attributes VALUES (?, ?, ?, ?)",
-    "environments": "INSERT INTO environments VALUES (?, ?)",
-    "processes": "INSERT INTO processes VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
-    "ends": "UPDATE processes SET ended = ?, exit_code = ?, signal = ? WHERE id = ?",
-    "executions": (
-        "INSERT INTO executions(run, process, time, path, argv, environment, workingdir) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    ),
-    "uses": "INSERT INTO uses(run, process, time, path, use) VALUES (?, ?, ?, ?, ?)",
-    "moves": "INSERT INTO moves(run, process, time, kind, source, destination) VALUES (?, ?, ?, ?, ?, ?)",
-    "connections": (
-        "INSERT INTO connections(run, process, time, call, family, address, port) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    ),
-    "results": "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "notices": "INSERT INTO notices(run, kind, what, advice) VALUES (?, ?, ?, ?)",
-    "sums": "UPDATE notices SET what = ? WHERE run = ? AND kind = ? AND what = ?",
-}
 
 Row = tuple[Any, ...]
 
@@ -44,7 +24,7 @@ class Journal:
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Write to an open trace database, which stays the caller's to close."""
         self.connection = connection
-        self.pending: dict[str, list[Row]] = {name: [] for name in INSERTS}
+        self.pending: dict[str, list[Row]] = {name: [] for name in STATEMENTS}
 
     def take(self) -> dict[str, list[Row]]:
         """Hand over the rows collected so far; the lists that the loop appends to stay the same and are empty then."""
@@ -73,7 +53,7 @@ class Journal:
     def _insert(self, taken: dict[str, list[Row]]) -> None:
         self.connection.execute("BEGIN")
         for name, rows in taken.items():
-            self.connection.executemany(INSERTS[name], rows)
+            self.connection.executemany(STATEMENTS[name], rows)
         self.connection.execute("COMMIT")
 
     def flush(self) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from rtrace.capture.books.journal import Journal
+from rtrace.capture.books.rows import FactsRow
 from rtrace.capture.books.snapshots import SnapshotLimitError, SnapshotTaker
 from rtrace.capture.books.unobserved import is_nothing_for_anybody
 from rtrace.capture.books.walker import Walk
@@ -154,7 +155,7 @@ class Ledger:
             self.paths.append((identity, path))
         state = self.states[path] = PathState(identity, path, existed=status is not None)
         if status is None:
-            self.facts.append((self.run, identity, self.now(), *[None] * 12))
+            self.facts.append(FactsRow(self.run, identity, self.now()))
             return state
         mtime, ctime = keep_time(status.st_mtime_ns), keep_time(status.st_ctime_ns)
         if mtime != status.st_mtime_ns:
@@ -171,22 +172,22 @@ class Ledger:
         elif kind == "file" and status.st_nlink > 1:
             self._join_links(state, (status.st_dev, status.st_ino))
         self.facts.append(
-            (
-                self.run,
-                identity,
-                self.now(),
-                kind,
-                status.st_mode & 0o7777,
-                status.st_uid,
-                status.st_gid,
-                status.st_size,
-                mtime,
-                status.st_dev,
-                keep_inode(status.st_ino),
-                status.st_nlink,
-                target,
-                ctime,
-                status.st_blocks,
+            FactsRow(
+                run=self.run,
+                path=identity,
+                time=self.now(),
+                type=kind,
+                mode=status.st_mode & 0o7777,
+                uid=status.st_uid,
+                gid=status.st_gid,
+                size=status.st_size,
+                mtime_ns=mtime,
+                device=status.st_dev,
+                inode=keep_inode(status.st_ino),
+                links=status.st_nlink,
+                target=target,
+                ctime_ns=ctime,
+                blocks=status.st_blocks,
             )
         )
         return state

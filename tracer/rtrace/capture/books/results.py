@@ -6,6 +6,7 @@ import os
 import stat
 
 from rtrace.capture.books.ledger import TYPE_NAMES, Ledger
+from rtrace.capture.books.rows import ResultRow
 from rtrace.capture.books.unobserved import is_nothing_for_anybody
 from rtrace.files.stamps import keep_inode, keep_time
 
@@ -30,16 +31,27 @@ def record_results(ledger: Ledger) -> None:
             if not is_nothing_for_anybody(error):
                 ledger.tell_unobserved(error)
             elif state.existed:  # else it was a temporary file
-                rows.append((ledger.run, state.id, *[None] * 8))
+                rows.append(ResultRow(ledger.run, state.id))
             continue
         kind = TYPE_NAMES.get(stat.S_IFMT(status.st_mode), "char")
         digest = None
         if kind == "file" and status.st_size <= budget:
             digest = hash_file(state.path)
             budget -= status.st_size
-        mtime, inode = keep_time(status.st_mtime_ns), keep_inode(status.st_ino)
-        facts = (kind, status.st_mode & 0o7777, status.st_size, mtime, status.st_dev, inode)
-        rows.append((ledger.run, state.id, *facts, digest, target))
+        rows.append(
+            ResultRow(
+                run=ledger.run,
+                path=state.id,
+                type=kind,
+                mode=status.st_mode & 0o7777,
+                size=status.st_size,
+                mtime_ns=keep_time(status.st_mtime_ns),
+                device=status.st_dev,
+                inode=keep_inode(status.st_ino),
+                sha256=digest,
+                target=target,
+            )
+        )
 
 
 def hash_file(path: bytes) -> str | None:

@@ -11,19 +11,19 @@ import os
 from stat import S_ISDIR, S_ISLNK
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from rtrace.capture.books.unobserved import MISSING, ServedError, is_missing
+from rtrace.capture.books.unobserved import MISSING, PROC, ServedError, is_missing
+from rtrace.files.symlinks import MOST_LINKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Answer = TypeVar("Answer")
-MAX_LINKS = 40  # MAXSYMLINKS of the kernel's fs/namei.c
 SELVES = (b"/proc/self", b"/proc/thread-self")
 NO_NAMES = frozenset({b"", b".", b".."})
 
 
 def is_file_name(target: bytes) -> bool:
-    """Tell whether a magic link of proc(5) leads to a path: not to a pipe, a socket, or a removed file."""
+    """Whether a magic link of proc(5) leads to a path: not to a pipe, a socket, or a removed file."""
     return target.startswith(b"/") and not target.endswith(b" (deleted)")
 
 
@@ -102,69 +102,135 @@ class Walker:
         when ``follow`` says so or when a slash comes after it. Raises OSError for what the run serves itself, and where
         the tracer cannot look although the thread may.
         """
-        current = root if path.startswith(b"/") else (b"" if base == b"/" else base)
-        if not self.served and (end := self._step(current, path)):
+        start = root if path.startswith(b"/") else (b"" if base == b"/" else base)
+        if not self.served and (end := self._step(start, path)):
             return end
-        pending = path.split(b"/")[::-1]
         follow = follow or path.endswith((b"/", b"/."))
-        directories = self.directories
-        passed: list[bytes] = []
-        followed = 0
-        status: os.stat_result | None = None
-        volatile = False
+        return _Way(self, start, path, follow=follow, root=root, caller=(tgid, tid)).walk()
+
+
+class _Way:
+    """One path on its way from folder to folder, by the kernel's rules.
+
+        name       what is there             what the kernel does, and what we note
+        ---------  ------------------------  ------------------------------------------------------------------
+        none, .    -                         stay
+        ..         -                         go up, but never above the root; the folder that is left has to exist
+        any other  a folder                  go down into it, and remember it
+                   nothing                   end: it is missing, and so is all that comes after it
+                   no folder, names follow   end with ENOTDIR: its name with a slash is missing
+                   no folder                 end there
+                   a symlink, the last one,
+                   that is not followed      end there
+                   a symlink of /proc to
+                   what has no path          end there: a pipe, a socket, a removed file
+                   the 41st symlink          end with ELOOP: its name with a slash is missing
+                   a symlink                 go on by its target, from its folder or from the root; it has to exist
+
+    Folders and symlinks in /proc come and go with processes: they are neither remembered nor noted. What lies below a
+    process's own folder there means something else to each process, and makes the walk volatile.
+    """
+
+    __slots__ = ("caller", "current", "follow", "links", "passed", "pending", "root", "status", "volatile", "walker")
+
+    def __init__(
+        self, walker: Walker, start: bytes, path: bytes, *, follow: bool, root: bytes, caller: tuple[int, int]
+    ) -> None:
+        """Begin at a folder; ``caller`` are the ids of the process and of the thread that ask."""
+        self.walker = walker
+        self.root = root
+        self.caller = caller
+        self.follow = follow
+        self.current = start
+        self.pending = path.split(b"/")[::-1]
+        self.passed: list[bytes] = []
+        self.links = 0
+        self.status: os.stat_result | None = None
+        self.volatile = False
+
+    def walk(self) -> Walk:
+        """Take name after name until the path ends, by its last name or before."""
+        pending = self.pending
         while pending:
             name = pending.pop()
-            if name in (b"", b"."):
-                continue
             if name == b"..":
-                if current != root and not current.startswith(b"/proc/"):
-                    passed.append(current)
-                current, status = (root if current == root else current.rpartition(b"/")[0]), None
-                continue
-            candidate = current + b"/" + name
-            if self.served:
-                self.refuse_served(candidate)
-            if candidate in directories:
-                current, status = candidate, None
-                continue
-            process_file = candidate.startswith(b"/proc/")
-            target = self.links.get(candidate)
+                self._go_up()
+            elif name not in (b"", b"."):
+                end = self._enter(self.current + b"/" + name)
+                if end is not None:
+                    return end
+        return Walk(self.current or b"/", self.status, self.passed, None, self.volatile)
+
+    def _go_up(self) -> None:
+        if self.current != self.root:
+            if not self.current.startswith(PROC):
+                self.passed.append(self.current)
+            self.current = self.current.rpartition(b"/")[0]
+        self.status = None
+
+    def _enter(self, place: bytes) -> Walk | None:
+        """Go to a place, and on if it is a symlink; return where the path ends, None if it does not end here."""
+        walker = self.walker
+        if walker.served:
+            walker.refuse_served(place)
+        if place in walker.directories:
+            self.current, self.status = place, None
+            return None
+        target = walker.links.get(place) or self._name_self(place)
+        if target is None:
+            self.status = status = ask(os.lstat, place, self.caller[1])
+            if status is None:
+                return self._miss(place)
+            if S_ISDIR(status.st_mode):
+                self._go_down(place)
+                return None
+            if not S_ISLNK(status.st_mode):  # if anything follows, even a slash alone, the kernel answers ENOTDIR
+                return self._end(place, missing=place + b"/" if self.pending else None)
+            target = ask(os.readlink, place, self.caller[1])
             if target is None:
-                if candidate in SELVES:
-                    volatile = True
-                    target = b"%d" % tgid if candidate == b"/proc/self" else b"%d/task/%d" % (tgid, tid)
-                else:
-                    status = ask(os.lstat, candidate, tid)
-                    if status is None:
-                        rest = [part for part in reversed(pending) if part not in (b"", b".")]
-                        return Walk(b"/".join([candidate, *rest]), None, passed, candidate, volatile)
-                    if S_ISDIR(status.st_mode):
-                        if process_file:
-                            volatile = volatile or candidate[6:7].isdigit()
-                        else:
-                            directories.add(candidate)
-                        current = candidate
-                        continue
-                    if not S_ISLNK(status.st_mode):
-                        if pending:  # ENOTDIR: even a slash alone after a file's name
-                            return Walk(candidate, status, passed, candidate + b"/", volatile)
-                        return Walk(candidate, status, passed, None, volatile)
-                    target = ask(os.readlink, candidate, tid)
-                    if target is None:
-                        return Walk(candidate, status, passed, candidate, volatile)
-                    if not process_file:
-                        self.links[candidate] = target
-            if not follow and not any(part not in (b"", b".") for part in pending):
-                return Walk(candidate, status, passed, None, volatile)
-            if process_file and volatile and candidate not in SELVES and not is_file_name(target):
-                return Walk(candidate, status, passed, None, volatile)
-            if not process_file:
-                passed.append(candidate)
-            followed += 1
-            if followed > MAX_LINKS:
-                return Walk(candidate, os.lstat(candidate), passed, candidate + b"/", volatile)
-            if target.startswith(b"/"):
-                current = root
-            status = None
-            pending += target.split(b"/")[::-1]
-        return Walk(current or b"/", status, passed, None, volatile)
+                return self._end(place, missing=place)
+            if not place.startswith(PROC):
+                walker.links[place] = target
+        return self._follow(place, target)
+
+    def _name_self(self, place: bytes) -> bytes | None:
+        """Return where the symlinks lead that mean another process to each one; None for any other path."""
+        if place not in SELVES:
+            return None
+        self.volatile = True
+        self.status = None
+        return b"%d" % self.caller[0] if place == SELVES[0] else b"%d/task/%d" % self.caller
+
+    def _go_down(self, folder: bytes) -> None:
+        if not folder.startswith(PROC):
+            self.walker.directories.add(folder)
+        elif folder[len(PROC) : len(PROC) + 1].isdigit():
+            self.volatile = True
+        self.current = folder
+
+    def _follow(self, link: bytes, target: bytes) -> Walk | None:
+        """Go on by a symlink's target; return where the path ends, None if it goes on."""
+        if not self.follow and not any(name not in (b"", b".") for name in self.pending):
+            return self._end(link)
+        if link.startswith(PROC):
+            if self.volatile and link not in SELVES and not is_file_name(target):
+                return self._end(link)
+        else:
+            self.passed.append(link)
+        self.links += 1
+        if self.links > MOST_LINKS:
+            self.status = os.lstat(link)
+            return self._end(link, missing=link + b"/")
+        if target.startswith(b"/"):
+            self.current = self.root
+        self.status = None
+        self.pending += target.split(b"/")[::-1]
+        return None
+
+    def _end(self, place: bytes, *, missing: bytes | None = None) -> Walk:
+        return Walk(place, self.status, self.passed, missing, self.volatile)
+
+    def _miss(self, place: bytes) -> Walk:
+        """End where nothing is: the path is what it would be if all that is missing were made."""
+        rest = [name for name in reversed(self.pending) if name not in (b"", b".")]
+        return Walk(b"/".join([place, *rest]), None, self.passed, place, self.volatile)

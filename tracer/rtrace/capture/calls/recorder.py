@@ -117,13 +117,13 @@ class Recorder:
         except (OSError, ValueError, OverflowError, struct.error):  # the thread was killed meanwhile
             return
         except Exception as error:  # noqa: BLE001 - whatever is wrong with us, the program must go on
-            self.confess(tracee, tracee.answered[0], error)
+            self.tell_of_failure(tracee, tracee.answered[0], error)
 
     def close(self) -> None:
         """Take no further notes: the books are being closed."""
         self.closed = True
 
-    def confess(self, tracee: Tracee, number: int, error: Exception) -> None:
+    def tell_of_failure(self, tracee: Tracee, number: int, error: Exception) -> None:
         """Tell that rtrace failed to understand a call: an error of ours, which is not the program's business."""
         self.context.notices.add_failure(self.context.program(tracee), number, error)
 

@@ -69,12 +69,12 @@ def make_server(
                 if tracee is None:
                     if not is_waiting(listener, cookie):
                         continue  # it was killed, and its end is told already
-                    tracee = tree.adopt(tid)
+                    tracee = tree.find(tid)  # its maker kept CLONE_UNTRACED from being taken away
                 if number < X32_BIT:
                     try:
                         observe(tracee, architectures[audit], number, arguments)
                     except Exception as error:  # noqa: BLE001 - whatever is wrong with us, the program must go on
-                        recorder.confess(tracee, number, error)
+                        recorder.tell_of_failure(tracee, number, error)
                     pack(response, 0, cookie, 0, 0, proceed)
                 else:
                     recorder.refuse_x32(tracee)

@@ -21,6 +21,7 @@ DIRECTORY = click.option(
     help="The trace directory.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+JSON_LAST = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, as the last line on standard error.")
 UNPACKER = click.option(
     "--unpacker",
     "unpacker_name",

@@ -122,6 +122,15 @@ def give_json(answer: Mapping[str, object]) -> None:
     give_json_line(json.dumps({"format": FORMAT, **answer}, indent=2) + "\n")
 
 
+def tell_json(answer: Mapping[str, object]) -> None:
+    """Write an answer as one line on standard error, where standard output belongs to a program."""
+    import json
+
+    from rtrace.answers.schema import FORMAT
+
+    tell([json.dumps({"format": FORMAT, **answer})])
+
+
 def give_json_line(text: str) -> None:
     """Write JSON that is text already: the same, with escapes for what is not ASCII, which stands in strings alone."""
     give(_NOT_ASCII.sub(_escape, text).encode("ascii"))

@@ -19,6 +19,7 @@ from rtrace.bundle import tar
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reading.validation import PATH_LIMIT, path_problem, validate_entries
 from rtrace.errors import HostileBundleError
+from rtrace.files.symlinks import follow_symlinks
 from rtrace.printable import printable, shorten_path
 from rtrace.reprozip.reading.tar_reader import BLOCK_DEVICE, CHARACTER_DEVICE
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from rtrace.reprozip.reading.tar_reader import TarMember
 
 FOLDER = b"DATA"
-_FOLLOWED_LIMIT = 40
 _ROUNDS = 4
 _REMEMBERED_LIMIT = 64 << 20
 _STEPS_LIMIT = 2_000_000
@@ -154,32 +154,23 @@ class Resolver:
 
     def _enter(self, folder: bytes, name: bytes) -> bytes:
         """Go down one name, through whatever symlinks are there: as many as the kernel follows, and never out."""
-        real, followed = folder, 0
-        pending = [name]
-        while pending:
-            name = pending.pop()
-            if name in {b"", b"."}:
-                continue
-            if name == b"..":
-                if not real:
+        real = place = folder
+        try:
+            for step in follow_symlinks(name, self._symlinks.get, folder):
+                if step.name == b".." and not step.folder:
                     raise HostileBundleError("the bundle holds files below a symlink that leads out of it")
-                real = real.rpartition(b"/")[0]
-                continue
-            place = real + b"/" + name
-            target = self._symlinks.get(place)
-            if target is None:
-                real = place
-                continue
-            followed += 1
-            if followed > _FOLLOWED_LIMIT:
-                raise HostileBundleError(f"the bundle holds files below {printable(place)}, which leads in circles")
-            if target.startswith(b"/"):
-                real = b""
-            names = target.split(b"/")
-            self._steps += len(names)
-            if self._steps > _STEPS_LIMIT or len(place) > PATH_LIMIT:
-                raise HostileBundleError("the bundle holds symlinks that lead through more folders than any real one")
-            pending.extend(reversed(names))
+                place, real = step.place, step.onward
+                if step.target is None:
+                    continue
+                self._steps += step.target.count(b"/") + 1
+                if self._steps > _STEPS_LIMIT or len(place) > PATH_LIMIT:
+                    raise HostileBundleError(
+                        "the bundle holds symlinks that lead through more folders than any real one"
+                    )
+        except OSError:  # ELOOP
+            raise HostileBundleError(
+                f"the bundle holds files below {printable(place)}, which leads in circles"
+            ) from None
         return real
 
 

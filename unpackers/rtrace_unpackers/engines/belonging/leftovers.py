@@ -30,7 +30,9 @@ from rtrace_unpackers.engines.belonging.identity import (
 )
 from rtrace_unpackers.engines.belonging.possessions import Possessions, remove_possessions
 from rtrace_unpackers.engines.belonging.use import is_held
-from rtrace_unpackers.engines.engine import Engine, Thing, choose_engine
+from rtrace_unpackers.engines.engine.choice import choose_engine
+from rtrace_unpackers.engines.engine.command_line import Engine
+from rtrace_unpackers.engines.engine.facts import Thing
 from rtrace_unpackers.engines.image.dockerfile import ROOTFS
 from rtrace_unpackers.target.removal import remove_tree
 

@@ -18,8 +18,9 @@ from rtrace_unpackers.engines.belonging.identity import (
     is_image_name,
     refuse_foreign,
 )
-from rtrace_unpackers.engines.engine import Engine, Thing
-from rtrace_unpackers.engines.image.archive import configure_image, hash_layer, write_archive
+from rtrace_unpackers.engines.engine.command_line import Engine
+from rtrace_unpackers.engines.engine.facts import Thing
+from rtrace_unpackers.engines.image.loading import configure_image, hash_layer, write_archive
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ SHARE = 10
 
 
 @dataclass(slots=True)
-class Watch:
+class LimitWatch:
     """The limits of a replay while it runs. ``notes`` say what was reached, and what could not be had.
 
     ``shares_user`` tells whether the program is the same user as the processes that the replay has besides.
@@ -136,7 +136,7 @@ class Watch:
 
 
 @contextlib.contextmanager
-def plan_watch(limits: Limits, tree: int, end_by: Callable[[str], None], *, shares_user: bool) -> Iterator[Watch]:
+def plan_watch(limits: Limits, tree: int, end_by: Callable[[str], None], *, shares_user: bool) -> Iterator[LimitWatch]:
     """Yield the watch over a replay; the group of its processes is removed afterwards.
 
     ``end_by`` ends the replay because of a limit, whichever thread calls it.
@@ -144,7 +144,7 @@ def plan_watch(limits: Limits, tree: int, end_by: Callable[[str], None], *, shar
     wanted = {"memory": limits.memory, "cpu": limits.cpus, "pids": limits.processes}
     disk = None if limits.disk is None else DiskWatch(tree, limits.disk, lambda: end_by("disk"))
     with new_group(name for name, value in wanted.items() if value is not None) as group:
-        yield Watch(limits, group, shares_user, disk)
+        yield LimitWatch(limits, group, shares_user, disk)
 
 
 def describe_limit(reached: str, limits: Limits) -> str:

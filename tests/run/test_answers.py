@@ -1,0 +1,143 @@
+"""What commands answer to programs: it fits the published schema, and stays as the golden files have it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import click
+import jsonschema
+import pytest
+
+from rtrace.answers.schema import ANSWERS, make_schema
+from rtrace.cli.terminal.commands import COMMANDS
+from rtrace.cli.terminal.commands import rtrace as group
+
+GOLDEN = Path(__file__).resolve().parents[2] / "fixtures/answers"
+REGENERATE = "RTRACE_WRITE_GOLDEN" in os.environ
+Command = Callable[..., "CompletedProcess[bytes]"]
+
+# What is another on every machine, and in every run.
+CHANGING = {
+    "architecture", "binary", "detail", "distribution", "first", "gid", "hostname", "identity", "last", "maker", "mode",
+    "mtime_ns", "offset", "origin", "paths", "rtrace", "seconds", "sha256", "size", "started", "finished", "system",
+    "uid", "version", "what", "advice", "block", "works", "experiment_size",
+}  # fmt: skip
+
+
+def mask(value: Any, root: str) -> Any:
+    """Replace what changes; of lists that depend on the machine only the form of their first item is kept."""
+    if isinstance(value, dict):
+        return {
+            key: f"<{type(one).__name__}>" if key in CHANGING and one is not None else mask(one, root)
+            for key, one in value.items()
+        }
+    if isinstance(value, list):
+        return [mask(one, root) for one in value]
+    return re.sub(r"[0-9a-f]{64}", "<digest>", value.replace(root, "/ROOT")) if isinstance(value, str) else value
+
+
+def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
+    """Leave out of an answer the entries that depend on the machine's own packages and libraries."""
+    if command == "list":
+        answer["files"] = [file for file in answer["files"] if file["path"].endswith((".txt", "/run.sh"))]
+    if command == "info":
+        answer["packages"] = answer["packages"][:1]
+        answer["counts"] = dict.fromkeys(answer["counts"], 1)
+        for package in answer["packages"]:
+            package.update(name="<package>", manager="<manager>", files=1)
+    if command in {"pack", "export"}:
+        answer["files"] = 1
+    if command == "doctor":
+        for key, found in answer.items():
+            if isinstance(found, list):
+                answer[key] = found[:1]
+    return answer
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The answer of each command, on one small experiment."""
+    from observing import run_rtrace
+
+    root = tmp_path_factory.mktemp("answers")
+    work = root / "work"
+    work.mkdir()
+    (work / "in.txt").write_text("b\na\n")
+    (work / "run.sh").write_text("#!/bin/sh\nsort in.txt > out.txt\necho done\n")
+    (work / "run.sh").chmod(0o755)
+    found: dict[str, dict[str, Any]] = {}
+
+    def ask(command: str, *arguments: str | Path, last: bool = False) -> None:
+        done = run_rtrace(command, "--json", *arguments, cwd=work)
+        text = done.stderr.splitlines()[-1] if last else done.stdout
+        try:
+            found[command] = json.loads(text)
+        except ValueError:
+            pytest.fail(f"{command}: {done.stdout!r} {done.stderr!r}")
+
+    ask("trace", "./run.sh", last=True)
+    ask("combine", "-d", root / "joined", ".rtrace")
+    ask("pack", root / "b.rpz")
+    ask("info", root / "b.rpz")
+    ask("list", root / "b.rpz")
+    ask("check", root / "b.rpz")
+    ask("audit", root / "b.rpz")
+    ask("export", "--format", "reprozip", "-o", root / "r.rpz", root / "b.rpz")
+    ask("extract", "-o", root / "copies", root / "b.rpz", "**/in.txt")
+    ask("unpack", "chroot", root / "b.rpz", root / "target")
+    ask("replay", root / "target", last=True)
+    ask("destroy", root / "target")
+    ask("verify", root / "b.rpz")
+    ask("doctor")
+    return {command: mask(take(answer, command), str(root)) for command, answer in found.items()}
+
+
+def test_every_command_that_answers_has_a_schema() -> None:
+    """A command with --json is in the table of answers, and no other."""
+    with_json = set()
+    for name in COMMANDS:
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        if any("--json" in parameter.opts for parameter in command.params):
+            with_json.add(name)
+    assert with_json == set(ANSWERS)
+
+
+@pytest.mark.parametrize("command", sorted(ANSWERS))
+def test_schemas_are_schemas(command: str) -> None:
+    """Each is valid by the draft that it names, and demands every key that it knows."""
+    schema = make_schema(command)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert set(schema["required"]) == set(schema["properties"])  # type: ignore[call-overload]
+
+
+@pytest.mark.requires("user-namespaces")
+@pytest.mark.parametrize("command", sorted(ANSWERS))
+def test_answers_fit_their_schema_and_golden_file(command: str, answers: dict[str, dict[str, Any]]) -> None:
+    """Keys, words and order are as published; an answer without one of its keys would not fit."""
+    golden = GOLDEN / f"{command}.json"
+    text = json.dumps(answers[command], indent=2) + "\n"
+    if REGENERATE:
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text)
+    assert golden.read_text() == text
+
+
+@pytest.mark.requires("user-namespaces")
+def test_real_answers_are_valid(rtrace: Command) -> None:
+    """What a command really says fits what `rtrace schema --of` prints for it; with a key less it would not."""
+    assert rtrace("trace", "-q", "sh", "-c", "echo 1 > one").returncode == 0
+    assert rtrace("pack", "b.rpz").returncode == 0
+    for command in ("info", "list", "check", "audit", "verify"):
+        schema = json.loads(rtrace("schema", "--of", command).stdout)
+        answer = json.loads(rtrace(command, "--json", "b.rpz").stdout)
+        jsonschema.validate(answer, schema)
+        for key in answer:
+            with pytest.raises(jsonschema.ValidationError):
+                jsonschema.validate({other: value for other, value in answer.items() if other != key}, schema)

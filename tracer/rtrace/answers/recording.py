@@ -1,0 +1,125 @@
+"""What `trace`, `combine`, `pack` and `export` answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypedDict
+
+from rtrace.answers.info import Notice
+from rtrace.answers.looking import Secret
+from rtrace.answers.words import Bytes, Identity, Path, write_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path as FilePath
+
+    from rtrace.bundle.protocol import Exported
+    from rtrace.manifest.model import Notice as ModelNotice
+    from rtrace.operations.combine import Combined
+    from rtrace.operations.trace import TraceReport
+    from rtrace.pack.packing import PackReport
+
+
+class Trace(TypedDict):
+    """What was traced."""
+
+    directory: Annotated[str, "the trace directory"]
+    exit_code: int | None
+    signal: Annotated[int | None, "the signal that ended the command"]
+    processes: int
+    paths: int
+    notices: list[Notice]
+    problem: Annotated[str | None, "what is wrong with the manifest or keeps the trace from its place, in a sentence"]
+
+
+class Combination(TypedDict):
+    """Traces that were joined."""
+
+    directory: Annotated[str, "the new trace directory"]
+    runs: int
+    notices: list[Notice]
+    problems: Annotated[list[str], "edits that were not taken over, a sentence each"]
+
+
+class FoundSecret(Secret):
+    """Something that looks like a secret, and what became of it."""
+
+    fate: Annotated[str, "true: packed as it is; redacted; false: left out"]
+
+
+class Pack(TypedDict):
+    """A bundle that was written."""
+
+    bundle: Path
+    identity: Identity
+    size: Bytes
+    files: int
+    secrets: list[FoundSecret]
+    notices: list[Notice]
+    incomplete: Annotated[list[str], "what was not there to be packed, a sentence each"]
+
+
+class Export(TypedDict):
+    """A bundle that was written in another format."""
+
+    target: Path
+    to: Annotated[str, "the format"]
+    identity: Identity
+    size: Bytes
+    files: int
+    losses: Annotated[list[Notice], "what the other format has no place for"]
+
+
+def answer_trace(report: TraceReport) -> Trace:
+    """Return what `trace` answers."""
+    return {
+        "directory": str(report.directory.path),
+        "exit_code": report.traced.exit_code,
+        "signal": report.traced.signal,
+        "processes": report.processes,
+        "paths": report.paths,
+        "notices": answer_notices(report.notices),
+        "problem": report.problem,
+    }
+
+
+def answer_combine(combined: Combined, directory: FilePath) -> Combination:
+    """Return what `combine` answers."""
+    return {
+        "directory": str(directory),
+        "runs": combined.runs,
+        "notices": answer_notices(combined.manifest.notices),
+        "problems": list(combined.problems),
+    }
+
+
+def answer_pack(report: PackReport) -> Pack:
+    """Return what `pack` answers."""
+    return {
+        "bundle": str(report.target),
+        "identity": write_identity(report.identity),
+        "size": report.target.stat().st_size,
+        "files": report.files,
+        "secrets": [
+            {"rule": one.rule or "", "what": one.what, "place": one.place, "fate": one.pack.value}
+            for one in report.secrets
+        ],
+        "notices": answer_notices(report.notices),
+        "incomplete": list(report.incomplete),
+    }
+
+
+def answer_export(written: Exported, form: str) -> Export:
+    """Return what `export` answers."""
+    return {
+        "target": str(written.target),
+        "to": form,
+        "identity": write_identity(written.identity),
+        "size": written.target.stat().st_size,
+        "files": written.files,
+        "losses": answer_notices(written.losses),
+    }
+
+
+def answer_notices(notices: Iterable[ModelNotice]) -> list[Notice]:
+    """Return notices."""
+    return [{"kind": notice.kind, "what": notice.what, "advice": notice.advice} for notice in notices]

@@ -1,0 +1,101 @@
+"""What `unpack`, `replay`, `destroy` and `extract` answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypedDict
+
+from rtrace.answers.words import Bytes, Path
+from rtrace.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path as FilePath
+
+    from rtrace.bundle.entry import Entry
+    from rtrace.replay.protocol import Outcome, Unpacked
+
+
+class Unpack(TypedDict):
+    """A target that was made."""
+
+    target: Path
+    unpacker: str
+    incomplete: Annotated[list[str], "what the bundle lacks, a sentence each"]
+    notes: Annotated[list[str], "what else there is to know, a sentence each"]
+
+
+class Replayed(TypedDict):
+    """How the replay of a run ended."""
+
+    run: str
+    exit_status: Annotated[int, "as a shell shows it: 128+N when signal N ended it"]
+    limit: Annotated[str | None, "the limit that ended it"]
+    notes: Annotated[list[str], "what there is to know, a sentence each"]
+
+
+class Replay(TypedDict):
+    """The runs that were replayed, in their order."""
+
+    runs: list[Replayed]
+
+
+class Destroy(TypedDict):
+    """A target that was removed."""
+
+    target: Path
+
+
+class Extracted(TypedDict):
+    """A file of the bundle."""
+
+    path: Path
+    size: Bytes
+    sha256: str | None
+    written: Annotated[bool, "false: the bundle holds only its size"]
+
+
+class Extract(TypedDict):
+    """The files that were copied out of a bundle."""
+
+    files: list[Extracted]
+
+
+def answer_unpack(unpacked: Unpacked, target: FilePath, unpacker: str) -> Unpack:
+    """Return what `unpack` answers."""
+    return {
+        "target": str(target),
+        "unpacker": unpacker,
+        "incomplete": list(unpacked.incomplete),
+        "notes": list(unpacked.notes),
+    }
+
+
+def answer_replay(outcomes: Iterable[Outcome]) -> Replay:
+    """Return what `replay` answers."""
+    return {
+        "runs": [
+            {
+                "run": outcome.run,
+                "exit_status": outcome.exit_status,
+                "limit": outcome.reached,
+                "notes": list(outcome.notes),
+            }
+            for outcome in outcomes
+        ]
+    }
+
+
+def answer_extract(entries: Iterable[Entry], without: Iterable[Entry]) -> Extract:
+    """Return what `extract` answers; of ``without`` nothing was written."""
+    lost = {entry.path for entry in without}
+    return {
+        "files": [
+            {
+                "path": printable(entry.path),
+                "size": entry.size,
+                "sha256": entry.sha256,
+                "written": entry.path not in lost,
+            }
+            for entry in entries
+        ]
+    }

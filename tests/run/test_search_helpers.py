@@ -26,7 +26,7 @@ WORKER = """
 import signal
 import sys
 from rtrace.privacy.file_search import Job, Search
-from rtrace.packing import search_helpers
+from rtrace.privacy import helpers as search_helpers
 search_helpers.cores = lambda: 2
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where it is ignored
 jobs = [Job(sys.argv[1].encode(), sys.argv[1].encode())] * 1000

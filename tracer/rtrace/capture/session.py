@@ -115,7 +115,7 @@ def trace_command(
     ledger = Ledger(journal, run, snapshots, ids)
     ledger.hidden = notices.trace
     context = Context(ledger, notices, next_row(connection, "environments"))
-    tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"), context.pids)
+    tree = ProcessTree(context, next_row(connection, "processes"))
     record = StreamRecord(given.streams, directory.streams, run, others=given.others, limit=watch.keep)
     context.printed_to, context.reopened = record.find_printed_to(), record.reopened
     began = time.monotonic()

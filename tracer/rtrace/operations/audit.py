@@ -98,7 +98,7 @@ def _split_items(blob: bytes | None) -> list[bytes]:
 
 def _audit_files(bundle: OpenBundle, progress: Progress) -> Iterator[Finding]:
     """Look at the files that no package owns; those of a package are everybody's."""
-    progress.start("Searching", sum(not entry.is_published for entry in bundle.iterate_entries()))
+    progress.start("searching", sum(not entry.is_published for entry in bundle.iterate_entries()), "files")
     again = _READ_AGAIN
     for entry, parts in bundle.stream_data():
         if entry.copy_of is None:

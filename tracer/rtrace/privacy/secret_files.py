@@ -103,7 +103,7 @@ class _FileDecisions:
                 jobs.append(search.make_job(source, path, rules if search.anew else masked))
                 sizes.append(entry.size)
                 names.append(paths)
-        progress.start("looking for secrets", len(jobs))
+        progress.start("looking for secrets", len(jobs), "files")
         with closing(search_files(search, jobs, sizes)) as searched:
             for paths, found in zip(names, searched, strict=True):
                 if found is not None and self._decide(paths, found, search):

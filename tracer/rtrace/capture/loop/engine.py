@@ -64,9 +64,7 @@ class Follower:
         """
         stops = self.stops
         with self._flushed():
-            while self.tree.tracees.keys() - self.tree.untraced:
-                if not self._take_next():
-                    break
+            while self.tree.tracees and self._take_next():
                 if until_main_ends and stops.main_status is not None:
                     return stops.main_status
             if self.launched.listener >= 0:
@@ -90,7 +88,7 @@ class Follower:
         with self.lock:
             if self.tree.tracees and self.launched.mode is Mode.STOPS:
                 self.stops.let_go()
-        while self.tree.tracees.keys() - self.tree.untraced and self._take_next():
+        while self.tree.tracees and self._take_next():
             pass
         if self.launched.listener >= 0:
             wait_for_hang_up(self.launched.listener)

@@ -256,17 +256,22 @@ def hides(architecture: Architecture, stop: SyscallStop) -> bool:
 def keep_traced(tracee: Tracee, architecture: Architecture, stop: SyscallStop) -> None:
     """Take CLONE_UNTRACED out of a call that makes a child: ptrace would not tell of the child.
 
-    A bad pointer is left to the kernel, which answers EFAULT.
+    A bad pointer is left to the kernel, which answers EFAULT. Where the flags cannot be changed there is no clone3(2).
     """
     flags = stop.arguments[0]
     if stop.number == architecture.clone:
         if flags & CLONE_UNTRACED:
             write_first_argument(tracee.tid, architecture.word, flags & ~CLONE_UNTRACED)
         return
-    with contextlib.suppress(OSError, OverflowError):
+    try:
         word = int.from_bytes(tracee.read(flags, OWN_POINTER), "little")  # clone_args begins with the flags
-        if word & CLONE_UNTRACED:
+    except (OSError, OverflowError):
+        return
+    if word & CLONE_UNTRACED:
+        try:
             write_word(tracee.tid, flags, word & ~CLONE_UNTRACED)
+        except OSError:  # EIO: the memory is shared, and cannot be written
+            skip_syscall(tracee.tid)
 
 
 def is_fstat(architecture: Architecture, stop: SyscallStop) -> bool:

@@ -92,7 +92,7 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: 
         with phase(__name__, "write the trace"):
             database = _write_database(plan, writer.folder)
         manifest = _complete_manifest(plan, files.notices, writer.elsewhere, anonymizer)
-        results: Iterable[Result] = finish_results(plan)
+        results: Iterable[Result] = finish_results(plan, progress)
         text, inspect = _read_earlier_text(plan, masker, redactor), None
         if anonymizer is not None:
             from rtrace.privacy.anonymous.check import check_anonymity

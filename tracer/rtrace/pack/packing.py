@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from rtrace.bundle.counts import Counts
     from rtrace.bundle.entry import Result
     from rtrace.manifest.model import Elsewhere, Manifest, Notice, Secret
     from rtrace.pack.plan import PackingPlan
@@ -50,8 +51,7 @@ class PackReport:
 
     target: Path
     identity: str
-    files: int
-    size: int
+    counts: Counts
     notices: tuple[Notice, ...]
     secrets: tuple[Secret, ...]
     incomplete: tuple[str, ...] = ()
@@ -108,8 +108,7 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: 
     return PackReport(
         plan.target,
         identity,
-        files.count,
-        files.size,
+        files.counts,
         (*plan.notices, *files.notices, *anonymous),
         manifest.secrets,
         tuple(list_incomplete(manifest)),

@@ -22,7 +22,7 @@ from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.manifest.incompleteness import list_incomplete
 from rtrace.manifest.model import Run
 from rtrace.opening import open_bundle
-from rtrace.printable import printable
+from rtrace.printable import format_size, printable
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.protocol import Unpacked
 from rtrace.replay.target_folder import TargetFolder
@@ -70,9 +70,10 @@ class DockerUnpacker:
         engine = choose_engine()
         image = name_image(target, identity)
         answers = engine.answers()
+        holds = f"{layout.counts.text} ({format_size(layout.size)}) and {count(len(runs), 'launcher')}"
         return (
             f"make {target}",
-            f"write {target / ROOTFS} with {layout.count} files ({layout.size} bytes) and {len(runs)} launchers",
+            f"write {target / ROOTFS} with {holds}",
             f"write {target / 'Dockerfile'}",
             f"make an image {image}-... with {engine.name}" if answers else f"make no image: {silence(engine)}",
         )

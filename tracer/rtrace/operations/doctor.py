@@ -19,12 +19,6 @@ from rtrace.replay.registry import list_unpackers, load_unpacker
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.settling import find_unsettled, settle
 
-ENGINES = {
-    "notify": "trace by notifications",
-    "seccomp": "trace by filtered stops",
-    "stops": "trace by stops at every call",
-}
-"""The values of RTRACE_ENGINE, best first, and what they are."""
 CONTAINERS = {"docker": "version", "podman": "--version"}
 """Container engines, and what they are asked: `docker version` asks the engine, `podman version` would make files."""
 _PATIENCE = 20  # seconds for a container engine to answer
@@ -42,7 +36,9 @@ def examine() -> Iterator[Ability]:
 
 def examine_tracing() -> Iterator[Ability]:
     """Trace a program that does nothing, in each way there is."""
-    for engine, name in ENGINES.items():
+    from rtrace.capture.loop.engines import ENGINES
+
+    for engine, name, *_ in ENGINES:
         if not sys.platform.startswith("linux"):
             yield Ability(name, works=False, detail="only Linux has it")
             continue
@@ -53,7 +49,7 @@ def examine_tracing() -> Iterator[Ability]:
 
 def trace_nothing(engine: str, folder: Path) -> None:
     """Trace true(1). Raises RtraceError where that cannot be traced."""
-    from rtrace.capture.processes.modes import VARIABLE
+    from rtrace.capture.loop.engines import VARIABLE
     from rtrace.operations.trace import TraceRequest, trace_into
 
     os.environ[VARIABLE] = engine

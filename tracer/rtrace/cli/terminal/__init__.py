@@ -1,1 +1,1 @@
-"""How rtrace speaks to a person: options, sentences, progress, endings."""
+"""How rtrace speaks to a person: sentences, tables, colour, progress, crashes."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from rtrace.capture.processes.modes import VARIABLE
 from rtrace.debugging import debug
 from rtrace.files.workspaces import temporary_folder
 from rtrace.operations.leftovers import clean_folder, find_leftovers
@@ -14,9 +15,11 @@ from rtrace.operations.machine.overlay import examine_overlay
 from rtrace.operations.machine.package_databases import examine_package_databases
 from rtrace.operations.machine.programs import Question, examine_kvm, list_programs
 from rtrace.operations.machine.tracing import trying_to_trace
+from rtrace.operations.trace import TraceRequest, trace_into
 from rtrace.printable import printable
 from rtrace.replay.protocol import Ability, Cleaner, Examiner, Unpacker
 from rtrace.replay.registry import list_unpackers, load_unpacker
+from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.settling import find_unsettled, settle
 
 
@@ -27,7 +30,7 @@ def examine() -> tuple[Ability, ...]:
     """
     questions = [Question(program) for program in list_programs()]
     try:
-        with trying_to_trace() as traced:
+        with trying_to_trace(trace_nothing) as traced:
             packages = tuple(examine_package_databases())
             files = tuple(examine_file_systems((Path(), temporary_folder())))
             replays = [ability for one in load_unpackers() if isinstance(one, Examiner) for ability in one.examine()]
@@ -35,6 +38,17 @@ def examine() -> tuple[Ability, ...]:
     finally:
         answers = [question.finish() for question in questions]
     return (*traced, *replays, *answers, *examine_kvm(), *files, *packages)
+
+
+def trace_nothing(engine: str, folder: Path) -> None:
+    """Trace true(1) into a new trace directory. Raises RtraceError where that cannot be traced."""
+    os.environ[VARIABLE] = engine
+    trace_into(
+        TraceDirectory(folder),
+        TraceRequest((b"true",), keep=None),
+        on_waiting=lambda _programs: None,
+        on_loss=lambda _what, _advice: None,
+    )
 
 
 def load_unpackers() -> Iterator[Unpacker]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 
-from rtrace.capture.processes.modes import VARIABLE
 from rtrace.debugging import debug
 from rtrace.files.workspaces import temporary_folder
 from rtrace.operations.leftovers import clean_folder, find_leftovers
@@ -15,11 +16,9 @@ from rtrace.operations.machine.overlay import examine_overlay
 from rtrace.operations.machine.package_databases import examine_package_databases
 from rtrace.operations.machine.programs import Question, examine_kvm, list_programs
 from rtrace.operations.machine.tracing import trying_to_trace
-from rtrace.operations.trace import TraceRequest, trace_into
 from rtrace.printable import printable
 from rtrace.replay.protocol import Ability, Cleaner, Examiner, Unpacker
 from rtrace.replay.registry import list_unpackers, load_unpacker
-from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.settling import find_unsettled, settle
 
 
@@ -29,6 +28,8 @@ def examine() -> tuple[Ability, ...]:
     What takes long is begun first, and its answers are taken last: programs that are asked, traces.
     """
     questions = [Question(program) for program in list_programs()]
+    if sys.platform.startswith("linux"):  # elsewhere it cannot be imported
+        import_module("rtrace.operations.trace")  # once, and not in each child
     try:
         with trying_to_trace(trace_nothing) as traced:
             packages = tuple(examine_package_databases())
@@ -42,6 +43,10 @@ def examine() -> tuple[Ability, ...]:
 
 def trace_nothing(engine: str, folder: Path) -> None:
     """Trace true(1) into a new trace directory. Raises RtraceError where that cannot be traced."""
+    from rtrace.capture.processes.modes import VARIABLE
+    from rtrace.operations.trace import TraceRequest, trace_into
+    from rtrace.trace.directory import TraceDirectory
+
     os.environ[VARIABLE] = engine
     trace_into(
         TraceDirectory(folder),

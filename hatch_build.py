@@ -19,8 +19,8 @@ class ManualPages(BuildHookInterface):  # type: ignore[type-arg]
             return
         sys.path.insert(0, str(Path(self.root, "tracer")))
         try:
-            from rtrace.cli.grammar.commands import rtrace
-            from rtrace.cli.grammar.manual import render_pages
+            from rtrace.cli.frame.commands import rtrace
+            from rtrace.cli.frame.manual import render_pages
         finally:
             del sys.path[0]
         self.folder = tempfile.TemporaryDirectory()  # removed with this object, when the wheel is there

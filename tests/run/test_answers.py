@@ -15,8 +15,8 @@ import jsonschema
 import pytest
 
 from rtrace.answers.schema import ANSWERS, make_schema
-from rtrace.cli.grammar.commands import COMMANDS
-from rtrace.cli.grammar.commands import rtrace as group
+from rtrace.cli.frame.commands import COMMANDS
+from rtrace.cli.frame.commands import rtrace as group
 
 GOLDEN = Path(__file__).resolve().parents[2] / "fixtures/answers"
 REGENERATE = "RTRACE_WRITE_GOLDEN" in os.environ

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.cli.grammar.commands import COMMANDS, rtrace
-from rtrace.cli.grammar.manual import _escape, render_pages
+from rtrace.cli.frame.commands import COMMANDS, rtrace
+from rtrace.cli.frame.manual import _escape, render_pages
 
 PAGES = render_pages(rtrace)
 HEADINGS = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS OF ALL COMMANDS", "EXIT STATUS", "EXAMPLES", "SEE ALSO"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.cli.grammar.commands import COMMANDS
+from rtrace.cli.frame.commands import COMMANDS
 
 # Installing fetches the dependencies from the package index, and everything is built once: one worker does it all.
 pytestmark = pytest.mark.xdist_group("packaging")

@@ -9,9 +9,9 @@ import click
 
 from rtrace.answers.looking import answer_check
 from rtrace.answers.words import IDENTITY_PREFIX
-from rtrace.cli.grammar.command import RtraceCommand
-from rtrace.cli.grammar.completing import complete_bundles
-from rtrace.cli.grammar.options import JSON
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import JSON
+from rtrace.cli.options.completing import complete_bundles
 from rtrace.cli.terminal.speaking import give_json, show
 from rtrace.manifest.incompleteness import MARK
 from rtrace.operations.check import check_bundle

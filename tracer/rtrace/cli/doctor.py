@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from rtrace.answers.machine import answer_doctor
-from rtrace.cli.grammar.command import RtraceCommand
-from rtrace.cli.grammar.options import JSON
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import JSON
 from rtrace.cli.terminal.speaking import give_json, say, show
 from rtrace.operations.doctor import clean_all, examine, find_all
 

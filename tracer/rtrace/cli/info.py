@@ -11,9 +11,9 @@ import click
 
 from rtrace.answers.info import answer_info
 from rtrace.bundle.protocol import OpenBundle
-from rtrace.cli.grammar.command import RtraceCommand
-from rtrace.cli.grammar.completing import complete_bundles
-from rtrace.cli.grammar.options import JSON
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import JSON
+from rtrace.cli.options.completing import complete_bundles
 from rtrace.cli.terminal.speaking import give_json, show
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.manifest.incompleteness import INCOMPLETE, MARK, list_incomplete

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from rtrace.answers.recording import answer_export, answer_pack
-from rtrace.cli.grammar.command import RtraceCommand
-from rtrace.cli.grammar.options import DIRECTORY, JSON, describe_kind, parse_size, read_patterns
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import DIRECTORY, JSON, describe_kind, parse_size, read_patterns
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import give_json, say, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned, tell_settled

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import click
 
 from rtrace import interrupts
-from rtrace.cli.grammar.command import RtraceCommand
-from rtrace.cli.grammar.completing import complete_command
-from rtrace.cli.grammar.options import DIRECTORY, JSON_LAST, parse_size
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import DIRECTORY, JSON_LAST, parse_size
+from rtrace.cli.options.completing import complete_command
 from rtrace.cli.terminal.speaking import say, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_settled
 from rtrace.errors import UsageError

@@ -1,1 +1,1 @@
-"""How rtrace speaks to a person: sentences, tables, colour, progress, crashes."""
+"""How rtrace speaks to a person: options, sentences, progress, endings."""

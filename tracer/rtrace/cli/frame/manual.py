@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import click
 
 from rtrace import __version__
-from rtrace.cli.grammar.command import RtraceCommand, list_options
-from rtrace.cli.grammar.commands import COMMANDS, GROUPS, LazyGroup
+from rtrace.cli.frame.command import RtraceCommand, list_options
+from rtrace.cli.frame.commands import COMMANDS, GROUPS, LazyGroup
 
 _CODE = re.compile("`([^`]+)`")
 _NOT_ASCII = re.compile("[^\x00-\x7e]")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from rtrace.bundle.entry import Entry
-from rtrace.cli.grammar.completing import complete_unpackers
+from rtrace.cli.options.completing import complete_unpackers
 from rtrace.trace.directory import DEFAULT_NAME
 
 DIRECTORY = click.option(

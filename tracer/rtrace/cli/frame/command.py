@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rtrace.cli.grammar.shared_options import SharedOption, make_shared_options
+from rtrace.cli.options.shared_options import SharedOption, make_shared_options
 
 HELP_NAMES = ("-h", "--help")
 DONE = {"0": "it is done"}

@@ -1,1 +1,0 @@
-"""The grammar of the command line: commands, their options and arguments, and what may be typed next."""

@@ -13,10 +13,12 @@ import pytest
 from rtrace.errors import BundleError, IncompleteError
 from rtrace.manifest.incompleteness import find_missing
 from rtrace.opening import open_bundle
+from rtrace.operations.export import carry_out_for_reprozip
 from rtrace.pack.forecast import forecast_notices
 from rtrace.pack.packing import carry_out, pack
 from rtrace.pack.plan import PackingPlan
 from rtrace.pack.planning import plan_packing
+from rtrace.reprozip.reading.container import is_reprozip
 from rtrace.trace.directory import TraceDirectory
 from secret_planting import Planter
 from trace_builder import TraceBuilder
@@ -165,3 +167,16 @@ def test_an_edit_with_its_time_put_back_is_forecast(directory: TraceDirectory, h
     os.utime(home / "data", ns=(state.st_atime_ns, state.st_mtime_ns))
     (notice,) = forecast_notices(plan_packing(directory, tmp_path / "a.rpz"))
     assert (notice.kind, notice.what.startswith(f"{home}/data was touched after the trace")) == ("changed", True)
+
+
+def test_a_bundle_in_another_format_is_replaced_as_well(directory: TraceDirectory, tmp_path: Path) -> None:
+    """By way of a bundle of our own, which nobody sees; without being asked, it is refused."""
+    target = tmp_path / "a.rpz"
+    pack(directory, target)
+    with pytest.raises(BundleError, match=r"a\.rpz exists already"):
+        carry_out_for_reprozip(replace(plan_packing(directory, tmp_path / "b.rpz"), target=target))
+    report, exported = carry_out_for_reprozip(plan_packing(directory, target, replace=True))
+    assert (report.target, exported.target) == (target, target)
+    with target.open("rb") as file:
+        assert is_reprozip(file)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.rpz", "home"]

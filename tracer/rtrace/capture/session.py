@@ -22,18 +22,16 @@ from rtrace.capture.descriptors.stream_record import StreamRecord
 from rtrace.capture.descriptors.unkept import tell_of_fifos
 from rtrace.capture.host import describe_host
 from rtrace.capture.kernel.architecture import Architecture
-from rtrace.capture.kernel.call_filter import build_filter
-from rtrace.capture.loop.engine import Follower
+from rtrace.capture.loop.engines import choose_engines
+from rtrace.capture.loop.follower import Follower
 from rtrace.capture.loop.launch import Command, Launched, launch
 from rtrace.capture.loop.passing_on import signals_passed_on
 from rtrace.capture.loop.process_tree import ProcessTree
 from rtrace.capture.processes.dispositions import describe_unusual, heed_children
-from rtrace.capture.processes.modes import Mode, choose_modes
 from rtrace.capture.relay.interposition import Interposition, interposed
 from rtrace.capture.relay.keeping import KEPT_BYTES
 from rtrace.capture.relay.streams import Given, Kind
 from rtrace.errors import CommandNotExecutableError
-from rtrace.linux.bpf import SECCOMP_RET_TRACE, SECCOMP_RET_USER_NOTIF
 from rtrace.linux.credentials import may_look_into_all
 from rtrace.trace.directory import TraceDirectory
 
@@ -115,7 +113,7 @@ def trace_command(
     ledger = Ledger(journal, run, snapshots, ids)
     ledger.hidden = notices.trace
     context = Context(ledger, notices, next_row(connection, "environments"))
-    tree = ProcessTree(ledger, context.tracees, next_row(connection, "processes"), context.pids)
+    tree = ProcessTree(context, next_row(connection, "processes"))
     record = StreamRecord(given.streams, directory.streams, run, others=given.others, limit=watch.keep)
     context.printed_to, context.reopened = record.find_printed_to(), record.reopened
     began = time.monotonic()
@@ -125,7 +123,7 @@ def trace_command(
             record.begin(connection, ledger, tree.next_row)
             ledger.begin()
             record.note_unkept(connection, context.notices)
-            connection.execute("UPDATE runs SET engine = ? WHERE id = ?", (launched.mode.value, run))
+            connection.execute("UPDATE runs SET engine = ? WHERE id = ?", (launched.engine.name, run))
             parent = os.getppid() if watch.detach_daemons else 0
             with signals_passed_on(launched.pid, parent, tree, record.interposition) as deliveries:
                 follower = Follower(launched, architectures, Recorder(context), tree, deliveries, tell_of_waiting)
@@ -172,15 +170,11 @@ def launched_tree(
 
     Raises CommandNotExecutableError at the end of the block when the kernel refused to execute the file.
     """
-    verdicts = {Mode.NOTIFY: SECCOMP_RET_USER_NOTIF, Mode.SECCOMP: SECCOMP_RET_TRACE}
     exposing = not may_look_into_all()
-    filters = {
-        mode: build_filter(architectures, verdicts[mode], exposing=exposing) if mode in verdicts else b""
-        for mode in choose_modes()
-    }
+    programs = {engine: engine.build_program(architectures, exposing=exposing) for engine in choose_engines()}
     heed_children()
     with interposed(interposition):
-        launched = launch(command, filters, interposition.fork)
+        launched = launch(command, programs, interposition.fork)
         with launched.channel:
             yield launched
             refusal = launched.channel.recv(64)

@@ -119,7 +119,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     if not detach_daemons:
         sys.exit(trace().traced.exit_status)
     from rtrace.capture.processes.dispositions import heed_children
-    from rtrace.cli.detaching import run_detached
+    from rtrace.cli.terminal.detaching import run_detached
 
     heed_children()  # here, as this process's caller counts, and not that of the process that traces
 

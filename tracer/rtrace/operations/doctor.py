@@ -28,10 +28,12 @@ def examine() -> tuple[Ability, ...]:
     What takes long is begun first, and its answers are taken last: programs that are asked, traces.
     """
     questions = [Question(program) for program in list_programs()]
-    if sys.platform.startswith("linux"):  # elsewhere it cannot be imported
+    engines: dict[str, str] = {}
+    if sys.platform.startswith("linux"):  # elsewhere the tracer cannot be imported
         import_module("rtrace.operations.trace")  # once, and not in each child
+        engines = {engine.name: engine.description for engine in import_module("rtrace.capture.loop.engines").ENGINES}
     try:
-        with trying_to_trace(trace_nothing) as traced:
+        with trying_to_trace(engines, trace_nothing) as traced:
             packages = tuple(examine_package_databases())
             files = tuple(examine_file_systems((Path(), temporary_folder())))
             replays = [ability for one in load_unpackers() if isinstance(one, Examiner) for ability in one.examine()]
@@ -43,7 +45,7 @@ def examine() -> tuple[Ability, ...]:
 
 def trace_nothing(engine: str, folder: Path) -> None:
     """Trace true(1) into a new trace directory. Raises RtraceError where that cannot be traced."""
-    from rtrace.capture.processes.modes import VARIABLE
+    from rtrace.capture.loop.engines import VARIABLE
     from rtrace.operations.trace import TraceRequest, trace_into
     from rtrace.trace.directory import TraceDirectory
 

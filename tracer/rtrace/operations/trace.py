@@ -21,7 +21,8 @@ from rtrace.errors import ManifestError, TraceError
 from rtrace.interrupts import lifted, shielded
 from rtrace.manifest.model import Manifest, Notice
 from rtrace.manifest.render import render
-from rtrace.trace.directory import DEFAULT_NAME, TraceDirectory
+from rtrace.trace import DEFAULT_NAME
+from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
 
 

@@ -21,6 +21,7 @@ from rtrace.pack.target import check_target
 from rtrace.privacy.masking import Masker
 from rtrace.privacy.redacting import redact_known, redact_trace
 from rtrace.privacy.redaction import Redactor
+from rtrace.privacy.wording import count_more
 from rtrace.progress import SILENT, Progress
 from rtrace.trace.directory import DATABASE
 from rtrace.trace.reader import call_runs, copy_database, open_for_reading
@@ -119,7 +120,7 @@ def refuse_missing(missing: tuple[Notice, ...]) -> None:
     """Raise IncompleteError, which names what is missing."""
     if missing:
         some = "; ".join(f"{notice.what} ({notice.advice})" for notice in missing[:_SHOWN])
-        more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        more = count_more(len(missing) - _SHOWN, "file")
         raise IncompleteError(
             f"no bundle was written, because content that the runs need is missing: {some}{more}; "
             "with --allow-missing it is packed all the same, as INCOMPLETE"

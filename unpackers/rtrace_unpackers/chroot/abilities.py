@@ -12,8 +12,7 @@ from rtrace.files.workspaces import temporary_folder
 from rtrace.linux.probing import try_in_child
 from rtrace.printable import printable
 from rtrace.replay.protocol import Ability
-from rtrace_unpackers.isolation.kernel import libc
-from rtrace_unpackers.isolation.kernel.libc import Namespace
+from rtrace_unpackers.isolation.kernel.namespaces import Namespace, unshare
 from rtrace_unpackers.isolation.running.refusal import explain_refusal
 from rtrace_unpackers.isolation.users.rights import acts_as_root, map_all_subordinates
 from rtrace_unpackers.isolation.users.user_namespace import TOOLS, can_map_owners
@@ -36,7 +35,7 @@ def examine() -> Iterator[Ability]:
 def examine_namespaces() -> Ability:
     """Enter the namespaces of a replay."""
     name = "user namespaces"
-    problem = try_in_child(partial(libc.unshare, _ALL))
+    problem = try_in_child(partial(unshare, _ALL))
     if problem is None:
         return Ability(name, works=True)
     number = next((number for number in range(1, 134) if os.strerror(number) == problem), 0)

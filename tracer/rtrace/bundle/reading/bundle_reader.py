@@ -22,6 +22,7 @@ from rtrace.bundle.reading.validation import ElsewhereValidator, find_holders, v
 from rtrace.errors import BundleError, HostileBundleError, ManifestError
 from rtrace.manifest.reading.load import load
 from rtrace.printable import printable
+from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Container, Generator, Iterable, Iterator
@@ -187,7 +188,7 @@ class Bundle:
         except BundleError as error:
             raise self._damaged(self.DATA, error) from None
 
-    def check(self) -> None:
+    def check(self, progress: Progress = SILENT) -> None:
         """Read all of the bundle and compare every digest. Raises BundleError naming what does not agree."""
         try:
             is_small = self._is_small(self.FILES)
@@ -200,10 +201,13 @@ class Bundle:
             self._prove_entries()
         self._compare_digests()
         self.check_results()
+        if progress is not SILENT:  # a further look at the index, for whoever watches
+            progress.start("checking", sum(one.size for one in self.iterate_entries() if one.offset is not None))
         for entry, content in self.stream_data():
             if entry.copy_of is None:
-                for _ in content:
-                    pass
+                for part in content:
+                    progress.advance(len(part))
+        progress.finish()
 
     def _compare_digests(self) -> None:
         """Read all members that have a digest. Raises BundleError."""

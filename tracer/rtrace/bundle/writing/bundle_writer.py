@@ -139,7 +139,7 @@ def write_bundle(
     Raises BundleError when the target exists, or when a source is not what its entry says.
     """
     every = tuple(items)
-    progress.start("writing", len(every))
+    progress.start("writing", len(every), "files")
     with held(lambda: BundleWriter(target, find_repeated(every))) as writer:
         for item in every:
             written = writer.add(item)

@@ -9,7 +9,7 @@ import click
 
 from rtrace.bundle.entry import Entry
 from rtrace.cli.options.completing import complete_unpackers
-from rtrace.trace.directory import DEFAULT_NAME
+from rtrace.trace import DEFAULT_NAME
 
 DIRECTORY = click.option(
     "-d",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -12,30 +11,21 @@ from rtrace.files.workspaces import temporary
 from rtrace.linux.probing import Attempt
 from rtrace.replay.protocol import Ability
 
-ENGINES = {
-    "notify": "trace by notifications",
-    "seccomp": "trace by filtered stops",
-    "stops": "trace by stops at every call",
-}
-"""The values of RTRACE_ENGINE, best first, and what they are."""
-
 
 @contextlib.contextmanager
-def trying_to_trace(trace: Callable[[str, Path], None]) -> Iterator[list[Ability]]:
+def trying_to_trace(engines: Mapping[str, str], trace: Callable[[str, Path], None]) -> Iterator[list[Ability]]:
     """Begin to try, and yield a list in which the answers are when the block is over.
 
+    ``engines`` are the values of RTRACE_ENGINE, with what they are; there are none where the tracer does not run.
     ``trace`` traces a program in the way that it is given, into a new trace directory; it raises RtraceError.
     """
     abilities: list[Ability] = []
-    if not sys.platform.startswith("linux"):
-        abilities += (
-            Ability(name, works=False, detail="only Linux has it", part="record") for name in ENGINES.values()
-        )
+    if not engines:
+        abilities.append(Ability("tracing", works=False, detail="only Linux has it", part="record"))
         yield abilities
         return
-
     with temporary("doctor") as folder:
-        attempts = {name: Attempt(partial(trace, engine, folder / engine)) for engine, name in ENGINES.items()}
+        attempts = {name: Attempt(partial(trace, engine, folder / engine)) for engine, name in engines.items()}
         try:
             yield abilities
         finally:

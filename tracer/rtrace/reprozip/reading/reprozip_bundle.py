@@ -23,6 +23,7 @@ from rtrace.errors import BundleError, HostileBundleError, ManifestError
 from rtrace.files.workspaces import temporary
 from rtrace.manifest.model import Manifest, Notice, Package, Run
 from rtrace.printable import format_size, printable, shorten_path
+from rtrace.progress import SILENT, Progress
 from rtrace.reprozip.reading import container
 from rtrace.reprozip.reading.byte_sources import CHUNK, Decompressed, chunks, take
 from rtrace.reprozip.reading.config import Config, load_config
@@ -205,14 +206,16 @@ class ReprozipBundle:
     def check_results(self) -> None:
         """Do nothing: the results of a bundle of ReproZip's are made up of what is elsewhere in it."""
 
-    def check(self) -> None:
+    def check(self, progress: Progress = SILENT) -> None:
         """Read all of the bundle, with every checksum of its compressors; there are no others. Raises BundleError."""
         if self.extension_problem is not None:
             raise self.extension_problem
         _ = self.results, self.manifest
+        progress.start("checking", sum(entry.size for entry in self.entries))
         for _entry, content in self.stream_data():
-            for _part in content:
-                pass
+            for part in content:
+                progress.advance(len(part))
+        progress.finish()
 
     def find(self, path: bytes) -> Entry | None:
         """Give the entry at a path."""

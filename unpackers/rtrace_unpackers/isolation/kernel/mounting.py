@@ -7,7 +7,8 @@ import os
 import struct
 from enum import IntFlag
 
-from rtrace_unpackers.isolation.kernel.libc import AT_EMPTY_PATH, call, check, load_libc
+from rtrace.linux.libc import call, check, load_libc
+from rtrace_unpackers.isolation.kernel.numbers import AT_EMPTY_PATH
 
 
 class MountFlag(IntFlag):

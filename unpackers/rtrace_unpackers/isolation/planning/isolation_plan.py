@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Descriptor, Input, Run
-from rtrace_unpackers.isolation.kernel.libc import Namespace
 from rtrace_unpackers.isolation.kernel.mounting import MountFlag
+from rtrace_unpackers.isolation.kernel.namespaces import Namespace
 from rtrace_unpackers.isolation.planning.operations import (
     BringUpLoopback,
     EnterRoot,

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rtrace_unpackers.isolation.kernel import libc
-from rtrace_unpackers.isolation.kernel.libc import Namespace
+from rtrace_unpackers.isolation.kernel.namespaces import Namespace, unshare
+from rtrace_unpackers.isolation.kernel.privileges import become_readable, die_with_parent
 from rtrace_unpackers.isolation.planning.isolation_plan import Isolation
 from rtrace_unpackers.isolation.planning.steps import Stage
 from rtrace_unpackers.isolation.running.first_process import FAILED, STANDARD, Means, be_first_process
@@ -64,12 +64,12 @@ def be_keeper(isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
         pipes = (pipe for _, pipe in means.pipes)
         close_others({means.launcher, means.report, means.channel.fileno(), ends.terminal, *pipes})
         doing = "get namespaces of its own"
-        libc.unshare(Namespace.USER)
+        unshare(Namespace.USER)
         doing = "map users in a namespace"
         mount, resources = enter_user_namespace(isolation, means)
         doing = "get namespaces of its own"
-        libc.unshare(isolation.namespaces & ~Namespace.USER)
-        libc.die_with_parent(signal.SIGABRT)
+        unshare(isolation.namespaces & ~Namespace.USER)
+        die_with_parent(signal.SIGABRT)
         if os.getppid() != caller:
             return FAILED
         doing = "start a process in its namespaces"
@@ -81,7 +81,7 @@ def be_keeper(isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
     if first == 0:
         status = FAILED
         try:
-            libc.die_with_parent(signal.SIGKILL)
+            die_with_parent(signal.SIGKILL)
             os.close(end_of_life)
             if not select.select([alive], [], [], 0)[0]:  # else the keeper died before that call
                 status = be_first_process(isolation, means, mount, resources)
@@ -129,7 +129,7 @@ def enter_user_namespace(isolation: Isolation, means: Means) -> tuple[int | None
         os.setgroups([])
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
-        libc.become_readable()
+        become_readable()
     return (descriptors[0] if descriptors else None), unpack_resources(answer[len(MAPPED) :])
 
 

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from rtrace.errors import TargetError
 from rtrace.interrupts import shielded
 from rtrace.limits import DEFAULT_LIMITS, Limits
+from rtrace.linux.libc import load_libc
 from rtrace.printable import printable
 from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.files.descent import open_regular
-from rtrace_unpackers.isolation.kernel import libc
+from rtrace_unpackers.isolation.kernel.executing import make_sealed
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter
 from rtrace_unpackers.isolation.planning.first_program import build_first_program
 from rtrace_unpackers.isolation.planning.isolation_plan import Isolation, Program
@@ -50,7 +51,7 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
     the system refuses the isolation or the working directory is not there.
     """
     check_system()
-    libc.load_libc()
+    load_libc()
     with contextlib.ExitStack() as stack:
         control = Control()
         meter = Meter(limits.output, lambda: control.end("output"))
@@ -62,7 +63,7 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
         feed(program, tree, plumbing, run)
         give_pipes(isolation, plumbing)
         steps = plan_last_calls(isolation.program, has_terminal=plumbing.screen is not None)
-        launcher = libc.make_sealed(b"rtrace", build_first_program(platform.machine(), steps))
+        launcher = make_sealed(b"rtrace", build_first_program(platform.machine(), steps))
         stack.callback(os.close, launcher)
         report, report_end = os.pipe()
         stack.callback(os.close, report)

@@ -10,8 +10,7 @@ from typing import TypeVar
 
 from rtrace.errors import RtraceError, TargetError
 from rtrace.files.folders import directory_flags
-from rtrace_unpackers.isolation.kernel import libc
-from rtrace_unpackers.isolation.kernel.libc import Namespace
+from rtrace_unpackers.isolation.kernel.namespaces import Namespace, unshare
 from rtrace_unpackers.isolation.users.access import Access, MappedBy
 from rtrace_unpackers.isolation.users.ids import Maps
 from rtrace_unpackers.isolation.users.user_namespace import write_maps
@@ -63,7 +62,7 @@ def be_inside(channel: socket.socket, work: Callable[[], object]) -> None:
     """Enter a user namespace, have it mapped, work, and tell the parent."""
     import pickle
 
-    libc.unshare(Namespace.USER)
+    unshare(Namespace.USER)
     channel.send(b"r")
     if not channel.recv(1):
         return

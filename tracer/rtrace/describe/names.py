@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rtrace.describe.changing import DAY, find_pattern
 from rtrace.describe.internals import Internals, Prefixes
 from rtrace.files.hierarchy import BELOW, SEMAPHORE, SYSTEM, is_in_memory
-from rtrace.manifest.merging.matching import find_free
+from rtrace.manifest.free_names import FreeNames, find_free
 from rtrace.manifest.model import NamedFile
 from rtrace.trace import reader
 from rtrace.trace.schema import KEPT_INPUT, Use
@@ -267,19 +267,14 @@ def choose_names(paths: Sequence[bytes]) -> dict[bytes, str]:
     for path in paths:
         name = clean_name(path.rstrip(b"/").rpartition(b"/")[2])
         counts[name] = counts.get(name, 0) + 1
-    taken: set[str] = set()
+    free = FreeNames()
     names: dict[bytes, str] = {}
     for path in paths:
         folder, _, last = path.rstrip(b"/").rpartition(b"/")
         name = clean_name(last)
         if counts[name] > 1:
             name = f"{clean_name(folder.rpartition(b'/')[2])}_{name}"
-        candidate, number = name, 1
-        while candidate in taken:
-            number += 1
-            candidate = f"{name}_{number}"
-        taken.add(candidate)
-        names[path] = candidate
+        names[path] = free.take(name)
     return names
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from bundle_making import BundleMaker, make_run
 from rtrace import __version__
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.commands import COMMANDS, GROUPS, SYNONYMS
-from rtrace.cli.terminal.commands import rtrace as group
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.frame.commands import COMMANDS, GROUPS, SYNONYMS
+from rtrace.cli.frame.commands import rtrace as group
 
 Command = Callable[..., subprocess.CompletedProcess[bytes]]
 

@@ -25,7 +25,7 @@ def main() -> None:
     if is_tracing(sys.argv[1:]):
         interrupts.defer()
     try:
-        from rtrace.cli.terminal.ending import run
+        from rtrace.cli.frame.ending import run
 
         status = run()
         interrupts.end()

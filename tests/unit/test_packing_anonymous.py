@@ -75,6 +75,20 @@ def test_a_text_in_parts_is_rewritten_as_one(anonymizer: Anonymizer, words: list
     assert not anonymizer.names.occur_in(iter([whole]))
 
 
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from([*WORDS, b"lab7x", b".chem.example.org", b"usery", b"\xff", b"/"]), max_size=20).map(
+        b"".join
+    )
+)
+def test_a_pseudonym_stays_as_it_is(anonymizer: Anonymizer, text: bytes) -> None:
+    """What was rewritten once holds no name any more: rewriting it again changes nothing."""
+    once = anonymizer.names.replace(text)
+    assert anonymizer.names.replace(once) == once
+    assert not anonymizer.names.occur_in(iter([once]))
+    assert len(once) == len(text)
+
+
 def test_ids_within_attributes_are_mapped() -> None:
     """Those that lists name and that a capability is bound to; what has another form stays."""
     listed = struct.pack("<I", 2) + b"".join(

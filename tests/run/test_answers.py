@@ -51,7 +51,9 @@ def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
         answer["counts"] = dict.fromkeys(answer["counts"], 1)
         for package in answer["packages"]:
             package.update(name="<package>", manager="<manager>", files=1)
-    if command in {"pack", "export"}:
+    if command == "pack":
+        answer["counts"] = dict.fromkeys(answer["counts"], 1)
+    if command == "export":
         answer["files"] = 1
     if command == "doctor":
         for key, found in answer.items():

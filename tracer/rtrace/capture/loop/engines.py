@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtrace.debugging import debug
 from rtrace.errors import UsageError
 from rtrace.linux.bpf import SECCOMP_RET_TRACE, SECCOMP_RET_USER_NOTIF
 from rtrace.linux.seccomp import install_watched_filter
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 VARIABLE = "RTRACE_ENGINE"
 
 
-class Engine(NamedTuple):
+class TracingEngine(NamedTuple):
     """One way of being told.
 
     ``since`` is the first kernel that is known to have it. ``verdict`` is what its filter answers for a call that
@@ -60,20 +61,23 @@ class Engine(NamedTuple):
 
 
 ENGINES = (
-    Engine("notify", "trace by notifications", (5, 6), SECCOMP_RET_USER_NOTIF),
-    Engine("seccomp", "trace by filtered stops", (3, 5), SECCOMP_RET_TRACE),
-    Engine("stops", "trace by stops at every call", (3, 4), None),
+    TracingEngine("notify", "trace by notifications", (5, 6), SECCOMP_RET_USER_NOTIF),
+    TracingEngine("seccomp", "trace by filtered stops", (3, 5), SECCOMP_RET_TRACE),
+    TracingEngine("stops", "trace by stops at every call", (3, 4), None),
 )
 """Best first."""
 BY_NAME = {engine.name: engine for engine in ENGINES}
 
 
-def choose_engines() -> tuple[Engine, ...]:
+def choose_engines() -> tuple[TracingEngine, ...]:
     """Return the engines to try, in order: all that this kernel may know, or the one that RTRACE_ENGINE names."""
     wanted = os.environ.get(VARIABLE)
     if not wanted:
         version = kernel_version()
-        return tuple(engine for engine in ENGINES if version >= engine.since)
+        engines = tuple(engine for engine in ENGINES if version >= engine.since)
+        debug(__name__, "Linux %d.%d: engines to try: %s", *version, " ".join(engine.name for engine in engines))
+        return engines
     if wanted not in BY_NAME:
         raise UsageError(f"{VARIABLE} is {wanted!r}; set it to one of: {', '.join(BY_NAME)}, or unset it")
+    debug(__name__, "%s asks for the engine %s", VARIABLE, wanted)
     return (BY_NAME[wanted],)

@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from rtrace.capture.kernel.executable import HEADER, read_interpreter
-from rtrace.capture.loop.engines import BY_NAME, VARIABLE, Engine
+from rtrace.capture.loop.engines import BY_NAME, VARIABLE, TracingEngine
 from rtrace.capture.processes.dispositions import ignored_at_start, restore_dispositions
 from rtrace.capture.processes.own_limits import Limits, explain_limits, give_back
+from rtrace.debugging import debug
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TracingRefusedError
 from rtrace.linux.descriptors import take_descriptor
 from rtrace.linux.execve import prepare_execve
@@ -162,24 +163,31 @@ class Courier:
         self.done.acquire()
 
 
-def _enter_filter(programs: Mapping[Engine, bytes], channel: socket.socket, courier: Courier | None) -> None:
-    """In the new process: enter the best engine there is, and tell which. Raises OSError when there is none."""
+def _enter_filter(programs: Mapping[TracingEngine, bytes], channel: socket.socket, courier: Courier | None) -> None:
+    """In the new process: enter the best engine there is, and tell which.
+
+    After its name comes its listener, then the name and the error of each engine that was refused. Raises OSError when
+    there is none.
+    """
+    refused = b""
     for engine, program in programs.items():
+        name = engine.name.encode()
         try:
             listener = engine.enter(program)
         except OSError as error:
             refusal = error
+            refused += b" %s %d" % (name, error.errno or 0)
             continue
         if courier is not None and engine.listens:
-            courier.send(b"%s -1" % engine.name.encode(), listener)
+            courier.send(b"%s -1" % name + refused, listener)
         else:
-            os.write(channel.fileno(), b"%s %d" % (engine.name.encode(), listener))
+            os.write(channel.fileno(), b"%s %d" % (name, listener) + refused)
         return
     raise refusal
 
 
 def _become_tracee(
-    command: Command, programs: Mapping[Engine, bytes], channel: socket.socket, ignored: frozenset[int]
+    command: Command, programs: Mapping[TracingEngine, bytes], channel: socket.socket, ignored: frozenset[int]
 ) -> None:
     """In the new process: wait to be seized, enter the best engine there is, tell it, execute when told to.
 
@@ -216,12 +224,12 @@ class Launched(NamedTuple):
     """
 
     pid: int
-    engine: Engine
+    engine: TracingEngine
     listener: int
     channel: socket.socket
 
 
-def launch(command: Command, programs: Mapping[Engine, bytes], fork: Callable[[], int] = os.fork) -> Launched:
+def launch(command: Command, programs: Mapping[TracingEngine, bytes], fork: Callable[[], int] = os.fork) -> Launched:
     """Start the process of a command under the first engine that works here; ``programs`` has the filter of each.
 
     Raises TracingRefusedError when ptrace or seccomp is not to be had here; nothing has been run then.
@@ -241,6 +249,7 @@ def launch(command: Command, programs: Mapping[Engine, bytes], fork: Callable[[]
                 signal.signal(number, signal.SIG_DFL)
         _become_tracee(command, programs, theirs, ignored)
     if any(engine.listens for engine in programs) and not may_take_descriptors(pid, theirs.fileno()):
+        debug(__name__, "descriptors cannot be copied from another process (pidfd_getfd): the listener is sent")
         ours.send(SENDING)
         ours.recv(5)
     theirs.close()
@@ -253,8 +262,8 @@ def launch(command: Command, programs: Mapping[Engine, bytes], fork: Callable[[]
         raise TracingRefusedError(explain_refusal(error, tracer)) from None
     ours.send(b"filter")
     message, descriptors, _, _ = socket.recv_fds(ours, 64, 1)
-    word, _, number_text = message.partition(b" ")
-    engine = BY_NAME.get(word.decode())
+    word, number_text, *refused = message.decode().split() or ("", "")
+    engine = BY_NAME.get(word)
     if engine is None or engine not in programs:
         ours.close()
         _reap(pid)
@@ -268,6 +277,9 @@ def launch(command: Command, programs: Mapping[Engine, bytes], fork: Callable[[]
     listener = -1
     if engine.listens:
         (listener,) = descriptors or (take_descriptor(pid, int(number_text)),)
+    for name, code in zip(refused[::2], refused[1::2], strict=True):
+        debug(__name__, "the engine %s was refused (%s)", name, os.strerror(int(code)))
+    debug(__name__, "the program waits under the engine %s", engine.name)
     return Launched(pid, engine, listener, ours)
 
 

@@ -21,7 +21,7 @@ from rtrace.capture.calls.execution import note_execution
 from rtrace.capture.calls.recorder import Recorder
 from rtrace.capture.kernel.architecture import Architecture
 from rtrace.capture.kernel.call_table import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, CLONE_UNTRACED
-from rtrace.capture.loop.engines import Engine
+from rtrace.capture.loop.engines import TracingEngine
 from rtrace.capture.loop.passing_on import Deliveries
 from rtrace.capture.loop.process_tree import ProcessTree
 from rtrace.capture.loop.restarts import restart_interrupted_call
@@ -80,7 +80,7 @@ class StopHandler:
     def __init__(
         self,
         deliveries: Deliveries,
-        engine: Engine,
+        engine: TracingEngine,
         architectures: dict[int, Architecture],
         recorder: Recorder,
         tree: ProcessTree,

@@ -18,7 +18,7 @@ from rtrace.capture.calls.context import Context
 from rtrace.capture.descriptors.stream_record import StreamRecord
 from rtrace.capture.descriptors.unkept import tell_of_fifos
 from rtrace.capture.host import describe_host
-from rtrace.capture.loop.launch import Command
+from rtrace.capture.loop.command import Command
 from rtrace.capture.loop.process_tree import ProcessTree
 from rtrace.capture.processes.dispositions import describe_unusual
 from rtrace.capture.relay.keeping import KEPT_BYTES, Kept

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from rtrace.capture.calls.recorder import Recorder
 from rtrace.capture.kernel.architecture import Architecture
+from rtrace.capture.loop.command import Command
 from rtrace.capture.loop.engines import choose_engines
 from rtrace.capture.loop.follower import Follower
-from rtrace.capture.loop.launch import Command, Launched, launch
+from rtrace.capture.loop.launch import Launched, launch
 from rtrace.capture.loop.passing_on import signals_passed_on
 from rtrace.capture.processes.dispositions import heed_children
 from rtrace.capture.relay.interposition import Interposition, interposed

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
-from rtrace.capture.books.ledger import TYPE_NAMES, Ledger
+from rtrace.capture.books.ledger import Ledger
+from rtrace.capture.books.path_state import TYPE_NAMES
 from rtrace.capture.books.rows import ResultRow
 from rtrace.capture.books.unobserved import is_nothing_for_anybody
 from rtrace.files.stamps import keep_inode, keep_time

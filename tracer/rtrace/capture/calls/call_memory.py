@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtrace.capture.books.ledger import Uses
+from rtrace.capture.books.path_state import Uses
 from rtrace.capture.processes.tracee import Tracee
 
 Key = tuple[int, int, bytes, bytes]

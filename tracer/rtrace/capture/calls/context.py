@@ -6,8 +6,9 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.capture.books.ledger import Ledger, PathState
+from rtrace.capture.books.ledger import Ledger
 from rtrace.capture.books.notices import NoticeBook
+from rtrace.capture.books.path_state import PathState
 from rtrace.capture.books.walker import Walk, Walker
 from rtrace.capture.calls.call_memory import CallMemory
 from rtrace.capture.kernel.architecture import Architecture

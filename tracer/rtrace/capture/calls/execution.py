@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 
-from rtrace.capture.books.ledger import PathState, Uses
+from rtrace.capture.books.path_state import PathState, Uses
 from rtrace.capture.books.rows import ExecutionRow
 from rtrace.capture.books.unobserved import MISSING, REFUSED
 from rtrace.capture.calls.context import Context, Request

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from rtrace.capture.books.ledger import PathState, Uses
+    from rtrace.capture.books.path_state import PathState, Uses
 
 
 class Execution(NamedTuple):

@@ -7,7 +7,8 @@ import os
 import stat
 from collections.abc import Callable
 
-from rtrace.capture.books.ledger import Uses
+from rtrace.capture.books.folders import list_directory, note_folders, note_member
+from rtrace.capture.books.path_state import Uses
 from rtrace.capture.books.unobserved import has_same_rights
 from rtrace.capture.books.walker import Walk
 from rtrace.capture.calls.context import Context
@@ -74,7 +75,7 @@ def open_path(context: Context, walk: Walk, flags: int) -> Uses:
     unreadable = hidden and not is_permitted(context, walk.path, os.R_OK)
     if kind == stat.S_IFDIR:
         if access == os.O_RDONLY and not flags & (O_TMPFILE | os.O_CREAT) and not unreadable:
-            context.ledger.list_directory(state)
+            list_directory(context.ledger, state)
             return [(state, LIST)]
         return [(state, LOOKUP)]
     if unreadable or flags & os.O_DIRECTORY:  # EACCES, ENOTDIR
@@ -102,7 +103,7 @@ def look_up(context: Context, walk: Walk, flags: int) -> Uses:
         )
     state = context.state(walk)
     if walk.missing is None:
-        context.ledger.note_folders(state, walk)
+        note_folders(context.ledger, state, walk)
     return [(state, LOOKUP)]
 
 
@@ -160,9 +161,9 @@ def rmdir(context: Context, walk: Walk, _flags: int) -> Uses:
     if walk.missing is not None or not is_directory(walk) or not can_make(context, walk):
         return [(state, LOOKUP)]  # ENOTDIR, EACCES
     if not is_empty(walk.path):
-        context.ledger.note_member(state)
+        note_member(context.ledger, state)
         return [(state, LOOKUP)]  # ENOTEMPTY
-    context.ledger.list_directory(state)
+    list_directory(context.ledger, state)
     context.walker.directories.discard(walk.path)
     return [(state, REMOVE)]
 

@@ -6,7 +6,7 @@ import os
 import struct
 from collections.abc import Callable
 
-from rtrace.capture.books.ledger import Uses
+from rtrace.capture.books.path_state import Uses
 from rtrace.capture.books.unobserved import means_nothing
 from rtrace.capture.calls import descriptor_calls, execution, pair_calls, place_calls
 from rtrace.capture.calls.call_memory import Key

@@ -10,6 +10,7 @@ import os
 import stat
 from pathlib import Path
 
+from rtrace.capture.books.folders import list_directory
 from rtrace.capture.books.ledger import Ledger
 from rtrace.capture.books.snapshots import SnapshotLimitError, copy_content
 from rtrace.capture.relay.streams import Kind, Stream
@@ -35,7 +36,7 @@ def note_path(ledger: Ledger, process: int, stream: Stream, limit: int) -> bytes
         return keep_nameless(ledger, process, stream, limit) if stream.kind is Kind.FILE else None
     state = ledger.state(path, os.lstat(path))
     if stream.kind is Kind.FOLDER:
-        ledger.list_directory(state)
+        list_directory(ledger, state)
         use = Use.LIST
     else:
         use = Use(Use.READ if stream.reads else 0)

@@ -22,9 +22,10 @@ from collections.abc import Callable, Iterator
 from rtrace.capture.books.journal import FLUSH_SECONDS
 from rtrace.capture.calls.recorder import Recorder
 from rtrace.capture.kernel.architecture import Architecture
+from rtrace.capture.loop.deliveries import Deliveries
 from rtrace.capture.loop.launch import Launched
 from rtrace.capture.loop.listener import make_server
-from rtrace.capture.loop.passing_on import TAKEN, Deliveries
+from rtrace.capture.loop.passing_on import TAKEN
 from rtrace.capture.loop.process_tree import ProcessTree
 from rtrace.capture.loop.stops import StopHandler
 from rtrace.capture.processes.threads import start_thread

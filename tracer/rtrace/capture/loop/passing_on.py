@@ -19,13 +19,12 @@ import select
 import signal
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING
 
 from rtrace import interrupts
+from rtrace.capture.loop.deliveries import Deliveries
 from rtrace.capture.processes.threads import start_thread
-from rtrace.linux.ptrace import read_sender
-from rtrace.linux.signal_queues import SI_QUEUE, Arrival, open_signalfd, queue_signal, read_arrival
+from rtrace.linux.signal_queues import SI_QUEUE, Arrival, open_signalfd, read_arrival
 from rtrace.linux.signals import unblocked
 
 if TYPE_CHECKING:
@@ -44,64 +43,11 @@ TAKEN = frozenset(signal.valid_signals()) - {
 }
 NOT_THE_PROGRAMS = frozenset({signal.SIGXCPU, signal.SIGXFSZ, signal.SIGWINCH})
 """What the kernel sends about rtrace's own limits, or about a terminal, of which the program hears by its own."""
-WINDOW = 0.5
-"""Seconds within which two signals of one number from one sender are taken for copies of the same."""
 SETTLING = 0.05
 """Seconds that a signal on its way to the program may take to be seen by the tracer."""
 STOPPING = 1.0
 """Seconds that a program has to stop after SIGTSTP, so that rtrace stops with it."""
 STEP = 0.002
-
-
-class Deliveries:
-    """Which signals the program has got, as its stops tell; shared by the tracer's loop and the thread of signals."""
-
-    def __init__(self, main: int, parent: int) -> None:
-        """Watch process ``main``.
-
-        With a ``parent`` that passes on what it gets, one signal comes to the tracer up to twice, and from two senders.
-        """
-        self.main = main
-        self.parent = parent
-        self.stopped = False
-        self._lock = threading.Lock()
-        self._got: deque[tuple[float, int, int, int]] = deque(maxlen=64)
-        self._passed: deque[tuple[float, int, int, int]] = deque(maxlen=64)
-
-    def take(self, tid: int, tgid: int, number: int) -> int:
-        """Note the signal for which a thread is stopped; return its number, 0 for a copy of what was passed on."""
-        sender = read_sender(tid)
-        with self._lock:
-            own = sender == os.getpid()
-            if not own and self._find(self._passed, number, tgid, sender, remove=True):
-                return 0
-            self._got.append((time.monotonic(), number, tgid, sender))
-        return number
-
-    def has_copy(self, arrival: Arrival, tgid: int) -> bool:
-        """Whether a process got what came to rtrace as well; each copy answers for one."""
-        sender = None if arrival.number == signal.SIGCONT else arrival.sender
-        with self._lock:
-            return self._find(self._got, arrival.number, tgid, sender, remove=not self.parent)
-
-    def pass_on(self, arrival: Arrival, tgid: int) -> None:
-        """Send a process what came, and note it."""
-        if arrival.sender:
-            with self._lock:
-                self._passed.append((time.monotonic(), arrival.number, tgid, arrival.sender))
-        send(arrival, tgid)
-
-    def _find(
-        self, noted: deque[tuple[float, int, int, int]], number: int, tgid: int, sender: int | None, *, remove: bool
-    ) -> bool:
-        """Look for a signal among those noted lately; ``sender`` is None when anybody may have sent it."""
-        earliest = time.monotonic() - WINDOW
-        for note in noted:
-            if note[0] >= earliest and note[1:3] == (number, tgid) and (sender in (None, note[3]) or self.parent):
-                if remove:
-                    noted.remove(note)
-                return True
-        return False
 
 
 class PassingOn:
@@ -265,14 +211,6 @@ def is_stopped(tgid: int) -> bool:
     except OSError:  # ENOENT, ESRCH: it has ended
         return False
     return False
-
-
-def send(arrival: Arrival, tgid: int) -> None:
-    """Send a process a signal as it came: with what is queued with it, see sigqueue(3)."""
-    with contextlib.suppress(ProcessLookupError):
-        if arrival.code == SI_QUEUE and queue_signal(tgid, arrival.number, arrival.value):
-            return
-        os.kill(tgid, arrival.number)
 
 
 def stop_self() -> None:

@@ -115,7 +115,7 @@ def finish_run(status: int | None, began: float, ended: float, linger: Callable[
 def launched_tree(
     command: Command, architectures: tuple[Architecture, ...], interposition: Interposition
 ) -> Iterator[Launched]:
-    """Start the command, waiting to be let go, for as long as the block runs.
+    """Start the command, which waits to be let go, for as long as the block runs.
 
     Raises CommandNotExecutableError at the end of the block when the kernel refused to execute the file.
     """

@@ -14,7 +14,7 @@ a replay has, too. See the kernel's Documentation/admin-guide/devices.txt."""
 
 
 def describe_device(path: bytes, device: int) -> tuple[str, str] | None:
-    """Say what was opened that no bundle can hold, and what to do; None for a device that a replay has, too."""
+    """Return what was opened that no bundle can hold, and what to do; None for a device that a replay has, too."""
     major = os.major(device)
     console = major == TERMINAL_MAJOR and os.minor(device) < FIRST_SERIAL_MINOR
     memory = major == MEMORY_MAJOR and os.minor(device) not in MACHINES_MINORS
@@ -24,7 +24,7 @@ def describe_device(path: bytes, device: int) -> tuple[str, str] | None:
     if path.startswith(GRAPHICS):
         return (
             f"the run computes on a GPU ({name})",
-            "a replay has none unless it is given the device: check what the program does without",
+            "a replay has no GPU unless it is given the device; check what the program does without one",
         )
     return f"the run used the device {name}", "save what it reads from the device to a file before the run"
 

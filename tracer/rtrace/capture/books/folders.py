@@ -1,4 +1,4 @@
-"""What is noted of a folder's entries: when it is listed, looked at beside others, kept from going, or moved."""
+"""What is noted of the entries of a folder that is listed, looked at beside others, not removed, or moved."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def list_directory(ledger: Ledger, state: PathState) -> None:
 
 
 def note_folders(ledger: Ledger, state: PathState, walk: Walk) -> None:
-    """Note the folders in a folder that is looked at beside others: `ls -l` shows its link count, which is theirs.
+    """Note the folders in a folder that is looked at beside others: `ls -l` shows its link count, which they make up.
 
     That is when the folder above it has been listed, or one in it by whose ``..`` it is named.
     """
@@ -56,7 +56,7 @@ def note_folders(ledger: Ledger, state: PathState, walk: Walk) -> None:
 
 
 def note_member(ledger: Ledger, state: PathState) -> None:
-    """Note an entry that a folder has from before the run, and that keeps it from being removed."""
+    """Note one entry that was in a folder before the run: it keeps the folder from being removed."""
     if state.listed or not state.existed or is_provided(state.path):
         return
     found: list[bytes] = []
@@ -74,7 +74,7 @@ def note_member(ledger: Ledger, state: PathState) -> None:
 
 
 def keep_tree(ledger: Ledger, process: Process, path: bytes, destination: bytes) -> None:
-    """Note all that lies below a folder that is about to be renamed, and that it appears elsewhere."""
+    """Note everything below a folder that is about to be renamed, and where it will be."""
     for parent, folders, files in os.walk(path, onerror=ledger.judge):
         list_directory(ledger, ledger.state(parent))
         for name in folders + files:

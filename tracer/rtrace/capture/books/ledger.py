@@ -1,7 +1,7 @@
-"""The books of one run: what was at each path before, who used it how, and the copies of what was changed.
+"""The ledger of one run: what was at each path before, who used it how, and the copies of what was changed.
 
-A file that is only renamed is not copied: its content is where it went. It is followed there by its inode, and copied
-when it is about to be changed or removed under its new name.
+A file that is only renamed is not copied: its content is at its new name. It is recognized there by its inode, and
+copied when it is about to be changed or removed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CONTENT_BITS, FROM_NOTHING = int(Use.READ | Use.EXECUTE | Use.WRITE), int(Use.CR
 
 
 class Ledger:
-    """Everything known about the paths of one run; turns first touches and changes into rows."""
+    """Knows everything about the paths of one run; turns first touches and changes into rows."""
 
     def __init__(self, journal: Journal, run: int, snapshots: SnapshotTaker, ids: dict[bytes, int]) -> None:
         """Write through ``journal``; ``snapshots`` takes the copies; ``ids`` are the paths of earlier runs."""
@@ -53,12 +53,12 @@ class Ledger:
         self.paths, self.facts, self.uses = rows["paths"], rows["facts"], rows["uses"]
 
     def begin(self) -> None:
-        """Count as needed what was noted until now: the run has been given it by descriptor."""
+        """Count as needed what was noted until now: the run was given it by descriptor."""
         for state in self.states.values():
             state.needed = True
 
     def now(self) -> int:
-        """Nanoseconds since the run began."""
+        """Return the nanoseconds since the run began."""
         return time.monotonic_ns() - self.started
 
     def state(self, path: bytes, status: os.stat_result | None = None, *, missing: bool = False) -> PathState:
@@ -79,7 +79,7 @@ class Ledger:
             return None
 
     def judge(self, error: OSError) -> None:
-        """Tell what an error keeps from being noted, unless it means that nothing is there."""
+        """Tell what could not be noted because of an error, unless the error means that nothing is there."""
         if not is_nothing_for_anybody(error):
             self.tell_unobserved(error)
 
@@ -117,7 +117,7 @@ class Ledger:
         return state
 
     def _join_links(self, state: PathState, inode: tuple[int, int]) -> None:
-        """Remember which paths share a file; one met after the file was changed gets the copy taken then."""
+        """Remember which paths share a file; a path that is met after a change gets the copy that was taken then."""
         state.inode = inode
         self.linked.setdefault(inode, []).append(state)
         if inode in self.copies:
@@ -125,9 +125,9 @@ class Ledger:
             self.journal.pending["snapshots"].append((self.run, state.id, *self.copies[inode]))
 
     def follow_content(self, process: Process, state: PathState) -> bool:
-        """Keep an eye on a file that is being given another name, by which its content could be changed unseen.
+        """Watch a file that is being given another name, under which its content could be changed unseen.
 
-        Tell whether it holds what some path held before the run, and of which there is no copy.
+        Return whether it holds what some path held before the run, and has not been copied.
         """
         if not state.existed and not self.linked:
             return False
@@ -180,7 +180,7 @@ class Ledger:
         return [(member, UNREAD) for member in family]
 
     def _look_again(self, process: Process, state: PathState) -> None:
-        """Keep what was about to be lost if it is still there now that it is needed: that call failed, or goes on."""
+        """Keep what was about to be lost if it is still there, as it is needed now: the call failed, or goes on."""
         discarded, state.discarded = state.discarded, None
         status = self.look_at(state.path)
         if status is None or discarded is None or identify(status) != discarded.identity:

@@ -64,28 +64,28 @@ PRIVILEGES = {
 }
 REFUSALS = {
     "ptrace": (
-        "could not trace another process, for rtrace does so already",
+        "could not trace another process, because rtrace traces it already",
         "trace without the debugger",
     ),
     "listener": (
-        "could not get a listener for system calls of its own (seccomp), for the kernel allows one, and rtrace has it",
+        "could not get a listener of its own for system calls (seccomp): the kernel allows one, and rtrace has it",
         "trace with RTRACE_ENGINE=seccomp, which needs none",
     ),
     "strict": (
-        "could not enter the strict mode of seccomp, for rtrace has a filter in place",
+        "could not enter the strict mode of seccomp, because rtrace has a filter in place",
         "trace with RTRACE_ENGINE=stops, which needs none",
     ),
 }
-"""What fails because of rtrace: that is told, too."""
+"""What fails because of rtrace is told, too."""
 PLURALS = {"is": "are", "has": "have", "watches": "watch"}
-"""How the words begin that tell something of several programs, by how they begin for one."""
+"""The verbs for several programs, by those for one."""
 
 
 class Tally:
-    """How often something was told of programs, and of which."""
+    """How often something was told, and of which programs."""
 
     def __init__(self, told: str) -> None:
-        """Begin with none; ``told`` is how it was first told."""
+        """Begin at 0; ``told`` is the sentence that told of it first."""
         self.told = told
         self.programs: dict[str, None] = {}
         self.count = 0
@@ -106,7 +106,7 @@ class NoticeBook:
     """Collects notices, each once a run."""
 
     def __init__(self, journal: Journal, run: int, trace: str | bytes | os.PathLike[str]) -> None:
-        """Write to the notices of one run; in the folder ``trace`` lies what rtrace writes down of it."""
+        """Write to the notices of one run; rtrace writes the trace to the folder ``trace``."""
         self.run = run
         self.rows, self.sums = journal.pending["notices"], journal.pending["sums"]
         self.tallies: dict[tuple[str, str], Tally] = {}
@@ -132,7 +132,7 @@ class NoticeBook:
         tally.count += 1
 
     def finish(self) -> None:
-        """Say of what was told at its first time how often it happened, and to which programs."""
+        """Add to what was told once how often it happened, and which programs did it."""
         for (kind, what), tally in self.tallies.items():
             if tally.count > 1:
                 self.sums.append((printable_text(tally.sum_up(what)), self.run, kind, tally.told))
@@ -160,14 +160,14 @@ class NoticeBook:
         )
 
     def add_unobserved(self, program: str, error: OSError) -> None:
-        """Tell that rtrace could not look at what a program used; once for each program and reason."""
+        """Tell, once for each program and reason, that rtrace could not look at what a program used."""
         key = (program, error.errno, is_inside_process(error))
         if key not in self.unobserved:
             self.unobserved.add(key)
             self.add("unobserved", *describe_unobserved(program, error))
 
     def add_time(self, path: bytes) -> None:
-        """Tell that a file is dated beyond what can be kept; once a run, as such dates come in whole folders."""
+        """Tell, once a run, that a file has a date that cannot be kept: whole folders have such dates."""
         if ("time", "") not in self.told:
             self.told.add(("time", ""))
             what = f"{printable(path)}, and maybe more, is dated before 1677 or after 2262, which rtrace cannot keep"
@@ -188,7 +188,7 @@ class NoticeBook:
 
     def add_attempt(self, program: str, address: str) -> None:
         """Tell of a connection that may or may not have been made."""
-        what = f"began to connect to {address}, and whether that succeeded could not be seen"
+        what = f"began to connect to {address}; whether that succeeded could not be seen"
         self.add_deed("connection", program, what, NO_NETWORK)
 
     def add_question(self, program: str, name: str, server: str = "") -> None:
@@ -220,7 +220,7 @@ class NoticeBook:
             self.add("device", *device)
 
     def is_own(self, path: bytes) -> bool:
-        """Whether a path is in the folder of the trace that is being written, which a replay has not; that is told."""
+        """Whether a path is in the folder of the trace that is being written, which no replay has; that is told."""
         if not path.startswith(self.trace) or path[len(self.trace) :][:1] not in (b"", b"/"):
             return False
         folder = self.trace.decode(errors="backslashreplace")

@@ -18,15 +18,15 @@ TYPE_NAMES = {
 
 
 def identify(status: os.stat_result) -> tuple[int, int, int, int]:
-    """Return what tells a file from another one, and from what it is once it was written to."""
+    """Return what distinguishes a file from any other, and from itself once it was written to."""
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class PathState:
     """One path in one run. ``settled`` says that its content before the run is safe, whatever is done to it now.
 
-    ``inode`` is that of its file as it was before, None while the file has no other name that is known of. ``needed``
-    says that the run used the content of what has been there; ``discarded`` what is about to go without that.
+    ``inode`` is that of its file before the run, None while no other name of the file is known. ``needed`` says that
+    the run used the content of what was there; ``discarded`` is what is about to be lost unused.
     """
 
     __slots__ = (
@@ -43,7 +43,7 @@ class PathState:
     )
 
     def __init__(self, identity: int, path: bytes, *, existed: bool) -> None:
-        """Begin untouched; what did not exist before the run has nothing to keep."""
+        """Begin untouched; where nothing was before the run, there is nothing to keep."""
         self.id = identity
         self.path = path
         self.existed = existed

@@ -55,10 +55,10 @@ def use_message(context: Context, request: Request, message: int) -> None:
 
 
 def use_datagram(context: Context, request: Request, data: bytes, start: int, length: int) -> None:
-    """Note a message to an address, and whether it leads out of the run. The same once for each process.
+    """Note a message to an address, once for each process, and whether it leads out of the run.
 
-    ``start`` and ``length`` are the memory of what is sent. Nobody waits for the call's result: whether it can be sent
-    is tried without sending anything.
+    ``start`` and ``length`` are the memory of what is sent. Nobody waits for the call's result: whether it
+    can be sent is tried without sending anything.
     """
     tracee = request.tracee
     meeting = (tracee.process.id, "send", data)

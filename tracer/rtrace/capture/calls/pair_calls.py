@@ -16,7 +16,7 @@ CREATE, LOOKUP, REMOVE = int(Use.CREATE), int(Use.LOOKUP), int(Use.REMOVE)
 
 
 def rename(context: Context, request: Request) -> None:
-    """Note rename(2) and its kin; what is replaced is kept as it was, what moves is followed to its new place."""
+    """Note rename(2) and its kin: what is replaced is kept as it was, and what moves is followed to its new place."""
     source, destination = context.walk_argument(request), context.walk_argument(request, other=True)
     if source is None or destination is None:
         return
@@ -58,7 +58,7 @@ def rename(context: Context, request: Request) -> None:
 
 
 def will_fail(context: Context, source: Walk, destination: Walk, flags: int) -> bool:
-    """Tell whether rename(2) is going to do nothing, mostly with an error, as far as can be seen from outside.
+    """Whether rename(2) will do nothing, mostly with an error, as far as can be seen from outside.
 
     mv(1) relies on EXDEV: between filesystems it copies and unlinks. Two folders on one device may still be under
     two mounts, which is not seen here.

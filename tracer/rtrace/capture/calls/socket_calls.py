@@ -1,7 +1,7 @@
 """Calls that reach other processes and hosts: connect, bind, sendto, sendmsg, mq_open.
 
-What is told of them is what came of it: a connection when it was made, by connect(2) itself or, of one that was not
-waited for, when the program asks how it came out.
+A connection is told when it was made: by connect(2) itself or, if the program did not wait for it, when the program
+asks what became of it.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def note_datagrams(context: Context, tracee: Tracee, descriptor: int, talk: Talk
 
 
 def ask_error(context: Context, request: Request) -> None:
-    """Note getsockopt(2) for SO_ERROR, by which a program learns how a connection came out that it did not wait for."""
+    """Note getsockopt(2) for SO_ERROR: a program asks so what became of a connection that it did not wait for."""
     if request.arguments[1] & INT_MASK != SOL_SOCKET or request.arguments[2] & INT_MASK != SO_ERROR:
         return
     tracee, descriptor = request.tracee, request.arguments[0] & INT_MASK

@@ -1,4 +1,4 @@
-"""What all calls on sockets have in common: the address is read, and where it leads is noted."""
+"""What calls on sockets have in common: they read an address, and note where it leads."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def read_address(tracee: Tracee, pointer: int, size: int) -> bytes:
 
 
 def use_socket(context: Context, tracee: Tracee, call: str, data: bytes) -> tuple[Address, bytes] | None:
-    """Note where a socket is to lead: its address, and the path of an AF_UNIX one's file, which is there.
+    """Note where a socket will lead; return its address, and the path of its file if it is an AF_UNIX one.
 
-    None where it leads nowhere that could be told.
+    None if it leads nowhere that could be told, or if the file does not exist.
     """
     ledger = context.ledger
     address = parse_address(data)
@@ -53,5 +53,5 @@ def use_socket(context: Context, tracee: Tracee, call: str, data: bytes) -> tupl
 
 
 def name_unix(address: Address, path: bytes) -> str:
-    """Return how an AF_UNIX address is shown: the path of its file, or its abstract name after ``@``."""
+    """Return an AF_UNIX address as it is shown: the path of its file, or its abstract name after ``@``."""
     return (path or address.path).decode(errors="backslashreplace").replace("\0", "@")

@@ -49,7 +49,7 @@ def note_path(ledger: Ledger, process: int, stream: Stream, limit: int) -> bytes
 
 
 def is_only_extended(stream: Stream, status: os.stat_result) -> bool:
-    """Tell whether a file can only grow by what is written through a descriptor, and is not read through it."""
+    """Whether a file can only grow by what is written through a descriptor, and is not read through it."""
     return (
         stream.kind is Kind.FILE and not stream.reads and ("append" in stream.access or stream.offset >= status.st_size)
     )
@@ -109,7 +109,7 @@ def adopt(ledger: Ledger, process: int, descriptor: int, copy: Path) -> bytes:
 
 
 def is_there(path: bytes, status: os.stat_result) -> bool:
-    """Tell whether a path still leads to what was opened, a file or folder."""
+    """Whether a path still leads to what was opened, a file or folder."""
     try:
         found = os.lstat(path)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Calls at which a thread is stopped, as a filter would see them: what hides, what is fstat, what makes a child."""
+"""Calls at which a thread is stopped, judged as a filter judges them: does it hide, is it fstat, what does it make."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rtrace.linux.registers import skip_syscall, write_first_argument, write_wor
 
 
 def hides(architecture: Architecture, stop: SyscallStop) -> bool:
-    """Tell whether a call keeps a tracer without privileges from looking; see PR_SET_DUMPABLE of prctl(2)."""
+    """Whether a call keeps a tracer without privileges from looking; see PR_SET_DUMPABLE of prctl(2)."""
     arguments = [argument & INT_MASK for argument in stop.arguments[:2]]
     return stop.number == architecture.prctl and arguments == [PR_SET_DUMPABLE, 0]
 
@@ -40,7 +40,7 @@ def keep_traced(tracee: Tracee, architecture: Architecture, stop: SyscallStop) -
 
 
 def is_fstat(architecture: Architecture, stop: SyscallStop) -> bool:
-    """Tell whether a call is the C library's fstat(3), which the filter would have let through."""
+    """Whether a call is the C library's fstat(3), which the filter would have let through."""
     flags = architecture.fstat_aliases.get(stop.number)
     if flags is None:
         return False

@@ -1,4 +1,4 @@
-"""The command to be traced: the file that is executed for it, and whether /proc is there to see it by."""
+"""The command to be traced: which file is executed for it, and whether /proc shows what becomes of it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Command(NamedTuple):
 def check_proc() -> None:
     """Raise TracingRefusedError where /proc shows no processes, or those of another PID namespace. See proc(5).
 
-    By other numbers a tracer would find nothing of its program there, or somebody else's.
+    A tracer would find nothing under its program's ids there, or another process.
     """
     try:
         own = os.readlink("/proc/self")
@@ -47,13 +47,13 @@ def check_proc() -> None:
 
 
 def read_own_environment() -> tuple[bytes, ...]:
-    """Read the environment with which this interpreter was started, which may have changed its own copy (PEP 538)."""
+    """Return the environment with which this interpreter was started: it may have changed its own copy (PEP 538)."""
     with open("/proc/self/environ", "rb") as file:
         return tuple(file.read().split(b"\0")[:-1])
 
 
 def find_command(argv: tuple[bytes, ...], environ: tuple[bytes, ...]) -> Command:
-    """Find the file that execvp(3) would execute.
+    """Return the command with the file that execvp(3) would execute.
 
     Raises CommandNotFoundError and CommandNotExecutableError, as a shell would answer 127 and 126.
     """
@@ -83,7 +83,7 @@ def find_command(argv: tuple[bytes, ...], environ: tuple[bytes, ...]) -> Command
 
 
 def is_shell_text(path: bytes) -> bool:
-    """Tell whether execvp(3) would hand the file to the shell: executable text without a ``#!`` line."""
+    """Whether execvp(3) would hand the file to the shell: executable text without a ``#!`` line."""
     try:
         with open(path, "rb") as file:
             header = file.read(HEADER)

@@ -13,16 +13,16 @@ from rtrace.linux.ptrace import read_sender
 from rtrace.linux.signal_queues import SI_QUEUE, Arrival, queue_signal
 
 WINDOW = 0.5
-"""Seconds within which two signals of one number from one sender are taken for copies of the same."""
+"""Seconds within which two signals with the same number and sender count as copies of one."""
 
 
 class Deliveries:
-    """Which signals the program has got, as its stops tell; shared by the tracer's loop and the thread of signals."""
+    """Which signals the program has got, as its stops show; shared by the tracer's loop and the thread of signals."""
 
     def __init__(self, main: int, parent: int) -> None:
         """Watch process ``main``.
 
-        With a ``parent`` that passes on what it gets, one signal comes to the tracer up to twice, and from two senders.
+        If a ``parent`` passes on what it gets, one signal may come to the tracer twice, from two senders.
         """
         self.main = main
         self.parent = parent

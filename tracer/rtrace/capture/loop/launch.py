@@ -1,4 +1,4 @@
-"""Starts the command to be traced: seized by ptrace, under the filter, otherwise as the shell would have started it."""
+"""Start the command to be traced: seized by ptrace, under a filter, otherwise as the shell would have started it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from rtrace.linux.ptrace import (
 )
 
 SENDING = b"sender"
-"""Asks the new process to send its listener, instead of having it taken."""
+"""Asks the new process to send its listener, where the tracer cannot take it."""
 SEIZE_OPTIONS = (
     PTRACE_O_TRACEFORK
     | PTRACE_O_TRACEVFORK
@@ -54,13 +54,13 @@ def execute(command: Command) -> int:
 
 
 class Courier:
-    """A thread outside of the filter that this thread is about to enter, to send its listener to the tracer.
+    """A thread outside the filter that this thread is about to enter; it sends the filter's listener to the tracer.
 
     Nobody would answer a notification of sendmsg(2) yet. It ends at the latest when the process executes a program.
     """
 
     def __init__(self, channel: socket.socket) -> None:
-        """Start it; raise RuntimeError where the system has no thread left."""
+        """Start it; raise RuntimeError if the system allows no more threads."""
         self.channel = channel
         self.message = b""
         self.listener = -1
@@ -83,10 +83,10 @@ class Courier:
 
 
 def _enter_filter(programs: Mapping[TracingEngine, bytes], channel: socket.socket, courier: Courier | None) -> None:
-    """In the new process: enter the best engine there is, and tell which.
+    """In the new process: enter the best engine that works, and tell which.
 
-    After its name comes its listener, then the name and the error of each engine that was refused. Raises OSError when
-    there is none.
+    After its name comes its listener, then the name and the error of each engine that was refused. Raises OSError if
+    every engine is refused.
     """
     refused = b""
     for engine, program in programs.items():
@@ -108,7 +108,7 @@ def _enter_filter(programs: Mapping[TracingEngine, bytes], channel: socket.socke
 def _become_tracee(
     command: Command, programs: Mapping[TracingEngine, bytes], channel: socket.socket, ignored: frozenset[int]
 ) -> None:
-    """In the new process: wait to be seized, enter the best engine there is, tell it, execute when told to.
+    """In the new process: wait to be seized, enter the best engine that works, tell it, execute when told to.
 
     Under its filter it may only make calls that the filter lets through: nobody would answer a notification yet.
     """
@@ -151,7 +151,7 @@ class Launched(NamedTuple):
 def launch(command: Command, programs: Mapping[TracingEngine, bytes], fork: Callable[[], int] = os.fork) -> Launched:
     """Start the process of a command under the first engine that works here; ``programs`` has the filter of each.
 
-    Raises TracingRefusedError when ptrace or seccomp is not to be had here; nothing has been run then.
+    Raises TracingRefusedError where ptrace or seccomp is refused; nothing has been run then.
     """
     ignored = ignored_at_start()
     ours, theirs = socket.socketpair()
@@ -203,7 +203,7 @@ def launch(command: Command, programs: Mapping[TracingEngine, bytes], fork: Call
 
 
 def may_take_descriptors(pid: int, number: int) -> bool:
-    """Tell whether a descriptor of a child can be copied: containers allow ptrace(2), and refuse pidfd_getfd(2)."""
+    """Whether a descriptor of a child can be copied: containers allow ptrace(2), and refuse pidfd_getfd(2)."""
     try:
         os.close(take_descriptor(pid, number))
     except OSError:
@@ -219,7 +219,7 @@ def read_tracer(pid: int) -> int:
 
 
 def explain_refusal(error: OSError, tracer: int) -> str:
-    """Say why ptrace was refused, and which setting to change."""
+    """Return why ptrace was refused, and which setting to change."""
     if tracer:
         return (
             f"rtrace is itself being traced, by process {tracer}, and a process has one tracer only; run it outside of "
@@ -239,7 +239,7 @@ def explain_refusal(error: OSError, tracer: int) -> str:
 
 
 def _reap(pid: int) -> None:
-    """Wait for a process of ours that found its channel closed, or never was allowed to begin."""
+    """End and wait for a process of ours that was never allowed to begin."""
     with contextlib.suppress(ChildProcessError, ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, WALL)

@@ -1,12 +1,12 @@
-"""Signals that reach rtrace while a run goes on: none of them ends it, and the program gets each of them once.
+"""Signals that reach rtrace during a run: none of them ends rtrace, and the program gets each of them once.
 
     to the whole group    rtrace and the program have a copy each: rtrace drops its own
     to rtrace alone       it is passed on (timeout, Slurm, kill)
     to one by one         (pkill, systemd, Slurm) as it comes: a copy after what was passed on is taken from the program
     by the kernel         what concerns rtrace alone (its own CPU time) is dropped
 
-What reached the program itself is seen by ptrace, which stops it for every signal that it does not block; what it
-blocks is pending, where another of the same number would change nothing. A thread of its own takes the signals from
+Ptrace shows what reached the program itself, as it stops for every signal that it does not block. A signal that it
+blocks is pending, and another with the same number would change nothing. A thread of its own takes the signals from
 a signalfd(2), as they are blocked everywhere else, so that the tracer's loop is not disturbed.
 """
 
@@ -42,7 +42,7 @@ TAKEN = frozenset(signal.valid_signals()) - {
     signal.SIGTTOU,
 }
 NOT_THE_PROGRAMS = frozenset({signal.SIGXCPU, signal.SIGXFSZ, signal.SIGWINCH})
-"""What the kernel sends about rtrace's own limits, or about a terminal, of which the program hears by its own."""
+"""What the kernel sends about rtrace's own limits, or about the terminal: the program gets its own."""
 SETTLING = 0.05
 """Seconds that a signal on its way to the program may take to be seen by the tracer."""
 STOPPING = 1.0
@@ -59,7 +59,7 @@ class PassingOn:
         self.tree = tree
         self.interposition = interposition
         self.in_vain: list[int] = []
-        """What came when nobody was left to get it."""
+        """What came when no process was left to get it."""
         self._signals = open_signalfd(TAKEN)
         self._ended, self._end = os.pipe2(os.O_CLOEXEC)
         self._stops_until = 0.0
@@ -122,7 +122,7 @@ class PassingOn:
                 stop_self()
 
     def _stop_with_program(self) -> None:
-        """Stop when the program has; not with one that goes on, because it handles SIGTSTP or ignores it.
+        """Stop when the program has stopped; it goes on if it handles SIGTSTP or ignores it.
 
         What else comes while it may stop is passed on meanwhile.
         """
@@ -133,12 +133,12 @@ class PassingOn:
             self._stops_until = 0.0
 
     def _find_receivers(self) -> tuple[int, ...]:
-        """Name the program's process, or those that outlive it."""
+        """Return the program's process, or those that outlive it."""
         living = {tracee.process.tgid for tracee in tuple(self.tree.tracees.values())}
         return (self.deliveries.main,) if self.deliveries.main in living else tuple(sorted(living))
 
     def _pass_on(self, arrival: Arrival, tgid: int) -> None:
-        """Send a process what came, unless it has a copy, which it may be about to take."""
+        """Send a process what came, unless it has a copy, or is about to take one."""
         end = time.monotonic() + SETTLING
         for look in itertools.count():
             # What is queued with a value has been sent to one process alone; see sigqueue(3).
@@ -152,7 +152,7 @@ class PassingOn:
         self.deliveries.pass_on(arrival, tgid)
 
     def _sees_stop(self) -> bool:
-        """Wait until the program is stopped, but not for long; return whether it is."""
+        """Wait a moment until the program is stopped; return whether it is."""
         end = time.monotonic() + SETTLING
         while not self.deliveries.stopped:
             if time.monotonic() > end:
@@ -166,7 +166,7 @@ def signals_passed_on(main: int, parent: int, tree: ProcessTree, interposition: 
     """Take all signals that come to this process, and pass them on to process ``main``, as long as the block runs.
 
     ``parent`` is the process that passes on what comes to it, 0 if there is none. Threads begun in the block get no
-    signals. What asks to end and came too late for the program is for rtrace, at the end of the block.
+    signals. A request to end that came too late for the program is sent to rtrace at the end of the block.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
     deliveries = Deliveries(main, parent)

@@ -1,4 +1,4 @@
-"""The stops of ptrace(2): births, executions, signals, job control; and calls, where no listener tells of them.
+"""The stops of ptrace(2): births, executions, signals, job control; and calls, where no listener hears of them.
 
 a thread is born      parent: event FORK, VFORK or CLONE      child: its first stop, event STOP
 it executes           event EXEC, in the new program
@@ -157,7 +157,7 @@ class StopHandler:
         ptrace(resume, tid, 0 if event else signal_number)
 
     def _take_signal(self, tid: int, number: int) -> int:
-        """Have a call restarted that a signal interrupted; return the signal to go on with, 0 for none."""
+        """Have a call restarted that a signal interrupted; return the signal to go on with, 0 for no signal."""
         if self.listening:
             with contextlib.suppress(OSError):  # what cannot be looked at is left as the kernel does it
                 restart_interrupted_call(self.context, self.tracees[tid], self.architectures)
@@ -190,9 +190,9 @@ class StopHandler:
             self.context.notices.add_unseen(self.context.program(tracee), audit)
 
     def _unlock(self, tid: int) -> None:
-        """Let a program that may be executed and not read become dumpable, by a call of its own before its first one.
+        """Make a program dumpable that may be executed and not read, by a call that it makes before its first one.
 
-        Everybody may ask that of themselves (PR_SET_DUMPABLE of prctl(2)); then a tracer without privileges may look.
+        Every process may do that to itself (PR_SET_DUMPABLE of prctl(2)); then a tracer without privileges may look.
         """
         locked = self.locked[tid]
         stop = read_syscall(tid)

@@ -28,6 +28,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]  # a page that is included, as CHANGELOG.md, may begin at another level
 
+smartquotes = False  # `--option` has two hyphens
 html_theme = "furo"
 html_title = "rtrace"
 html_static_path: list[str] = []
@@ -38,9 +39,10 @@ def _fill_in(_app: Sphinx, name: str, source: list[str]) -> None:
     """Put what is made from the code, or lies elsewhere in the repository, in the place of the marks on a page."""
     source[0] = fill_in(source[0], f"docs/{name}.md", CHECKOUT)
     if name == "reference/commands":
-        from rtrace.cli.terminal.commands import rtrace as group
+        from rtrace.cli.frame.commands import GROUPS
+        from rtrace.cli.frame.commands import rtrace as group
 
-        source[0] = source[0].replace("<!-- commands -->", render_commands(group))
+        source[0] = source[0].replace("<!-- commands -->", render_commands(group, GROUPS))
     elif name == "reference/manifest":
         path = CHECKOUT / "tracer" / "rtrace" / "manifest" / "manifest.schema.json"
         source[0] = source[0].replace("<!-- keys -->", render_schema(json.loads(path.read_text("utf-8"))))

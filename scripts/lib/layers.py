@@ -26,6 +26,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
             "gc_pause",
             "interrupts",
             "limits",
+            "plugins",
             "printable",
             "progress",
         ),  # the ground: everybody may use it
@@ -48,8 +49,8 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("__main__",),
     ),
     "rtrace_unpackers": (
-        ("files", "launchers", "limits"),
-        ("target",),
+        ("files", "limits"),
+        ("target", "launchers"),
         ("isolation",),
         ("chroot", "engines"),
     ),

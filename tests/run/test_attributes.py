@@ -14,14 +14,15 @@ import pytest
 from bundle_making import TIME, USER, BundleMaker, make_run, run_python
 from plain_user import PlainUser
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.opening import open_bundle
 from rtrace.pack.packing import pack
 from rtrace.trace.directory import TraceDirectory
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.engines.image.rootfs import is_sayable, write_rootfs
-from rtrace_unpackers.files.attributes import ACCESS_LIST, tell_lost
+from rtrace_unpackers.files.access_lists import ACCESS_LIST
 from rtrace_unpackers.files.layout import plan_layout
 from rtrace_unpackers.files.ownership import Ownership, Person
+from rtrace_unpackers.files.xattr_setting import tell_lost
 
 Rtrace = Callable[..., CompletedProcess[bytes]]
 pytestmark = pytest.mark.requires("busybox", "setfacl", "setcap")
@@ -116,7 +117,7 @@ def test_what_is_not_kept_is_named_once(rtrace: Rtrace, home: Path, tmp_path: Pa
     assert rtrace("trace", "--", "cat", "read", "changed", cwd=home).returncode == 0
     report = pack(TraceDirectory(home / ".rtrace"), tmp_path / "bundle.rpz")
     assert [notice.what for notice in report.notices] == [
-        f"extended attributes that are not packed: trusted.mine of {home / 'changed'} and 1 more"
+        f"extended attributes that are not packed: trusted.mine of {home / 'changed'} and 1 more file"
     ]
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.manifest.model import Package
 from rtrace.manifest.reading.load import load
+from rtrace.opening import open_bundle
 
 Rtrace = Callable[..., "subprocess.CompletedProcess[bytes]"]
 

@@ -17,9 +17,9 @@ from rtrace.errors import RtraceError, TargetError
 from rtrace.limits import Limits
 from rtrace.manifest.model import Input, Run
 from rtrace.replay.protocol import Streams
-from rtrace_unpackers.engines import engine
-from rtrace_unpackers.engines.container.options import NO_ID, PROXIES
+from rtrace_unpackers.engines.container.arguments import NO_ID, PROXIES
 from rtrace_unpackers.engines.docker import UNPACKER
+from rtrace_unpackers.engines.engine import choice
 from rtrace_unpackers.engines.image.dockerfile import render_dockerfile
 from terminals import at_terminal
 
@@ -170,7 +170,7 @@ def test_no_id_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """(uid_t) -1 and what is beyond, as user, group or owner, is refused before anything is written."""
-    monkeypatch.setenv(engine.VARIABLE, "/nonexistent/engine")
+    monkeypatch.setenv(choice.VARIABLE, "/nonexistent/engine")
     maker.file(b"/work/file", b"x")
     if owner is not None:
         item = maker.items[b"/work/file"]
@@ -183,7 +183,7 @@ def test_no_id_is_refused(
 
 def test_id_beyond_an_engines_is_told(maker: BundleMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An id that the kernel knows and no engine takes for a program is refused with the way out."""
-    monkeypatch.setenv(engine.VARIABLE, "/nonexistent/engine")
+    monkeypatch.setenv(choice.VARIABLE, "/nonexistent/engine")
     with pytest.raises(TargetError, match="use the chroot unpacker"):
         UNPACKER.unpack(maker.write(make_run(uid=3_000_000_000)), tmp_path / "target")
 
@@ -226,7 +226,7 @@ def test_engine_without_a_filter_is_refused(
     command.chmod(0o755)
     run = make_run(b"echo ran")
     with made_target(maker, tmp_path, run) as target:
-        monkeypatch.setenv(engine.VARIABLE, str(command))
+        monkeypatch.setenv(choice.VARIABLE, str(command))
         with pytest.raises(TargetError, match="seccomp"):
             replay(target, run)
 

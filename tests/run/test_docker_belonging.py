@@ -21,7 +21,7 @@ from rtrace_unpackers.engines.belonging import leftovers, possessions
 from rtrace_unpackers.engines.belonging.identity import BUILDING_LABEL, FOLDER_LABEL, MAKER_LABEL, TARGET_LABEL
 from rtrace_unpackers.engines.belonging.leftovers import list_leftovers
 from rtrace_unpackers.engines.docker import UNPACKER
-from rtrace_unpackers.engines.engine import Thing
+from rtrace_unpackers.engines.engine.facts import Thing
 from rtrace_unpackers.engines.target import DockerTarget
 
 pytestmark = [pytest.mark.requires("busybox", "docker"), pytest.mark.xdist_group("docker-belonging")]
@@ -226,7 +226,7 @@ def test_failing_unpack_takes_its_image_along(
         (tmp_path / "target").mkdir()
         return image
 
-    monkeypatch.setattr("rtrace_unpackers.engines.docker.make_image", make_and_remember)
+    monkeypatch.setattr("rtrace_unpackers.engines.making.make_image", make_and_remember)
     with pytest.raises(TargetError, match="by somebody else"):
         UNPACKER.unpack(maker.write(RUN), tmp_path / "target")
     assert len(made) == 1

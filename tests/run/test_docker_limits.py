@@ -15,8 +15,8 @@ from rtrace.errors import BusyError, TargetError
 from rtrace.limits import DEFAULT_LIMITS, KEYRINGS, NESTED_NAMESPACES, Limits
 from rtrace.replay.protocol import Streams
 from rtrace_unpackers.engines.belonging import use
-from rtrace_unpackers.engines.container.options import NO_MEMORY_LIMIT, keep_possible, plan_limits, tell_missing
-from rtrace_unpackers.engines.engine import Abilities
+from rtrace_unpackers.engines.container.arguments import NO_MEMORY_LIMIT, keep_possible, plan_limits, tell_missing
+from rtrace_unpackers.engines.engine.facts import Abilities
 from rtrace_unpackers.engines.target import DockerTarget
 
 pytestmark = [pytest.mark.requires("busybox", "docker"), pytest.mark.xdist_group("docker-limits")]

@@ -16,11 +16,12 @@ from bundle_making import USER, BundleMaker, make_run
 from docker_making import made_target, replay, start_run
 from rtrace.errors import TargetError
 from rtrace.limits import DEFAULT_LIMITS
-from rtrace_unpackers.engines import engine
 from rtrace_unpackers.engines.belonging.leftovers import list_leftovers
-from rtrace_unpackers.engines.container.options import PROXIES
+from rtrace_unpackers.engines.container.arguments import PROXIES
 from rtrace_unpackers.engines.docker import UNPACKER
-from rtrace_unpackers.engines.engine import Engine, choose_engine
+from rtrace_unpackers.engines.engine import choice
+from rtrace_unpackers.engines.engine.choice import choose_engine
+from rtrace_unpackers.engines.engine.command_line import Engine
 
 pytestmark = [
     pytest.mark.requires("busybox", "podman", "root"),
@@ -60,7 +61,7 @@ def podman(folder: Path) -> Iterator[Engine]:
         patch.setenv("PATH", f"{os.environ['PATH']}:/usr/sbin")
         for runtime in ("", "--runtime runc"):
             command = f"podman {storage} --cgroup-manager cgroupfs --events-backend file {runtime}"
-            patch.setenv(engine.VARIABLE, command)
+            patch.setenv(choice.VARIABLE, command)
             if can_replay(folder):
                 yield Engine(tuple(shlex.split(command)))
                 subprocess.run([*shlex.split(command), "rmi", "--all", "--force"], check=False, capture_output=True)

@@ -11,10 +11,10 @@ import pytest
 from big_files import BIG, DIGEST, contents, trace_big_files
 from bundle_making import USER, BundleMaker, make_run, wrote
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.elsewhere.sources import Sources
 from rtrace.errors import ElsewhereError, HostileBundleError
 from rtrace.manifest.model import Elsewhere
+from rtrace.opening import open_bundle
 from trace_builder import TraceBuilder
 from web_server import Server
 

@@ -14,7 +14,7 @@ import pytest
 from bundle_samples import MANIFEST, Sample, make_bundle
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.members import DATA
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.bundle.reading.bundle_reader import Bundle
 from rtrace.bundle.writing.bundle_writer import Item, write_bundle
 
 Rtrace = Callable[..., CompletedProcess[bytes]]
@@ -103,7 +103,7 @@ def test_symlinks_of_the_bundle_are_followed(tmp_path: Path, rtrace: Rtrace) -> 
 def test_damaged_content_is_not_left_behind(sample: Sample, tmp_path: Path, rtrace: Rtrace) -> None:
     """A file whose content is not what was packed does not get its name."""
     content = bytearray(sample.path.read_bytes())
-    with open_bundle(sample.path) as bundle:
+    with Bundle(sample.path, sample.path.open("rb")) as bundle:
         content[bundle.find_member(DATA).offset + 100_000] ^= 1
     sample.path.write_bytes(content)
     done = rtrace("extract", sample.path, "/data/large", "-o", tmp_path / "out")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rtrace_unpackers.isolation.kernel.libc import make_sealed
+from rtrace_unpackers.isolation.kernel.executing import make_sealed
 from rtrace_unpackers.isolation.planning.first_program import build_first_program
 from rtrace_unpackers.isolation.planning.steps import EVERY_SIGNAL, Stage, Step, Steps
 from rtrace_unpackers.launchers.machine_code import CODE

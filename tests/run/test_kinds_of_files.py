@@ -11,7 +11,7 @@ import pytest
 
 from plain_user import PlainUser
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.opening import open_bundle
 from rtrace_unpackers.chroot import UNPACKER
 
 Rtrace = Callable[..., CompletedProcess[bytes]]

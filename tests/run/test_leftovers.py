@@ -14,6 +14,7 @@ import pytest
 from bundle_making import BundleMaker, make_run
 from killed_tracers import ADD_RUN, count_runs, die
 from observing import run_rtrace
+from open_folders import opened
 from plain_user import PlainUser
 from rtrace.errors import BusyError
 from rtrace.files.locks import LOCK_FILE, lock_folder
@@ -24,7 +25,6 @@ from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
 from rtrace.trace.settling import find_unsettled, settle
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.files import directories
 
 TEMPORARY_ALONE = ("run", "verify", "info", "list", "audit")
 LEAVE = """\
@@ -99,7 +99,7 @@ def test_a_removal_that_was_interrupted_goes_on(tmp_path: Path) -> None:
 def test_two_that_clean_up_do_not_meet(tmp_path: Path) -> None:
     """A leftover that somebody is removing is left to them."""
     left = leave(tmp_path, "b.rpz.incomplete-")
-    with directories.opened(left) as folder, lock_folder(folder, "it"):
+    with opened(left) as folder, lock_folder(folder, "it"):
         assert clean_folder(tmp_path) == ()
     assert clean_folder(tmp_path) == (left,)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from observing import run_rtrace
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.opening import open_bundle
 
 COMMANDS = (
     "ls -l data",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from observing import Observation, run_rtrace
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.opening import open_bundle
 
 OLD = b"old content\n"
 RUNS: dict[str, tuple[str, ...]] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.packages.attribution import find_owners
+from rtrace.packages.attribution import attribute
 
 
 @pytest.mark.requires("dpkg")
@@ -15,7 +15,7 @@ def test_this_machine_agrees_with_dpkg() -> None:
     files = [
         path for line in listed if (path := bytes(Path(line.decode()).resolve())) and Path(line.decode()).is_file()
     ]
-    owners = find_owners(files)
+    owners = attribute(files).owners
     assert {owners[path].name for path in files} == {"bash"}
     shown = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Version} ${Architecture}", "bash"], check=True, capture_output=True

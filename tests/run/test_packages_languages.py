@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.packages.attribution import attribute, find_owners
+from rtrace.packages.attribution import attribute
 from rtrace.packages.model import Installed
 
 
@@ -24,7 +24,7 @@ def test_every_file_of_an_installed_distribution_is_its_own(name: str) -> None:
         for path in paths
         if path.endswith(b".py") and b"-packages/" in path
     ]
-    owners = find_owners(paths + compiled)
+    owners = attribute(paths + compiled).owners
     assert len(paths) > 10
     assert {path for path in paths + compiled if path not in owners and b"-packages/" in path} == set()
     found = {owner for path, owner in owners.items() if b"-packages/" in path}

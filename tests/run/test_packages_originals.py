@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.bundle.reading.bundle_reader import open_bundle
-from rtrace.packages.caches.archives import Source, read_cpio
-from rtrace.packages.caches.originals import Originals
+from rtrace.opening import open_bundle
+from rtrace.packages.caches.archives import name_archive, read_cpio
+from rtrace.packages.caches.originals import may_hold
+from rtrace.packages.model import PackageVersion
 
 pytestmark = pytest.mark.requires("dpkg-deb", "dpkg", "unshare")
 TIME = 1_500_000_000
@@ -135,7 +136,7 @@ def test_an_edit_with_its_time_put_back_is_noticed(machine: Machine) -> None:
     """Nobody can tell what the run found, when no package owns the file; that it was touched can be told."""
     said = machine.play("printf MINE | dd of=own conv=notrunc status=none; touch -d @1500000000 own; chmod +x own")
     assert machine.content("own") == b"MINE\n"
-    assert f"{machine.own} touched after the trace, with size and time as they were: packed as now" in said
+    assert f"{machine.own} was touched after the trace, with size and time as before: packed as now" in said
 
 
 def test_a_broken_archive_is_no_help(machine: Machine) -> None:
@@ -261,19 +262,19 @@ def test_an_archive_of_rpm_that_is_cut_off_gives_what_there_is(length: int, tmp_
 
 def test_archives_are_named_as_apt_names_them() -> None:
     """And as dnf and pacman do: with the epoch or without, and the architecture once."""
-    assert Source("dpkg", "libc6:i386", "1:2.36-9", "i386").archive == "libc6_1%3a2.36-9_i386.deb"
-    several = Source("rpm", "glibc-0:2.39-1.fc40.i686", "0:2.39-1.fc40", "i686")
-    assert several.archive == "glibc-2.39-1.fc40.i686.rpm"
-    assert Source("pacman", "gcc-libs", "1:14.1-1", "x86_64").archive == "gcc-libs-1:14.1-1-x86_64.pkg.tar.zst"
+    assert name_archive(PackageVersion("dpkg", "libc6:i386", "1:2.36-9", "i386")) == "libc6_1%3a2.36-9_i386.deb"
+    several = PackageVersion("rpm", "glibc-0:2.39-1.fc40.i686", "0:2.39-1.fc40", "i686")
+    assert name_archive(several) == "glibc-2.39-1.fc40.i686.rpm"
+    libraries = PackageVersion("pacman", "gcc-libs", "1:14.1-1", "x86_64")
+    assert name_archive(libraries) == "gcc-libs-1:14.1-1-x86_64.pkg.tar.zst"
 
 
 @pytest.mark.skipif(not os.path.exists("/var/lib/dpkg/info/base-passwd.list"), reason="needs Debian's base-passwd")
-def test_archive_that_does_not_hold_a_file_is_not_advised(tmp_path: Path) -> None:
+def test_archive_that_does_not_hold_a_file_is_not_advised() -> None:
     """A file that a package made when it was installed is not in its archive; one that it lists may be."""
-    originals = Originals(tmp_path)
-    package = Source("dpkg", "base-passwd", "1", "amd64")
-    assert originals.may_hold(package, b"/usr/share/base-passwd/passwd.master")
-    assert not originals.may_hold(package, b"/etc/passwd")
-    elsewhere = Source("rpm", "setup", "1", "noarch")
-    assert originals.may_hold(elsewhere, b"/etc/profile.d/lang.sh")
-    assert not originals.may_hold(elsewhere, b"/etc/ld.so.cache")
+    package = PackageVersion("dpkg", "base-passwd", "1", "amd64")
+    assert may_hold(package, b"/usr/share/base-passwd/passwd.master")
+    assert not may_hold(package, b"/etc/passwd")
+    elsewhere = PackageVersion("rpm", "setup", "1", "noarch")
+    assert may_hold(elsewhere, b"/etc/profile.d/lang.sh")
+    assert not may_hold(elsewhere, b"/etc/ld.so.cache")

@@ -18,7 +18,7 @@ import pytest
 
 from requirements import find_modules
 from rtrace.bundle.entry import FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.opening import open_bundle
 from rtrace.packages.attribution import attribute
 from rtrace.packages.model import Installed
 

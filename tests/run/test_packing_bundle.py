@@ -6,7 +6,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.opening import open_bundle
 from trace_builder import TraceBuilder
 
 Rtrace = Callable[..., CompletedProcess[bytes]]

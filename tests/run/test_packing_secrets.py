@@ -19,8 +19,8 @@ import pytest
 import zstandard
 
 from bundle_bytes import read_everything
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.manifest.model import Secret, SecretPack
+from rtrace.opening import open_bundle
 from rtrace.trace.directory import TraceDirectory
 from secret_kinds import CLEAN, PLANTED
 from secret_planting import FILES, Planted, Planter, command, trace, trace_leaky

@@ -10,7 +10,7 @@ import pytest
 from observing import Observation, observe, run_rtrace
 from plain_user import PlainUser
 from rtrace.bundle.entry import Entry
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.opening import open_bundle
 
 SECRET = b"the content that nobody read\n"
 PYTHON = "/usr/bin/python3 -S -c"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from observing import Observation, run_rtrace
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.opening import open_bundle
 
 ODD_NAMES = (b"new\nline", b"quote'\" and : colon", b"-dash", b"caf\xc3\xa9", b"latin \xe9\xff", b"#!{x}: &y *z %20")
 ODD_PROGRAM = """

@@ -14,7 +14,7 @@ from bundle_making import TIME, BundleMaker, digest, make_run, run_python
 from plain_user import PlainUser
 from rtrace.bundle.data.archive import ArchiveReader
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.bundle.reading.bundle_reader import Bundle
 from rtrace.bundle.writing.bundle_writer import Item, find_repeated
 from rtrace.errors import TargetError
 from rtrace.pack.packing import pack
@@ -60,7 +60,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_identical_content_is_stored_once(bundle: Path) -> None:
     """The first of several files by path holds the content; size and ends alone make no copy."""
-    with open_bundle(bundle) as opened:
+    with Bundle(bundle, bundle.open("rb")) as opened:
         found = {path: opened.find(path) for path in FILES}
         copies = {
             path: entry.copy_of for path, entry in found.items() if entry is not None and entry.copy_of is not None
@@ -79,7 +79,7 @@ def test_identical_content_is_stored_once(bundle: Path) -> None:
 
 def test_the_content_of_a_copy_is_read_like_any_other(bundle: Path) -> None:
     """By its path, in a stream of everything, and through a hard link to it; and the bundle is whole."""
-    with open_bundle(bundle) as opened:
+    with Bundle(bundle, bundle.open("rb")) as opened:
         opened.check()
         assert {path: b"".join(opened.read_file(path)) for path in FILES} == FILES
         streamed = {entry.path: b"".join(parts) for entry, parts in opened.stream_data()}
@@ -96,7 +96,7 @@ def test_small_copies_in_one_frame_cost_one_decompression(bundle: Path, monkeypa
         frames.append(frame)
         return compressed(archive, frame)
 
-    with open_bundle(bundle) as opened:
+    with Bundle(bundle, bundle.open("rb")) as opened:
         assert opened.entries
         monkeypatch.setattr(ArchiveReader, "_compressed", count)
         for path in (b"/work/b/small", b"/work/a/small", b"/work/b/small-too"):
@@ -149,7 +149,7 @@ def test_a_plain_user_unpacks_copies_of_what_nobody_may_read(tmp_path: Path, pla
 def test_an_image_gets_files_of_their_own(bundle: Path) -> None:
     """In the tar that an image is made from, copies are members with the content, and no hard links."""
     file = io.BytesIO()
-    with open_bundle(bundle) as opened:
+    with Bundle(bundle, bundle.open("rb")) as opened:
         write_rootfs(file, plan_layout(opened.entries), opened.stream_data(), "/.rtrace", {})
     file.seek(0)
     with tarfile.open(fileobj=file, encoding="utf-8", errors="surrogateescape") as tar:
@@ -197,7 +197,7 @@ def test_runs_with_equal_files_share_them(tmp_path: Path) -> None:
     report = pack(trace.finish(), tmp_path / "bundle.rpz")
     assert report.notices == ()
     assert report.target.stat().st_size < len(LARGE) + 1_000_000
-    with open_bundle(report.target) as opened:
+    with Bundle(report.target, report.target.open("rb")) as opened:
         second = opened.find(bytes(home / "two/data"))
         assert second is not None
         assert second.copy_of == bytes(home / "one/data")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bundle_making import BundleMaker, make_run
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.errors import BundleError
+from rtrace.opening import open_bundle
 from rtrace.operations.audit import audit_bundle
 from rtrace.privacy.rules.table import RULES
 from secret_planting import Planted, Planter, command, pack_as_it_is, trace, trace_leaky

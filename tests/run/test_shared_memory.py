@@ -12,7 +12,7 @@ import pytest
 
 from observing import run_rtrace
 from plain_user import PlainUser
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.opening import open_bundle
 
 SCRIPT = """#!/bin/sh
 cat {memory}/in {memory}/folder/inner; ls -l {memory} | wc -l; rm {memory}/old

@@ -19,11 +19,11 @@ from bundle_making import TIME, BundleMaker, digest, make_run
 from rtrace.bundle import tar
 from rtrace.bundle.data.sparse import HOLES_LIMIT, fill_holes, segments_problem
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.bundle.writing.digests import digest_content
 from rtrace.capture.books.snapshots import take_snapshot
 from rtrace.errors import BundleError
 from rtrace.files.holes import LEAST_HOLE, find_segments
+from rtrace.opening import open_bundle
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.files.extraction import extract
 from rtrace_unpackers.files.layout import plan_layout

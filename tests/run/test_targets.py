@@ -14,6 +14,7 @@ import pytest
 
 from bundle_making import BundleMaker, make_run, unpack_as
 from observing import run_rtrace
+from open_folders import opened
 from plain_user import PlainUser
 from rtrace.errors import BusyError, TargetError
 from rtrace.files import removing
@@ -23,7 +24,6 @@ from rtrace.replay.protocol import STATE_FILE
 from rtrace.replay.registry import open_target
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.chroot.target import ChrootTarget
-from rtrace_unpackers.files import directories
 from rtrace_unpackers.target.placement import building
 from rtrace_unpackers.target.removal import remove_tree
 from rtrace_unpackers.target.state import read_state
@@ -212,7 +212,7 @@ def test_removal_is_not_led_out_of_its_tree(
         return open_folder_below(parent, name)
 
     monkeypatch.setattr(removing, "open_folder_below", exchange_and_open)
-    with directories.opened(tmp_path / "tree") as tree, pytest.raises(OSError, match=r"Not a directory|symbolic|moved"):
+    with opened(tmp_path / "tree") as tree, pytest.raises(OSError, match=r"Not a directory|symbolic|moved"):
         removing.remove_below(tree)
     assert (canary / "file").read_text() == "precious"
 
@@ -371,7 +371,7 @@ def test_rename_replaces_nothing(tmp_path: Path) -> None:
     for name in ("old", "empty"):
         (tmp_path / name).mkdir()
     (tmp_path / "dangling").symlink_to("nowhere")
-    with directories.opened(tmp_path) as folder:
+    with opened(tmp_path) as folder:
         for name in ("empty", "dangling"):
             with pytest.raises(FileExistsError):
                 rename_new(folder, "old", name)

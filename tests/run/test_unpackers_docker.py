@@ -18,15 +18,15 @@ import pytest
 from bundle_making import TIME, USER, BundleMaker, digest, make_run, wrote
 from docker_making import start_run
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.errors import HostileBundleError, TargetError
 from rtrace.manifest.model import Run
+from rtrace.opening import open_bundle
 from rtrace.replay.protocol import Outcome, Streams, Unpacked
-from rtrace_unpackers.engines import engine
 from rtrace_unpackers.engines.belonging import possessions
 from rtrace_unpackers.engines.belonging.identity import Identity
-from rtrace_unpackers.engines.container.options import plan_container, plan_execution
+from rtrace_unpackers.engines.container.arguments import plan_container, plan_execution
 from rtrace_unpackers.engines.docker import UNPACKER
+from rtrace_unpackers.engines.engine import choice
 from rtrace_unpackers.engines.image.dockerfile import name_launchers, render_dockerfile
 from rtrace_unpackers.engines.image.launcher import build_launcher, build_pause
 from rtrace_unpackers.engines.image.rootfs import HOLES_LIMIT, choose_empty
@@ -254,7 +254,7 @@ def maker(tmp_path: Path) -> BundleMaker:
 @pytest.fixture
 def without_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which no engine answers."""
-    monkeypatch.setenv(engine.VARIABLE, NO_ENGINE)
+    monkeypatch.setenv(choice.VARIABLE, NO_ENGINE)
 
 
 @pytest.mark.usefixtures("without_engine")
@@ -337,9 +337,9 @@ def unpacked() -> Iterator[list[DockerTarget]]:
     for target in targets:
         target.destroy()
         assert not target.path.exists()
-        assert not engine.choose_engine().holds("image", target.state.facts["image"])
+        assert not choice.choose_engine().holds("image", target.state.facts["image"])
         container = target.state.facts.get("container")
-        assert container is None or not engine.choose_engine().holds("container", container)
+        assert container is None or not choice.choose_engine().holds("container", container)
 
 
 def open_target(unpacked: Unpacked, targets: list[DockerTarget]) -> DockerTarget:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bundle_making import TIME, USER, BundleMaker, digest, make_run, run_python
+from open_folders import opened
 from plain_user import PlainUser
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.errors import BundleError, HostileBundleError, TargetError
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.files import directories
 from rtrace_unpackers.files.extraction import extract
 from rtrace_unpackers.files.layout import Layout, plan_layout
 from rtrace_unpackers.files.ownership import Ownership, Person
@@ -174,7 +174,7 @@ def test_extraction_follows_no_symlink_even_unchecked(layout: Layout, tmp_path: 
     (top / "out").symlink_to(outside)
     (top / "leading out").symlink_to(outside / "planted")
     contents = [(file, iter([b"x"])) for file in layout.files]
-    with directories.opened(top) as root, pytest.raises(OSError, match=r"Errno (2|17|20|22|40)\b"):
+    with opened(top) as root, pytest.raises(OSError, match=r"Errno (2|17|20|22|40)\b"):
         extract(layout, contents, root, Ownership(keep=False))
     assert {path.name: path.read_bytes() for path in outside.iterdir()} == {"secret": b"s"}
 

@@ -19,8 +19,9 @@ from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, Targe
 from rtrace.manifest.model import Run
 from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.isolation.kernel.libc import Namespace
 from rtrace_unpackers.isolation.kernel.mounting import MountFlag
+from rtrace_unpackers.isolation.kernel.namespaces import Namespace
+from rtrace_unpackers.isolation.planning.isolation_plan import plan_isolation
 from rtrace_unpackers.isolation.planning.operations import (
     BringUpLoopback,
     EnterRoot,
@@ -29,7 +30,6 @@ from rtrace_unpackers.isolation.planning.operations import (
     Mount,
     SetHostname,
 )
-from rtrace_unpackers.isolation.planning.plan import plan_isolation
 from rtrace_unpackers.isolation.running import refusal
 from rtrace_unpackers.isolation.users.access import Access, MappedBy
 from rtrace_unpackers.isolation.users.ids import Extent, IdMap, Maps, map_one

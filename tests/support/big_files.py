@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.elsewhere.sources import Sources, complete_data
+from rtrace.opening import open_bundle
 from trace_builder import TraceBuilder
 
 BIG = bytes(range(256)) * 12_000  # 3 MB

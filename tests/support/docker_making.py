@@ -13,7 +13,8 @@ from rtrace.manifest.model import Run
 from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.engines.belonging.identity import BUILDING_LABEL, FOLDER_LABEL, TARGET_LABEL, encode_path, resolve
 from rtrace_unpackers.engines.docker import UNPACKER
-from rtrace_unpackers.engines.engine import Engine, Kind
+from rtrace_unpackers.engines.engine.command_line import Engine
+from rtrace_unpackers.engines.engine.facts import Kind
 from rtrace_unpackers.engines.target import DockerTarget
 
 KINDS: tuple[Kind, ...] = ("image", "container")

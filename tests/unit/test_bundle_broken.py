@@ -15,9 +15,9 @@ import zstandard
 
 from bundle_samples import MANIFEST, Sample, make_bundle
 from rtrace.bundle import members, tar
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.errors import BundleError, HostileBundleError
 from rtrace.manifest.render import render
+from rtrace.opening import open_bundle
 
 
 @pytest.fixture(scope="module")

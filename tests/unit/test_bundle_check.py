@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bundle_samples import Sample, make_bundle
 from rtrace.bundle import members
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.bundle.reading.bundle_reader import Bundle
 from rtrace.operations.check import Checked, check_bundle
 
 
@@ -28,7 +28,7 @@ def test_a_whole_bundle_is_whole(sample: Sample) -> None:
 def test_one_changed_byte_is_found(sample: Sample, data: st.DataObject) -> None:
     """Wherever one byte changes, the bundle is not whole, and the range that is told has the byte in it."""
     content = bytearray(sample.path.read_bytes())
-    with open_bundle(sample.path) as bundle:
+    with Bundle(sample.path, sample.path.open("rb")) as bundle:
         names = [name for name in members.MEMBERS if name != members.DATA]
         edges = [bundle.find_member(name).offset for name in members.MEMBERS]
         small = st.sampled_from(names).flatmap(
@@ -51,7 +51,7 @@ def test_one_changed_byte_is_found(sample: Sample, data: st.DataObject) -> None:
 def test_damaged_data_is_told_frame_by_frame(sample: Sample, frame: int) -> None:
     """Of the data, only the frame with the damage is told, not all of it."""
     content = bytearray(sample.path.read_bytes())
-    with open_bundle(sample.path) as bundle:
+    with Bundle(sample.path, sample.path.open("rb")) as bundle:
         data = bundle.find_member(members.DATA)
         offsets = bundle._archive._offsets
     first, last = (data.offset + offsets[number] for number in (frame, frame + 1))
@@ -65,7 +65,7 @@ def test_damaged_data_is_told_frame_by_frame(sample: Sample, frame: int) -> None
 def test_a_bundle_without_an_identity_is_read(sample: Sample) -> None:
     """The first bundles do not say what their manifest's digest is; they are whole all the same."""
     content = sample.path.read_bytes()
-    with open_bundle(sample.path) as bundle:
+    with Bundle(sample.path, sample.path.open("rb")) as bundle:
         begin = bundle.find_member(members.IDENTITY).offset - 512
         end = bundle.find_member(members.FILES).offset - 512
     old = sample.path.with_name("old.rpz")

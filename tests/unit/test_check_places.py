@@ -15,7 +15,7 @@ from fuzz.reprozip_sealing import seal_reprozip
 from fuzz.sections import join, split
 from fuzz.seeds import make_seeds
 from rtrace.bundle import members
-from rtrace.bundle.reading.bundle_reader import open_bundle
+from rtrace.bundle.reading.bundle_reader import Bundle
 from rtrace.operations.check import check_bundle
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 def regions(sample: Sample) -> list[Region]:
     """All parts of the sample: headers, contents, paddings, frames, seek table and end."""
     found: list[Region] = []
-    with tarfile.open(sample.path) as outer, open_bundle(sample.path) as bundle:
+    with tarfile.open(sample.path) as outer, Bundle(sample.path, sample.path.open("rb")) as bundle:
         offsets = bundle._archive._offsets
         for member in outer:
             start, end = member.offset_data, member.offset_data + member.size

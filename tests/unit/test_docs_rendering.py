@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 from xml.etree import ElementTree as ET
 
 import click
@@ -13,35 +14,49 @@ from documentation.schema import render_schema
 from documentation.terminal_picture import draw, lay_out
 
 
-@click.command(
-    help="Boil EGG.\n\nNot too\nlong.\n\n\b\nsoft  3 minutes\nhard  8 minutes",
-    epilog="\b\nExample:\n  rtrace boil --hot egg",
-)
+class Told(click.Command):
+    """A command that knows its exit statuses and examples, as those of rtrace do."""
+
+    statuses: ClassVar = {"0": "it is done", "3": "it is *raw*"}
+    examples = ("rtrace boil --hot egg",)
+
+
+@click.command(cls=Told, help="Boil EGG.\n\nNot too\nlong.\n\n\b\nsoft  3 minutes\nhard  8 minutes")
 @click.option("--hot/--cold", help="How *hot*.")
 @click.option("--how", type=click.Choice(["soft", "hard"]))
 @click.option("--secret", hidden=True)
+@click.option("--loud", is_flag=True, help="Not here.")
 @click.argument("egg")
-def boil(*, hot: bool, how: str, secret: str, egg: str) -> None:
+def boil(*, hot: bool, how: str, secret: str, loud: bool, egg: str) -> None:
     """Have a command to render."""
 
 
-def test_command_has_usage_text_and_options() -> None:
-    """A command's section holds what its --help prints, and nothing that --help hides."""
-    assert render_command(boil, "boil") == (
-        "## boil\n\n"
+def test_command_has_usage_text_options_statuses_and_examples() -> None:
+    """A command's section holds what its --help prints, but for shared options and what --help hides."""
+    assert render_command(boil, "boil", {"--loud", "--help"}) == (
+        "### boil\n\n"
         "```text\nrtrace boil [OPTIONS] EGG\n```\n\n"
         "Boil EGG.\n\n"
         "Not too long.\n\n"
         "```text\nsoft  3 minutes\nhard  8 minutes\n```\n\n"
         "| option | meaning |\n|---|---|\n| `--hot / --cold` | How \\*hot\\*. |\n| `--how [soft\\|hard]` |  |\n\n"
-        "```text\nExample:\n  rtrace boil --hot egg\n```"
+        "| exit status | meaning |\n|---|---|\n| `0` | it is done |\n| `3` | it is \\*raw\\* |\n\n"
+        "```console\n$ rtrace boil --hot egg\n```"
     )
 
 
-def test_commands_follow_their_order_and_hidden_ones_are_left_out() -> None:
-    """A group's commands have a section each, but for hidden ones."""
-    group = click.Group(commands={"boil": boil, "eat": click.Command("eat", help="Eat.", hidden=True)})
-    assert [line for line in render_commands(group).splitlines() if line.startswith("## ")] == ["## boil"]
+def test_commands_are_grouped_and_shared_options_come_once() -> None:
+    """A group's commands stand under their titles, and what all commands share stands once, at the end."""
+    group = click.Group(commands={"boil": boil}, params=[click.Option(["--loud"], is_flag=True, help="Shout.")])
+    text = render_commands(group, {"Cook": ["boil"], "Eat": []})
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "## Cook",
+        "### boil",
+        "## Eat",
+        "## Options of all commands",
+    ]
+    assert text.count("--loud") == 1
+    assert "| `--loud` | Shout. |" in text
 
 
 def test_code_in_prose_stays() -> None:

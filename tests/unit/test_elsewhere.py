@@ -8,7 +8,6 @@ import pytest
 from big_files import BIG, DIGEST, contents, trace_big_files
 from bundle_samples import MANIFEST
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.bundle.reading.validation import validate_entries
 from rtrace.describe.draft import draft_manifest
 from rtrace.elsewhere import http
@@ -19,6 +18,7 @@ from rtrace.errors import BundleError, ElsewhereError, HostileBundleError, Manif
 from rtrace.manifest.model import Elsewhere
 from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
+from rtrace.opening import open_bundle
 from rtrace.pack.packing import carry_out, pack
 from rtrace.pack.planning import plan_packing
 from rtrace.trace.reader import open_for_reading

@@ -16,7 +16,7 @@ from rtrace.operations.check import check_bundle
 from rtrace.operations.extract import find_entries, write_file
 from rtrace.verify.renames import find_patterns
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.files.directories import Descent
+from rtrace_unpackers.files.descent import Descent
 from rtrace_unpackers.target import snapshot
 from rtrace_unpackers.target.snapshot import take_snapshot
 

@@ -12,7 +12,7 @@ from rtrace_unpackers.isolation.kernel import refused_calls
 from rtrace_unpackers.isolation.kernel.seccomp import INTERFACES, build_filter
 from rtrace_unpackers.isolation.planning.first_program import build_first_program
 from rtrace_unpackers.isolation.planning.steps import Steps
-from rtrace_unpackers.launchers.architectures import CALLS
+from rtrace_unpackers.launchers.processors import CALLS
 
 COLUMNS = ("x86_64", "i386", "aarch64", "arm")
 

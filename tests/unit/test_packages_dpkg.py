@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.packages.attribution import attribute, find_owners
+from rtrace.packages.attribution import attribute
 from rtrace.packages.model import Attribution, Installed
 from rtrace.packages.system.dpkg import Dpkg
 
@@ -116,4 +116,4 @@ def test_long_lists_are_searched_as_well(root: bytes) -> None:
 def test_no_dpkg_no_owners(tmp_path: Path) -> None:
     """On a machine without dpkg nothing has an owner, and nothing goes wrong."""
     assert Dpkg(bytes(tmp_path)).find_owners([b"/usr/bin/perl"]) == {}
-    assert find_owners([]) == {}
+    assert attribute([]).owners == {}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.packages.attribution import find_owners
+from rtrace.packages.attribution import attribute
 from rtrace.packages.language.python import Python
 from rtrace.packages.language.self_describing import Folders
 from rtrace.packages.model import Installed
@@ -37,7 +37,7 @@ def test_what_a_wheel_puts_outside_of_the_site_folder_is_its_own(tmp_path: Path,
     (site / "tool-1.dist-info/RECORD").write_text("tool.py,,\n" + "".join(f"../../../{file},,\n" for file in files))
     listed = [bytes(prefix / file) for file in files] + ([bytes(site / "tool.py")] if with_modules else [])
     other = bytes(prefix / "bin/other")
-    owners = find_owners([*listed, other])
+    owners = attribute([*listed, other]).owners
     assert owners == dict.fromkeys(listed, Installed("tool", "1", "any", "python"))
 
 

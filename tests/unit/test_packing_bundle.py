@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.reading.bundle_reader import open_bundle
 from rtrace.describe.draft import draft_manifest
 from rtrace.errors import BundleError, TraceError
 from rtrace.manifest.model import Notice
 from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
+from rtrace.opening import open_bundle
 from rtrace.pack.packing import PackReport, pack
 from rtrace.pack.planning import plan_packing
 from rtrace.trace.directory import TraceDirectory
@@ -426,7 +426,7 @@ def test_a_killed_trace_packs(home: Path) -> None:
         assert [notice.kind for notice in bundle.manifest.notices] == ["unfinished"]
         assert bundle.manifest.runs[0].exit_status is None
         bundle.extract_trace(home.parent / "copy.sqlite3")
-    assert report.files == 1
+    assert report.counts.files == 1
 
 
 def test_paths_of_any_bytes(trace: TraceBuilder, home: Path) -> None:

@@ -1,31 +1,60 @@
-"""Opening a bundle of either kind: rtrace's own, or ReproZip's. They are told apart by content."""
+"""The formats of bundles that rtrace knows, and opening a bundle of any of them. They are told apart by content.
+
+A new one is a file and a line here; see `rtrace.bundle.protocol`. Other distributions add theirs by entry points::
+
+    [project.entry-points."rtrace.formats"]
+    sciunit = "rtrace_sciunit:SCIUNIT"
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rtrace.bundle.reading.bundle_reader import Bundle
+from rtrace.debugging import debug
 from rtrace.errors import BundleError
-from rtrace.reprozip.reading.container import is_reprozip
+from rtrace.plugins import find_plugins, load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from rtrace.bundle.protocol import OpenBundle
+    from rtrace.bundle.protocol import Format, OpenBundle
+
+GROUP = "rtrace.formats"
+FORMATS = {
+    "rtrace": "rtrace.bundle.reading.rtrace_format:RTRACE",
+    "reprozip": "rtrace.reprozip.reprozip_format:REPROZIP",
+}
+"""In the order in which a file is compared with them."""
+
+
+def list_formats() -> Iterator[Format]:
+    """Yield the formats, rtrace's own and then those of other distributions, which are looked for only then."""
+    for address in FORMATS.values():
+        own: Format = load(address)
+        yield own
+    for name, address in find_plugins(GROUP).items():
+        if name not in FORMATS:
+            outside: Format = load(address)
+            yield outside
+
+
+def list_writable_formats() -> dict[str, Format]:
+    """Return, by name, the formats in which a bundle can be written anew."""
+    return {one.name: one for one in list_formats() if one.write is not None}
 
 
 def open_bundle(path: Path) -> OpenBundle:
-    """Open a bundle of rtrace or of ReproZip. Raises BundleError for anything else, and for what is not whole."""
+    """Open a bundle of any format. Raises BundleError for anything else, and for what is not intact."""
     try:
         file = path.open("rb")
     except OSError as error:
         raise BundleError(f"cannot open {path}: {error.strerror}") from None
     try:
-        if is_reprozip(file):
-            from rtrace.reprozip.extended import open_reprozip  # needs sqlite3 and more, which our own do not
-
-            return open_reprozip(path, file)
-        return Bundle(path, file)
+        found = next((one for one in list_formats() if one.recognise(file)), None)
+        debug(__name__, "%s: %s", path, f"a bundle of {found.name}" if found else "of no format that is known")
+        # Rtrace's own says best what is wrong with a file of no format.
+        return (found or load(FORMATS["rtrace"])).open_bundle(path, file)
     except BaseException:
         file.close()
         raise

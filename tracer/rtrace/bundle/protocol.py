@@ -1,16 +1,24 @@
-"""What every bundle answers, whoever wrote it."""
+"""What every bundle answers, whoever wrote it, and what a format of bundles is.
+
+A format is a folder or a file, and a line in `rtrace.opening`; one that another distribution brings is an entry point
+of the group ``rtrace.formats``. `rtrace.reprozip.reprozip_format` is an example.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from rtrace.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
 
     from rtrace.bundle.entry import Entry, Result
-    from rtrace.manifest.model import Manifest
+    from rtrace.manifest.model import Manifest, Notice
+    from rtrace.progress import Progress
 
 
 class OpenBundle(Protocol):
@@ -20,7 +28,7 @@ class OpenBundle(Protocol):
 
     @property
     def identity(self) -> str:
-        """A SHA-256 by which to know it."""
+        """The SHA-256 that identifies it."""
 
     @property
     def maker(self) -> str:
@@ -47,7 +55,7 @@ class OpenBundle(Protocol):
         """Every packed file."""
 
     def iterate_entries(self) -> Iterator[Entry]:
-        """Give every packed file; of many none stays in memory."""
+        """Yield every packed file; of many, none stays in memory."""
 
     @property
     def results(self) -> tuple[Result, ...]:
@@ -62,17 +70,49 @@ class OpenBundle(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def check(self) -> None:
-        """Read all of it. Raises BundleError."""
+    def check(self, progress: Progress = SILENT) -> None:
+        """Read all of it, and report the bytes of contents. Raises BundleError."""
 
     def find(self, path: bytes) -> Entry | None:
-        """Give the entry at a path."""
+        """Return the entry at a path; None where there is none."""
 
     def read_file(self, path: bytes) -> Iterator[bytes]:
-        """Give the content of one file."""
+        """Yield the content of one file."""
 
     def stream_data(self) -> Iterator[tuple[Entry, Iterator[bytes]]]:
-        """Give the entries, at least those with a content, each with the parts of it."""
+        """Yield the entries, at least those with content, each with the parts of it."""
 
     def extract_trace(self, destination: Path) -> None:
         """Write the trace database to a new file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A file that was written in some format. ``losses`` say what that format has no place for."""
+
+    target: Path
+    identity: str
+    files: int
+    losses: tuple[Notice, ...]
+
+
+class Writer(Protocol):
+    """What writes a bundle in a format."""
+
+    def __call__(self, bundle: OpenBundle, target: Path, *, progress: Progress) -> Exported:
+        """Write an open bundle as a new file: complete, or not at all. Raises BundleError."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of bundles.
+
+    ``recognise`` says whether a file is of this format, not whether it is intact; it raises nothing, and leaves the
+    file at any position. ``open_bundle`` takes the path, for messages, and the open file, which the bundle closes when
+    it is left; it raises BundleError. ``write`` is what `rtrace export --format` and `rtrace pack --format` call.
+    """
+
+    name: str
+    recognise: Callable[[BinaryIO], bool]
+    open_bundle: Callable[[Path, BinaryIO], OpenBundle]
+    write: Writer | None = None

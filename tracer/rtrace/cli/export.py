@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from rtrace.answers.recording import answer_export
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.completing import complete_bundles, complete_formats
-from rtrace.cli.terminal.options import JSON
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import JSON
+from rtrace.cli.options.completing import complete_bundles, complete_formats
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import give_json, say, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.printable import format_size, plural
 
 if TYPE_CHECKING:
-    from rtrace.reprozip.writing.reprozip_writer import Written
+    from rtrace.bundle.protocol import Exported
 
 
 @click.command(
@@ -61,7 +61,7 @@ def command(bundle: Path, *, as_json: bool, form: str, output: Path | None) -> N
         tell(written)
 
 
-def tell(written: Written) -> None:
+def tell(written: Exported) -> None:
     """Say what was written, and what of it ReproZip will not know."""
     for loss in written.losses:
         warn(f"not for ReproZip: {loss.what}; {loss.advice}")

@@ -6,10 +6,10 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.describe.names import SYSTEM
+from rtrace.files.hierarchy import SYSTEM
 from rtrace.manifest.model import Folder
-from rtrace.packages.attribution import EDITABLE, attribute
-from rtrace.packages.model import Attribution
+from rtrace.packages.attribution import attribute
+from rtrace.packages.model import EDITABLE, Attribution
 from rtrace.trace.schema import Use
 
 if TYPE_CHECKING:

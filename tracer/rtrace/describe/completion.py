@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rtrace.describe.work_trees import watched_by_dvc, watched_by_git
 from rtrace.files.reading import open_at_once
 from rtrace.packages.generated import find_source
-from rtrace.packages.language.python import SITE, list_distributions, read_record, split_name
+from rtrace.packages.language.sites import SITE, list_distributions, read_record, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

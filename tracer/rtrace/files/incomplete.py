@@ -1,4 +1,4 @@
-"""A file in the making: it gets its name when it is whole, and never over anything else."""
+"""A file in the making: it gets its name when it is whole, and replaces another file only if that is asked for."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 class Incomplete:
     """A folder ``NAME.incomplete-XXXX`` beside the file in the making, which is gone afterwards in any case."""
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, *, replace: bool = False) -> None:
+        """Make the folder; with ``replace`` the target may exist, and stays until the new file is whole."""
         self.target = target
-        if os.path.lexists(target):
+        self._replace = replace
+        if not replace and os.path.lexists(target):
             raise BundleError(f"{target} exists already; remove it or name another file")
         self._closing = contextlib.ExitStack()
         try:
@@ -40,6 +42,9 @@ class Incomplete:
 
     def give_name(self, whole: Path) -> None:
         """Make a file of the folder the target. Raises BundleError when the name is taken."""
+        if self._replace:
+            whole.replace(self.target)
+            return
         try:
             try:
                 os.link(whole, self.target)

@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import hashlib
+    from collections.abc import Callable, Iterator
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _PART = 1 << 20
@@ -18,7 +19,7 @@ def open_content(path: str | bytes, flags: int = 0) -> int:
 
 
 def read_parts(descriptor: int) -> Iterator[bytes]:
-    """Give what is left of an open file, part by part. Raises OSError."""
+    """Yield what is left of an open file, part by part. Raises OSError."""
     while part := os.read(descriptor, _PART):
         yield part
 
@@ -36,3 +37,15 @@ def read_file(path: str | bytes, limit: int | None = None) -> bytes:
     except OSError:
         return b""
     return content if limit is None or len(content) <= limit else b""
+
+
+def hash_file(path: str | bytes, algorithm: Callable[..., hashlib._Hash]) -> bytes | None:
+    """Return the digest of a file; None when it cannot be read."""
+    digest = algorithm(usedforsecurity=False)
+    try:
+        with open(path, "rb", buffering=0, opener=open_at_once) as file:
+            while part := file.read(_PART):
+                digest.update(part)
+    except OSError:  # gone or unreadable by now: nobody can tell
+        return None
+    return digest.digest()

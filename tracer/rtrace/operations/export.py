@@ -7,28 +7,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtrace.bundle.reading.bundle_reader import Bundle
 from rtrace.errors import BundleError, UsageError
 from rtrace.files.incomplete import Incomplete
-from rtrace.opening import open_bundle
+from rtrace.opening import list_writable_formats, open_bundle
 from rtrace.pack.packing import PackReport, carry_out
+from rtrace.pack.target import check_target
 from rtrace.printable import suggest
 from rtrace.progress import SILENT, Progress
-from rtrace.reprozip.extended import ExtendedBundle
-from rtrace.reprozip.writing.reprozip_writer import Written, write_reprozip
+from rtrace.reprozip.reprozip_format import WHOLE
 
 if TYPE_CHECKING:
+    from rtrace.bundle.protocol import Exported
     from rtrace.pack.plan import PackingPlan
 
-_WHOLE = "pack all of it, without --larger-than and `elsewhere:`"
 
-
-def export(bundle: Path, form: str, target: Path, *, progress: Progress = SILENT) -> Written:
+def export(bundle: Path, form: str, target: Path, *, progress: Progress = SILENT) -> Exported:
     """Write a bundle as a new file in another format. Raises BundleError, and UsageError for an unknown format."""
-    if form not in FORMATS:
-        meant = suggest(form, FORMATS) or f"; choose one of: {', '.join(FORMATS)}"
-        raise UsageError(f"there is no format {form!r}{meant}")
-    return FORMATS[form](bundle, target, progress=progress)
+    formats = list_writable_formats()
+    write = formats[form].write if form in formats else None
+    if write is None:
+        meant = suggest(form, formats) or f"; choose one of: {', '.join(formats)}"
+        raise UsageError(f"there is no format {form!r} to write{meant}")
+    if os.path.lexists(target):
+        raise BundleError(f"{target} exists already; remove it or name another file")
+    with open_bundle(bundle) as opened:
+        return write(opened, target, progress=progress)
 
 
 def name_export(bundle: Path, form: str) -> Path:
@@ -36,29 +39,21 @@ def name_export(bundle: Path, form: str) -> Path:
     return Path(f"{Path(bundle.name).with_suffix('')}.{form}.rpz")
 
 
-def convert(source: Path, target: Path, *, progress: Progress = SILENT) -> Written:
-    """Write a bundle of rtrace's in ReproZip's format. Raises BundleError; then there is no new file."""
-    if os.path.lexists(target):
-        raise BundleError(f"{target} exists already; remove it or name another file")
-    with open_bundle(source) as bundle:
-        if not isinstance(bundle, Bundle) or isinstance(bundle, ExtendedBundle):
-            raise BundleError(f"{source} is a bundle in ReproZip's format already; copy it")
-        if bundle.manifest.elsewhere:
-            raise BundleError(f"{source} leaves content elsewhere, which ReproZip's format cannot; {_WHOLE}")
-        return write_reprozip(bundle, target, progress=progress)
+def convert(source: Path, target: Path, *, progress: Progress = SILENT) -> Exported:
+    """Write a bundle in ReproZip's format. Raises BundleError; then there is no new file."""
+    return export(source, "reprozip", target, progress=progress)
 
 
 def carry_out_for_reprozip(
     plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: bool = False
-) -> tuple[PackReport, Written]:
+) -> tuple[PackReport, Exported]:
     """Write the bundle of a plan in ReproZip's format, by way of one of rtrace's own, as `carry_out` does."""
     if plan.elsewhere:
-        raise BundleError(f"ReproZip's format has no place for content elsewhere; {_WHOLE}")
-    with Incomplete(plan.target) as incomplete:
-        own = incomplete.folder / plan.target.name
+        raise BundleError(f"ReproZip's format has no place for content elsewhere; {WHOLE}")
+    check_target(plan.target, replace=plan.replace)
+    with Incomplete(plan.target, replace=plan.replace) as incomplete:
+        own, other = incomplete.folder / plan.target.name, incomplete.folder / "reprozip"
         report = carry_out(replace(plan, target=own), progress=progress, allow_missing=allow_missing)
-        return report, convert(own, plan.target, progress=progress)
-
-
-FORMATS = {"reprozip": convert}
-"""What writes a bundle in another format, by the format's name."""
+        exported = convert(own, other, progress=progress)
+        incomplete.give_name(other)
+        return replace(report, target=plan.target), replace(exported, target=plan.target)

@@ -22,8 +22,10 @@ from rtrace.errors import ManifestError, TraceError
 from rtrace.interrupts import lifted, shielded
 from rtrace.manifest.model import Manifest, Notice
 from rtrace.manifest.render import render
-from rtrace.trace.directory import DEFAULT_NAME, TraceDirectory
+from rtrace.trace import DEFAULT_NAME
+from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
+from rtrace.trace.reader import count_run
 
 
 class TraceRequest(NamedTuple):
@@ -131,13 +133,10 @@ def report_trace(place: TracePlace, traced: FinishedRun) -> TraceReport:
     except ManifestError as error:  # it was edited while the run went on: that must not cost the run's exit status
         notices, problem = (), str(error)
     run = place.earlier_runs + 1
-    (processes,) = place.connection.execute(
-        "SELECT count(*) FROM processes WHERE run = ? AND NOT is_thread", (run,)
-    ).fetchone()
-    (paths,) = place.connection.execute("SELECT count(DISTINCT path) FROM uses WHERE run = ?", (run,)).fetchone()
+    count = count_run(place.connection, run)
     kept_from_place = place.leave()
     directory = place.trace if kept_from_place else place.directory
-    return TraceReport(traced, processes, paths, notices, directory, kept_from_place or problem)
+    return TraceReport(traced, count.processes, count.paths, notices, directory, kept_from_place or problem)
 
 
 def write_manifest(connection: sqlite3.Connection, directory: TraceDirectory, target: TraceDirectory) -> Manifest:

@@ -1,11 +1,12 @@
-"""What packing will do, as a value."""
+"""What packing will do, as a value that can be printed, compared and carried out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rtrace.privacy.rewriting import rewrite_value
+from rtrace.privacy.masking import Masking
+from rtrace.privacy.redaction import Redaction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,24 +14,23 @@ if TYPE_CHECKING:
     from rtrace.bundle.entry import Entry
     from rtrace.bundle.writing.bundle_writer import Item
     from rtrace.manifest.model import Elsewhere, Manifest, Notice
-    from rtrace.pack.moved import Whereabout
+    from rtrace.pack.choosing.moved import Location
     from rtrace.packages.model import Installed
-    from rtrace.privacy.anonymous.disguise import Disguise
-    from rtrace.privacy.decisions import Concealment
-    from rtrace.privacy.files import SecretFiles
+    from rtrace.privacy.anonymous.plan import Anonymity
     from rtrace.trace import reader
     from rtrace.trace.directory import TraceDirectory
 
 
 @dataclass(frozen=True, slots=True)
 class PackingPlan:
-    """What is to be written where.
+    """What is written where: facts alone, which workers made and workers carry out.
 
-    ``notices`` are what planning found, also among those of ``manifest``. ``results`` still lack the digests of big
-    files, which ``copies`` may help to find. ``run_names`` are the manifest's ids of runs by number, without
-    those that were taken out. ``problems`` says of files that a run changed why there is no snapshot,
-    ``whereabouts`` where the content is of those that it gave another name, ``elsewhere``, by path, what the manifest
-    says of those whose content is left out, ``owners`` which package has a file now.
+    ``replace`` is whether a bundle that has the name of ``target`` is replaced. ``notices`` are what planning found;
+    those of ``manifest`` include them. ``results`` lack the digests of big files, which ``copies`` may help to find.
+    ``run_names`` are the manifest's ids of runs by number, without those taken out. ``problems`` says by path why there
+    is no copy of a file that a run changed, ``locations`` where the content of renamed files is, ``elsewhere`` where
+    content is that is left out, ``owners`` which package has a file now. ``redaction`` and ``masking`` are the secrets
+    in the trace and in files, ``anonymity`` the names that are replaced.
     """
 
     directory: TraceDirectory
@@ -40,25 +40,15 @@ class PackingPlan:
     results: tuple[reader.After, ...]
     copies: tuple[reader.Copy, ...]
     run_names: dict[int, str]
-    notices: tuple[Notice, ...]
-    problems: dict[bytes, str]
-    whereabouts: dict[bytes, Whereabout]
-    concealment: Concealment
-    secret_files: SecretFiles
-    elsewhere: dict[bytes, Elsewhere]
-    owners: dict[bytes, Installed]
-    disguise: Disguise | None = None
-
-    def tell_secrets(self) -> PackingPlan:
-        """Give the plan with all secrets that were found in its manifest, and with what there is to tell of them."""
-        told = (*self.concealment.unused, *self.secret_files.notices)
-        manifest = replace(
-            self.manifest,
-            secrets=self.concealment.secrets,
-            notices=tuple(dict.fromkeys((*self.manifest.notices, *told))),
-        )
-        manifest = rewrite_value(manifest, self.concealment.conceal)
-        return replace(self, manifest=manifest, notices=(*self.notices, *told))
+    notices: tuple[Notice, ...] = ()
+    problems: dict[bytes, str] = field(default_factory=dict)
+    locations: dict[bytes, Location] = field(default_factory=dict)
+    elsewhere: dict[bytes, Elsewhere] = field(default_factory=dict)
+    owners: dict[bytes, Installed] = field(default_factory=dict)
+    redaction: Redaction = field(default_factory=Redaction)
+    masking: Masking = field(default_factory=Masking)
+    anonymity: Anonymity | None = None
+    replace: bool = False
 
     @property
     def entries(self) -> tuple[Entry, ...]:

@@ -4,53 +4,52 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import replace as changed
 from typing import TYPE_CHECKING
 
-from rtrace.describe.belonging import find_experiment, say_belonging
-from rtrace.describe.draft import draft_manifest, find_unfinished
-from rtrace.describe.internals import Internals
-from rtrace.describe.selection import resolve_directory, select
-from rtrace.errors import BundleError, TraceError
+from rtrace.debugging import debug
+from rtrace.describe.belonging import Belonging, find_experiment, say_belonging
+from rtrace.describe.selection import resolve_directory
+from rtrace.errors import TraceError
 from rtrace.files.hierarchy import SHARED_MEMORY, is_in_memory, is_provided
-from rtrace.files.patterns import Patterns
 from rtrace.gc_pause import without_collector
-from rtrace.manifest.merging.matching import match_runs, strip_record
-from rtrace.pack.absence import leave_elsewhere
-from rtrace.pack.addresses import conceal_addresses
-from rtrace.pack.choosing import add_completed, add_included, find_new_packages, leave_out_packages
-from rtrace.pack.entries import OPEN_FIFO, build_tree
-from rtrace.pack.moved import Finder
-from rtrace.pack.notices import (
-    tell_gone,
-    tell_homeless,
-    tell_impossible,
-    tell_interference,
-    tell_lost_run,
-    tell_misplaced,
-    tell_telling,
-    tell_unknown_run,
-    tell_unmatched,
+from rtrace.pack.addresses import redact_addresses
+from rtrace.pack.choosing.files import ChosenFiles, choose_files, find_new_packages
+from rtrace.pack.choosing.left_elsewhere import LeftElsewhere, leave_elsewhere
+from rtrace.pack.choosing.moved import MovedFiles
+from rtrace.pack.choosing.notices import (
+    describe_gone,
+    describe_impossible,
+    describe_misplaced,
+    describe_secret_path,
+    describe_unknown_run,
+    describe_unmatched,
+    describe_without_address,
 )
+from rtrace.pack.choosing.runs import name_runs, read_manifest, relate_runs
+from rtrace.pack.choosing.tree import OPEN_FIFO, FileFacts, ItemTree, build_tree
+from rtrace.pack.phases import phase
 from rtrace.pack.plan import PackingPlan
-from rtrace.privacy.decisions import Concealment
-from rtrace.privacy.files import SecretFiles
-from rtrace.privacy.rewriting import rewrite_value
+from rtrace.pack.target import check_target
+from rtrace.privacy.decisions import Decisions
+from rtrace.privacy.redacting import decide_on_trace, redact_known, redact_run
+from rtrace.privacy.secret_files import search_items
+from rtrace.privacy.values import rewrite_value
 from rtrace.progress import SILENT, Progress
 from rtrace.trace import reader
-from rtrace.trace.between import read_interferences
-from rtrace.trace.dependence import read_needs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from rtrace.manifest.model import Manifest, Run
+    from rtrace.bundle.writing.bundle_writer import Item
+    from rtrace.manifest.model import Manifest, Notice, Run
     from rtrace.trace.directory import TraceDirectory
+    from rtrace.trace.reader import After
 
-_MOST_INTERFERENCES = 8
-"""Files changed between runs that are named one by one."""
+_RESULT_TYPES = frozenset({None, "file", "directory", "symlink", "fifo"})
 
 
 def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pack`
@@ -64,234 +63,231 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
     named: tuple[bytes, ...] = (),
     progress: Progress = SILENT,
     larger_than: int | None = None,
+    replace: bool = False,
 ) -> PackingPlan:
     """Decide what goes into a bundle; ``exclude``, ``include``, ``ignore`` are patterns besides those of the manifest.
 
     The content of files of more than ``larger_than`` bytes is left out, besides what the manifest says is elsewhere.
-    With ``anonymous``, names of the user and the host are replaced; in files that ``named`` matches they may stay.
+    With ``anonymous``, names of the user and the host are replaced; files that ``named`` matches may keep them.
+    With ``replace``, the target may exist: a plan that is only shown needs no free name either.
 
-    Raises TraceError, ManifestError, and BundleError when the target exists.
+    Raises TraceError, ManifestError, and BundleError when the target cannot be written.
     """
-    if os.path.lexists(target):
-        raise BundleError(f"{target} exists already; remove it or name another file")
+    if not replace:
+        check_target(target)
     with closing(reader.open_for_reading(directory)) as connection, without_collector():
         try:
-            manifest = _read_manifest(connection, directory)
-            manifest = replace(
-                manifest,
-                exclude=tuple(dict.fromkeys((*manifest.exclude, *exclude))),
-                include=tuple(dict.fromkeys((*manifest.include, *include))),
-                ignore=tuple(dict.fromkeys((*manifest.ignore, *ignore))),
-            )
-            manifest = _tell_interferences(connection, _settle_needs(connection, manifest))
-            concealment = Concealment(manifest.secrets)
-            runs = _look_at_runs(connection, manifest, concealment)
-            plan = _plan(connection, directory, target, manifest, larger_than, concealment)
-            plan = conceal_addresses(plan)
-            plan = replace(plan, items=plan.secret_files.look_at(plan.items, progress))
-            if concealment.known:  # what files and addresses hold may stand there, too
-                runs = _look_at_runs(connection, manifest, concealment)
-            plan = _without_known_secrets(replace(plan, manifest=replace(plan.manifest, runs=runs)).tell_secrets())
-            if not anonymous:
-                return plan
-            from rtrace.privacy.anonymous.disguise import Disguise
-
-            disguise = Disguise(connection, plan.manifest, directory.streams, named)
-            return replace(plan, items=disguise.arrange(plan.items), disguise=disguise)
+            with phase(__name__, "read the manifest"):
+                manifest = _add_patterns(read_manifest(connection, directory), exclude, include, ignore)
+                manifest = relate_runs(connection, manifest)
+            decisions = Decisions(manifest.secrets)
+            with phase(__name__, "search the trace for secrets"):
+                runs = _redact_runs(connection, manifest.runs, decisions)
+            with phase(__name__, "choose the files"):
+                plan = _plan_files(connection, directory, target, manifest, larger_than)
+                plan = changed(redact_addresses(plan, decisions), replace=replace)
+            with phase(__name__, "search the files for secrets"):
+                plan = _search_files(plan, decisions, progress)
+            if decisions.values:  # what files and addresses hold may occur in what ran, too
+                with phase(__name__, "search the trace again"):
+                    runs = _redact_runs(connection, manifest.runs, decisions)
+            plan = _drop_secret_paths(_settle_secrets(plan, runs, decisions), decisions)
+            return _make_anonymous(connection, plan, named) if anonymous else plan
         except sqlite3.Error as error:
             raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
 
 
-def _tell_interferences(connection: sqlite3.Connection, manifest: Manifest) -> Manifest:
-    """Tell of what was done to files of the runs between these, caches, logs and what is included by hand apart."""
-    found = read_interferences(connection)
-    if not found:
-        return manifest
-    names = name_runs(connection, manifest.runs)
-    included = Patterns(manifest.include)
-    internals = Internals((one.path for one in found), {run.workingdir for run in manifest.runs})
-    told = [
-        tell_interference(one.path, one.how, names[one.earlier], names[one.run])
-        for one in found
-        if one.earlier in names
-        and one.run in names
-        and not is_provided(one.path)
-        and not internals.has(one.path)
-        and not included.match(one.path)
-    ]
-    if len(told) > _MOST_INTERFERENCES:
-        more = len(told) - _MOST_INTERFERENCES
-        rest = told[_MOST_INTERFERENCES]
-        told[_MOST_INTERFERENCES:] = [replace(rest, what=f"{rest.what}; and {more - 1} more files")]
-    return replace(manifest, notices=tuple(dict.fromkeys((*manifest.notices, *told))))
+def _add_patterns(
+    manifest: Manifest, exclude: tuple[bytes, ...], include: tuple[bytes, ...], ignore: tuple[bytes, ...]
+) -> Manifest:
+    """Return a manifest with further patterns."""
+    return changed(
+        manifest,
+        exclude=tuple(dict.fromkeys((*manifest.exclude, *exclude))),
+        include=tuple(dict.fromkeys((*manifest.include, *include))),
+        ignore=tuple(dict.fromkeys((*manifest.ignore, *ignore))),
+    )
 
 
-def _plan(
+def _plan_files(
     connection: sqlite3.Connection,
     directory: TraceDirectory,
     target: Path,
     manifest: Manifest,
     larger_than: int | None,
-    concealment: Concealment,
 ) -> PackingPlan:
+    """Decide which files are packed from where, with no regard to secrets and names."""
     place = resolve_directory(directory.path)
-    excluded = Patterns(manifest.exclude)
-    selection = select(reader.read_world(connection), place, excluded.match if manifest.exclude else None)
-    choices, unmatched, gone = add_included(selection, manifest, excluded, place)
-    chosen = add_completed(choices, manifest, excluded)
-    choices = list(chosen.values())
-    modules = reader.read_modules(connection)
-    choices, owners, attribution = leave_out_packages(choices, chosen, manifest, modules)
-    experiment = find_experiment(
-        manifest.runs,
-        (*manifest.inputs, *manifest.outputs),
-        attribution.owners.keys(),
-        chosen.keys(),
-    )
-    belonging = say_belonging(choices, attribution, experiment, owners.keys())
+    chosen = choose_files(reader.read_world(connection), manifest, place, reader.read_modules(connection))
+    belonging = _find_belonging(chosen, manifest)
     copies, results = reader.read_copies(connection), reader.read_results(connection)
-    finder = Finder(reader.read_moves(connection), copies, results, os.fsencode(directory.snapshots))
-    whereabouts = finder.find_all(choice.before for choice in choices if not choice.placeholder)
-    workingdirs = {run.workingdir for run in manifest.runs if not is_provided(run.workingdir)}
-    if any(is_in_memory(after.path) and not is_provided(after.path) for after in results):
-        workingdirs.add(SHARED_MEMORY)
-    tree = build_tree(
-        choices,
-        sorted(workingdirs),
-        {path: owner.name for path, owner in owners.items()},
-        belonging.words,
-        os.fsencode(directory.snapshots),
-        whereabouts,
-        reader.read_attributes(connection),
+    snapshots = os.fsencode(directory.snapshots)
+    moved = MovedFiles(reader.read_moves(connection), copies, results, snapshots)
+    locations = moved.find_all(choice.before for choice in chosen.packed if not choice.placeholder)
+    facts = FileFacts(
+        packages={path: owner.name for path, owner in chosen.owners.items()},
+        labels=belonging.words,
+        locations=locations,
+        attributes=reader.read_attributes(connection),
+        snapshots=snapshots,
     )
-    items, elsewhere, unused = leave_elsewhere(tree.items, manifest.elsewhere, larger_than)
-    names = name_runs(connection, manifest.runs)
-    notices = (
-        *(tell_unknown_run(run.id) for run in manifest.runs if run.id not in names.values()),
-        *(tell_impossible(path, what) for path, what in selection.impossible),
-        *(tell_misplaced(path, why) for path, why in tree.misplaced),
-        *(tell_unmatched(pattern, "include") for pattern in unmatched),
-        *map(tell_gone, gone),
-        *(tell_unmatched(one.path, "elsewhere") for one in unused),
-        *(tell_homeless(path) for path, one in elsewhere.items() if one.url is None),
+    tree = build_tree(chosen.packed, _list_directories(manifest.runs, results), facts)
+    left = leave_elsewhere(tree.items, manifest.elsewhere, larger_than)
+    run_names = name_runs(connection, manifest.runs)
+    debug(
+        __name__,
+        "%d items, %d of them with content; content under another name: %d, elsewhere: %d; results: %d, snapshots: %d",
+        len(left.items),
+        sum(item.source is not None for item in left.items),
+        len(locations),
+        len(left.places),
+        len(results),
+        len(copies),
     )
-    order = {number: place for place, run in enumerate(manifest.runs) for number in names if names[number] == run.id}
-    open_fifos = {item.entry.path for item in items if item.entry.reason == OPEN_FIFO}
+    notices = _list_notices(manifest, run_names, chosen, tree, left)
     return PackingPlan(
         directory=directory,
         target=target,
-        manifest=replace(
+        manifest=changed(
             manifest,
-            packages=manifest.packages + find_new_packages(chosen, owners, manifest),
+            packages=manifest.packages + find_new_packages(chosen, manifest),
             notices=tuple(dict.fromkeys((*manifest.notices, *notices))),
             unowned=belonging.unowned,
             folders=belonging.experiment,
         ),
-        items=items,
-        results=tuple(
-            after
-            for after in sorted(results, key=lambda after: order.get(after.run, 0))
-            if after.run in names
-            and not after.path.startswith(place + b"/")
-            and not is_provided(after.path)
-            and after.type in {None, "file", "directory", "symlink", "fifo"}
-            and (after.type != "fifo" or after.path not in open_fifos)
-        ),
+        items=left.items,
+        results=_choose_results(results, manifest.runs, run_names, place, left.items),
         copies=tuple(copies),
-        run_names=names,
+        run_names=run_names,
         notices=notices,
-        problems={choice.before.path: choice.before.problem for choice in choices if choice.before.problem},
-        whereabouts=whereabouts,
-        concealment=concealment,
-        secret_files=SecretFiles(concealment),
-        elsewhere=elsewhere,
-        owners=owners,
+        problems={choice.before.path: choice.before.problem for choice in chosen.packed if choice.before.problem},
+        locations=locations,
+        elsewhere=left.places,
+        owners=chosen.owners,
     )
 
 
-def _look_at_runs(connection: sqlite3.Connection, manifest: Manifest, concealment: Concealment) -> tuple[Run, ...]:
-    """Find the secrets in what ran, and give the runs of the manifest without them."""
-    concealment.look_at_trace(connection)
-    return tuple(map(concealment.conceal_run, manifest.runs))
+def _find_belonging(chosen: ChosenFiles, manifest: Manifest) -> Belonging:
+    """Return whom the packed files belong to."""
+    packaged = chosen.attribution.owners.keys()
+    named = (*manifest.inputs, *manifest.outputs)
+    experiment = find_experiment(manifest.runs, named, packaged, chosen.known.keys())
+    return say_belonging(chosen.packed, chosen.attribution, experiment, chosen.owners.keys())
 
 
-def _without_known_secrets(plan: PackingPlan) -> PackingPlan:
-    """Take what was found to be secret in what ran out of names, and leave out the files whose names tell it."""
-    concealment = plan.concealment
-    if not concealment.known:
-        return plan
-    telling = {
-        item.entry.path
-        for item in plan.items
-        if concealment.is_known_in(item.entry.path) or concealment.is_known_in(item.entry.target or b"")
-    }
-    telling |= {after.path for after in plan.results if concealment.is_known_in(after.path)}
-    found = tuple(tell_telling(concealment.conceal(path)) for path in sorted(telling))
-    notices = tuple(dict.fromkeys((*plan.manifest.notices, *found)))
-    return replace(
-        plan,
-        manifest=rewrite_value(replace(plan.manifest, notices=notices), concealment.conceal),
-        items=tuple(
-            item for item in plan.items if not telling.intersection((item.entry.path, item.entry.link, item.entry.twin))
-        ),
-        results=tuple(after for after in plan.results if after.path not in telling),
-        notices=(*plan.notices, *found),
-        elsewhere={path: rewrite_value(one, concealment.conceal) for path, one in plan.elsewhere.items()},
+def _list_directories(runs: Iterable[Run], results: Iterable[After]) -> list[bytes]:
+    """Return the folders that a replay needs in any case: where the runs start, and shared memory if they use it."""
+    folders = {run.workingdir for run in runs if not is_provided(run.workingdir)}
+    if any(is_in_memory(after.path) and not is_provided(after.path) for after in results):
+        folders.add(SHARED_MEMORY)
+    return sorted(folders)
+
+
+def _list_notices(
+    manifest: Manifest, run_names: Mapping[int, str], chosen: ChosenFiles, tree: ItemTree, left: LeftElsewhere
+) -> tuple[Notice, ...]:
+    """Return what there is to tell of the files."""
+    return (
+        *(describe_unknown_run(run.id) for run in manifest.runs if run.id not in run_names.values()),
+        *(describe_impossible(path, what) for path, what in chosen.impossible),
+        *(describe_misplaced(path, why) for path, why in tree.misplaced),
+        *(describe_unmatched(pattern, "include") for pattern in chosen.unmatched),
+        *map(describe_gone, chosen.gone),
+        *(describe_unmatched(rule.path, "elsewhere") for rule in left.unused),
+        *(describe_without_address(path) for path, one in left.places.items() if one.url is None),
     )
 
 
-def _read_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
-    """Read the manifest that a person may have edited; where there is none (a killed tracer), draft it.
+def _choose_results(
+    results: Iterable[After], runs: Sequence[Run], run_names: Mapping[int, str], place: bytes, items: Iterable[Item]
+) -> tuple[After, ...]:
+    """Return the results that travel, in the order of the runs in the manifest.
 
-    What could not be captured is a fact of the trace: it is told of the runs that are packed, whatever became of it in
-    the manifest.
+    A FIFO that is packed as an empty file has no result: a replay leaves a file there.
     """
-    if not directory.manifest.exists():
-        return draft_manifest(connection, directory)
-    from rtrace.manifest.reading.load import load
-
-    manifest = load(directory.manifest)
-    traced = reader.read_runs(connection)
-    names = match_runs(traced, manifest.runs)
-    by_name = {run.id: run for run in traced}
-    found = [(mine, by_name[name]) for mine, name in names.items()]
-    told = {notice for mine, run in found if mine != run.id for notice in find_unfinished([run])}
-    facts = (
-        *reader.read_notices(connection, frozenset(names.values())),
-        *find_unfinished(replace(run, id=mine) for mine, run in found),
+    positions = {run.id: position for position, run in enumerate(runs)}
+    open_fifos = {item.entry.path for item in items if item.entry.reason == OPEN_FIFO}
+    kept = (
+        after
+        for after in results
+        if after.run in run_names
+        and not after.path.startswith(place + b"/")
+        and not is_provided(after.path)
+        and after.type in _RESULT_TYPES
+        and (after.type != "fifo" or after.path not in open_fifos)
     )
-    kept = (notice for notice in manifest.notices if notice not in told)  # by the name that the run had before
-    return replace(
-        manifest,
-        runs=tuple(run if run.id in names else strip_record(run) for run in manifest.runs),
-        notices=tuple(dict.fromkeys((*facts, *kept))),
+    return tuple(sorted(kept, key=lambda after: positions[run_names[after.run]]))
+
+
+def _redact_runs(connection: sqlite3.Connection, runs: Iterable[Run], decisions: Decisions) -> tuple[Run, ...]:
+    """Decide on the secrets in everything that ran; return the runs without them."""
+    decide_on_trace(connection, decisions)
+    return tuple(redact_run(run, decisions) for run in runs)
+
+
+def _search_files(plan: PackingPlan, decisions: Decisions, progress: Progress) -> PackingPlan:
+    """Return a plan whose files are left out or masked where they hold secrets."""
+    searched = search_items(plan.items, decisions, progress)
+    return _add_notices(changed(plan, items=searched.items, masking=searched.masking), searched.notices)
+
+
+def _settle_secrets(plan: PackingPlan, runs: tuple[Run, ...], decisions: Decisions) -> PackingPlan:
+    """Return a plan whose manifest has redacted runs, holds no known secret, and lists what becomes of each."""
+    plan = _add_notices(plan, decisions.unused)
+    redaction = decisions.settle()
+    debug(
+        __name__,
+        "secrets: %d places, %d values searched for everywhere, in arguments or environments: %s",
+        len(redaction.secrets),
+        len(redaction.values),
+        redaction.in_trace,
+    )
+    manifest = changed(plan.manifest, runs=runs, secrets=redaction.secrets)
+    manifest = rewrite_value(manifest, lambda content: redact_known(content, decisions))
+    return changed(plan, manifest=manifest, redaction=redaction)
+
+
+def _drop_secret_paths(plan: PackingPlan, decisions: Decisions) -> PackingPlan:
+    """Redact known secrets in paths, and drop files whose path or target contains one."""
+    if not decisions.values:
+        return plan
+
+    def has_secret(text: bytes) -> bool:
+        return bool(decisions.find_known(text))
+
+    def redact(text: bytes) -> bytes:
+        return redact_known(text, decisions)
+
+    secret_paths = {
+        item.entry.path for item in plan.items if has_secret(item.entry.path) or has_secret(item.entry.target or b"")
+    }
+    secret_paths |= {after.path for after in plan.results if has_secret(after.path)}
+    debug(__name__, "left out for secrets in their names: %d", len(secret_paths))
+    plan = _add_notices(plan, tuple(describe_secret_path(redact(path)) for path in sorted(secret_paths)))
+    return changed(
+        plan,
+        manifest=rewrite_value(plan.manifest, redact),
+        items=tuple(
+            item
+            for item in plan.items
+            if not secret_paths.intersection((item.entry.path, item.entry.link, item.entry.twin))
+        ),
+        results=tuple(after for after in plan.results if after.path not in secret_paths),
+        elsewhere={path: rewrite_value(one, redact) for path, one in plan.elsewhere.items()},
     )
 
 
-def _settle_needs(connection: sqlite3.Connection, manifest: Manifest) -> Manifest:
-    """Say of the runs in a manifest of before what they need, and tell of what those wrote that were taken out."""
-    needs = read_needs(connection)
-    if not needs:
-        return manifest
-    names, traced = name_runs(connection, manifest.runs), reader.read_run_names(connection)
-    if not any(run.needs for run in manifest.runs):
-        order = {run.id: place for place, run in enumerate(manifest.runs)}
-        wanted = {names[number]: [names[one] for one in needs.get(number, ()) if one in names] for number in names}
-        runs = (
-            replace(run, needs=tuple(one for one in wanted.get(run.id, ()) if order[one] < order[run.id]))
-            for run in manifest.runs
-        )
-        manifest = replace(manifest, runs=tuple(runs))
-    lost = (
-        tell_lost_run(names[number], traced[one], may_be_there=bool(manifest.include))
-        for number in sorted(needs.keys() & names.keys())
-        for one in needs[number]
-        if one not in names
-    )
-    return replace(manifest, notices=tuple(dict.fromkeys((*manifest.notices, *lost))))
+def _make_anonymous(connection: sqlite3.Connection, plan: PackingPlan, allowed: tuple[bytes, ...]) -> PackingPlan:
+    """Return a plan that replaces names, its items in the order of their new paths."""
+    from rtrace.privacy.anonymous.names import PersonalNames
+    from rtrace.privacy.anonymous.order import sort_items
+    from rtrace.privacy.anonymous.plan import plan_anonymity
+
+    anonymity = plan_anonymity(connection, plan.manifest.runs, plan.items, plan.directory.streams, allowed)
+    return changed(plan, items=sort_items(plan.items, PersonalNames(anonymity.pseudonyms).replace), anonymity=anonymity)
 
 
-def name_runs(connection: sqlite3.Connection, runs: Sequence[Run]) -> dict[int, str]:
-    """Give the ids in a manifest of the trace's runs, by their numbers; of those that were taken out, none."""
-    mine = {traced: name for name, traced in match_runs(reader.read_runs(connection), runs).items()}
-    return {number: mine[name] for number, name in reader.read_run_names(connection).items() if name in mine}
+def _add_notices(plan: PackingPlan, notices: Sequence[Notice]) -> PackingPlan:
+    """Return a plan with further notices, which its manifest has, too."""
+    manifest = changed(plan.manifest, notices=tuple(dict.fromkeys((*plan.manifest.notices, *notices))))
+    return changed(plan, manifest=manifest, notices=(*plan.notices, *notices))

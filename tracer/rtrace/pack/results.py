@@ -1,4 +1,4 @@
-"""What the runs left behind, as the bundle tells it: the digests that tracing had no time for are found now."""
+"""What the runs left behind, as the bundle says it, with the digests that tracing had no time for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rtrace.bundle.entry import FileType, Result
 from rtrace.bundle.reading.validation import path_problem
 from rtrace.files.reading import open_content, read_parts
 from rtrace.files.stamps import keep_inode, keep_time
+from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from rtrace.trace.reader import After, Copy
 
 
-def finish_results(plan: PackingPlan) -> Iterator[Result]:
-    """Give the results of a plan in their order.
+def finish_results(plan: PackingPlan, progress: Progress = SILENT) -> Iterator[Result]:
+    """Yield the results of a plan in their order, and report the bytes of those that are hashed.
 
-    A digest is None when the file has changed since and no later run's snapshot has it.
+    A digest is None if the file has changed since and no snapshot of a later run has it.
     """
+    progress.start("hashing", sum(after.size or 0 for after in plan.results if needs_digest(after)))
     copies: dict[bytes, list[Copy]] = {}
     for copy in plan.copies:
         copies.setdefault(copy.path, []).append(copy)
@@ -38,16 +40,23 @@ def finish_results(plan: PackingPlan) -> Iterator[Result]:
         size = 0
         if kind is FileType.REGULAR:
             size = after.size or 0
-            sha256 = after.sha256 or _find_digest(
-                after, copies.get(after.path, []), os.fsencode(plan.directory.snapshots)
-            )
+            sha256 = after.sha256
+            if needs_digest(after):
+                sha256 = _find_digest(after, copies.get(after.path, []), os.fsencode(plan.directory.snapshots))
+                progress.advance(size)
         elif kind is FileType.SYMLINK:
             target = after.target
         yield Result(run, after.path, kind, after.mode or 0, size, sha256, target)
+    progress.finish()
+
+
+def needs_digest(after: After) -> bool:
+    """Whether tracing left it to packing to hash a file."""
+    return after.type == FileType.REGULAR.value and not after.sha256
 
 
 def _find_digest(after: After, copies: list[Copy], snapshots: bytes) -> str | None:
-    """Hash the file where it is if it is still the same, else the copy that a later run found it worth to make."""
+    """Hash a file in its place if it is still the same, else the copy that a later run made of it."""
     here = _hash(after.path, after)
     if here is not None:
         return here
@@ -58,9 +67,10 @@ def _find_digest(after: After, copies: list[Copy], snapshots: bytes) -> str | No
 
 
 def _hash(path: bytes, after: After | None) -> str | None:
+    """Return the digest of a file; None if it cannot be read, or is not as a run left it."""
     try:
         descriptor = open_content(path)
-    except OSError:
+    except OSError:  # it is gone or cannot be read
         return None
     with os.fdopen(descriptor, "rb", buffering=0):
         state = os.fstat(descriptor)
@@ -74,6 +84,6 @@ def _hash(path: bytes, after: After | None) -> str | None:
         try:
             for content in read_parts(descriptor):
                 digest.update(content)
-        except OSError:
+        except OSError:  # the disk has an error there
             return None
     return digest.hexdigest()

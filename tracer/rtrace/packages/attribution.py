@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.packages.model import Attribution
-from rtrace.packages.prefixes import find_wheel_prefixes
-from rtrace.packages.programs import is_program
+from rtrace.packages.generated import StandIn, find_stand_ins
+from rtrace.packages.model import Attribution, SystemManager
+from rtrace.packages.registry import list_outside_managers, list_path_managers, list_system_managers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
-    from rtrace.packages.model import Installed, PackageManager
+    from rtrace.packages.model import Installed
 
-EDITABLE = "editable"
-"""The reason why a distribution owns the sources in the folder where it is developed."""
-_SYSTEM = (
-    b"/etc/",
-    b"/bin/",
-    b"/lib",
-    b"/sbin/",
-    b"/run/",
-    b"/usr/bin/",
-    b"/usr/sbin/",
-    b"/usr/lib/locale/",
-    b"/usr/share/",
-)
-"""Where nothing lies that is installed by the tools of a language, or of a cluster."""
-_FOLDERS = (
-    b"/node_modules/",
-    b"library/",
-    b"/gems/",
-    b"/extensions/",
-    b".gem\0",
-    b".gemspec\0",
-    b"/Meta/package.rds\0",
-)
+
+class Files(NamedTuple):
+    """Files to attribute: absolute paths, resolved, seen from ``root``; no directories.
+
+    ``targets`` are what the symlinks among them point to, ``modules`` the environment modules that were loaded
+    (``name/version``), ``executable`` those that may be programs (None: that is not known).
+    """
+
+    paths: Collection[bytes]
+    targets: Mapping[bytes, bytes | None]
+    root: bytes = b"/"
+    modules: Collection[bytes] = ()
+    executable: Container[bytes] | None = None
+
+    def below(self, root: bytes, paths: Iterable[bytes]) -> Files:
+        """Return those of the files that lie below another root, seen from there."""
+        inside = {path[len(root) :]: path for path in paths}
+        return Files(
+            inside,
+            {short: self.targets[path] for short, path in inside.items() if path in self.targets},
+            root,
+            executable=self.executable and {short for short, path in inside.items() if path in self.executable},
+        )
 
 
 def attribute(
@@ -46,167 +46,123 @@ def attribute(
     modules: Collection[bytes] = (),
     executable: Container[bytes] | None = None,
 ) -> Attribution:
-    """Ask every package manager that rtrace knows: the system's first, then those of languages for the rest.
+    """Return the owners of paths, of which `Files` tells more.
 
-    ``paths`` are absolute and resolved, seen from ``root``; no directories. ``targets`` are what the symlinks among
-    them point to, ``modules`` the environment modules that were loaded (``name/version``), ``executable`` those that
-    may be programs (None: that is not known). What no package lists, but a package's program made, compiled or links
-    to, is that package's. Modules are imported only where a path could be theirs, which saves most traces a tenth of
-    their finish.
+    The system's package managers are asked first, then those of languages for the rest. What no package lists, but a
+    package's program made, compiled or links to, is that package's.
     """
-    from rtrace.packages.generated import find_stand_ins
+    return attribute_files(Files(paths, targets or {}, root, modules, executable))
 
-    stand_ins = find_stand_ins(paths, targets or {}, root)
-    # In the order of the paths, so that what lies in a folder is together in memory, which it is not in a set.
-    asked = dict.fromkeys(path for path in paths if path.startswith(b"/"))
-    apart = {stand_in.path for found in stand_ins.values() for stand_in in found} - asked.keys()
-    asked.update(dict.fromkeys(sorted(apart)))
-    listed = _ask_system(asked, root)
-    programs = [path for path in asked if executable is None or path in executable or path in apart]
-    _ask_languages(asked, programs, listed, root, modules)
-    owners = {path: listed[path] for path in paths if path in listed}
-    reasons = {}
-    for path, found in stand_ins.items():
-        known = next((stand_in for stand_in in found if stand_in.path in listed), None)
-        if known is not None and path not in owners:
-            owners[path] = listed[known.path]
-            reasons[path] = known.reason
-    if any(b"-packages/" in path for path in paths):
-        _find_editable([path for path in paths if path not in owners], paths, owners, reasons)
-    if root == b"/":
-        _ask_other_roots([path for path in paths if path not in owners], targets or {}, executable, owners, reasons)
+
+def attribute_files(files: Files) -> Attribution:
+    """Return the owners of files: who lists them, who made them, who is developed there, and who owns another root."""
+    stand_ins = find_stand_ins(files.paths, files.targets, files.root)
+    search = Search(files, stand_ins)
+    search.ask_system()
+    search.ask_languages()
+    owners, reasons = search.settle()
+    if files.root == b"/":
+        found = attribute_other_roots(files, [path for path in files.paths if path not in owners])
+        owners.update(found.owners)
+        reasons.update(found.reasons)
     return Attribution(owners, reasons)
 
 
-def _find_editable(
-    rest: Collection[bytes],
-    paths: Collection[bytes],
-    owners: dict[bytes, Installed],
-    reasons: dict[bytes, str],
-) -> None:
-    """Attribute sources of distributions that are used where they are developed."""
-    from rtrace.packages.language.python import find_editable
+class Search:
+    """The search for the packages that list some files, or what stands in for them."""
 
-    found = find_editable(rest, [path for path in paths if b"-packages/" in path])
-    owners.update(found)
-    reasons.update(dict.fromkeys(found, EDITABLE))
+    def __init__(self, files: Files, stand_ins: Mapping[bytes, list[StandIn]]) -> None:
+        self._files = files
+        self._stand_ins = stand_ins
+        # In the order of the paths, so that what lies in a folder is together in memory, which it is not in a set.
+        self._asked = dict.fromkeys(path for path in files.paths if path.startswith(b"/"))
+        self._apart = {stand_in.path for found in stand_ins.values() for stand_in in found} - self._asked.keys()
+        self._asked.update(dict.fromkeys(sorted(self._apart)))
+        self._listed: dict[bytes, Installed] = {}
+        self._developed: dict[bytes, tuple[Installed, str]] = {}
 
+    def ask_system(self) -> None:
+        """Ask the package managers that have a database below the root, other distributions' ones last."""
+        self._ask_databases(list_system_managers())
+        if not self._is_over():
+            self._ask_databases(one for one in list_outside_managers() if isinstance(one, SystemManager))
 
-def find_owners(paths: Collection[bytes]) -> dict[bytes, Installed]:
-    """Give the owners of those of the paths that have one, on the running system."""
-    return attribute(paths).owners
+    def _ask_databases(self, managers: Iterable[SystemManager]) -> None:
+        place = self._files.root.rstrip(b"/")
+        for manager in managers:
+            if any(os.path.exists(place + database) for database in manager.databases):
+                unlisted = [path for path in self._asked if path not in self._listed]
+                self._listed.update(manager.open_database(self._files.root).find_owners(unlisted))
 
+    def ask_languages(self) -> None:
+        """Ask the package managers of languages and of clusters for what the system's packages do not own."""
+        if self._is_over():
+            return  # as for most programs of a system: no manager need be imported
+        from rtrace.packages.unowned import Unowned
 
-def _ask_system(asked: Collection[bytes], root: bytes) -> dict[bytes, Installed]:
-    """Ask the system's own package manager, or those that there are."""
-    owners: dict[bytes, Installed] = {}
-    for manager in find_databases(root):
-        owners.update(manager.find_owners([path for path in asked if path not in owners]))
-    return owners
+        files, prefix = self._files, self._files.root.rstrip(b"/")
+        rest = {prefix + path: path for path in self._asked if path not in self._listed}
+        programs = [prefix + path for path in rest.values() if self._may_be_program(path)]
+        unowned = Unowned(rest.keys(), programs, files.modules, [prefix + path for path in files.paths])
+        managers = [manager for manager in list_path_managers() if manager.may_own(unowned)]
+        for manager in sorted(managers, key=lambda manager: bool(manager.reason)):
+            for path, owner in manager.open_database(unowned).find_owners(rest).items():
+                if manager.reason:
+                    self._developed.setdefault(rest[path], (owner, manager.reason))
+                else:
+                    self._listed[rest.pop(path)] = owner
 
+    def _may_be_program(self, path: bytes) -> bool:
+        executable = self._files.executable
+        return executable is None or path in executable or path in self._apart
 
-def find_databases(root: bytes) -> Iterator[PackageManager]:
-    """Give the package managers that have a database below a root."""
-    from rtrace.packages.roots import DATABASES
-
-    place = root.rstrip(b"/")
-    for name in dict.fromkeys(name for database, name in DATABASES if os.path.exists(place + database)):
-        match name:
-            case "dpkg":
-                from rtrace.packages.system.dpkg import Dpkg
-
-                yield Dpkg(root)
-            case "rpm":
-                from rtrace.packages.system.rpm import Rpm
-
-                yield Rpm(root)
-            case "pacman":
-                from rtrace.packages.system.pacman import Pacman
-
-                yield Pacman(root)
-            case _:
-                from rtrace.packages.system.apk import Apk
-
-                yield Apk(root)
-
-
-def _ask_languages(
-    asked: Iterable[bytes],
-    programs: Iterable[bytes],
-    owners: dict[bytes, Installed],
-    root: bytes,
-    modules: Collection[bytes],
-) -> None:
-    """Ask the package managers of languages and of clusters for what the system's packages do not own."""
-    prefix = root.rstrip(b"/")
-    rest = {prefix + path: path for path in asked if path not in owners}
-    unknown = [prefix + path for path in programs if path not in owners]
-    for manager in find_languages(rest, unknown, modules):
-        for path, owner in manager.find_owners(rest).items():
-            owners[rest.pop(path)] = owner
-
-
-def find_languages(
-    rest: Collection[bytes], programs: Iterable[bytes], modules: Collection[bytes]
-) -> Iterator[PackageManager]:
-    """Give the package managers of languages and clusters of which something could be among the paths."""
-    from rtrace.packages.prefixes import find_marks, group_by_folder
-
-    elsewhere = [path for path in rest if not path.startswith(_SYSTEM)]
-    folders = group_by_folder(elsewhere)
-    text = b"\0".join([*elsewhere, b""])  # a look into all paths at once takes a hundredth of the time
-    has_distributions = any(b"-packages/" in path for path in rest) or bool(find_wheel_prefixes(folders))
-    marks = find_marks(folders, (b"conda-meta", b".spack", b"easybuild"))
-    if b"conda-meta" in marks:
-        from rtrace.packages.language.conda import Conda
-
-        yield Conda()
-    if modules or b".spack" in marks or b"easybuild" in marks:
-        from rtrace.packages.language.hpc import Hpc
-
-        yield Hpc(modules)
-    if has_distributions:
-        from rtrace.packages.language.python import Python
-
-        yield Python()
-    if any(mark in text for mark in _FOLDERS) or any(folder.endswith(b"/bin") for folder in folders):
-        from rtrace.packages.language.self_describing import Folders
-
-        yield Folders()
-    if any(mark in text for mark in (b"/bin/", b"/lib64", b"/pyvenv.cfg\0")):
-        from rtrace.packages.language.venv import Venv
-
-        yield Venv()
-    if b"/lib/python" in text:
-        from rtrace.packages.language.interpreters import Interpreters
-
-        yield Interpreters()
-    named = [path for path in programs if b"." not in path.rpartition(b"/")[2]]
-    if any(is_program(path) for path in named if not path.startswith(_SYSTEM)):
-        from rtrace.packages.language.binaries import Binaries
-
-        yield Binaries(named)
-
-
-def _ask_other_roots(
-    rest: Collection[bytes],
-    targets: Mapping[bytes, bytes | None],
-    executable: Container[bytes] | None,
-    owners: dict[bytes, Installed],
-    reasons: dict[bytes, str],
-) -> None:
-    """Attribute what lies below another root, such as a chroot that a run entered, by the packages of that root."""
-    from rtrace.packages.roots import group_by_root
-
-    for root, paths in group_by_root(rest).items():
-        inside = {path[len(root) :]: path for path in paths}
-        found = attribute(
-            inside,
-            {short: targets[path] for short, path in inside.items() if path in targets},
-            root,
-            executable=None if executable is None else {short for short in inside if inside[short] in executable},
+    def _is_over(self) -> bool:
+        """Whether every file has an owner, or a stand-in that has one."""
+        return all(
+            path in self._listed or self._find_stand_in(path) is not None
+            for path in self._asked
+            if path not in self._apart
         )
+
+    def _find_stand_in(self, path: bytes) -> StandIn | None:
+        """Return the first of a path's stand-ins that a package lists."""
+        return next((one for one in self._stand_ins.get(path, ()) if one.path in self._listed), None)
+
+    def settle(self) -> tuple[dict[bytes, Installed], dict[bytes, str]]:
+        """Return the owners of the files, and why, of those that no package lists."""
+        owners = {path: self._listed[path] for path in self._files.paths if path in self._listed}
+        reasons = {}
+        for path in self._stand_ins:
+            known = self._find_stand_in(path) if path not in owners else None
+            if known is not None:
+                owners[path] = self._listed[known.path]
+                reasons[path] = known.reason
+        for path, (owner, reason) in self._developed.items():
+            if path not in owners and path not in self._apart:
+                owners[path] = owner
+                reasons[path] = reason
+        return owners, reasons
+
+
+def attribute_other_roots(files: Files, rest: Collection[bytes]) -> Attribution:
+    """Return the owners of what lies below another root, such as a chroot that a run entered, by its own packages."""
+    owners: dict[bytes, Installed] = {}
+    reasons: dict[bytes, str] = {}
+    for root, inside in group_by_root(rest):
+        found = attribute_files(files.below(root, inside))
         place = os.fsdecode(root).encode(errors="backslashreplace").decode()
-        for short, owner in found.owners.items():
-            owners[inside[short]] = owner._replace(name=f"{owner.name} in {place}")
-        reasons.update((inside[short], reason) for short, reason in found.reasons.items())
+        owners.update(
+            (root + path, owner._replace(name=f"{owner.name} in {place}")) for path, owner in found.owners.items()
+        )
+        reasons.update((root + path, reason) for path, reason in found.reasons.items())
+    return Attribution(owners, reasons)
+
+
+def group_by_root(paths: Collection[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
+    """Yield the other roots below which some paths lie, each with those paths."""
+    if paths:
+        from rtrace.packages.roots import group_by_root as group
+
+        managers = [*list_system_managers(), *list_outside_managers()]
+        databases = [name for one in managers if isinstance(one, SystemManager) for name in one.databases]
+        yield from group(paths, databases).items()

@@ -15,26 +15,15 @@ _WHEEL_FOLDER = re.compile(rb"/(?:bin|share|etc|include|man)(?=/|\Z)")
 
 
 def group_by_folder(paths: Iterable[bytes]) -> dict[bytes, list[bytes]]:
-    """Sort paths by the folder that they lie in: what holds for a folder need be found out once for all in it."""
+    """Return paths by the folder that they lie in: what holds for a folder is found out once for all in it."""
     found: defaultdict[bytes, list[bytes]] = defaultdict(list)
     for path in paths:
         found[path.rpartition(b"/")[0]].append(path)
     return found
 
 
-def find_marks(folders: Iterable[bytes], marks: Iterable[bytes]) -> frozenset[bytes]:
-    """Tell which marks lie in any of some folders or of those above them."""
-    places: set[bytes] = set()
-    for inner in folders:
-        folder = inner
-        while folder and folder not in places:
-            places.add(folder)
-            folder = folder.rpartition(b"/")[0]
-    return frozenset(mark for mark in marks if any(os.access(folder + b"/" + mark, os.F_OK) for folder in places))
-
-
 def group_by_prefix(paths: Iterable[bytes], mark: bytes) -> dict[bytes, list[bytes]]:
-    """Sort paths by the innermost folder above them that holds ``mark``; those below none are left out.
+    """Return paths by the innermost folder above them that holds ``mark``; those below none are left out.
 
     Each folder is looked at once.
     """
@@ -42,7 +31,7 @@ def group_by_prefix(paths: Iterable[bytes], mark: bytes) -> dict[bytes, list[byt
 
 
 def gather_by_prefix(folders: Mapping[bytes, list[bytes]], mark: bytes) -> dict[bytes, list[bytes]]:
-    """Do so with paths that are sorted by folder already."""
+    """Do the same with paths that are grouped by folder already."""
     known: dict[bytes, bytes | None] = {b"": None, b"/": None}
 
     def find(folder: bytes) -> bytes | None:
@@ -60,6 +49,6 @@ def gather_by_prefix(folders: Mapping[bytes, list[bytes]], mark: bytes) -> dict[
 
 
 def find_wheel_prefixes(folders: Iterable[bytes]) -> set[bytes]:
-    """Name the prefixes, with a ``lib`` in them, below which wheels may have put programs or data into some folders."""
+    """Return the prefixes, with a ``lib`` in them, below which wheels may have put something into some folders."""
     prefixes = {folder[: match.start()] for folder in folders for match in _WHEEL_FOLDER.finditer(folder)}
     return {prefix for prefix in prefixes if os.path.isdir(prefix + b"/lib")}

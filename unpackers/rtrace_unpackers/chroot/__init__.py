@@ -22,7 +22,7 @@ from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.errors import TargetError
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.protocol import Ability, Unpacked
-from rtrace_unpackers.chroot.names import NAME
+from rtrace_unpackers.chroot.state_words import NAME
 
 if TYPE_CHECKING:
     from rtrace_unpackers.chroot.target import ChrootTarget

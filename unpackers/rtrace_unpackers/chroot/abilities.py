@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 
+from rtrace.debugging import debug
 from rtrace.files.folders import directory_flags
 from rtrace.files.workspaces import temporary_folder
 from rtrace.linux.probing import try_in_child
 from rtrace.printable import printable
 from rtrace.replay.protocol import Ability
-from rtrace_unpackers.isolation.kernel import libc
-from rtrace_unpackers.isolation.kernel.libc import Namespace
+from rtrace_unpackers.isolation.kernel.namespaces import Namespace, unshare
 from rtrace_unpackers.isolation.running.refusal import explain_refusal
 from rtrace_unpackers.isolation.users.rights import acts_as_root, map_all_subordinates
 from rtrace_unpackers.isolation.users.user_namespace import TOOLS, can_map_owners
@@ -36,7 +36,8 @@ def examine() -> Iterator[Ability]:
 def examine_namespaces() -> Ability:
     """Enter the namespaces of a replay."""
     name = "user namespaces"
-    problem = try_in_child(partial(libc.unshare, _ALL))
+    problem = try_in_child(partial(unshare, _ALL))
+    debug(__name__, "namespaces of a replay: %s", problem or "entered")
     if problem is None:
         return Ability(name, works=True)
     number = next((number for number in range(1, 134) if os.strerror(number) == problem), 0)

@@ -15,13 +15,14 @@ from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
-from rtrace_unpackers.chroot.names import MADE, RECORDED, SHIFTED, TREE
-from rtrace_unpackers.files import directories
-from rtrace_unpackers.isolation.planning.plan import plan_isolation
+from rtrace_unpackers.chroot.state_words import MADE, RECORDED, SHIFTED, TREE
+from rtrace_unpackers.files.descent import exists_in
+from rtrace_unpackers.files.walking import open_accessible
+from rtrace_unpackers.isolation.planning.isolation_plan import plan_isolation
 from rtrace_unpackers.isolation.running.replay import replay
 from rtrace_unpackers.isolation.users.access import Access
 from rtrace_unpackers.isolation.users.ids import Maps
-from rtrace_unpackers.isolation.users.inside import reclaim, run_inside
+from rtrace_unpackers.isolation.users.in_namespace import reclaim, run_inside
 from rtrace_unpackers.isolation.users.rights import (
     acts_as_root,
     choose_for_root,
@@ -73,7 +74,7 @@ class ChrootTarget:
                 allow_network=allow_network,
                 allowed=allowed,
                 shared_memory=limits.memory,
-                keeps_shared_memory=directories.exists_in(tree, SHARED_MEMORY),
+                keeps_shared_memory=exists_in(tree, SHARED_MEMORY),
             )
             return replay(isolation, tree, run.id, streams, limits)
 
@@ -124,7 +125,7 @@ class ChrootTarget:
 
         try:
             with self.folder.lock():
-                root, mode = directories.open_accessible(TREE.encode(), self.folder.descriptor)
+                root, mode = open_accessible(TREE.encode(), self.folder.descriptor)
                 try:
                     return run_inside(self.list_others(), lambda: take_snapshot(root, paths, packed))
                 finally:

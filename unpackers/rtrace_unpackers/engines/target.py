@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry
+from rtrace.debugging import debug
 from rtrace.errors import TargetError
 from rtrace.files.hierarchy import SHARED_MEMORY, is_in_memory
 from rtrace.limits import DEFAULT_LIMITS, Limits
@@ -31,19 +32,7 @@ from rtrace_unpackers.engines.belonging.possessions import (
     remove_possessions,
 )
 from rtrace_unpackers.engines.belonging.use import using
-from rtrace_unpackers.engines.container.contents import add_volume, read_changes, take_snapshot
-from rtrace_unpackers.engines.container.execution import (
-    Cause,
-    Container,
-    Reached,
-    Signalled,
-    Unwritable,
-    execute,
-    is_joined,
-    is_terminal,
-)
-from rtrace_unpackers.engines.container.holding import running
-from rtrace_unpackers.engines.container.options import (
+from rtrace_unpackers.engines.container.arguments import (
     keep_possible,
     plan_container,
     plan_execution,
@@ -52,7 +41,21 @@ from rtrace_unpackers.engines.container.options import (
     tell_closed,
     tell_missing,
 )
-from rtrace_unpackers.engines.engine import Abilities, Engine, Thing, choose_engine, demand_answer
+from rtrace_unpackers.engines.container.executing import (
+    Cause,
+    ContainerHandle,
+    Reached,
+    Signalled,
+    Unwritable,
+    execute,
+    is_joined,
+    is_terminal,
+)
+from rtrace_unpackers.engines.container.exported import add_volume, read_changes, read_export
+from rtrace_unpackers.engines.container.holding import running
+from rtrace_unpackers.engines.engine.choice import choose_engine, demand_answer
+from rtrace_unpackers.engines.engine.command_line import Engine
+from rtrace_unpackers.engines.engine.facts import Abilities, Thing
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, name_launchers
 from rtrace_unpackers.isolation.running.watching import describe_limit
 from rtrace_unpackers.target.removal import remove_target
@@ -119,18 +122,19 @@ class DockerTarget:
         notes = (*tell_missing(limits, abilities), *tell_closed(allowed))
         with using(self.folder) as lock:
             possible = keep_possible(limits, abilities)
+            debug(__name__, "the engine can do %s; limits kept: %s", abilities, possible)
             container = self.provide_container(engine, lock, possible)
             if (container.facts.get("State") or {}).get("Running"):  # somebody else started it
                 engine.kill(container.id)
             with connected(engine, container, allow_network=allow_network), running(engine, container.id):
                 notes += change_limits(engine, container, possible)
-                written = Written(engine, container.id, is_wanted=limits.disk is not None)
+                written = DiskUse(engine, container.id, is_wanted=limits.disk is not None)
                 arguments = (
                     *plan_execution(run, container.id, is_terminal=is_terminal(streams)),
                     launcher,
                     *plan_joining(streams),
                 )
-                watched = Container(lambda: engine.kill(container.id), written.measure)
+                watched = ContainerHandle(lambda: engine.kill(container.id), written.measure)
                 status, cause = execute(engine, arguments, streams, limits, watched)
             if cause is None and limits.disk is not None and written.measure() > limits.disk:
                 notes += (f"it wrote more than {format_size(limits.disk)} to the disk before it ended (--disk)",)
@@ -139,6 +143,7 @@ class DockerTarget:
                     cause = Reached("memory")
                 elif status == KILLED:  # Podman does not look at what is executed in a container later
                     notes += ("it was killed, perhaps for want of memory (--memory): the engine does not say",)
+        debug(__name__, "%s ended with %s, brought about by %s", run.id, status, cause)
         if isinstance(cause, Reached):
             notes = (describe_limit(cause.limit, limits), *notes)
         return conclude(engine, run, status, cause, notes)
@@ -193,7 +198,7 @@ class DockerTarget:
         with using(self.folder) as lock:
             container = self.provide_container(engine, lock)
             entries, own = tuple(packed), FOLDER.encode()
-            snapshot = take_snapshot(lambda: engine.export(container.id), paths, entries, own)
+            snapshot = read_export(lambda: engine.export(container.id), paths, entries, own)
             if not self.keeps_shared_memory:
                 return snapshot
             volume = SHARED_MEMORY.decode()
@@ -222,7 +227,7 @@ class DockerTarget:
         remove_target(self.folder)
 
 
-class Written:
+class DiskUse:
     """What is written in a container from now on, in bytes; the engine is not asked when nobody wants to know."""
 
     def __init__(self, engine: Engine, container: str, *, is_wanted: bool) -> None:
@@ -270,7 +275,7 @@ def change_limits(engine: Engine, container: Thing, limits: Limits) -> tuple[str
 
 
 def ran_out_of_memory(engine: Engine, container: str) -> bool:
-    """Tell whether the kernel killed something in a container when it last ran, for want of memory."""
+    """Whether the kernel killed something in a container when it last ran, for want of memory."""
     found = engine.find("container", container)
     return found is not None and (found.facts.get("State") or {}).get("OOMKilled") is True
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from rtrace.bundle.entry import Entry
 from rtrace.manifest.model import Run
-from rtrace_unpackers.files.attributes import Lost, permissions_of, read_rules
+from rtrace_unpackers.files.access_lists import permissions_of, read_rules
+from rtrace_unpackers.files.xattr_setting import Lost
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rtrace_unpackers.launchers.architectures import Architecture
+from rtrace_unpackers.launchers.processors import Processor
 
 BASE = 0x400000
 CODE_OFFSET = 0x100
@@ -34,15 +34,15 @@ class Segment:
     flags: int
 
 
-def build_program(architecture: Architecture, code: bytes, segments: Sequence[Segment], data: bytes, at: int) -> bytes:
+def build_program(processor: Processor, code: bytes, segments: Sequence[Segment], data: bytes, at: int) -> bytes:
     """Return a program whose data begin at an offset of the file, which its code knows."""
-    headers = pack_headers(architecture, segments)
+    headers = pack_headers(processor, segments)
     return headers.ljust(CODE_OFFSET, b"\0") + code.ljust(at - CODE_OFFSET, b"\0") + data
 
 
-def pack_headers(architecture: Architecture, segments: Sequence[Segment]) -> bytes:
+def pack_headers(processor: Processor, segments: Sequence[Segment]) -> bytes:
     """Return the ELF header and the program headers."""
-    wide = architecture.word == WIDE
+    wide = processor.word == WIDE
     header_size, program_header_size, section_header_size = (64, 56, 64) if wide else (52, 32, 40)
     header = struct.pack(
         "<4sBBBB8xHHI" + ("QQQ" if wide else "III") + "IHHHHHH",
@@ -52,7 +52,7 @@ def pack_headers(architecture: Architecture, segments: Sequence[Segment]) -> byt
         1,  # version
         0,  # System V
         2,  # executable
-        architecture.elf_machine,
+        processor.elf_machine,
         1,  # version
         BASE + CODE_OFFSET,
         header_size,

@@ -13,9 +13,8 @@ from rtrace.bundle.writing.digests import digest_content
 from rtrace.files.hierarchy import is_provided
 from rtrace.files.holes import find_segments
 from rtrace.replay.protocol import Expected, Snapshot, Stamp
-from rtrace_unpackers.files import directories
-from rtrace_unpackers.files.directories import Member, Visit
 from rtrace_unpackers.files.layout import parent_of
+from rtrace_unpackers.files.walking import Child, Visit, walk
 
 KINDS = {
     stat.S_IFREG: FileType.REGULAR,
@@ -59,13 +58,15 @@ def take_snapshot(root: int, paths: Expected, packed: Iterable[Entry]) -> Snapsh
         for member in visit.members:
             path = visit.path + b"/" + member.name
             if path in wanted:
-                found[path] = describe(member, path, visit.descriptor, is_hashed=is_hashed(paths, path, member.status))
+                found[path] = describe_child(
+                    member, path, visit.descriptor, is_hashed=is_hashed(paths, path, member.status)
+                )
             elif path not in known and not is_provided(path) and stat.S_IFMT(member.status.st_mode) in KINDS:
                 surprises.add(path)
 
     if b"/" in wanted:
         found[b"/"] = Result("", b"/", FileType.DIRECTORY, stat.S_IMODE(os.fstat(root).st_mode))
-    directories.walk(root, look, skipped=frozenset({b"/proc", b"/sys"}))
+    walk(root, look, skipped=frozenset({b"/proc", b"/sys"}))
     return Snapshot(found, tuple(sorted(surprises.paths)), surprises.more)
 
 
@@ -108,7 +109,7 @@ def list_known(wanted: Iterable[bytes], packed: Iterable[Entry]) -> frozenset[by
     return frozenset(known)
 
 
-def describe(member: Member, path: bytes, directory: int, *, is_hashed: bool) -> Result:
+def describe_child(member: Child, path: bytes, directory: int, *, is_hashed: bool) -> Result:
     """Return a member of a directory as a result, without a digest unless it is to be hashed."""
     status = member.status
     kind = KINDS.get(stat.S_IFMT(status.st_mode))
@@ -123,7 +124,7 @@ def describe(member: Member, path: bytes, directory: int, *, is_hashed: bool) ->
             return Result("", path, kind, mode)
 
 
-def hash_file(member: Member, directory: int) -> str | None:
+def hash_file(member: Child, directory: int) -> str | None:
     """Return the SHA-256 of a regular file; one that its owner may not read is made readable for the moment.
 
     Of holes nothing is read, but their zeros take time all the same: there is no digest of a file with terabytes.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOOKED_AT = 64 << 10
+_NAME = 100
+"""Bytes of a member's name in its header."""
 _FEW = 16
 """Bytes of the version, with its header, that may differ in a bundle that is damaged there; more make another file."""
 _LIMITS = {
@@ -31,6 +33,14 @@ class Member:
 
     offset: int
     size: int
+
+
+def is_bundle(file: BinaryIO) -> bool:
+    """Whether a file begins as rtrace's bundles of all versions do."""
+    header = tar.header(members.VERSION.encode(), tar.REGULAR, len(members.VERSION_TEXT))[:_NAME]
+    return _read_at(file, 0, _NAME) == header and _read_at(file, tar.BLOCK, len(members.VERSION_PREFIX)) == (
+        members.VERSION_PREFIX
+    )
 
 
 def find_members(path: Path, file: BinaryIO) -> dict[str, Member]:
@@ -80,7 +90,7 @@ def _check_end(path: Path, end: bytes, position: int, length: int) -> None:
 
 def _begins(file: BinaryIO, position: int, name: str) -> bool:
     """Tell whether a member's header is at a position, by the name in it."""
-    return _read_at(file, position, 100).rstrip(b"\0") == name.encode()
+    return _read_at(file, position, _NAME).rstrip(b"\0") == name.encode()
 
 
 def _read_at(file: BinaryIO, position: int, length: int) -> bytes:
@@ -96,7 +106,7 @@ def _check_version(path: Path, file: BinaryIO) -> None:
         raise BundleError(f"{path} is empty, not a bundle")
     expected = tar.header(members.VERSION.encode(), tar.REGULAR, len(members.VERSION_TEXT))
     version = start[tar.BLOCK :].split(b"\n", 1)[0]
-    if start[:100] == expected[:100] and version.startswith(members.VERSION_PREFIX):
+    if start[:_NAME] == expected[:_NAME] and version.startswith(members.VERSION_PREFIX):
         digits = version[len(members.VERSION_PREFIX) :]
         if digits.isdigit() and len(digits) <= 9 and int(digits) > members.BUNDLE_FORMAT:  # noqa: PLR2004
             raise BundleError(f"{path} was made by a newer rtrace (bundle format {int(digits)}); update rtrace")

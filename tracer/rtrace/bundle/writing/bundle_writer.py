@@ -1,4 +1,4 @@
-"""Writing a bundle: whole or not at all, never over anything, and with the same bytes for the same input."""
+"""Writing a bundle: whole or not at all, over another only if asked, and with the same bytes for the same input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rtrace.bundle import members, tar
 from rtrace.bundle.data.archive import ArchiveWriter
 from rtrace.bundle.data.layout import entry_header, has_content
 from rtrace.bundle.index.buffer import LineFile
-from rtrace.bundle.index.lines import dump_entry, dump_result
+from rtrace.bundle.index.dumping import dump_entry, dump_result
 from rtrace.bundle.writing.attribute_keeper import AttributeKeeper
 from rtrace.bundle.writing.contents import ContentWriter
 from rtrace.bundle.writing.digests import digest_file
@@ -42,9 +42,12 @@ class BundleWriter:
     them; ``elsewhere`` size and digest of the files whose content was left out.
     """
 
-    def __init__(self, target: Path, repeated: Container[int] = frozenset()) -> None:
-        """Begin; ``repeated`` are the sizes that several files have (``find_repeated``): they may have one content."""
-        self._incomplete = Incomplete(target)
+    def __init__(self, target: Path, repeated: Container[int] = frozenset(), *, replace: bool = False) -> None:
+        """Begin; ``repeated`` are the sizes that several files have (``find_repeated``): they may have one content.
+
+        With ``replace``, a file that has the name stays until the bundle is whole, and is replaced then.
+        """
+        self._incomplete = Incomplete(target, replace=replace)
         self.folder = self._incomplete.folder
         self._data = (self.folder / "data").open("w+b")
         self._archive = ArchiveWriter(self._data)
@@ -136,7 +139,7 @@ def write_bundle(
     Raises BundleError when the target exists, or when a source is not what its entry says.
     """
     every = tuple(items)
-    progress.start("writing", len(every))
+    progress.start("writing", len(every), "files")
     with held(lambda: BundleWriter(target, find_repeated(every))) as writer:
         for item in every:
             written = writer.add(item)

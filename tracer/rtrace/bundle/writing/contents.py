@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from rtrace.bundle import tar
 from rtrace.bundle.data.layout import content_header, entry_header
 from rtrace.bundle.data.sparse import HOLES_LIMIT, zeros
-from rtrace.bundle.index.lines import dump_entry, dump_ordinary
+from rtrace.bundle.index.dumping import dump_entry, dump_ordinary
 from rtrace.bundle.writing.digests import digest_content
-from rtrace.bundle.writing.item import Item, Written
+from rtrace.bundle.writing.item import Item, Written, compare_state
 from rtrace.files.holes import LEAST_HOLE, find_segments
 from rtrace.files.reading import open_content, read_parts
-from rtrace.files.stamps import keep_time
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -56,13 +55,9 @@ class ContentWriter:
 
     def add(self, item: Item, *, strict: bool) -> Written:
         """Write a file; with ``strict`` only one that is surely what its entry says."""
-        entry, source, linked, mtime_ns, attributes, ctime_ns = item
-        if source is None:
-            source = entry.path
-        if mtime_ns is None and source == entry.path:
-            mtime_ns = entry.mtime_ns
+        entry, source, linked, attributes = item.entry, item.source, item.linked, item.attributes
         try:
-            descriptor = open_content(source)
+            descriptor = open_content(entry.path if source is None else source)
         except (FileNotFoundError, NotADirectoryError):
             return Written.VANISHED
         except OSError:
@@ -71,20 +66,16 @@ class ContentWriter:
             state = os.fstat(descriptor)
             if not S_ISREG(state.st_mode):
                 return Written.VANISHED
-            size = state.st_size
-            whole = size == entry.size and (mtime_ns is None or mtime_ns == keep_time(state.st_mtime_ns))
-            touched = ctime_ns is not None and ctime_ns != keep_time(state.st_ctime_ns)
-            if strict and (touched or not whole):
-                return Written.TOUCHED if whole else Written.CHANGED
+            status = compare_state(item, state)
+            if strict and status is not Written.WHOLE:
+                return status
             if attributes != ():
                 entry = self._keeper.put(entry, attributes, descriptor)
-            if size < LEAST_HOLE and not entry.elsewhere:
-                written = self._add_small(entry, descriptor, size, linked=linked)
+            if state.st_size < LEAST_HOLE and not entry.elsewhere:
+                written = self._add_small(entry, descriptor, state.st_size, linked=linked)
             else:
                 written = self._add_open(entry, descriptor, state, linked=linked)
-            if written is Written.WHOLE:
-                return Written.CHANGED if not whole else Written.TOUCHED if touched else written
-            return written
+            return status if written is Written.WHOLE else written
         finally:
             os.close(descriptor)
 

@@ -7,8 +7,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.bundle.entry import Entry
+from rtrace.files.stamps import keep_time
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
 
     from rtrace.files.xattrs import Attributes
@@ -41,6 +43,16 @@ class Written(Enum):
     VANISHED = "it is no longer there"
     HOLLOW = "it has larger holes than a bundle may hold"
     UNREADABLE = "it cannot be read"
+
+
+def compare_state(item: Item, state: os.stat_result) -> Written:
+    """Return whether the file at an item's source is as the item says: WHOLE, TOUCHED or CHANGED."""
+    entry, mtime_ns = item.entry, item.mtime_ns
+    if mtime_ns is None and item.source in {None, entry.path}:
+        mtime_ns = entry.mtime_ns
+    if state.st_size != entry.size or mtime_ns not in {None, keep_time(state.st_mtime_ns)}:
+        return Written.CHANGED
+    return Written.WHOLE if item.ctime_ns in {None, keep_time(state.st_ctime_ns)} else Written.TOUCHED
 
 
 def find_repeated(items: Iterable[Item]) -> frozenset[int]:

@@ -1,11 +1,8 @@
 """Archives of packages in the caches of their managers: where they are, and the regular files in them.
 
-dpkg     /var/cache/apt/archives/NAME_VERSION_ARCHITECTURE.deb, taken apart by dpkg-deb(1)
-rpm      /var/cache/dnf/*/packages/NAME-VERSION-RELEASE.ARCHITECTURE.rpm and others, taken apart by rpm2cpio(8)
-pacman   /var/cache/pacman/pkg/NAME-VERSION-ARCHITECTURE.pkg.tar.*, taken apart by bsdtar(1)
-
-Each tool comes with its manager and knows all ways of compression. What they give has times in whole seconds, which are
-those of the installed files.
+Each manager says where it keeps them and which tool takes them apart (`rtrace.packages.model.ArchiveCache`): the tool
+comes with the manager and knows all ways of compression. What they hold has times in whole seconds, which are those of
+the installed files.
 """
 
 from __future__ import annotations
@@ -18,16 +15,13 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from rtrace.packages.registry import find_manager, list_system_managers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CACHES = {
-    "dpkg": ("/var/cache/apt/archives",),
-    "rpm": ("/var/cache/dnf", "/var/cache/libdnf5", "/var/cache/yum", "/var/cache/zypp"),
-    "pacman": ("/var/cache/pacman/pkg",),
-}
-"""Folders by package manager, the usual one first."""
-_ENDINGS = (".zst", ".xz", ".gz", "")
+    from rtrace.packages.model import ArchiveCache, PackageVersion
+
 _PART = 1 << 20
 _CPIO_HEADER = 110  # cpio(5), "New ASCII Format": 6 bytes of magic, 13 numbers of 8 hexadecimal digits each
 _CPIO_MAGIC = frozenset({b"070701", b"070702"})
@@ -35,26 +29,7 @@ _CPIO_MODE, _CPIO_TIME, _CPIO_SIZE, _CPIO_NAME = 1, 5, 6, 11
 _LONGEST_NAME = 1 << 16
 
 
-class Source(NamedTuple):
-    """A package of a version."""
-
-    manager: str
-    name: str
-    version: str
-    architecture: str
-
-    @property
-    def archive(self) -> str:
-        """The name that its manager gives to its archive."""
-        if self.manager == "dpkg":
-            return f"{self.name.partition(':')[0]}_{self.version.replace(':', '%3a')}_{self.architecture}.deb"
-        if self.manager == "rpm":
-            name = self.name.removesuffix(f"-{self.version}.{self.architecture}")  # one of several architectures
-            return f"{name}-{self.version.rpartition(':')[2]}.{self.architecture}.rpm"
-        return f"{self.name}-{self.version}-{self.architecture}.pkg.tar{_ENDINGS[0]}"
-
-
-class Member(NamedTuple):
+class ArchivedFile(NamedTuple):
     """A regular file in an archive; ``parts`` of its content are there until the next member is asked for."""
 
     path: bytes
@@ -63,31 +38,53 @@ class Member(NamedTuple):
     parts: Iterator[bytes]
 
 
-def find_archive(source: Source) -> str | None:
-    """Give the archive of a package, if it is at hand."""
-    if source.manager == "rpm":
-        return _list_rpms().get(source.archive)
-    stem = source.archive.removesuffix(_ENDINGS[0])
-    names = [stem + ending for ending in _ENDINGS] if source.manager == "pacman" else [source.archive]
-    paths = [os.path.join(cache, name) for cache in CACHES[source.manager] for name in names]
+def list_cached_managers() -> list[str]:
+    """Return the names of the package managers that keep archives, the likeliest one first."""
+    return [manager.name for manager in list_system_managers() if manager.archives is not None]
+
+
+def find_cache(package: PackageVersion) -> ArchiveCache | None:
+    """Return where the manager of a package keeps archives; None where it keeps none."""
+    manager = find_manager(package.manager)
+    return None if manager is None else manager.archives
+
+
+def name_archive(package: PackageVersion) -> str:
+    """Return the usual name of a package's archive; nothing where its manager keeps none."""
+    cache = find_cache(package)
+    return "" if cache is None else cache.name_archive(package) + cache.endings[0]
+
+
+def find_archive(package: PackageVersion) -> str | None:
+    """Return the archive of a package, if it is at hand."""
+    cache = find_cache(package)
+    if cache is None:
+        return None
+    stem = cache.name_archive(package)
+    names = [stem + ending for ending in cache.endings]
+    if cache.nested:
+        listed = _list_nested(cache.folders)
+        return next((listed[name] for name in names if name in listed), None)
+    paths = [os.path.join(folder, name) for folder in cache.folders for name in names]
     return next(filter(os.path.isfile, paths), None)
 
 
-@lru_cache(maxsize=1)
-def _list_rpms() -> dict[str, str]:
-    """Give the archives of rpm by their names: each tool has folders of its own in its cache, one for a repository."""
-    folders = (found for cache in reversed(CACHES["rpm"]) for found in os.walk(cache))
-    return {name: os.path.join(folder, name) for folder, _, names in folders for name in names if name.endswith(".rpm")}
+@lru_cache(maxsize=4)
+def _list_nested(folders: tuple[str, ...]) -> dict[str, str]:
+    """Return all files below some folders by their names; of two with one name, that of the folder named first."""
+    found = (walked for folder in reversed(folders) for walked in os.walk(folder))
+    return {name: os.path.join(folder, name) for folder, _, names in found for name in names}
 
 
-def read_archive(source: Source, path: str) -> Iterator[Member]:
-    """Give the regular files of an archive as far as it can be read; raises OSError where its tool is not there."""
-    if source.manager == "rpm":
-        with _output_of("rpm2cpio", path) as output:
-            yield from read_cpio(output)
+def read_archive(package: PackageVersion, path: str) -> Iterator[ArchivedFile]:
+    """Yield the regular files of an archive as far as it can be read; raises OSError where its tool is not there."""
+    cache = find_cache(package)
+    if cache is None:
         return
-    argv = ("dpkg-deb", "--fsys-tarfile", path) if source.manager == "dpkg" else ("bsdtar", "-cf", "-", f"@{path}")
-    with _output_of(*argv) as output:
+    with _output_of(*(part.format(archive=path) for part in cache.command)) as output:
+        if cache.content == "cpio":
+            yield from read_cpio(output)
+            return
         try:
             yield from _read_tar(output)
         except (tarfile.TarError, EOFError):
@@ -104,17 +101,17 @@ def _output_of(*argv: str) -> Iterator[IO[bytes]]:
             process.kill()
 
 
-def _read_tar(stream: IO[bytes]) -> Iterator[Member]:
+def _read_tar(stream: IO[bytes]) -> Iterator[ArchivedFile]:
     with tarfile.open(fileobj=stream, mode="r|", errors="surrogateescape") as tar:
         for member in tar:
             content = tar.extractfile(member) if member.isreg() else None
             if content is not None:
                 parts = _take(content, member.size)
-                yield Member(_root(os.fsencode(member.name)), member.size, int(member.mtime), parts)
+                yield ArchivedFile(_root(os.fsencode(member.name)), member.size, int(member.mtime), parts)
 
 
-def read_cpio(stream: IO[bytes]) -> Iterator[Member]:
-    """Give the regular files of an archive of cpio, as far as it goes."""
+def read_cpio(stream: IO[bytes]) -> Iterator[ArchivedFile]:
+    """Yield the regular files of an archive of cpio, as far as it goes."""
     while True:
         header = stream.read(_CPIO_HEADER)
         if len(header) < _CPIO_HEADER or header[:6] not in _CPIO_MAGIC:
@@ -130,14 +127,14 @@ def read_cpio(stream: IO[bytes]) -> Iterator[Member]:
         stream.read(-(_CPIO_HEADER + length) % 4)
         parts = _take(stream, size)
         if stat.S_ISREG(numbers[_CPIO_MODE]):
-            yield Member(_root(name), size, numbers[_CPIO_TIME], parts)
+            yield ArchivedFile(_root(name), size, numbers[_CPIO_TIME], parts)
         for _ in parts:  # what nobody wanted
             pass
         stream.read(-size % 4)
 
 
 def _take(stream: IO[bytes], size: int) -> Iterator[bytes]:
-    """Give so many bytes of a stream, or what there is."""
+    """Yield so many bytes of a stream, or what there is."""
     while size and (part := stream.read(min(size, _PART))):
         size -= len(part)
         yield part

@@ -6,15 +6,13 @@ JSON); ``cargo install`` keeps ``.crates2.json`` beside the folder ``bin``. Need
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import struct
-import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from rtrace.files.reading import open_at_once
-from rtrace.packages.model import Installed
+from rtrace.packages.model import Installed, PathManager
 from rtrace.packages.programs import is_program
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ _GO_HEADER = 32
 _GO_INLINE = 2
 _GO_SENTINEL = 16
 _LIMIT = 8 << 20
-"""Bytes of such a section; a longer one is none."""
+"""Bytes of the largest section that is read; larger ones are ignored."""
 _ELF_HEADER = 64
 
 
@@ -59,7 +57,7 @@ class Binaries:
         self._programs = frozenset(programs)
 
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
-        """Give the owners of those of the paths that are programs and name the package that they were built from.
+        """Return the owners of those of the paths that are programs and name the package that they were built from.
 
         A program of Go that was built from a folder, without a version, has none.
         """
@@ -113,6 +111,8 @@ def _read_names(file: BinaryIO) -> bytes | None:
 
 
 def _read_sections(file: BinaryIO) -> Installed | None:
+    import zlib
+
     from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
 
@@ -155,6 +155,9 @@ def _read_string(data: bytes, position: int) -> tuple[bytes, int]:
 
 
 def _read_rust(data: bytes, architecture: str) -> Installed | None:
+    import json
+    import zlib
+
     content = zlib.decompressobj().decompress(data, _LIMIT)
     for package in json.loads(content)["packages"]:
         if package.get("root"):
@@ -164,6 +167,8 @@ def _read_rust(data: bytes, architecture: str) -> Installed | None:
 
 def _read_crates(prefix: bytes) -> Iterator[tuple[bytes, Installed]]:
     """Give what ``cargo install`` put into a prefix, by the names of the programs."""
+    import json
+
     try:
         with open(os.path.join(prefix, b".crates2.json"), "rb") as file:
             installs: dict[str, Any] = json.load(file)["installs"]
@@ -180,3 +185,5 @@ _SECTIONS: tuple[tuple[str, Callable[[bytes, str], Installed | None]], ...] = (
     (".go.buildinfo", _read_go),
     (".dep-v0", _read_rust),
 )
+
+BINARIES = PathManager("binaries", lambda unowned: unowned.has_program, lambda unowned: Binaries(unowned.programs))

@@ -5,11 +5,10 @@ See conda's documentation on "conda environments" and the class PrefixRecord; ea
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from rtrace.packages.model import Installed
+from rtrace.packages.model import Installed, PathManager
 from rtrace.packages.prefixes import group_by_prefix
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ class Conda:
     """The environments that the paths lie in."""
 
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
-        """Give the owners of those of the paths that a package of their environment lists; each record is read once."""
+        """Return the owners of those of the paths that a package of their environment lists."""
         owners: dict[bytes, Installed] = {}
         taken: set[str] = set()
         for prefix, inside in sorted(group_by_prefix(paths, _RECORDS).items()):
@@ -43,7 +42,9 @@ class Conda:
 
 
 def _read_records(prefix: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """Give each record with its name; what is none is left out."""
+    """Yield each record with its name; other files are left out."""
+    import json
+
     folder = os.path.join(prefix, _RECORDS)
     try:
         names = sorted(name for name in os.listdir(folder) if name.endswith(b".json"))
@@ -68,3 +69,6 @@ def _describe(record: dict[str, Any]) -> Installed:
         "conda",
         str(record.get("url") or record.get("channel") or ""),
     )
+
+
+CONDA = PathManager("conda", lambda unowned: unowned.lie_below(_RECORDS), lambda _unowned: Conda())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 _LIMIT = 1 << 20
-"""Bytes of a PKG-INFO in a zip file; a longer one is none."""
+"""Bytes of the largest PKG-INFO that is read from a zip file; larger ones are ignored."""
 
 
 class Egg(NamedTuple):

@@ -7,12 +7,11 @@ this name, and the modulefile that is called so.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from typing import TYPE_CHECKING
 
-from rtrace.packages.model import Installed
+from rtrace.packages.model import Installed, PathManager
 from rtrace.packages.prefixes import group_by_prefix
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ class Hpc:
         self._modules = modules
 
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
-        """Give the owners of those of the paths that lie in such a prefix."""
+        """Return the owners of those of the paths that lie in such a prefix."""
         owners: dict[bytes, Installed] = {}
         for mark, describe in _MARKS:
             for prefix, inside in group_by_prefix([path for path in paths if path not in owners], mark).items():
@@ -60,6 +59,8 @@ class Hpc:
 
 
 def _describe_spack(prefix: bytes) -> Installed | None:
+    import json
+
     try:
         with open(os.path.join(prefix, b".spack/spec.json"), "rb") as file:
             node = json.load(file)["spec"]["nodes"][0]
@@ -91,4 +92,10 @@ def _text(value: bytes) -> str:
 _MARKS: tuple[tuple[bytes, Callable[[bytes], Installed | None]], ...] = (
     (b".spack/spec.json", _describe_spack),
     (b"easybuild", _describe_easybuild),
+)
+
+HPC = PathManager(
+    "hpc",
+    lambda unowned: bool(unowned.modules) or unowned.lie_below(b".spack") or unowned.lie_below(b"easybuild"),
+    lambda unowned: Hpc(unowned.modules),
 )

@@ -9,7 +9,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from rtrace.packages.model import Installed
+from rtrace.packages.model import Installed, PathManager
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,7 +26,7 @@ class Interpreters:
     """The prefixes of Python that the paths lie in; each is a package by itself."""
 
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
-        """Give the owners of those of the paths that belong to a Python itself."""
+        """Return the owners of those of the paths that belong to a Python itself."""
         known: dict[bytes, Installed | None] = {}
         owners: dict[bytes, Installed] = {}
         for path in paths:
@@ -61,3 +61,8 @@ def _describe(prefix: bytes) -> Installed | None:
         pass  # the version of the folder has to do
     name = f"python in {prefix.decode(errors='backslashreplace')}"
     return Installed(name, version.decode(errors="replace"), "any", "prefix")
+
+
+INTERPRETERS = PathManager(
+    "interpreters", lambda unowned: unowned.mention(b"/lib/python"), lambda _unowned: Interpreters()
+)

@@ -5,14 +5,13 @@ See package.json of npm's documentation, "Writing R Extensions" on DESCRIPTION, 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rtrace.files.reading import read_file
-from rtrace.packages.model import Installed
+from rtrace.packages.model import Installed, PathManager
 from rtrace.packages.prefixes import group_by_folder
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 _ANY = "any"
 _LIMIT = 1 << 20
-"""Bytes of a description; a longer one is none."""
+"""Bytes of the largest description that is read; larger ones are ignored."""
 _NPM = re.compile(rb"(.*/node_modules/(?:@[^/]+/)?[^/@][^/]*)/")
 _R = re.compile(
     rb"(.*/(?:site-library|library|[^/]*-library/\d[\d.]*|renv/library(?:/[^/]+){1,3}|renv/cache/v\d+(?:/[^/]+){5})"
@@ -46,7 +45,7 @@ class Folders:
     """The packages whose folders the paths lie in, the innermost one each."""
 
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
-        """Give the owners of those of the paths that lie in such a folder; each folder is read once."""
+        """Return the owners of those of the paths that lie in such a folder; each folder is read once."""
         known: dict[bytes, Installed | None] = {}
         owners: dict[bytes, Installed] = {}
         for folder, members in group_by_folder(paths).items():
@@ -91,6 +90,8 @@ def _find_r(paths: Collection[bytes]) -> dict[bytes, Installed]:
 
 
 def _describe_npm(match: re.Match[bytes]) -> Installed | None:
+    import json
+
     try:
         facts = json.loads(read_file(os.path.join(match[1], b"package.json"), _LIMIT))
         name, version = facts["name"], facts["version"]
@@ -111,6 +112,8 @@ def _describe_npm(match: re.Match[bytes]) -> Installed | None:
 @lru_cache(maxsize=64)
 def _read_lock(folder: bytes) -> dict[str, str]:
     """Read from where npm has each package of a tree, by its place in it."""
+    import json
+
     try:
         with open(os.path.join(folder, b".package-lock.json"), "rb") as file:
             packages = json.load(file)["packages"]
@@ -163,4 +166,19 @@ _KINDS: tuple[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Installed | N
     (_GEM, _describe_gem),
     (_GEM_FILE, _describe_gem),
     (_GEM_PROGRAM, _describe_program),
+)
+
+_TRACES = (
+    b"/node_modules/",
+    b"library/",
+    b"/gems/",
+    b"/extensions/",
+    b".gem\0",
+    b".gemspec\0",
+    _R_MARK + b"\0",
+)
+FOLDERS = PathManager(
+    "self-describing",
+    lambda unowned: unowned.mention(*_TRACES) or any(folder.endswith(b"/bin") for folder in unowned.folders),
+    lambda _unowned: Folders(),
 )

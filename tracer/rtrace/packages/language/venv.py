@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from rtrace.files.reading import open_at_once
-from rtrace.packages.model import Installed
+from rtrace.packages.model import Installed, PathManager
 from rtrace.packages.prefixes import gather_by_prefix, group_by_folder
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Venv:
     """The virtual environments that the paths lie in; each is a package by itself."""
 
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
-        """Give the owners of those of the paths that lie where a virtual environment keeps its own files."""
+        """Return the owners of those of the paths that lie where a virtual environment keeps its own files."""
         owners: dict[bytes, Installed] = {}
         possible = {
             folder: members if _FOLDERS.search(folder + b"/") else [path for path in members if path.endswith(_NAMES)]
@@ -50,3 +50,8 @@ def _describe(prefix: bytes) -> Installed:
     version = settings.get("version") or ".".join(settings.get("version_info", "").split(".")[:3]) or "unknown"
     name = f"venv in {prefix.decode(errors='backslashreplace')}"
     return Installed(name, version, "any", "python", settings.get("executable") or settings.get("home", ""))
+
+
+VENV = PathManager(
+    "venv", lambda unowned: unowned.mention(b"/bin/", b"/lib64", b"/pyvenv.cfg\0"), lambda _unowned: Venv()
+)

@@ -5,23 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from rtrace.files.hierarchy import LINKED
 
-_FOLDERS = (
-    b"/bin",
-    b"/sbin",
-    b"/lib",
-    b"/lib32",
-    b"/lib64",
-    b"/usr/sbin",
-    b"/usr/lib64",
-    b"/usr/lib32",
-    b"/var/run",
-    b"/var/lock",
-    b"/var/mail",
-)
-"""Folders that are symlinks to others on some systems, while packages list their files in them."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 class Aliases:
@@ -30,20 +17,20 @@ class Aliases:
     def __init__(self, root: bytes) -> None:
         prefix = root.rstrip(b"/")
         self._places: list[tuple[bytes, bytes]] = []
-        for folder in _FOLDERS:
+        for folder in LINKED:
             real = os.path.realpath(prefix + folder)
             if real != prefix + folder and real.startswith(prefix + b"/") and os.path.islink(prefix + folder):
                 self._places.append((real[len(prefix) :] + b"/", folder + b"/"))
 
-    def find_names(self, path: bytes) -> Iterable[bytes]:
-        """Give the names of a path, its own first."""
+    def find_names(self, path: bytes) -> Iterator[bytes]:
+        """Yield the names of a path, its own first."""
         yield path
         for place, name in self._places:
             if path.startswith(place):
                 yield name + path[len(place) :]
 
     def index(self, paths: Iterable[bytes]) -> dict[bytes, list[bytes]]:
-        """Give the paths by each of their names."""
+        """Return the paths by each of their names."""
         names: dict[bytes, list[bytes]] = {}
         for path in paths:
             for name in self.find_names(path):

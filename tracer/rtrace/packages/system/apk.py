@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from rtrace.files.reading import read_file
-from rtrace.packages.model import Installed
+from rtrace.packages.model import Installed, SystemManager
 from rtrace.packages.system.aliases import Aliases
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Apk:
         self._root = root
 
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
-        """Give the owners of those of the paths that have one; none where there is no apk."""
+        """Return the owners of those of the paths that have one; none where there is no apk."""
         content = next(filter(None, (read_file(os.path.join(self._root, name)) for name in _DATABASES)), b"")
         if not content:
             return {}
@@ -55,3 +55,6 @@ def _describe(paragraph: bytes) -> Installed:
     if fields.get("c"):
         origin = f"{origin}, aports commit {fields['c']}".removeprefix(", ")
     return Installed(fields.get("P", ""), fields.get("V", ""), fields.get("A", "any"), "apk", origin)
+
+
+APK = SystemManager("apk", tuple(b"/" + name for name in _DATABASES), Apk)

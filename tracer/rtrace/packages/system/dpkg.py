@@ -12,14 +12,13 @@ import os
 from mmap import PROT_READ, mmap
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtrace.files.hierarchy import MERGED
 from rtrace.files.reading import read_file
-from rtrace.packages.model import Installed
+from rtrace.packages.model import ArchiveCache, Installed, PackageVersion, SystemManager
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-MERGED = (b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libo32", b"libx32")
-"""Folders of / that may be symlinks into /usr while packages still list their files as ``/lib/x`` and ``/bin/x``."""
 _LINKED = ((b"/run/lock/", b"/var/lock/"), (b"/run/", b"/var/run/"))
 """Where files are, and where packages of old list them."""
 _BUFFER = 1 << 18
@@ -48,7 +47,7 @@ class Dpkg:
         self._database = os.path.join(root, b"var/lib/dpkg")
 
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
-        """Give the owners of those of the paths that have one; none where there is no dpkg."""
+        """Return the owners of those of the paths that have one; none where there is no dpkg."""
         plain, claims = self._claim(paths)
         wanted = frozenset(plain | claims.keys())
         found: dict[bytes, bytes] = {}
@@ -193,3 +192,30 @@ def _read_list(name: str, folder: int, buffer: memoryview) -> bytes | mmap:
 
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
+
+
+def _name_archive(package: PackageVersion) -> str:
+    name = package.name.partition(":")[0]
+    return f"{name}_{package.version.replace(':', '%3a')}_{package.architecture}.deb"
+
+
+def _is_as_shipped(package: PackageVersion, path: bytes, content: bytes) -> bool:
+    from rtrace.packages.system.dpkg_lists import is_as_shipped
+
+    return is_as_shipped(package, path, content)
+
+
+def _may_hold(package: PackageVersion, path: bytes) -> bool | None:
+    from rtrace.packages.system.dpkg_lists import is_listed
+
+    return is_listed(package, path)
+
+
+DPKG = SystemManager(
+    "dpkg",
+    (b"/var/lib/dpkg/status",),
+    Dpkg,
+    ArchiveCache(("/var/cache/apt/archives",), _name_archive, ("dpkg-deb", "--fsys-tarfile", "{archive}")),
+    _is_as_shipped,
+    _may_hold,
+)

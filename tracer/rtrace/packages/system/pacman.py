@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from rtrace.files.reading import read_file
-from rtrace.packages.model import Installed
+from rtrace.packages.model import ArchiveCache, Installed, PackageVersion, SystemManager
 from rtrace.packages.system.aliases import Aliases
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Pacman:
         self._database = os.path.join(root, b"var/lib/pacman/local")
 
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
-        """Give the owners of those of the paths that have one; none where there is no pacman."""
+        """Return the owners of those of the paths that have one; none where there is no pacman."""
         try:
             folders = sorted(os.listdir(self._database))
         except OSError:
@@ -51,3 +51,20 @@ def _describe(content: bytes) -> Installed | None:
         (*([f"source {base}"] if base not in {"", fields["%NAME%"]} else []), *([packager] if packager else []))
     )
     return Installed(fields["%NAME%"], fields.get("%VERSION%", ""), fields.get("%ARCH%", "any"), "pacman", origin)
+
+
+def _name_archive(package: PackageVersion) -> str:
+    return f"{package.name}-{package.version}-{package.architecture}.pkg.tar"
+
+
+PACMAN = SystemManager(
+    "pacman",
+    (b"/var/lib/pacman/local",),
+    Pacman,
+    ArchiveCache(
+        ("/var/cache/pacman/pkg",),
+        _name_archive,
+        ("bsdtar", "-cf", "-", "@{archive}"),
+        endings=(".zst", ".xz", ".gz", ""),
+    ),
+)

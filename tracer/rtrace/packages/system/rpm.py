@@ -7,18 +7,20 @@ once, if there is one: it tells which format it is, and runs no code of the root
 from __future__ import annotations
 
 import os
-import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from rtrace.packages.model import Installed
+from rtrace.packages.model import ArchiveCache, Installed, PackageVersion, SystemManager
 from rtrace.packages.system.aliases import Aliases
-from rtrace.packages.system.rpm_header import Header, NotAHeaderError, make_header, parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from rtrace.packages.system.rpm_header import Header
+
 _FOLDERS = (b"usr/lib/sysimage/rpm", b"var/lib/rpm")
+_SQLITE = b"rpmdb.sqlite"
+_OTHERS = (b"Packages.db", b"Packages")
 _QUERY = (
     b"[%{=NAME}\\t%{=EPOCHNUM}\\t%{=VERSION}\\t%{=RELEASE}\\t%{=ARCH}\\t%{=VENDOR}\\t%{=SOURCERPM}\\t%{FILENAMES}\\n]"
 )
@@ -35,7 +37,7 @@ class Rpm:
         self._root = root
 
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
-        """Give the owners of those of the paths that have one; none where there is no rpm."""
+        """Return the owners of those of the paths that have one; none where there is no rpm."""
         folders: dict[bytes, dict[bytes, list[bytes]]] = {}
         for name, asked in Aliases(self._root).index(paths).items():
             folder, _, base = name.rpartition(b"/")
@@ -53,8 +55,10 @@ class Rpm:
 
     def _read_headers(self) -> Iterator[Header]:
         """Read the headers of all installed packages, from the first database that there is."""
+        from rtrace.packages.system.rpm_header import NotAHeaderError, parse_header
+
         for folder in (os.path.join(self._root, name) for name in _FOLDERS):
-            database = os.path.join(folder, b"rpmdb.sqlite")
+            database = os.path.join(folder, _SQLITE)
             if os.path.isfile(database):
                 for blob in _read_sqlite(database):
                     try:
@@ -62,7 +66,7 @@ class Rpm:
                     except NotAHeaderError:
                         continue  # one broken package does not hide the others
                 return
-            if any(os.path.isfile(os.path.join(folder, name)) for name in (b"Packages.db", b"Packages")):
+            if any(os.path.isfile(os.path.join(folder, name)) for name in _OTHERS):
                 yield from ask_rpm(self._root, folder)
                 return
 
@@ -70,6 +74,8 @@ class Rpm:
 def ask_rpm(root: bytes, folder: bytes) -> Iterator[Header]:
     """Ask rpm for all files of all packages below a root; nothing where there is no rpm, or none that can tell."""
     import subprocess
+
+    from rtrace.packages.system.rpm_header import make_header
 
     argv = (b"rpm", b"--root", root, b"--dbpath", b"/" + os.path.relpath(folder, root), b"-qa", b"--qf", _QUERY)
     try:
@@ -87,6 +93,7 @@ def ask_rpm(root: bytes, folder: bytes) -> Iterator[Header]:
 
 def _read_sqlite(database: bytes) -> Iterator[bytes]:
     """Read the headers in a database of SQLite, and leave no file beside it that was not there."""
+    import sqlite3
     from urllib.parse import quote
 
     # Without a log beside it, nobody is writing; and opening it otherwise would make one.
@@ -107,3 +114,22 @@ def _describe(header: Header) -> Installed:
         version = f"{header.epoch}:{version}"
     origin = ", ".join(filter(None, (header.vendor, header.source)))
     return Installed(header.name, version, header.architecture, "rpm", origin)
+
+
+def _name_archive(package: PackageVersion) -> str:
+    name = package.name.removesuffix(f"-{package.version}.{package.architecture}")  # one of several architectures
+    return f"{name}-{package.version.rpartition(':')[2]}.{package.architecture}.rpm"
+
+
+RPM = SystemManager(
+    "rpm",
+    tuple(b"/%b/%b" % (folder, name) for folder in _FOLDERS for name in (_SQLITE, *_OTHERS)),
+    Rpm,
+    ArchiveCache(
+        ("/var/cache/dnf", "/var/cache/libdnf5", "/var/cache/yum", "/var/cache/zypp"),
+        _name_archive,
+        ("rpm2cpio", "{archive}"),
+        content="cpio",
+        nested=True,  # each tool has folders of its own in its cache, one for a repository
+    ),
+)

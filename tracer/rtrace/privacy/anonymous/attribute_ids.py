@@ -1,7 +1,7 @@
 """Ids of users and groups within extended attributes: access control lists, acl(5), and capabilities of a namespace.
 
 linux/posix_acl_xattr.h   u32 version 2, then for each entry u16 tag, u16 permissions, u32 id; little-endian
-linux/capability.h        u32 of which the highest byte is the revision; in revision 3 the last u32 is a user's id
+linux/capability.h        u32, its highest byte is the revision; in revision 3 the last u32 is a user's id
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REVISION_3, _SIZE_3 = b"\x03", 24
 
 
 def map_ids(name: bytes, value: bytes, map_id: Callable[[int], int]) -> bytes:
-    """Give an attribute with other ids; what is not understood stays as it is."""
+    """Return the value of an attribute with other ids; a value of unknown form stays as it is."""
     if name in _LISTS and value.startswith(_VERSION) and (len(value) - len(_VERSION)) % _ENTRY.size == 0:
         entries = [
             (tag, map_id(number) if tag in _NAMED else number, permissions)

@@ -13,10 +13,9 @@ Check = Callable[["re.Match[bytes]", bytes], bool]
 
 BACK = 160
 """How many bytes before a needle a match may begin, unless a rule says otherwise."""
-HEX = tuple(b"%x" % digit for digit in range(16))
-"""Digits that needles may end in where few words go on so."""
 NOTHING = re.compile(b"")
 LINE = re.compile(rb"[^\r\n\0]{0,16384}")
+WORD = re.compile(rb"[^\s\0\"'`\\]{0,16384}")
 
 ANYWHERE = re.compile(rb"")
 VARIABLE = re.compile(rb"\Avariable\Z")
@@ -25,13 +24,6 @@ FILE = re.compile(rb"\Afile ")
 RECORD = re.compile(rb"\Arecord\Z")
 GIVEN = re.compile(rb"\A(?:variable|argument)\Z")
 TYPED = re.compile(rb"\A(?:argument\Z|file )")
-
-# What stands where a value will be filled in.
-NO_VALUE = (
-    rb"(?i:(?![$<{%*]|\.\.\.|x{3,16384}(?![a-z0-9])"
-    rb"|(?:none|null|nil|true|false|yes|no|0|1|changeme|redacted|your[-_ ]?\w*)"
-    rb"(?:[\s\0;,\"'@]|\Z)))"
-)
 
 
 class Later:
@@ -45,13 +37,19 @@ class Later:
 
     def match(self, text: bytes, begin: int, end: int) -> re.Match[bytes] | None:
         """Try it at a place in a text, as a compiled pattern does."""
-        return self._compile().match(text, begin, end)
+        return self.compile().match(text, begin, end)
 
     def finditer(self, text: bytes, begin: int, end: int) -> Iterator[re.Match[bytes]]:
         """Try it everywhere in a part of a text, as a compiled pattern does."""
-        return self._compile().finditer(text, begin, end)
+        return self.compile().finditer(text, begin, end)
 
-    def _compile(self) -> re.Pattern[bytes]:
+    @property
+    def is_compiled(self) -> bool:
+        """Whether it was tried."""
+        return self._pattern is not None
+
+    def compile(self) -> re.Pattern[bytes]:
+        """Return the pattern, compiled once."""
         if self._pattern is None:
             self._pattern = re.compile(self._source)
         return self._pattern
@@ -66,7 +64,7 @@ class Rule:
     content. Where it is None, a file is a secret by its name, whatever it holds. The secret itself begins where the
     group ``value`` does, or the match where there is none; it goes on after that as far as ``rest`` matches.
 
-    ``needles`` are words in small letters, one of which is in everything that the pattern can match, at most ``back``
+    ``needles`` are words in small letters; everything that the pattern can match contains one of them, at most ``back``
     bytes from where the match begins; a rule without them is for files that are small, and tried on all of their
     beginning. ``reach`` is how many bytes after a needle a match may need. ``starts``: every match begins with a
     needle, so that the pattern is tried there alone. ``check`` has the last word on a match. ``loose``: the rule goes
@@ -80,7 +78,7 @@ class Rule:
     where: re.Pattern[bytes]
     pattern: re.Pattern[bytes] | Later | None = field(repr=False)
     needles: tuple[bytes, ...] = field(default=(), repr=False)
-    rest: re.Pattern[bytes] = re.compile(rb"[^\s\0\"'`\\]{0,16384}")
+    rest: re.Pattern[bytes] = WORD
     reach: int = 256
     starts: bool = False
     check: Check | None = None
@@ -104,19 +102,19 @@ def token(
     starts: bool = True,
 ) -> Rule:
     """Return the rule for a token that its shape gives away, where it stands as a whole word."""
-    pattern = re.compile(rb"(?<![A-Za-z0-9])(?:" + shape + rb")(?![A-Za-z0-9])")
+    pattern = Later(rb"(?<![A-Za-z0-9])(?:" + shape + rb")(?![A-Za-z0-9])")
     return Rule(id, what, ANYWHERE, pattern, needles, NOTHING, reach, starts, is_real_value, shape=shape)
 
 
 def blob(id: str, what: str, shape: bytes, *needles: bytes, starts: bool = True) -> Rule:  # noqa: A002 -- as in Rule
     """Return the rule for a token that might also be a piece of base64: it stands apart from all that could go on."""
-    pattern = re.compile(rb"(?<![\w+/.-])(?:" + shape + rb")(?![\w+/=-])")
+    pattern = Later(rb"(?<![\w+/.-])(?:" + shape + rb")(?![\w+/=-])")
     return Rule(id, what, ANYWHERE, pattern, needles, NOTHING, 640, starts, is_random_value)
 
 
 def beside(id: str, what: str, name: bytes, value: bytes, *needles: bytes) -> Rule:  # noqa: A002 -- as in Rule
-    """Return the rule for a value of a shape that many things have, and that is told by the name before it."""
-    pattern = re.compile(
+    """Return the rule for a value whose shape is common, so that the name before it must give it away."""
+    pattern = Later(
         rb"(?i:" + name + rb")[\w.-]{0,32}[\"'\]\\]{0,4}\s{0,4}(?:[:=]|:=|=>|<-|,|>)\s{0,4}[\"'\\]{0,3}"
         rb"(?P<value>" + value + rb")(?![\w-])"
     )

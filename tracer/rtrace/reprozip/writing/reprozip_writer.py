@@ -7,7 +7,7 @@ EXTENSIONS/rtrace, so that rtrace reads what was written as well as what it was 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -15,7 +15,8 @@ from rtrace.bundle import members, tar
 from rtrace.bundle.data.archive import compress_frame
 from rtrace.bundle.data.layout import entry_header, has_content, stored_size
 from rtrace.bundle.entry import FileType
-from rtrace.bundle.index.lines import dump_entry, dump_result
+from rtrace.bundle.index.dumping import dump_entry, dump_result
+from rtrace.bundle.protocol import Exported
 from rtrace.bundle.writing.digests import digest_file
 from rtrace.bundle.writing.member_writer import copy_member, write_member
 from rtrace.files.incomplete import Incomplete
@@ -33,21 +34,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtrace.bundle.protocol import OpenBundle
-    from rtrace.manifest.model import Notice
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What was written. ``losses`` say what ReproZip will not know."""
-
-    target: Path
-    identity: str
-    files: int
-    losses: tuple[Notice, ...]
-
-
-def write_reprozip(bundle: OpenBundle, target: Path, *, progress: Progress = SILENT) -> Written:
-    """Write a bundle in ReproZip's format: whole, or not at all. Raises BundleError.
+def write_reprozip(bundle: OpenBundle, target: Path, *, progress: Progress = SILENT) -> Exported:
+    """Write a bundle in ReproZip's format: complete, or not at all. Raises BundleError.
 
     The same bundle always gives the same bytes, by the same versions of zlib and SQLite.
     """
@@ -84,11 +74,11 @@ def write_reprozip(bundle: OpenBundle, target: Path, *, progress: Progress = SIL
                     paths[name].unlink()
             file.write(tar.END)
         incomplete.give_name(whole)
-    return Written(target, identity, sum(entry.type is not FileType.DIRECTORY for entry in entries), losses)
+    return Exported(target, identity, sum(entry.type is not FileType.DIRECTORY for entry in entries), losses)
 
 
 def _write_data(bundle: OpenBundle, path: Path, progress: Progress) -> list[str]:
-    """Write the data; give the lines of the index, which say where each content begins in it."""
+    """Write the data, and return the lines of the index, which say where each content begins in it."""
     lines: list[str] = []
     progress.start("converting", sum(stored_size(entry) for entry in bundle.entries if has_content(entry)))
     with path.open("xb") as file, GzipWriter(file) as archive:

@@ -18,8 +18,9 @@ from rtrace_unpackers.engines.belonging.identity import (
     is_image_name,
     refuse_foreign,
 )
-from rtrace_unpackers.engines.engine import Engine, Thing
-from rtrace_unpackers.engines.image.archive import configure_image, hash_layer, write_archive
+from rtrace_unpackers.engines.engine.command_line import Engine
+from rtrace_unpackers.engines.engine.facts import Thing
+from rtrace_unpackers.engines.image.loading import configure_image, hash_layer, write_archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,13 @@ class Possessions:
 
     containers: tuple[Thing, ...]
     images: tuple[Thing, ...]
+
+    @property
+    def summary(self) -> str:
+        """What there is, in a few words."""
+        kinds = (("image", self.images), ("container", self.containers))
+        words = [f"{len(things)} {kind}{'s' if len(things) > 1 else ''}" for kind, things in kinds if things]
+        return " and ".join(words) or "nothing"
 
 
 def find_possessions(engine: Engine, identity: Identity, target: Path) -> Possessions:

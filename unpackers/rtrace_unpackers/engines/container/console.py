@@ -17,7 +17,7 @@ STOPPING_TIME = 1.0
 
 
 @contextlib.contextmanager
-def raw(caller: int) -> Iterator[None]:
+def raw_console(caller: int) -> Iterator[None]:
     """Pass on every key of a terminal as it is pressed, as long as the block lasts; after a stop, again."""
     appearance = terminal.look_at(caller)
 

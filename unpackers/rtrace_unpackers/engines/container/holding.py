@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 
-from rtrace_unpackers.engines.engine import Engine
+from rtrace_unpackers.engines.engine.command_line import Engine
 
 ENDING_TIME = 10.0
 """Seconds that a container gets to end by itself once nobody holds it."""

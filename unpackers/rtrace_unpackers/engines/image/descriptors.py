@@ -1,4 +1,4 @@
-"""What a launcher does to a program's descriptors before it starts it: steps, as words of the architecture.
+"""What a launcher does to a program's descriptors before it starts it: steps, as words of the processor.
 
 A step is the number of a call and four arguments; see container.c for the two numbers that are no calls, and for
 an argument that is the result of the step before.
@@ -20,7 +20,7 @@ from rtrace_unpackers.isolation.planning.steps import (
     O_NOCTTY,
     O_NONBLOCK,
 )
-from rtrace_unpackers.launchers.architectures import CALLS, Architecture
+from rtrace_unpackers.launchers.processors import CALLS, Processor
 
 Step: TypeAlias = "tuple[int, int | bytes, int, int, int]"
 
@@ -32,29 +32,29 @@ LARGE_FILES = {4: 0o100000}
 """O_LARGEFILE, which 32-bit programs have to ask for, by the bytes of a word."""
 
 
-def plan_steps(run: Run, architecture: Architecture) -> tuple[Step, ...]:
+def plan_descriptors(run: Run, processor: Processor) -> tuple[Step, ...]:
     """Plan how a program gets its descriptors."""
     beyond = max((one.number for one in run.descriptors), default=0) + STANDARD
     steps: list[Step] = []
     if run.stdin is not None:
         kind = "pipe" if run.stdin.pipe else "file"
-        steps += give(Descriptor(0, kind, run.stdin.path, run.stdin.offset), beyond, architecture)
+        steps += give(Descriptor(0, kind, run.stdin.path, run.stdin.offset), beyond, processor)
     for one in run.descriptors:
         if one.number >= STANDARD:
-            steps += give(one, beyond, architecture)
-    steps += ((CALLS[architecture.name]["close"], number, 0, 0, 0) for number in sorted(run.closed))
+            steps += give(one, beyond, processor)
+    steps += ((CALLS[processor.name]["close"], number, 0, 0, 0) for number in sorted(run.closed))
     return tuple(steps)
 
 
-def give(one: Descriptor, beyond: int, architecture: Architecture) -> Iterator[Step]:
+def give(one: Descriptor, beyond: int, processor: Processor) -> Iterator[Step]:
     """Plan one descriptor: what is opened is moved beyond all others first, as it may have got the number of one."""
-    calls = CALLS[architecture.name]
+    calls = CALLS[processor.name]
     if one.kind == "same":
         yield (calls["dup3"], one.same or 0, one.number, 0, 0)
         return
     path, access = (b"/dev/null", "read write") if one.kind == "null" else (one.path or b"", one.access)
     append = O_APPEND if "append" in access else 0
-    flags = ACCESS[access] | append | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | LARGE_FILES.get(architecture.word, 0)
+    flags = ACCESS[access] | append | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | LARGE_FILES.get(processor.word, 0)
     yield (OPEN, path, flags, 0, 0)
     if one.kind == "pipe":
         yield (PIPE, RESULT, 0, 0, 0)
@@ -66,7 +66,7 @@ def give(one: Descriptor, beyond: int, architecture: Architecture) -> Iterator[S
         yield (
             calls["lseek"],
             one.number,
-            one.offset & ((1 << 8 * architecture.word) - 1),
+            one.offset & ((1 << 8 * processor.word) - 1),
             os.SEEK_SET,
             0,
         )

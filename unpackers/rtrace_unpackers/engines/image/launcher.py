@@ -18,31 +18,31 @@ from collections.abc import Sequence
 
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
-from rtrace_unpackers.engines.image.descriptors import Step, lay_out, plan_steps
+from rtrace_unpackers.engines.image.descriptors import Step, lay_out, plan_descriptors
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter
-from rtrace_unpackers.launchers.architectures import ARCHITECTURES, Architecture
 from rtrace_unpackers.launchers.elf import BASE, EXECUTABLE, READABLE, WIDE, Segment, build_program
 from rtrace_unpackers.launchers.machine_code import CODE
+from rtrace_unpackers.launchers.processors import PROCESSORS, Processor
 
 PARAMETERS = 0x800
 """Where they lie in the file; container.c knows."""
 PARAMETER_COUNT = 13
 
 
-def find_architecture(name: str) -> Architecture:
-    """Return an architecture by the name that uname(2) has for it. Raises TargetError."""
-    architecture = ARCHITECTURES.get(name)
-    if architecture is None:
+def find_processor(name: str) -> Processor:
+    """Return a kind of processor by the name that uname(2) has for it. Raises TargetError for an unknown one."""
+    processor = PROCESSORS.get(name)
+    if processor is None:
         raise TargetError(
             f"the docker unpacker cannot replay programs for {name}, only for x86_64, aarch64 and i386; "
             "use the chroot unpacker on such a machine"
         )
-    return architecture
+    return processor
 
 
 def build_launcher(run: Run) -> bytes:
     """Return the program that starts a run. Raises TargetError for an unknown architecture."""
-    architecture = find_architecture(run.architecture)
+    processor = find_processor(run.architecture)
     environ = [name if value is None else name + b"=" + value for name, value in run.environ]
     not_there = b"rtrace: cannot enter the working directory " + run.workingdir + b"\n"
     not_started = b"rtrace: cannot execute " + run.binary + b"\n"
@@ -50,7 +50,7 @@ def build_launcher(run: Run) -> bytes:
     no_input = b"rtrace: cannot open the standard input " + (run.stdin.path if run.stdin is not None else b"") + b"\n"
     if given:
         no_input = b"rtrace: cannot open what the run was given: " + b", ".join(given) + b", or its standard input\n"
-    data = Data(architecture.word)
+    data = LauncherData(processor.word)
     parameters = [
         run.umask,
         data.add_string(run.workingdir),
@@ -61,26 +61,26 @@ def build_launcher(run: Run) -> bytes:
         len(not_there),
         data.add_string(not_started),
         len(not_started),
-        data.add_steps(plan_steps(run, architecture)),
-        data.add_filter(build_filter(architecture.kernel)),
+        data.add_steps(plan_descriptors(run, processor)),
+        data.add_filter(build_filter(processor.kernel)),
         data.add_string(no_input),
         len(no_input),
     ]
-    return assemble("container", architecture, data.pack(parameters))
+    return assemble("container", processor, data.pack(parameters))
 
 
 def build_pause(architecture: str) -> bytes:
     """Return the program that keeps a container running, and reaps. Raises TargetError for an unknown architecture."""
-    return assemble("pause", find_architecture(architecture), b"")
+    return assemble("pause", find_processor(architecture), b"")
 
 
-def assemble(program: str, architecture: Architecture, data: bytes) -> bytes:
+def assemble(program: str, processor: Processor, data: bytes) -> bytes:
     """Return a program with its data."""
     whole = Segment(0, PARAMETERS + len(data), READABLE | EXECUTABLE)
-    return build_program(architecture, CODE[program, architecture.name], (whole,), data, PARAMETERS)
+    return build_program(processor, CODE[program, processor.name], (whole,), data, PARAMETERS)
 
 
-class Data:
+class LauncherData:
     """The data of a launcher while it is being laid out, from the end of the parameters on."""
 
     def __init__(self, word: int) -> None:

@@ -41,21 +41,21 @@ def write_rootfs(
     ) as tar:
         for entry in layout.directories:
             if entry.path != b"/":
-                tar.addfile(describe(entry, tarfile.DIRTYPE))
+                tar.addfile(make_header(entry, tarfile.DIRTYPE))
         write_files(tar, file, layout, contents, progress)
         for entry in layout.placeholders:
             size = 0 if entry in empty else entry.size
-            tar.addfile(describe(entry, tarfile.REGTYPE, size=size), Zeros())
+            tar.addfile(make_header(entry, tarfile.REGTYPE, size=size), Zeros())
         for entry in (*layout.links, *layout.twins):
-            tar.addfile(describe(entry, tarfile.LNKTYPE, link=(entry.link or b"")[1:]))
+            tar.addfile(make_header(entry, tarfile.LNKTYPE, link=(entry.link or b"")[1:]))
         for entry in layout.fifos:
-            tar.addfile(describe(entry, tarfile.FIFOTYPE))
+            tar.addfile(make_header(entry, tarfile.FIFOTYPE))
         for entry in layout.symlinks:
-            tar.addfile(describe(entry, tarfile.SYMTYPE, link=entry.target or b""))
+            tar.addfile(make_header(entry, tarfile.SYMTYPE, link=entry.target or b""))
         if not any(entry.path == folder.encode() for entry in layout.directories):
-            tar.addfile(own(folder, tarfile.DIRTYPE, 0))
+            tar.addfile(make_own_header(folder, tarfile.DIRTYPE, 0))
         for path, program in programs.items():
-            tar.addfile(own(path, tarfile.REGTYPE, len(program)), io.BytesIO(program))
+            tar.addfile(make_own_header(path, tarfile.REGTYPE, len(program)), io.BytesIO(program))
     return tuple(sorted(empty, key=lambda entry: entry.path))
 
 
@@ -102,9 +102,9 @@ def write_files(
     for named, content in contents:
         entry = wanted.pop(named.path, None)
         if entry is not None:
-            stream = Stream(content, progress)
+            stream = ContentStream(content, progress)
             try:
-                tar.addfile(describe(entry, tarfile.REGTYPE, size=entry.size), stream)
+                tar.addfile(make_header(entry, tarfile.REGTYPE, size=entry.size), stream)
             except OSError:
                 if stream.is_short:
                     raise BundleError(
@@ -113,14 +113,14 @@ def write_files(
                 raise
             start = tar.offset - -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
             for copy in layout.copies.get(entry.path, ()):
-                tar.addfile(describe(copy, tarfile.REGTYPE, size=copy.size), Again(file, start))
+                tar.addfile(make_header(copy, tarfile.REGTYPE, size=copy.size), Again(file, start))
                 progress.advance(copy.size)
     progress.finish()
     if wanted:
         raise BundleError(f"the bundle lacks the content of {printable(next(iter(wanted)))}")
 
 
-def describe(entry: Entry, kind: bytes, *, size: int = 0, link: bytes = b"") -> tarfile.TarInfo:
+def make_header(entry: Entry, kind: bytes, *, size: int = 0, link: bytes = b"") -> tarfile.TarInfo:
     """Return the tar header of an entry; the time with its nanoseconds, as pax(1) has them."""
     member = tarfile.TarInfo(entry.path[1:].decode("utf-8", "surrogateescape"))
     member.type = kind
@@ -146,7 +146,7 @@ def is_sayable(name: bytes) -> bool:
     return b"=" not in name and name.decode("utf-8", "replace").encode() == name
 
 
-def own(path: str, kind: bytes, size: int) -> tarfile.TarInfo:
+def make_own_header(path: str, kind: bytes, size: int) -> tarfile.TarInfo:
     """Return the tar header of a file of ours."""
     member = tarfile.TarInfo(path[1:])
     member.type = kind
@@ -155,7 +155,7 @@ def own(path: str, kind: bytes, size: int) -> tarfile.TarInfo:
     return member
 
 
-class Stream(io.RawIOBase):
+class ContentStream(io.RawIOBase):
     """The parts of a content as a file to read from."""
 
     def __init__(self, parts: Iterator[bytes], progress: Progress) -> None:

@@ -7,7 +7,8 @@ import os
 import struct
 from enum import IntFlag
 
-from rtrace_unpackers.isolation.kernel.libc import AT_EMPTY_PATH, call, check, load_libc
+from rtrace.linux.libc import call, check, load_libc
+from rtrace_unpackers.isolation.kernel.numbers import AT_EMPTY_PATH
 
 
 class MountFlag(IntFlag):
@@ -52,7 +53,7 @@ def clone_tree(directory: int, *, recursive: bool) -> int:
 
 def restrict_mount(mounted: int) -> None:
     """Make set-uid bits and devices in a mount without effect; see mount_setattr(2)."""
-    set_attributes(mounted, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0)
+    set_mount_attributes(mounted, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0)
 
 
 def map_owners(mounted: int, user_namespace: int) -> None:
@@ -60,10 +61,10 @@ def map_owners(mounted: int, user_namespace: int) -> None:
 
     Raises OSError: EINVAL where the file system knows no such mounts, ENOSYS before Linux 5.12.
     """
-    set_attributes(mounted, MOUNT_ATTR_IDMAP | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, user_namespace)
+    set_mount_attributes(mounted, MOUNT_ATTR_IDMAP | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, user_namespace)
 
 
-def set_attributes(mounted: int, attributes: int, user_namespace: int) -> None:
+def set_mount_attributes(mounted: int, attributes: int, user_namespace: int) -> None:
     """Call mount_setattr(2) with a ``struct mount_attr``: attr_set, attr_clr, propagation, userns_fd."""
     structure = struct.pack("=QQQQ", attributes, 0, 0, user_namespace)
     buffer = ctypes.create_string_buffer(structure, len(structure))

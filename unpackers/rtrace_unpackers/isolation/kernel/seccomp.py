@@ -1,17 +1,28 @@
-"""The seccomp filter of a replay: a program for the kernel's classic BPF machine, made from the table of refused calls.
+"""The seccomp filter of a replay, made from the table of refused calls.
 
-See seccomp(2) and the kernel's userspace-api/seccomp_filter. What is always allowed costs a call nothing where the
-kernel keeps a bitmap of such calls (Linux 5.11).
+What is always allowed costs a call nothing where the kernel keeps a bitmap of such calls (Linux 5.11).
 """
 
 from __future__ import annotations
 
 import errno
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rtrace.limits import NESTED_NAMESPACES, VSOCK
+from rtrace.linux.bpf import (
+    ALLOW,
+    LOAD_ARCHITECTURE,
+    LOAD_NUMBER,
+    Instruction,
+    assemble,
+    for_architecture,
+    if_any_bit,
+    if_not_below,
+    load_argument,
+    refuse,
+    when_equal,
+)
 from rtrace_unpackers.isolation.kernel.refused_calls import (
     BY_NAME,
     CLONE,
@@ -22,13 +33,6 @@ from rtrace_unpackers.isolation.kernel.refused_calls import (
     SOCKET,
     UNKNOWN_TO_PROGRAMS,
 )
-
-RET_ALLOW = 0x7FFF0000
-RET_ERRNO = 0x00050000
-
-# struct seccomp_data: int nr; __u32 arch; __u64 instruction_pointer; __u64 args[6] (little endian: low word first).
-AT_NUMBER, AT_ARCHITECTURE, AT_FIRST, AT_SECOND = 0, 4, 16, 24
-LOAD, JUMP, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x06
 
 # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET; clone(2) has no room for CLONE_NEWTIME.
 NAMESPACE_FLAGS = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
@@ -63,35 +67,32 @@ INTERFACES = (
 
 def build_filter(machine: str, allowed: frozenset[str] = frozenset()) -> bytes:
     """Return the filter for a machine, by the name that uname(2) has for it, without what is allowed."""
-    blocks = b""
+    program: list[Instruction] = []
     for interface in INTERFACES:
         if interface.machine == machine:
             body = build_block(interface, allowed)
-            blocks += instruction(LOAD, AT_ARCHITECTURE)
-            blocks += instruction(EQUAL, interface.audit_architecture, 1, 0)
-            blocks += instruction(JUMP, len(body) // 8)  # a conditional one reaches 255 instructions only
-            blocks += body
-    return blocks + refuse(errno.ENOSYS)
+            program += [LOAD_ARCHITECTURE, *for_architecture(interface.audit_architecture, body)]
+    return assemble([*program, refuse(errno.ENOSYS)])
 
 
-def build_block(interface: Interface, allowed: frozenset[str]) -> bytes:
+def build_block(interface: Interface, allowed: frozenset[str]) -> list[Instruction]:
     """Return the checks of one way to call; each refused call is a comparison and a return."""
-    code = instruction(LOAD, AT_NUMBER)
+    code = [LOAD_NUMBER]
     if interface.column == 3:  # noqa: PLR2004 -- the calls of arm's own lie above all others
-        code += instruction(AT_LEAST, ARM_PRIVATE_CALLS, 0, 1) + instruction(RETURN, RET_ALLOW)
-    code += instruction(AT_LEAST, LAST_CALL + 1, 0, 1) + refuse(errno.ENOSYS)
+        code += [if_not_below(ARM_PRIVATE_CALLS, otherwise=1), ALLOW]
+    code += [if_not_below(LAST_CALL + 1, otherwise=1), refuse(errno.ENOSYS)]
     for number, error in list_refused(interface.column, allowed):
-        code += instruction(EQUAL, number, 0, 1) + refuse(error)
+        code += when_equal(number, [refuse(error)])
     if NESTED_NAMESPACES not in allowed:
-        flags = instruction(LOAD, AT_FIRST) + instruction(ANY_BIT, NAMESPACE_FLAGS, 0, 1) + refuse(errno.EPERM)
+        flags = [load_argument(0), if_any_bit(NAMESPACE_FLAGS, otherwise=1), refuse(errno.EPERM)]
         code += look_into(CLONE[interface.column], flags)
-    code += look_into(SOCKET[interface.column], refuse_values(AT_FIRST, list_families(allowed), errno.EAFNOSUPPORT))
-    code += look_into(IOCTL[interface.column], refuse_values(AT_SECOND, (TIOCSTI, TIOCLINUX), errno.EPERM))
-    personalities = instruction(LOAD, AT_FIRST)
+    code += look_into(SOCKET[interface.column], refuse_values(0, list_families(allowed), errno.EAFNOSUPPORT))
+    code += look_into(IOCTL[interface.column], refuse_values(1, (TIOCSTI, TIOCLINUX), errno.EPERM))
+    personalities = [load_argument(0)]
     for value in (*PERSONALITIES, ASK_FOR_PERSONALITY):
-        personalities += instruction(EQUAL, value, 0, 1) + instruction(RETURN, RET_ALLOW)
-    code += look_into(PERSONALITY[interface.column], personalities + refuse(errno.EPERM))
-    return code + instruction(RETURN, RET_ALLOW)
+        personalities += when_equal(value, [ALLOW])
+    code += look_into(PERSONALITY[interface.column], [*personalities, refuse(errno.EPERM)])
+    return [*code, ALLOW]
 
 
 def list_refused(column: int, allowed: frozenset[str]) -> Iterator[tuple[int, int]]:
@@ -111,27 +112,14 @@ def list_families(allowed: frozenset[str]) -> tuple[int, ...]:
     return (AF_ALG,) if VSOCK in allowed else (AF_ALG, AF_VSOCK)
 
 
-def look_into(number: int | None, body: bytes) -> bytes:
+def look_into(number: int | None, body: Sequence[Instruction]) -> list[Instruction]:
     """Return instructions that do something for one call only, whose number is loaded; what it allows, it allows."""
-    if number is None:
-        return b""
-    body += instruction(RETURN, RET_ALLOW)
-    return instruction(EQUAL, number, 0, len(body) // 8) + body
+    return [] if number is None else when_equal(number, [*body, ALLOW])
 
 
-def refuse_values(argument: int, values: tuple[int, ...], error: int) -> bytes:
+def refuse_values(argument: int, values: Iterable[int], error: int) -> list[Instruction]:
     """Return instructions that refuse a call when the low 32 bits of an argument are one of some values."""
-    code = instruction(LOAD, argument)
+    code = [load_argument(argument)]
     for value in values:
-        code += instruction(EQUAL, value, 0, 1) + refuse(error)
+        code += when_equal(value, [refuse(error)])
     return code
-
-
-def refuse(error: int) -> bytes:
-    """Return the instruction that makes a call fail."""
-    return instruction(RETURN, RET_ERRNO | error)
-
-
-def instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
-    """Encode one ``struct sock_filter``."""
-    return struct.pack("=HBBI", code, if_true, if_false, value)

@@ -13,10 +13,10 @@ import struct
 from collections.abc import Sequence
 
 from rtrace.errors import TargetError
-from rtrace_unpackers.isolation.planning.steps import Argument, Result, Step, Steps
-from rtrace_unpackers.launchers.architectures import ARCHITECTURES, CALLS
+from rtrace_unpackers.isolation.planning.steps import Argument, CallResult, Step, Steps
 from rtrace_unpackers.launchers.elf import BASE, EXECUTABLE, READABLE, WRITABLE, Segment, build_program
 from rtrace_unpackers.launchers.machine_code import CODE
+from rtrace_unpackers.launchers.processors import CALLS, PROCESSORS
 
 DATA = 0x10000
 """Where they lie in the file; namespaces.c knows."""
@@ -32,14 +32,14 @@ def build_first_program(machine: str, steps: Steps) -> bytes:
     if code is None:
         known = " and ".join(sorted(architecture for program, architecture in CODE if program == "namespaces"))
         raise TargetError(f"the chroot unpacker cannot replay on {machine}, only on {known}; use the docker unpacker")
-    data = Data(CALLS[machine])
+    data = FirstProgramData(CALLS[machine])
     lists = [data.add_list(part) for part in (steps.before, steps.program, steps.after)]
     content = data.finish([*lists, int(steps.leads_group), steps.report])
     segments = (Segment(0, DATA, READABLE | EXECUTABLE), Segment(DATA, len(content), READABLE | WRITABLE))
-    return build_program(ARCHITECTURES[machine], code, segments, content, DATA)
+    return build_program(PROCESSORS[machine], code, segments, content, DATA)
 
 
-class Data:
+class FirstProgramData:
     """The data of a launcher while it is being laid out."""
 
     def __init__(self, numbers: dict[str, int]) -> None:
@@ -76,9 +76,9 @@ class Data:
         start = self.address
         for number, step in enumerate(steps):
             for place, argument in enumerate(step.arguments):
-                if isinstance(argument, Result) and argument.by_address:
+                if isinstance(argument, CallResult) and argument.by_address:
                     pointers[number][place] = cells[argument.name]
-                elif isinstance(argument, Result):  # the result goes straight to where it is an argument
+                elif isinstance(argument, CallResult):  # the result goes straight to where it is an argument
                     cells[argument.name] = start + (number * WORDS_OF_STEP + 1 + place) * WORD
         for step, arguments in zip(steps, pointers, strict=True):
             words = [self.numbers[step.call], *arguments, *[0] * (6 - len(arguments))]

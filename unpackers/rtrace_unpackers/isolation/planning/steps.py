@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 from rtrace.files.hierarchy import is_in_memory
 from rtrace.manifest.model import LARGEST_DESCRIPTOR, Input
-from rtrace_unpackers.isolation.planning.plan import DEVICES_OPENED as DEVICES
-from rtrace_unpackers.isolation.planning.plan import Program
+from rtrace_unpackers.isolation.planning.isolation_plan import DEVICES_OPENED as DEVICES
+from rtrace_unpackers.isolation.planning.isolation_plan import Program
 
 REPORT = 3
 """The descriptor on which the launcher reports, unless the program needs it."""
@@ -50,14 +50,14 @@ class Stage(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CallResult:
     """The result of a call, by a name; ``by_address`` stands for where it is, not for what it is."""
 
     name: str
     by_address: bool = False
 
 
-Argument: TypeAlias = "int | bytes | tuple[bytes, ...] | Result"
+Argument: TypeAlias = "int | bytes | tuple[bytes, ...] | CallResult"
 """A number; the address of bytes with a NUL behind them; that of an array of such addresses; a result."""
 
 
@@ -84,7 +84,7 @@ class Steps:
     """The descriptor on which the launcher reports."""
 
 
-def plan_steps(program: Program, *, has_terminal: bool) -> Steps:
+def plan_last_calls(program: Program, *, has_terminal: bool) -> Steps:
     """Plan the last steps of a replay: a session of its own, its ids, directory and standard input, and the program.
 
     The set-up is done and the root is the tree; privileges are limited, and the filter of calls is installed.
@@ -116,7 +116,7 @@ def plan_program(program: Program, *, has_terminal: bool) -> tuple[Step, ...]:
         Step("fcntl", (choose_report(program), F_SETFD, FD_CLOEXEC), Stage.SESSION),
         *(plan_foreground() if has_terminal else ()),
         *open_inside(program.workingdir, O_PATH, 0, Stage.WORKINGDIR, "workingdir"),
-        Step("fchdir", (Result("workingdir"),), Stage.WORKINGDIR),
+        Step("fchdir", (CallResult("workingdir"),), Stage.WORKINGDIR),
         *((Step("setgroups", (len(program.groups), groups), Stage.IDENTITY),) if program.groups is not None else ()),
         Step("setresgid", (program.gid,) * 3, Stage.IDENTITY),
         Step("setresuid", (program.uid,) * 3, Stage.IDENTITY),
@@ -132,7 +132,7 @@ def plan_foreground() -> tuple[Step, ...]:
     return (
         Step("setpgid", (0, 0), Stage.SESSION),
         Step("getpid", (), Stage.SESSION, "group"),
-        Step("ioctl", (1, TIOCSPGRP, Result("group", by_address=True)), Stage.SESSION),
+        Step("ioctl", (1, TIOCSPGRP, CallResult("group", by_address=True)), Stage.SESSION),
     )
 
 
@@ -140,7 +140,7 @@ def plan_input(stdin: Input) -> tuple[Step, ...]:
     """Plan to make a file of the bundle standard input, at its offset; never wait for a FIFO's writer."""
     return (
         *open_inside(stdin.path, O_NONBLOCK | O_NOCTTY, keep_within(stdin.path), Stage.STDIN, "stdin"),
-        Step("dup3", (Result("stdin"), 0, 0), Stage.STDIN),
+        Step("dup3", (CallResult("stdin"), 0, 0), Stage.STDIN),
         Step("fcntl", (0, F_SETFL, 0), Stage.STDIN),
         *((Step("lseek", (0, stdin.offset, os.SEEK_SET), Stage.STDIN),) if stdin.offset else ()),
     )
@@ -170,8 +170,8 @@ def plan_descriptors(program: Program) -> tuple[Step, ...]:
             *open_inside(
                 path, ACCESS[access] | append | O_NONBLOCK | O_NOCTTY, keep_within(path), Stage.DESCRIPTOR, name
             ),
-            Step("fcntl", (Result(name), F_DUPFD_CLOEXEC, beyond), Stage.DESCRIPTOR, f"{name} aside"),
-            Step("dup3", (Result(f"{name} aside"), number, 0), Stage.DESCRIPTOR),
+            Step("fcntl", (CallResult(name), F_DUPFD_CLOEXEC, beyond), Stage.DESCRIPTOR, f"{name} aside"),
+            Step("dup3", (CallResult(f"{name} aside"), number, 0), Stage.DESCRIPTOR),
             Step("fcntl", (number, F_SETFL, append), Stage.DESCRIPTOR),
             *((Step("lseek", (number, one.offset, os.SEEK_SET), Stage.DESCRIPTOR),) if one.offset else ()),
         )
@@ -208,11 +208,13 @@ def open_inside(path: bytes, flags: int, resolve: int, stage: Stage, result: str
     root = f"root of {stage.name if result is None else result}"
     return (
         Step("openat", (AT_FDCWD, b"/", O_PATH | O_CLOEXEC), stage, root),
-        open_by(Result(root), path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve, stage, result),
+        open_by(CallResult(root), path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve, stage, result),
     )
 
 
-def open_by(directory: int | Result, path: bytes, flags: int, resolve: int, stage: Stage, result: str | None) -> Step:
+def open_by(
+    directory: int | CallResult, path: bytes, flags: int, resolve: int, stage: Stage, result: str | None
+) -> Step:
     """Plan one openat2(2) with its ``struct open_how``: flags, mode, resolve."""
     how = struct.pack("=QQQ", flags | O_CLOEXEC, 0, resolve)
     return Step("openat2", (directory, path, how, len(how)), stage, result)

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from rtrace import interrupts
 from rtrace.replay.protocol import Outcome
 from rtrace_unpackers.isolation.running.keeper import FORWARDED
-from rtrace_unpackers.isolation.running.watching import Watch, describe_limit
+from rtrace_unpackers.isolation.running.watching import LimitWatch, describe_limit
 from rtrace_unpackers.isolation.streams import terminal
 from rtrace_unpackers.isolation.streams.plumbing import Plumbing
 
@@ -52,13 +52,13 @@ class Control:
             os.waitpid(self.keeper, 0)
             self.keeper = None
 
-    def time_is_up(self, watch: Watch) -> None:
+    def time_is_up(self, watch: LimitWatch) -> None:
         """Ask the program to end, as timeout(1) does, and have it all killed a little later."""
         self.reached = self.reached or "timeout"
         self.tell(signal.SIGTERM)
         watch.deadline = time.monotonic() + GRACE
 
-    def conclude(self, outcome: Outcome, ended_by_kernel: str | None, watch: Watch) -> Outcome:
+    def conclude(self, outcome: Outcome, ended_by_kernel: str | None, watch: LimitWatch) -> Outcome:
         """Return how it ended, with the limit that ended it, and notes on others and on what was not to be had."""
         reached = self.reached
         if outcome.signal == signal.SIGXFSZ and watch.limits.disk is not None:

@@ -16,10 +16,13 @@ import os
 import socket
 from dataclasses import dataclass
 
-from rtrace_unpackers.isolation.kernel import libc
-from rtrace_unpackers.isolation.planning.plan import KEPT_CAPABILITIES, Isolation
+from rtrace.linux.libc import forbid_new_privileges
+from rtrace.linux.seccomp import install_filter
+from rtrace_unpackers.isolation.kernel.executing import execute_descriptor
+from rtrace_unpackers.isolation.kernel.privileges import join_new_session_keyring, keep_capabilities
+from rtrace_unpackers.isolation.planning.isolation_plan import KEPT_CAPABILITIES, Isolation
 from rtrace_unpackers.isolation.planning.steps import REPORT, Stage
-from rtrace_unpackers.isolation.running.perform import describe, perform
+from rtrace_unpackers.isolation.running.perform import describe_operation, perform
 from rtrace_unpackers.isolation.running.report import write_record
 from rtrace_unpackers.isolation.streams.terminal import Appearance, make_terminal
 from rtrace_unpackers.limits.resources import Resources, apply
@@ -57,7 +60,7 @@ def be_first_process(isolation: Isolation, means: Means, tree: int | None, resou
         try:
             perform(operation, tree)
         except OSError as error:
-            write_record(means.report, Stage.SETUP, error.errno or 0, describe(operation))
+            write_record(means.report, Stage.SETUP, error.errno or 0, describe_operation(operation))
             return FAILED
     doing = "connect its standard streams"
     try:
@@ -65,17 +68,17 @@ def be_first_process(isolation: Isolation, means: Means, tree: int | None, resou
             give_terminal(isolation, means, means.appearance)
         give_null_device(means.absent)
         doing = "get a keyring of its own"
-        libc.join_new_session_keyring()
+        join_new_session_keyring()
         doing = "limit its resources"
         apply(resources)
         doing = "give up privileges"
-        libc.keep_capabilities(KEPT_CAPABILITIES)
-        libc.forbid_new_privileges()
+        keep_capabilities(KEPT_CAPABILITIES)
+        forbid_new_privileges()
         launcher = arrange_descriptors(means)
         doing = "filter system calls"
-        libc.install_filter(means.filter)
+        install_filter(means.filter)
         doing = "start its first process"
-        libc.execute_descriptor(launcher, (b"rtrace",))
+        execute_descriptor(launcher, (b"rtrace",))
     except OSError as error:
         write_record(means.report, Stage.SETUP, error.errno or 0, doing)
     return FAILED

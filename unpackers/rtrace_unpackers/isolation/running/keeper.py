@@ -14,9 +14,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rtrace_unpackers.isolation.kernel import libc
-from rtrace_unpackers.isolation.kernel.libc import Namespace
-from rtrace_unpackers.isolation.planning.plan import Isolation
+from rtrace_unpackers.isolation.kernel.namespaces import Namespace, unshare
+from rtrace_unpackers.isolation.kernel.privileges import become_readable, die_with_parent
+from rtrace_unpackers.isolation.planning.isolation_plan import Isolation
 from rtrace_unpackers.isolation.planning.steps import Stage
 from rtrace_unpackers.isolation.running.first_process import FAILED, STANDARD, Means, be_first_process
 from rtrace_unpackers.isolation.running.report import write_record
@@ -39,7 +39,7 @@ READY, MAPPED = b"r", b"m"
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class ProgramEnds:
     """What the keeper has besides the means: the tree's directory, the program's streams, the caller's terminal.
 
     A stream that is None comes from inside: the null device, or the terminal.
@@ -50,7 +50,7 @@ class Ends:
     terminal: int | None = None
 
 
-def be_keeper(isolation: Isolation, means: Means, ends: Ends) -> int:
+def be_keeper(isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
     """Enter new namespaces, fork their first process, and stay outside as the one who can end it."""
     caller, callers_group = os.getppid(), os.getpgrp()
     os.setpgid(0, 0)  # a signal to the caller's group would hide the one that the caller hands on
@@ -64,12 +64,12 @@ def be_keeper(isolation: Isolation, means: Means, ends: Ends) -> int:
         pipes = (pipe for _, pipe in means.pipes)
         close_others({means.launcher, means.report, means.channel.fileno(), ends.terminal, *pipes})
         doing = "get namespaces of its own"
-        libc.unshare(Namespace.USER)
+        unshare(Namespace.USER)
         doing = "map users in a namespace"
         mount, resources = enter_user_namespace(isolation, means)
         doing = "get namespaces of its own"
-        libc.unshare(isolation.namespaces & ~Namespace.USER)
-        libc.die_with_parent(signal.SIGABRT)
+        unshare(isolation.namespaces & ~Namespace.USER)
+        die_with_parent(signal.SIGABRT)
         if os.getppid() != caller:
             return FAILED
         doing = "start a process in its namespaces"
@@ -81,7 +81,7 @@ def be_keeper(isolation: Isolation, means: Means, ends: Ends) -> int:
     if first == 0:
         status = FAILED
         try:
-            libc.die_with_parent(signal.SIGKILL)
+            die_with_parent(signal.SIGKILL)
             os.close(end_of_life)
             if not select.select([alive], [], [], 0)[0]:  # else the keeper died before that call
                 status = be_first_process(isolation, means, mount, resources)
@@ -129,7 +129,7 @@ def enter_user_namespace(isolation: Isolation, means: Means) -> tuple[int | None
         os.setgroups([])
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
-        libc.become_readable()
+        become_readable()
     return (descriptors[0] if descriptors else None), unpack_resources(answer[len(MAPPED) :])
 
 

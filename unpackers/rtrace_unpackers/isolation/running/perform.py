@@ -10,6 +10,7 @@ import struct
 
 from rtrace_unpackers.isolation.kernel import mounting
 from rtrace_unpackers.isolation.kernel.mounting import MountFlag
+from rtrace_unpackers.isolation.planning.isolation_plan import NOTHING_SPECIAL
 from rtrace_unpackers.isolation.planning.operations import (
     BringUpLoopback,
     EnterRoot,
@@ -24,7 +25,6 @@ from rtrace_unpackers.isolation.planning.operations import (
     Operation,
     SetHostname,
 )
-from rtrace_unpackers.isolation.planning.plan import NOTHING_SPECIAL
 
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 1
@@ -44,7 +44,7 @@ def perform(operation: Operation, tree: int | None) -> None:
         case MakeSymlink(path, target):
             os.symlink(target, path)
         case Mount():
-            mount(operation)
+            mount_or_leave(operation)
         case MountAround(around, kept):
             mount_around(around, kept)
         case MakeReadOnly(path):
@@ -64,7 +64,7 @@ def perform(operation: Operation, tree: int | None) -> None:
             mounting.pivot_here()
 
 
-def describe(operation: Operation) -> str:
+def describe_operation(operation: Operation) -> str:
     """Say what an operation does, to follow "cannot"."""
     match operation:
         case MakeDirectory(path) | MakeFile(path) | MakeSymlink(path):
@@ -74,13 +74,13 @@ def describe(operation: Operation) -> str:
         case Mount(target, filesystem=None):
             return f"bind {os.fsdecode(target)}"
         case Mount(target, filesystem=bytes(filesystem)):
-            return f"mount {os.fsdecode(filesystem)} on {os.fsdecode(target)}"
+            return f"mount_or_leave {os.fsdecode(filesystem)} on {os.fsdecode(target)}"
         case MakeReadOnly(path):
             return f"make {os.fsdecode(path)} read-only"
         case Hide(path):
             return f"hide {os.fsdecode(path)}"
         case EnterTree():
-            return "mount the target's files"
+            return "mount_or_leave the target's files"
         case SetHostname(name):
             return f"set the hostname {os.fsdecode(name)}"
         case BringUpLoopback():
@@ -117,7 +117,7 @@ def make_directory(path: bytes, mode: int) -> None:
             raise
 
 
-def mount(operation: Mount) -> None:
+def mount_or_leave(operation: Mount) -> None:
     """Mount something; leave out what is optional and refused."""
     try:
         mounting.mount(operation.source, operation.target, operation.filesystem, operation.flags, operation.data)
@@ -136,7 +136,7 @@ def mount_around(operation: Mount, kept: bytes) -> None:
         folder = below
     mounted = mounting.clone_tree(folder, recursive=False)
     os.close(folder)
-    mount(operation)
+    mount_or_leave(operation)
     os.mkdir(kept)
     mounting.attach(mounted, kept)
     os.close(mounted)

@@ -13,23 +13,25 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from rtrace.debugging import debug
 from rtrace.errors import TargetError
 from rtrace.interrupts import shielded
 from rtrace.limits import DEFAULT_LIMITS, Limits
+from rtrace.linux.libc import load_libc
 from rtrace.printable import printable
 from rtrace.replay.protocol import Outcome, Streams
-from rtrace_unpackers.files.directories import open_regular
-from rtrace_unpackers.isolation.kernel import libc
+from rtrace_unpackers.files.descent import open_regular
+from rtrace_unpackers.isolation.kernel.executing import make_sealed
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter
 from rtrace_unpackers.isolation.planning.first_program import build_first_program
-from rtrace_unpackers.isolation.planning.plan import Isolation, Program
-from rtrace_unpackers.isolation.planning.steps import Stage, plan_steps
+from rtrace_unpackers.isolation.planning.isolation_plan import Isolation, Program
+from rtrace_unpackers.isolation.planning.steps import Stage, plan_last_calls
 from rtrace_unpackers.isolation.running.control import Control, forwarding, suspend
 from rtrace_unpackers.isolation.running.first_process import FAILED, Means
-from rtrace_unpackers.isolation.running.keeper import MAPPED, READY, Ends, be_keeper
+from rtrace_unpackers.isolation.running.keeper import MAPPED, READY, ProgramEnds, be_keeper
 from rtrace_unpackers.isolation.running.refusal import explain_refusal
-from rtrace_unpackers.isolation.running.report import Reader, Record, judge
-from rtrace_unpackers.isolation.running.watching import Watch, plan_watch
+from rtrace_unpackers.isolation.running.report import Record, RecordReader, judge
+from rtrace_unpackers.isolation.running.watching import LimitWatch, plan_watch
 from rtrace_unpackers.isolation.streams.plumbing import Plumbing, lay
 from rtrace_unpackers.isolation.streams.pumps import Meter
 from rtrace_unpackers.isolation.users.access import MappedBy
@@ -50,7 +52,7 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
     the system refuses the isolation or the working directory is not there.
     """
     check_system()
-    libc.load_libc()
+    load_libc()
     with contextlib.ExitStack() as stack:
         control = Control()
         meter = Meter(limits.output, lambda: control.end("output"))
@@ -61,8 +63,8 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
         stack.callback(plumbing.close)
         feed(program, tree, plumbing, run)
         give_pipes(isolation, plumbing)
-        steps = plan_steps(isolation.program, has_terminal=plumbing.screen is not None)
-        launcher = libc.make_sealed(b"rtrace", build_first_program(platform.machine(), steps))
+        steps = plan_last_calls(isolation.program, has_terminal=plumbing.screen is not None)
+        launcher = make_sealed(b"rtrace", build_first_program(platform.machine(), steps))
         stack.callback(os.close, launcher)
         report, report_end = os.pipe()
         stack.callback(os.close, report)
@@ -80,7 +82,8 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
             tuple(plumbing.pipes.items()),
             steps.report,
         )
-        ends = Ends(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
+        ends = ProgramEnds(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
+        debug(__name__, "replaying %s in %r with %s", run, isolation.namespaces, isolation.access)
         with shielded():  # or there would be a keeper that nobody ends
             control.keeper = fork_blocked(lambda: be_keeper(isolation, means, ends))
             stack.callback(control.finish)
@@ -91,6 +94,7 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
         stack.enter_context(plumbing.raw_terminal())
         with forwarding(control, plumbing):
             records = Supervision(isolation, tree, report, channel, plumbing, meter, control, watch).run()
+        debug(__name__, "told: %s; reached: %s", records, control.reached)
         control.finish()
         ended_by_kernel = watch.end()
         plumbing.finish(run, patience=None if control.reached is None else PATIENCE)
@@ -179,11 +183,11 @@ class Supervision:
     plumbing: Plumbing
     meter: Meter
     control: Control
-    watch: Watch
+    watch: LimitWatch
 
     def run(self) -> list[Record]:
         """Listen to the replay's processes until all have ended; return what they told."""
-        reader = Reader()
+        reader = RecordReader()
         records: list[Record] = []
         poll = select.poll()
         poll.register(self.report, select.POLLIN)

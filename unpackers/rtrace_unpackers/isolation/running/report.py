@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TargetError
 from rtrace.printable import printable
 from rtrace.replay.protocol import Outcome
-from rtrace_unpackers.isolation.planning.plan import Isolation, Program
+from rtrace_unpackers.isolation.planning.isolation_plan import Isolation, Program
 from rtrace_unpackers.isolation.planning.steps import Stage
 from rtrace_unpackers.isolation.running.refusal import explain_refusal
 
@@ -35,7 +35,7 @@ def write_record(report: int, stage: Stage, value: int, doing: str = "") -> None
     os.write(report, (RECORD.pack(TEXT, len(text)) + text if text else b"") + RECORD.pack(stage, value))
 
 
-class Reader:
+class RecordReader:
     """Cuts what was read from the pipe into records."""
 
     def __init__(self) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from rtrace.debugging import debug
 from rtrace.limits import Limits
 from rtrace.printable import format_size
 from rtrace_unpackers.limits.disk import DiskWatch
@@ -24,7 +25,7 @@ SHARE = 10
 
 
 @dataclass(slots=True)
-class Watch:
+class LimitWatch:
     """The limits of a replay while it runs. ``notes`` say what was reached, and what could not be had.
 
     ``shares_user`` tells whether the program is the same user as the processes that the replay has besides.
@@ -50,9 +51,11 @@ class Watch:
                     cpus=self.limits.cpus,
                     processes=None if self.limits.processes is None else self.limits.processes + OWN_PROCESSES,
                 )
-            except OSError:  # EACCES and others: not delegated after all; what is left is told
+            except OSError as error:  # EACCES and others: not delegated after all; what is left is told
+                debug(__name__, "no control group: %s", error)
                 self.group = None
         self.resources = self.choose_resources()
+        debug(__name__, "control group: %s; limits of each process: %s", self.group, self.resources)
         now = time.monotonic()
         if self.limits.timeout is not None:
             self.deadline = now + self.limits.timeout
@@ -136,7 +139,7 @@ class Watch:
 
 
 @contextlib.contextmanager
-def plan_watch(limits: Limits, tree: int, end_by: Callable[[str], None], *, shares_user: bool) -> Iterator[Watch]:
+def plan_watch(limits: Limits, tree: int, end_by: Callable[[str], None], *, shares_user: bool) -> Iterator[LimitWatch]:
     """Yield the watch over a replay; the group of its processes is removed afterwards.
 
     ``end_by`` ends the replay because of a limit, whichever thread calls it.
@@ -144,7 +147,7 @@ def plan_watch(limits: Limits, tree: int, end_by: Callable[[str], None], *, shar
     wanted = {"memory": limits.memory, "cpu": limits.cpus, "pids": limits.processes}
     disk = None if limits.disk is None else DiskWatch(tree, limits.disk, lambda: end_by("disk"))
     with new_group(name for name, value in wanted.items() if value is not None) as group:
-        yield Watch(limits, group, shares_user, disk)
+        yield LimitWatch(limits, group, shares_user, disk)
 
 
 def describe_limit(reached: str, limits: Limits) -> str:

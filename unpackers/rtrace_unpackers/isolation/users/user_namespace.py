@@ -6,8 +6,8 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from rtrace_unpackers.isolation.kernel import libc, mounting
-from rtrace_unpackers.isolation.kernel.libc import Namespace
+from rtrace_unpackers.isolation.kernel import mounting
+from rtrace_unpackers.isolation.kernel.namespaces import Namespace, unshare
 from rtrace_unpackers.isolation.users.access import Access, MappedBy
 from rtrace_unpackers.isolation.users.ids import IdMap
 
@@ -72,7 +72,7 @@ def can_map_owners(tree: int) -> bool:
     if child == 0:
         try:
             os.close(release)
-            libc.unshare(Namespace.USER)
+            unshare(Namespace.USER)
             os.write(told, b"1")
             os.read(waiting, 1)
         finally:

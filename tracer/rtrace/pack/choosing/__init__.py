@@ -1,0 +1,1 @@
+"""Which files are packed, each under which entry and from which source; uses `describe`, and writes nothing."""

@@ -1,0 +1,1 @@
+"""The command line of Docker and Podman, called in one place. Uses `rtrace` alone."""

@@ -1,0 +1,114 @@
+"""Work on files that a replay gave to subordinate ids: they are not the user's, and only a namespace makes them so."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Callable
+from typing import TypeVar
+
+from rtrace.errors import RtraceError, TargetError
+from rtrace.files.folders import directory_flags
+from rtrace_unpackers.isolation.kernel.namespaces import Namespace, unshare
+from rtrace_unpackers.isolation.users.access import Access, MappedBy
+from rtrace_unpackers.isolation.users.ids import Maps
+from rtrace_unpackers.isolation.users.user_namespace import write_maps
+
+Answer = TypeVar("Answer")
+
+
+def run_inside(others: Maps | None, work: Callable[[], Answer]) -> Answer:
+    """Return what a function returns where some users' files are ours; without any, call it here.
+
+    The function runs in a child, and what it returns or raises is pickled. Raises TargetError when that cannot be.
+    """
+    if others is None:
+        return work()
+    import pickle
+
+    ours, childs = socket.socketpair()
+    with ours, childs:
+        child = os.fork()
+        if child == 0:
+            try:
+                ours.close()
+                be_inside(childs, work)
+            finally:
+                os._exit(1)
+        childs.close()
+        try:
+            if ours.recv(1):
+                write_maps(child, Access(others, MappedBy.TOOLS))
+                ours.send(b"m")
+            with ours.makefile("rb") as stream:
+                said = stream.read()
+        except OSError as error:
+            raise TargetError(f"cannot map the owners of the target's files: {error.strerror}") from None
+        finally:
+            ours.close()
+            os.waitpid(child, 0)
+    if not said:
+        raise TargetError(
+            "cannot get a user namespace to look at the target's files in: replay as root, or with docker"
+        )
+    succeeded, answer = pickle.loads(said)  # noqa: S301 -- from our own child, which runs no code of the bundle's
+    if not succeeded:
+        raise answer
+    return answer  # type: ignore[no-any-return]  # it is what `work` returned
+
+
+def be_inside(channel: socket.socket, work: Callable[[], object]) -> None:
+    """Enter a user namespace, have it mapped, work, and tell the parent."""
+    import pickle
+
+    unshare(Namespace.USER)
+    channel.send(b"r")
+    if not channel.recv(1):
+        return
+    os.setgroups([])
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+    try:
+        said = (True, work())
+    except (RtraceError, OSError) as error:
+        said = (False, error)
+    with channel.makefile("wb") as stream:
+        stream.write(pickle.dumps(said))
+
+
+def reclaim(tree: int, others: Maps) -> None:
+    """Give all files of an open folder back to the user, however deep they are; to be called inside.
+
+    Nobody else is at the tree: a folder is left by ``..``.
+    """
+    user, group = others.users.extents[0].inside, others.groups.extents[0].inside
+    folder = os.dup(tree)
+    pending = [take_back(folder, user, group)]
+    try:
+        while pending:
+            if pending[-1]:
+                below = os.open(pending[-1].pop(), directory_flags(), dir_fd=folder)
+                os.close(folder)
+                folder = below
+                pending.append(take_back(folder, user, group))
+                continue
+            pending.pop()
+            if pending:
+                above = os.open("..", directory_flags(), dir_fd=folder)
+                os.close(folder)
+                folder = above
+    finally:
+        os.close(folder)
+
+
+def take_back(folder: int, user: int, group: int) -> list[str]:
+    """Give what is in an open folder back to the user; return the names of the folders in it."""
+    names = []
+    for name in os.listdir(folder):
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if (status.st_uid, status.st_gid) != (user, group):
+            os.chown(name, user, group, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
+            names.append(name)
+    return names

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rtrace.capture.books.snapshots import SNAPSHOT_LIMIT
 from rtrace.capture.kernel.architecture import native_architectures
-from rtrace.capture.loop.launch import check_proc, find_command, read_own_environment
+from rtrace.capture.loop.command import check_proc, find_command, read_own_environment
 from rtrace.capture.processes.own_limits import explain_limits, lift_limits
 from rtrace.capture.relay.keeping import KEPT_BYTES
 from rtrace.capture.relay.streams import look_at_given

@@ -1,4 +1,4 @@
-"""The ends of what a relay stands between: pipes and ptys that are to a program what was there before."""
+"""The pipes and ptys between which a relay stands: to the program they look like what was there before."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class InletEnds(NamedTuple):
 
 
 def open_inlet(inlet: Inlet, path: Path) -> InletEnds:
-    """Make a pipe like the one that the run would read from. Raises OSError where tee(2) does not work on that."""
+    """Make a pipe like the one that the run would read from. Raises OSError where tee(2) does not work on it."""
     try_tee(inlet.descriptors[0])
     source = fcntl.fcntl(inlet.descriptors[0], fcntl.F_DUPFD_CLOEXEC, 3)
     program, sink = os.pipe2(os.O_CLOEXEC)
@@ -77,7 +77,7 @@ def try_tee(pipe: int) -> None:
 
 
 def open_ends(outlet: Outlet, path: Path) -> Ends:
-    """Make a pipe or a pty like what was there, open the way out anew, and the file."""
+    """Make a pipe or a pty like what was there, and open the way out and the file."""
     first = outlet.descriptors[0]
     source, program = make_pty(first, plain=not outlet.session) if outlet.kind is Kind.TERMINAL else make_pipe(first)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -99,10 +99,9 @@ def make_pipe(like: int) -> tuple[int, int]:
 
 
 def make_pty(like: int, *, plain: bool) -> tuple[int, int]:
-    """Make a pty with modes and window size of a terminal; return (master, slave).
+    """Make a pty with the modes and the window size of a terminal; return (master, slave).
 
-    ``plain``: what is written comes out as it is, because the terminal outside, left as it is, does what is to be
-    done to it.
+    ``plain``: what is written comes out unchanged, because the terminal outside still does the conversion.
     """
     master, slave = pty.openpty()
     attributes = termios.tcgetattr(like)
@@ -114,7 +113,7 @@ def make_pty(like: int, *, plain: bool) -> tuple[int, int]:
 
 
 def connect(ends: list[Ends], inlets: list[InletEnds]) -> None:
-    """In the program's process: put its ends where what they stand for was."""
+    """In the program's process: put its ends in the place of the descriptors that they replace."""
     for end in ends:
         for descriptor in end.outlet.descriptors:
             os.dup2(end.program, descriptor)

@@ -1,4 +1,4 @@
-"""Puts a relay behind the standard streams of a run: makes the ends of it, starts it, and hears from it what was kept.
+"""Put a relay behind the standard streams of a run: make its pipes and ptys, start it, and ask it what it kept.
 
     usually         tracer --- fork ---> program
                        +------ fork ---> (ends at once) --- fork ---> relay
@@ -32,10 +32,10 @@ ADVICE = "--no-capture leaves the streams of the run alone"
 
 
 class Interposition:
-    """The tracer's hold on the relay of a run."""
+    """The relay of a run, as the tracer sees it."""
 
     def __init__(self, files: Mapping[Outlet | Inlet, Path], limit: int = KEPT_BYTES) -> None:
-        """Relay these, and keep the first ``limit`` bytes of each in its file."""
+        """Relay these streams, and keep the first ``limit`` bytes of each in its file."""
         self.outlets = tuple(place for place in files if isinstance(place, Outlet))
         self.inlets = tuple(place for place in files if isinstance(place, Inlet))
         self.files = files
@@ -86,7 +86,7 @@ class Interposition:
         return program
 
     def _open_inlets(self) -> list[InletEnds]:
-        """Make the pipes for what the run reads; one that cannot be kept is left as it is, and nothing known of it."""
+        """Make the pipes for what the run reads; a stream that cannot be kept is left alone, and not known."""
         opened = []
         for inlet in self.inlets:
             with contextlib.suppress(OSError):  # EINVAL, ENOSYS: no tee(2) here
@@ -95,9 +95,9 @@ class Interposition:
         return opened
 
     def _let_go(self) -> None:
-        """Leave it to the relay to hold pipes open: who is at their other ends sees their end when the run does.
+        """Let the relay alone hold pipes open, so that the other ends see the end when the run ends.
 
-        Standard error alone is held, to tell of the run there.
+        Standard error is kept open, to tell of the run there.
         """
         piped = [outlet.descriptors for outlet in self.outlets if outlet.kind is Kind.PIPE]
         left = [descriptor for descriptors in piped if 2 not in descriptors for descriptor in descriptors]  # noqa: PLR2004
@@ -109,7 +109,7 @@ class Interposition:
             os.close(null)
 
     def _be_relay(self, control: socket.socket, ends: list[Ends], inlets: list[InletEnds]) -> int:
-        """In the process that ends at once, and in its child, the relay. Returns, 0, in the program's process only."""
+        """Run the relay in a child of this process, which ends at once. Only the program's process returns, 0."""
         tracer = os.getppid()
         status = 1
         try:
@@ -133,7 +133,7 @@ class Interposition:
                 self.control.send(word)
 
     def suspend(self) -> None:
-        """Stop with the whole job, as the program did; when a shell lets it go on, so does the program.
+        """Stop the whole job, as the program has stopped; when a shell lets the job go on, the program goes on, too.
 
         Where no shell could let it go on (an orphaned process group), the kernel ignores the signal.
         """
@@ -174,7 +174,7 @@ class Interposition:
 
 @contextlib.contextmanager
 def interposed(interposition: Interposition) -> Iterator[None]:
-    """Let go of the relay at the end of the run, and leave the terminal as it was."""
+    """Close the line to the relay at the end of the run, and leave the terminal as it was."""
     with restored(0 if interposition.session else None):
         try:
             yield

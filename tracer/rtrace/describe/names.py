@@ -113,7 +113,7 @@ def choose_shown_names(files: Files) -> dict[bytes, str]:
 
 
 def make_named(path: bytes, name: str, runs: Mapping[int, Run], files: Files, flags: int) -> NamedFile:
-    """Return a named file with the runs that used it in a way; where that is none, with the last one."""
+    """Return a named file with the runs that used it in a way; with the last run where none did."""
     parts = files.members.get(path, (path,))
     users = [run.id for number, run in runs.items() if any(files.uses.get((number, one), 0) & flags for one in parts)]
     return NamedFile(name, path, tuple(users) or tuple(run.id for run in runs.values())[-1:])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtrace.debugging import debug
 from rtrace.packages.generated import StandIn, find_stand_ins
 from rtrace.packages.model import Attribution, SystemManager
 from rtrace.packages.registry import list_outside_managers, list_path_managers, list_system_managers
@@ -46,7 +48,7 @@ def attribute(
     modules: Collection[bytes] = (),
     executable: Container[bytes] | None = None,
 ) -> Attribution:
-    """Return the owners of paths, of which `Files` tells more.
+    """Return the owners of paths; see `Files` for the arguments.
 
     The system's package managers are asked first, then those of languages for the rest. What no package lists, but a
     package's program made, compiled or links to, is that package's.
@@ -90,9 +92,14 @@ class Search:
     def _ask_databases(self, managers: Iterable[SystemManager]) -> None:
         place = self._files.root.rstrip(b"/")
         for manager in managers:
-            if any(os.path.exists(place + database) for database in manager.databases):
-                unlisted = [path for path in self._asked if path not in self._listed]
-                self._listed.update(manager.open_database(self._files.root).find_owners(unlisted))
+            database = next((name for name in manager.databases if os.path.exists(place + name)), None)
+            if database is None:
+                continue
+            unlisted = [path for path in self._asked if path not in self._listed]
+            began = time.perf_counter()
+            found = manager.open_database(self._files.root).find_owners(unlisted)
+            self._listed.update(found)
+            debug_found(manager.name, place + database, len(unlisted), len(found), time.perf_counter() - began)
 
     def ask_languages(self) -> None:
         """Ask the package managers of languages and of clusters for what the system's packages do not own."""
@@ -106,7 +113,10 @@ class Search:
         unowned = Unowned(rest.keys(), programs, files.modules, [prefix + path for path in files.paths])
         managers = [manager for manager in list_path_managers() if manager.may_own(unowned)]
         for manager in sorted(managers, key=lambda manager: bool(manager.reason)):
-            for path, owner in manager.open_database(unowned).find_owners(rest).items():
+            began, asked = time.perf_counter(), len(rest)
+            found = manager.open_database(unowned).find_owners(rest)
+            debug_found(manager.name, prefix or b"/", asked, len(found), time.perf_counter() - began)
+            for path, owner in found.items():
                 if manager.reason:
                     self._developed.setdefault(rest[path], (owner, manager.reason))
                 else:
@@ -142,6 +152,11 @@ class Search:
                 owners[path] = owner
                 reasons[path] = reason
         return owners, reasons
+
+
+def debug_found(name: str, place: bytes, asked: int, found: int, seconds: float) -> None:
+    """Tell what a package manager owns of what it was asked for."""
+    debug(__name__, "%s in %s owns %d of %d files (%.3f s)", name, os.fsdecode(place), found, asked, seconds)
 
 
 def attribute_other_roots(files: Files, rest: Collection[bytes]) -> Attribution:

@@ -79,7 +79,7 @@ class Bundle(FoundByPath):
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """Every packed file, sorted by path, and proven harmless: HostileBundleError where one is not."""
-        if not self._is_small(self.FILES):  # what is refused has never been in memory as a whole
+        if not self._is_small(self.FILES):  # what is refused has never been in memory at once
             return tuple(self.iterate_entries())
         entries = self._listed
         self._check_size()

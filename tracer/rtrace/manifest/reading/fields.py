@@ -33,7 +33,7 @@ _URL = re.compile(r"(?:https?://[!-.0-~]|file:///)[!-~]*\Z")
 
 
 def find_close(name: str, known: Iterable[str]) -> list[str]:
-    """Give the known name that is most like another, in a list, if one is; neither of long names nor of many."""
+    """Return the known name that is most like another, in a list, if one is; neither of long names nor of many."""
     if len(name) > _CLOSE_LENGTH:
         return []
     few = [other for other in islice(known, _CLOSE_NUMBER) if len(other) <= _CLOSE_LENGTH]
@@ -213,7 +213,7 @@ def digest(node: Node) -> str:
 
 
 def _say_how(node: Node) -> str:
-    """Say how a list would be written, where another thing is."""
+    """Return how a list would be written, where another thing is."""
     if isinstance(node, Mapping):
         return "; begin each item with a dash and a space"
     if isinstance(node, Scalar) and node.value.startswith("-"):

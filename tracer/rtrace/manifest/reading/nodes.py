@@ -169,6 +169,6 @@ class _Builder:
         return Mapping(*place, self._end(following, [pair[1] for pair in pairs[-1:]], flow=flow), tuple(pairs), flow)
 
     def _end(self, event: Any, last: list[Node], *, flow: bool) -> int:  # noqa: ANN401
-        """Tell where a list or mapping ends; the parser says that a block ends where the next thing begins."""
+        """Return where a list or mapping ends; the parser says that a block ends where the next thing begins."""
         end: int = event.end_mark.index if flow or not last else last[0].end
         return end

@@ -58,7 +58,7 @@ class Tree:
 
 
 def member_path(name: bytes) -> bytes:
-    """Give the path of a member, which its name without the folder is. Raises HostileBundleError."""
+    """Return the path of a member, which its name without the folder is. Raises HostileBundleError."""
     stripped = name.removeprefix(b"./")
     stripped = stripped[:-1] if stripped.endswith(b"/") else stripped
     if stripped == FOLDER:
@@ -88,7 +88,7 @@ class Named(NamedTuple):
 
 
 def name_member(member: TarMember) -> Named:
-    """Tell what a member is. Raises HostileBundleError for a device, a name or a link that no bundle has."""
+    """Return what a member is. Raises HostileBundleError for a device, a name or a link that no bundle has."""
     if member.kind in _DEVICES:
         raise HostileBundleError(f"the bundle holds {shorten_path(member.name)} as a {_DEVICES[member.kind]!r} device")
     path, link = member_path(member.name), b""
@@ -122,14 +122,14 @@ class Resolver:
         raise HostileBundleError("the bundle holds symlinks that lead through each other without an end")
 
     def resolve(self, path: bytes) -> bytes:
-        """Give the path at which a file really lies; a symlink at its very end is not followed."""
+        """Return the path at which a file really lies; a symlink at its very end is not followed."""
         if not self._symlinks or path == b"/":
             return path
         folder, _, name = path.rpartition(b"/")
         return self._folder(folder) + b"/" + name
 
     def _folder(self, path: bytes) -> bytes:
-        """Give where a folder really lies, without a slash at the end; nothing for the root."""
+        """Return where a folder really lies, without a slash at the end; nothing for the root."""
         known = self._folders.get(path)
         if known is not None:
             return known
@@ -265,7 +265,7 @@ def _add_link(
 
 
 def _move_content(holder: bytes, links: list[bytes], found: dict[bytes, Entry], contents: dict[int, bytes]) -> None:
-    """Give the content of a file with several names to the first of them in the order of entries."""
+    """Move the content of a file with several names to the first of them in the order of entries."""
     first = min(holder, *links)
     offset = found[holder].offset
     for path in (holder, *links):

@@ -92,7 +92,7 @@ class ReprozipBundle(FoundByPath):
 
     @cached_property
     def identity(self) -> str:
-        """The SHA-256 of the whole file, as ReproZip gives a bundle no other that covers all of it."""
+        """The SHA-256 of the file: ReproZip gives a bundle no digest that covers all of it."""
         digest = hashlib.sha256()
         self._file.seek(0)
         while part := self._file.read(CHUNK):

@@ -38,7 +38,7 @@ ALWAYS = (
 
 
 def list_shortcomings(config: Config, tree: Tree, traced: Traced | None, problem: str | None) -> tuple[Notice, ...]:
-    """Tell all that is missing; ``problem`` says why there is no trace."""
+    """Return all that is missing; ``problem`` says why there is no trace."""
     return (
         *ALWAYS,
         *_missing_files(config, tree),
@@ -52,13 +52,13 @@ def list_shortcomings(config: Config, tree: Tree, traced: Traced | None, problem
 
 
 def name_some(names: Sequence[str]) -> str:
-    """Name the first few of a list, and say how many more there are."""
+    """Return the first few of a list, and say how many more there are."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
 
 
 def is_there(path: bytes, tree: Tree) -> bool:
-    """Tell whether a tree has a path, whatever symlinks lead there."""
+    """Whether a tree has a path, whatever symlinks lead there."""
     return path == b"/" or path in tree.paths or tree.resolver.resolve(path) in tree.paths
 
 
@@ -107,7 +107,7 @@ def _no_trace(problem: str) -> Iterator[Notice]:
 
 
 def _changed(traced: Traced, tree: Tree) -> Iterator[Notice]:
-    """Name files that a run wrote to and that are in the bundle: as they were afterwards, not before."""
+    """Return files that a run wrote to and that are in the bundle: as they were afterwards, not before."""
     both = Mode.READ | Mode.WRITE
     files = {entry.path for entry in tree.entries if entry.offset is not None or entry.link is not None}
     changed = sorted(

@@ -83,13 +83,13 @@ def read_database(path: Path, runs: int) -> Traced:
 
 
 def _first_run(connection: sqlite3.Connection, runs: int) -> int:
-    """Give the number of the first run: 0 from the tracer, 1 from `reprozip combine`."""
+    """Return the number of the first run: 0 from the tracer, 1 from `reprozip combine`."""
     least, most = connection.execute("SELECT min(run_id), max(run_id) FROM processes").fetchone()
     return 1 if (least, most) == (1, runs) else 0
 
 
 def _runs_of_processes(connection: sqlite3.Connection) -> dict[int, int]:
-    """Give the run of each process: that of its parent, or the next one."""
+    """Return the run of each process: that of its parent, or the next one."""
     run_of: dict[int, int] = {}
     begun = -1
     for process, parent in connection.execute("SELECT id, parent FROM processes ORDER BY id"):
@@ -104,7 +104,7 @@ def _runs_of_processes(connection: sqlite3.Connection) -> dict[int, int]:
 def _uses(
     connection: sqlite3.Connection, columns: dict[str, set[str]], run_of: dict[int, int] | None
 ) -> Iterator[tuple[int, bytes, int]]:
-    """Give run, absolute path and flags of everything that was opened or executed."""
+    """Yield run, absolute path and flags of everything that was opened or executed."""
     key = "run_id" if run_of is None else "process"
     directory = "is_directory" if "is_directory" in columns["opened_files"] else "0"
     for query in (

@@ -30,7 +30,7 @@ ALWAYS = Notice(
 
 
 def list_losses(manifest: Manifest, entries: Iterable[Entry], problem: str | None) -> tuple[Notice, ...]:
-    """Tell what ReproZip will not know of these runs and files; ``problem`` says why there is no trace to convert."""
+    """Return what ReproZip will not know of these runs and files; ``problem`` says why there is no trace to convert."""
     return (
         ALWAYS,
         *_lost_of_runs(manifest.runs),
@@ -109,7 +109,7 @@ def _lost_of_files(entries: Iterable[Entry]) -> Iterator[Notice]:
     if placeholders:
         yield Notice(
             "placeholders",
-            f"{len(placeholders)} files of which only the outside is kept: {name_some(placeholders)}",
+            f"{len(placeholders)} files kept as metadata only: {name_some(placeholders)}",
             "they are full of zeros for `reprounzip`, in the right size",
         )
 

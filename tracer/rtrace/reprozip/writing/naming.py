@@ -32,7 +32,7 @@ class Names:
 def merge_names(manifest: Manifest) -> Names:
     """Make one list of the inputs and outputs of a manifest.
 
-    A file that is both is listed once, by its name as an input. One that no run is said to use is everybody's.
+    A file that is both is listed once, by its name as an input. A file that no run is said to use is every run's.
     """
     numbers = {run.id: number for number, run in enumerate(manifest.runs)}
     names: dict[bytes, str] = {}

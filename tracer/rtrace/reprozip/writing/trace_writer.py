@@ -134,7 +134,7 @@ def _convert(source: sqlite3.Connection, target: sqlite3.Connection, runs: Seque
 
 
 def _order_runs(source: sqlite3.Connection, runs: Sequence[Run]) -> list[int]:
-    """Give the time at which each run began, in nanoseconds since the Epoch: after the end of the one before."""
+    """Return the time at which each run began, in nanoseconds since the Epoch: after the end of the one before."""
     numbers = dict(source.execute("SELECT name, id FROM runs"))
     ends: dict[int, int] = {}
     for table, column in (("processes", "started"), ("uses", "time"), ("executions", "time"), ("connections", "time")):
@@ -195,7 +195,7 @@ def _convert_processes(
 
 
 class _Beginning(NamedTuple):
-    """The rows of a run of which nothing is known but how it began."""
+    """The rows of a run that is known by its beginning alone."""
 
     process: tuple[Any, ...]
     opened: tuple[Any, ...]
@@ -203,7 +203,7 @@ class _Beginning(NamedTuple):
 
 
 def _begin(run: Run, position: int, number: int, time: int) -> _Beginning:
-    """Make the rows of a run of which nothing is known but how it began."""
+    """Make the rows of a run that is known by its beginning alone."""
     code = run.exit_code if run.signal is None else _SIGNAL | run.signal
     workingdir = _text(run.workingdir)
     environment = _text(b"".join(name + b"=" + value + b"\0" for name, value in run.environ if value is not None))
@@ -216,7 +216,7 @@ def _begin(run: Run, position: int, number: int, time: int) -> _Beginning:
 
 
 def _opened(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """Give what was used how, and in which directory a program was executed, in the order of time."""
+    """Yield what was used how, and in which directory a program was executed, in the order of time."""
     uses, executions = (_JOINED.format(table=table) for table in ("uses", "executions"))
     rows = source.execute(
         f"SELECT position, {_MOMENT.format(table='uses')} AS moment, uses.id, number, CAST(paths.path AS BLOB), use,"  # noqa: S608
@@ -232,7 +232,7 @@ def _opened(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
 
 
 def _mode(use: int, kind: str | None) -> int:
-    """Give the bits that ReproZip has for a way of using a path."""
+    """Return the bits that ReproZip has for a way of using a path."""
     if use & _SOCKET:
         return Mode.SOCKET | Mode.WRITE
     mode = 0
@@ -243,7 +243,7 @@ def _mode(use: int, kind: str | None) -> int:
 
 
 def _executed(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """Give every program that was executed, in the order of time."""
+    """Yield every program that was executed, in the order of time."""
     rows = source.execute(
         f"SELECT CAST(paths.path AS BLOB), position, {_MOMENT.format(table='executions')} AS moment, number,"  # noqa: S608
         f" CAST(argv AS BLOB), CAST(content AS BLOB), CAST(workingdir AS BLOB)"
@@ -255,7 +255,7 @@ def _executed(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
 
 
 def _connections(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """Give every connection; ReproZip calls one inbound when this side waited for it."""
+    """Yield every connection; ReproZip calls one inbound when this side waited for it."""
     rows = source.execute(
         f"SELECT position, {_MOMENT.format(table='connections')} AS moment, number, call <> 'connect', family,"  # noqa: S608
         f" CASE WHEN port IS NULL THEN address ELSE address || ':' || port END"

@@ -41,7 +41,7 @@ NO_SOURCES = Sources()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ContentPlace:
     """Where the content of an entry will come from: a local file, or a URL and what fetches it."""
 
     entry: Entry
@@ -50,7 +50,7 @@ class Place:
     fetcher: Fetcher | None = None
 
 
-def find_places(bundle: OpenBundle, entries: Iterable[Entry], sources: Sources) -> dict[bytes, Place]:
+def find_places(bundle: OpenBundle, entries: Iterable[Entry], sources: Sources) -> dict[bytes, ContentPlace]:
     """Find a place for every one of the entries whose content is elsewhere, by path; nothing is read yet.
 
     Raises ElsewhereError, which names what has no place.
@@ -64,7 +64,7 @@ def find_places(bundle: OpenBundle, entries: Iterable[Entry], sources: Sources) 
             file = next((path for path in _list_candidates(entry, url, sources) if _fits(path, entry.size)), None)
             if file is None and (url is None or not sources.fetch or _is_local(url)):
                 missing.append(entry)
-            places[entry.path] = Place(entry, file, url)
+            places[entry.path] = ContentPlace(entry, file, url)
     if missing:
         raise ElsewhereError(_tell_missing(bundle, missing, urls, sources))
     far = [place for place in places.values() if place.file is None]
@@ -76,7 +76,7 @@ def find_places(bundle: OpenBundle, entries: Iterable[Entry], sources: Sources) 
     return places
 
 
-def read_place(place: Place) -> Iterator[bytes]:
+def read_place(place: ContentPlace) -> Iterator[bytes]:
     """Yield the content of an entry from its place, no byte more than its size.
 
     It is known to be right when the last part has been taken without an error. Raises ElsewhereError.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rtrace.packages.model import Installed
 
 
-class Files(NamedTuple):
+class Question(NamedTuple):
     """Files to attribute: absolute paths, resolved, seen from ``root``; no directories.
 
     ``targets`` are what the symlinks among them point to, ``modules`` the environment modules that were loaded
@@ -30,10 +30,10 @@ class Files(NamedTuple):
     modules: Collection[bytes] = ()
     executable: Container[bytes] | None = None
 
-    def below(self, root: bytes, paths: Iterable[bytes]) -> Files:
+    def below(self, root: bytes, paths: Iterable[bytes]) -> Question:
         """Return those of the files that lie below another root, seen from there."""
         inside = {path[len(root) :]: path for path in paths}
-        return Files(
+        return Question(
             inside,
             {short: self.targets[path] for short, path in inside.items() if path in self.targets},
             root,
@@ -48,18 +48,18 @@ def attribute(
     modules: Collection[bytes] = (),
     executable: Container[bytes] | None = None,
 ) -> Attribution:
-    """Return the owners of paths; see `Files` for the arguments.
+    """Return the owners of paths; see `Question` for the arguments.
 
     The system's package managers are asked first, then those of languages for the rest. What no package lists, but a
     package's program made, compiled or links to, is that package's.
     """
-    return attribute_files(Files(paths, targets or {}, root, modules, executable))
+    return attribute_files(Question(paths, targets or {}, root, modules, executable))
 
 
-def attribute_files(files: Files) -> Attribution:
+def attribute_files(files: Question) -> Attribution:
     """Return the owners of files: who lists them, who made them, who is developed there, and who owns another root."""
     stand_ins = find_stand_ins(files.paths, files.targets, files.root)
-    search = Search(files, stand_ins)
+    search = OwnerSearch(files, stand_ins)
     search.ask_system()
     search.ask_languages()
     owners, reasons = search.settle()
@@ -70,10 +70,10 @@ def attribute_files(files: Files) -> Attribution:
     return Attribution(owners, reasons)
 
 
-class Search:
+class OwnerSearch:
     """The search for the packages that list some files, or what stands in for them."""
 
-    def __init__(self, files: Files, stand_ins: Mapping[bytes, list[StandIn]]) -> None:
+    def __init__(self, files: Question, stand_ins: Mapping[bytes, list[StandIn]]) -> None:
         self._files = files
         self._stand_ins = stand_ins
         # In the order of the paths, so that what lies in a folder is together in memory, which it is not in a set.
@@ -159,7 +159,7 @@ def debug_found(name: str, place: bytes, asked: int, found: int, seconds: float)
     debug(__name__, "%s in %s owns %d of %d files (%.3f s)", name, os.fsdecode(place), found, asked, seconds)
 
 
-def attribute_other_roots(files: Files, rest: Collection[bytes]) -> Attribution:
+def attribute_other_roots(files: Question, rest: Collection[bytes]) -> Attribution:
     """Return the owners of what lies below another root, such as a chroot that a run entered, by its own packages."""
     owners: dict[bytes, Installed] = {}
     reasons: dict[bytes, str] = {}

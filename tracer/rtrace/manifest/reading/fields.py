@@ -10,7 +10,7 @@ from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from rtrace.manifest.reading.nodes import Mapping, Node, Place, Scalar, Sequence
+from rtrace.manifest.reading.nodes import Mapping, Node, Position, Scalar, Sequence
 from rtrace.printable import printable, shorten
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Fields:
     """The pairs of a mapping, taken one by one; what is left over is an unknown key."""
 
     def __init__(self, node: Node, known: tuple[str, ...], what: str) -> None:
-        self.place: Place = node.place
+        self.place: Position = node.place
         self._what = what
         self._found: dict[str, Node] = {}
         if not isinstance(node, Mapping):

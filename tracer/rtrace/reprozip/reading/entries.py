@@ -44,7 +44,7 @@ _DEVICES = {BLOCK_DEVICE: "block", CHARACTER_DEVICE: "character"}
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class FileTree:
     """The entries of a bundle sorted by path, and where the content of each is found.
 
     ``contents`` has, by the offset of a member's content, the path of the entry that it belongs to. ``symlinks`` serve
@@ -72,7 +72,7 @@ def member_path(name: bytes) -> bytes:
     return path
 
 
-class Named(NamedTuple):
+class ListedMember(NamedTuple):
     """What is kept of a member: the path that its name stands for, and what it holds."""
 
     path: bytes
@@ -87,7 +87,7 @@ class Named(NamedTuple):
     sha256: str | None
 
 
-def name_member(member: TarMember) -> Named:
+def name_member(member: TarMember) -> ListedMember:
     """Return what a member is. Raises HostileBundleError for a device, a name or a link that no bundle has."""
     if member.kind in _DEVICES:
         raise HostileBundleError(f"the bundle holds {shorten_path(member.name)} as a {_DEVICES[member.kind]!r} device")
@@ -99,7 +99,7 @@ def name_member(member: TarMember) -> Named:
         if len(link) > PATH_LIMIT:
             raise HostileBundleError(f"the bundle holds {printable(path)} as a symlink longer than {PATH_LIMIT} bytes")
     size = member.size or member.hole
-    return Named(
+    return ListedMember(
         path, member.kind, member.mode, member.uid, member.gid, member.mtime_ns, size, link, member.offset, None
     )
 
@@ -175,10 +175,10 @@ class Resolver:
 
 
 def build_tree(
-    members: Sequence[Named],
+    members: Sequence[ListedMember],
     packages: dict[bytes, str],
     workingdirs: dict[bytes, tuple[int, int]],
-) -> Tree:
+) -> FileTree:
     """Make the tree of the members. Raises HostileBundleError.
 
     ``packages`` has the names of packages by the paths of their files, ``workingdirs`` the owners of the directories in
@@ -212,10 +212,10 @@ def build_tree(
         entry._replace(package=owners[path]) if path in owners else entry for path, entry in sorted(found.items())
     )
     validate_entries(entries)
-    return Tree(entries, contents, frozenset(found), resolver)
+    return FileTree(entries, contents, frozenset(found), resolver)
 
 
-def _entry(path: bytes, member: Named) -> Entry:
+def _entry(path: bytes, member: ListedMember) -> Entry:
     kind = _TYPES[member.kind]
     is_file = member.kind == tar.REGULAR
     return Entry(
@@ -242,7 +242,7 @@ def _refuse_another(known: Entry, entry: Entry) -> None:
 
 def _add_link(
     path: bytes,
-    member: Named,
+    member: ListedMember,
     resolver: Resolver,
     holders: dict[bytes, bytes],
     groups: dict[bytes, list[bytes]],

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from rtrace.manifest.model import Notice
 from rtrace.printable import printable
-from rtrace.reprozip.reading.trace_database import Mode
+from rtrace.reprozip.reading.trace_database import AccessMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rtrace.manifest.model import Run
     from rtrace.reprozip.reading.config import Config
-    from rtrace.reprozip.reading.entries import Tree
-    from rtrace.reprozip.reading.trace_database import Traced
+    from rtrace.reprozip.reading.entries import FileTree
+    from rtrace.reprozip.reading.trace_database import TracedUses
 
 _NAMED = 5
 
@@ -37,7 +37,9 @@ ALWAYS = (
 )
 
 
-def list_shortcomings(config: Config, tree: Tree, traced: Traced | None, problem: str | None) -> tuple[Notice, ...]:
+def list_shortcomings(
+    config: Config, tree: FileTree, traced: TracedUses | None, problem: str | None
+) -> tuple[Notice, ...]:
     """Return all that is missing; ``problem`` says why there is no trace."""
     return (
         *ALWAYS,
@@ -57,12 +59,12 @@ def name_some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def is_there(path: bytes, tree: Tree) -> bool:
+def is_there(path: bytes, tree: FileTree) -> bool:
     """Whether a tree has a path, whatever symlinks lead there."""
     return path == b"/" or path in tree.paths or tree.resolver.resolve(path) in tree.paths
 
 
-def _missing_files(config: Config, tree: Tree) -> Iterator[Notice]:
+def _missing_files(config: Config, tree: FileTree) -> Iterator[Notice]:
     wanted = [*config.other_files, *(file for package in config.packages if package.packed for file in package.files)]
     missing = [printable(path) for path in wanted if not is_there(path, tree)]
     if missing:
@@ -73,7 +75,7 @@ def _missing_files(config: Config, tree: Tree) -> Iterator[Notice]:
         )
 
 
-def _left_out(config: Config, tree: Tree) -> Iterator[Notice]:
+def _left_out(config: Config, tree: FileTree) -> Iterator[Notice]:
     left_out = [
         f"{package.name} {package.version}".strip()
         for package in config.packages
@@ -87,7 +89,7 @@ def _left_out(config: Config, tree: Tree) -> Iterator[Notice]:
         )
 
 
-def _missing_folders(runs: Iterable[Run], tree: Tree) -> Iterator[Notice]:
+def _missing_folders(runs: Iterable[Run], tree: FileTree) -> Iterator[Notice]:
     made = {entry.path for entry in tree.entries if entry.reason == "working directory"}
     for path in dict.fromkeys(run.workingdir for run in runs):
         if tree.resolver.resolve(path) in made:
@@ -106,9 +108,9 @@ def _no_trace(problem: str) -> Iterator[Notice]:
     )
 
 
-def _changed(traced: Traced, tree: Tree) -> Iterator[Notice]:
+def _changed(traced: TracedUses, tree: FileTree) -> Iterator[Notice]:
     """Return files that a run wrote to and that are in the bundle: as they were afterwards, not before."""
-    both = Mode.READ | Mode.WRITE
+    both = AccessMode.READ | AccessMode.WRITE
     files = {entry.path for entry in tree.entries if entry.offset is not None or entry.link is not None}
     changed = sorted(
         {printable(path) for (_, path), mode in traced.uses.items() if mode & both == both and path in files}
@@ -122,8 +124,8 @@ def _changed(traced: Traced, tree: Tree) -> Iterator[Notice]:
         )
 
 
-def _services(traced: Traced) -> Iterator[Notice]:
-    sockets = sorted({printable(path) for (_, path), mode in traced.uses.items() if mode & Mode.SOCKET})
+def _services(traced: TracedUses) -> Iterator[Notice]:
+    sockets = sorted({printable(path) for (_, path), mode in traced.uses.items() if mode & AccessMode.SOCKET})
     if sockets:
         yield Notice(
             "service",

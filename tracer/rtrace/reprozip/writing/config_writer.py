@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rtrace.manifest.model import Manifest, Notice, Package, Run
-    from rtrace.reprozip.writing.naming import Named
+    from rtrace.reprozip.writing.naming import MergedFile
 
 VERSION = "0.8"
 DISTRIBUTORS = frozenset({"dpkg", "rpm", "apk", "pacman"})
@@ -118,7 +118,7 @@ def _render_run(run: Run) -> Iterator[str]:
     yield f"  workingdir: {scalar(run.workingdir)}\n"
 
 
-def _render_named(named: Named) -> str:
+def _render_named(named: MergedFile) -> str:
     return (
         f"- name: {quoted(named.name)}\n"
         f"  path: {scalar(named.path)}\n"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rtrace.bundle.hostile_database import check_table, count_steps
 from rtrace.errors import BundleError
 from rtrace.printable import printable
-from rtrace.reprozip.reading.trace_database import Mode
+from rtrace.reprozip.reading.trace_database import AccessMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,8 +57,8 @@ CREATE TEMP TABLE wanted(run INTEGER PRIMARY KEY, position INTEGER, base INTEGER
 CREATE TEMP TABLE begun(process INTEGER PRIMARY KEY, number INTEGER, time INTEGER);
 """
 _FLAGS = (
-    (1 | 16 | 64, Mode.READ),
-    (2 | 4 | 8 | 1024, Mode.WRITE),
+    (1 | 16 | 64, AccessMode.READ),
+    (2 | 4 | 8 | 1024, AccessMode.WRITE),
 )
 """Flags of ``uses.use`` as FORMAT.md has them (READ, LIST, EXECUTE; WRITE, TRUNCATE, CREATE, APPEND), and what they are
 to ReproZip. What is left (LOOKUP, METADATA, REMOVE) was no more than asked for, to a program that knows no more."""
@@ -210,7 +210,7 @@ def _begin(run: Run, position: int, number: int, time: int) -> _Beginning:
     argv = _text(b"".join(item + b"\0" for item in run.argv))
     return _Beginning(
         process=(number, position, None, time, False, code),
-        opened=(position, workingdir, time + 1, int(Mode.WORKING_DIRECTORY), True, number),
+        opened=(position, workingdir, time + 1, int(AccessMode.WORKING_DIRECTORY), True, number),
         executed=(position, _text(run.program), time + 1, number, argv, environment, workingdir),
     )
 
@@ -227,19 +227,19 @@ def _opened(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
         f" 'directory' FROM {executions} ORDER BY position, moment, 3, number"
     )
     for position, moment, _, number, path, use, kind in rows:
-        mode = Mode.WORKING_DIRECTORY if use is None else _mode(use, kind)
+        mode = AccessMode.WORKING_DIRECTORY if use is None else _mode(use, kind)
         yield position, _text(path), moment, int(mode), kind == "directory", number
 
 
 def _mode(use: int, kind: str | None) -> int:
     """Return the bits that ReproZip has for a way of using a path."""
     if use & _SOCKET:
-        return Mode.SOCKET | Mode.WRITE
+        return AccessMode.SOCKET | AccessMode.WRITE
     mode = 0
     for flags, bit in _FLAGS:
         if use & flags:
             mode |= bit
-    return (mode or Mode.STAT) | (Mode.LINK if kind == "symlink" else 0)
+    return (mode or AccessMode.STAT) | (AccessMode.LINK if kind == "symlink" else 0)
 
 
 def _executed(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""The lines of an index while they come: in a file, so that a million of them take no memory."""
+"""Index lines, buffered in a temporary file: a million of them take no memory."""
 
 from __future__ import annotations
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtrace.manifest.model import Notice
-from rtrace.printable import printable
+from rtrace.printable import count, name_some, plural, printable
 from rtrace.reprozip.reading.trace_database import AccessMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from rtrace.manifest.model import Run
     from rtrace.reprozip.reading.config import Config
     from rtrace.reprozip.reading.entries import FileTree
     from rtrace.reprozip.reading.trace_database import TracedUses
 
-_NAMED = 5
 
 ALWAYS = (
     Notice(
@@ -53,12 +52,6 @@ def list_shortcomings(
     )
 
 
-def name_some(names: Sequence[str]) -> str:
-    """Return the first few of a list, and say how many more there are."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
-
-
 def is_there(path: bytes, tree: FileTree) -> bool:
     """Whether a tree has a path, whatever symlinks lead there."""
     return path == b"/" or path in tree.paths or tree.resolver.resolve(path) in tree.paths
@@ -70,7 +63,8 @@ def _missing_files(config: Config, tree: FileTree) -> Iterator[Notice]:
     if missing:
         yield Notice(
             "missing-files",
-            f"{len(missing)} files that the configuration lists are not in the bundle: {name_some(missing)}",
+            f"{count(len(missing), 'file')} that the configuration lists {plural(len(missing), 'is', 'are')} not in the bundle: "
+            f"{name_some(missing)}",
             "they were gone, or symlinks to nothing, when it was packed; a replay that needs them fails",
         )
 
@@ -84,7 +78,7 @@ def _left_out(config: Config, tree: FileTree) -> Iterator[Notice]:
     if left_out:
         yield Notice(
             "packages-left-out",
-            f"the files of {len(left_out)} packages were left out of the bundle: {name_some(left_out)}",
+            f"the files of {count(len(left_out), 'package')} were left out of the bundle: {name_some(left_out)}",
             "rtrace takes no files of this machine into a replay; ask for a bundle with `packfiles: true`",
         )
 
@@ -118,7 +112,8 @@ def _changed(traced: TracedUses, tree: FileTree) -> Iterator[Notice]:
     if changed:
         yield Notice(
             "changed-by-run",
-            f"{len(changed)} files were read and written by a run, and are in the bundle as it left them: "
+            f"{count(len(changed), 'file')} read and written by a run {plural(len(changed), 'is', 'are')} in the bundle as it left "
+            f"{plural(len(changed), 'it', 'them')}: "
             f"{name_some(changed)}",
             "put the files as they were before the run into the target, if you have them",
         )

@@ -52,7 +52,7 @@ def open_bundle(path: Path) -> OpenBundle:
         raise BundleError(f"cannot open {path}: {error.strerror}") from None
     try:
         found = next((one for one in list_formats() if one.recognise(file)), None)
-        debug(__name__, "%s: %s", path, f"a bundle of {found.name}" if found else "of no format that is known")
+        debug(__name__, "%s: a bundle of %s", path, found.name if found else "no format that is known")
         # Rtrace's own says best what is wrong with a file of no format.
         return (found or load(FORMATS["rtrace"])).open_bundle(path, file)
     except BaseException:

@@ -62,12 +62,12 @@ def select(
 
 
 def find_reason(before: Before) -> str:
-    """Say in a word or two why a path is needed."""
+    """Return in a word or two why a path is needed."""
     if before.type == "symlink" and before.treatment is Treatment.LOOKED_UP:
         return "symlink on the way"
     return before.treatment.value
 
 
 def resolve_directory(path: os.PathLike[str]) -> bytes:
-    """Give the path of a trace directory as the kernel sees it, which is how a trace names it."""
+    """Return the path of a trace directory as the kernel sees it, which is how a trace names it."""
     return os.path.realpath(os.fsencode(path))

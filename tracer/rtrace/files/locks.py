@@ -66,7 +66,7 @@ def lock_folder(folder: int, name: str, *, shared: bool = False) -> Lock:
 
 
 def open_lock_file(folder: int, *, create: bool) -> int | None:
-    """Open the lock file of a folder, following no symlink; None where there is none, or no regular file."""
+    """Open the lock file of a folder, following no symlink; None where there is no regular file."""
     ways = [os.O_RDWR | os.O_CREAT, os.O_RDWR, os.O_RDONLY] if create else [os.O_RDWR]
     for way in ways:
         with contextlib.suppress(OSError):
@@ -79,7 +79,7 @@ def open_lock_file(folder: int, *, create: bool) -> int | None:
 
 
 def move_up(descriptor: int) -> int:
-    """Give a descriptor a number that is no standard stream's."""
+    """Return a descriptor a number that is no standard stream's."""
     if descriptor >= _FIRST_DESCRIPTOR:
         return descriptor
     import fcntl

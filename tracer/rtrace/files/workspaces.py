@@ -27,7 +27,7 @@ TARGET_IN_THE_MAKING = ".rtrace-incomplete-"
 TEMPORARY = ("audit", "doctor", "pack", "reprozip", "run", "verify")
 """What rtrace makes workspaces for in the folder for temporary files."""
 THROW_AWAY = "target"
-"""The name of a throw-away target in a workspace."""
+"""The name of a temporary target in a workspace."""
 
 _LONGEST_NAME = 200  # bytes of the name of what is made, in that of its workspace
 _ATTEMPTS = 100

@@ -81,7 +81,7 @@ _ENDINGS = (b".pyc", b".cache", *_KEPT)
 def find_stand_ins(
     paths: Iterable[bytes], targets: Mapping[bytes, bytes | None], root: bytes
 ) -> dict[bytes, list[StandIn]]:
-    """Give the stand-ins of those of the paths that have any, in the order in which to try them.
+    """Return the stand-ins of paths, for those that have any, in the order in which to try them.
 
     Paths are seen from ``root``; ``targets`` are what the symlinks among them point to.
     """
@@ -96,7 +96,7 @@ def find_stand_ins(
 
 
 def find_source(path: bytes) -> bytes:
-    """Give the source of a compiled module of Python; another path stays as it is. See PEP 3147."""
+    """Return the source of a compiled module of Python; any other path stays as it is. See PEP 3147."""
     match = _COMPILED.match(path)
     return match[1] + match[2] + b".py" if match else path
 

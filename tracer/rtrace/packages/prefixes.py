@@ -1,4 +1,4 @@
-"""Prefixes: folders into which something is installed as a whole, told by a mark that lies in them."""
+"""Prefixes: folders into which something is installed, known by a mark in them."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from rtrace.printable import name_some
 from rtrace.trace.directory import add_columns
 from rtrace.trace.reading.database import copy_database, open_for_reading
 
@@ -128,12 +129,11 @@ def note_differences(connection: sqlite3.Connection) -> None:
     ).fetchall()
     if differing:
         hosts = ", ".join(sorted({name for _, names in differing for name in names.split(",")}))
-        shown = ", ".join(path.decode(errors="backslashreplace") for path, _ in differing[:_SHOWN])
-        more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
+        shown = name_some([path.decode(errors="backslashreplace") for path, _ in differing], _SHOWN)
         connection.execute(
             "INSERT INTO notices(run, kind, what, advice) VALUES (1, 'hosts', ?, ?)",
             (
-                f"not the same on all hosts ({hosts}): {shown}{more}",
+                f"not the same on all hosts ({hosts}): {shown}",
                 "the bundle holds what the earliest run met; pack the hosts' traces apart where that matters",
             ),
         )

@@ -1,4 +1,4 @@
-"""A trace directory is moved: renamed where that can be, else copied whole before the original goes."""
+"""A trace directory is moved: renamed where possible, else copied completely before the original is removed."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ While its run goes on the trace lies in a private place, out of the run's sight,
     DIRECTORY                     the trace that was there: it is moved to the private place, too
     private place, ``unbegun``    the new one in the making; killed now, the next command puts everything back
     private place                 the run begins: ``unbegun`` is removed, and the trace that is overwritten
-    DIRECTORY                     the run has ended: the trace is moved into its place, whole
+    DIRECTORY                     the run has ended: the complete trace is moved into its place
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class TracePlace:
 
 
 def count_runs(directory: TraceDirectory) -> int:
-    """Return how many runs a trace has, which is whole and closed then. Raises TraceError when it is none."""
+    """Return how many runs a trace has; it is complete and closed then. Raises TraceError when it is not a trace."""
     connection = directory.open()
     try:
         count: int = connection.execute("SELECT max(id) FROM runs").fetchone()[0] or 0

@@ -40,12 +40,12 @@ def load_results(parts: Iterable[bytes]) -> tuple[Result, ...]:
 
 
 def iterate_entries(parts: Iterable[bytes], only: tuple[bytes, ...] = ()) -> Iterator[Entry]:
-    """Give the entries one by one, as ``load_entries`` reads them; ``only`` those with one of these in their lines."""
+    """Yield the entries one by one, as ``load_entries`` reads them; ``only`` those with one of these in their lines."""
     return _load(parts, _entry, UsualLines().read_entry, only)
 
 
 def iterate_results(parts: Iterable[bytes]) -> Iterator[Result]:
-    """Give the results one by one, as ``load_results`` reads them."""
+    """Yield the results one by one, as ``load_results`` reads them."""
     return _load(parts, _result, UsualLines().read_result)
 
 
@@ -68,7 +68,7 @@ _DECODER = JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 
 
 def _split(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Give the lines, without their ends; splits at newlines alone, as JSON has none within a line."""
+    """Yield the lines, without their ends; splits at newlines alone, as JSON has none within a line."""
     number = 1
     rest = b""
     for part in parts:
@@ -220,7 +220,7 @@ def _text(found: dict[str, Any], key: str) -> str | None:
 
 
 def _word(found: dict[str, Any], key: str) -> str | None:
-    """Give a text that many entries have: in memory it is once."""
+    """Return a text that many entries share, so that it is in memory once."""
     value = _text(found, key)
     return None if value is None else intern(value)
 

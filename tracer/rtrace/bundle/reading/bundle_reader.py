@@ -9,12 +9,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.bundle import members, tar
-from rtrace.bundle.data.archive import ArchiveReader, table_size
+from rtrace.bundle.data.archive import ArchiveReader
 from rtrace.bundle.data.data_stream import ContentError, DataStream, prove_content
 from rtrace.bundle.data.layout import has_content, lay_out, stored_size
 from rtrace.bundle.data.sparse import HASHED_HOLES, fill_holes
 from rtrace.bundle.index.lines import NAMING_OTHERS, iterate_entries, iterate_results, load_entries, load_results
 from rtrace.bundle.limits import check_data_size
+from rtrace.bundle.reading.bad_frame import find_bad_frame
 from rtrace.bundle.reading.container import Member, find_members
 from rtrace.bundle.reading.found_by_path import FoundByPath
 from rtrace.bundle.reading.layout_proof import LayoutProof
@@ -79,7 +80,7 @@ class Bundle(FoundByPath):
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """Every packed file, sorted by path, and proven harmless: HostileBundleError where one is not."""
-        if not self._is_small(self.FILES):  # what is refused has never been in memory as a whole
+        if not self._is_small(self.FILES):  # what is refused has never been in memory at once
             return tuple(self.iterate_entries())
         entries = self._listed
         self._check_size()
@@ -286,17 +287,8 @@ class Bundle(FoundByPath):
         It is that of the seek table, when this is not the one that the index asks for. None when all is as it should
         be: then what is wrong is not the data, but what is said of it.
         """
-        member = self._members[self.DATA]
         self._prove_entries()
-        size = self._end_of_data + len(tar.END)
-        try:
-            is_as_long = self._archive.size == size
-        except BundleError:
-            is_as_long = False
-        if not is_as_long:
-            return (member.offset + member.size - table_size(size), member.offset + member.size - 1)
-        found = self._archive.find_bad_frame()
-        return None if found is None else (member.offset + found[0], member.offset + found[1] - 1)
+        return find_bad_frame(self._archive, self._members[self.DATA], self._end_of_data + len(tar.END))
 
     def _read_index(self, name: str) -> Iterator[bytes]:
         return self._reader.read_index(name, self._members[name], self.manifest.digests[name])

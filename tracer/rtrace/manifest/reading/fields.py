@@ -10,7 +10,7 @@ from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from rtrace.manifest.reading.nodes import Mapping, Node, Place, Scalar, Sequence
+from rtrace.manifest.reading.nodes import Mapping, Node, Position, Scalar, Sequence
 from rtrace.printable import printable, shorten
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _URL = re.compile(r"(?:https?://[!-.0-~]|file:///)[!-~]*\Z")
 
 
 def find_close(name: str, known: Iterable[str]) -> list[str]:
-    """Give the known name that is most like another, in a list, if one is; neither of long names nor of many."""
+    """Return the known name that is most like another, in a list, if one is; neither of long names nor of many."""
     if len(name) > _CLOSE_LENGTH:
         return []
     few = [other for other in islice(known, _CLOSE_NUMBER) if len(other) <= _CLOSE_LENGTH]
@@ -44,7 +44,7 @@ class Fields:
     """The pairs of a mapping, taken one by one; what is left over is an unknown key."""
 
     def __init__(self, node: Node, known: tuple[str, ...], what: str) -> None:
-        self.place: Place = node.place
+        self.place: Position = node.place
         self._what = what
         self._found: dict[str, Node] = {}
         if not isinstance(node, Mapping):
@@ -213,7 +213,7 @@ def digest(node: Node) -> str:
 
 
 def _say_how(node: Node) -> str:
-    """Say how a list would be written, where another thing is."""
+    """Return how a list would be written, where another thing is."""
     if isinstance(node, Mapping):
         return "; begin each item with a dash and a space"
     if isinstance(node, Scalar) and node.value.startswith("-"):

@@ -166,7 +166,7 @@ def _read_rust(data: bytes, architecture: str) -> Installed | None:
 
 
 def _read_crates(prefix: bytes) -> Iterator[tuple[bytes, Installed]]:
-    """Give what ``cargo install`` put into a prefix, by the names of the programs."""
+    """Yield what ``cargo install`` put into a prefix, by the names of the programs."""
     import json
 
     try:

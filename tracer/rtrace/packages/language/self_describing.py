@@ -76,7 +76,7 @@ def _find_owner(path: bytes, known: dict[bytes, Installed | None]) -> Installed 
 
 
 def _find_r(paths: Collection[bytes]) -> dict[bytes, Installed]:
-    """Give the owners of what lies in folders that R loaded packages from."""
+    """Return the owners of what lies in folders that R loaded packages from."""
     loaded = [path.removesuffix(_R_MARK) for path in paths if path.endswith(_R_MARK)]
     known = {folder + b"/": _describe_r(folder) for folder in loaded}
     owners = {}

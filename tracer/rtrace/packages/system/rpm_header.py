@@ -45,7 +45,7 @@ class Header:
     bases: Sequence[bytes]
 
     def find_files(self, wanted: Mapping[bytes, Mapping[bytes, list[bytes]]]) -> Iterator[list[bytes]]:
-        """Give what is kept under the names of its files in ``wanted``: folder, then base name."""
+        """Yield what is kept under the names of its files in ``wanted``: folder, then base name."""
         mine = {number: wanted[folder] for number, folder in enumerate(self.folders) if folder in wanted}
         if mine:
             for number, base in zip(self.indexes, self.bases, strict=False):

@@ -105,7 +105,7 @@ def load_config(content: bytes, name: str, most: int = ITEMS_LIMIT) -> Config:
 
 
 def _keys(node: Node) -> dict[str, Node]:
-    """Give the values of a mapping by their keys; keys that nobody knows are no error here."""
+    """Return the values of a mapping by their keys; keys that nobody knows are no error here."""
     if not isinstance(node, Mapping):
         raise node.place.error("a mapping is wanted here")
     found: dict[str, Node] = {}
@@ -243,7 +243,7 @@ def _variable(name: str, node: Node) -> bytes:
 
 
 def _with_ids(runs: list[Run], nodes: tuple[Node, ...]) -> tuple[Run, ...]:
-    """Name the runs as ReproZip does: those without an id by their number, from 0 on."""
+    """Return the runs as ReproZip does: those without an id by their number, from 0 on."""
     named: dict[str, Run] = {}
     for number, (run, node) in enumerate(zip(runs, nodes, strict=True)):
         id_ = run.id or f"run{number}"

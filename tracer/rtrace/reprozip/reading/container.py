@@ -67,11 +67,11 @@ class Container(Protocol):
     """What holds the parts."""
 
     def parts(self) -> Iterator[Part]:
-        """Give the parts from front to back, anew each time. Raises BundleError."""
+        """Yield the parts from front to back, anew each time. Raises BundleError."""
 
 
 def is_reprozip(file: BinaryIO) -> bool:
-    """Tell whether a file is a bundle of ReproZip, by its version or the first thing in it; not whether it is whole.
+    """Whether a file is a bundle of ReproZip, by its version or the first thing in it; not whether it is intact.
 
     One of rtrace's own is a plain tar that begins with a version of its own.
     """
@@ -96,13 +96,13 @@ def is_reprozip(file: BinaryIO) -> bool:
 
 
 def open_container(file: BinaryIO) -> Container:
-    """Give what holds the parts in a file."""
+    """Return what holds the parts in a file."""
     file.seek(0)
     return ZipContainer(file) if file.read(len(_ZIP)) == _ZIP else TarContainer(file)
 
 
 def _outer(file: BinaryIO) -> tuple[Source, int]:
-    """Give the outer tar, and the size of the file; a plain one as a range, in which skipping reads nothing."""
+    """Return the outer tar, and the size of the file; a plain one as a range, in which skipping reads nothing."""
     size = file.seek(0, os.SEEK_END)
     decompressed = Decompressed(FileRange(file, 0, size), size)
     return decompressed if decompressed.is_compressed else FileRange(file, 0, size), size
@@ -115,7 +115,7 @@ class TarContainer:
         self._file = file
 
     def parts(self) -> Iterator[Part]:
-        """Give the members."""
+        """Yield the members."""
         reader = TarReader(*_outer(self._file))
         for member in reader:
             name = member.name.removeprefix(b"./")
@@ -138,7 +138,7 @@ class ZipContainer:
             raise BundleError(f"it is no zip that can be read ({error})") from None
 
     def parts(self) -> Iterator[Part]:
-        """Give the members."""
+        """Yield the members."""
         for info in self._zip.infolist():
             name = info.filename.encode("utf-8", "surrogateescape")
             if info.is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -38,6 +39,12 @@ class RtraceCommand(click.Command):
         self.examples = tuple(examples)
         self.context_settings.setdefault("help_option_names", list(HELP_NAMES))
         self.params += make_shared_options()
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 -- what click returns
+        """Call the command's function, with the collector that `rtrace.cli.main` switched off."""
+        gc.freeze()
+        gc.enable()
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the command's own options, and after them those that all commands share."""

@@ -12,8 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundle_samples import MANIFEST, RUN
+from rtrace.bundle.entry import Entry, FileType
+from rtrace.bundle.writing.item import Item
 from rtrace.privacy.anonymous.anonymizer import Anonymizer
 from rtrace.privacy.anonymous.attribute_ids import map_ids
+from rtrace.privacy.anonymous.ids import assign_ids
+from rtrace.privacy.anonymous.order import sort_items
 from rtrace.privacy.anonymous.plan import plan_anonymity
 from rtrace.privacy.anonymous.pseudonyms import find_homes
 from rtrace.trace.schema import SCHEMA
@@ -113,3 +117,29 @@ def test_homes_of_other_people_are_found() -> None:
     """By their path; names that tell of nobody are not people."""
     paths = [b"/home/bob/x", b"/home/bob", b"/home/ubuntu/x", b"/home", b"/srv/home/eve", b"/home/ann/y"]
     assert find_homes(paths) == (b"/home/ann", b"/home/bob")
+
+
+def test_ids_of_people_are_counted_anew(anonymizer: Anonymizer) -> None:
+    """In the order in which they come up; those of the system and of nobody stay."""
+    run = replace(RUN, uid=20_001, gid=30_002, groups=(4, 20_001, 40_003, 65_534))
+    rewritten = anonymizer.anonymize_manifest(replace(MANIFEST, runs=(run,))).runs[0]
+    known = len(assign_ids((RUN.uid, RUN.gid, *RUN.groups)))
+    numbers = [1000 + known + place for place in range(3)]
+    assert (rewritten.uid, rewritten.gid) == (numbers[0], numbers[1])
+    assert rewritten.groups == (4, numbers[0], numbers[2], 65_534)
+
+
+def make_item(path: bytes, link: bytes | None = None) -> Item:
+    """Return the item of a file, or of a further hard link to one."""
+    entry = Entry(path=path, type=FileType.REGULAR, mode=0o644, uid=0, gid=0, mtime_ns=7, link=link)
+    return Item(entry, None if link else path, attributes=())
+
+
+def test_items_are_in_the_order_of_their_new_paths() -> None:
+    """The first name of a file holds its content, with the time that it had under the name it was read from."""
+    names = {b"/a": b"/z", b"/b": b"/b", b"/c": b"/a"}
+    items = sort_items([make_item(b"/a"), make_item(b"/b"), make_item(b"/c", b"/a")], names.__getitem__)
+    assert [item.entry.path for item in items] == [b"/c", b"/b", b"/a"]
+    assert [item.entry.link for item in items] == [None, None, b"/c"]
+    assert [item.source for item in items] == [b"/a", b"/b", None]
+    assert [item.mtime_ns for item in items] == [7, None, None]

@@ -15,7 +15,7 @@ from fuzz.sealing import seal
 from rtrace.answers.info import answer_info
 from rtrace.bundle import members
 from rtrace.bundle.counts import count_entries
-from rtrace.bundle.index.lines import dump_entry
+from rtrace.bundle.index.dumping import dump_entry
 from rtrace.cli import info as info_command
 from rtrace.cli import list as list_command
 from rtrace.errors import RtraceError

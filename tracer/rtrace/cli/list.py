@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rtrace.bundle.entry import Entry
-from rtrace.bundle.index.lines import dump_entry
+from rtrace.bundle.index.dumping import dump_entry
 from rtrace.bundle.protocol import OpenBundle
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import JSON, describe_kind, read_patterns

@@ -137,7 +137,7 @@ def join_manifests(
     """
     from rtrace.describe.draft import draft_manifest
     from rtrace.manifest.merging.joining import Edited, join_edits
-    from rtrace.manifest.merging.revision import has_own_comments
+    from rtrace.manifest.merging.own_comments import has_own_comments
 
     edited = []
     problems = []

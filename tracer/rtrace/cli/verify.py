@@ -13,6 +13,7 @@ from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
 from rtrace.cli.options.completing import complete_bundles, complete_runs
 from rtrace.cli.options.limit_options import limited
+from rtrace.cli.terminal.manner import Color, is_verbose
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.replay_output import shown_output
 from rtrace.cli.terminal.speaking import give_json, say, show, warn
@@ -25,6 +26,15 @@ from rtrace.operations.verify import verify_bundle
 from rtrace.printable import plural
 from rtrace.replay.registry import load_unpacker
 from rtrace.verify.verdicts import Line, Report
+
+COLORS: dict[str, Color] = {
+    "same": "green",
+    "different": "red",
+    "missing": "red",
+    "extra": "red",
+    "unknown": "yellow",
+}
+"""Of the verdicts."""
 
 
 @click.command(
@@ -96,8 +106,10 @@ def command(  # noqa: PLR0913 -- an argument for each option
     if as_json:
         give_json(answer_verify(report))
     else:
-        for line in describe(report, show_all=show_all):
-            show(line)
+        for line in describe(report, show_all=show_all or is_verbose()):
+            word = line if line.startswith(report.summary) else line.partition(" ")[0]
+            color = COLORS[report.verdict] if word == line else COLORS.get(word)
+            show(line[len(word) :], verdict=word, color=color)
         if report.verdict == "different":
             say(f"to look at the replay's files: `rtrace unpack {unpacker_name} BUNDLE DIR`, then `rtrace replay DIR`")
     sys.exit(report.exit_status)

@@ -89,6 +89,8 @@ def give_json_files(bundle: OpenBundle, choice: Choice) -> None:
 
     incomplete = json.dumps(list(list_incomplete(bundle.manifest)))
     head = f'{{"format": 1, "identity": "sha256:{bundle.identity}", "incomplete": {incomplete}, "files": ['
+    for _ in bundle.iterate_entries():  # raises before anything is written, which would be no JSON
+        pass
     before = "\n"
     give_json_line(head)
     for entry in list_entries(bundle, choice):

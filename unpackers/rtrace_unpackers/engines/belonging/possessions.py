@@ -1,4 +1,4 @@
-"""What an engine has of a target: its images, whatever a kill left of them, and its container."""
+"""What an engine has of a target: its container and its images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from rtrace_unpackers.engines.image.loading import configure_image, hash_layer, 
 
 @dataclass(frozen=True, slots=True)
 class Possessions:
-    """The container of a target, and its images; those that a person built for it are not rtrace's to remove."""
+    """The container of a target, and its images. A person may have built some of these: rtrace does not remove them."""
 
     containers: tuple[Thing, ...]
     images: tuple[Thing, ...]
@@ -45,7 +45,7 @@ def find_possessions(engine: Engine, identity: Identity, target: Path) -> Posses
 
 
 def find_container(engine: Engine, identity: Identity, target: Path) -> Thing | None:
-    """Return the container of a target, None when there is none. Raises TargetError when it is another's."""
+    """Return the container of a target, None if there is no such container. Raises TargetError if it is another's."""
     container = engine.find("container", identity.container)
     if container is not None:
         refuse_foreign(container.labels, identity, target, f"container {identity.container}")
@@ -75,19 +75,19 @@ def make_image(
     )
     if not images:
         raise TargetError(
-            f"`{engine.name} load` took the image, and the engine does not have it; unpack the bundle again"
+            f"`{engine.name} load` succeeded, but the engine does not have the image; unpack the bundle again"
         )
     return images[0]
 
 
 def name_possession(engine: Engine, image: Thing, identity: Identity) -> None:
-    """Give an image its name, which is no other target's."""
+    """Give an image its name, which no other target has."""
     engine.demand("tag", image.id, identity.image)
 
 
 @contextlib.contextmanager
 def kept_when_done(engine: Engine, identity: Identity) -> Iterator[None]:
-    """Keep what is made in the engine for a new target when the block ends well, and remove it when it does not."""
+    """Remove what was made in the engine for a new target if the block fails."""
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""Say why a machine refuses namespaces, and what would change that."""
+"""Why a machine refuses namespaces, and what would change that."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ SWITCHES = (
     ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
     ("user.max_user_namespaces", "0", "15000"),
 )
+REASONS = {
+    errno.ENOSPC: "there may be no more namespaces here",
+    errno.EUSERS: "namespaces are nested too deep here",
+}
+"""What some errors mean here: the kernel's own words are about disks and quotas."""
 REFUSALS = frozenset({errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EUSERS, errno.EINVAL, errno.ENOSYS})
 
 
 def explain_refusal(number: int, doing: str, *, as_root: bool) -> str:
     """Return the sentence for a refused step of setting up namespaces: what failed, why, and the next step."""
-    failed = f"cannot {doing}: {os.strerror(number)}"
+    failed = f"cannot {doing}: {REASONS.get(number) or os.strerror(number)}"
     if number not in REFUSALS:
         return failed
     if as_root:
@@ -27,9 +32,12 @@ def explain_refusal(number: int, doing: str, *, as_root: bool) -> str:
         if read_switch(name) == refusing:
             return (
                 f"{failed}; this machine forbids users their own namespaces: have {name} set to {allowing} with "
-                f"`sysctl -w {name}={allowing}`, or replay as root"
+                f"`sysctl -w {name}={allowing}`, replay as root, or use Docker or Podman (`--unpacker docker`)"
             )
-    return f"{failed}; this machine lets users have no namespaces of their own: replay as root or with docker"
+    return (
+        f"{failed}; this machine gives users no namespaces of their own: replay as root, or use Docker or Podman "
+        "(`--unpacker docker`)"
+    )
 
 
 def read_switch(name: str) -> str | None:

@@ -117,7 +117,7 @@ def test_what_is_not_kept_is_named_once(rtrace: Rtrace, home: Path, tmp_path: Pa
     assert rtrace("trace", "--", "cat", "read", "changed", cwd=home).returncode == 0
     report = pack(TraceDirectory(home / ".rtrace"), tmp_path / "bundle.rpz")
     assert [notice.what for notice in report.notices] == [
-        f"extended attributes that are not packed: trusted.mine of {home / 'changed'} and 1 more"
+        f"extended attributes that are not packed: trusted.mine of {home / 'changed'} and 1 more file"
     ]
 
 

@@ -50,7 +50,7 @@ def test_program_of_an_unknown_interface_is_told(tmp_path: Path) -> None:
     source.write_text("int main(void) { return 7; }\n")
     subprocess.run(["gcc", "-m32", "-o", tmp_path / "program", source], check=True)
     script = (
-        "import sys; from rtrace.capture import architecture; architecture.SPOKEN['x86_64'] = ('x86_64',);"
+        "import sys; from rtrace.linux import interfaces; interfaces.SPOKEN['x86_64'] = ('x86_64',);"
         f"sys.argv[1:] = ['trace', '-q', '-d', {str(tmp_path / 'trace')!r}, '--', {str(tmp_path / 'program')!r}];"
         "from rtrace.cli import main; main()"
     )

@@ -122,6 +122,31 @@ int main(int argc, char **argv)
 }
 """
 
+UNTRACED_FOR_GOOD = """
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void)
+{
+    struct clone_args arguments = {.flags = CLONE_UNTRACED, .exit_signal = SIGCHLD};
+    FILE *file = tmpfile();
+    fwrite(&arguments, sizeof arguments, 1, file);
+    fflush(file);
+    void *shared = mmap(NULL, sizeof arguments, PROT_READ, MAP_SHARED, fileno(file), 0);
+    long child = syscall(SYS_clone3, shared, sizeof arguments);
+    if (child == 0)
+        _exit(0);
+    printf("%d\\n", child < 0 ? errno : 0);
+    return 0;
+}
+"""
+
 
 def compile_program(folder: Path, source: str, *options: str) -> Path:
     """Compile a C program, and return where it is."""
@@ -341,6 +366,15 @@ def test_child_that_ptrace_is_not_told_of(
     assert observation.uses()[os.path.realpath(b"/bin/cat")] & Use.EXECUTE
     argv = [row["argv"] for row in observation.rows("SELECT argv FROM executions ORDER BY id")]
     assert argv[-1] == b"cat\0input.txt\0"
+
+
+@pytest.mark.requires("gcc")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_child_is_refused_whose_flags_cannot_be_changed(engine: str, tmp_path: Path) -> None:
+    """Flags of clone3 in memory that is shared and read-only stay as they are: the call is answered with ENOSYS."""
+    program = compile_program(tmp_path, UNTRACED_FOR_GOOD)
+    observation = observe(tmp_path / "trace", program, env={**os.environ, "RTRACE_ENGINE": engine})
+    assert (observation.completed.returncode, observation.completed.stdout) == (0, b"38\n")
 
 
 @pytest.mark.requires("root", "setpriv")

@@ -8,7 +8,7 @@ from hostile_kinds import parts
 from rtrace.bundle import tar
 from rtrace.bundle.data.layout import entry_header
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.index.lines import dump_entry
+from rtrace.bundle.index.dumping import dump_entry
 
 
 def write_hollow(path: Path, content: bytes = b"content\n") -> bytes:

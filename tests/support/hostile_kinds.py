@@ -25,7 +25,7 @@ from fuzz.seeds import make_bundle
 from rtrace.bundle import members, tar
 from rtrace.bundle.data.layout import header_size, room
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.index.lines import dump_entry
+from rtrace.bundle.index.dumping import dump_entry
 
 UNPACK = ("unpack", "chroot", "BUNDLE", "target")
 CHECK = ("check", "BUNDLE")

@@ -15,7 +15,8 @@ from bundle_samples import MANIFEST, make_bundle
 from rtrace.bundle import tar
 from rtrace.bundle.data.layout import entry_header, has_content, header_size
 from rtrace.bundle.entry import Entry, FileType, Result
-from rtrace.bundle.index.lines import dump_entry, dump_result, load_entries, load_results
+from rtrace.bundle.index.dumping import dump_entry, dump_result
+from rtrace.bundle.index.lines import load_entries, load_results
 from rtrace.bundle.members import FRAME_SIZE
 from rtrace.bundle.reading import bundle_reader as reader
 from rtrace.bundle.reading import member_reader

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from inventory import IGNORED, Answer, find_treatments
 from rtrace.capture.books.notices import ESCAPES
 from rtrace.capture.calls.path_calls import DECODERS
-from rtrace.capture.inventory import IGNORED, Treatment, find_treatments
 from rtrace.capture.kernel.architecture import load_architecture
 from rtrace.capture.kernel.call_table import CALLS, CONDITIONS, FSTAT_ALIASES, REFUSED, SIMPLE_ACTIONS, Action
 from rtrace.capture.kernel.numbers import load_numbers
@@ -92,7 +92,7 @@ def wide_or_narrow(macro: str, ours: dict[str, int]) -> str:
 
 def test_every_escape_has_its_words() -> None:
     """What is reported can be said in a sentence, and there is no sentence for what is not reported."""
-    reported = {call for call in CALLS if Treatment.REPORTED in find_treatments(call)}
+    reported = {call for call in CALLS if Answer.REPORTED in find_treatments(call)}
     assert reported | {"seccomp"} == set(ESCAPES)  # of this one, what came of it is looked at
 
 

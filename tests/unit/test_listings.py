@@ -7,7 +7,8 @@ import os
 import pytest
 
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.bundle.index.lines import dump_entry, load_entries
+from rtrace.bundle.index.dumping import dump_entry
+from rtrace.bundle.index.lines import load_entries
 from rtrace.bundle.reading.validation import validate_entries
 from rtrace.errors import BundleError
 from rtrace_unpackers.files.placeholders import BLOCK, PLACEHOLDERS_LIMIT, choose_roomy, tell_unreserved

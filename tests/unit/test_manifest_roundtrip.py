@@ -88,9 +88,9 @@ def test_a_manifest_is_short_and_commented() -> None:
     assert "  - {name: data.csv, path: /home/u/data.csv, runs: [run1]}" in lines
     assert (
         '  - {name: libc6, version: "2.36-9", files: 3, size: 2168260, pack: true, architecture: amd64, manager: dpkg}'
-        "  # 2.2 MB"
+        "  # 2.1 MiB"
     ) in lines
-    assert "#         2 files   12.3 kB  /home/u" in lines
+    assert "#         2 files   12.1 KiB  /home/u" in lines
     assert "exclude: []" in lines
     assert "digests" not in text
 

@@ -6,7 +6,8 @@ import pytest
 
 from rtrace.describe.belonging import fold_folders
 from rtrace.describe.draft import draft_manifest
-from rtrace.describe.names import choose_names, clean_name, is_program
+from rtrace.describe.names import choose_names, clean_name
+from rtrace.describe.program_files import is_program
 from rtrace.files.patterns import Patterns
 from rtrace.manifest.model import Manifest
 from rtrace.trace.schema import Use

@@ -80,8 +80,8 @@ def test_better_advice_comes_first() -> None:
 def test_files_of_one_kind_share_a_notice() -> None:
     """The first is named, the others are counted."""
     assert describe_touched([b"/a"]).what.startswith("/a was touched")
-    assert describe_touched([b"/a", b"/b", b"/c"]).what.startswith("/a and 2 more were touched")
+    assert describe_touched([b"/a", b"/b", b"/c"]).what.startswith("/a and 2 more files were touched")
     unkept = {"user.x": (b"/a", 1), "trusted.y": (b"/b", 3)}
     assert describe_unkept(unkept).what == (
-        "extended attributes that are not packed: trusted.y of /b and 2 more, user.x of /a"
+        "extended attributes that are not packed: trusted.y of /b and 2 more files, user.x of /a"
     )

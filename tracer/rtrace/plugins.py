@@ -1,4 +1,4 @@
-"""What other distributions add to rtrace: package managers, formats. Each is an entry point of a group.
+"""What other distributions add to rtrace: package managers, formats, comparators. Each is an entry point of a group.
 
 What rtrace brings itself is in tables of ``module:attribute``, so that a bare checkout has it, too. Others' is found by
 looking for the group's name into each ``entry_points.txt`` of `sys.path`: nearly always there is none, and then

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
+
+Unit: TypeAlias = Literal["bytes", "files"]
 
 
 class Progress(Protocol):
     """What a worker reports to; the command line implements it on a terminal."""
 
-    def start(self, task: str, total: int) -> None:
-        """Begin a task of ``total`` units (bytes or files, as the task's words say)."""
+    def start(self, task: str, total: int, unit: Unit = "bytes") -> None:
+        """Begin a task of so many bytes or files; ``task`` is a word or two, as `packing`."""
 
     def advance(self, amount: int) -> None:
         """Count ``amount`` further units as done."""
@@ -21,7 +23,7 @@ class Progress(Protocol):
 class SilentProgress:
     """Reports to nobody."""
 
-    def start(self, task: str, total: int) -> None:
+    def start(self, task: str, total: int, unit: Unit = "bytes") -> None:
         """Ignore the beginning."""
 
     def advance(self, amount: int) -> None:

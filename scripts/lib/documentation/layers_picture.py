@@ -50,10 +50,10 @@ Row = list[tuple[str, str]]
 
 def draw_layers() -> str:
     """Return the picture: the layers of rtrace on the left, those of rtrace_unpackers on the right."""
-    ground, *above = LAYERS["rtrace"]
+    _ground, *above = LAYERS["rtrace"]
     ours = [_describe(layer) for layer in above if layer != ("__main__",)]
     theirs = [_describe(layer, _WORDS | {"files": "laying them out"}) for layer in LAYERS["rtrace_unpackers"]]
-    ours.insert(0, [("ground", ", ".join(ground))])
+    ours.insert(0, [("ground", "errors, signals, progress, what can be printed: every part may use it")])
     height = _TOP + len(ours) * (_HEIGHT + _GAP) + 24
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 {height}" width="860" height="{height}" role="img"',

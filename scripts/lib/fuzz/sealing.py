@@ -12,7 +12,8 @@ from fuzz.sections import split
 from rtrace.bundle import members, tar
 from rtrace.bundle.data.layout import entry_header, has_content
 from rtrace.bundle.entry import Entry
-from rtrace.bundle.index.lines import dump_entry, load_entries
+from rtrace.bundle.index.dumping import dump_entry
+from rtrace.bundle.index.lines import load_entries
 from rtrace.errors import BundleError
 from rtrace.manifest.scalars import quoted
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from rtrace.progress import SILENT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -68,8 +70,8 @@ class OpenBundle(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def check(self) -> None:
-        """Read all of it. Raises BundleError."""
+    def check(self, progress: Progress = SILENT) -> None:
+        """Read all of it, and report the bytes of contents. Raises BundleError."""
 
     def find(self, path: bytes) -> Entry | None:
         """Return the entry at a path; None where there is none."""

@@ -9,9 +9,10 @@ import click
 
 from rtrace.answers.looking import answer_check
 from rtrace.answers.words import IDENTITY_PREFIX
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.completing import complete_bundles
-from rtrace.cli.terminal.options import JSON
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import JSON
+from rtrace.cli.options.completing import complete_bundles
+from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import give_json, show
 from rtrace.manifest.incompleteness import MARK
 from rtrace.operations.check import check_bundle
@@ -31,7 +32,7 @@ def command(bundle: Path, *, as_json: bool, identity: str | None) -> None:
     Reads all of it, compares every byte with its digests, and shows the bundle's identity or the first range of bytes
     that is damaged. Whether its runs still give the same results is for `rtrace verify` to find out.
     """
-    checked = check_bundle(bundle)
+    checked = check_bundle(bundle, progress())
     problem = checked.problem
     wanted = None if identity is None else identity.removeprefix(IDENTITY_PREFIX)
     another = problem is None and wanted is not None and wanted != checked.identity

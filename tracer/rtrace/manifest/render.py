@@ -10,9 +10,11 @@ import re
 from time import gmtime, strftime
 from typing import TYPE_CHECKING
 
+from rtrace.manifest import comments
 from rtrace.manifest.environments import PREFIX, Same, find_same
 from rtrace.manifest.model import MANIFEST_FORMAT
 from rtrace.manifest.scalars import byte_string, quoted, text
+from rtrace.printable import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,65 +22,12 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Completion, Elsewhere, Folder, Manifest, NamedFile, Notice, Package, Run, Secret
 
 _LINE = 110
-SIZE = re.compile(r"[0-9]+(?:\.[0-9])? (?:[kMGT]?B)\b")
+SIZE = re.compile(r"[0-9]+(?:\.[0-9])? (?:[KMGT]iB|[kMGT]?B)\b")
+"""A size as `format_size` writes it, or as earlier versions did, in kB and MB."""
 FOLDER = re.compile(rf"# +[0-9]+ files? +{SIZE.pattern}  ")
 """How the comments begin that `_completion` and `_folder` write."""
 _NAME_LIMIT = 256
 """Characters of an environment variable's name that may be a key: YAML ends an implicit key at 1024."""
-
-_HEAD = """\
-# What was traced, and what will be packed. Edit it, then run `rtrace pack`.
-#
-# Strings may always be quoted: "like \\"this\\", with \\n and \\\\". What is not UTF-8 is written as !!binary "base64".
-"""
-_RUNS = """
-# The traced commands. A replay starts them with the argv, environ and workingdir that stand here.
-"""
-_INPUTS = """
-# Files that a person may want to replace before a replay, or to fetch after it, by a name of your choice. Folders with
-# too many inputs to list are left out here, not from the bundle; add a line for any file that needs a name.
-# The outputs are what `rtrace verify` judges by: take out what need not come out the same, add what has to. A path that
-# ends in / is a folder with all in it. What else the runs wrote is compared and told apart, as other files.
-"""
-_PACKAGES = """
-# Installed packages that own files the runs touched (these files and their bytes). With `pack: false` they are left
-# out of the bundle: the replay then needs the same packages installed.
-"""
-_COMPLETION = """
-# The rest of what the runs used a part of, for programs that load it another time. `pack: false` leaves it out; what is
-# large is left out unless you say `pack: true`.
-"""
-_PATTERNS = """
-# Patterns over absolute paths: ? and * stay within a name, ** crosses slashes; one that matches a folder stands for all
-# in it. `exclude` leaves files out, `include` adds files that the runs did not touch, and the content of those
-# that they only listed or looked up. For example:
-#   exclude: [/home/me/cache, "**/*.tmp"]
-# `ignore` leaves what matches out of the verdict of `rtrace verify`; `stdout` and `stderr` stand for the streams:
-#   ignore: ["**/*.log", stderr]
-# `elsewhere` leaves the content of files out, to be fetched and compared with its digest when the bundle is unpacked:
-#   elsewhere: [{path: /home/me/genomes/**, url: "https://example.org/genomes/"}]
-"""
-_ELSEWHERE = """
-# Content that is left out of the bundle, to be fetched when somebody unpacks it. A `url` that ends in / is a folder.
-"""
-_SECRETS = """
-# What looks like a secret, by its place and the rule that found it: `pack: true` packs it as it is, `redacted` makes it
-# unreadable where it stands, `false` leaves out the variable or file (as is an archive with one in it, if not `true`).
-# A place may be `file` and a pattern.
-"""
-_FOLDERS = """
-# Files of the experiment itself, by folder:
-"""
-_UNOWNED = """
-# Files of no package that is known, and outside of the experiment's folders: where are these from? (For you to know;
-# changes here have no effect.)
-"""
-_NOTICES = """
-# What could not be captured faithfully, and what to do about it.
-"""
-_DIGESTS = """
-# SHA-256 of the other members of this bundle.
-"""
 
 
 def render(manifest: Manifest, same: Mapping[str, Same] | None = None) -> str:
@@ -88,28 +37,31 @@ def render(manifest: Manifest, same: Mapping[str, Same] | None = None) -> str:
     """
     found = find_same(manifest.runs) if same is None else same
     same = {run: one for run, one in found.items() if all(_key(name) is not None for name, _ in one.besides)}
-    parts = [_HEAD, f"version: {MANIFEST_FORMAT}\nrtrace: {quoted(manifest.rtrace)}\n"]
-    parts += [_RUNS, _list("runs", "\n".join(_run(run, same.get(run.id)) for run in manifest.runs))]
-    parts += [_INPUTS, _list("inputs", "".join(map(_named_file, manifest.inputs)))]
+    parts = [comments.HEAD, f"version: {MANIFEST_FORMAT}\nrtrace: {quoted(manifest.rtrace)}\n"]
+    parts += [comments.RUNS, _list("runs", "\n".join(_run(run, same.get(run.id)) for run in manifest.runs))]
+    parts += [comments.INPUTS, _list("inputs", "".join(map(_named_file, manifest.inputs)))]
     parts.append(_list("outputs", "".join(map(_named_file, manifest.outputs))))
-    parts += [_PACKAGES, _list("packages", "".join(map(_package, manifest.packages)))]
+    parts += [comments.PACKAGES, _list("packages", "".join(map(_package, manifest.packages)))]
     if manifest.completion:
-        parts += [_COMPLETION, _list("completion", "".join(map(_completion, manifest.completion)))]
+        parts += [comments.COMPLETION, _list("completion", "".join(map(_completion, manifest.completion)))]
     parts.append(render_folders(manifest.folders))
-    parts += [_PATTERNS, _list("exclude", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.exclude))]
+    parts += [
+        comments.PATTERNS,
+        _list("exclude", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.exclude)),
+    ]
     parts.append(_list("include", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.include)))
     if manifest.ignore:
         parts.append(_list("ignore", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.ignore)))
     if manifest.elsewhere:
-        parts += [_ELSEWHERE, _list("elsewhere", "".join(map(_elsewhere, manifest.elsewhere)))]
+        parts += [comments.ELSEWHERE, _list("elsewhere", "".join(map(_elsewhere, manifest.elsewhere)))]
     if manifest.secrets:
-        parts += [_SECRETS, _list("secrets", "".join(map(_secret, manifest.secrets)))]
+        parts += [comments.SECRETS, _list("secrets", "".join(map(_secret, manifest.secrets)))]
     if manifest.notices:
-        parts += [_NOTICES, _list("notices", "".join(map(_notice, manifest.notices)))]
+        parts += [comments.NOTICES, _list("notices", "".join(map(_notice, manifest.notices)))]
     if manifest.unowned:
-        parts += [_UNOWNED, _list("unowned", "".join(map(_unowned, manifest.unowned)))]
+        parts += [comments.UNOWNED, _list("unowned", "".join(map(_unowned, manifest.unowned)))]
     if manifest.digests:
-        parts += [_DIGESTS, "digests:\n"]
+        parts += [comments.DIGESTS, "digests:\n"]
         parts += [f"  {text(name)}: {quoted(digest)}\n" for name, digest in sorted(manifest.digests.items())]
     return "".join(parts)
 
@@ -197,7 +149,7 @@ def _sequence(key: str, items: Sequence[str]) -> Iterable[str]:
 
 
 def _environ(environ: Sequence[tuple[bytes, bytes | None]]) -> Iterable[str]:
-    """Write an environment as a mapping; one that is none (a name twice, an item without =) as it was passed."""
+    """Write an environment as a mapping; one that cannot be a mapping (a name twice, no =) as it was passed."""
     if not environ:
         return ["    environ: {}"]
     names = [_key(name) for name, value in environ if value is not None]
@@ -209,7 +161,7 @@ def _environ(environ: Sequence[tuple[bytes, bytes | None]]) -> Iterable[str]:
 
 
 def _shared(same: Same) -> Iterable[str]:
-    """Name the run that has the same environment, and what is another here."""
+    """Name the run that has the same environment, and the variables that differ."""
     yield f"    environ: {PREFIX + same.run if text(same.run) == same.run else quoted(PREFIX + same.run)}"
     if same.besides:
         yield "    environ_besides:"
@@ -224,7 +176,7 @@ def _key(name: bytes) -> str | None:
 
 
 def quoted_bytes(value: bytes) -> str:
-    """Write a byte string with quotes even where it could do without: values look better when all have them."""
+    """Write a byte string in quotes even where it needs none: values look better when all have them."""
     try:
         return quoted(value.decode())
     except UnicodeDecodeError:
@@ -243,14 +195,14 @@ def _package(package: Package) -> str:
         f"  - {{name: {text(package.name)}, version: {quoted(package.version)}, files: {package.files}, "
         f"size: {package.size}, pack: {'true' if package.pack else 'false'}, "
         f"architecture: {text(package.architecture)}, manager: {text(package.manager)}{origin}}}"
-        f"  # {_bytes(package.size)}\n"
+        f"  # {format_size(package.size)}\n"
     )
 
 
 def _completion(completion: Completion) -> str:
     return (
         f"  - {{rule: {text(completion.rule)}, name: {text(completion.name)}, files: {completion.files}, "
-        f"size: {completion.size}, pack: {'true' if completion.pack else 'false'}}}  # {_bytes(completion.size)}\n"
+        f"size: {completion.size}, pack: {'true' if completion.pack else 'false'}}}  # {format_size(completion.size)}\n"
     )
 
 
@@ -276,33 +228,21 @@ def _notice(notice: Notice) -> str:
 
 
 def render_folders(folders: Iterable[Folder]) -> str:
-    """Write the comment that tells of the files without a package; nothing where there are none."""
+    """Return the comment that lists the experiment's folders; nothing where there are none."""
     lines = "".join(map(_folder, folders))
-    return _FOLDERS + lines if lines else ""
+    return comments.FOLDERS + lines if lines else ""
 
 
 def _folder(folder: Folder) -> str:
     files = "file " if folder.files == 1 else "files"
-    return f"#   {folder.files:>7} {files} {_bytes(folder.size):>9}  {byte_string(folder.path)}\n"
+    return f"#   {folder.files:>7} {files} {format_size(folder.size):>10}  {byte_string(folder.path)}\n"
 
 
 def _unowned(folder: Folder) -> str:
     return (
         f"  - {{path: {byte_string(folder.path)}, files: {folder.files}, size: {folder.size}}}"
-        f"  # {_bytes(folder.size)}\n"
+        f"  # {format_size(folder.size)}\n"
     )
-
-
-def _bytes(size: int) -> str:
-    """Write a size for a person: ``12 B``, ``3.4 MB``."""
-    if size < 1000:  # noqa: PLR2004 -- the step between the units
-        return f"{size} B"
-    amount = float(size)
-    for unit in ("kB", "MB", "GB"):
-        amount /= 1000
-        if amount < 999.95:  # noqa: PLR2004 -- what would be rounded to 1000.0
-            return f"{amount:.1f} {unit}"
-    return f"{amount / 1000:.1f} TB"
 
 
 def _number(value: float) -> str:

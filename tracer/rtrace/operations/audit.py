@@ -14,7 +14,8 @@ from rtrace.errors import BundleError
 from rtrace.files.workspaces import temporary
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
-from rtrace.privacy.searching.scan import Finding, scan_arguments, scan_environment, scan_file
+from rtrace.privacy.searching.findings import Finding
+from rtrace.privacy.searching.scan import scan_arguments, scan_environment, scan_file
 from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _split_items(blob: bytes | None) -> list[bytes]:
 
 def _audit_files(bundle: OpenBundle, progress: Progress) -> Iterator[Finding]:
     """Look at the files that no package owns; those of a package are everybody's."""
-    progress.start("Searching", sum(not entry.is_published for entry in bundle.iterate_entries()))
+    progress.start("searching", sum(not entry.is_published for entry in bundle.iterate_entries()), "files")
     again = _READ_AGAIN
     for entry, parts in bundle.stream_data():
         if entry.copy_of is None:

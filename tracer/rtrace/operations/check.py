@@ -15,6 +15,7 @@ from rtrace.errors import BundleError, DamagedBundleError
 from rtrace.manifest.incompleteness import list_incomplete
 from rtrace.opening import open_bundle
 from rtrace.printable import count
+from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,7 @@ class Checked:
     incomplete: tuple[str, ...] = ()
 
 
-def check_bundle(path: Path) -> Checked:
+def check_bundle(path: Path, progress: Progress = SILENT) -> Checked:
     """Read all of a bundle, and compare every byte with what it must be. Raises BundleError when it is not a file."""
     if not path.is_file():
         raise BundleError(f"{path} is not a file; name a bundle")
@@ -55,7 +56,7 @@ def check_bundle(path: Path) -> Checked:
         with open_bundle(path) as bundle:
             identity = bundle.identity
             try:
-                bundle.check()
+                bundle.check(progress)
             except DamagedBundleError as error:
                 found = None
                 if isinstance(bundle, Bundle) and error.first == bundle.find_member(bundle.DATA).offset:

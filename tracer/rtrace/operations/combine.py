@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,36 +19,16 @@ from rtrace.errors import TraceError, UsageError
 from rtrace.interrupts import held
 from rtrace.operations.trace import write_new_manifest
 from rtrace.printable import printable
-from rtrace.trace.directory import TraceDirectory, add_columns, close
+from rtrace.trace.adding import add_trace, note_differences
+from rtrace.trace.directory import TraceDirectory, close
 from rtrace.trace.place import give_place, make_trace
-from rtrace.trace.reader import copy_database, open_for_reading
+from rtrace.trace.reader import open_for_reading, read_run_starts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from rtrace.manifest.model import Manifest
-
-TABLES = (
-    "environments", "processes", "facts", "snapshots", "attributes", "executions", "uses", "moves", "connections",
-    "results", "streams", "notices",
-)  # fmt: skip
-RENUMBERED = {
-    "run": "(SELECT new FROM temp.run_numbers WHERE old = {column})",
-    "process": "{column} + :processes",
-    "parent": "{column} + :processes",
-    "environment": "{column} + :environments",
-    "path": "(SELECT new FROM temp.path_numbers WHERE old = {column})",
-    "source": "(SELECT new FROM temp.path_numbers WHERE old = {column})",
-    "destination": "(SELECT new FROM temp.path_numbers WHERE old = {column})",
-    "file": ":prefix || {column}",
-}
-"""What becomes of a column on the way, by its name; a column that is not here stays as it is."""
-OWN_IDS = {"processes": "id + :processes", "environments": "id + :environments"}
-BYTES_PATHS = frozenset({"streams"})
-"""Tables whose ``path`` is the path itself."""
-_NUMBERED = re.compile(r"run\d+")
-_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +101,7 @@ def add_sources(
     with closing(target.open()) as connection:
         for index, source in enumerate(sources):
             try:
-                names.append(add_source(connection, source, target, f"{index + 1}-", numbers[index]))
+                names.append(add_trace(connection, source, target, f"{index + 1}-", numbers[index]))
             except sqlite3.Error as error:
                 raise TraceError(f"{source.database} cannot be read ({error}); leave it out, or trace again") from None
             snapshots.add(source.snapshots, f"{index + 1}-")
@@ -158,7 +137,7 @@ def join_manifests(
     """
     from rtrace.describe.draft import draft_manifest
     from rtrace.manifest.merging.joining import Edited, join_edits
-    from rtrace.manifest.merging.revision import has_own_comments
+    from rtrace.manifest.merging.own_comments import has_own_comments
 
     edited = []
     problems = []
@@ -178,115 +157,12 @@ def join_manifests(
 
 
 def number_runs(sources: Sequence[TraceDirectory]) -> list[dict[int, int]]:
-    """Give for each source the new number of each of its runs, in the order in which they began."""
+    """Return for each source the new number of each of its runs, in the order in which they began."""
     began = []
     for index, source in enumerate(sources):
         with closing(open_for_reading(source)) as connection:
-            began += [(time, index, run) for run, time in connection.execute("SELECT id, started FROM runs")]
+            began += [(time, index, run) for run, time in read_run_starts(connection).items()]
     numbers: list[dict[int, int]] = [{} for _ in sources]
     for number, (_, index, run) in enumerate(sorted(began), 1):
         numbers[index][run] = number
     return numbers
-
-
-def add_source(
-    connection: sqlite3.Connection,
-    source: TraceDirectory,
-    target: TraceDirectory,
-    prefix: str,
-    numbers: dict[int, int],
-) -> dict[str, str]:
-    """Add all rows of one trace; ``prefix`` goes before the names of its copies, ``numbers`` are its runs' new ones.
-
-    Returns the new names of its runs by the former ones.
-    """
-    copy = target.path / "source.sqlite3"
-    with closing(open_for_reading(source)) as reading:
-        copy_database(reading, copy)
-    with closing(sqlite3.connect(copy, isolation_level=None)) as older:
-        add_columns(older)
-    connection.execute("ATTACH ? AS source", (os.fsencode(copy),))
-    connection.execute("BEGIN")
-    connection.execute("CREATE TEMP TABLE run_numbers(old INTEGER PRIMARY KEY, new INTEGER)")
-    connection.executemany("INSERT INTO run_numbers VALUES (?, ?)", numbers.items())
-    renamed = add_runs(connection, numbers)
-    connection.execute("INSERT OR IGNORE INTO main.paths(path) SELECT path FROM source.paths ORDER BY id")
-    connection.execute(
-        "CREATE TEMP TABLE path_numbers AS SELECT theirs.id AS old, ours.id AS new"
-        " FROM source.paths AS theirs JOIN main.paths AS ours ON ours.path = theirs.path"
-    )
-    connection.execute("CREATE UNIQUE INDEX temp.path_number ON path_numbers(old)")
-    values = {
-        "prefix": prefix,
-        "processes": highest(connection, "processes"),
-        "environments": highest(connection, "environments"),
-    }
-    for table in TABLES:
-        columns = [row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")]
-        wanted = ", ".join(translate(table, column) for column in columns)
-        names = ", ".join(f'"{column}"' for column in columns)
-        connection.execute(
-            f"INSERT INTO main.{table}({names}) SELECT {wanted} FROM source.{table}",  # noqa: S608 - names of ours
-            values,
-        )
-    connection.execute("DROP TABLE temp.run_numbers")
-    connection.execute("DROP TABLE temp.path_numbers")
-    connection.execute("COMMIT")
-    connection.execute("DETACH source")
-    copy.unlink()
-    return renamed
-
-
-def add_runs(connection: sqlite3.Connection, numbers: dict[int, int]) -> dict[str, str]:
-    """Add the rows of the runs under their new numbers; a name that a person gave stays if it is still free."""
-    columns = [row[1] for row in connection.execute("PRAGMA main.table_info(runs)")]
-    taken = {name for (name,) in connection.execute("SELECT name FROM main.runs")}
-    renamed = {}
-    for row in connection.execute("SELECT * FROM source.runs ORDER BY id").fetchall():
-        values = dict(zip(columns, row, strict=True))
-        number = values["id"] = numbers[values["id"]]
-        former = values["name"]
-        if _NUMBERED.fullmatch(values["name"]) or values["name"] in taken:
-            values["name"] = f"run{number}"
-        taken.add(values["name"])
-        renamed[former] = values["name"]
-        marks = ", ".join("?" * len(values))
-        connection.execute(f"INSERT INTO main.runs VALUES ({marks})", tuple(values.values()))  # noqa: S608
-    return renamed
-
-
-def translate(table: str, column: str) -> str:
-    """Give the SQL expression for a column on its way from one trace to another."""
-    if column == "id":
-        return OWN_IDS.get(table, "NULL")
-    if column == "path" and table in BYTES_PATHS:
-        return "path"
-    return RENUMBERED.get(column, "{column}").format(column=f'"{column}"')
-
-
-def highest(connection: sqlite3.Connection, table: str) -> int:
-    """Return the highest id of a table so far, 0 for an empty one."""
-    number: int = connection.execute(f"SELECT ifnull(max(id), 0) FROM main.{table}").fetchone()[0]  # noqa: S608
-    return number
-
-
-def note_differences(connection: sqlite3.Connection) -> None:
-    """Tell of files that no run changed and that were not the same on all hosts: a bundle holds one of each path."""
-    differing = connection.execute(
-        "SELECT paths.path, group_concat(DISTINCT runs.hostname) FROM facts JOIN runs ON runs.id = facts.run"
-        " JOIN paths ON paths.id = facts.path WHERE facts.type IN ('file', 'symlink')"
-        " AND facts.path NOT IN (SELECT path FROM results) GROUP BY facts.path"
-        " HAVING count(DISTINCT runs.hostname) > 1"
-        " AND count(DISTINCT facts.type || facts.size || '|' || ifnull(hex(facts.target), '')) > 1 ORDER BY paths.path"
-    ).fetchall()
-    if differing:
-        hosts = ", ".join(sorted({name for _, names in differing for name in names.split(",")}))
-        shown = ", ".join(path.decode(errors="backslashreplace") for path, _ in differing[:_SHOWN])
-        more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
-        connection.execute(
-            "INSERT INTO notices(run, kind, what, advice) VALUES (1, 'hosts', ?, ?)",
-            (
-                f"not the same on all hosts ({hosts}): {shown}{more}",
-                "the bundle holds what the earliest run met; pack the hosts' traces apart where that matters",
-            ),
-        )

@@ -21,6 +21,7 @@ from rtrace.pack.target import check_target
 from rtrace.privacy.masking import Masker
 from rtrace.privacy.redacting import redact_known, redact_trace
 from rtrace.privacy.redaction import Redactor
+from rtrace.privacy.wording import count_more
 from rtrace.progress import SILENT, Progress
 from rtrace.trace.directory import DATABASE
 from rtrace.trace.reader import call_runs, copy_database, open_for_reading
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from rtrace.bundle.counts import Counts
     from rtrace.bundle.entry import Result
     from rtrace.manifest.model import Elsewhere, Manifest, Notice, Secret
     from rtrace.pack.plan import PackingPlan
@@ -49,8 +51,7 @@ class PackReport:
 
     target: Path
     identity: str
-    files: int
-    size: int
+    counts: Counts
     notices: tuple[Notice, ...]
     secrets: tuple[Secret, ...]
     incomplete: tuple[str, ...] = ()
@@ -91,7 +92,7 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: 
         with phase(__name__, "write the trace"):
             database = _write_database(plan, writer.folder)
         manifest = _complete_manifest(plan, files.notices, writer.elsewhere, anonymizer)
-        results: Iterable[Result] = finish_results(plan)
+        results: Iterable[Result] = finish_results(plan, progress)
         text, inspect = _read_earlier_text(plan, masker, redactor), None
         if anonymizer is not None:
             from rtrace.privacy.anonymous.check import check_anonymity
@@ -107,8 +108,7 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: 
     return PackReport(
         plan.target,
         identity,
-        files.count,
-        files.size,
+        files.counts,
         (*plan.notices, *files.notices, *anonymous),
         manifest.secrets,
         tuple(list_incomplete(manifest)),
@@ -119,7 +119,7 @@ def refuse_missing(missing: tuple[Notice, ...]) -> None:
     """Raise IncompleteError, which names what is missing."""
     if missing:
         some = "; ".join(f"{notice.what} ({notice.advice})" for notice in missing[:_SHOWN])
-        more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        more = count_more(len(missing) - _SHOWN, "file")
         raise IncompleteError(
             f"no bundle was written, because content that the runs need is missing: {some}{more}; "
             "with --allow-missing it is packed all the same, as INCOMPLETE"

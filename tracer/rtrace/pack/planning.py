@@ -20,16 +20,16 @@ from rtrace.pack.choosing.files import ChosenFiles, choose_files, find_new_packa
 from rtrace.pack.choosing.left_elsewhere import LeftElsewhere, leave_elsewhere
 from rtrace.pack.choosing.moved import MovedFiles
 from rtrace.pack.choosing.notices import (
-    tell_gone,
-    tell_homeless,
-    tell_impossible,
-    tell_misplaced,
-    tell_telling,
-    tell_unknown_run,
-    tell_unmatched,
+    describe_gone,
+    describe_impossible,
+    describe_misplaced,
+    describe_secret_path,
+    describe_unknown_run,
+    describe_unmatched,
+    describe_without_address,
 )
 from rtrace.pack.choosing.runs import name_runs, read_manifest, relate_runs
-from rtrace.pack.choosing.tree import OPEN_FIFO, FileFacts, Tree, build_tree
+from rtrace.pack.choosing.tree import OPEN_FIFO, FileFacts, ItemTree, build_tree
 from rtrace.pack.phases import phase
 from rtrace.pack.plan import PackingPlan
 from rtrace.pack.target import check_target
@@ -91,7 +91,7 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
             if decisions.values:  # what files and addresses hold may occur in what ran, too
                 with phase(__name__, "search the trace again"):
                     runs = _redact_runs(connection, manifest.runs, decisions)
-            plan = _drop_telling_paths(_settle_secrets(plan, runs, decisions), decisions)
+            plan = _drop_secret_paths(_settle_secrets(plan, runs, decisions), decisions)
             return _make_anonymous(connection, plan, named) if anonymous else plan
         except sqlite3.Error as error:
             raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
@@ -184,17 +184,17 @@ def _list_directories(runs: Iterable[Run], results: Iterable[After]) -> list[byt
 
 
 def _list_notices(
-    manifest: Manifest, run_names: Mapping[int, str], chosen: ChosenFiles, tree: Tree, left: LeftElsewhere
+    manifest: Manifest, run_names: Mapping[int, str], chosen: ChosenFiles, tree: ItemTree, left: LeftElsewhere
 ) -> tuple[Notice, ...]:
     """Return what there is to tell of the files."""
     return (
-        *(tell_unknown_run(run.id) for run in manifest.runs if run.id not in run_names.values()),
-        *(tell_impossible(path, what) for path, what in chosen.impossible),
-        *(tell_misplaced(path, why) for path, why in tree.misplaced),
-        *(tell_unmatched(pattern, "include") for pattern in chosen.unmatched),
-        *map(tell_gone, chosen.gone),
-        *(tell_unmatched(rule.path, "elsewhere") for rule in left.unused),
-        *(tell_homeless(path) for path, one in left.places.items() if one.url is None),
+        *(describe_unknown_run(run.id) for run in manifest.runs if run.id not in run_names.values()),
+        *(describe_impossible(path, what) for path, what in chosen.impossible),
+        *(describe_misplaced(path, why) for path, why in tree.misplaced),
+        *(describe_unmatched(pattern, "include") for pattern in chosen.unmatched),
+        *map(describe_gone, chosen.gone),
+        *(describe_unmatched(rule.path, "elsewhere") for rule in left.unused),
+        *(describe_without_address(path) for path, one in left.places.items() if one.url is None),
     )
 
 
@@ -247,40 +247,44 @@ def _settle_secrets(plan: PackingPlan, runs: tuple[Run, ...], decisions: Decisio
     return changed(plan, manifest=manifest, redaction=redaction)
 
 
-def _drop_telling_paths(plan: PackingPlan, decisions: Decisions) -> PackingPlan:
+def _drop_secret_paths(plan: PackingPlan, decisions: Decisions) -> PackingPlan:
     """Redact known secrets in paths, and drop files whose path or target contains one."""
     if not decisions.values:
         return plan
 
-    def tells(text: bytes) -> bool:
+    def has_secret(text: bytes) -> bool:
         return bool(decisions.find_known(text))
 
     def redact(text: bytes) -> bytes:
         return redact_known(text, decisions)
 
-    telling = {item.entry.path for item in plan.items if tells(item.entry.path) or tells(item.entry.target or b"")}
-    telling |= {after.path for after in plan.results if tells(after.path)}
-    debug(__name__, "left out for secrets in their names: %d", len(telling))
-    plan = _add_notices(plan, tuple(tell_telling(redact(path)) for path in sorted(telling)))
+    secret_paths = {
+        item.entry.path for item in plan.items if has_secret(item.entry.path) or has_secret(item.entry.target or b"")
+    }
+    secret_paths |= {after.path for after in plan.results if has_secret(after.path)}
+    debug(__name__, "left out for secrets in their names: %d", len(secret_paths))
+    plan = _add_notices(plan, tuple(describe_secret_path(redact(path)) for path in sorted(secret_paths)))
     return changed(
         plan,
         manifest=rewrite_value(plan.manifest, redact),
         items=tuple(
-            item for item in plan.items if not telling.intersection((item.entry.path, item.entry.link, item.entry.twin))
+            item
+            for item in plan.items
+            if not secret_paths.intersection((item.entry.path, item.entry.link, item.entry.twin))
         ),
-        results=tuple(after for after in plan.results if after.path not in telling),
+        results=tuple(after for after in plan.results if after.path not in secret_paths),
         elsewhere={path: rewrite_value(one, redact) for path, one in plan.elsewhere.items()},
     )
 
 
 def _make_anonymous(connection: sqlite3.Connection, plan: PackingPlan, allowed: tuple[bytes, ...]) -> PackingPlan:
     """Return a plan that replaces names, its items in the order of their new paths."""
-    from rtrace.privacy.anonymous.names import Names
+    from rtrace.privacy.anonymous.names import PersonalNames
     from rtrace.privacy.anonymous.order import sort_items
     from rtrace.privacy.anonymous.plan import plan_anonymity
 
     anonymity = plan_anonymity(connection, plan.manifest.runs, plan.items, plan.directory.streams, allowed)
-    return changed(plan, items=sort_items(plan.items, Names(anonymity.pseudonyms).replace), anonymity=anonymity)
+    return changed(plan, items=sort_items(plan.items, PersonalNames(anonymity.pseudonyms).replace), anonymity=anonymity)
 
 
 def _add_notices(plan: PackingPlan, notices: Sequence[Notice]) -> PackingPlan:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rtrace.bundle.writing.bundle_writer import Written
 from rtrace.manifest.model import Notice
 from rtrace.printable import printable
+from rtrace.privacy.wording import count_more
 
 _AFTER_A_CAUSE = {
     Written.CHANGED: "it was packed as it is now",
@@ -68,23 +69,18 @@ def describe_shortfall(shortfall: Shortfall) -> Notice:
 def describe_touched(paths: list[bytes]) -> Notice:
     """Return the one notice of all files that may have changed."""
     verb = "were" if len(paths) > 1 else "was"
-    what = f"{printable(paths[0])}{count_others(len(paths))} {verb} {_TOUCHED}"
+    what = f"{printable(paths[0])}{count_more(len(paths) - 1, 'file')} {verb} {_TOUCHED}"
     return Notice("changed", what, "trace again if the content may be another")
 
 
 def describe_unkept(attributes: dict[str, tuple[bytes, int]]) -> Notice:
     """Return the one notice of all extended attributes that are not packed: a file that has each, and their number."""
     kinds = [
-        f"{printable(name.encode('utf-8', 'surrogateescape'))} of {printable(path)}{count_others(number)}"
+        f"{printable(name.encode('utf-8', 'surrogateescape'))} of {printable(path)}{count_more(number - 1, 'file')}"
         for name, (path, number) in sorted(attributes.items())
     ]
     what = f"extended attributes that are not packed: {', '.join(kinds)}"
     return Notice("not packed", what, "set them again where the replay needs them")
-
-
-def count_others(number: int) -> str:
-    """Return the words that follow the first of so many things."""
-    return f" and {number - 1} more" if number > 1 else ""
 
 
 def _advise(shortfall: Shortfall) -> tuple[str, str]:

@@ -9,11 +9,12 @@ from rtrace.bundle.entry import FileType
 from rtrace.debugging import debug
 from rtrace.manifest.model import Notice, SecretPack
 from rtrace.printable import printable
-from rtrace.privacy.file_search import Found, Job, Search
+from rtrace.privacy.file_search import Found, SearchJob, SecretSearch
 from rtrace.privacy.helpers import search_files
 from rtrace.privacy.masking import Masking
 from rtrace.privacy.searching.matching import IN_FILES, find_rules
 from rtrace.privacy.searching.scan import MOST
+from rtrace.privacy.wording import count_more
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,13 +44,13 @@ def search_items(items: Sequence[Item], decisions: Decisions, progress: Progress
         if item.entry.link is not None:
             links.setdefault(item.entry.link, []).append(item.entry.path)
     files = [item for item in items if _is_searched(item)]
-    search = Search(decisions.values)
+    search = SecretSearch(decisions.values)
     deciding = _FileDecisions(decisions)
     deciding.search(files, links, search, progress)
     values = set(search.known)
     if decisions.values != search.known:
         files = [item for item in files if item.entry.path not in deciding.left_out]
-        search = Search(decisions.values, anew=False)
+        search = SecretSearch(decisions.values, anew=False)
         deciding.search(files, links, search, progress)
         values |= set(search.known)
     masked = {path: frozenset(rules) for path, rules in sorted(deciding.masked.items())}
@@ -78,15 +79,15 @@ class _FileDecisions:
         if not self._unsearched:
             return ()
         path, why = next(iter(self._unsearched.items()))
-        more = f" and {len(self._unsearched) - 1} more" if len(self._unsearched) > 1 else ""
+        more = count_more(len(self._unsearched) - 1, "file")
         what = f"{printable(path)}{more} could not be searched for secrets to the end: {why}"
         return (Notice("secret", what, "look into it, or leave it out under `exclude:`"),)
 
     def search(
-        self, items: Sequence[Item], links: Mapping[bytes, list[bytes]], search: Search, progress: Progress
+        self, items: Sequence[Item], links: Mapping[bytes, list[bytes]], search: SecretSearch, progress: Progress
     ) -> None:
         """Search files by their names and contents, and decide on what is found."""
-        jobs: list[Job] = []
+        jobs: list[SearchJob] = []
         sizes: list[int] = []
         names: list[tuple[bytes, ...]] = []
         for entry, source, *_ in items:
@@ -102,7 +103,7 @@ class _FileDecisions:
                 jobs.append(search.make_job(source, path, rules if search.anew else masked))
                 sizes.append(entry.size)
                 names.append(paths)
-        progress.start("looking for secrets", len(jobs))
+        progress.start("looking for secrets", len(jobs), "files")
         with closing(search_files(search, jobs, sizes)) as searched:
             for paths, found in zip(names, searched, strict=True):
                 if found is not None and self._decide(paths, found, search):
@@ -129,7 +130,7 @@ class _FileDecisions:
                 return True
         return False
 
-    def _decide(self, paths: Sequence[bytes], found: Found, search: Search) -> bool:
+    def _decide(self, paths: Sequence[bytes], found: Found, search: SecretSearch) -> bool:
         """Decide on a file with these names: return whether it is left out, else note what is masked in it.
 
         Values that are found are searched for elsewhere.
@@ -149,14 +150,13 @@ class _FileDecisions:
             self.masked.setdefault(name, set()).update(masked)
         return False
 
-    def _decide_on_lines(self, path: bytes, found: Found, search: Search) -> tuple[set[int], set[SecretPack]]:
+    def _decide_on_lines(self, path: bytes, found: Found, search: SecretSearch) -> tuple[set[int], set[SecretPack]]:
         """Decide on secrets in the lines of a file: return the rules whose findings are masked, and all decisions."""
         masked: set[int] = set()
         packs: set[SecretPack] = set()
         for number, (first, lines) in found.lines.items():
             rule = search.rules[number]
-            more = f" and {lines - 1} more" if lines > 1 else ""
-            what = f"{rule.what}, line {first}{more}" if first else rule.what
+            what = f"{rule.what}, line {first}{count_more(lines - 1, 'line')}" if first else rule.what
             pack = self._decisions.decide(f"file {printable(path)}", rule, what, SecretPack.REDACTED, path)
             if pack is SecretPack.REDACTED and found.secrets > MOST:
                 pack = SecretPack.LEFT_OUT
@@ -165,13 +165,12 @@ class _FileDecisions:
             packs.add(pack)
         return masked, packs
 
-    def _decide_on_members(self, path: bytes, found: Found, search: Search) -> set[SecretPack]:
+    def _decide_on_members(self, path: bytes, found: Found, search: SecretSearch) -> set[SecretPack]:
         """Decide on secrets in what is packed in a file: that cannot be masked, so the file goes in or stays out."""
         packs: set[SecretPack] = set()
         for number, (member, members) in found.inside.items():
             rule = search.rules[number]
-            more = f" and {members - 1} more" if members > 1 else ""
-            what = f"{rule.what}, in {printable(member)}{more}"
+            what = f"{rule.what}, in {printable(member)}{count_more(members - 1, 'file')}"
             pack = self._decisions.decide(f"file {printable(path)}", rule, what, SecretPack.LEFT_OUT, path)
             packs.add(SecretPack.AS_IT_IS if pack is SecretPack.AS_IT_IS else SecretPack.LEFT_OUT)
         return packs

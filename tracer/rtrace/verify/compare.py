@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 from rtrace.bundle.entry import FileType
 from rtrace.files.hierarchy import is_provided
-from rtrace.printable import plural, printable
+from rtrace.printable import printable
+from rtrace.verify.comparators.by_bytes import describe_content
+from rtrace.verify.comparators.model import Difference
+from rtrace.verify.comparators.registry import find_comparator
 from rtrace.verify.verdicts import Line
 
 if TYPE_CHECKING:
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Output, Run
     from rtrace.replay.protocol import Outcome, Snapshot
     from rtrace.replay.streams import Collected
-    from rtrace.verify.verdicts import Reason
 
 PERMISSIONS = 0o777
 NO_DIGEST = "the bundle does not hold the original's digest"
@@ -99,29 +101,20 @@ def compare_result(expected: Result, found: Result | None) -> Line:
     return Line("same", run, path)
 
 
-def list_differences(expected: Result, found: Result) -> Iterator[tuple[Reason, str]]:
-    """Yield in what two results differ: a word, and the words for a person."""
+def list_differences(expected: Result, found: Result) -> Iterator[Difference]:
+    """Yield in what two results differ."""
     if expected.type is not found.type:
-        yield "type", f"{describe_type(found)}, was {describe_type(expected)}"
+        yield Difference("type", f"{describe_type(found)}, was {describe_type(expected)}")
         return
     if expected.type is FileType.REGULAR:
         known = None not in {expected.sha256, found.sha256}
         if expected.size != found.size or (known and expected.sha256 != found.sha256):
-            yield describe_content(expected.size, expected.sha256, found.size, found.sha256)
+            yield find_comparator(expected).describe(expected, found)
         if (expected.mode ^ found.mode) & PERMISSIONS:
-            yield "mode", f"mode {found.mode & PERMISSIONS:04o}, was {expected.mode & PERMISSIONS:04o}"
+            yield Difference("mode", f"mode {found.mode & PERMISSIONS:04o}, was {expected.mode & PERMISSIONS:04o}")
     elif expected.target != found.target:
-        yield "target", f"leads to {printable(found.target or b'')}, was {printable(expected.target or b'')}"
-
-
-def describe_content(
-    size: int | None, sha256: str | None, found_size: int, found_sha256: str | None
-) -> tuple[Reason, str]:
-    """Return in what two contents differ: their sizes in bytes or, where these are equal, their digests."""
-    if size != found_size:
-        return "size", f"{found_size} {plural(found_size, 'byte')}, was {size}"
-    same = f"same size ({found_size} {plural(found_size, 'byte')}), different content"
-    return "content", f"{same} (SHA-256 {found_sha256}, was {sha256})"
+        detail = f"leads to {printable(found.target or b'')}, was {printable(expected.target or b'')}"
+        yield Difference("target", detail)
 
 
 def describe_type(result: Result) -> str:

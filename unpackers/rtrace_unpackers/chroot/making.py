@@ -8,6 +8,7 @@ from pathlib import Path
 from rtrace.debugging import debug
 from rtrace.elsewhere.sources import Sources
 from rtrace.files.folders import directory_flags
+from rtrace.printable import format_size
 from rtrace.progress import Progress
 from rtrace.replay.protocol import Unpacked
 from rtrace_unpackers.chroot.state_words import CALLER, NAME, RECORDED, SHIFTED, TREE
@@ -28,10 +29,7 @@ def plan_target(bundle: Path, target: Path) -> tuple[str, ...]:
     whose = "owned as recorded" if acts_as_root() else "owned by you"
     return (
         f"make {target}, entered by nobody but you",
-        f"make {len(layout.directories)} directories in {target / TREE}",
-        f"write {layout.count} files ({layout.size} bytes), {whose}",
-        f"make {len(layout.placeholders)} files of holes and {len(layout.links)} hard links",
-        f"make {len(layout.symlinks)} symbolic links and {len(layout.fifos)} FIFOs",
+        f"write {layout.counts.text} ({format_size(layout.size)}) in {target / TREE}, {whose}",
         f"note {', '.join(run.id for run in runs)} for replay",
     )
 

@@ -14,7 +14,7 @@ from rtrace.elsewhere.sources import Sources
 from rtrace.errors import TargetError
 from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.manifest.model import Run
-from rtrace.printable import printable
+from rtrace.printable import count, format_size, printable
 from rtrace.progress import Progress
 from rtrace.replay.protocol import Unpacked
 from rtrace_unpackers.engines.belonging.identity import (
@@ -51,7 +51,8 @@ def plan_target(bundle: Path, target: Path) -> tuple[str, ...]:
     layout = material.layout
     engine = choose_engine()
     image = name_image(target, material.identity)
-    files = f"{layout.count} files ({layout.size} bytes) and {len(material.manifest.runs)} launchers"
+    launchers = count(len(material.manifest.runs), "launcher")
+    files = f"{layout.counts.text} ({format_size(layout.size)}) and {launchers}"
     return (
         f"make {target}",
         f"write {target / ROOTFS} with {files}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from bisect import bisect_left
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
@@ -12,27 +11,29 @@ from typing import TYPE_CHECKING, BinaryIO
 from rtrace.bundle import members, tar
 from rtrace.bundle.data.archive import ArchiveReader, table_size
 from rtrace.bundle.data.data_stream import ContentError, DataStream, prove_content
-from rtrace.bundle.data.layout import has_content, header_size, lay_out, room, stored_size
+from rtrace.bundle.data.layout import has_content, lay_out, stored_size
 from rtrace.bundle.data.sparse import HASHED_HOLES, fill_holes
 from rtrace.bundle.index.lines import NAMING_OTHERS, iterate_entries, iterate_results, load_entries, load_results
 from rtrace.bundle.limits import check_data_size
 from rtrace.bundle.reading.container import Member, find_members
+from rtrace.bundle.reading.found_by_path import FoundByPath
+from rtrace.bundle.reading.layout_proof import LayoutProof
 from rtrace.bundle.reading.member_reader import SMALL_INDEX, MemberReader
-from rtrace.bundle.reading.validation import ElsewhereValidator, find_holders, validated_entries, validated_results
+from rtrace.bundle.reading.validation import find_holders, validated_results
 from rtrace.errors import BundleError, HostileBundleError, ManifestError
 from rtrace.manifest.reading.load import load
 from rtrace.printable import printable
+from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Container, Generator, Iterable, Iterator
     from pathlib import Path
-    from types import TracebackType
 
     from rtrace.bundle.entry import Entry, Result
     from rtrace.manifest.model import Manifest
 
 
-class Bundle:
+class Bundle(FoundByPath):
     """An open bundle. ``entries``, ``results`` and the data are read and checked when they are asked for.
 
     The names are those of the members that hold each thing, which another container may call otherwise.
@@ -70,18 +71,6 @@ class Bundle:
         if missing:
             raise BundleError(f"{path}: the manifest lacks the digest of {missing[0]}; the bundle is damaged")
 
-    def __enter__(self) -> Bundle:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
     @property
     def maker(self) -> str:
         """Who wrote the bundle."""
@@ -97,7 +86,7 @@ class Bundle:
         return entries
 
     def iterate_entries(self) -> Iterator[Entry]:
-        """Give every packed file as ``entries`` does, all of them proven; of many none stays in memory."""
+        """Yield every packed file as ``entries`` does, all of them proven; of many, none stays in memory."""
         if self._is_small(self.FILES) or "entries" in self.__dict__:
             return iter(self.entries)
         self._prove_entries()
@@ -126,25 +115,11 @@ class Bundle:
             yield from iterate_entries(self._read_index(self.FILES))
 
     def _proven(self, entries: Iterable[Entry], holders: Container[bytes]) -> Iterator[Entry]:
-        """Give the entries, each after it was checked; at their end it is known how long the data have to be."""
-        elsewhere = ElsewhereValidator(self.manifest.elsewhere)
-        offset = holes = 0
-        for entry in validated_entries(entries, holders):
-            elsewhere.check(entry)
-            member = self._member_of(entry)
-            if member is not None:
-                offset += header_size(member)
-                if has_content(entry) and entry.offset != offset:
-                    raise BundleError(
-                        f"{self.path} is damaged: the offset of {printable(entry.path)} does not agree with its place"
-                    )
-                offset += room(member)
-            if entry.segments is not None:
-                holes += entry.size - stored_size(entry)
-            yield entry
-        elsewhere.finish()
-        check_data_size(offset, self._size)
-        self._end_of_data, self._holes = offset, holes
+        """Yield the entries, each after it was checked; at their end it is known how long the data have to be."""
+        proof = LayoutProof(self.path, self._member_of)
+        yield from proof.check(entries, holders, self.manifest.elsewhere)
+        check_data_size(proof.end, self._size)
+        self._end_of_data, self._holes = proof.end, proof.holes
 
     @cached_property
     def results(self) -> tuple[Result, ...]:
@@ -187,7 +162,7 @@ class Bundle:
         except BundleError as error:
             raise self._damaged(self.DATA, error) from None
 
-    def check(self) -> None:
+    def check(self, progress: Progress = SILENT) -> None:
         """Read all of the bundle and compare every digest. Raises BundleError naming what does not agree."""
         try:
             is_small = self._is_small(self.FILES)
@@ -200,10 +175,13 @@ class Bundle:
             self._prove_entries()
         self._compare_digests()
         self.check_results()
+        if progress is not SILENT:  # a further look at the index, for whoever watches
+            progress.start("checking", sum(one.size for one in self.iterate_entries() if one.offset is not None))
         for entry, content in self.stream_data():
             if entry.copy_of is None:
-                for _ in content:
-                    pass
+                for part in content:
+                    progress.advance(len(part))
+        progress.finish()
 
     def _compare_digests(self) -> None:
         """Read all members that have a digest. Raises BundleError."""
@@ -211,40 +189,24 @@ class Bundle:
             for _ in self._verified(name):
                 pass
 
-    def find(self, path: bytes) -> Entry | None:
-        """Give the entry at a path."""
-        entries = self.entries
-        place = bisect_left(entries, path, key=lambda entry: entry.path)
-        return entries[place] if place < len(entries) and entries[place].path == path else None
-
     def read_file(self, path: bytes) -> Iterator[bytes]:
-        """Give the content of one packed file, reading no more of the bundle than that takes. Raises BundleError.
+        """Yield the content of one packed file, reading no more of the bundle than that takes. Raises BundleError.
 
         The digest is known to be right when the last part has been taken without an error.
         """
-        entry = self.find(path)
-        if entry is not None and entry.link is not None:
-            entry = self.find(entry.link)
-        if entry is not None and entry.copy_of is not None:
-            entry = self.find(entry.copy_of)
-        if entry is None:
-            raise BundleError(f"{self.path} holds no {printable(path)}; `rtrace list` shows what it holds")
-        if not has_content(entry):
-            what = "only the size" if entry.placeholder else "only size and digest" if entry.elsewhere else "no content"
-            raise BundleError(f"{self.path} holds {what} of {printable(path)}, a {entry.type.value}")
+        entry = self.find_content(path)
         try:
             yield from self._prove(entry, self._archive.read(entry.offset or 0, stored_size(entry)))
         except BundleError as error:
             raise self._damaged(self.DATA, error) from None
 
     def stream_data(self) -> Iterator[tuple[Entry, Iterator[bytes]]]:
-        """Give every entry in the order of the bundle, each with the parts of its content.
+        """Yield every entry in the order of the bundle, each with the parts of its content.
 
-        There are no parts but for regular files that are neither placeholders nor further hard links (and not for empty
-        ones). A file's digest is known to be right when its last part has been taken without an error; what the
-        caller does not take of a file is skipped. No part of a sparse file has both of data and of holes in it. The
-        content of a copy is read again where it is; who has many of them to write had better copy what was written
-        first (``copy_of``). Raises BundleError.
+        Only regular files that are neither empty, placeholders nor further hard links have parts. A file's digest is
+        known to be right when its last part has been taken without an error; what the caller does not take of a file is
+        skipped. No part of a sparse file mixes data and holes. The content of a copy is read again where it is: to
+        write many of them, copy what was written first (``copy_of``). Raises BundleError.
         """
         entries = self.iterate_entries()
         stream = DataStream(self._decompress())
@@ -267,7 +229,7 @@ class Bundle:
         self._reader.extract(self.TRACE, self._members[self.TRACE], self.manifest.digests[self.TRACE], destination)
 
     def _parts(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
-        """Give the content of an entry whose member comes next in the data."""
+        """Yield the content of an entry whose member comes next in the data."""
         if has_content(entry):
             return self._content(entry, stream)
         return iter(()) if entry.copy_of is None else self.read_file(entry.path)
@@ -276,7 +238,7 @@ class Bundle:
         return self._prove(entry, stream.take_parts(stored_size(entry)))
 
     def _prove(self, entry: Entry, parts: Iterator[bytes]) -> Iterator[bytes]:
-        """Give the content of an entry from the parts that are stored, and prove it.
+        """Yield the content of an entry from the parts that are stored, and prove it.
 
         The zeros of holes take time. Where a bundle has more of them than can be hashed, the content of its sparse
         files is proven by the digest of all its data, which does not have the holes in it.
@@ -303,23 +265,23 @@ class Bundle:
         return find_members(self.path, self._file)
 
     def _lay_out(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, int]]:
-        """Give the entries that have a member in the data, each with its header and where that is."""
+        """Yield the entries that have a member in the data, each with its header and where that is."""
         return lay_out(entries)
 
     def _member_of(self, entry: Entry) -> Entry | None:
-        """Give what an entry is in the data; None for one that has no member there."""
+        """Return what an entry is in the data; None for one without a member there."""
         return entry
 
     def _decompress(self) -> Generator[bytes, None, None]:
-        """Give the data stream from its beginning on."""
+        """Yield the data from their beginning on."""
         return self._archive.frames()
 
     def find_member(self, name: str) -> Member:
-        """Tell where a member lies in the file."""
+        """Return where a member lies in the file."""
         return self._members[name]
 
     def find_bad_frame(self) -> tuple[int, int] | None:
-        """Give first and last byte, in the file, of the first frame of the data that cannot be decompressed.
+        """Return first and last byte, in the file, of the first frame of the data that cannot be decompressed.
 
         It is that of the seek table, when this is not the one that the index asks for. None when all is as it should
         be: then what is wrong is not the data, but what is said of it.
@@ -340,7 +302,7 @@ class Bundle:
         return self._reader.read_index(name, self._members[name], self.manifest.digests[name])
 
     def _verified(self, name: str) -> Iterator[bytes]:
-        """Give the parts of a member; raises BundleError at the end when they are not what the manifest says."""
+        """Yield the parts of a member; raises BundleError at the end when they are not what the manifest says."""
         return self._reader.read_proven(name, self._members[name], self.manifest.digests[name])
 
     def _damaged(self, name: str, error: BundleError) -> BundleError:

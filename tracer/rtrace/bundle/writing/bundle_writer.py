@@ -11,7 +11,7 @@ from rtrace.bundle import members, tar
 from rtrace.bundle.data.archive import ArchiveWriter
 from rtrace.bundle.data.layout import entry_header, has_content
 from rtrace.bundle.index.buffer import LineFile
-from rtrace.bundle.index.lines import dump_entry, dump_result
+from rtrace.bundle.index.dumping import dump_entry, dump_result
 from rtrace.bundle.writing.attribute_keeper import AttributeKeeper
 from rtrace.bundle.writing.contents import ContentWriter
 from rtrace.bundle.writing.digests import digest_file
@@ -139,7 +139,7 @@ def write_bundle(
     Raises BundleError when the target exists, or when a source is not what its entry says.
     """
     every = tuple(items)
-    progress.start("writing", len(every))
+    progress.start("writing", len(every), "files")
     with held(lambda: BundleWriter(target, find_repeated(every))) as writer:
         for item in every:
             written = writer.add(item)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rtrace.bundle import tar
 from rtrace.bundle.data.layout import content_header, entry_header
 from rtrace.bundle.data.sparse import HOLES_LIMIT, zeros
-from rtrace.bundle.index.lines import dump_entry, dump_ordinary
+from rtrace.bundle.index.dumping import dump_entry, dump_ordinary
 from rtrace.bundle.writing.digests import digest_content
 from rtrace.bundle.writing.item import Item, Written, compare_state
 from rtrace.files.holes import LEAST_HOLE, find_segments

@@ -16,7 +16,7 @@ from rtrace.capture.processes.tracee import Process, Tracee
 from rtrace.trace.schema import Use
 
 if TYPE_CHECKING:
-    from rtrace.capture.calls.loading import Loading
+    from rtrace.capture.calls.loading import Execution, Loading
     from rtrace.capture.network.peers import Peers
     from rtrace.capture.network.talks import Talks
 
@@ -45,8 +45,9 @@ class Context:
         has another root than the tracer's; ``pids`` are all processes and threads that there ever were; ``meetings``
         are the socket addresses that are done with, by process and call, ``noted`` those that are in ``connections``;
         ``serving`` that a FUSE filesystem is about to be mounted; ``loadings`` remembers by program how it is
-        loaded; ``caller`` is the thread whose call is being decoded; ``printed_to`` are the files that the run has as
-        its standard output and error, ``reopened`` those of them that it opened once more as /dev/stdout and its kin.
+        loaded, ``executions`` by thread what it has begun to execute; ``caller`` is the thread whose call is being
+        decoded; ``printed_to`` are the files that the run has as its standard output and error, ``reopened`` those of
+        them that it opened once more as /dev/stdout and its kin.
         """
         self.ledger = ledger
         self.notices = notices
@@ -68,6 +69,7 @@ class Context:
         self.meetings: set[tuple[int, str, bytes]] = set()
         self.noted: set[tuple[int, str, str, int | None]] = set()
         self.loadings: dict[bytes, Loading] = {}
+        self.executions: dict[int, Execution] = {}
 
     @cached_property
     def peers(self) -> Peers:

@@ -27,7 +27,7 @@ def begin_execution(context: Context, request: Request) -> None:
     """Note that execve(2) is about to happen; it may still fail."""
     tracee, arguments = request.tracee, request.arguments
     walk = context.walk_argument(request, follow=True)
-    tracee.execution = None
+    context.executions.pop(tracee.tid, None)
     if walk is None or (walk.volatile and walk.path.startswith(b"/proc/")):  # a file without a name: memfd_create(2)
         return
     state = context.use(tracee.process, walk, LOOKUP)
@@ -39,12 +39,9 @@ def begin_execution(context: Context, request: Request) -> None:
     loading = find_loading(context, tracee, state, status)
     argv = None
     word, pointer = request.architecture.word, arguments[request.call.other_path]
-    if tracee.untraced or not loading.direct:
+    if not loading.direct:
         argv = tracee.read_arguments(pointer, word)
-    tracee.execution = Execution(state, loading, argv, context.cwd(tracee), context.ledger.now())
-    if tracee.untraced and os.access(walk.path, os.X_OK, effective_ids=True):  # nobody will tell that it happened
-        environment = tracee.read_arguments(arguments[request.call.other_path + 1], word)
-        enter_execution(context, tracee, (b"", b"".join(item + b"\0" for item in environment)))
+    context.executions[tracee.tid] = Execution(state, loading, argv, context.cwd(tracee), context.ledger.now())
 
 
 def find_loading(context: Context, tracee: Tracee, program: PathState, status: os.stat_result) -> Loading:
@@ -92,13 +89,9 @@ def note_execution(context: Context, tracee: Tracee, stack: int, word: int) -> N
 
     ``stack`` is its stack pointer, 0 where the kernel does not tell; ``word`` its pointers' size in bytes.
     """
-    enter_execution(context, tracee, read_beginning(tracee, stack, word))
-
-
-def enter_execution(context: Context, tracee: Tracee, beginning: tuple[bytes, bytes]) -> None:
-    """Put an execution that happened into the books, with the arguments and environment that it began with."""
-    execution, tracee.execution = tracee.execution, None
-    if not isinstance(execution, Execution):
+    arguments, content = read_beginning(tracee, stack, word)
+    execution = context.executions.pop(tracee.tid, None)
+    if execution is None:
         return
     process, ledger = tracee.process, context.ledger
     if execution.loading.privileged:
@@ -109,7 +102,6 @@ def enter_execution(context: Context, tracee: Tracee, beginning: tuple[bytes, by
     ledger.use(process, execution.state, EXECUTE)
     for loader, use in execution.loading.uses:
         ledger.use(process, loader, use)
-    arguments, content = beginning
     environment = context.environments.get(content)
     if environment is None:
         environment = context.environments[content] = context.first_environment + len(context.environments)

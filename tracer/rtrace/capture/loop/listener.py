@@ -69,7 +69,7 @@ def make_server(
                 if tracee is None:
                     if not is_waiting(listener, cookie):
                         continue  # it was killed, and its end is told already
-                    tracee = tree.adopt(tid)
+                    tracee = tree.find(tid)  # its maker kept CLONE_UNTRACED from being taken away
                 if number < X32_BIT:
                     try:
                         observe(tracee, architectures[audit], number, arguments)

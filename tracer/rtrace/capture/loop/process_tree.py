@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import os
 
-from rtrace.capture.books.ledger import Ledger
 from rtrace.capture.books.rows import ProcessRow
+from rtrace.capture.calls.context import Context
 from rtrace.capture.processes.tracee import Process, Tracee
 
 
 class ProcessTree:
     """Every living thread by its id, and a row for each process and thread that ever lived."""
 
-    def __init__(self, ledger: Ledger, tracees: dict[int, Tracee], first_row: int, pids: set[int]) -> None:
-        """Keep ``tracees`` up to date, and ``pids``, which are all that there ever were.
-
-        Rows of ``processes`` are numbered from ``first_row`` on.
-        """
-        self.ledger = ledger
-        self.tracees = tracees
-        self.pids = pids
-        self.untraced: set[int] = set()
+    def __init__(self, context: Context, first_row: int) -> None:
+        """Keep up to date which threads the context has; rows of ``processes`` are numbered from ``first_row`` on."""
+        self.ledger = context.ledger
+        self.tracees = context.tracees
+        self.pids = context.pids
+        self.executions = context.executions
         self.opened: dict[Process, None] = {}
         self.next_row = first_row
-        rows = ledger.journal.pending
+        rows = self.ledger.journal.pending
         self.births, self.ends = rows["processes"], rows["ends"]
 
     def born(self, tid: int, parent: Tracee | None, *, is_thread: bool = False) -> Tracee:
@@ -38,13 +35,6 @@ class ProcessTree:
             tracee.cwd = parent.cwd
         born_of = None if parent is None else (parent.row if is_thread else parent.process.id)
         self.births.append(ProcessRow(row, self.ledger.run, born_of, tid, int(is_thread), self.ledger.now()))
-        return tracee
-
-    def adopt(self, tid: int) -> Tracee:
-        """Add a process whose birth ptrace does not tell (CLONE_UNTRACED)."""
-        self.untraced.add(tid)
-        tracee = self.find(tid)
-        tracee.untraced = True
         return tracee
 
     def find(self, tid: int) -> Tracee:
@@ -78,9 +68,11 @@ class ProcessTree:
             return tracee
         executing = self.tracees.pop(former, None)
         if tracee is None:
-            return executing if executing is not None else self.adopt(tid)
+            return executing if executing is not None else self.find(tid)
         if executing is not None:
-            tracee.execution = executing.execution
+            execution = self.executions.pop(former, None)
+            if execution is not None:
+                self.executions[tid] = execution
             executing.process.threads -= 1
             tracee.process.forget_memory()
             self.ends.append((self.ledger.now(), 0, None, executing.row))
@@ -91,6 +83,7 @@ class ProcessTree:
         tracee = self.tracees.pop(tid, None)
         if tracee is None:
             return
+        self.executions.pop(tid, None)
         tracee.process.threads -= 1
         if tracee.process.threads <= 0:
             tracee.process.forget_memory()

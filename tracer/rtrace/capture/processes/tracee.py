@@ -67,7 +67,7 @@ class Process:
 class Tracee:
     """One thread, by its thread id, in the life between its first and its last stop."""
 
-    __slots__ = ("answered", "awaited", "cwd", "execution", "process", "row", "tid", "untraced")
+    __slots__ = ("answered", "awaited", "cwd", "process", "row", "tid")
 
     def __init__(self, tid: int, process: Process, row: int) -> None:
         """Begin with its cwd unknown; ``row`` is its own row in ``processes``."""
@@ -75,8 +75,6 @@ class Tracee:
         self.process = process
         self.row = row
         self.cwd: bytes | None = None
-        self.execution: object = None
-        self.untraced = False  # ptrace tells nothing of it
         self.awaited: Callable[[int], None] | None = None  # what is to be done with its call's result
         self.answered: tuple[int, int] = (-1, 0)  # number and second argument of its last call, if not a simple one
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rtrace.manifest.free_names import FreeNames
 from rtrace.manifest.merging.matching import call_alike
 from rtrace.manifest.model import Completion, Package
 
@@ -125,13 +126,6 @@ def _merge(
         for file in edited
     ]
     paths = {file.path for file in merged}
-    names = {file.name for file in merged}
-    for file in drafted:
-        if file.path not in paths and not known.issuperset(file.runs):
-            name, number = file.name, 1
-            while name in names:
-                number += 1
-                name = f"{file.name}_{number}"
-            names.add(name)
-            merged.append(replace(file, name=name))
-    return tuple(merged)
+    free = FreeNames(file.name for file in merged)
+    new = (file for file in drafted if file.path not in paths and not known.issuperset(file.runs))
+    return (*merged, *(replace(file, name=free.take(file.name)) for file in new))

@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from rtrace.manifest.merging.matching import find_free, match_runs, rename_runs
+from rtrace.manifest.free_names import FreeNames, find_free
+from rtrace.manifest.merging.matching import match_runs, rename_runs
 from rtrace.manifest.model import Completion, Package, SecretPack
 from rtrace.printable import printable
 
@@ -68,11 +69,8 @@ def join_edits(draft: Manifest, sources: Sequence[Edited]) -> tuple[Manifest, tu
         elsewhere=_join_elsewhere(sources, problems),
         notices=_join_notices(draft.notices, sources),
     )
-    taken = {run.id for run in runs if run.id not in wanted}
-    for run in runs:
-        if run.id in wanted:
-            wanted[run.id] = find_free(wanted[run.id], taken)
-            taken.add(wanted[run.id])
+    free = FreeNames(run.id for run in runs if run.id not in wanted)
+    wanted = {run.id: free.take(wanted[run.id]) for run in runs if run.id in wanted}
     return rename_runs(joined, wanted), tuple(problems)
 
 
@@ -179,14 +177,12 @@ def _rename_runs(files: Sequence[NamedFile], source: Edited) -> list[NamedFile]:
 
 
 def _tell_apart(files: Sequence[NamedFile], named: Mapping[bytes, str], problems: list[str]) -> tuple[NamedFile, ...]:
-    """Give every file a name of its own; where two want the same, the first one keeps it that a person has named."""
+    """Return the files with names of their own; where two want the same, the first that a person has named keeps it."""
     taken: dict[str, bytes] = {}
+    free = FreeNames()
     for file in sorted(files, key=lambda file: file.path not in named):
-        name, number = file.name, 1
-        while name in taken:
-            number += 1
-            name = f"{file.name}_{number}"
-        if number > 1 and file.path in named:
+        name = free.take(file.name)
+        if name != file.name and file.path in named:
             problems.append(
                 f"{named[file.path]} names {printable(file.path)} {file.name}, as {printable(taken[file.name])} is"
                 f" called already; it is {name} now"

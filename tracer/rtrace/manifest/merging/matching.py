@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rtrace.manifest.free_names import FreeNames
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
     from typing import TypeVar
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def match_runs(traced: Sequence[Run], edited: Sequence[Run]) -> dict[str, str]:
-    """Give, by the id of a run in a manifest, the name that it has in the trace; nothing for one written by hand."""
+    """Return, by the id of a run in a manifest, the name that it has in the trace; nothing for one written by hand."""
     found: dict[str, str] = {}
     begun = {run.started for run in traced if run.started is not None}
     _match(found, traced, edited, lambda run: (run.id, run.started))
@@ -32,7 +34,7 @@ def match_runs(traced: Sequence[Run], edited: Sequence[Run]) -> dict[str, str]:
 
 
 def _match(found: dict[str, str], traced: Iterable[Run], edited: Iterable[Run], key: Callable[[Run], R]) -> None:
-    """Add the runs that have a key in common, which no other one has that is not found yet."""
+    """Add the runs that have a key in common that no other run, not found yet, has."""
     taken = frozenset(found.values())
     there = _index((run for run in traced if run.id not in taken), key)
     here = _index((run for run in edited if run.id not in found), key)
@@ -49,7 +51,7 @@ def _index(runs: Iterable[Run], key: Callable[[Run], R]) -> dict[R, list[Run]]:
 
 
 def rename_runs(manifest: Manifest, names: Mapping[str, str]) -> Manifest:
-    """Give a manifest in which runs have other ids, wherever they are named."""
+    """Return a manifest in which runs have other ids, wherever they are named."""
     if all(old == new for old, new in names.items()):
         return manifest
 
@@ -68,26 +70,15 @@ def rename_runs(manifest: Manifest, names: Mapping[str, str]) -> Manifest:
 
 
 def call_alike(draft: Manifest, edited: Manifest) -> Manifest:
-    """Give a draft whose runs are called as in an edited manifest; one that is new gets an id that is free."""
+    """Return a draft whose runs are called as in an edited manifest; one that is new gets an id that is free."""
     names = {traced: mine for mine, traced in match_runs(draft.runs, edited.runs).items()}
-    taken = {run.id for run in edited.runs}
+    free = FreeNames([run.id for run in edited.runs] + [names[run.id] for run in draft.runs if run.id in names])
     for run in draft.runs:
         if run.id not in names:
-            names[run.id] = find_free(run.id, taken)
-        taken.add(names[run.id])
+            names[run.id] = free.take(run.id)
     return rename_runs(draft, names)
 
 
-def find_free(name: str, taken: Iterable[str]) -> str:
-    """Give a name, with a number behind it if it is taken."""
-    known = frozenset(taken)
-    number, free = 1, name
-    while free in known:
-        number += 1
-        free = f"{name}_{number}"
-    return free
-
-
 def strip_record(run: Run) -> Run:
-    """Give a run without what only a trace can know of it: when it was, how it ended and what it printed."""
+    """Return a run without what only a trace can know of it: when it was, how it ended and what it printed."""
     return replace(run, started=None, finished=None, exit_code=None, signal=None, stdout=None, stderr=None)

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from rtrace.errors import ManifestError
 from rtrace.manifest.environments import PREFIX, find_same
+from rtrace.manifest.merging.children import Child, find_scalars, goes_without_saying, is_empty, list_children
+from rtrace.manifest.merging.own_comments import COMMENT, GENERATED, add_comments_of
 from rtrace.manifest.merging.patch import Patch
-from rtrace.manifest.model import Folder
 from rtrace.manifest.reading.load import load
 from rtrace.manifest.reading.nodes import Mapping, Node, Scalar, Sequence, parse
 from rtrace.manifest.render import FOLDER, SIZE, render, render_folders
@@ -31,16 +32,11 @@ if TYPE_CHECKING:
 
     from rtrace.manifest.model import Manifest
 
-_IDENTITY = ("id", "manager", "rule", "kind", "name", "what")
-"""What makes an item of a list the same as before, whatever else is new about it."""
-_GENERATED = re.compile(rf"# {SIZE.pattern}\s*\Z")
 _SIZE_BEHIND = re.compile(rf"([ \t]*# )({SIZE.pattern})")
 _PATH = r'(?:!!binary )?"(?:[^"\\\n]|\\.)*"|/\S*'
 _FOLDER_LINE = re.compile(
     rf"^(?P<start>{FOLDER.pattern})(?P<path>{_PATH})[ \t]*(?P<rest>[^\r\n]*)\r?(?:\n|\Z)", re.MULTILINE
 )
-_COMMENT = re.compile(r"(?:^|(?<=\s))#[^\r\n]*")
-RESCUED = "\n# What was written into the earlier manifest, which could not be kept as it was:\n"
 
 
 def write_again(manifest: Manifest, earlier: str | None) -> str:
@@ -57,16 +53,16 @@ def write_again(manifest: Manifest, earlier: str | None) -> str:
             return revised
     except ManifestError:
         pass
-    return _with_comments_of(earlier, render(manifest))
+    return add_comments_of(earlier, render(manifest))
 
 
 def revise(earlier: str, rendered: str, folders: str = "") -> str:
-    """Give the earlier text with the values of the rendered one, and the comment that tells of folders.
+    """Return the earlier text with the values of the rendered one, and the comment that lists folders.
 
-    Raises ManifestError when one of them is no YAML.
+    Raises ManifestError when one of them is not YAML.
 
     In cases that nobody is likely to write (an item of a list in brackets gone and another one come at its place) the
-    result may say something else, or be no YAML: read it.
+    result may say something else, or not be YAML: read it.
     """
     old, new = parse(earlier, "earlier"), parse(rendered, "rendered")
     revision = _Revision(earlier, rendered)
@@ -77,7 +73,7 @@ def revise(earlier: str, rendered: str, folders: str = "") -> str:
 
 
 def _find_environments(root: Node) -> dict[str, str | None]:
-    """Tell which run's environment each run has in an earlier text; None for one that has its variables."""
+    """Return which run's environment each run has in an earlier text; None for one that lists its variables."""
     lists = [value for key, value in root.pairs if key.value == "runs"] if isinstance(root, Mapping) else []
     runs = [run for one in lists if isinstance(one, Sequence) for run in one.items if isinstance(run, Mapping)]
     found: dict[str, str | None] = {}
@@ -91,56 +87,11 @@ def _find_environments(root: Node) -> dict[str, str | None]:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a node hangs: in brackets or not, below a key or dash of which column, which ends where."""
+    """Where a node hangs: whether in brackets, the column of the key or dash above it, and where that ends."""
 
     flow: bool
     column: int
     head: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Child:
-    """A pair of a mapping or an item of a list."""
-
-    identity: Hashable
-    start: int
-    key: Scalar | None
-    value: Node
-
-
-def _children(node: Mapping | Sequence) -> list[_Child]:
-    if isinstance(node, Mapping):
-        return [_Child(key.value, key.start, key, value) for key, value in node.pairs]
-    return [_Child(_identify(item), item.start, None, item) for item in node.items]
-
-
-def _identify(node: Node) -> Hashable:
-    if isinstance(node, Scalar):
-        return (node.value, node.binary)
-    if isinstance(node, Mapping):
-        scalars = {key.value: value.value for key, value in node.pairs if isinstance(value, Scalar)}
-        if "place" in scalars:  # of a secret: a person need not say more
-            return scalars["place"]
-        return tuple((key, scalars[key]) for key in _IDENTITY if key in scalars) or tuple(scalars.items())[:1]
-    return len(node.items)
-
-
-def _is_empty(node: Node) -> bool:
-    match node:
-        case Mapping():
-            return not node.pairs
-        case Sequence():
-            return not node.items
-        case _:
-            return node.plain and not node.value
-
-
-def _goes_without_saying(child: _Child) -> bool:
-    """Tell of a pair that says what its absence says too."""
-    value = child.value
-    if isinstance(value, Scalar) and value.plain and (child.identity, value.value) == ("pack", "true"):
-        return True
-    return _is_empty(value) or (isinstance(value, Scalar) and value.plain and value.value in {"false", "0"})
 
 
 class _Revision:
@@ -157,8 +108,8 @@ class _Revision:
         if isinstance(old, Scalar) and isinstance(new, Scalar):
             if (old.value, old.binary) != (new.value, new.binary):
                 self._replace(old, new, place)
-        elif _is_empty(old) or _is_empty(new):
-            if not (_is_empty(old) and _is_empty(new)):
+        elif is_empty(old) or is_empty(new):
+            if not (is_empty(old) and is_empty(new)):
                 self._replace(old, new, place)
         elif (isinstance(old, Mapping) and isinstance(new, Mapping)) or (
             isinstance(old, Sequence) and isinstance(new, Sequence)
@@ -168,37 +119,37 @@ class _Revision:
             self._replace(old, new, place)
 
     def _reconcile_children(self, old: Mapping | Sequence, new: Mapping | Sequence, place: _Place) -> None:
-        children = _children(old)
-        waiting: dict[Hashable, list[_Child]] = defaultdict(list)
+        children = list_children(old)
+        waiting: dict[Hashable, list[Child]] = defaultdict(list)
         for child in reversed(children):
             waiting[child.identity].append(child)
-        before: _Child | None = None
-        before_new: _Child | None = None
-        for wanted in _children(new):
+        before: Child | None = None
+        before_new: Child | None = None
+        for wanted in list_children(new):
             if waiting[wanted.identity]:
                 before = waiting[wanted.identity].pop()
                 self.reconcile(before.value, wanted.value, self._place_below(old, before))
                 if not old.flow and (isinstance(before.value, Scalar) or before.value.flow):
                     self._renew_size(before, wanted)
-            elif wanted.key is None or not _goes_without_saying(wanted):
+            elif wanted.key is None or not goes_without_saying(wanted):
                 self._insert(old, before, new, before_new, wanted, place)
             before_new = wanted
         left_over = [child for group in waiting.values() for child in group]
-        gone = [child for child in left_over if child.key is None or not _goes_without_saying(child)]
+        gone = [child for child in left_over if child.key is None or not goes_without_saying(child)]
         for child in gone:
             leading = all(one in gone for one in children[: children.index(child)])
             self._remove(old, children, child, leading=leading)
 
-    def _place_below(self, holder: Mapping | Sequence, child: _Child) -> _Place:
+    def _place_below(self, holder: Mapping | Sequence, child: Child) -> _Place:
         return _Place(holder.flow, self._column(child), child.key.end if child.key else child.start)
 
-    def _column(self, child: _Child) -> int:
-        """Tell in which column a child's key or dash stands."""
+    def _column(self, child: Child) -> int:
+        """Return in which column a child's key or dash stands."""
         start = child.start if child.key else self._old.rfind("-", 0, child.start)
         return start - self.patch.line_start(start)
 
-    def _end_of_lines(self, child: _Child) -> int:
-        """Tell where the lines of a child of a block end, comments that are indented below it included."""
+    def _end_of_lines(self, child: Child) -> int:
+        """Return where the lines of a child of a block end, with comments that are indented below it."""
         end = self.patch.line_end(child.start, child.value.end)
         below = re.compile(rf"[ ]{{{self._column(child) + 1},}}#[^\n]*(?:\n|\Z)")
         while found := below.match(self._old, end):
@@ -208,10 +159,10 @@ class _Revision:
     def _insert(
         self,
         old: Mapping | Sequence,
-        before: _Child | None,
+        before: Child | None,
         new: Mapping | Sequence,
-        before_new: _Child | None,
-        wanted: _Child,
+        before_new: Child | None,
+        wanted: Child,
         place: _Place,
     ) -> None:
         """Put a child that is new after the one that comes before it, or at the beginning."""
@@ -222,7 +173,7 @@ class _Revision:
             else:
                 self.patch.insert(before.value.end, f", {text}")
             return
-        column = self._column(_children(old)[0])
+        column = self._column(list_children(old)[0])
         if new.flow:
             lines = f"{' ' * column}{'' if wanted.key else '- '}{self._in_brackets(wanted)}\n"
         else:
@@ -235,7 +186,7 @@ class _Revision:
         where = self._end_of_lines(before) if before else self.patch.line_end(place.head, place.head)
         self.patch.insert_lines(where, lines)
 
-    def _in_brackets(self, child: _Child) -> str:
+    def _in_brackets(self, child: Child) -> str:
         """Write a new child as part of a list or mapping in brackets."""
         value = self._flow(child.value)
         return f"{self._new[child.key.start : child.key.end]}: {value}" if child.key else value
@@ -243,7 +194,7 @@ class _Revision:
     def _flow(self, node: Node) -> str:
         if isinstance(node, Scalar) or node.flow:
             return self._new[node.start : node.end]
-        inner = ", ".join(map(self._in_brackets, _children(node)))
+        inner = ", ".join(map(self._in_brackets, list_children(node)))
         return f"{{{inner}}}" if isinstance(node, Mapping) else f"[{inner}]"
 
     def _replace(self, old: Node, new: Node, place: _Place) -> None:
@@ -265,7 +216,7 @@ class _Revision:
             start, end = self.patch.line_start(old.start), self.patch.line_end(old.start, old.end)
             self.patch.replace(start, end, lines)
 
-    def _remove(self, holder: Mapping | Sequence, children: list[_Child], child: _Child, *, leading: bool) -> None:
+    def _remove(self, holder: Mapping | Sequence, children: list[Child], child: Child, *, leading: bool) -> None:
         """Take a child out, with the comma behind it if it is a leading one; comments among its lines stay."""
         index = children.index(child)
         if holder.flow:
@@ -279,25 +230,25 @@ class _Revision:
         start = self.patch.line_start(child.start)
         end = self.patch.line_end(child.start, child.value.end)
         indent = " " * self._column(child)
-        comments = [comment for comment in self._comments(child, start, end) if not _GENERATED.match(comment)]
+        comments = [comment for comment in self._comments(child, start, end) if not GENERATED.match(comment)]
         self.patch.replace(start, end, "".join(f"{indent}{comment}\n" for comment in comments))
 
-    def _comments(self, child: _Child, start: int, end: int) -> Iterator[str]:
-        """Give the comments of some lines: what begins with # and lies in none of their scalars."""
-        spans = list(_scalars(child))
-        for found in _COMMENT.finditer(self._old, start, end):
+    def _comments(self, child: Child, start: int, end: int) -> Iterator[str]:
+        """Yield the comments of some lines: what begins with # outside of scalars."""
+        spans = list(find_scalars(child))
+        for found in COMMENT.finditer(self._old, start, end):
             if not any(first <= found.start() < last for first, last in spans):
                 yield found[0]
 
-    def _renew_size(self, old: _Child, new: _Child) -> None:
-        """Keep the size for people that is in the comment behind a line true."""
+    def _renew_size(self, old: Child, new: Child) -> None:
+        """Update the human-readable size in a line's trailing comment."""
         earlier = _SIZE_BEHIND.match(self._old, old.value.end)
         wanted = _SIZE_BEHIND.match(self._new, new.value.end)
         if earlier and wanted and earlier[2] != wanted[2]:
             self.patch.replace(earlier.start(2), earlier.end(2), wanted[2])
 
     def renew_folders(self, old: Mapping, block: str) -> None:
-        """Bring the comment up to date that tells of the files without a package."""
+        """Update the comment that lists the experiment's folders."""
         known = list(_FOLDER_LINE.finditer(self._old))
         if known:
             behind = {line["path"]: line["rest"] for line in known if line["rest"]}
@@ -310,19 +261,9 @@ class _Revision:
             for line in known[1:]:
                 self.patch.replace(line.start(), line.end(), "")
         elif block:
-            sections = {child.identity: child for child in _children(old)}
+            sections = {child.identity: child for child in list_children(old)}
             before = sections.get("completion") or sections.get("packages")
             self.patch.insert_lines(self._end_of_lines(before) if before else len(self._old), block)
-
-
-def _scalars(child: _Child) -> Iterator[tuple[int, int]]:
-    if child.key:
-        yield child.key.start, child.key.end
-    if isinstance(child.value, Scalar):
-        yield child.value.start, child.value.end
-    else:
-        for below in _children(child.value):
-            yield from _scalars(below)
 
 
 def _indent(lines: str, column: int) -> str:
@@ -332,27 +273,3 @@ def _indent(lines: str, column: int) -> str:
     if shift >= 0:
         return re.sub(r"^(?=[ ]*[^\s#])", " " * shift, lines, flags=re.MULTILINE)
     return re.sub(rf"^[ ]{{{-shift}}}", "", lines, flags=re.MULTILINE)
-
-
-def _with_comments_of(earlier: str, rendered: str) -> str:
-    """Put all comments of an earlier text below one that was made anew."""
-    own = _find_own_comments(earlier, rendered)
-    return rendered + RESCUED + "".join(f"{line}\n" for line in own) if own else rendered
-
-
-def _find_own_comments(earlier: str, rendered: str) -> list[str]:
-    """Give the lines of an earlier text that are comments, and not rtrace's."""
-    known = {line.strip() for line in rendered.splitlines()}
-    comments = [line.strip() for line in earlier.splitlines() if line.lstrip().startswith("#")]
-    return [line for line in comments if line not in known and not FOLDER.match(line)]
-
-
-def has_own_comments(text: str, manifest: Manifest) -> bool:
-    """Tell whether the text of a manifest has comments, behind something or on lines of their own, that a person wrote.
-
-    Sizes behind packages are rtrace's.
-    """
-    rendered = render(manifest) + render_folders([Folder(b"/", 0, 0)])
-    known = {found[0].strip() for found in _COMMENT.finditer(rendered)}
-    own = (found[0].strip() for found in _COMMENT.finditer(text))
-    return any(not (one in known or FOLDER.match(one) or _GENERATED.match(one)) for one in own)

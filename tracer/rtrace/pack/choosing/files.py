@@ -147,5 +147,5 @@ def _leave_out_packages(
             del owners[path]
             left_out.add(path)
         elif packed is None and known[path].placeholder and not known[path].before.use:
-            del owners[path]  # a package of which only the names of some files were seen was not used
+            del owners[path]  # only names of its files were seen: no run used this package
     return [choice for choice in known.values() if choice.before.path not in left_out], owners

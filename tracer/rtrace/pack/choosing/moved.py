@@ -57,7 +57,7 @@ class MovedFiles:
     def __init__(
         self, moves: Iterable[Move], copies: Iterable[Copy], results: Iterable[After], snapshots: bytes
     ) -> None:
-        """Take what the runs moved, copied and left behind; ``snapshots`` is the folder of the copies."""
+        """Start with what the runs moved, copied and left behind; ``snapshots`` is the folder of the copies."""
         self._moves: dict[bytes, list[tuple[_Moment, str, bytes]]] = {}
         for move in moves:
             moment = _Moment(move.run, move.time)

@@ -10,7 +10,8 @@ from rtrace.describe.internals import Internals
 from rtrace.files.hierarchy import is_provided
 from rtrace.files.patterns import Patterns
 from rtrace.manifest.merging.matching import match_runs, strip_record
-from rtrace.pack.choosing.notices import tell_interference, tell_lost_run
+from rtrace.pack.choosing.notices import describe_interference, describe_lost_run
+from rtrace.privacy.wording import count_more
 from rtrace.trace import reader
 from rtrace.trace.between import read_interferences
 from rtrace.trace.dependence import read_needs
@@ -81,7 +82,7 @@ def _settle_needs(connection: sqlite3.Connection, manifest: Manifest) -> Manifes
         )
         manifest = replace(manifest, runs=tuple(runs))
     lost = (
-        tell_lost_run(names[number], traced[one], may_be_there=bool(manifest.include))
+        describe_lost_run(names[number], traced[one], may_be_included=bool(manifest.include))
         for number in sorted(needs.keys() & names.keys())
         for one in needs[number]
         if one not in names
@@ -98,7 +99,7 @@ def _find_interferences(connection: sqlite3.Connection, manifest: Manifest) -> l
     included = Patterns(manifest.include)
     internals = Internals((one.path for one in found), {run.workingdir for run in manifest.runs})
     told = [
-        tell_interference(one.path, one.how, names[one.earlier], names[one.run])
+        describe_interference(one.path, one.how, names[one.earlier], names[one.run])
         for one in found
         if one.earlier in names
         and one.run in names
@@ -107,10 +108,9 @@ def _find_interferences(connection: sqlite3.Connection, manifest: Manifest) -> l
         and not included.match(one.path)
     ]
     if len(told) > _MOST_INTERFERENCES:
-        more = len(told) - _MOST_INTERFERENCES - 1
         last = told[_MOST_INTERFERENCES]
-        files = "file" if more == 1 else "files"
-        told[_MOST_INTERFERENCES:] = [replace(last, what=f"{last.what}; and {more} more {files}") if more else last]
+        more = count_more(len(told) - _MOST_INTERFERENCES - 1, "file")
+        told[_MOST_INTERFERENCES:] = [replace(last, what=f"{last.what}{';' if more else ''}{more}")]
     return told
 
 

@@ -12,11 +12,12 @@ from rtrace.files.patterns import Patterns
 from rtrace.files.xattrs import read_attributes
 from rtrace.manifest.model import Manifest, Notice, Package
 from rtrace.printable import printable
-from rtrace.privacy.anonymous.contents import Content, Contents
-from rtrace.privacy.anonymous.ids import IdMap
-from rtrace.privacy.anonymous.names import Names
+from rtrace.privacy.anonymous.contents import ContentReplacer, PackedContent
+from rtrace.privacy.anonymous.ids import PersonalIds
+from rtrace.privacy.anonymous.names import PersonalNames
 from rtrace.privacy.anonymous.order import has_own_time
 from rtrace.privacy.values import rewrite_value
+from rtrace.privacy.wording import count_more
 from rtrace.trace.rewriting import Anonymization, anonymize_database
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ class Anonymizer:
     """Carries out an `Anonymity`. Until an item is written it goes by its own path."""
 
     def __init__(self, anonymity: Anonymity, packages: Iterable[Package] = ()) -> None:
-        self.names = Names(anonymity.pseudonyms)
+        self.names = PersonalNames(anonymity.pseudonyms)
         self._anonymity = anonymity
-        self._ids = IdMap(anonymity.ids)
-        self._contents = Contents(self.names, self._ids, packages, modules_change=anonymity.modules_change)
+        self._ids = PersonalIds(anonymity.ids)
+        self._contents = ContentReplacer(self.names, self._ids, packages, modules_change=anonymity.modules_change)
         self._allowed = Patterns(anonymity.allowed)
         self._originals: dict[bytes, bytes] = {}
 
@@ -68,7 +69,7 @@ class Anonymizer:
         """Return an item with pseudonyms in path, target, owner and content."""
         entry = item.entry
         mtime_ns = entry.mtime_ns if has_own_time(item) else item.mtime_ns
-        content = None if item.source is None else Content(item.source, entry.size)
+        content = None if item.source is None else PackedContent(item.source, entry.size)
         if content is not None and not (entry.placeholder or entry.elsewhere):
             content = self._contents.replace_names(entry, content.source, folder)
         attributes, touched = item.attributes, item.ctime_ns
@@ -92,7 +93,7 @@ class Anonymizer:
         )
 
     def anonymize_manifest(self, manifest: Manifest) -> Manifest:
-        """Return a manifest with pseudonyms, other ids, and without what tells the machine."""
+        """Return a manifest with pseudonyms and other ids, without what identifies the machine."""
         renamed = rewrite_value(manifest, self.names.replace)
         runs = zip(manifest.runs, renamed.runs, strict=True)
         return replace(renamed, runs=tuple(self._anonymize_run(run.id, other) for run, other in runs))
@@ -119,7 +120,7 @@ class Anonymizer:
         return sorted(found, key=lambda result: (order[result.run], result.path))
 
     def anonymize_trace(self, database: Path) -> None:
-        """Give a copy of the trace database pseudonyms, other ids, and take out what tells the machine."""
+        """Replace names, ids and what identifies the machine in a copy of the trace database."""
         anonymize_database(
             database,
             Anonymization(
@@ -141,7 +142,7 @@ class Anonymizer:
         return original if self.names.occur_in(parts, in_paths=original in self._contents.compiled) else None
 
     def _anonymize_run(self, name: str, run: Run) -> Run:
-        """Return a run, whose texts have pseudonyms, without short names and ids; ``name`` is what it is called."""
+        """Return a run, whose texts have pseudonyms already, without short names and ids; ``name`` is its own one."""
         return replace(
             run,
             hostname=self.names.replace_hostname(run.hostname),
@@ -170,8 +171,7 @@ class Anonymizer:
 
 def _list(paths: Sequence[bytes]) -> str:
     """Return the first few paths for a sentence, and the number of the others."""
-    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-    return ", ".join(map(printable, paths[:_SHOWN])) + more
+    return ", ".join(map(printable, paths[:_SHOWN])) + count_more(len(paths) - _SHOWN)
 
 
 def _shorten_release(release: str) -> str:

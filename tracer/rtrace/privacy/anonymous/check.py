@@ -10,6 +10,7 @@ from rtrace.bundle import members
 from rtrace.errors import BundleError
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
+from rtrace.privacy.wording import count_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +31,8 @@ def check_anonymity(bundle: Path, anonymizer: Anonymizer) -> None:
             if content is not None and anonymizer.names.occur_in(_read(content)):
                 found.append(name)
     with open_bundle(bundle) as opened:
-        ones = [(entry.path, b"\n".join(_give_texts(entry))) for entry in opened.entries]
-        ones += [(result.path, b"\n".join(_give_texts(result))) for result in opened.results]
+        ones = [(entry.path, b"\n".join(_yield_texts(entry))) for entry in opened.entries]
+        ones += [(result.path, b"\n".join(_yield_texts(result))) for result in opened.results]
         found += [printable(path) for path, text in ones if anonymizer.names.occur_in(iter([text]))]
         for entry, parts in opened.stream_data():
             path = anonymizer.find_names(entry.path, parts)
@@ -39,14 +40,13 @@ def check_anonymity(bundle: Path, anonymizer: Anonymizer) -> None:
                 found.append(printable(path))
     if found:
         shown = ", ".join(found[:_SHOWN])
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise BundleError(
-            f"not anonymous: a name of the user or host is still in {shown}{more}; leave such files out with --exclude,"
-            " or let them pass with --anonymous-except, and nothing was written"
+            f"not anonymous: a name of the user or host is still in {shown}{count_more(len(found) - _SHOWN, 'file')}; "
+            "leave such files out with --exclude, or allow them with --anonymous-except; no bundle was written"
         )
 
 
-def _give_texts(value: object) -> Iterator[bytes]:
+def _yield_texts(value: object) -> Iterator[bytes]:
     """Yield every string and byte string of an entry or a result."""
     if isinstance(value, bytes):
         yield value
@@ -54,10 +54,10 @@ def _give_texts(value: object) -> Iterator[bytes]:
         yield value.encode("utf-8", "surrogateescape")
     elif isinstance(value, tuple):
         for item in value:
-            yield from _give_texts(item)
+            yield from _yield_texts(item)
     elif is_dataclass(value):
         for field in fields(value):
-            yield from _give_texts(getattr(value, field.name))
+            yield from _yield_texts(getattr(value, field.name))
 
 
 def _read(file: IO[bytes]) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rtrace.errors import ManifestError
+from rtrace.manifest.free_names import FreeNames
 from rtrace.manifest.model import NamedFile, Run
 from rtrace.manifest.reading import fields
 from rtrace.manifest.reading.fields import items
@@ -292,7 +293,7 @@ def _old_names(run: dict[str, Node], key: str, id_: str) -> list[NamedFile]:
 
 
 def _merge(files: Iterable[NamedFile]) -> tuple[NamedFile, ...]:
-    """Bring the runs of a file together, and give a name that stands for several files to the first of them alone."""
+    """Merge entries by path, and make names unique: ``name``, ``name_2``, ``name_3``."""
     by_path: dict[bytes, NamedFile] = {}
     runs: dict[bytes, dict[str, None]] = {}
     for file in files:
@@ -302,15 +303,9 @@ def _merge(files: Iterable[NamedFile]) -> tuple[NamedFile, ...]:
 
 
 def _with_own_names(files: Iterable[NamedFile]) -> Iterator[NamedFile]:
-    taken: set[str] = set()
-    numbers: dict[str, int] = {}
+    free = FreeNames()
     for file in files:
-        name = file.name
-        while name in taken:
-            numbers[file.name] = numbers.get(file.name, 1) + 1  # never again those that were tried
-            name = f"{file.name}_{numbers[file.name]}"
-        taken.add(name)
-        yield replace(file, name=name)
+        yield replace(file, name=free.take(file.name))
 
 
 def _package(node: Node) -> ListedPackage:

@@ -1,7 +1,7 @@
 """A bundle of ReproZip, open: the same questions and answers as `rtrace.bundle.reading.bundle_reader.Bundle` has.
 
 ReproZip keeps no list of its files beside them, so they are listed by decompressing all data once; digests are computed
-on the way, and the second time, when files are unpacked, each must be the same. In memory is no more than a chunk.
+on the way, and the second time, when files are unpacked, each must be the same. No more than a chunk is in memory.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from bisect import bisect_left
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
@@ -17,51 +16,37 @@ from typing import TYPE_CHECKING, BinaryIO
 from rtrace import __version__
 from rtrace.bundle import tar
 from rtrace.bundle.data.layout import has_content
-from rtrace.bundle.entry import Entry, FileType, Result
+from rtrace.bundle.entry import Entry, Result
+from rtrace.bundle.reading.found_by_path import FoundByPath
 from rtrace.bundle.reading.validation import path_problem, validate_results
 from rtrace.errors import BundleError, HostileBundleError, ManifestError
 from rtrace.files.workspaces import temporary
-from rtrace.manifest.model import Manifest, Notice, Package, Run
-from rtrace.printable import format_size, printable, shorten_path
+from rtrace.manifest.model import Manifest, Notice
+from rtrace.printable import format_size, printable
+from rtrace.progress import SILENT, Progress
 from rtrace.reprozip.reading import container
-from rtrace.reprozip.reading.byte_sources import CHUNK, Decompressed, chunks, take
+from rtrace.reprozip.reading.byte_sources import CHUNK, Decompressed, chunks
 from rtrace.reprozip.reading.config import Config, load_config
-from rtrace.reprozip.reading.entries import Named, Tree, build_tree, name_member
-from rtrace.reprozip.reading.limits import most_config, most_items, most_trace
+from rtrace.reprozip.reading.contents import Listing, read_contents
+from rtrace.reprozip.reading.entries import Tree, build_tree
+from rtrace.reprozip.reading.limits import most_items, most_trace
+from rtrace.reprozip.reading.packages import list_packages
 from rtrace.reprozip.reading.shortcomings import list_shortcomings
 from rtrace.reprozip.reading.tar_reader import TarReader
-from rtrace.reprozip.reading.trace_database import Mode, Traced, read_database
+from rtrace.reprozip.reading.trace_database import Traced, read_database
+from rtrace.reprozip.reading.uses import add_exit, add_reasons, find_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from types import TracebackType
 
     from rtrace.reprozip.reading.byte_sources import Source
-    from rtrace.reprozip.reading.container import Part
     from rtrace.reprozip.reading.tar_reader import TarMember
 
 VERSIONS = (1, 2)
-_EXTENSIONS_LIMIT = 1000
-_NAMES_ROOM = 96
-"""Bytes that the names of a member have on average, at most, where there are as many as a bundle may have."""
-_VERSION_LIMIT = 64
-_PROVIDED = (b"/dev", b"/proc", b"/sys")
-_MANAGERS = {
-    "dpkg": ("debian", "ubuntu"),
-    "rpm": ("centos", "fedora", "scientific", "red hat", "rhel", "rocky", "alma", "opensuse", "suse"),
-}
-_REASONS = (
-    (Mode.EXECUTED, "executed"),
-    (Mode.READ | Mode.WRITE, "read and written"),
-    (Mode.WRITE, "written"),
-    (Mode.READ, "read"),
-    (Mode.WORKING_DIRECTORY, "working directory"),
-    (Mode.STAT, "looked up"),
-)
 
 
-class ReprozipBundle:
+class ReprozipBundle(FoundByPath):
     """An open bundle of ReproZip. Files, results and the manifest are worked out when they are asked for."""
 
     keeps_digests = False
@@ -72,58 +57,27 @@ class ReprozipBundle:
         self.extension_problem = extension_problem
         """Why what rtrace itself added to the bundle is not used; None where there is nothing of it."""
         self._size = file.seek(0, os.SEEK_END)
-        self._listed: list[Named] = []
-        self._room = most_items(self._size)
-        self._names = self._room * _NAMES_ROOM
-        extensions: dict[str, None] = {}
-        found: dict[bytes, bytes] = {}
-        self._trace: bytes | None = None
-        has_data = False
+        self._listing = Listing(self._size)
         try:
             self._container = container.open_container(file)
-            for part in self._container.parts():
-                if part.name in {container.VERSION, container.CONFIG}:
-                    if part.name in found:
-                        raise HostileBundleError(f"the bundle holds {printable(part.name)} twice")
-                    found[part.name] = self._small(part)
-                elif part.name in {container.TRACE, container.TRACE_GZ}:
-                    self._trace = self._trace or part.name
-                elif part.name == container.DATA:
-                    has_data = True
-                elif part.member is not None and part.name.startswith(container.DATA_FOLDER):
-                    self._list(part.member, part.source)
-                elif part.name.startswith(container.EXTENSIONS):
-                    if len(extensions) > _EXTENSIONS_LIMIT:
-                        raise HostileBundleError("the bundle holds more extensions than there are")
-                    extensions[shorten_path(part.name).split("/")[1]] = None
+            found = read_contents(self._container, self._size, self._listing)
         except BundleError as error:
             raise self._explain(error) from None
-        self.extensions = tuple(extensions)
-        self.version = self._read_version(found.get(container.VERSION))
-        if container.CONFIG not in found:
+        self._trace = found.trace
+        self.extensions = tuple(found.extensions)
+        self.version = self._read_version(found.small.get(container.VERSION))
+        if container.CONFIG not in found.small:
             raise BundleError(f"{path} is damaged: it has no {container.CONFIG.decode()}")
-        if self.version > 1 and not has_data:
+        if self.version > 1 and not found.has_data:
             raise BundleError(f"{path} is damaged: it has no {container.DATA.decode()}")
         self._has_list = self.version == 1
         if not self._has_list:
-            self._listed = []
+            self._listing.members = []
         name = f"{path}: {container.CONFIG.decode()}"
         try:
-            self._config: Config = load_config(found[container.CONFIG], name, most_items(self._size))
+            self._config: Config = load_config(found.small[container.CONFIG], name, most_items(self._size))
         except ManifestError as error:
             raise BundleError(str(error)) from None
-
-    def __enter__(self) -> ReprozipBundle:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
     @property
     def has_trace(self) -> bool:
@@ -149,7 +103,7 @@ class ReprozipBundle:
     def manifest(self) -> Manifest:
         """What rtrace's own manifest would say, with a notice for everything that ReproZip does not."""
         traced, problem = self._traced
-        runs = tuple(_with_exit(run, number, traced) for number, run in enumerate(self._config.runs))
+        runs = tuple(add_exit(run, number, traced) for number, run in enumerate(self._config.runs))
         config = replace(self._config, runs=runs)
         try:
             notices = list_shortcomings(config, self._tree, traced, problem)
@@ -160,7 +114,7 @@ class ReprozipBundle:
             runs=runs,
             inputs=config.inputs,
             outputs=config.outputs,
-            packages=self._packages(),
+            packages=list_packages(self._config, self._tree.entries),
             notices=(*self._notice_extension(), *notices),
         )
 
@@ -170,72 +124,44 @@ class ReprozipBundle:
         traced, _ = self._traced
         if traced is None:
             return self._tree.entries
-        uses: dict[bytes, int] = {}
-        for (_, path), mode in traced.uses.items():
-            place = self._place(path)
-            if place is not None:
-                uses[place] = uses.get(place, 0) | mode
-        return tuple(_with_reason(entry, uses.get(entry.path, 0)) for entry in self._tree.entries)
+        return add_reasons(self._tree.entries, traced, self._place)
 
     @cached_property
     def results(self) -> tuple[Result, ...]:
         """Where the runs wrote, sorted by run and path: vague ones, for nobody knows what they wrote there."""
         traced, _ = self._traced
-        names = {run.id: number for number, run in enumerate(self._config.runs)}
-        written = {
-            (names[run], path): False for file in self._config.outputs for run in file.runs for path in [file.path]
-        }
-        for (run, path), mode in (traced.uses if traced else {}).items():
-            if mode & Mode.WRITE and not mode & Mode.SOCKET:
-                written[run, path] = bool(mode & Mode.DIRECTORY)
-        found: dict[tuple[int, bytes], Result] = {}
-        for (run, path), is_directory in written.items():
-            place = self._place(path)
-            if place is not None and not any(place == top or place.startswith(top + b"/") for top in _PROVIDED):
-                kind = FileType.DIRECTORY if is_directory else FileType.REGULAR
-                found[run, place] = Result(self._config.runs[run].id, place, kind, vague=True)
-        results = tuple(result for _, result in sorted(found.items(), key=lambda item: item[0]))
-        validate_results(results, names)
+        results = find_results(self._config, traced, self._place)
+        validate_results(results, (run.id for run in self._config.runs))
         return results
 
     def iterate_entries(self) -> Iterator[Entry]:
-        """Give every packed file."""
+        """Yield every packed file."""
         return iter(self.entries)
 
     def check_results(self) -> None:
         """Do nothing: the results of a bundle of ReproZip's are made up of what is elsewhere in it."""
 
-    def check(self) -> None:
+    def check(self, progress: Progress = SILENT) -> None:
         """Read all of the bundle, with every checksum of its compressors; there are no others. Raises BundleError."""
         if self.extension_problem is not None:
             raise self.extension_problem
         _ = self.results, self.manifest
+        progress.start("checking", sum(entry.size for entry in self.entries))
         for _entry, content in self.stream_data():
-            for _part in content:
-                pass
-
-    def find(self, path: bytes) -> Entry | None:
-        """Give the entry at a path."""
-        entries = self.entries
-        place = bisect_left(entries, path, key=lambda entry: entry.path)
-        return entries[place] if place < len(entries) and entries[place].path == path else None
+            for part in content:
+                progress.advance(len(part))
+        progress.finish()
 
     def read_file(self, path: bytes) -> Iterator[bytes]:
-        """Give the content of one packed file; all that is before it is decompressed on the way. Raises BundleError."""
-        entry = self.find(path)
-        if entry is not None and entry.link is not None:
-            entry = self.find(entry.link)
-        if entry is None:
-            raise BundleError(f"{self.path} holds no {printable(path)}; `rtrace list` shows what it holds")
-        if not has_content(entry):
-            raise BundleError(f"{self.path} holds no content of {printable(path)}, a {entry.type.value}")
+        """Yield the content of one packed file, decompressing everything before it on the way. Raises BundleError."""
+        entry = self.find_content(path)
         for found, content in self.stream_data():
             if found.path == entry.path:
                 yield from content
                 return
 
     def stream_data(self) -> Iterator[tuple[Entry, Iterator[bytes]]]:
-        """Give every file with a content in the order of the data, each with the parts of its content.
+        """Yield every file with content in the order of the data, each with the parts of its content.
 
         What the caller does not take of a file is skipped. Raises BundleError, also when a content is another than
         when the files were listed.
@@ -268,17 +194,17 @@ class ReprozipBundle:
         try:
             if not self._has_list:
                 for member, source in self._data():
-                    self._list(member, source)
+                    self._listing.add(member, source)
                 self._has_list = True
             packages = {path: package.name for package in self._config.packages for path in package.files}
             workingdirs = {
                 run.workingdir: (run.uid, run.gid) for run in self._config.runs if not path_problem(run.workingdir)
             }
-            return build_tree(self._listed, packages, workingdirs)
+            return build_tree(self._listing.members, packages, workingdirs)
         except BundleError as error:
             raise self._explain(error) from None
         finally:
-            self._listed = []
+            self._listing.members = []
 
     @cached_property
     def _traced(self) -> tuple[Traced | None, str | None]:
@@ -321,34 +247,15 @@ class ReprozipBundle:
                 "it is read as any other bundle of ReproZip; fetch the original to have all that rtrace knew",
             )
 
-    def _packages(self) -> tuple[Package, ...]:
-        sizes: dict[str, int] = {}
-        for entry in self._tree.entries:
-            if entry.package is not None:
-                sizes[entry.package] = sizes.get(entry.package, 0) + entry.size
-        manager = _manager(self._config.runs[0].distribution[0])
-        return tuple(
-            Package(
-                package.name,
-                package.version,
-                "",
-                manager,
-                len(package.files),
-                sizes.get(package.name, 0),
-                package.packed,
-            )
-            for package in self._config.packages
-        )
-
     def _place(self, path: bytes) -> bytes | None:
-        """Give where a path of the trace lies in the bundle; None for one that can lie nowhere."""
+        """Return where a path of the trace lies in the bundle; None for one that can lie nowhere."""
         try:
             return None if path_problem(path) else self._tree.resolver.resolve(path)
         except HostileBundleError:
             return None
 
     def _data(self) -> Iterator[tuple[TarMember, Source]]:
-        """Give the members of the data, each with what its content is read from."""
+        """Yield the members of the data, each with what its content is read from."""
         seen = False
         for part in self._container.parts():
             if self.version == 1 and part.member is not None and part.name.startswith(container.DATA_FOLDER):
@@ -361,20 +268,6 @@ class ReprozipBundle:
                 for member in reader:
                     yield member, reader
 
-    def _list(self, member: TarMember, source: Source) -> None:
-        """Note a member, with the digest of its content."""
-        named = name_member(member)
-        self._room -= 1
-        self._names -= len(named.path) + len(named.link)
-        if self._room < 0 or self._names < 0:
-            raise HostileBundleError("the bundle holds more files than any that rtrace reads")
-        if member.kind == tar.REGULAR:
-            digest = hashlib.sha256()
-            for chunk in chunks(source, member.size):
-                digest.update(chunk)
-            named = named._replace(sha256=digest.hexdigest())
-        self._listed.append(named)
-
     def _content(self, entry: Entry, source: Source) -> Iterator[bytes]:
         digest = hashlib.sha256()
         left = entry.size
@@ -384,12 +277,6 @@ class ReprozipBundle:
             if not left and digest.hexdigest() != entry.sha256:
                 raise BundleError(f"{self.path} changed while it was read; try again")
             yield chunk
-
-    def _small(self, part: Part) -> bytes:
-        limit = _VERSION_LIMIT if part.name == container.VERSION else most_config(self._size)
-        if part.size > limit:
-            raise HostileBundleError(f"the bundle holds {shorten_path(part.name)} with {part.size} bytes")
-        return take(part.source, part.size)
 
     def _read_version(self, content: bytes | None) -> int:
         if content is None:
@@ -411,29 +298,3 @@ class ReprozipBundle:
         if isinstance(error, HostileBundleError):
             return HostileBundleError(f"{self.path} is refused: {message}; nothing was written")
         return BundleError(f"{self.path} is damaged: {message}; fetch it again")
-
-
-def _with_exit(run: Run, number: int, traced: Traced | None) -> Run:
-    """Add how a run ended, where only the trace tells."""
-    if run.exit_status is not None or traced is None or number not in traced.exits:
-        return run
-    exit_code, signal = traced.exits[number]
-    return replace(run, exit_code=exit_code, signal=signal)
-
-
-def _with_reason(entry: Entry, use: int) -> Entry:
-    """Add why an entry is there, as far as the trace tells."""
-    if entry.reason:
-        return entry
-    reason = next((reason for modes, reason in _REASONS if use & modes == modes), "")
-    if not reason:
-        reason = {FileType.DIRECTORY: "ancestor", FileType.SYMLINK: "symlink on the way"}.get(entry.type, "")
-    return entry._replace(reason=reason)
-
-
-def _manager(distribution: str) -> str:
-    """Tell whose package names a distribution has."""
-    for manager, names in _MANAGERS.items():
-        if distribution.lower().startswith(names):
-            return manager
-    return "unknown"

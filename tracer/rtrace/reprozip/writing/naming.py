@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rtrace.manifest.free_names import find_free
+
 if TYPE_CHECKING:
     from rtrace.manifest.model import Manifest
 
@@ -40,7 +42,7 @@ def merge_names(manifest: Manifest) -> Names:
         for file in files:
             if file.path.endswith(b"/"):  # a folder, which `reprounzip` could not fetch
                 continue
-            name = names.get(file.path) or _free_name(file.name, set(names.values()))
+            name = names.get(file.path) or find_free(file.name, names.values())
             if name != file.name:
                 renamed.append(f"{file.name} (now {name})")
             names[file.path] = name
@@ -48,12 +50,3 @@ def merge_names(manifest: Manifest) -> Names:
             uses.setdefault(file.path, (set(), set()))[kind].update(runs)
     found = (Named(names[path], path, tuple(sorted(by[0])), tuple(sorted(by[1]))) for path, by in uses.items())
     return Names(tuple(found), tuple(renamed))
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    """Give a name that nobody has: with a number behind it, if need be."""
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{name}_{number}"
-    return free

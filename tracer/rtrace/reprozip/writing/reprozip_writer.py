@@ -15,7 +15,7 @@ from rtrace.bundle import members, tar
 from rtrace.bundle.data.archive import compress_frame
 from rtrace.bundle.data.layout import entry_header, has_content, stored_size
 from rtrace.bundle.entry import FileType
-from rtrace.bundle.index.lines import dump_entry, dump_result
+from rtrace.bundle.index.dumping import dump_entry, dump_result
 from rtrace.bundle.protocol import Exported
 from rtrace.bundle.writing.digests import digest_file
 from rtrace.bundle.writing.member_writer import copy_member, write_member

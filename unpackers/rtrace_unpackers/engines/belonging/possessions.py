@@ -11,6 +11,7 @@ from pathlib import Path
 from rtrace.errors import TargetError
 from rtrace.interrupts import shielded
 from rtrace.manifest.model import Run
+from rtrace.printable import count
 from rtrace_unpackers.engines.belonging.identity import (
     FOLDER_LABEL,
     TARGET_LABEL,
@@ -34,7 +35,7 @@ class Possessions:
     def summary(self) -> str:
         """What there is, in a few words."""
         kinds = (("image", self.images), ("container", self.containers))
-        words = [f"{len(things)} {kind}{'s' if len(things) > 1 else ''}" for kind, things in kinds if things]
+        words = [count(len(things), kind) for kind, things in kinds if things]
         return " and ".join(words) or "nothing"
 
 

@@ -15,6 +15,8 @@ REASONS = {
     errno.EUSERS: "namespaces are nested too deep here",
 }
 """What some errors mean here: the kernel's own words are about disks and quotas."""
+INSTEAD = "use `--unpacker docker` (Docker or Podman), or proot(1) on a target's folder `root`, which isolates nothing"
+"""What does without namespaces."""
 REFUSALS = frozenset({errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EUSERS, errno.EINVAL, errno.ENOSYS})
 
 
@@ -23,21 +25,15 @@ def explain_refusal(number: int, doing: str, *, as_root: bool) -> str:
     failed = f"cannot {doing}: {REASONS.get(number) or os.strerror(number)}"
     if number not in REFUSALS:
         return failed
+    for name, refusing, allowing in SWITCHES:
+        if read_switch(name) == refusing and (not as_root or number == errno.ENOSPC):  # as root it is most often EPERM
+            return f"user namespaces are switched off here. Ask for `sysctl -w {name}={allowing}`, or {INSTEAD}"
     if as_root:
         return (
             f"{failed}; root lacks the rights for it here, as in a container: start the container with "
-            "--privileged, or use the docker unpacker"
+            f"--privileged, or {INSTEAD}"
         )
-    for name, refusing, allowing in SWITCHES:
-        if read_switch(name) == refusing:
-            return (
-                f"{failed}; this machine forbids users their own namespaces: have {name} set to {allowing} with "
-                f"`sysctl -w {name}={allowing}`, replay as root, or use Docker or Podman (`--unpacker docker`)"
-            )
-    return (
-        f"{failed}; this machine gives users no namespaces of their own: replay as root, or use Docker or Podman "
-        "(`--unpacker docker`)"
-    )
+    return f"{failed}; {INSTEAD}"
 
 
 def read_switch(name: str) -> str | None:

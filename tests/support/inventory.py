@@ -13,7 +13,7 @@ from enum import Enum
 from rtrace.capture.kernel.call_table import CALLS, REFUSED, Action
 
 
-class Treatment(Enum):
+class Answer(Enum):
     """What is done about a call."""
 
     DECODED = "decoded"
@@ -120,12 +120,12 @@ IGNORED = {
 """Calls that run at full speed, unseen, by the reason why."""
 
 
-def find_treatments(call: str) -> list[Treatment]:
+def find_treatments(call: str) -> list[Answer]:
     """Name everything that is done about a call; a test sees to it that it is exactly one thing."""
     found = []
     if call in CALLS:
         reported = CALLS[call].action in (Action.ESCAPE, Action.CHROOT)
-        found.append(Treatment.REPORTED if reported else Treatment.DECODED)
+        found.append(Answer.REPORTED if reported else Answer.DECODED)
     if call in REFUSED:
-        found.append(Treatment.REFUSED)
-    return found + [Treatment.IGNORED for calls in IGNORED.values() for name in calls.split() if name == call]
+        found.append(Answer.REFUSED)
+    return found + [Answer.IGNORED for calls in IGNORED.values() for name in calls.split() if name == call]

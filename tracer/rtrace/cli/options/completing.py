@@ -31,8 +31,11 @@ def answer(group: click.Group, shell: str, words: Sequence[str]) -> None:
     if shell == "bash":
         words = read_bash_words(words)
     *before, current = words or [""]
+    option = current[: current.index("=") + 1] if current.startswith("--") and "=" in current else ""
+    prefix = "" if shell == "bash" else option  # bash completes behind the sign alone
     for item in ShellComplete(group, {}, "rtrace", "").get_completions(before, current):
-        fields = (KINDS.get(item.type, item.type), item.value, item.help or "")
+        value = item.value if item.type in KINDS else f"{prefix}{item.value}"
+        fields = (KINDS.get(item.type, item.type), value, item.help or "")
         if not any(separator in field for field in fields for separator in _SEPARATORS):
             give(os.fsencode("\t".join(fields) + "\n"))
 

@@ -1,0 +1,1 @@
+"""How two contents are said to differ. Each comparator is a file; ``registry`` lists them."""

@@ -1,4 +1,4 @@
-"""The command line of a container engine, Docker's or Podman's: what is asked for, and what it says."""
+"""The command line of a container engine, Docker's or Podman's."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Engine:
         return done
 
     def tell_call(self, arguments: Sequence[str], status: int, began: float) -> None:
-        """Tell whoever looks into a failure of a call that has ended."""
+        """Log a call that has ended, with its status and time."""
         if is_debugging():
             seconds = time.monotonic() - began
             debug(__name__, "`%s` ended with %d after %.3f s", shlex.join((*self.command, *arguments)), status, seconds)
@@ -74,7 +74,7 @@ class Engine:
         return self.find(kind, name) is not None
 
     def find(self, kind: Kind, name: str) -> Thing | None:
-        """Return the image or container of a name, None when there is none."""
+        """Return the image or container of a name, None if there is no such thing."""
         return next(iter(self.find_all(kind, (name,))), None)
 
     def find_all(self, kind: Kind, names: Iterable[str]) -> tuple[Thing, ...]:
@@ -113,7 +113,7 @@ class Engine:
         raise TargetError(f"`{self.name} info` does not say how containers are confined: rtrace needs a newer engine")
 
     def load(self, write: Callable[[IO[bytes]], None], *, keep: int | None = None) -> None:
-        """Load an image that ``write`` writes. Raises TargetError; the engine has nothing of it then."""
+        """Load an image that ``write`` writes, whole or not at all. Raises TargetError."""
         began = time.monotonic()
         with subprocess.Popen(
             [*self.command, "load", "--quiet"],

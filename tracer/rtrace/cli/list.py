@@ -73,6 +73,8 @@ def command(
         for sentence in list_incomplete(opened.manifest):
             warn(f"{MARK}: {sentence}")
         show_table(COLUMNS, lambda: (describe(entry, human=human) for entry in list_entries(opened, choice)))
+        if next(list_entries(opened, choice), None) is None:
+            warn(f"no file of {bundle} fits")
 
 
 def describe(entry: Entry, *, human: bool) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import time
@@ -13,6 +14,7 @@ from typing import IO, cast
 
 from rtrace.debugging import debug, is_debugging
 from rtrace.errors import TargetError
+from rtrace.files.workspaces import temporary_folder
 from rtrace_unpackers.engines.engine.facts import Abilities, Kind, Thing, read_things
 
 LIST_COMMANDS: Mapping[Kind, str] = {"image": "images", "container": "ps"}
@@ -135,11 +137,21 @@ class Engine:
             raise self.fail("load", process.returncode, stderr.decode("utf-8", "replace"))
 
     def start(self, arguments: Sequence[str], streams: tuple[int, int, int]) -> subprocess.Popen[bytes]:
-        """Start the command with these streams, away from the signals of a terminal."""
+        """Start the command with these streams, away from the signals of a terminal.
+
+        It is started in the folder for temporary files: Podman's conmon(8) leaves a file ``oom`` in the folder in which
+        it was started when a container has run out of memory.
+        """
         stdin, stdout, stderr = streams
+        program = self.command[0]
         debug(__name__, "starting `%s`", shlex.join((*self.command, *arguments)))
         return subprocess.Popen(
-            [*self.command, *arguments], stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+            [os.path.abspath(program) if "/" in program else program, *self.command[1:], *arguments],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            cwd=temporary_folder(),
         )
 
     def export(self, container: str) -> AbstractContextManager[IO[bytes]]:

@@ -113,9 +113,8 @@ def command(  # noqa: PLR0913 -- an argument for each option
             show(line[len(word) :], verdict=word, color=color)
         if report.verdict == "different":
             target = name_target(bundle)
-            say(
-                f"to look at the replay's files: `rtrace unpack {unpacker_name} {bundle}`, then `rtrace replay {target}`"
-            )
+            steps = f"`rtrace unpack {unpacker_name} {bundle}`, then `rtrace replay {target}`"
+            say(f"to look at the replay's files: {steps}")
     sys.exit(report.exit_status)
 
 

@@ -216,7 +216,7 @@ class Bundle(FoundByPath):
                 stream.skip_to(offset)
                 if stream.take(len(header)) != header:
                     raise BundleError(f"the tar header of {printable(entry.path)} does not agree with the index")
-                yield entry, self._parts(entry, stream)
+                yield entry, self._name_damage(self._parts(entry, stream))
             stream.skip_to(self._end_of_data)
             if stream.take(len(tar.END)) != tar.END or not stream.is_at_end():
                 raise BundleError("it does not end as a tar does")
@@ -224,6 +224,13 @@ class Bundle(FoundByPath):
             raise self._damaged(self.DATA, error) from None
         finally:
             stream.close()
+
+    def _name_damage(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield parts; an error says in which bundle the damage is, whoever takes them."""
+        try:
+            yield from parts
+        except BundleError as error:
+            raise self._damaged(self.DATA, error) from None
 
     def extract_trace(self, destination: Path) -> None:
         """Write the trace database to a new file. Raises BundleError; then there is no file."""

@@ -34,6 +34,7 @@ from rtrace.bundle.protocol import OpenBundle
 from rtrace.errors import BundleError, HostileBundleError
 from rtrace.opening import open_bundle
 from rtrace.operations.check import check_bundle
+from rtrace.reprozip.reading import contents
 from rtrace.reprozip.reading import reprozip_bundle as reader
 from rtrace.reprozip.reading import trace_database as database
 from rtrace.reprozip.reading.byte_sources import Decompressed
@@ -129,7 +130,7 @@ def test_memory_that_an_xz_stream_asks_for_is_not_given() -> None:
 
 def test_list_of_files_has_a_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A small file of gzip can hold millions of names: at some number it is refused."""
-    monkeypatch.setattr(reader, "most_items", lambda _: 500)
+    monkeypatch.setattr(contents, "most_items", lambda _: 500)
     path = make(tmp_path / "x.rpz", *(Member(f"DATA/{number}") for number in range(1000)))
     with pytest.raises(HostileBundleError, match="more files than any"), open_bundle(path) as bundle:
         _ = bundle.entries

@@ -98,7 +98,7 @@ def test_a_process_means_itself_by_self() -> None:
     assert found.path == b"/proc/%d/status" % os.getpid()
     assert found.volatile
     link = walk(Walker(), b"/", b"/proc/self", follow=False)
-    assert (link.path, link.status) == (b"/proc/self", None)
+    assert (link.path, link.status, link.volatile) == (b"/proc/self", None, True)
     assert not walk(Walker(), b"/", b"/proc/uptime").volatile
 
 

@@ -107,13 +107,11 @@ class Ledger:
                 target = b""
         elif kind == "file" and status.st_nlink > 1:
             self._join_links(state, (status.st_dev, status.st_ino))
-        self.facts.append(
-            (
-                *(self.run, identity, self.now()),
-                *(kind, status.st_mode & 0o7777, status.st_uid, status.st_gid, status.st_size, mtime),
-                *(status.st_dev, keep_inode(status.st_ino), status.st_nlink, target, ctime, status.st_blocks),
-            )
-        )
+        self.facts.append((
+            self.run, identity, self.now(),
+            kind, status.st_mode & 0o7777, status.st_uid, status.st_gid, status.st_size, mtime,
+            status.st_dev, keep_inode(status.st_ino), status.st_nlink, target, ctime, status.st_blocks,
+        ))  # fmt: skip
         return state
 
     def _join_links(self, state: PathState, inode: tuple[int, int]) -> None:

@@ -17,7 +17,7 @@ from rtrace.linux.descriptors import tee
 F_SETPIPE_SZ, F_GETPIPE_SZ = 1031, 1032  # fcntl(2); Python 3.10 has names for them
 
 
-class Ends(NamedTuple):
+class OutletEnds(NamedTuple):
     """The descriptors of one outlet: the program's end, the relay's two, and the file of what is kept.
 
     With a session, ``keyboard`` and ``terminal`` are the terminal outside, opened anew and as it is.
@@ -76,15 +76,15 @@ def try_tee(pipe: int) -> None:
         os.close(writing)
 
 
-def open_ends(outlet: Outlet, path: Path) -> Ends:
+def open_ends(outlet: Outlet, path: Path) -> OutletEnds:
     """Make a pipe or a pty like what was there, and open the way out and the file."""
     first = outlet.descriptors[0]
     source, program = make_pty(first, plain=not outlet.session) if outlet.kind is Kind.TERMINAL else make_pipe(first)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     set_nonblocking(source)
     if not outlet.session:
-        return Ends(outlet, program, source, open_anew(first), file)
-    return Ends(outlet, program, source, open_anew(first), file, open_anew(0), os.dup(0))
+        return OutletEnds(outlet, program, source, open_anew(first), file)
+    return OutletEnds(outlet, program, source, open_anew(first), file, open_anew(0), os.dup(0))
 
 
 def make_pipe(like: int) -> tuple[int, int]:
@@ -112,7 +112,7 @@ def make_pty(like: int, *, plain: bool) -> tuple[int, int]:
     return master, slave
 
 
-def connect(ends: list[Ends], inlets: list[InletEnds]) -> None:
+def connect(ends: list[OutletEnds], inlets: list[InletEnds]) -> None:
     """In the program's process: put its ends in the place of the descriptors that they replace."""
     for end in ends:
         for descriptor in end.outlet.descriptors:

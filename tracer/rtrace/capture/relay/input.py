@@ -37,7 +37,7 @@ PART = 1 << 20
 CHUNK = 1 << 16
 
 
-class Input:
+class PipeInput:
     """What the program reads from one pipe."""
 
     def __init__(self, poller: Poller, ends: tuple[int, int], keeper: Keeper) -> None:

@@ -20,10 +20,11 @@ from pathlib import Path
 
 from rtrace.capture.kernel.terminal import restored
 from rtrace.capture.processes.own_limits import explain_limits
-from rtrace.capture.relay.ends import Ends, InletEnds, connect, open_ends, open_inlet
+from rtrace.capture.relay.ends import InletEnds, OutletEnds, connect, open_ends, open_inlet
 from rtrace.capture.relay.keeping import KEPT_BYTES, Kept
 from rtrace.capture.relay.process import CONTINUED, FINISH, WINDOW, make_relay
 from rtrace.capture.relay.streams import Inlet, Kind, Outlet
+from rtrace.debugging import debug
 from rtrace.errors import TracingRefusedError
 from rtrace.linux import libc
 from rtrace.linux.signals import unblocked
@@ -89,8 +90,10 @@ class Interposition:
         """Make the pipes for what the run reads; a stream that cannot be kept is left alone, and not known."""
         opened = []
         for inlet in self.inlets:
-            with contextlib.suppress(OSError):  # EINVAL, ENOSYS: no tee(2) here
+            try:
                 opened.append(open_inlet(inlet, self.files[inlet]))
+            except OSError as error:  # EINVAL, ENOSYS: no tee(2) here
+                debug(__name__, "what comes by descriptors %s is not kept (%s)", inlet.descriptors, error.strerror)
         self.inlets = tuple(ends.inlet for ends in opened)
         return opened
 
@@ -108,7 +111,7 @@ class Interposition:
                 os.dup2(null, descriptor, inheritable=False)
             os.close(null)
 
-    def _be_relay(self, control: socket.socket, ends: list[Ends], inlets: list[InletEnds]) -> int:
+    def _be_relay(self, control: socket.socket, ends: list[OutletEnds], inlets: list[InletEnds]) -> int:
         """Run the relay in a child of this process, which ends at once. Only the program's process returns, 0."""
         tracer = os.getppid()
         status = 1
@@ -184,7 +187,7 @@ def interposed(interposition: Interposition) -> Iterator[None]:
                 interposition.control = None
 
 
-def begin_session(control: socket.socket, every: tuple[list[Ends], list[InletEnds]], tracer: int) -> int:
+def begin_session(control: socket.socket, every: tuple[list[OutletEnds], list[InletEnds]], tracer: int) -> int:
     """In the relay: take the pty as controlling terminal, and fork the program into its foreground."""
     ends, inlets = every
     (slave,) = (end.program for end in ends if end.outlet.session)

@@ -10,7 +10,7 @@ from rtrace.capture.relay.poller import Poller
 CHUNK = 1 << 16
 
 
-class Output(Channel):
+class OutputChannel(Channel):
     """What the program writes. At a terminal the pty's newlines are kept as the program wrote them."""
 
     def __init__(

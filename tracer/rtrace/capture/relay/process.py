@@ -23,11 +23,11 @@ import socket
 from collections.abc import Iterator
 
 from rtrace.capture.kernel.terminal import OuterTerminal, copy_window
-from rtrace.capture.relay.ends import Ends, InletEnds
-from rtrace.capture.relay.input import Input
+from rtrace.capture.relay.ends import InletEnds, OutletEnds
+from rtrace.capture.relay.input import PipeInput
 from rtrace.capture.relay.keeping import Keeper
 from rtrace.capture.relay.keyboard import Keyboard
-from rtrace.capture.relay.output import Output
+from rtrace.capture.relay.output import OutputChannel
 from rtrace.capture.relay.poller import Poller
 from rtrace.capture.relay.terminal_session import TerminalSession
 
@@ -44,8 +44,8 @@ class Relay:
         self.poller = Poller()
         self.control = control
         self.tracer = tracer
-        self.outputs: list[Output] = []
-        self.inputs: list[Input] = []
+        self.outputs: list[OutputChannel] = []
+        self.inputs: list[PipeInput] = []
         self.session: TerminalSession | None = None
         control.settimeout(0)
         self.poller.watch(control.fileno(), select.POLLIN, self.listen)
@@ -114,7 +114,7 @@ class Relay:
 
 
 def make_relay(
-    control: socket.socket, every: tuple[list[Ends], list[InletEnds]], processes: tuple[int, int], limit: int
+    control: socket.socket, every: tuple[list[OutletEnds], list[InletEnds]], processes: tuple[int, int], limit: int
 ) -> Relay:
     """In the relay: close what it does not need, and make its channels; ``processes`` are tracer and program."""
     ends, inlets = every
@@ -130,13 +130,13 @@ def make_relay(
     close_all_but(kept)
     relay = Relay(control, tracer)
     for inlet in inlets:
-        relay.inputs.append(Input(relay.poller, (inlet.source, inlet.sink), Keeper(inlet.file, limit)))
+        relay.inputs.append(PipeInput(relay.poller, (inlet.source, inlet.sink), Keeper(inlet.file, limit)))
     for end in ends:
         keeper = Keeper(end.file, limit)
         terminal = (
             OuterTerminal(end.terminal, tracer, controlling=end.outlet.controlling) if end.outlet.session else None
         )
-        relay.outputs.append(Output(relay.poller, (end.source, end.sink), keeper, terminal))
+        relay.outputs.append(OutputChannel(relay.poller, (end.source, end.sink), keeper, terminal))
         if terminal is not None:
             keyboard = Keyboard(relay.poller, terminal, end.keyboard, os.dup(end.source))
             relay.session = TerminalSession(relay.poller, program, terminal, end.program, keyboard)

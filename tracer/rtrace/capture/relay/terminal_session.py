@@ -9,7 +9,7 @@ import signal
 
 from rtrace.capture.kernel.terminal import OuterTerminal, copy_window
 from rtrace.capture.relay.keyboard import Keyboard
-from rtrace.capture.relay.output import Output
+from rtrace.capture.relay.output import OutputChannel
 from rtrace.capture.relay.poller import Poller
 
 
@@ -73,7 +73,7 @@ class TerminalSession:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.program, signal.SIGCONT)
 
-    def notice_hang_up(self, outputs: list[Output]) -> None:
+    def notice_hang_up(self, outputs: list[OutputChannel]) -> None:
         """When the terminal outside has gone, close the pty: its session gets SIGHUP, as it would without a relay."""
         if self.keyboard.open and not any(output.open for output in outputs if output.terminal is not None):
             self.keyboard.close(cut=True)

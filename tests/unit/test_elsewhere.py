@@ -21,7 +21,7 @@ from rtrace.manifest.render import render
 from rtrace.opening import open_bundle
 from rtrace.pack.packing import carry_out, pack
 from rtrace.pack.planning import plan_packing
-from rtrace.trace.reader import open_for_reading
+from rtrace.trace.reading.reader import open_for_reading
 from trace_builder import TraceBuilder
 from web_server import Server
 

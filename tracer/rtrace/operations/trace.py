@@ -23,7 +23,7 @@ from rtrace.manifest.model import Manifest, Notice
 from rtrace.manifest.render import render
 from rtrace.trace.directory import DEFAULT_NAME, TraceDirectory
 from rtrace.trace.place import TracePlace
-from rtrace.trace.reader import count_run
+from rtrace.trace.reading.reader import count_run
 
 
 class TraceRequest(NamedTuple):

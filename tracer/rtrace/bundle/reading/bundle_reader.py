@@ -284,11 +284,14 @@ class Bundle(FoundByPath):
     def find_bad_frame(self) -> tuple[int, int] | None:
         """Return first and last byte, in the file, of the first frame of the data that cannot be decompressed.
 
-        It is that of the seek table, when this is not the one that the index asks for. None when all is as it should
-        be: then what is wrong is not the data, but what is said of it.
+        None when all are as they should be.
         """
         self._prove_entries()
-        return find_bad_frame(self._archive, self._members[self.DATA], self._end_of_data + len(tar.END))
+        try:
+            archive = self._archive
+        except BundleError:
+            archive = None
+        return find_bad_frame(archive, self._members[self.DATA], self._end_of_data + len(tar.END))
 
     def _read_index(self, name: str) -> Iterator[bytes]:
         return self._reader.read_index(name, self._members[name], self.manifest.digests[name])

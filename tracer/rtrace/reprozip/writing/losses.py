@@ -102,7 +102,8 @@ def _lost_of_files(entries: Iterable[Entry]) -> Iterator[Notice]:
     if attributes:
         yield Notice(
             "attributes",
-            f"{count(len(attributes), 'file')} with extended attributes, access lists or capabilities: {name_some(attributes)}",
+            f"{count(len(attributes), 'file')} with extended attributes, access lists or capabilities:"
+            f" {name_some(attributes)}",
             "`reprounzip` makes them without these",
         )
     if placeholders:

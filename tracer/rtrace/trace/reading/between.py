@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.trace.reader import read_uses
+from rtrace.trace.reading.reader import read_uses
 from rtrace.trace.schema import Use
 from rtrace.trace.treatment import is_unread
 

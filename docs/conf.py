@@ -39,8 +39,8 @@ def _fill_in(_app: Sphinx, name: str, source: list[str]) -> None:
     """Put what is made from the code, or lies elsewhere in the repository, in the place of the marks on a page."""
     source[0] = fill_in(source[0], f"docs/{name}.md", CHECKOUT)
     if name == "reference/commands":
-        from rtrace.cli.terminal.commands import GROUPS
-        from rtrace.cli.terminal.commands import rtrace as group
+        from rtrace.cli.frame.commands import GROUPS
+        from rtrace.cli.frame.commands import rtrace as group
 
         source[0] = source[0].replace("<!-- commands -->", render_commands(group, GROUPS))
     elif name == "reference/manifest":

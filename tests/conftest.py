@@ -1,6 +1,9 @@
 """What both lanes of tests share."""
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +12,24 @@ import pytest
 from web_server import Server, serve
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+ROOTS = [str(CHECKOUT / "tracer"), str(CHECKOUT / "unpackers")]
+
+
+def find_installed() -> str:
+    """Return where a Python that is started anew finds rtrace; empty where it does not."""
+    program = "import rtrace; print(rtrace.__path__[0])"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )
+    return done.stdout.strip()
+
+
+if not find_installed().startswith(ROOTS[0]):  # so that `python -m rtrace` is the one of this checkout
+    os.environ["PYTHONPATH"] = ":".join([*ROOTS, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 # A shell has what it starts in the background ignore these two, and so would all that the tests start.
 for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):

@@ -5,6 +5,7 @@
 #   need_packages PACKAGE...   Debian packages, installed when missing
 #   need_venv EXTRA            .venv in the checkout, with rtrace (editable) and an extra of pyproject.toml
 #   need_tools NAME PACKAGE... Python packages, in a virtual environment of their own: .bench/NAME
+#   need_unit_tools            what tests/unit needs, likewise; nothing is installed as root
 #   need_docker                a Docker engine that answers; one that was started here is stopped in the end
 #   at_exit COMMAND...         run a command when the script ends, last one first
 
@@ -93,6 +94,16 @@ need_tools() {
     quietly "${PYTHON:-python3}" -m venv --clear "$folder" || fail "could not make $folder: see above."
     quietly "$folder/bin/python" -m pip install --disable-pip-version-check "$@" </dev/null || return 1
     printf '%s\n' "$*" >"$folder/.whole"
+}
+
+# What tests/unit needs, in a virtual environment of its own without rtrace: .bench/unit
+need_unit_tools() {
+    local python=${PYTHON:-python3} packages
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "needs Python's venv: on Debian, install python3-venv."
+    packages=$("$python" "$CHECKOUT/scripts/lib/list_dependencies.py" "$CHECKOUT/pyproject.toml" unit) \
+        || fail "could not read pyproject.toml: see above."
+    mapfile -t packages <<<"$packages"
+    need_tools unit "${packages[@]}" || fail "could not install what tests/unit needs: see above."
 }
 
 docker_answers() { docker info >/dev/null 2>&1; }

@@ -9,27 +9,9 @@ from pathlib import Path
 import pytest
 
 from plain_user import PlainUser, install_for_everybody, make_plain_user, make_user_with_others
-from requirements import CHECKOUT, missing
+from requirements import missing
 
 REQUIRE_ALL = os.environ.get("RTRACE_REQUIRE_ALL") == "1"
-ROOTS = [str(CHECKOUT / "tracer"), str(CHECKOUT / "unpackers")]
-
-
-def find_installed() -> str:
-    """Return where a Python that is started anew finds rtrace; empty where it does not."""
-    program = "import rtrace; print(rtrace.__path__[0])"
-    done = subprocess.run(
-        [sys.executable, "-P" if sys.version_info >= (3, 11) else "-s", "-c", program],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd="/",
-    )
-    return done.stdout.strip()
-
-
-if not find_installed().startswith(ROOTS[0]):  # so that `python -m rtrace` is the one of this checkout
-    os.environ["PYTHONPATH"] = ":".join([*ROOTS, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from bundle_making import BundleMaker, make_run
 from rtrace import __version__
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.commands import COMMANDS, GROUPS, SYNONYMS
-from rtrace.cli.terminal.commands import rtrace as group
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.frame.commands import COMMANDS, GROUPS, SYNONYMS
+from rtrace.cli.frame.commands import rtrace as group
 
 Command = Callable[..., subprocess.CompletedProcess[bytes]]
 
@@ -146,3 +146,16 @@ def test_trace_names_signal_and_counts(rtrace: Command, signal: str, name: str) 
     done = rtrace("trace", "--", "bash", "-c", f"kill -{signal} $$")
     assert b"rtrace: traced 1 process and " in done.stderr
     assert f"; killed by {name}\n".encode() in done.stderr
+
+
+def test_garbage_is_collected_while_a_command_runs() -> None:
+    """The collector is off while rtrace is loaded, and on again for what takes long."""
+    program = (
+        "import gc, sys; sys.argv = ['rtrace', 'schema']\n"
+        "import rtrace.cli.schema\n"
+        "rtrace.cli.schema.command.callback = lambda **_options: print(gc.isenabled())\n"
+        "from rtrace.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "True\n"

@@ -226,7 +226,7 @@ def test_failing_unpack_takes_its_image_along(
         (tmp_path / "target").mkdir()
         return image
 
-    monkeypatch.setattr("rtrace_unpackers.engines.docker.make_image", make_and_remember)
+    monkeypatch.setattr("rtrace_unpackers.engines.making.make_image", make_and_remember)
     with pytest.raises(TargetError, match="by somebody else"):
         UNPACKER.unpack(maker.write(RUN), tmp_path / "target")
     assert len(made) == 1

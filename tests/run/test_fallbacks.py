@@ -50,6 +50,20 @@ def test_without_seccomp_every_call_stops(deny: Deny, tmp_path: Path) -> None:
     assert bytes(SOURCE.resolve()) in observation.uses()
 
 
+def test_what_was_tried_is_told_to_who_debugs(deny: Deny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log names the engines that were refused and why, the one that is used, and what became of what is changed."""
+    monkeypatch.setenv("RTRACE_LOG", str(tmp_path / "log"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "changed").write_text("before")
+    completed = deny((SECCOMP,), "trace", "-q", "-d", tmp_path / "trace", "sh", "-c", "echo after >>changed")
+    assert completed.returncode == 0, completed.stderr
+    told = (tmp_path / "log").read_text()
+    assert "loop.launch: the engine notify was refused (Operation not permitted)\n" in told
+    assert "loop.launch: the engine seccomp was refused (Operation not permitted)\n" in told
+    assert "loop.launch: the program waits under the engine stops\n" in told
+    assert f"books.snapshots: {tmp_path}/changed: " in told
+
+
 @pytest.mark.parametrize("engine", ["", "notify", "seccomp", "stops"])
 def test_every_engine_traces_where_no_descriptor_may_be_taken(
     engine: str, deny: Deny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rtrace.cli.frame.commands import COMMANDS
+
 # Installing fetches the dependencies from the package index, and everything is built once: one worker does it all.
 pytestmark = pytest.mark.xdist_group("packaging")
 
@@ -64,9 +66,26 @@ def list_sources(checkout: Path) -> set[str]:
 def test_wheel_holds_both_packages_and_nothing_else(distributions: tuple[Path, Path], checkout: Path) -> None:
     """The wheel has every file of both packages under its import name, `py.typed` included, and no other folder."""
     with zipfile.ZipFile(distributions[1]) as wheel:
-        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name and ".data/data/share/" not in name}
     assert names == list_sources(checkout)
     assert {"rtrace/py.typed", "rtrace_unpackers/py.typed"} <= names
+
+
+def test_wheel_brings_manual_pages_and_completion(distributions: tuple[Path, Path]) -> None:
+    """There is a page for rtrace and one for each command, and what each shell loads by itself, as it is printed."""
+    with zipfile.ZipFile(distributions[1]) as wheel:
+        shared = {name.partition("/share/")[2]: name for name in wheel.namelist() if "/share/" in name}
+        pages = {f"man/man1/{name}" for name in ("rtrace.1", *(f"rtrace-{command}.1" for command in COMMANDS))}
+        scripts = {
+            "bash-completion/completions/rtrace": "bash",
+            "zsh/site-functions/_rtrace": "zsh",
+            "fish/vendor_completions.d/rtrace.fish": "fish",
+        }
+        assert shared.keys() == pages | scripts.keys()
+        trace = wheel.read(shared["man/man1/rtrace-trace.1"]).decode()
+        printed = {place: wheel.read(shared[place]) for place in scripts}
+        assert printed == {place: wheel.read(f"rtrace/cli/shells/rtrace.{shell}") for place, shell in scripts.items()}
+    assert trace.startswith('.TH "RTRACE\\-TRACE" "1"')
 
 
 def test_wheel_states_name_licence_and_entry_points(distributions: tuple[Path, Path]) -> None:

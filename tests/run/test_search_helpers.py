@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from rtrace.privacy.file_search import Found, Job, Search
+from rtrace.privacy.file_search import Found, SearchJob, SecretSearch
 from rtrace.privacy.helpers import search_files
 from secret_planting import Planter
 
@@ -25,12 +25,12 @@ LAST_LINE = SIZE // len(NOTE) + 1
 WORKER = """
 import signal
 import sys
-from rtrace.privacy.file_search import Job, Search
+from rtrace.privacy.file_search import SearchJob, SecretSearch
 from rtrace.privacy import helpers as search_helpers
 search_helpers.cores = lambda: 2
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where it is ignored
-jobs = [Job(sys.argv[1].encode(), sys.argv[1].encode())] * 1000
-searched = search_helpers.search_files(Search(), jobs, [4 << 20] * 1000)
+jobs = [SearchJob(sys.argv[1].encode(), sys.argv[1].encode())] * 1000
+searched = search_helpers.search_files(SecretSearch(), jobs, [4 << 20] * 1000)
 next(searched)
 print("found", flush=True)
 list(searched)
@@ -55,7 +55,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return paths
 
 
-def make_jobs(search: Search, files: list[Path]) -> list[Job]:
+def make_jobs(search: SecretSearch, files: list[Path]) -> list[SearchJob]:
     """Ask for everything in each file that is looked for in a .netrc."""
     rules = frozenset(rule for rule in search.rules if rule.id == "netrc")
     return [search.make_job(os.fsencode(path), os.fsencode(path), rules) for path in files]
@@ -70,8 +70,8 @@ def find_helpers(parent: int) -> list[int]:
 class Begun(NamedTuple):
     """A search that has found what is in the first file, and the helpers that it has."""
 
-    search: Search
-    jobs: list[Job]
+    search: SecretSearch
+    jobs: list[SearchJob]
     searched: Iterator[Found | None]
     found: list[Found | None]
     helpers: set[int]
@@ -80,7 +80,7 @@ class Begun(NamedTuple):
 def begin(files: list[Path], cores: int, monkeypatch: pytest.MonkeyPatch) -> Begun:
     """Begin to search files on a machine of so many cores."""
     monkeypatch.setattr("rtrace.privacy.helpers.cores", lambda: cores)
-    search = Search([KNOWN])
+    search = SecretSearch([KNOWN])
     jobs = make_jobs(search, files)
     before = set(find_helpers(os.getpid()))
     searched = search_files(search, jobs, [SIZE] * len(files))
@@ -126,7 +126,7 @@ def test_without_room_for_helpers_all_is_done_without_them(files: list[Path], mo
     """Where no temporary file can be made, files are searched one after the other."""
     monkeypatch.setattr("rtrace.privacy.helpers.cores", lambda: 2)
     monkeypatch.setattr("tempfile.tempdir", str(files[0].parent / "no such folder"))
-    search = Search([KNOWN])
+    search = SecretSearch([KNOWN])
     jobs = make_jobs(search, files)
     assert list(search_files(search, jobs, [SIZE] * len(files))) == list(map(search.look, jobs))
 

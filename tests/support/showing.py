@@ -33,9 +33,9 @@ LOCALES = {
 
 _SERVER = """\
 import json, os, sys
-import rtrace.cli.terminal.ending
+import rtrace.cli.frame.ending
 from rtrace.cli import main
-from rtrace.cli.terminal.commands import COMMANDS
+from rtrace.cli.frame.commands import COMMANDS
 for name in COMMANDS:
     __import__(f"rtrace.cli.{name}")
 for line in sys.stdin:

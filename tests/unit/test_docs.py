@@ -12,7 +12,7 @@ import pytest
 
 from documentation.inclusion import PAGES
 from rtrace import __version__
-from rtrace.cli.terminal.commands import rtrace as group
+from rtrace.cli.frame.commands import rtrace as group
 
 CHECKOUT = next(folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").exists())
 DOCUMENTS = sorted(

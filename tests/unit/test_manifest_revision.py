@@ -319,7 +319,7 @@ def neighbours(text: str) -> dict[str, str]:
     return {match[2]: without_numbers(match[1]) for match in found if not match[1].startswith(("rtrace:", "#"))}
 
 
-@settings(deadline=None, max_examples=60, phases=[Phase.generate])
+@settings(deadline=None, max_examples=30, phases=[Phase.generate])
 @given(st.data())
 def test_notes_survive_any_further_run(data: st.DataObject) -> None:
     """Whatever is in a manifest and wherever the notes are: all come back in their order, beside what they were at."""

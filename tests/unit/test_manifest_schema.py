@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -25,7 +26,17 @@ SCHEMA = json.loads(read_schema())
 VALIDATOR = Draft202012Validator(SCHEMA)
 LEVELS = {name.lower(): value for name, value in vars(keys).items() if name.isupper()}
 
-"""A manifest in which no key is absent."""
+# libyaml's own, where PyYAML was built with it: the same answers, five times as fast.
+Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def read_yaml(text: str) -> Any:
+    """Return what another reader of YAML takes a text for."""
+    return yaml.load(text, Loader)  # noqa: S506 -- either loader is a safe one
+
+
+TREE = read_yaml(render(WHOLE))
 
 
 def as_json(value: Any) -> Any:
@@ -43,7 +54,7 @@ def as_json(value: Any) -> Any:
 
 def complaints(text: str) -> list[str]:
     """Say what the schema finds wrong in a manifest, as another reader of YAML takes it."""
-    return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(as_json(yaml.safe_load(text)))]
+    return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(as_json(read_yaml(text)))]
 
 
 def refusal(text: str) -> str | None:
@@ -89,7 +100,7 @@ def places(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
             yield from places(item, (*place, key))
 
 
-PLACES = [place for place in places(yaml.safe_load(render(WHOLE))) if place]
+PLACES = [place for place in places(TREE) if place]
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
@@ -100,7 +111,7 @@ def test_what_may_be_absent_is_the_same_in_both(place: tuple[str | int, ...]) ->
     agree(tree)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(
     st.sampled_from(PLACES),
     st.sampled_from([-1, 0, 1, 1.5, True, "", "x", "/x", "a" * 64, [], ["x"], ["x", "y"], [1, 2], {}, {"x": "y"}])
@@ -124,7 +135,7 @@ def test_unknown_keys_are_refused_by_both(place: tuple[str | int, ...], name: st
 
 def open_tree(place: tuple[str | int, ...]) -> tuple[Any, Any]:
     """Give the whole manifest as a tree, and in it what holds a place."""
-    tree = holder = yaml.safe_load(render(WHOLE))
+    tree = holder = deepcopy(TREE)
     for key in place[:-1]:
         holder = holder[key]
     return tree, holder
@@ -132,7 +143,7 @@ def open_tree(place: tuple[str | int, ...]) -> tuple[Any, Any]:
 
 def agree(tree: Any) -> None:
     """Check that schema and reader say the same of a tree."""
-    text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+    text = yaml.dump(tree, Dumper=Dumper, sort_keys=False, allow_unicode=True)
     refused, wrong = refusal(text), complaints(text)
     if refused is not None and not wrong:  # what compares two places is beyond a schema
         assert "names the run" in refused or "twice" in refused, text

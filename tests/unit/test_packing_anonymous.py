@@ -12,8 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundle_samples import MANIFEST, RUN
+from rtrace.bundle.entry import Entry, FileType
+from rtrace.bundle.writing.item import Item
 from rtrace.privacy.anonymous.anonymizer import Anonymizer
 from rtrace.privacy.anonymous.attribute_ids import map_ids
+from rtrace.privacy.anonymous.ids import assign_ids
+from rtrace.privacy.anonymous.order import sort_items
 from rtrace.privacy.anonymous.plan import plan_anonymity
 from rtrace.privacy.anonymous.pseudonyms import find_homes
 from rtrace.trace.schema import SCHEMA
@@ -75,6 +79,20 @@ def test_a_text_in_parts_is_rewritten_as_one(anonymizer: Anonymizer, words: list
     assert not anonymizer.names.occur_in(iter([whole]))
 
 
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from([*WORDS, b"lab7x", b".chem.example.org", b"usery", b"\xff", b"/"]), max_size=20).map(
+        b"".join
+    )
+)
+def test_a_pseudonym_stays_as_it_is(anonymizer: Anonymizer, text: bytes) -> None:
+    """What was rewritten once holds no name any more: rewriting it again changes nothing."""
+    once = anonymizer.names.replace(text)
+    assert anonymizer.names.replace(once) == once
+    assert not anonymizer.names.occur_in(iter([once]))
+    assert len(once) == len(text)
+
+
 def test_ids_within_attributes_are_mapped() -> None:
     """Those that lists name and that a capability is bound to; what has another form stays."""
     listed = struct.pack("<I", 2) + b"".join(
@@ -99,3 +117,29 @@ def test_homes_of_other_people_are_found() -> None:
     """By their path; names that tell of nobody are not people."""
     paths = [b"/home/bob/x", b"/home/bob", b"/home/ubuntu/x", b"/home", b"/srv/home/eve", b"/home/ann/y"]
     assert find_homes(paths) == (b"/home/ann", b"/home/bob")
+
+
+def test_ids_of_people_are_counted_anew(anonymizer: Anonymizer) -> None:
+    """In the order in which they come up; those of the system and of nobody stay."""
+    run = replace(RUN, uid=20_001, gid=30_002, groups=(4, 20_001, 40_003, 65_534))
+    rewritten = anonymizer.anonymize_manifest(replace(MANIFEST, runs=(run,))).runs[0]
+    known = len(assign_ids((RUN.uid, RUN.gid, *RUN.groups)))
+    numbers = [1000 + known + place for place in range(3)]
+    assert (rewritten.uid, rewritten.gid) == (numbers[0], numbers[1])
+    assert rewritten.groups == (4, numbers[0], numbers[2], 65_534)
+
+
+def make_item(path: bytes, link: bytes | None = None) -> Item:
+    """Return the item of a file, or of a further hard link to one."""
+    entry = Entry(path=path, type=FileType.REGULAR, mode=0o644, uid=0, gid=0, mtime_ns=7, link=link)
+    return Item(entry, None if link else path, attributes=())
+
+
+def test_items_are_in_the_order_of_their_new_paths() -> None:
+    """The first name of a file holds its content, with the time that it had under the name it was read from."""
+    names = {b"/a": b"/z", b"/b": b"/b", b"/c": b"/a"}
+    items = sort_items([make_item(b"/a"), make_item(b"/b"), make_item(b"/c", b"/a")], names.__getitem__)
+    assert [item.entry.path for item in items] == [b"/c", b"/b", b"/a"]
+    assert [item.entry.link for item in items] == [None, None, b"/c"]
+    assert [item.source for item in items] == [b"/a", b"/b", None]
+    assert [item.mtime_ns for item in items] == [7, None, None]

@@ -426,7 +426,7 @@ def test_a_killed_trace_packs(home: Path) -> None:
         assert [notice.kind for notice in bundle.manifest.notices] == ["unfinished"]
         assert bundle.manifest.runs[0].exit_status is None
         bundle.extract_trace(home.parent / "copy.sqlite3")
-    assert report.files == 1
+    assert report.counts.files == 1
 
 
 def test_paths_of_any_bytes(trace: TraceBuilder, home: Path) -> None:

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from bundle_bytes import read_everything
 from rtrace.errors import BundleError, IncompleteError
 from rtrace.manifest.incompleteness import find_missing
 from rtrace.opening import open_bundle
+from rtrace.operations.export import carry_out_for_reprozip
 from rtrace.pack.forecast import forecast_notices
 from rtrace.pack.packing import carry_out, pack
 from rtrace.pack.plan import PackingPlan
 from rtrace.pack.planning import plan_packing
+from rtrace.reprozip.reading.container import is_reprozip
 from rtrace.trace.directory import TraceDirectory
 from secret_planting import Planter
 from trace_builder import TraceBuilder
@@ -165,3 +168,46 @@ def test_an_edit_with_its_time_put_back_is_forecast(directory: TraceDirectory, h
     os.utime(home / "data", ns=(state.st_atime_ns, state.st_mtime_ns))
     (notice,) = forecast_notices(plan_packing(directory, tmp_path / "a.rpz"))
     assert (notice.kind, notice.what.startswith(f"{home}/data was touched after the trace")) == ("changed", True)
+
+
+def test_a_bundle_in_another_format_is_replaced_as_well(directory: TraceDirectory, tmp_path: Path) -> None:
+    """By way of a bundle of our own, which nobody sees; without being asked, it is refused."""
+    target = tmp_path / "a.rpz"
+    pack(directory, target)
+    with pytest.raises(BundleError, match=r"a\.rpz exists already"):
+        carry_out_for_reprozip(replace(plan_packing(directory, tmp_path / "b.rpz"), target=target))
+    report, exported = carry_out_for_reprozip(plan_packing(directory, target, replace=True))
+    assert (report.target, exported.target) == (target, target)
+    with target.open("rb") as file:
+        assert is_reprozip(file)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.rpz", "home"]
+
+
+def test_the_trace_in_the_bundle_loses_what_the_plan_redacts(home: Path, tmp_path: Path) -> None:
+    """Neither an argument nor a value of a file that was found elsewhere stays in it, free pages included."""
+    secret = Planter().make_up("gh~p_{36}")[0]
+    (home / "key").write_text(f"token = {secret}\n")
+    builder = TraceBuilder(home)
+    builder.begin(argv=b"./run.sh\0--password=correct horse 17\0" + secret.encode() + b"\0")
+    builder.read(home / "key")
+    directory = builder.finish()
+    assert b"correct horse 17" in directory.database.read_bytes()
+    plan = plan_packing(directory, tmp_path / "a.rpz")
+    assert (plan.redaction.in_trace, secret.encode() in plan.redaction.values) == (True, True)
+    carry_out(plan)
+    everything = b"".join(content for _, content in read_everything(tmp_path / "a.rpz"))
+    assert [value for value in (b"correct horse 17", secret.encode()) if value in everything] == []
+
+
+def test_what_one_file_gives_away_is_masked_in_all(home: Path, tmp_path: Path) -> None:
+    """A password is recognised by the name before it; where it occurs without, in an earlier file, it is known then."""
+    (home / "zz.ini").write_text("[db]\npassword = c0rrect-H0rse-batt3ry\n")
+    (home / "a.txt").write_text("I typed c0rrect-H0rse-batt3ry\n")
+    builder = TraceBuilder(home)
+    builder.begin()
+    builder.read(home / "zz.ini", home / "a.txt")
+    target = tmp_path / "a.rpz"
+    carry_out(plan_packing(builder.finish(), target))
+    contents = read_contents(target)
+    assert contents[bytes(home / "a.txt")] == b"I typed " + b"x" * 21 + b"\n"
+    assert contents[bytes(home / "zz.ini")] == b"[db]\npassword = " + b"x" * 21 + b"\n"

@@ -1,6 +1,7 @@
 """Patterns of paths: what they match, and that no pattern takes long to say so."""
 
 import re
+from fnmatch import fnmatchcase
 
 import pytest
 from hypothesis import example, given, settings
@@ -78,6 +79,21 @@ def test_patterns_mean_what_their_tokens_do(pattern: bytes, path: str) -> None:
 def test_several_patterns_match_what_one_of_them_does(patterns: list[bytes], path: str) -> None:
     """Patterns that are compiled together do not disturb each other."""
     assert Patterns(patterns).match(path.encode()) == any(matches(pattern, path.encode()) for pattern in patterns)
+
+
+PLAIN = ["a", "b", "*", "?", "[a]", "[!a]", "[ab]", "[a-b]", "]", "."]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(PLAIN), min_size=1, max_size=5).map("".join).filter(lambda text: "**" not in text),
+    st.text("abc.]", min_size=1, max_size=5),
+)
+def test_a_name_is_matched_as_a_shell_does(pattern: str, name: str) -> None:
+    """Within a name the wildcards and sets mean what they do in fnmatch, from the root or from any folder."""
+    wanted = fnmatchcase(name, pattern)
+    assert Patterns([f"/{pattern}".encode()]).match(f"/{name}".encode()) == wanted
+    assert Patterns([pattern.encode()]).match(f"/c/c/{name}".encode()) == (wanted or fnmatchcase("c", pattern))
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,10 @@ def test_bytes_are_shown_as_text_is() -> None:
 
 SPEAKING = (
     "rtrace/cli/terminal/speaking.py",
-    "rtrace/cli/__init__.py",
-)  # the latter where there is no room for the former
+    "rtrace/cli/terminal/debug_output.py",  # into the file that RTRACE_LOG names
+    "rtrace/cli/terminal/detaching.py",  # into a pipe of its own
+    "rtrace/cli/__init__.py",  # where there is no room for the first
+)
 
 
 def find_printing(tree: ast.Module) -> Iterator[int]:

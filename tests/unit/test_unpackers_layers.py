@@ -21,6 +21,7 @@ ORDER = (
     ("engines.belonging",),
     ("engines.container",),
     ("engines.target",),
+    ("engines.making",),
     ("engines.docker",),
 )
 RANKS = {chapter: rank for rank, chapters in enumerate(ORDER) for chapter in chapters}
@@ -58,7 +59,7 @@ def test_no_chapter_uses_one_above_it() -> None:
 
 def test_the_uses_are_found() -> None:
     """The two unpackers use the files, so a check that finds no import at all would be noticed."""
-    assert {("chroot", "files"), ("engines.docker", "files"), ("isolation.running", "limits")} <= set(list_uses())
+    assert {("chroot", "files"), ("engines.making", "files"), ("isolation.running", "limits")} <= set(list_uses())
 
 
 def test_every_module_has_a_chapter() -> None:

@@ -14,6 +14,7 @@ from fuzz.reprozip_sealing import seal_reprozip
 from fuzz.sealing import seal
 from rtrace.answers.info import answer_info
 from rtrace.bundle import members
+from rtrace.bundle.counts import count_entries
 from rtrace.bundle.index.dumping import dump_entry
 from rtrace.cli import info as info_command
 from rtrace.cli import list as list_command
@@ -24,7 +25,6 @@ from rtrace.manifest.render import render
 from rtrace.opening import open_bundle
 from rtrace.operations.audit import audit_bundle
 from rtrace.operations.check import check_bundle
-from rtrace.operations.info import count_entries
 from rtrace.reprozip.reading import config
 from rtrace.reprozip.reading import reprozip_bundle as reader
 from rtrace.reprozip.reading import trace_database as database

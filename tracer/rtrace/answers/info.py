@@ -10,11 +10,11 @@ from rtrace.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rtrace.bundle.counts import Counts as ModelCounts
     from rtrace.bundle.protocol import OpenBundle
     from rtrace.manifest.model import NamedFile as ModelNamedFile
     from rtrace.manifest.model import Package as ModelPackage
     from rtrace.manifest.model import Run as ModelRun
-    from rtrace.operations.info import Counts as ModelCounts
 
 
 class Counts(TypedDict):
@@ -124,16 +124,7 @@ def answer_info(bundle: OpenBundle, counts: ModelCounts, incomplete: Sequence[st
         "rtrace": manifest.rtrace,
         "maker": bundle.maker,
         "extensions": list(bundle.extensions),
-        "counts": {
-            "files": counts.files,
-            "size": counts.size,
-            "links": counts.links,
-            "folders": counts.folders,
-            "placeholders": counts.placeholders,
-            "fifos": counts.fifos,
-            "experiment": counts.experiment,
-            "experiment_size": counts.experiment_size,
-        },
+        "counts": answer_counts(counts),
         "incomplete": list(incomplete),
         "runs": [answer_run(run) for run in manifest.runs],
         "inputs": [answer_named(file) for file in manifest.inputs],
@@ -189,4 +180,18 @@ def answer_package(package: ModelPackage) -> Package:
         "size": package.size,
         "packed": package.pack,
         "origin": package.origin or None,
+    }
+
+
+def answer_counts(counts: ModelCounts) -> Counts:
+    """Return counts."""
+    return {
+        "files": counts.files,
+        "size": counts.size,
+        "links": counts.links,
+        "folders": counts.folders,
+        "placeholders": counts.placeholders,
+        "fifos": counts.fifos,
+        "experiment": counts.experiment,
+        "experiment_size": counts.experiment_size,
     }

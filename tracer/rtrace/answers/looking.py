@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rtrace.operations.check import Checked
-    from rtrace.privacy.searching.scan import Finding
+    from rtrace.privacy.searching.findings import Finding
 
 
 class Check(TypedDict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
-from rtrace.answers.info import Notice
+from rtrace.answers.info import Counts, Notice, answer_counts
 from rtrace.answers.looking import Secret
 from rtrace.answers.words import Bytes, Identity, Path, write_identity
 
@@ -52,7 +52,7 @@ class Pack(TypedDict):
     bundle: Path
     identity: Identity
     size: Bytes
-    files: int
+    counts: Counts
     secrets: list[FoundSecret]
     notices: list[Notice]
     incomplete: Annotated[list[str], "what was not there to be packed, a sentence each"]
@@ -98,7 +98,7 @@ def answer_pack(report: PackReport) -> Pack:
         "bundle": str(report.target),
         "identity": write_identity(report.identity),
         "size": report.target.stat().st_size,
-        "files": report.files,
+        "counts": answer_counts(report.counts),
         "secrets": [
             {"rule": one.rule or "", "what": one.what, "place": one.place, "fate": one.pack.value}
             for one in report.secrets

@@ -18,6 +18,7 @@ ANSWERS = {
     "check": "looking:Check",
     "combine": "recording:Combination",
     "destroy": "replaying:Destroy",
+    "doctor": "machine:Doctor",
     "export": "recording:Export",
     "extract": "replaying:Extract",
     "info": "info:Info",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from rtrace.answers.words import Path, Seconds, Sentence
 from rtrace.printable import printable
-from rtrace.verify.verdicts import Reason, Scope, Verdict
+from rtrace.verify.comparators.model import Reason
+from rtrace.verify.verdicts import Scope, Verdict
 
 if TYPE_CHECKING:
     from rtrace.verify.verdicts import Report

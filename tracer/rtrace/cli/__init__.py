@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -21,11 +22,12 @@ def is_tracing(arguments: list[str]) -> bool:
 
 def main() -> None:
     """Run the command line and exit: every failure is one sentence on standard error and an exit status."""
+    gc.disable()  # until a command begins: of what is imported nothing goes, and looking for it takes a tenth of --help
     interrupts.begin()
     if is_tracing(sys.argv[1:]):
         interrupts.defer()
     try:
-        from rtrace.cli.terminal.ending import run
+        from rtrace.cli.frame.ending import run
 
         status = run()
         interrupts.end()

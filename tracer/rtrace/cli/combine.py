@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from rtrace.answers.recording import answer_combine
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.options import DIRECTORY, JSON
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import DIRECTORY, JSON
 from rtrace.cli.terminal.speaking import give_json, say, warn
 from rtrace.cli.terminal.tidying import tell_settled
 from rtrace.printable import plural

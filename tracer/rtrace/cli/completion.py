@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import click
 
-from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.terminal.speaking import give
 
 SHELLS = ("bash", "zsh", "fish")

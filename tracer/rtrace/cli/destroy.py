@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.completing import complete_targets
-from rtrace.cli.terminal.options import JSON
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import JSON
+from rtrace.cli.options.completing import complete_targets
 from rtrace.cli.terminal.speaking import give_json, say
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.operations.destroy import destroy

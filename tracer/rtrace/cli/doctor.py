@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.options import JSON
+from rtrace.answers.machine import answer_doctor
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import JSON
 from rtrace.cli.terminal.speaking import give_json, say, show
 from rtrace.operations.doctor import clean_all, examine, find_all
 
-FORMAT = 1
+TITLES = {
+    "record": "To record runs",
+    "replay": "To replay them",
+    "files": "Files and folders",
+    "packages": "Packages",
+}
+"""The parts of the answer, in their order."""
 
 
 @click.command(cls=RtraceCommand, examples=("rtrace doctor", "rtrace doctor --clean"))
@@ -20,7 +26,7 @@ FORMAT = 1
 @JSON
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(path_type=Path))
 def command(folders: tuple[Path, ...], *, clean: bool, as_json: bool) -> None:
-    """Tell what of rtrace works on this machine, by trying it, and what killed processes of rtrace left behind.
+    """Show what works on this machine, by trying it, and what killed processes of rtrace left behind.
 
     Looks for leftovers in the folders named [default: the current one], in the one for temporary files, and where
     unpackers keep things. Only what belongs to you and whose maker is dead counts; root looks only where nobody else
@@ -28,20 +34,18 @@ def command(folders: tuple[Path, ...], *, clean: bool, as_json: bool) -> None:
     """
     places = folders or (Path(),)
     told = clean_all(places) if clean else ()
+    abilities = examine()
     leftovers = find_all(places)
-    abilities = tuple(examine())
     if as_json:
-        answer = {
-            "format": FORMAT,
-            "abilities": [asdict(ability) for ability in abilities],
-            "leftovers": leftovers,
-            "cleaned": told,
-        }
-        give_json(answer)
+        give_json(answer_doctor(abilities, leftovers, told))
         return
-    for ability in abilities:
-        detail = f": {ability.detail}" if ability.detail else ""
-        show(f"{'yes' if ability.works else 'no':3}  {ability.name}{detail}")
+    for part, title in TITLES.items():
+        show(f"{title}:")
+        for ability in abilities:
+            if ability.part == part:
+                detail = f": {ability.detail}" if ability.detail else ""
+                verdict = f"  {'yes' if ability.works else 'no':3}"
+                show(f"  {ability.name}{detail}", verdict=verdict, color="green" if ability.works else "yellow")
     for name in leftovers:
         show(f"left by a killed process: {name}")
     for sentence in told:

@@ -9,9 +9,9 @@ import click
 
 from rtrace.answers.replaying import answer_extract
 from rtrace.bundle.entry import Entry
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.completing import complete_bundles
-from rtrace.cli.terminal.options import FETCH, FROM, JSON
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import FETCH, FROM, JSON
+from rtrace.cli.options.completing import complete_bundles
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import give, give_json, warn
 from rtrace.cli.terminal.tidying import tell_cleaned

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.terminal.speaking import give
 
 

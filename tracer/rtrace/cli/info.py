@@ -10,16 +10,16 @@ from pathlib import Path
 import click
 
 from rtrace.answers.info import answer_info
+from rtrace.bundle.counts import count_entries
 from rtrace.bundle.protocol import OpenBundle
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.completing import complete_bundles
-from rtrace.cli.terminal.options import JSON
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import JSON
+from rtrace.cli.options.completing import complete_bundles
 from rtrace.cli.terminal.speaking import give_json, show
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.manifest.incompleteness import INCOMPLETE, MARK, list_incomplete
 from rtrace.manifest.model import Descriptor, NamedFile, Run
 from rtrace.opening import open_bundle
-from rtrace.operations.info import Counts, count_entries
 from rtrace.printable import count, format_size, printable
 
 
@@ -47,7 +47,7 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
     packed = format_size(bundle.path.stat().st_size)
     yield f"{bundle.path}: {packed}, made by {bundle.maker}"
     yield f"identity    sha256:{bundle.identity}"
-    yield f"files       {describe_counts(counts)}, {format_size(counts.size)} unpacked"
+    yield f"files       {counts.text}, {format_size(counts.size)} unpacked"
     if bundle.extensions:
         yield f"extensions  {', '.join(bundle.extensions)}"
     for run in manifest.runs:
@@ -79,17 +79,6 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
     for notice in manifest.notices:
         if notice.kind not in INCOMPLETE:
             yield f"not captured: {notice.what}; {notice.advice}"
-
-
-def describe_counts(counts: Counts) -> str:
-    """Return how many entries of each kind there are: ``3 files, 1 link, 2 folders``."""
-    kinds = (
-        (counts.links, "link"),
-        (counts.folders, "folder"),
-        (counts.placeholders, "placeholder"),
-        (counts.fifos, "FIFO"),
-    )
-    return ", ".join([count(counts.files, "file"), *(count(number, noun) for number, noun in kinds if number)])
 
 
 def describe_run(run: Run) -> Iterable[str]:

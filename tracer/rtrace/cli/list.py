@@ -9,9 +9,9 @@ import click
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index.dumping import dump_entry
 from rtrace.bundle.protocol import OpenBundle
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.completing import complete_bundles
-from rtrace.cli.terminal.options import JSON, describe_kind, read_patterns
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import JSON, describe_kind, read_patterns
+from rtrace.cli.options.completing import complete_bundles
 from rtrace.cli.terminal.speaking import give_json_line, warn
 from rtrace.cli.terminal.table import Column, show_table
 from rtrace.cli.terminal.tidying import tell_cleaned

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from rtrace.answers.recording import answer_export, answer_pack
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.options import DIRECTORY, JSON, describe_kind, parse_size, read_patterns
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import DIRECTORY, JSON, describe_kind, parse_size, read_patterns
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import give_json, say, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned, tell_settled
@@ -19,7 +19,7 @@ from rtrace.manifest.model import Secret, SecretPack
 from rtrace.manifest.scalars import quoted
 from rtrace.pack.packing import PackReport, carry_out
 from rtrace.pack.planning import plan_packing
-from rtrace.printable import format_size, plural, printable
+from rtrace.printable import format_size, printable
 from rtrace.trace.directory import TraceDirectory
 
 FATES = {
@@ -152,7 +152,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     _tell_secrets(report.secrets, plan.directory)
     _tell_notices(report)
     size = format_size(bundle.stat().st_size)
-    say(f"packed {report.files} {plural(report.files, 'file')} into {bundle} ({size})")
+    say(f"packed {report.counts.text} into {bundle} ({size})")
     say(f"identity: sha256:{report.identity}")
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from rtrace.answers.replaying import answer_replay
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.completing import complete_replayable, complete_runs
-from rtrace.cli.terminal.limit_options import limited
-from rtrace.cli.terminal.options import FETCH, FROM, JSON_LAST, UNPACKER, fill_standard_streams
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import FETCH, FROM, JSON_LAST, UNPACKER, fill_standard_streams
+from rtrace.cli.options.completing import complete_replayable, complete_runs
+from rtrace.cli.options.limit_options import limited
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import say, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_cleaned

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rtrace.answers.schema import ANSWERS, make_schema
-from rtrace.cli.terminal.command import RtraceCommand
+from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.terminal.speaking import give, give_json_line
 from rtrace.manifest.schema import read_schema
 

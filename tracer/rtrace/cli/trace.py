@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import click
 
 from rtrace import interrupts
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.completing import complete_command
-from rtrace.cli.terminal.options import DIRECTORY, JSON_LAST, parse_size
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import DIRECTORY, JSON_LAST, parse_size
+from rtrace.cli.options.completing import complete_command
 from rtrace.cli.terminal.speaking import say, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_settled
 from rtrace.errors import UsageError
@@ -119,7 +119,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     if not detach_daemons:
         sys.exit(trace().traced.exit_status)
     from rtrace.capture.processes.dispositions import heed_children
-    from rtrace.cli.detaching import run_detached
+    from rtrace.cli.terminal.detaching import run_detached
 
     heed_children()  # here, as this process's caller counts, and not that of the process that traces
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from rtrace.answers.replaying import answer_unpack
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.completing import complete_bundles, complete_unpackers
-from rtrace.cli.terminal.options import FETCH, FROM, JSON
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import FETCH, FROM, JSON
+from rtrace.cli.options.completing import complete_bundles, complete_unpackers
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import give_json, say, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned

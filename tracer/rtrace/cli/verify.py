@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from rtrace.answers.verifying import answer_verify
-from rtrace.cli.terminal.command import RtraceCommand
-from rtrace.cli.terminal.completing import complete_bundles, complete_runs
-from rtrace.cli.terminal.limit_options import limited
-from rtrace.cli.terminal.options import FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
+from rtrace.cli.options.completing import complete_bundles, complete_runs
+from rtrace.cli.options.limit_options import limited
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.replay_output import shown_output
 from rtrace.cli.terminal.speaking import give_json, say, show, warn

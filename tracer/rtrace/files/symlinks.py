@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_LINKS = 40  # MAXSYMLINKS of the kernel's fs/namei.c
 
 
-class Step(NamedTuple):
+class PathStep(NamedTuple):
     """One name on the way: the folder in which it is looked up, without symlinks, and what the symlink there says.
 
     The root is the empty path. ``target`` is None for what is no symlink. ``is_last`` says that no name comes after.
@@ -40,7 +40,7 @@ class Step(NamedTuple):
         return b"" if self.target.startswith(b"/") else self.folder
 
 
-def follow_symlinks(path: bytes, read_link: Callable[[bytes], bytes | None], folder: bytes = b"") -> Iterator[Step]:
+def follow_symlinks(path: bytes, read_link: Callable[[bytes], bytes | None], folder: bytes = b"") -> Iterator[PathStep]:
     """Yield each step from a folder to where a path leads, as the kernel takes them; see path_resolution(7).
 
     ``read_link`` says where the symlink at a path leads, None if there is none. What does not exist is passed like a
@@ -52,7 +52,7 @@ def follow_symlinks(path: bytes, read_link: Callable[[bytes], bytes | None], fol
     while pending:
         name = pending.pop()
         target = None if name == b".." else read_link(here + b"/" + name)
-        step = Step(here, name, target, not pending)
+        step = PathStep(here, name, target, not pending)
         yield step
         here = step.onward
         if target is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -125,6 +125,8 @@ def lock_workspace(parent: int, name: bytes, path: Path) -> Workspace | None:
 def working(folder: Path, prefix: str | bytes) -> Iterator[Path]:
     """Yield the path of a workspace in a folder; remove it in the end. Raises OSError when it cannot be made."""
     if os.open not in os.supports_dir_fd:  # Windows, where there are no locks either
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix=os.fsdecode(prefix), dir=folder, ignore_cleanup_errors=True) as name:
             yield Path(name)
         return
@@ -146,12 +148,15 @@ def temporary_folder() -> Path:
 
     That makes a file there to see whether it can, which stays when it is killed just then.
     """
-    if tempfile.tempdir is not None:
-        return Path(os.fsdecode(tempfile.tempdir))
+    loaded = sys.modules.get("tempfile")
+    if loaded is not None and loaded.tempdir is not None:  # somebody has chosen already
+        return Path(os.fsdecode(loaded.tempdir))
     named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
     for folder in (*named, "/tmp", "/var/tmp", "/usr/tmp"):  # noqa: S108 -- where people look for them
         if folder and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
             return Path(folder).absolute()
+    import tempfile
+
     return Path(tempfile.gettempdir())
 
 

@@ -10,26 +10,37 @@ from collections.abc import Callable
 from rtrace.errors import RtraceError
 
 
+class Attempt:
+    """Something that a forked process without standard streams tries, from now on; others may be tried meanwhile."""
+
+    def __init__(self, action: Callable[[], object]) -> None:
+        """Begin."""
+        self._reading, writing = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12, beside other threads: no lock is taken
+            self._child = os.fork()
+        if self._child == 0:
+            status = 1
+            try:
+                os.close(self._reading)
+                status = act(action, writing)
+            finally:
+                os._exit(status)
+        os.close(writing)
+
+    def finish(self) -> str | None:
+        """Wait for the end, and return why it failed, None when it did not. To be called once."""
+        with open(self._reading, "rb") as file:
+            reason = file.read().decode(errors="replace")
+        status = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
+        if status == 0:
+            return None
+        return reason or (signal.strsignal(-status) if status < 0 else None) or "it failed"
+
+
 def try_in_child(action: Callable[[], object]) -> str | None:
     """Call a function in a forked process without standard streams; return why it failed, None when it did not."""
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12, beside other threads: no lock is taken here
-        child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.close(reading)
-            status = act(action, writing)
-        finally:
-            os._exit(status)
-    os.close(writing)
-    with open(reading, "rb") as file:
-        reason = file.read().decode(errors="replace")
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status == 0:
-        return None
-    return reason or (signal.strsignal(-status) if status < 0 else None) or "it failed"
+    return Attempt(action).finish()
 
 
 def act(action: Callable[[], object], writing: int) -> int:

@@ -14,7 +14,8 @@ from rtrace.errors import BundleError
 from rtrace.files.workspaces import temporary
 from rtrace.opening import open_bundle
 from rtrace.printable import printable
-from rtrace.privacy.searching.scan import Finding, scan_arguments, scan_environment, scan_file
+from rtrace.privacy.searching.findings import Finding
+from rtrace.privacy.searching.scan import scan_arguments, scan_environment, scan_file
 from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:

@@ -1,60 +1,53 @@
-"""What of rtrace works on this machine, and what killed processes of rtrace left here."""
+"""`rtrace doctor`: what works on this machine, and what killed processes of rtrace left here."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from functools import partial
+from importlib import import_module
 from pathlib import Path
 
-from rtrace.files.workspaces import temporary, temporary_folder
-from rtrace.linux.probing import try_in_child
+from rtrace.debugging import debug
+from rtrace.files.workspaces import temporary_folder
 from rtrace.operations.leftovers import clean_folder, find_leftovers
+from rtrace.operations.machine.file_systems import examine_file_systems
+from rtrace.operations.machine.overlay import examine_overlay
+from rtrace.operations.machine.package_databases import examine_package_databases
+from rtrace.operations.machine.programs import Question, examine_kvm, list_programs
+from rtrace.operations.machine.tracing import trying_to_trace
 from rtrace.printable import printable
 from rtrace.replay.protocol import Ability, Cleaner, Examiner, Unpacker
 from rtrace.replay.registry import list_unpackers, load_unpacker
-from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.settling import find_unsettled, settle
 
-ENGINES = {
-    "notify": "trace by notifications",
-    "seccomp": "trace by filtered stops",
-    "stops": "trace by stops at every call",
-}
-"""The values of RTRACE_ENGINE, best first, and what they are."""
-CONTAINERS = {"docker": "version", "podman": "--version"}
-"""Container engines, and what they are asked: `docker version` asks the engine, `podman version` would make files."""
-_PATIENCE = 20  # seconds for a container engine to answer
 
+def examine() -> tuple[Ability, ...]:
+    """Return what works here and what does not, by trying it; nothing is changed.
 
-def examine() -> Iterator[Ability]:
-    """Yield what works here and what does not, by trying it; nothing is changed."""
-    yield from examine_tracing()
-    for unpacker in load_unpackers():
-        if isinstance(unpacker, Examiner):
-            yield from unpacker.examine()
-    for engine, question in CONTAINERS.items():
-        yield examine_container_engine(engine, question)
-
-
-def examine_tracing() -> Iterator[Ability]:
-    """Trace a program that does nothing, in each way there is."""
-    for engine, name in ENGINES.items():
-        if not sys.platform.startswith("linux"):
-            yield Ability(name, works=False, detail="only Linux has it")
-            continue
-        with temporary("doctor") as folder:
-            problem = try_in_child(partial(trace_nothing, engine, folder / "trace"))
-        yield Ability(name, works=problem is None, detail=problem or "")
+    What takes long is begun first, and its answers are taken last: programs that are asked, traces.
+    """
+    questions = [Question(program) for program in list_programs()]
+    engines: dict[str, str] = {}
+    if sys.platform.startswith("linux"):  # elsewhere the tracer cannot be imported
+        import_module("rtrace.operations.trace")  # once, and not in each child
+        engines = {engine.name: engine.description for engine in import_module("rtrace.capture.loop.engines").ENGINES}
+    try:
+        with trying_to_trace(engines, trace_nothing) as traced:
+            packages = tuple(examine_package_databases())
+            files = tuple(examine_file_systems((Path(), temporary_folder())))
+            replays = [ability for one in load_unpackers() if isinstance(one, Examiner) for ability in one.examine()]
+            replays.append(examine_overlay())
+    finally:
+        answers = [question.finish() for question in questions]
+    return (*traced, *replays, *answers, *examine_kvm(), *files, *packages)
 
 
 def trace_nothing(engine: str, folder: Path) -> None:
-    """Trace true(1). Raises RtraceError where that cannot be traced."""
-    from rtrace.capture.processes.modes import VARIABLE
+    """Trace true(1) into a new trace directory. Raises RtraceError where that cannot be traced."""
+    from rtrace.capture.loop.engines import VARIABLE
     from rtrace.operations.trace import TraceRequest, trace_into
+    from rtrace.trace.directory import TraceDirectory
 
     os.environ[VARIABLE] = engine
     trace_into(
@@ -65,28 +58,13 @@ def trace_nothing(engine: str, folder: Path) -> None:
     )
 
 
-def examine_container_engine(name: str, question: str) -> Ability:
-    """Ask a container engine for its version."""
-    if shutil.which(name) is None:
-        return Ability(name, works=False, detail="it is not installed")
-    command = [name, question]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Ability(name, works=False, detail=f"`{name} {question}` does not answer ({error})")
-    if done.returncode != 0:
-        reason = printable(done.stderr.strip().split(b"\n")[-1])
-        return Ability(name, works=False, detail=f"`{name} {question}` fails: {reason}")
-    return Ability(name, works=True)
-
-
 def load_unpackers() -> Iterator[Unpacker]:
-    """Yield the installed unpackers, but those that cannot be imported here."""
+    """Yield the installed unpackers, without those that cannot be imported here."""
     for name in list_unpackers():
         try:
             yield load_unpacker(name)
-        except ImportError:  # what it needs is not installed; whoever uses it is told
-            continue
+        except ImportError as error:  # what it needs is not installed; whoever uses it is told
+            debug(__name__, "the unpacker %s cannot be imported: %s", name, error)
 
 
 def list_places(folders: Iterable[Path]) -> tuple[Path, ...]:
@@ -98,7 +76,7 @@ def list_places(folders: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def find_all(folders: Iterable[Path]) -> tuple[str, ...]:
-    """Name what killed processes of rtrace left; nothing is changed."""
+    """Return the names of what killed processes of rtrace left; nothing is changed."""
     found: list[str] = []
     for folder in list_places(folders):
         found += (printable(os.fsencode(trace.path)) for trace in find_unsettled(folder))
@@ -110,7 +88,7 @@ def find_all(folders: Iterable[Path]) -> tuple[str, ...]:
 
 
 def clean_all(folders: Iterable[Path]) -> tuple[str, ...]:
-    """Put in order what killed processes of rtrace left; say what was done, a sentence each."""
+    """Put in order what killed processes of rtrace left; return what was done, a sentence each."""
     told: list[str] = []
     for folder in list_places(folders):
         for trace in find_unsettled(folder):

@@ -11,6 +11,7 @@ from rtrace.errors import BundleError, UsageError
 from rtrace.files.incomplete import Incomplete
 from rtrace.opening import list_writable_formats, open_bundle
 from rtrace.pack.packing import PackReport, carry_out
+from rtrace.pack.target import check_target
 from rtrace.printable import suggest
 from rtrace.progress import SILENT, Progress
 from rtrace.reprozip.reprozip_format import WHOLE
@@ -49,7 +50,10 @@ def carry_out_for_reprozip(
     """Write the bundle of a plan in ReproZip's format, by way of one of rtrace's own, as `carry_out` does."""
     if plan.elsewhere:
         raise BundleError(f"ReproZip's format has no place for content elsewhere; {WHOLE}")
-    with Incomplete(plan.target) as incomplete:
-        own = incomplete.folder / plan.target.name
+    check_target(plan.target, replace=plan.replace)
+    with Incomplete(plan.target, replace=plan.replace) as incomplete:
+        own, other = incomplete.folder / plan.target.name, incomplete.folder / "reprozip"
         report = carry_out(replace(plan, target=own), progress=progress, allow_missing=allow_missing)
-        return report, convert(own, plan.target, progress=progress)
+        exported = convert(own, other, progress=progress)
+        incomplete.give_name(other)
+        return replace(report, target=plan.target), replace(exported, target=plan.target)

@@ -15,13 +15,15 @@ from rtrace.capture.loop.launch import check_proc, find_command, read_own_enviro
 from rtrace.capture.processes.own_limits import explain_limits, lift_limits
 from rtrace.capture.relay.keeping import KEPT_BYTES
 from rtrace.capture.relay.streams import look_at_given
-from rtrace.capture.session import Traced, Watch, trace_command
+from rtrace.capture.run_books import RunOptions
+from rtrace.capture.session import FinishedRun, trace_command
 from rtrace.describe.draft import draft_manifest
 from rtrace.errors import ManifestError, TraceError
 from rtrace.interrupts import lifted, shielded
 from rtrace.manifest.model import Manifest, Notice
 from rtrace.manifest.render import render
-from rtrace.trace.directory import DEFAULT_NAME, TraceDirectory
+from rtrace.trace import DEFAULT_NAME
+from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
 from rtrace.trace.reading.reader import count_run
 
@@ -49,7 +51,7 @@ class TraceReport(NamedTuple):
     keeps the trace from its place.
     """
 
-    traced: Traced
+    traced: FinishedRun
     processes: int
     paths: int
     notices: tuple[Notice, ...]
@@ -71,7 +73,7 @@ def trace_into(
 ) -> TraceReport:
     """Trace a command as one more run of a trace directory, and draft the manifest.
 
-    ``on_waiting`` and ``on_loss`` are told while the run goes on, as ``Watch`` describes.
+    ``on_waiting`` and ``on_loss`` are told while the run goes on, as ``RunOptions`` describes.
     Raises TraceError, CommandNotFoundError, CommandNotExecutableError, TracingRefusedError, and ManifestError when the
     manifest of a trace to be continued is none; all is as before then.
     """
@@ -92,7 +94,7 @@ def trace_into(
             place.keep()
             begun = True
 
-        watch = Watch(
+        options = RunOptions(
             begin,
             on_waiting,
             on_loss,
@@ -104,7 +106,7 @@ def trace_into(
         )
         try:
             with lifted():
-                traced = trace_command(command, architectures, place.trace, place.connection, given, watch)
+                traced = trace_command(command, architectures, place.trace, place.connection, given, options)
         except BaseException as error:
             if begun:
                 place.leave()
@@ -118,7 +120,7 @@ def trace_into(
         return report_trace(place, traced)
 
 
-def report_trace(place: TracePlace, traced: Traced) -> TraceReport:
+def report_trace(place: TracePlace, traced: FinishedRun) -> TraceReport:
     """Draft the manifest when the run is over, and tell what was traced."""
     problem: str | None = None
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from rtrace.bundle.entry import FileType
+from rtrace.bundle.counts import Counts
 from rtrace.bundle.writing.bundle_writer import BundleWriter, Item, Written
 from rtrace.debugging import debug
 from rtrace.pack.choosing.inclusion import PATTERN
@@ -29,14 +29,13 @@ _IN_THE_BUNDLE = frozenset({Written.WHOLE, Written.TOUCHED, Written.CHANGED})
 
 
 class FileWriter:
-    """Writes the items of a plan; ``count`` and ``size`` are those of the files written so far."""
+    """Writes the items of a plan; ``counts`` are those of the entries written so far."""
 
     def __init__(
         self, plan: PackingPlan, writer: BundleWriter, masker: Masker, anonymizer: Anonymizer | None = None
     ) -> None:
         self.notices: list[Notice] = []
-        self.count = 0
-        self.size = 0
+        self.counts = Counts()
         self._plan = plan
         self._writer = writer
         self._masker = masker
@@ -59,16 +58,15 @@ class FileWriter:
             entry = item.entry
             if planned is not item and entry.link is None and planned.entry.link is not None:
                 self._new_holders[planned.entry.link] = entry.path
-            self.count += entry.type is not FileType.DIRECTORY
+            self.counts.add(entry)
             if item.source is not None:
-                self.size += entry.size
                 waiting += entry.size
                 if waiting >= _STEP:
                     progress.advance(waiting)
                     waiting = 0
         progress.advance(waiting)
         progress.finish()
-        debug(__name__, "written: %d files with %d bytes; %d notices", self.count, self.size, len(self.notices))
+        debug(__name__, "written: %s; %d notices", self.counts.text, len(self.notices))
         if self._touched:
             self.notices.append(describe_touched(self._touched))
         if self._writer.unkept:
@@ -122,8 +120,9 @@ class FileWriter:
         if entry.link is None:
             self._new_holders.setdefault(entry.path, None)
         if written is not Written.VANISHED or shortfall.by_pattern:
-            self._add(Item(entry._replace(placeholder=True, elsewhere=False)))
-            self.count += 1
+            placeholder = entry._replace(placeholder=True, elsewhere=False)
+            self._add(Item(placeholder))
+            self.counts.add(placeholder)
 
 
 def find_shortfall(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from rtrace.bundle.counts import Counts
     from rtrace.bundle.entry import Result
     from rtrace.manifest.model import Elsewhere, Manifest, Notice, Secret
     from rtrace.pack.plan import PackingPlan
@@ -50,8 +51,7 @@ class PackReport:
 
     target: Path
     identity: str
-    files: int
-    size: int
+    counts: Counts
     notices: tuple[Notice, ...]
     secrets: tuple[Secret, ...]
     incomplete: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: 
         with phase(__name__, "write the trace"):
             database = _write_database(plan, writer.folder)
         manifest = _complete_manifest(plan, files.notices, writer.elsewhere, anonymizer)
-        results: Iterable[Result] = finish_results(plan)
+        results: Iterable[Result] = finish_results(plan, progress)
         text, inspect = _read_earlier_text(plan, masker, redactor), None
         if anonymizer is not None:
             from rtrace.privacy.anonymous.check import check_anonymity
@@ -108,8 +108,7 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: 
     return PackReport(
         plan.target,
         identity,
-        files.count,
-        files.size,
+        files.counts,
         (*plan.notices, *files.notices, *anonymous),
         manifest.secrets,
         tuple(list_incomplete(manifest)),

@@ -29,7 +29,7 @@ from rtrace.pack.choosing.notices import (
     describe_without_address,
 )
 from rtrace.pack.choosing.runs import name_runs, read_manifest, relate_runs
-from rtrace.pack.choosing.tree import OPEN_FIFO, FileFacts, Tree, build_tree
+from rtrace.pack.choosing.tree import OPEN_FIFO, FileFacts, ItemTree, build_tree
 from rtrace.pack.phases import phase
 from rtrace.pack.plan import PackingPlan
 from rtrace.pack.target import check_target
@@ -184,7 +184,7 @@ def _list_directories(runs: Iterable[Run], results: Iterable[After]) -> list[byt
 
 
 def _list_notices(
-    manifest: Manifest, run_names: Mapping[int, str], chosen: ChosenFiles, tree: Tree, left: LeftElsewhere
+    manifest: Manifest, run_names: Mapping[int, str], chosen: ChosenFiles, tree: ItemTree, left: LeftElsewhere
 ) -> tuple[Notice, ...]:
     """Return what there is to tell of the files."""
     return (
@@ -279,12 +279,12 @@ def _drop_secret_paths(plan: PackingPlan, decisions: Decisions) -> PackingPlan:
 
 def _make_anonymous(connection: sqlite3.Connection, plan: PackingPlan, allowed: tuple[bytes, ...]) -> PackingPlan:
     """Return a plan that replaces names, its items in the order of their new paths."""
-    from rtrace.privacy.anonymous.names import Names
+    from rtrace.privacy.anonymous.names import PersonalNames
     from rtrace.privacy.anonymous.order import sort_items
     from rtrace.privacy.anonymous.plan import plan_anonymity
 
     anonymity = plan_anonymity(connection, plan.manifest.runs, plan.items, plan.directory.streams, allowed)
-    return changed(plan, items=sort_items(plan.items, Names(anonymity.pseudonyms).replace), anonymity=anonymity)
+    return changed(plan, items=sort_items(plan.items, PersonalNames(anonymity.pseudonyms).replace), anonymity=anonymity)
 
 
 def _add_notices(plan: PackingPlan, notices: Sequence[Notice]) -> PackingPlan:

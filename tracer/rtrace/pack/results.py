@@ -10,6 +10,7 @@ from rtrace.bundle.entry import FileType, Result
 from rtrace.bundle.reading.validation import path_problem
 from rtrace.files.reading import open_content, read_parts
 from rtrace.files.stamps import keep_inode, keep_time
+from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from rtrace.trace.reading.reader import After, Copy
 
 
-def finish_results(plan: PackingPlan) -> Iterator[Result]:
-    """Yield the results of a plan in their order.
+def finish_results(plan: PackingPlan, progress: Progress = SILENT) -> Iterator[Result]:
+    """Yield the results of a plan in their order, and report the bytes of those that are hashed.
 
     A digest is None if the file has changed since and no snapshot of a later run has it.
     """
+    progress.start("hashing", sum(after.size or 0 for after in plan.results if needs_digest(after)))
     copies: dict[bytes, list[Copy]] = {}
     for copy in plan.copies:
         copies.setdefault(copy.path, []).append(copy)
@@ -38,12 +40,19 @@ def finish_results(plan: PackingPlan) -> Iterator[Result]:
         size = 0
         if kind is FileType.REGULAR:
             size = after.size or 0
-            sha256 = after.sha256 or _find_digest(
-                after, copies.get(after.path, []), os.fsencode(plan.directory.snapshots)
-            )
+            sha256 = after.sha256
+            if needs_digest(after):
+                sha256 = _find_digest(after, copies.get(after.path, []), os.fsencode(plan.directory.snapshots))
+                progress.advance(size)
         elif kind is FileType.SYMLINK:
             target = after.target
         yield Result(run, after.path, kind, after.mode or 0, size, sha256, target)
+    progress.finish()
+
+
+def needs_digest(after: After) -> bool:
+    """Whether tracing left it to packing to hash a file."""
+    return after.type == FileType.REGULAR.value and not after.sha256
 
 
 def _find_digest(after: After, copies: list[Copy], snapshots: bytes) -> str | None:

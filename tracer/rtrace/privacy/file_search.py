@@ -1,4 +1,4 @@
-"""What one file that is about to be packed holds of secrets."""
+"""Search one file that is about to be packed for secrets."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rtrace.privacy.rules.table import RULES
 from rtrace.privacy.searching.containers import find_kind
 from rtrace.privacy.searching.encoding import PLAIN, Encoding, find_encoding
 from rtrace.privacy.searching.matching import IN_FILES, IN_RECORDS, find_rules, make_matcher
-from rtrace.privacy.searching.scan import MOST, InFile, find_in_container, find_in_content
+from rtrace.privacy.searching.scan import MOST, find_in_container, find_in_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rtrace.privacy.searching.inside import Contents
+    from rtrace.privacy.searching.findings import ContainerFindings, InFile
     from rtrace.privacy.searching.matching import Span
 
 _FIRST = 64 << 10
@@ -27,7 +27,7 @@ _MOST_VALUES = 256
 _LEAST = 16
 
 
-class Job(NamedTuple):
+class SearchJob(NamedTuple):
     """A file to be searched: where its content is, its path, and the numbers of the rules for it alone."""
 
     source: bytes
@@ -50,11 +50,11 @@ class Found(NamedTuple):
     unsearched: str = ""
 
 
-class Search:
+class SecretSearch:
     """The rules by which files are searched, which have numbers, and those for every file."""
 
     def __init__(self, known: Sequence[bytes] = (), *, anew: bool = True) -> None:
-        """Begin; ``known`` are secret values, wherever they stand. Without ``anew`` only they are looked for."""
+        """Begin; ``known`` are values that are secret everywhere. Without ``anew`` only these are searched for."""
         self.known = tuple(known)
         self.anew = anew
         self.rules: tuple[Rule, ...] = (*RULES, *([make_known_rule(known)] if known else ()))
@@ -64,20 +64,20 @@ class Search:
         self._known = frozenset(self.rules[len(RULES) :])
         self._everywhere = IN_FILES | self._known if anew else self._known
 
-    def make_job(self, source: bytes, path: bytes, rules: frozenset[Rule]) -> Job:
-        """Say what is to be looked for in a file, besides what is in every file."""
+    def make_job(self, source: bytes, path: bytes, rules: frozenset[Rule]) -> SearchJob:
+        """Return the job for a file: its rules beyond those for every file."""
         special = self._special.get(rules)
         if special is None:
             special = tuple(sorted(self._numbers[rule] for rule in rules - self._everywhere))
             self._special[rules] = special
-        return Job(source, path, special)
+        return SearchJob(source, path, special)
 
     def find_in_text(self, text: bytes) -> list[Span]:
         """Look for everything in a text, as if it were all kinds of file at once."""
         return make_matcher(frozenset(self.rules) - IN_RECORDS).find(text)
 
-    def look(self, job: Job) -> Found | None:
-        """Search a file; None where nothing is found, and for one that cannot be read: whoever packs it says so."""
+    def look(self, job: SearchJob) -> Found | None:
+        """Search a file; return None if nothing is found, or if it cannot be read, which packing it reports."""
         rules = self._chosen.get(job.special)
         if rules is None:
             rules = self._everywhere.union(self.rules[number] for number in job.special)
@@ -106,7 +106,7 @@ class Search:
             os.close(descriptor)
 
     def _choose(self, path: bytes) -> frozenset[Rule]:
-        """Give the rules for a file in a container."""
+        """Return the rules for a file in a container."""
         return find_rules(path) | self._known if self.anew else self._known
 
     def _sum_up(self, found: Iterator[InFile]) -> Found | None:
@@ -125,7 +125,7 @@ class Search:
         places = {self._numbers[rule]: (min(numbers), len(numbers)) for rule, numbers in lines.items()}
         return Found(places, count, values=tuple(values))
 
-    def _sum_up_contents(self, contents: Contents) -> Found | None:
+    def _sum_up_contents(self, contents: ContainerFindings) -> Found | None:
         members: dict[Rule, dict[bytes, None]] = {}
         values: dict[bytes, None] = {}
         for one in contents.found:
@@ -147,7 +147,7 @@ def _find_words(head: bytes) -> Iterator[bytes]:
 
 
 def find_places(source: bytes, rules: frozenset[Rule]) -> tuple[Encoding, list[tuple[int, int]]]:
-    """Tell how a file is written, and from where to where secrets go in it; there are none if it cannot be read."""
+    """Return how a file is encoded, and the places of secrets in it; no places if it cannot be read."""
     try:
         descriptor = open_content(source)
     except OSError:
@@ -163,7 +163,7 @@ def find_places(source: bytes, rules: frozenset[Rule]) -> tuple[Encoding, list[t
 
 
 def _read_on(descriptor: int, head: bytes) -> Iterator[bytes]:
-    """Give the parts of a file of which the first one was read. Raises OSError."""
+    """Yield the parts of a file whose first part was read already. Raises OSError."""
     if len(head) < _FIRST:
         yield head
         return

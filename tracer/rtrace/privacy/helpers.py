@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.data.archive import cores
 from rtrace.files.workspaces import temporary_folder
-from rtrace.privacy.file_search import Found, Job, Search
+from rtrace.privacy.file_search import Found, SearchJob, SecretSearch
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -34,10 +34,12 @@ _START = (
 )
 
 
-def search_files(search: Search, jobs: Sequence[Job], sizes: Sequence[int]) -> Generator[Found | None, None, None]:
-    """Give what is found in each file, in their order; ``sizes`` are about those of the files, in bytes.
+def search_files(
+    search: SecretSearch, jobs: Sequence[SearchJob], sizes: Sequence[int]
+) -> Generator[Found | None, None, None]:
+    """Yield what is found in each file, in their order; ``sizes`` are the approximate sizes of the files, in bytes.
 
-    What a helper that dies leaves undone is done here, and all where there can be none.
+    What a helper that dies leaves undone is done here; so is everything if there can be no helpers.
     """
     chunks, weights = _cut(sizes)
     number = min(cores(), _MOST_HELPERS, len(chunks)) if sum(weights) >= _WORTH_IT and sys.executable else 0
@@ -84,7 +86,7 @@ def _cut(sizes: Sequence[int]) -> tuple[list[slice], list[int]]:
 class _Helper:
     """A process that searches some chunks of files."""
 
-    def __init__(self, search: Search, chunks: Sequence[Sequence[Job]]) -> None:
+    def __init__(self, search: SecretSearch, chunks: Sequence[Sequence[SearchJob]]) -> None:
         with tempfile.TemporaryFile(dir=temporary_folder()) as tasks:
             known = [value.hex() for value in search.known]
             lines = [
@@ -100,26 +102,26 @@ class _Helper:
             )
 
     def read(self) -> dict[int, Found] | None:
-        """Give what was found in the next chunk, by the number of the file in it; None if the helper is no more."""
+        """Return what was found in the next chunk, by the number of the file in it; None if the helper has died."""
         line = self._process.stdout.readline() if self._process.stdout else b""
         if not line.endswith(b"\n"):
             return None
         return {number: _read_found(*found) for number, *found in json.loads(line)}
 
     def close(self) -> None:
-        """End it, if it has not ended by itself."""
+        """End the process if it has not ended by itself."""
         self._process.kill()
         self._process.communicate()
 
 
 def help_searching(lines: Iterator[bytes]) -> None:
-    """Be a helper: answer each chunk of jobs on file descriptor 1, until there are no more or nobody reads it."""
+    """Run as a helper: answer each chunk of jobs on file descriptor 1, until there are no more or nobody reads it."""
     anew, known = json.loads(next(lines))
-    search = Search(tuple(map(bytes.fromhex, known)), anew=anew)
+    search = SecretSearch(tuple(map(bytes.fromhex, known)), anew=anew)
     for line in lines:
         answers = []
         for number, (source, path, *special) in enumerate(json.loads(line)):
-            found = search.look(Job(os.fsencode(source), os.fsencode(path or source), tuple(special)))
+            found = search.look(SearchJob(os.fsencode(source), os.fsencode(path or source), tuple(special)))
             if found is not None:
                 answers.append((number, *_show_found(found)))
         answer = json.dumps(answers).encode() + b"\n"
@@ -130,13 +132,13 @@ def help_searching(lines: Iterator[bytes]) -> None:
             return
 
 
-def _show_job(job: Job) -> list[str | int]:
-    """Give a job as JSON has words for it; most files are searched where they were."""
+def _show_job(job: SearchJob) -> list[str | int]:
+    """Return a job as a list for JSON, in short: most files are searched in their own place."""
     return [os.fsdecode(job.source), "" if job.path == job.source else os.fsdecode(job.path), *job.special]
 
 
 def _show_found(found: Found) -> tuple[object, ...]:
-    """Give what was found in a file as JSON has words for it; the inverse of _read_found."""
+    """Return what was found in a file as a list for JSON; the inverse of _read_found."""
     return (
         [(rule, *place) for rule, place in found.lines.items()],
         found.secrets,

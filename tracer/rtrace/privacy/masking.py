@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.files.reading import open_content, read_parts
 from rtrace.files.xattrs import read_attributes
-from rtrace.privacy.file_search import Search, find_places
+from rtrace.privacy.file_search import SecretSearch, find_places
 from rtrace.privacy.searching.encoding import PLAIN
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _MASK = bytes(byte if byte in b"\r\n" else ord("x") for byte in range(256))
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """What is masked in files: by path, the numbers of the rules in a `Search` for ``values``."""
+    """What is masked in files: by path, the numbers of the rules in a `SecretSearch` for ``values``."""
 
     rules: Mapping[bytes, frozenset[int]] = field(default_factory=dict)
     values: tuple[bytes, ...] = ()
@@ -37,7 +37,7 @@ class Masker:
     def __init__(self, masking: Masking, redactor: Redactor) -> None:
         self._masking = masking
         self._redactor = redactor
-        self._search = Search(masking.values)
+        self._search = SecretSearch(masking.values)
 
     def mask(self, item: Item, folder: Path) -> Item:
         """Return an item; if it has secrets, with a masked copy in a folder for its content."""

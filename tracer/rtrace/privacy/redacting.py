@@ -11,7 +11,7 @@ from rtrace.privacy.redaction import Judge, Redaction, Redactor
 from rtrace.privacy.rules.spellings import find_values
 from rtrace.privacy.searching.matching import IN_ARGUMENTS, make_matcher
 from rtrace.privacy.searching.scan import find_in_arguments, find_in_variable
-from rtrace.trace.rewriting import Command, read_commands, read_environments, redact_database
+from rtrace.trace.rewriting import ExecutedCommand, read_commands, read_environments, redact_database
 
 if TYPE_CHECKING:
     import sqlite3
@@ -114,7 +114,7 @@ def redact_trace(database: Path, redaction: Redaction) -> None:
     )
 
 
-def _redact_command(command: Command, judge: Judge) -> bytes:
+def _redact_command(command: ExecutedCommand, judge: Judge) -> bytes:
     """Return the arguments of a command, each with a NUL behind it, without their secrets."""
     items = command.argv.removesuffix(b"\0").split(b"\0") if command.argv else []
     program = locate_program(command.binary, command.workingdir)

@@ -9,7 +9,7 @@ from rtrace.bundle.entry import FileType
 from rtrace.debugging import debug
 from rtrace.manifest.model import Notice, SecretPack
 from rtrace.printable import printable
-from rtrace.privacy.file_search import Found, Job, Search
+from rtrace.privacy.file_search import Found, SearchJob, SecretSearch
 from rtrace.privacy.helpers import search_files
 from rtrace.privacy.masking import Masking
 from rtrace.privacy.searching.matching import IN_FILES, find_rules
@@ -44,13 +44,13 @@ def search_items(items: Sequence[Item], decisions: Decisions, progress: Progress
         if item.entry.link is not None:
             links.setdefault(item.entry.link, []).append(item.entry.path)
     files = [item for item in items if _is_searched(item)]
-    search = Search(decisions.values)
+    search = SecretSearch(decisions.values)
     deciding = _FileDecisions(decisions)
     deciding.search(files, links, search, progress)
     values = set(search.known)
     if decisions.values != search.known:
         files = [item for item in files if item.entry.path not in deciding.left_out]
-        search = Search(decisions.values, anew=False)
+        search = SecretSearch(decisions.values, anew=False)
         deciding.search(files, links, search, progress)
         values |= set(search.known)
     masked = {path: frozenset(rules) for path, rules in sorted(deciding.masked.items())}
@@ -84,10 +84,10 @@ class _FileDecisions:
         return (Notice("secret", what, "look into it, or leave it out under `exclude:`"),)
 
     def search(
-        self, items: Sequence[Item], links: Mapping[bytes, list[bytes]], search: Search, progress: Progress
+        self, items: Sequence[Item], links: Mapping[bytes, list[bytes]], search: SecretSearch, progress: Progress
     ) -> None:
         """Search files by their names and contents, and decide on what is found."""
-        jobs: list[Job] = []
+        jobs: list[SearchJob] = []
         sizes: list[int] = []
         names: list[tuple[bytes, ...]] = []
         for entry, source, *_ in items:
@@ -130,7 +130,7 @@ class _FileDecisions:
                 return True
         return False
 
-    def _decide(self, paths: Sequence[bytes], found: Found, search: Search) -> bool:
+    def _decide(self, paths: Sequence[bytes], found: Found, search: SecretSearch) -> bool:
         """Decide on a file with these names: return whether it is left out, else note what is masked in it.
 
         Values that are found are searched for elsewhere.
@@ -150,7 +150,7 @@ class _FileDecisions:
             self.masked.setdefault(name, set()).update(masked)
         return False
 
-    def _decide_on_lines(self, path: bytes, found: Found, search: Search) -> tuple[set[int], set[SecretPack]]:
+    def _decide_on_lines(self, path: bytes, found: Found, search: SecretSearch) -> tuple[set[int], set[SecretPack]]:
         """Decide on secrets in the lines of a file: return the rules whose findings are masked, and all decisions."""
         masked: set[int] = set()
         packs: set[SecretPack] = set()
@@ -165,7 +165,7 @@ class _FileDecisions:
             packs.add(pack)
         return masked, packs
 
-    def _decide_on_members(self, path: bytes, found: Found, search: Search) -> set[SecretPack]:
+    def _decide_on_members(self, path: bytes, found: Found, search: SecretSearch) -> set[SecretPack]:
         """Decide on secrets in what is packed in a file: that cannot be masked, so the file goes in or stays out."""
         packs: set[SecretPack] = set()
         for number, (member, members) in found.inside.items():

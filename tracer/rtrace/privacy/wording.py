@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from rtrace.manifest.model import SecretPack
+from rtrace.printable import count, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,15 +25,14 @@ def count_secrets(secrets: Iterable[Secret]) -> str:
     """Return how many secrets there are, and what becomes of them: `3 secrets: 2 redacted, 1 left out`."""
     counts = Counter(secret.pack for secret in secrets)
     number = counts.total()
-    noun = "secret" if number == 1 else "secrets"
     if not number:
-        return f"no {noun}"
+        return "no secrets"
     fates = ", ".join(f"{counts[pack]} {words}" for pack, words in _FATES.items() if counts[pack])
-    return f"{number} {noun}: {fates}"
+    return f"{count(number, 'secret')}: {fates}"
 
 
 def count_more(number: int, noun: str = "") -> str:
     """Return the words for so many further things: ` and 2 more lines`, or nothing; ``noun`` is in the singular."""
     if number <= 0:
         return ""
-    return f" and {number} more" + (f" {noun}" if noun else "") + ("s" if noun and number > 1 else "")
+    return f" and {number} more" + (f" {plural(number, noun)}" if noun else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from rtrace.bundle.entry import Entry, Result
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
@@ -153,6 +153,10 @@ class Unpacker(Protocol):
         """Open a target that ``unpack`` of this unpacker made. Raises TargetError."""
 
 
+Part: TypeAlias = Literal["record", "replay", "files", "packages"]
+"""What an ability is for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ability:
     """Something that works on this machine, or does not, and for whom: ``detail`` says how, or why not."""
@@ -160,6 +164,7 @@ class Ability:
     name: str
     works: bool
     detail: str = ""
+    part: Part = "replay"
 
 
 @runtime_checkable

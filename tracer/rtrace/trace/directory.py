@@ -15,7 +15,6 @@ from rtrace.files.locks import Lock, lock_folder
 from rtrace.printable import printable
 from rtrace.trace.schema import SCHEMA, TRACE_FORMAT
 
-DEFAULT_NAME = ".rtrace"
 DATABASE = "trace.sqlite3"
 SNAPSHOTS = "snapshots"
 STREAMS = "streams"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Rewrite = Callable[[bytes], bytes]
 
 
-class Command(NamedTuple):
+class ExecutedCommand(NamedTuple):
     """An executed program: its path, its arguments, each with a NUL, and the folder its path starts from."""
 
     binary: bytes
@@ -39,13 +39,13 @@ class Anonymization:
     attribute: Callable[[bytes, bytes], bytes]
 
 
-def read_commands(connection: sqlite3.Connection) -> Iterator[Command]:
+def read_commands(connection: sqlite3.Connection) -> Iterator[ExecutedCommand]:
     """Yield every distinct command that a run executed, and those of the runs themselves."""
     rows = connection.execute(
         "SELECT DISTINCT paths.path, argv, x'2f' FROM executions JOIN paths ON paths.id = executions.path"
         " UNION SELECT binary, argv, workingdir FROM runs"
     )
-    yield from map(Command._make, rows)
+    yield from map(ExecutedCommand._make, rows)
 
 
 def read_environments(connection: sqlite3.Connection) -> Iterator[bytes]:
@@ -76,7 +76,7 @@ def read_kept_streams(connection: sqlite3.Connection) -> dict[tuple[str, int], s
 
 
 def redact_database(
-    database: Path, *, command: Callable[[Command], bytes], environment: Rewrite, text: Rewrite | None
+    database: Path, *, command: Callable[[ExecutedCommand], bytes], environment: Rewrite, text: Rewrite | None
 ) -> None:
     """Replace arguments and environments in a copy of a trace database, and with ``text`` everything else as well.
 
@@ -86,12 +86,12 @@ def redact_database(
     rewriter.rewrite_column(
         "SELECT executions.id, argv, paths.path, x'2f' FROM executions JOIN paths ON paths.id = executions.path",
         "UPDATE executions SET argv = ? WHERE id = ?",
-        lambda row: command(Command(row[2], row[1], row[3])),
+        lambda row: command(ExecutedCommand(row[2], row[1], row[3])),
     )
     rewriter.rewrite_column(
         "SELECT id, argv, binary, workingdir FROM runs",
         "UPDATE runs SET argv = ? WHERE id = ?",
-        lambda row: command(Command(row[2], row[1], row[3])),
+        lambda row: command(ExecutedCommand(row[2], row[1], row[3])),
     )
     for table, column in (("environments", "content"), ("runs", "environ")):
         rewriter.rewrite_column(

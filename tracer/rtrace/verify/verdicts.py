@@ -13,32 +13,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rtrace.limits import TIMED_OUT
 from rtrace.printable import plural, printable
+from rtrace.verify.comparators.model import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Verdict: TypeAlias = Literal["same", "different", "missing", "extra", "unknown"]
 Scope: TypeAlias = Literal["output", "other", "ignored"]
-Reason: TypeAlias = Literal[
-    "exit status",  # another one
-    "size",  # of a file or stream, in bytes
-    "content",  # as many bytes, and not the same ones
-    "mode",  # other permissions
-    "type",  # another kind of file
-    "target",  # a symbolic link leads elsewhere
-    "still there",  # the original run removed it
-    "not written",  # what is there came with the bundle
-    "not told",  # whether the replay wrote it cannot be told
-    "no digest",  # the bundle does not hold the original's
-    "not recorded",  # what the original wrote was not
-    "not read",  # the replay's cannot be read
-    "not compared",  # no run is known to have written it
-    "end not seen",  # of the original run
-    "interrupted",  # the original run was
-    "limit",  # a limit ended the replay
-    "input",  # some of the original's input is not in the bundle
-]
-"""Why a line is not the same, as words that a program can rely on."""
 
 VERDICTS: tuple[Verdict, ...] = ("same", "different", "missing", "extra", "unknown")
 DIFFERING: tuple[Verdict, ...] = ("different", "missing", "extra")

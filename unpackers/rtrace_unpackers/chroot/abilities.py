@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 
+from rtrace.debugging import debug
 from rtrace.files.folders import directory_flags
 from rtrace.files.workspaces import temporary_folder
 from rtrace.linux.probing import try_in_child
@@ -36,6 +37,7 @@ def examine_namespaces() -> Ability:
     """Enter the namespaces of a replay."""
     name = "user namespaces"
     problem = try_in_child(partial(unshare, _ALL))
+    debug(__name__, "namespaces of a replay: %s", problem or "entered")
     if problem is None:
         return Ability(name, works=True)
     number = next((number for number in range(1, 134) if os.strerror(number) == problem), 0)

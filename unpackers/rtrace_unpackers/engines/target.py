@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rtrace.bundle.entry import Entry
+from rtrace.debugging import debug
 from rtrace.errors import TargetError
 from rtrace.files.hierarchy import SHARED_MEMORY, is_in_memory
 from rtrace.limits import DEFAULT_LIMITS, Limits
@@ -121,6 +122,7 @@ class DockerTarget:
         notes = (*tell_missing(limits, abilities), *tell_closed(allowed))
         with using(self.folder) as lock:
             possible = keep_possible(limits, abilities)
+            debug(__name__, "the engine can do %s; limits kept: %s", abilities, possible)
             container = self.provide_container(engine, lock, possible)
             if (container.facts.get("State") or {}).get("Running"):  # somebody else started it
                 engine.kill(container.id)
@@ -141,6 +143,7 @@ class DockerTarget:
                     cause = Reached("memory")
                 elif status == KILLED:  # Podman does not look at what is executed in a container later
                     notes += ("it was killed, perhaps for want of memory (--memory): the engine does not say",)
+        debug(__name__, "%s ended with %s, brought about by %s", run.id, status, cause)
         if isinstance(cause, Reached):
             notes = (describe_limit(cause.limit, limits), *notes)
         return conclude(engine, run, status, cause, notes)
@@ -272,7 +275,7 @@ def change_limits(engine: Engine, container: Thing, limits: Limits) -> tuple[str
 
 
 def ran_out_of_memory(engine: Engine, container: str) -> bool:
-    """Tell whether the kernel killed something in a container when it last ran, for want of memory."""
+    """Whether the kernel killed something in a container when it last ran, for want of memory."""
     found = engine.find("container", container)
     return found is not None and (found.facts.get("State") or {}).get("OOMKilled") is True
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 
+from rtrace.bundle.counts import Counts
 from rtrace.bundle.data.layout import stored_size
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reading.validation import validate_entries
@@ -45,6 +46,18 @@ class Layout:
     def count(self) -> int:
         """Number of files that have a content."""
         return len(self.files) + sum(map(len, self.copies.values()))
+
+    @property
+    def counts(self) -> Counts:
+        """How many entries of each kind it has."""
+        return Counts(
+            self.count,
+            self.size,
+            len(self.links) + len(self.symlinks) + len(self.twins),
+            len(self.directories),
+            len(self.placeholders),
+            len(self.fifos),
+        )
 
     @property
     def size(self) -> int:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rtrace.debugging import debug
+
 PREFIX = "rtrace-"
 PERIOD = 100_000
 """Microseconds, over which processor time is measured out."""
@@ -165,8 +167,8 @@ def make_unified(hierarchies: Hierarchies, controllers: frozenset[str], name: st
                     write(folder / "cgroup.subtree_control", " ".join(f"+{controller}" for controller in missing))
                 (folder / name).mkdir()
                 return Group(dict.fromkeys(controllers, folder / name), unified=True)
-        except OSError:  # EACCES, EPERM, EROFS: not delegated to us; EBUSY: it has processes of its own
-            pass
+        except OSError as error:  # EACCES, EPERM, EROFS: not delegated to us; EBUSY: it has processes of its own
+            debug(__name__, "no group below %s: %s", folder, error)
     return None
 
 

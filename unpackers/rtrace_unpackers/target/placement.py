@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from rtrace.debugging import debug
 from rtrace.errors import ForeignError, TargetError
 from rtrace.files.folders import open_parent
 from rtrace.files.workspaces import TARGET_IN_THE_MAKING, Workspace, make_workspace
@@ -45,6 +46,7 @@ def building(target: Path) -> Iterator[Workspace]:
             # In a set-gid directory it got that directory's group, which a user namespace would not know.
             os.fchown(workspace.descriptor, -1, os.getegid())
             os.fchmod(workspace.descriptor, 0o700)
+            debug(__name__, "building %s in %s", shown, workspace.path)
             with lifted():
                 yield workspace
             workspace.give_name(name)

@@ -18,7 +18,6 @@ import struct
 import threading
 from array import array
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO
 
 import zstandard
@@ -28,6 +27,7 @@ from rtrace.errors import BundleError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
+    from concurrent.futures import Future
 
     from rtrace.bundle.data.file_range import FileRange
 
@@ -149,6 +149,8 @@ class ArchiveWriter:
         self.position = 0
         self._filled = 0
         self._file = file
+        from concurrent.futures import ThreadPoolExecutor  # 5 ms that reading does not need
+
         self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="compress")
         self._emitter = ThreadPoolExecutor(1, thread_name_prefix="emit")
         self._waiting: deque[Future[None]] = deque()
@@ -305,6 +307,8 @@ class ArchiveReader:
 
     def frames(self) -> Generator[bytes, None, None]:
         """Give the content of every frame in order, decompressed ahead of the caller by a pool of threads."""
+        from concurrent.futures import ThreadPoolExecutor
+
         ahead = cores() + 1
         waiting: deque[Future[bytes]] = deque()
         with ThreadPoolExecutor(cores(), thread_name_prefix="decompress") as pool:

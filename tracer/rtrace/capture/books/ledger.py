@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from rtrace.capture.books.journal import Journal
-from rtrace.capture.books.rows import FactsRow
+from rtrace.capture.books.rows import FACTS
 from rtrace.capture.books.snapshots import SnapshotLimitError, SnapshotTaker
 from rtrace.capture.books.unobserved import is_nothing_for_anybody
 from rtrace.capture.books.walker import Walk
@@ -35,6 +35,8 @@ TYPE_NAMES = {
     stat.S_IFBLK: "block",
     stat.S_IFCHR: "char",
 }
+NOTHING = (None,) * (len(FACTS) - 3)
+"""The facts of a path where nothing is, after its run, itself and the time."""
 USE_BITS = 13
 MUTATION_BITS = int(MUTATIONS)
 METADATA, UNREAD, KEPT = int(Use.METADATA), int(Use.UNREAD), int(Use.KEPT)
@@ -155,7 +157,7 @@ class Ledger:
             self.paths.append((identity, path))
         state = self.states[path] = PathState(identity, path, existed=status is not None)
         if status is None:
-            self.facts.append(FactsRow(self.run, identity, self.now()))
+            self.facts.append((self.run, identity, self.now(), *NOTHING))
             return state
         mtime, ctime = keep_time(status.st_mtime_ns), keep_time(status.st_ctime_ns)
         if mtime != status.st_mtime_ns:
@@ -172,22 +174,10 @@ class Ledger:
         elif kind == "file" and status.st_nlink > 1:
             self._join_links(state, (status.st_dev, status.st_ino))
         self.facts.append(
-            FactsRow(
-                run=self.run,
-                path=identity,
-                time=self.now(),
-                type=kind,
-                mode=status.st_mode & 0o7777,
-                uid=status.st_uid,
-                gid=status.st_gid,
-                size=status.st_size,
-                mtime_ns=mtime,
-                device=status.st_dev,
-                inode=keep_inode(status.st_ino),
-                links=status.st_nlink,
-                target=target,
-                ctime_ns=ctime,
-                blocks=status.st_blocks,
+            (
+                *(self.run, identity, self.now()),
+                *(kind, status.st_mode & 0o7777, status.st_uid, status.st_gid, status.st_size, mtime),
+                *(status.st_dev, keep_inode(status.st_ino), status.st_nlink, target, ctime, status.st_blocks),
             )
         )
         return state

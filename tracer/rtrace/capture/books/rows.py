@@ -1,6 +1,6 @@
 """Rows of the trace database as values, by the names of their columns, and the statements that put them there.
 
-See the tables in `trace/schema.py`. Rows of four columns or fewer are plain tuples.
+See the tables in `trace/schema.py`. Short and frequent rows are plain tuples.
 """
 
 from __future__ import annotations
@@ -30,26 +30,6 @@ class RunRow(NamedTuple):
     distribution_version: str
     engine: str
     started: float
-
-
-class FactsRow(NamedTuple):
-    """What was at a path when the run first touched it; nothing if it has no type."""
-
-    run: int
-    path: int
-    time: int
-    type: str | None = None
-    mode: int | None = None
-    uid: int | None = None
-    gid: int | None = None
-    size: int | None = None
-    mtime_ns: int | None = None
-    device: int | None = None
-    inode: int | None = None
-    links: int | None = None
-    target: bytes | None = None
-    ctime_ns: int | None = None
-    blocks: int | None = None
 
 
 class ResultRow(NamedTuple):
@@ -96,10 +76,17 @@ def insert(table: str, columns: Iterable[str], *, otherwise: str = "") -> str:
     return f"INSERT {otherwise} INTO {table}({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - names of ours
 
 
+FACTS = (
+    *("run", "path", "time", "type", "mode", "uid", "gid", "size", "mtime_ns", "device", "inode", "links", "target"),
+    *("ctime_ns", "blocks"),
+)
+"""What was at a path when the run first touched it; nothing if it has no type. There are many such rows: a plain tuple
+takes 1 µs less to make, and another to insert, than one with names."""
+
 INSERT_RUN = insert("runs", RunRow._fields)
 STATEMENTS = {
     "paths": insert("paths", ("id", "path")),
-    "facts": insert("facts", FactsRow._fields),
+    "facts": insert("facts", FACTS),
     "snapshots": insert("snapshots", ("run", "path", "file", "problem"), otherwise="OR IGNORE"),
     "attributes": insert("attributes", ("run", "path", "name", "value"), otherwise="OR IGNORE"),
     "environments": insert("environments", ("id", "content")),

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from rtrace.debugging import debug
 from rtrace.files.holes import find_segments
 from rtrace.linux.descriptors import FICLONE
 from rtrace.printable import format_size, printable
@@ -44,7 +45,10 @@ class SnapshotTaker:
         Raises SnapshotLimitError and OSError, and leaves nothing there then.
         """
         try:
-            self.copied += take_snapshot(source, self.folder / name, self.limit - self.copied)
+            size = take_snapshot(source, self.folder / name, self.limit - self.copied)
+            self.copied += size
+            way = f"copied, {format_size(size)}" if size else "reflink, or empty"
+            debug(__name__, "%s: %s", printable(source), way)
         except SnapshotLimitError as error:
             self._refuse(source, int(error.args[0]))
 

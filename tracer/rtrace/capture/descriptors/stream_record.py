@@ -28,6 +28,7 @@ from rtrace.capture.relay.streams import (
     plan_outlets,
     read_size,
 )
+from rtrace.debugging import debug
 
 NAMES = ("stdin", "stdout", "stderr")
 CHUNK = 1 << 20
@@ -64,6 +65,10 @@ class StreamRecord:
         places: tuple[Outlet | Inlet, ...] = ()
         if self.captures:
             places = (*plan_outlets(streams, others), *plan_inlets(streams, others))
+        for stream in self.every:
+            access = stream.access or "not usable"
+            debug(__name__, "descriptor %d: %s, %s", stream.descriptor, stream.kind.value, access)
+        debug(__name__, "relayed: %s", [place.descriptors for place in places])
         if places:
             folder.mkdir(mode=0o700, exist_ok=True)
         self.files = {place: f"run{run}.{name_stream(place.descriptors[0])}" for place in places}

@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from rtrace.capture.kernel.executable import HEADER, read_interpreter
+from rtrace.capture.loop.engines import BY_NAME, VARIABLE, TracingEngine
 from rtrace.capture.processes.dispositions import ignored_at_start, restore_dispositions
-from rtrace.capture.processes.modes import VARIABLE, Mode
 from rtrace.capture.processes.own_limits import Limits, explain_limits, give_back
+from rtrace.debugging import debug
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TracingRefusedError
 from rtrace.linux.descriptors import take_descriptor
 from rtrace.linux.execve import prepare_execve
@@ -32,7 +33,6 @@ from rtrace.linux.ptrace import (
     WALL,
     ptrace,
 )
-from rtrace.linux.seccomp import install_watched_filter
 
 DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when PATH is unset
 SHELL = b"/bin/sh"
@@ -143,6 +143,7 @@ class Courier:
     def __init__(self, channel: socket.socket) -> None:
         """Start it; raise RuntimeError where the system has no thread left."""
         self.channel = channel
+        self.message = b""
         self.listener = -1
         self.wanted, self.done = _thread.allocate_lock(), _thread.allocate_lock()
         self.wanted.acquire()
@@ -152,36 +153,43 @@ class Courier:
     def _carry(self) -> None:
         with self.wanted:
             if self.listener >= 0:
-                socket.send_fds(self.channel, [b"%s -1" % Mode.NOTIFY.value.encode()], [self.listener])
+                socket.send_fds(self.channel, [self.message], [self.listener])
         self.done.release()
 
-    def send(self, listener: int) -> None:
-        """Let it send a descriptor, -1 for none, and wait until it has."""
-        self.listener = listener
+    def send(self, message: bytes, listener: int) -> None:
+        """Let it send a message with a descriptor, nothing if that is -1, and wait until it has."""
+        self.message, self.listener = message, listener
         self.wanted.release()
         self.done.acquire()
 
 
-def _enter_filter(filters: Mapping[Mode, bytes], channel: socket.socket, courier: Courier | None) -> None:
-    """In the new process: enter the best mode there is, and tell it. Raises OSError when there is none."""
-    for mode, program in filters.items():
+def _enter_filter(programs: Mapping[TracingEngine, bytes], channel: socket.socket, courier: Courier | None) -> None:
+    """In the new process: enter the best engine there is, and tell which.
+
+    After its name comes its listener, then the name and the error of each engine that was refused. Raises OSError when
+    there is none.
+    """
+    refused = b""
+    for engine, program in programs.items():
+        name = engine.name.encode()
         try:
-            listener = install_watched_filter(program, listening=mode is Mode.NOTIFY) if program else -1
+            listener = engine.enter(program)
         except OSError as error:
             refusal = error
+            refused += b" %s %d" % (name, error.errno or 0)
             continue
-        if courier is not None and mode is Mode.NOTIFY:
-            courier.send(listener)
+        if courier is not None and engine.listens:
+            courier.send(b"%s -1" % name + refused, listener)
         else:
-            os.write(channel.fileno(), b"%s %d" % (mode.value.encode(), listener))
+            os.write(channel.fileno(), b"%s %d" % (name, listener) + refused)
         return
     raise refusal
 
 
 def _become_tracee(
-    command: Command, filters: Mapping[Mode, bytes], channel: socket.socket, ignored: frozenset[int]
+    command: Command, programs: Mapping[TracingEngine, bytes], channel: socket.socket, ignored: frozenset[int]
 ) -> None:
-    """In the new process: wait to be seized, enter the best mode there is, tell it, execute when told to.
+    """In the new process: wait to be seized, enter the best engine there is, tell it, execute when told to.
 
     Under its filter it may only make calls that the filter lets through: nobody would answer a notification yet.
     """
@@ -191,11 +199,11 @@ def _become_tracee(
             try:
                 courier = Courier(channel)
             except RuntimeError:  # RLIMIT_NPROC
-                filters = {mode: program for mode, program in filters.items() if mode is not Mode.NOTIFY}
+                programs = {engine: program for engine, program in programs.items() if not engine.listens}
             channel.send(b"ready")
             channel.recv(6)
-        if filters:
-            _enter_filter(filters, channel, courier)
+        if programs:
+            _enter_filter(programs, channel, courier)
         else:
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         if channel.recv(2) != b"go":
@@ -209,20 +217,20 @@ def _become_tracee(
 
 
 class Launched(NamedTuple):
-    """A process that waits to execute the command: its id, its mode, its filter's listener (-1 without one).
+    """A process that waits to execute the command: its id, its engine, its filter's listener (-1 without one).
 
     ``channel`` lets it execute at ``go``; it says ``execve N`` if the kernel refuses the file with errno N, and closes
     when it does not.
     """
 
     pid: int
-    mode: Mode
+    engine: TracingEngine
     listener: int
     channel: socket.socket
 
 
-def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], int] = os.fork) -> Launched:
-    """Start the process of a command in the first mode that is to be had; ``filters`` has a program for each to try.
+def launch(command: Command, programs: Mapping[TracingEngine, bytes], fork: Callable[[], int] = os.fork) -> Launched:
+    """Start the process of a command under the first engine that works here; ``programs`` has the filter of each.
 
     Raises TracingRefusedError when ptrace or seccomp is not to be had here; nothing has been run then.
     """
@@ -239,8 +247,9 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL):
                 signal.signal(number, signal.SIG_DFL)
-        _become_tracee(command, filters, theirs, ignored)
-    if Mode.NOTIFY in filters and not may_take_descriptors(pid, theirs.fileno()):
+        _become_tracee(command, programs, theirs, ignored)
+    if any(engine.listens for engine in programs) and not may_take_descriptors(pid, theirs.fileno()):
+        debug(__name__, "descriptors cannot be copied from another process (pidfd_getfd): the listener is sent")
         ours.send(SENDING)
         ours.recv(5)
     theirs.close()
@@ -253,8 +262,9 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
         raise TracingRefusedError(explain_refusal(error, tracer)) from None
     ours.send(b"filter")
     message, descriptors, _, _ = socket.recv_fds(ours, 64, 1)
-    word, _, number_text = message.partition(b" ")
-    if word not in {mode.value.encode() for mode in filters}:
+    word, number_text, *refused = message.decode().split() or ("", "")
+    engine = BY_NAME.get(word)
+    if engine is None or engine not in programs:
         ours.close()
         _reap(pid)
         reason = os.strerror(int(number_text)) if number_text else "the process ended"
@@ -262,13 +272,15 @@ def launch(command: Command, filters: Mapping[Mode, bytes], fork: Callable[[], i
             f"the kernel does not let rtrace watch system calls ({reason}); unset {VARIABLE}, or in a container use a "
             "seccomp profile that allows seccomp and ptrace"
         )
-    mode = Mode(word.decode())
-    if mode is Mode.STOPS:  # from here on it stops at every call
+    if engine.stops_at_every_call:  # from here on it stops at every call
         ptrace(PTRACE_INTERRUPT, pid)
     listener = -1
-    if mode is Mode.NOTIFY:
+    if engine.listens:
         (listener,) = descriptors or (take_descriptor(pid, int(number_text)),)
-    return Launched(pid, mode, listener, ours)
+    for name, code in zip(refused[::2], refused[1::2], strict=True):
+        debug(__name__, "the engine %s was refused (%s)", name, os.strerror(int(code)))
+    debug(__name__, "the program waits under the engine %s", engine.name)
+    return Launched(pid, engine, listener, ours)
 
 
 def may_take_descriptors(pid: int, number: int) -> bool:

@@ -4,8 +4,8 @@ a thread is born      parent: event FORK, VFORK or CLONE      child: its first s
 it executes           event EXEC, in the new program
 it gets a signal      a stop with that signal, which is passed on
 its group is stopped  event STOP with a stop signal: it is left stopped (PTRACE_LISTEN) until SIGCONT
-it makes a call       mode SECCOMP: event SECCOMP            mode STOPS: SIGTRAP|0x80 at entry and exit
-one that is awaited   event SECCOMP in mode NOTIFY, too      SIGTRAP|0x80 at its exit in every mode
+it makes a call       engine seccomp: event SECCOMP          engine stops: SIGTRAP|0x80 at entry and exit
+one that is awaited   event SECCOMP in notify, too           SIGTRAP|0x80 at its exit in every engine
 it ends               a wait status that is no stop
 """
 
@@ -21,10 +21,10 @@ from rtrace.capture.calls.execution import note_execution
 from rtrace.capture.calls.recorder import Recorder
 from rtrace.capture.kernel.architecture import Architecture
 from rtrace.capture.kernel.call_table import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, CLONE_UNTRACED
+from rtrace.capture.loop.engines import TracingEngine
 from rtrace.capture.loop.passing_on import Deliveries
 from rtrace.capture.loop.process_tree import ProcessTree
 from rtrace.capture.loop.restarts import restart_interrupted_call
-from rtrace.capture.processes.modes import Mode
 from rtrace.capture.processes.tracee import Tracee
 from rtrace.linux.credentials import may_look_into_all
 from rtrace.linux.interfaces import OWN_POINTER, WIDE_POINTER, X32_BIT, X32_END
@@ -80,7 +80,7 @@ class StopHandler:
     def __init__(
         self,
         deliveries: Deliveries,
-        mode: Mode,
+        engine: TracingEngine,
         architectures: dict[int, Architecture],
         recorder: Recorder,
         tree: ProcessTree,
@@ -89,18 +89,18 @@ class StopHandler:
         self.main = deliveries.main
         self.deliveries = deliveries
         self.main_status: int | None = None
-        self.resume = PTRACE_SYSCALL if mode is Mode.STOPS else PTRACE_CONT
+        self.resume = PTRACE_SYSCALL if engine.stops_at_every_call else PTRACE_CONT
         self.architectures = architectures
         self.recorder = recorder
         self.context = recorder.context
         self.tree = tree
         self.tracees = tree.tracees
-        self.listening = mode is Mode.NOTIFY
+        self.listening = engine.listens
         self.early: dict[int, int] = {}  # ends told before the birth; without one, nothing of it ever ran
         self.met: set[int] = set()
         self.detaching = False
         self.locked: dict[int, Locked] = {}
-        self.exposing = mode is Mode.STOPS and not may_look_into_all()
+        self.exposing = engine.stops_at_every_call and not may_look_into_all()
 
     def take(self, tid: int, status: int) -> None:
         """Take one answer of waitpid(2): a stop, after which the thread goes on, or an end."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import resource
 
+from rtrace.debugging import debug
+
 DESCRIPTORS = 1 << 16
 """As many open files as a tracer asks for where it may raise the hard limit; one that is higher is used as it is."""
 LIFTED = (
@@ -41,8 +43,15 @@ def lift_limits() -> Limits:
             with contextlib.suppress(OSError, ValueError):
                 resource.setrlimit(number, (limit, limit))
                 before.append((number, soft, hard))
+                if limit != soft:
+                    debug(__name__, "%s lifted from %d to %d for the tracer", name_limit(number), soft, limit)
                 break
     return tuple(before)
+
+
+def name_limit(number: int) -> str:
+    """Return the name that getrlimit(2) has for a limit."""
+    return next(name for name in dir(resource) if name.startswith("RLIMIT_") and getattr(resource, name) == number)
 
 
 def give_back(limits: Limits) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rtrace.cli.terminal.speaking import say
-from rtrace.trace.directory import TraceDirectory
+
+if TYPE_CHECKING:
+    from rtrace.trace.directory import TraceDirectory
 
 
 def tell_settled(*traces: TraceDirectory) -> None:

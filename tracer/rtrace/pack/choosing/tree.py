@@ -48,20 +48,20 @@ class FileFacts:
     snapshots: bytes = b""
 
 
-class Tree(NamedTuple):
+class ItemTree(NamedTuple):
     """Items sorted by path, and the paths that cannot be among them: (path, why)."""
 
     items: list[Item]
     misplaced: list[tuple[bytes, str]]
 
 
-def build_tree(choices: Sequence[Choice], directories: Iterable[bytes], facts: FileFacts) -> Tree:
+def build_tree(choices: Sequence[Choice], directories: Iterable[bytes], facts: FileFacts) -> ItemTree:
     """Return the items of a bundle.
 
     ``choices`` are sorted by path; ``directories`` are added if they are missing. Every folder above an item is an
     item: if the trace has no state of it, it is looked up now.
     """
-    builder = _Builder(join_links(choices), facts)
+    builder = _TreeBuilder(join_links(choices), facts)
     previous: bytes | None = None
     for choice in choices:
         path = choice.before.path
@@ -80,7 +80,7 @@ def build_tree(choices: Sequence[Choice], directories: Iterable[bytes], facts: F
     for path in directories:
         if not builder.add_parents(path) and path not in builder.items:
             builder.items[path] = Item(_look_up(path, "working directory"), attributes=None)
-    return Tree([builder.items[path] for path in sorted(builder.items)], builder.misplaced)
+    return ItemTree([builder.items[path] for path in sorted(builder.items)], builder.misplaced)
 
 
 def has_one_end(use: int) -> bool:
@@ -88,7 +88,7 @@ def has_one_end(use: int) -> bool:
     return bool(use & _READ) != bool(use & _FILL)
 
 
-class _Builder:
+class _TreeBuilder:
     """The items so far, by path."""
 
     def __init__(self, links: Links, facts: FileFacts) -> None:

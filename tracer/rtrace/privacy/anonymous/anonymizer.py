@@ -12,9 +12,9 @@ from rtrace.files.patterns import Patterns
 from rtrace.files.xattrs import read_attributes
 from rtrace.manifest.model import Manifest, Notice, Package
 from rtrace.printable import printable
-from rtrace.privacy.anonymous.contents import Content, Contents
-from rtrace.privacy.anonymous.ids import IdMap
-from rtrace.privacy.anonymous.names import Names
+from rtrace.privacy.anonymous.contents import ContentReplacer, PackedContent
+from rtrace.privacy.anonymous.ids import PersonalIds
+from rtrace.privacy.anonymous.names import PersonalNames
 from rtrace.privacy.anonymous.order import has_own_time
 from rtrace.privacy.values import rewrite_value
 from rtrace.privacy.wording import count_more
@@ -38,10 +38,10 @@ class Anonymizer:
     """Carries out an `Anonymity`. Until an item is written it goes by its own path."""
 
     def __init__(self, anonymity: Anonymity, packages: Iterable[Package] = ()) -> None:
-        self.names = Names(anonymity.pseudonyms)
+        self.names = PersonalNames(anonymity.pseudonyms)
         self._anonymity = anonymity
-        self._ids = IdMap(anonymity.ids)
-        self._contents = Contents(self.names, self._ids, packages, modules_change=anonymity.modules_change)
+        self._ids = PersonalIds(anonymity.ids)
+        self._contents = ContentReplacer(self.names, self._ids, packages, modules_change=anonymity.modules_change)
         self._allowed = Patterns(anonymity.allowed)
         self._originals: dict[bytes, bytes] = {}
 
@@ -69,7 +69,7 @@ class Anonymizer:
         """Return an item with pseudonyms in path, target, owner and content."""
         entry = item.entry
         mtime_ns = entry.mtime_ns if has_own_time(item) else item.mtime_ns
-        content = None if item.source is None else Content(item.source, entry.size)
+        content = None if item.source is None else PackedContent(item.source, entry.size)
         if content is not None and not (entry.placeholder or entry.elsewhere):
             content = self._contents.replace_names(entry, content.source, folder)
         attributes, touched = item.attributes, item.ctime_ns

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from rtrace.bundle.entry import Entry
     from rtrace.manifest.model import Package
-    from rtrace.privacy.anonymous.ids import IdMap
-    from rtrace.privacy.anonymous.names import Names
+    from rtrace.privacy.anonymous.ids import PersonalIds
+    from rtrace.privacy.anonymous.names import PersonalNames
     from rtrace.trace.reading.reader import After
 
 _COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\0", b"BZh", b"\x28\xb5\x2f\xfd", b"\x89PNG", b"7z\xbc\xaf")
@@ -29,14 +29,14 @@ _SYSTEM_FILES = (*_ACCOUNTS, b"/etc/hostname", b"/etc/hosts")
 _ID = re.compile(rb"0|[1-9][0-9]{0,9}")
 
 
-class Content(NamedTuple):
+class PackedContent(NamedTuple):
     """The file that holds a content, and its size."""
 
     source: bytes
     size: int
 
 
-class Contents:
+class ContentReplacer:
     """Replaces names in files.
 
     What everybody has who has its package identifies nobody: a name is an ordinary word there, and stays. ``shipped``
@@ -44,7 +44,9 @@ class Contents:
     alone; ``compressed`` those that were not searched.
     """
 
-    def __init__(self, names: Names, ids: IdMap, packages: Iterable[Package], *, modules_change: bool) -> None:
+    def __init__(
+        self, names: PersonalNames, ids: PersonalIds, packages: Iterable[Package], *, modules_change: bool
+    ) -> None:
         """Begin; ``modules_change`` is whether a pseudonym changes the name of a module of a package."""
         self.shipped: set[bytes] = set()
         self.compiled: set[bytes] = set()
@@ -54,10 +56,10 @@ class Contents:
         self._packages = {package.name: package for package in packages}
         self._modules_change = modules_change
 
-    def replace_names(self, entry: Entry, source: bytes, folder: Path) -> Content:
+    def replace_names(self, entry: Entry, source: bytes, folder: Path) -> PackedContent:
         """Copy a file, with pseudonyms, into a folder if it holds names; return the file to be packed."""
         path = entry.path
-        unchanged = Content(source, entry.size)
+        unchanged = PackedContent(source, entry.size)
         try:
             with open(source, "rb", opener=open_content) as file:
                 occurs = path in _SYSTEM_FILES or self._names.occur_in(read_parts(file.fileno()))
@@ -91,7 +93,7 @@ class Contents:
         except OSError:  # it is gone or cannot be read: its digest stays what the trace says
             return None
 
-    def _copy(self, entry: Entry, descriptor: int, folder: Path) -> Content:
+    def _copy(self, entry: Entry, descriptor: int, folder: Path) -> PackedContent:
         """Copy a file with pseudonyms. Raises OSError."""
         state = os.fstat(descriptor)
         size = entry.size
@@ -106,7 +108,7 @@ class Contents:
                 in_paths = self._is_compiled(entry)
                 target.writelines(self._names.replace_in_parts(read_parts(descriptor), in_paths=in_paths))
         os.utime(copy, ns=(state.st_mtime_ns, state.st_mtime_ns))
-        return Content(copy, size)
+        return PackedContent(copy, size)
 
     def _is_shipped(self, entry: Entry, content: bytes) -> bool:
         """Whether a file is as its package shipped it, or is what dpkg had compiled of such a file."""

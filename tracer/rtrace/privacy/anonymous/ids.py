@@ -15,7 +15,7 @@ _FIRST = 1000
 _LAST = 65533
 
 
-class IdMap:
+class PersonalIds:
     """New ids by old ones; an id that comes up for the first time gets the next one."""
 
     def __init__(self, known: Mapping[int, int]) -> None:

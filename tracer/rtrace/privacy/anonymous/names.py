@@ -24,7 +24,7 @@ CONNECTION_VARIABLES = (b"SSH_CLIENT", b"SSH_CONNECTION")
 _CONNECTIONS = re.compile(rb"(?:\A|(?<=\0))(" + b"|".join(CONNECTION_VARIABLES) + rb")=[^\0]*")
 
 
-class Names:
+class PersonalNames:
     """The names of a user and a host, which are looked for in texts."""
 
     def __init__(self, pseudonyms: Pseudonyms) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rtrace.debugging import debug
 from rtrace.packages.language.sites import SITE
 from rtrace.privacy.anonymous.ids import assign_ids
-from rtrace.privacy.anonymous.names import Names
+from rtrace.privacy.anonymous.names import PersonalNames
 from rtrace.privacy.anonymous.pseudonyms import Pseudonyms, find_homes, find_pseudonyms
 from rtrace.trace.rewriting import is_in_some_path, read_kept_streams, read_paths
 
@@ -51,7 +51,7 @@ def plan_anonymity(
 ) -> Anonymity:
     """Decide what is replaced; ``streams`` is the folder of what the runs wrote to standard output and error."""
     pseudonyms = find_pseudonyms(runs, partial(is_in_some_path, connection))
-    names = Names(pseudonyms)
+    names = PersonalNames(pseudonyms)
     homes = {*find_homes(read_paths(connection)), *find_homes(item.entry.path for item in items)}
     folder = os.fsencode(streams)
     debug(
@@ -71,7 +71,7 @@ def plan_anonymity(
     )
 
 
-def _changes_module(item: Item, names: Names) -> bool:
+def _changes_module(item: Item, names: PersonalNames) -> bool:
     """Whether a pseudonym changes the name of a module of a distribution: then all that imports it changes as well."""
     match = SITE.match(item.entry.path) if item.entry.package is not None else None
     inside = b"" if match is None else item.entry.path[len(match[1]) :]

@@ -34,7 +34,7 @@ _MARKS = (b"=", b":", b'"', b"'", b" =", b" :", b">", b"]", b"\\", b",", b"`", b
 _FURTHER_MARKS = (b"<", b"*", b"  =", b"   =", b"  :", b" |", b" {", b"()", b" string", b" is ")
 _DIGITS = tuple(mark + b"%d" % digit for mark in (b"", b"_") for digit in range(1, 4))
 _SHORT = tuple(b"pass pwd pw auth pat sas psk jwt session".split())
-"""Names that stand in other words, and with much that is none."""
+"""Names that occur in other words, and beside much that is not secret."""
 _ANY_KEY = (b"_key", b"-key")
 
 

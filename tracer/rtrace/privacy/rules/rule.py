@@ -64,7 +64,7 @@ class Rule:
     content. Where it is None, a file is a secret by its name, whatever it holds. The secret itself begins where the
     group ``value`` does, or the match where there is none; it goes on after that as far as ``rest`` matches.
 
-    ``needles`` are words in small letters, one of which is in everything that the pattern can match, at most ``back``
+    ``needles`` are words in small letters; everything that the pattern can match contains one of them, at most ``back``
     bytes from where the match begins; a rule without them is for files that are small, and tried on all of their
     beginning. ``reach`` is how many bytes after a needle a match may need. ``starts``: every match begins with a
     needle, so that the pattern is tried there alone. ``check`` has the last word on a match. ``loose``: the rule goes
@@ -113,7 +113,7 @@ def blob(id: str, what: str, shape: bytes, *needles: bytes, starts: bool = True)
 
 
 def beside(id: str, what: str, name: bytes, value: bytes, *needles: bytes) -> Rule:  # noqa: A002 -- as in Rule
-    """Return the rule for a value of a shape that many things have, and that is told by the name before it."""
+    """Return the rule for a value whose shape is common, so that the name before it must give it away."""
     pattern = Later(
         rb"(?i:" + name + rb")[\w.-]{0,32}[\"'\]\\]{0,4}\s{0,4}(?:[:=]|:=|=>|<-|,|>)\s{0,4}[\"'\\]{0,3}"
         rb"(?P<value>" + value + rb")(?![\w-])"

@@ -1,4 +1,4 @@
-"""Files in which others are packed, told by how they begin, and the bound within which they are looked at."""
+"""Files in which others are packed: recognised by how they begin, and searched within a budget."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Budget:
         return self.left < 0 or self.members < 0
 
     def take(self, parts: Iterable[bytes]) -> Iterator[bytes]:
-        """Give the parts as long as there is budget for them. Raises UnsearchedError at its end."""
+        """Yield parts while there is budget for them. Raises UnsearchedError when it is spent."""
         for part in parts:
             self.left -= len(part)
             if self.left < 0:
@@ -69,7 +69,7 @@ class PartsReader(io.RawIOBase):
 
 
 def find_kind(name: bytes, head: bytes) -> str | None:
-    """Tell of the beginning of a file what kind of container it is; None: it is none."""
+    """Return what kind of container a file is, from how it begins; None if it is not a container."""
     begins = _BEGINNING.match(head)
     if begins is not None:
         return begins.lastgroup and begins.lastgroup.replace("_", "")

@@ -51,7 +51,7 @@ BINARY = Encoding(binary=True)
 
 
 def find_encoding(head: bytes) -> Encoding:
-    """Tell of the beginning of a file what it holds: a NUL says that it is no text, as grep(1) and git(1) have it."""
+    """Return how a file is encoded, from its beginning: one with a NUL is binary, as for grep(1) and git(1)."""
     for mark, width, place in _MARKS if head[:1] in _BEGINNINGS else ():
         if head.startswith(mark):
             return Encoding(width, place)

@@ -1,19 +1,19 @@
-"""Looking for secrets in what is packed in a file."""
+"""Search what is packed in a file for secrets."""
 
 from __future__ import annotations
 
 import io
 from itertools import chain
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from rtrace.privacy.searching.containers import Budget, PartsReader, UnsearchedError, find_kind
+from rtrace.privacy.searching.findings import ContainerFindings, InContainer
 from rtrace.privacy.searching.packed_files import DAMAGE, open_members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from rtrace.privacy.rules.rule import Rule
-    from rtrace.privacy.searching.scan import InFile
+    from rtrace.privacy.searching.findings import InFile
 
     Find = Callable[[bytes, Iterable[bytes]], Iterator[InFile]]
 
@@ -21,22 +21,7 @@ _DEEPEST = 4
 """How many containers within each other are opened."""
 
 
-class Inside(NamedTuple):
-    """A secret in a container: in which of its members, by names with slashes, and the secret itself."""
-
-    rule: Rule
-    member: bytes
-    value: bytes
-
-
-class Contents(NamedTuple):
-    """What was found in a container, and why not all of it was searched; None: all was."""
-
-    found: tuple[Inside, ...]
-    unsearched: str | None
-
-
-def search_container(path: bytes, file: BinaryIO, head: bytes, find: Find, most: int) -> Contents | None:
+def search_container(path: bytes, file: BinaryIO, head: bytes, find: Find, most: int) -> ContainerFindings | None:
     """Search what is packed in a file, which is at its beginning; ``head`` is how it begins.
 
     ``find`` looks at a member by its path and its content. After ``most`` secrets no more are looked for. Return None
@@ -45,7 +30,7 @@ def search_container(path: bytes, file: BinaryIO, head: bytes, find: Find, most:
     kind = find_kind(path, head)
     if kind is None:
         return None
-    found: list[Inside] = []
+    found: list[InContainer] = []
     unsearched, seen = None, False
     try:
         for inside in _search(kind, path, file, find, Budget(), 1):
@@ -58,11 +43,13 @@ def search_container(path: bytes, file: BinaryIO, head: bytes, find: Find, most:
         unsearched, seen = str(error), True
     except DAMAGE:
         unsearched = "it is damaged"
-    return Contents(tuple(found), unsearched) if seen else None
+    return ContainerFindings(tuple(found), unsearched) if seen else None
 
 
-def _search(kind: str, path: bytes, file: BinaryIO, find: Find, budget: Budget, depth: int) -> Iterator[Inside | None]:
-    """Give the secrets in a container, and None for each member that was seen."""
+def _search(
+    kind: str, path: bytes, file: BinaryIO, find: Find, budget: Budget, depth: int
+) -> Iterator[InContainer | None]:
+    """Yield the secrets in a container, and None for each member that was seen."""
     troubles: list[Exception] = []
     for name, content in open_members(kind, file, budget):
         parts = _until_trouble(content, troubles)
@@ -73,12 +60,12 @@ def _search(kind: str, path: bytes, file: BinaryIO, find: Find, budget: Budget, 
             yield None
         if name:
             in_name = list(find(b"", [name]))
-            yield from (Inside(one.rule, _cross_out(name, in_name), one.value) for one in in_name)
+            yield from (InContainer(one.rule, _cross_out(name, in_name), one.value) for one in in_name)
             shown = _cross_out(name, in_name)
         nested = find_kind(inner, head)
         if nested is None or nested == "zlib":
             if head:
-                yield from (Inside(one.rule, shown, one.value) for one in find(inner, chain([head], parts)))
+                yield from (InContainer(one.rule, shown, one.value) for one in find(inner, chain([head], parts)))
         elif depth >= _DEEPEST:
             troubles.append(UnsearchedError("too much is packed in each other in it"))
         else:
@@ -95,7 +82,7 @@ def _search(kind: str, path: bytes, file: BinaryIO, find: Find, budget: Budget, 
 
 
 def _until_trouble(parts: Iterator[bytes], troubles: list[Exception]) -> Iterator[bytes]:
-    """Give the parts of a content as far as they can be had, and note why not all of them can."""
+    """Yield the parts of a content as far as they can be read, and note why not all of them can."""
     try:
         yield from parts
     except (UnsearchedError, *DAMAGE) as error:

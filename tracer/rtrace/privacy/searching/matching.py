@@ -54,7 +54,7 @@ class Matcher:
         self._around = [[rule for rule in rules if not rule.starts] for rules in wanted.values()]
 
     def find(self, text: bytes, *, is_head: bool = True) -> list[Span]:
-        """Give what the rules match in a text, sorted; without ``is_head`` only those that have needles."""
+        """Return what the rules match in a text, sorted; without ``is_head`` only rules with needles are tried."""
         hits = self._needles.find_matches_as_indexes(text.lower(), overlapping=True)
         anywhere = self._anywhere if is_head else ()
         if not hits and not anywhere:
@@ -101,7 +101,7 @@ class _Taken:
         self._ends: list[int] = []
 
     def add(self, begin: int, end: int) -> bool:
-        """Take a part and return True, unless all of it is taken."""
+        """Take a part of the text; return False if all of it is taken already."""
         first = bisect_left(self._ends, begin + 1)
         if first < len(self._begins) and self._begins[first] <= begin and end <= self._ends[first]:
             return False
@@ -116,7 +116,7 @@ class _Taken:
 
 @lru_cache(maxsize=64)
 def make_matcher(rules: frozenset[Rule]) -> Matcher:
-    """Give the matcher of some rules; the same one to all that ask for it."""
+    """Return the matcher of some rules; the same one each time."""
     return Matcher(rules)
 
 
@@ -129,7 +129,7 @@ def _search(rule: Rule, text: bytes, begin: int, end: int) -> Iterator[Span]:
 
 
 def _locate(rule: Rule, text: bytes, match: re.Match[bytes]) -> Span | None:
-    """Tell where the secret is, if the rule's ``check`` takes it for one."""
+    """Yield where the secret is, if the rule's ``check`` accepts it."""
     begin, end = _find_value(rule, text, match)
     if rule.check is not None and not rule.check(match, text[begin:end]):
         return None
@@ -137,7 +137,7 @@ def _locate(rule: Rule, text: bytes, match: re.Match[bytes]) -> Span | None:
 
 
 def _find_value(rule: Rule, text: bytes, match: re.Match[bytes]) -> tuple[int, int]:
-    """Tell where the secret is: in quotes all that is between them, else as far as the rule's ``rest`` goes."""
+    """Return where the secret is: everything between quotes, else as far as the rule's ``rest`` matches."""
     start, end = match.span(
         match.lastgroup if match.lastgroup in _VALUES else "value" if "value" in match.re.groupindex else 0
     )
@@ -167,7 +167,7 @@ _SPECIAL = re.compile(b"|".join(dict.fromkeys(rule.where.pattern for rule in _IN
 
 
 def find_rules(path: bytes) -> frozenset[Rule]:
-    """Give the rules for a file of this path; the same set for all files that have the same ones."""
+    """Return the rules for a file of this path; files with equal rules share one set."""
     label = b"file " + path
     if not _SPECIAL.search(label):
         return IN_FILES

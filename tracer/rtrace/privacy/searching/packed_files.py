@@ -45,7 +45,7 @@ class _Engine(Protocol):
 
 
 def open_members(kind: str, file: BinaryIO, budget: Budget) -> Iterator[Member]:
-    """Give what is packed in a file, each part of it to be read before the next one is asked for.
+    """Yield what is packed in a file; read each before asking for the next one.
 
     Raises UnsearchedError and what DAMAGE names.
     """
@@ -63,7 +63,7 @@ def _open_compressed(make: Callable[[], _Engine]) -> Callable[[BinaryIO, Budget]
 
 
 def _decompress(make: Callable[[], _Engine], file: BinaryIO) -> Iterator[bytes]:
-    """Give the content of compressed streams that follow each other."""
+    """Yield the content of compressed streams that follow each other."""
     engine = make()
     begun = False
     while data := file.read(_READ):
@@ -146,7 +146,7 @@ def _check_directory(file: BinaryIO) -> None:
 
 
 def _open_git(file: BinaryIO, budget: Budget) -> Iterator[Member]:
-    """Give the objects of a pack of git (gitformat-pack(5)); of those that are differences, what they add."""
+    """Yield the objects of a pack of git (gitformat-pack(5)); of an object that is a difference, what it adds."""
     head = file.read(12)
     data = b""
     for number in range(int.from_bytes(head[8:12], "big")):
@@ -169,7 +169,7 @@ def _open_git(file: BinaryIO, budget: Budget) -> Iterator[Member]:
 
 
 def _inflate_one(engine: zlib._Decompress, file: BinaryIO, data: bytes, budget: Budget) -> tuple[list[bytes], bytes]:
-    """Give an object of a pack and what was read of the next ones."""
+    """Return an object of a pack, and what was read of the next ones."""
     parts: list[bytes] = []
     while not engine.eof:
         data = data or file.read(_READ)

@@ -1,11 +1,10 @@
-"""Looking for secrets in bytes. What is found is told by its place and its rule, never by its value."""
+"""Search bytes for secrets. What is found is reported by its place and its rule, never by its value."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from rtrace.printable import printable
 from rtrace.privacy.rules.likeness import is_random
@@ -13,6 +12,7 @@ from rtrace.privacy.rules.rule import NOTHING, Rule
 from rtrace.privacy.rules.spellings import KNOWN
 from rtrace.privacy.searching.containers import find_kind, is_media
 from rtrace.privacy.searching.encoding import find_encoding, narrow_parts
+from rtrace.privacy.searching.findings import Finding, InArgument, InFile
 from rtrace.privacy.searching.matching import (
     IN_ARGUMENTS,
     IN_FILES,
@@ -27,7 +27,7 @@ from rtrace.privacy.searching.matching import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from rtrace.privacy.searching.inside import Contents
+    from rtrace.privacy.searching.findings import ContainerFindings
 
     Choice = Callable[[bytes], frozenset[Rule]]
 
@@ -42,48 +42,15 @@ _EDGE = 1 << 10  # near the end of a part, a match may be another one with the n
 _SCRIPT = re.compile(rb"-[A-Za-z]*[ce]|--?eval|--?command")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A secret: the id of the rule that found it, what that means, and its place, fit for a sentence."""
-
-    rule: str
-    what: str
-    place: str
-
-
-class InArgument(NamedTuple):
-    """A secret in arguments: the number of the one that tells of it, and from where to where it goes in which one."""
-
-    rule: Rule
-    number: int
-    holder: int
-    begin: int
-    end: int
-
-
-class InFile(NamedTuple):
-    """A secret in a file: the line where its match begins, from 1 on, and from where to where it goes in the file.
-
-    The line is 0 in a binary file, and where a file is a secret as a whole. ``value`` is the secret, a byte for each of
-    its characters.
-    """
-
-    rule: Rule
-    line: int
-    begin: int
-    end: int
-    value: bytes = b""
-
-
 def find_in_variable(name: bytes, value: bytes | None) -> list[Span]:
-    """Look at a variable; an item without ``=`` is all name."""
+    """Search a variable; an item without ``=`` is all name."""
     return make_matcher(IN_VARIABLES).find(name if value is None else name + b"=" + value)
 
 
 def find_in_arguments(argv: Sequence[bytes]) -> list[InArgument]:
-    """Look at the arguments of a command, of which the command itself is number 0.
+    """Search the arguments of a command; the command itself is number 0.
 
-    A secret goes to the end of its argument when what tells of it begins the argument, as in ``--password=a b``; but
+    A secret goes to the end of its argument if what gives it away begins the argument, as in ``--password=a b``; but
     not where the argument is a script, as after ``sh -c``.
     """
     text = b"\0".join(argv)
@@ -100,27 +67,29 @@ def find_in_arguments(argv: Sequence[bytes]) -> list[InArgument]:
 
 
 def find_in_file(path: bytes, parts: Iterable[bytes], choose: Choice = find_rules) -> Iterator[InFile]:
-    """Look at a file that is not empty: at its name, and at what it holds, a part after the other.
+    """Search a file that is not empty: its name, and its content, one part after the other.
 
     ``choose`` gives the rules for a path. A rule for its name alone gives an item of length 0 at its beginning. What is
-    in two parts may be told twice, the second time to its end.
+    in two parts may be found twice, the second time to its end.
     """
     rules = choose(path)
     yield from (InFile(rule, 0, 0, 0) for rule in sorted(rules, key=lambda rule: rule.id) if rule.pattern is None)
     yield from find_in_content(rules, parts)
 
 
-def find_in_container(path: bytes, file: BinaryIO, head: bytes, choose: Choice = find_rules) -> Contents | None:
-    """Look at what is packed in a file, as at other files. None: it is no container."""
+def find_in_container(
+    path: bytes, file: BinaryIO, head: bytes, choose: Choice = find_rules
+) -> ContainerFindings | None:
+    """Search what is packed in a file like other files; return None if it is not a container."""
     from rtrace.privacy.searching.inside import search_container
 
     return search_container(path, file, head, lambda inner, parts: find_in_file(inner, parts, choose), MOST)
 
 
 def find_in_content(rules: frozenset[Rule], parts: Iterable[bytes]) -> Iterator[InFile]:
-    """Look at a content that comes in parts: at all of a text, and at the beginning of what is none.
+    """Search a content that comes in parts: all of a text, and the beginning of a binary file.
 
-    Of pictures, sound and numbers, known values alone are found, as they are anywhere in a binary file.
+    In pictures, sound and numbers only known values are found, and these anywhere in a binary file.
     """
     parts = iter(parts)
     head = next(parts, b"")
@@ -138,7 +107,7 @@ def find_in_content(rules: frozenset[Rule], parts: Iterable[bytes]) -> Iterator[
 
 
 def _find_in_binary(rules: frozenset[Rule], parts: Iterable[bytes], most: int) -> Iterator[InFile]:
-    """Look for everything in the first ``most`` bytes, and for known values in all others."""
+    """Search for everything in the first ``most`` bytes, and for known values in all others."""
     known = frozenset(rule for rule in rules if rule.id == KNOWN)
     if not most and not known:
         return
@@ -152,7 +121,7 @@ def _find_in_binary(rules: frozenset[Rule], parts: Iterable[bytes], most: int) -
 def _find_in_parts(
     matcher: Matcher, parts: Iterable[bytes], most: int = 0, afterwards: Matcher | None = None
 ) -> Iterator[InFile]:
-    """Look at a text that comes in parts; if ``most`` bytes of it were seen, by other rules or no further."""
+    """Search a text that comes in parts; after ``most`` bytes by other rules, or no further."""
     text, offset, lines = b"", 0, 1
     parts = iter(parts)
     following = next(parts, b"")
@@ -176,7 +145,7 @@ def _find_in_parts(
 
 
 def scan_environment(environ: Iterable[tuple[bytes, bytes | None]], owner: str) -> Iterator[Finding]:
-    """Tell of variables; ``owner`` is whose they are. An item without ``=`` is told by its number: it has no name."""
+    """Yield the secrets in variables of an ``owner``. An item without ``=`` is reported by its number."""
     for number, (name, value) in enumerate(environ, 1):
         place = f"item {number} of the environment" if value is None else f"variable {printable(name)}"
         for rule in dict.fromkeys(span.rule for span in find_in_variable(name, value)):
@@ -184,13 +153,13 @@ def scan_environment(environ: Iterable[tuple[bytes, bytes | None]], owner: str) 
 
 
 def scan_arguments(argv: Sequence[bytes], owner: str) -> Iterator[Finding]:
-    """Tell of arguments."""
+    """Yield the secrets in arguments of an ``owner``."""
     for found in find_in_arguments(argv):
         yield Finding(found.rule.id, found.rule.what, f"{owner}: argument {found.number}")
 
 
 def scan_file(path: bytes, parts: Iterable[bytes]) -> Iterator[Finding]:
-    """Tell of a file, of each line once for each rule, and of what is packed in it."""
+    """Yield the secrets in a file, each line once for each rule, and in what is packed in it."""
     name = printable(path)
     parts = iter(parts)
     head = next(parts, b"")

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rtrace.debugging import debug
 from rtrace.errors import TargetError
 from rtrace_unpackers.engines.belonging.identity import (
     BUILDING_LABEL,
@@ -51,9 +52,7 @@ class Leftover:
     @property
     def description(self) -> str:
         """What is left, in a few words."""
-        kinds = (("image", self.possessions.images), ("container", self.possessions.containers))
-        words = [f"{len(things)} {kind}{'s' if len(things) > 1 else ''}" for kind, things in kinds if things]
-        return f"{' and '.join(words)} of {self.folder}"
+        return f"{self.possessions.summary} of {self.folder}"
 
 
 def list_leftovers(engine: Engine | None = None) -> tuple[Leftover, ...]:
@@ -73,6 +72,9 @@ def list_leftovers(engine: Engine | None = None) -> tuple[Leftover, ...]:
         own = tuple(thing for thing in containers.get(number, ()) if name_container(number) in thing.names)
         possessions = Possessions(own, made)
         folder = find_dead_folder(number, possessions)
+        debug(
+            __name__, "%s has %s: %s", number, possessions.summary, "a leftover" if folder else "none of ours to remove"
+        )
         if folder is not None:
             leftovers.append(Leftover(number, folder, possessions))
     return tuple(leftovers)

@@ -30,6 +30,13 @@ class Possessions:
     containers: tuple[Thing, ...]
     images: tuple[Thing, ...]
 
+    @property
+    def summary(self) -> str:
+        """What there is, in a few words."""
+        kinds = (("image", self.images), ("container", self.containers))
+        words = [f"{len(things)} {kind}{'s' if len(things) > 1 else ''}" for kind, things in kinds if things]
+        return " and ".join(words) or "nothing"
+
 
 def find_possessions(engine: Engine, identity: Identity, target: Path) -> Possessions:
     """Return what was made for a target. Raises TargetError when something has its name and is another's."""

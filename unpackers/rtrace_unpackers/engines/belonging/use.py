@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from rtrace.debugging import debug
 from rtrace.errors import BusyError
 from rtrace.files.locks import Lock, try_lock
 from rtrace.replay.target_folder import TargetFolder
@@ -36,6 +37,7 @@ def wait_for_lock(folder: TargetFolder) -> Lock:
             return folder.lock()
         except BusyError:
             if time.monotonic() >= deadline:
+                debug(__name__, "%s is still in use after %.0f s", folder.shown, PATIENCE)
                 raise
             time.sleep(PAUSE)
 

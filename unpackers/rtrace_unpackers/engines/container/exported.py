@@ -18,10 +18,9 @@ from rtrace.replay.protocol import Expected, Snapshot, Stamp
 from rtrace_unpackers.target.snapshot import Surprises, list_known
 
 PART = 1 << 20
-ENGINES_OWN = frozenset(
-    {b"/.dockerenv", b"/etc", b"/etc/hostname", b"/etc/hosts", b"/etc/mtab", b"/etc/resolv.conf"}
-    | {b"/run", b"/run/.containerenv"}
-)
+REPLACED = (b"/etc/hostname", b"/etc/hosts", b"/etc/mtab", b"/etc/resolv.conf")
+"""Files that an engine replaces by its own in every container, whatever the image holds there."""
+ENGINES_OWN = frozenset({*REPLACED, b"/.dockerenv", b"/etc", b"/run", b"/run/.containerenv"})
 """What engines put into every container, whatever its image holds there."""
 
 EXPORT_LIMIT = 256 << 30

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 
+from rtrace.debugging import debug
 from rtrace.errors import TargetError
 from rtrace_unpackers.engines.engine.command_line import Engine
 
@@ -15,6 +16,7 @@ VARIABLE = "RTRACE_DOCKER"
 def choose_engine() -> Engine:
     """Return the engine that the environment names, else Docker's, else Podman's, else Docker's though it is absent."""
     named = os.environ.get(VARIABLE)
+    debug(__name__, "%s is %s", VARIABLE, named or "not set: docker, or podman where that alone is installed")
     if named:
         return Engine(tuple(shlex.split(named)))
     return Engine(("podman",) if shutil.which("docker") is None and shutil.which("podman") is not None else ("docker",))

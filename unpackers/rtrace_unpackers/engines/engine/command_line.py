@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, cast
 
+from rtrace.debugging import debug, is_debugging
 from rtrace.errors import TargetError
 from rtrace_unpackers.engines.engine.facts import Abilities, Kind, Thing, read_things
 
@@ -28,7 +30,7 @@ class Engine:
         return shlex.join(self.command)
 
     def answers(self) -> bool:
-        """Tell whether there is an engine behind the command."""
+        """Whether there is an engine behind the command."""
         try:
             return self.call("version").returncode == 0
         except OSError:
@@ -36,7 +38,8 @@ class Engine:
 
     def call(self, *arguments: str, keep: int | None = None) -> subprocess.CompletedProcess[str]:
         """Call the command and return what it said, whatever that is. It inherits the descriptor ``keep``."""
-        return subprocess.run(
+        began = time.monotonic()
+        done = subprocess.run(
             [*self.command, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -45,6 +48,14 @@ class Engine:
             check=False,
             pass_fds=() if keep is None else (keep,),
         )
+        self.tell_call(arguments, done.returncode, began)
+        return done
+
+    def tell_call(self, arguments: Sequence[str], status: int, began: float) -> None:
+        """Tell whoever looks into a failure of a call that has ended."""
+        if is_debugging():
+            seconds = time.monotonic() - began
+            debug(__name__, "`%s` ended with %d after %.3f s", shlex.join((*self.command, *arguments)), status, seconds)
 
     def demand(self, *arguments: str, keep: int | None = None) -> str:
         """Call the command and return its output. Raises TargetError with the engine's words when it fails."""
@@ -59,7 +70,7 @@ class Engine:
         return TargetError(f"`{self.name} {verb}` failed: {lines[-1].strip() if lines else f'exit status {status}'}")
 
     def holds(self, kind: Kind, name: str) -> bool:
-        """Tell whether there is an image or a container of that name."""
+        """Whether there is an image or a container of that name."""
         return self.find(kind, name) is not None
 
     def find(self, kind: Kind, name: str) -> Thing | None:
@@ -103,6 +114,7 @@ class Engine:
 
     def load(self, write: Callable[[IO[bytes]], None], *, keep: int | None = None) -> None:
         """Load an image that ``write`` writes. Raises TargetError; the engine has nothing of it then."""
+        began = time.monotonic()
         with subprocess.Popen(
             [*self.command, "load", "--quiet"],
             stdin=subprocess.PIPE,
@@ -118,12 +130,14 @@ class Engine:
             except BaseException:
                 process.kill()
                 raise
+        self.tell_call(("load",), process.returncode, began)
         if process.returncode != 0:
             raise self.fail("load", process.returncode, stderr.decode("utf-8", "replace"))
 
     def start(self, arguments: Sequence[str], streams: tuple[int, int, int]) -> subprocess.Popen[bytes]:
         """Start the command with these streams, away from the signals of a terminal."""
         stdin, stdout, stderr = streams
+        debug(__name__, "starting `%s`", shlex.join((*self.command, *arguments)))
         return subprocess.Popen(
             [*self.command, *arguments], stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
         )
@@ -139,6 +153,7 @@ class Engine:
     @contextmanager
     def _stream(self, *arguments: str) -> Iterator[IO[bytes]]:
         """Yield what the command writes. Raises TargetError when it breaks off."""
+        began = time.monotonic()
         with subprocess.Popen(
             [*self.command, *arguments],
             stdin=subprocess.DEVNULL,
@@ -152,5 +167,6 @@ class Engine:
             except BaseException:
                 process.kill()
                 raise
+        self.tell_call(arguments, process.returncode, began)
         if process.returncode != 0:
             raise TargetError(f"`{self.name} {arguments[0]}` failed with status {process.returncode}")

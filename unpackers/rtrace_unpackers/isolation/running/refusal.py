@@ -10,6 +10,8 @@ SWITCHES = (
     ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
     ("user.max_user_namespaces", "0", "15000"),
 )
+INSTEAD = "use `--unpacker docker` (Docker or Podman), or proot(1) on a target's folder `root`, which isolates nothing"
+"""What does without namespaces."""
 REFUSALS = frozenset({errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EUSERS, errno.EINVAL, errno.ENOSYS})
 
 
@@ -18,18 +20,15 @@ def explain_refusal(number: int, doing: str, *, as_root: bool) -> str:
     failed = f"cannot {doing}: {os.strerror(number)}"
     if number not in REFUSALS:
         return failed
+    for name, refusing, allowing in SWITCHES:
+        if read_switch(name) == refusing and (not as_root or number == errno.ENOSPC):  # as root it is most often EPERM
+            return f"user namespaces are switched off here. Ask for `sysctl -w {name}={allowing}`, or {INSTEAD}"
     if as_root:
         return (
             f"{failed}; root lacks the rights for it here, as in a container: start the container with "
-            "--privileged, or use the docker unpacker"
+            f"--privileged, or {INSTEAD}"
         )
-    for name, refusing, allowing in SWITCHES:
-        if read_switch(name) == refusing:
-            return (
-                f"{failed}; this machine forbids users their own namespaces: have {name} set to {allowing} with "
-                f"`sysctl -w {name}={allowing}`, or replay as root"
-            )
-    return f"{failed}; this machine lets users have no namespaces of their own: replay as root or with docker"
+    return f"{failed}; {INSTEAD}"
 
 
 def read_switch(name: str) -> str | None:

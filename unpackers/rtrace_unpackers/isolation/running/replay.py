@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from rtrace.debugging import debug
 from rtrace.errors import TargetError
 from rtrace.interrupts import shielded
 from rtrace.limits import DEFAULT_LIMITS, Limits
@@ -82,6 +83,7 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
             steps.report,
         )
         ends = ProgramEnds(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
+        debug(__name__, "replaying %s in %r with %s", run, isolation.namespaces, isolation.access)
         with shielded():  # or there would be a keeper that nobody ends
             control.keeper = fork_blocked(lambda: be_keeper(isolation, means, ends))
             stack.callback(control.finish)
@@ -92,6 +94,7 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
         stack.enter_context(plumbing.raw_terminal())
         with forwarding(control, plumbing):
             records = Supervision(isolation, tree, report, channel, plumbing, meter, control, watch).run()
+        debug(__name__, "told: %s; reached: %s", records, control.reached)
         control.finish()
         ended_by_kernel = watch.end()
         plumbing.finish(run, patience=None if control.reached is None else PATIENCE)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from rtrace.debugging import debug
 from rtrace.limits import Limits
 from rtrace.printable import format_size
 from rtrace_unpackers.limits.disk import DiskWatch
@@ -50,9 +51,11 @@ class LimitWatch:
                     cpus=self.limits.cpus,
                     processes=None if self.limits.processes is None else self.limits.processes + OWN_PROCESSES,
                 )
-            except OSError:  # EACCES and others: not delegated after all; what is left is told
+            except OSError as error:  # EACCES and others: not delegated after all; what is left is told
+                debug(__name__, "no control group: %s", error)
                 self.group = None
         self.resources = self.choose_resources()
+        debug(__name__, "control group: %s; limits of each process: %s", self.group, self.resources)
         now = time.monotonic()
         if self.limits.timeout is not None:
             self.deadline = now + self.limits.timeout

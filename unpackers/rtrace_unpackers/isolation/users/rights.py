@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from rtrace.debugging import debug
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
 from rtrace_unpackers.isolation.users.access import Access, MappedBy
@@ -43,6 +44,7 @@ def choose_for_root(run: Run, *, shift: int | None = None) -> Access:
     refuse_many(run.groups, run.id)
     users, groups = read_map("uid_map"), read_map("gid_map")
     first = find_shift() if shift is None else shift
+    debug(__name__, "ids of the replay begin at %s; a mount %s", first, "maps owners" if shift is None else "maps none")
     if first is None:
         raise TargetError(
             "this machine gives root too few users to replay as one of them, as in a container; "
@@ -63,6 +65,7 @@ def choose_for_user(run: Run) -> Access:
     refuse_no_id((run.uid, run.gid, *run.groups), run.id)
     refuse_many(run.groups, run.id)
     maps = map_subordinates(run.uid, run.gid)
+    debug(__name__, "%s", "one user and one group" if maps is None else f"subordinate ids: {maps}")
     if maps is not None:
         return Access(maps, MappedBy.TOOLS)
     return Access(Maps(map_one(run.uid, os.geteuid()), map_one(run.gid, os.getegid())), MappedBy.ITSELF)

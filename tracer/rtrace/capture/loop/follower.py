@@ -4,7 +4,7 @@
     listener thread  receive            -> a call of some thread           -> observe it -> answer "continue"
     flushing thread  once a second      -> commit what was noted
 
-The threads take turns by one lock. In mode NOTIFY no system call ever stops under ptrace; in the other modes there is
+The threads take turns by one lock. With an engine that listens no system call ever stops under ptrace; the others have
 no listener, and calls are stops. Two blocking threads save the poll(2) for each call, and the SIGCHLD and its wake-up
 for each stop, that one thread needs to wait for both (measured: 8 % of the time of opens, 15 % of that of processes).
 """
@@ -27,9 +27,9 @@ from rtrace.capture.loop.listener import make_server
 from rtrace.capture.loop.passing_on import TAKEN, Deliveries
 from rtrace.capture.loop.process_tree import ProcessTree
 from rtrace.capture.loop.stops import StopHandler
-from rtrace.capture.processes.modes import Mode, kernel_version
 from rtrace.capture.processes.threads import start_thread
 from rtrace.linux.ptrace import WALL
+from rtrace.linux.version import kernel_version
 
 
 class Follower:
@@ -51,7 +51,7 @@ class Follower:
         self.tree = tree
         self.on_waiting = on_waiting
         self.lock = threading.Lock()
-        self.stops = StopHandler(deliveries, launched.mode, by_audit, recorder, tree)
+        self.stops = StopHandler(deliveries, launched.engine, by_audit, recorder, tree)
         tree.born(launched.pid, None)
         if launched.listener >= 0:
             serve = make_server(launched.listener, by_audit, recorder, tree, self.lock)
@@ -86,7 +86,7 @@ class Follower:
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
         with self.lock:
-            if self.tree.tracees and self.launched.mode is Mode.STOPS:
+            if self.tree.tracees and self.launched.engine.stops_at_every_call:
                 self.stops.let_go()
         while self.tree.tracees and self._take_next():
             pass

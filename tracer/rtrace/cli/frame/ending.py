@@ -10,8 +10,8 @@ import time
 import click
 
 from rtrace import interrupts
+from rtrace.cli.frame.commands import rtrace
 from rtrace.cli.terminal import speaking
-from rtrace.cli.terminal.commands import rtrace
 from rtrace.cli.terminal.crashes import debug_failure, tell_all, tell_crash
 from rtrace.cli.terminal.manner import VARIABLE
 from rtrace.debugging import debug
@@ -50,7 +50,7 @@ def _run_command() -> int:
     """Run the command that the arguments name."""
     try:
         if _COMPLETE in os.environ:  # a shell asks what could be typed next
-            from rtrace.cli.terminal.completing import answer
+            from rtrace.cli.options.completing import answer
 
             answer(rtrace, os.environ[_COMPLETE], sys.argv[1:])
             return 0

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from rtrace.bundle.entry import Entry
-from rtrace.cli.terminal.completing import complete_unpackers
-from rtrace.trace.directory import DEFAULT_NAME
+from rtrace.cli.options.completing import complete_unpackers
+from rtrace.trace import DEFAULT_NAME
 
 DIRECTORY = click.option(
     "-d",

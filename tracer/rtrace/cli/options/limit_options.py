@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from rtrace.cli.terminal.options import parse_size
+from rtrace.cli.options.common import parse_size
 from rtrace.limits import ALLOWABLE, DEFAULT_LIMITS, Limits
 
 Function = TypeVar("Function", bound=Callable[..., None])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bundle_making import BundleMaker, make_run
-from rtrace.cli.terminal.completing import read_bash_words, unquote
+from rtrace.cli.options.completing import read_bash_words, unquote
 from terminals import Person, at_terminal
 
 Command = Callable[..., subprocess.CompletedProcess[bytes]]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rtrace import __version__
-from rtrace.cli.terminal.command import ALWAYS, HELP_NAMES, sort_statuses, write_ending, write_options
-from rtrace.cli.terminal.shared_options import make_shared_options
+from rtrace.cli.frame.command import ALWAYS, HELP_NAMES, sort_statuses, write_ending, write_options
+from rtrace.cli.options.shared_options import make_shared_options
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
-from rtrace.cli.terminal.shared_options import SharedOption, make_shared_options
+from rtrace.cli.options.shared_options import SharedOption, make_shared_options
 
 HELP_NAMES = ("-h", "--help")
 DONE = {"0": "it is done"}
@@ -39,6 +40,12 @@ class RtraceCommand(click.Command):
         self.context_settings.setdefault("help_option_names", list(HELP_NAMES))
         self.params += make_shared_options()
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 -- what click returns
+        """Call the command's function, with the collector that `rtrace.cli.main` switched off."""
+        gc.freeze()
+        gc.enable()
+        return super().invoke(ctx)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the command's own options, and after them those that all commands share."""
         write_options(self, ctx, formatter)
@@ -58,16 +65,26 @@ def sort_statuses(statuses: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(statuses.items(), key=order))
 
 
-def write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-    """Write the options of a command in two sections: its own, and those that all commands share."""
-    own: list[tuple[str, str]] = []
-    shared: list[tuple[str, str]] = []
+Records = list[tuple[str, str]]
+"""Options, as they are written, with their help."""
+
+
+def list_options(command: click.Command, ctx: click.Context) -> tuple[Records, Records]:
+    """Return the options of a command: its own, and those that all commands share."""
+    own: Records = []
+    shared: Records = []
     help_option = command.get_help_option(ctx)
     for param in command.get_params(ctx):
         record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
         if record is not None:
             is_shared = isinstance(param, SharedOption) or param == help_option
             (shared if is_shared else own).append(record)
+    return own, shared
+
+
+def write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    """Write the options of a command in two sections."""
+    own, shared = list_options(command, ctx)
     for title, records in (("Options", own), ("Options of all commands", shared)):
         if records:
             with formatter.section(title):

@@ -1,0 +1,1 @@
+"""What every command is, which ones there are, and how each ends."""

@@ -1,4 +1,4 @@
-"""What of a trace goes into a bundle, and why."""
+"""What goes from a trace into a bundle, and why."""
 
 from __future__ import annotations
 

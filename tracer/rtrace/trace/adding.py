@@ -28,7 +28,7 @@ _RENUMBERED = {
     "destination": "(SELECT new FROM temp.path_numbers WHERE old = {column})",
     "file": ":prefix || {column}",
 }
-"""What becomes of a column on the way, by its name; a column that is not here stays as it is."""
+"""What a column becomes on the way, by its name; other columns stay as they are."""
 _OWN_IDS = {"processes": "id + :processes", "environments": "id + :environments"}
 _BYTES_PATHS = frozenset({"streams"})
 """Tables whose ``path`` is the path itself."""
@@ -114,7 +114,7 @@ def _highest(connection: sqlite3.Connection, table: str) -> int:
 
 
 def note_differences(connection: sqlite3.Connection) -> None:
-    """Note the files that no run changed and that differed between the hosts: a bundle holds one of each path."""
+    """Note the files that no run changed and that differed between the hosts: a bundle holds one file per path."""
     differing = connection.execute(
         "SELECT paths.path, group_concat(DISTINCT runs.hostname) FROM facts JOIN runs ON runs.id = facts.run"
         " JOIN paths ON paths.id = facts.path WHERE facts.type IN ('file', 'symlink')"

@@ -143,7 +143,7 @@ class Bundle(FoundByPath):
 
     @contextmanager
     def _judging(self, name: str) -> Iterator[None]:
-        """Make complete sentences of what is wrong with a member that is an index."""
+        """Complete the sentences of errors in a member that is an index."""
         try:
             yield
         except HostileBundleError as error:
@@ -257,7 +257,7 @@ class Bundle(FoundByPath):
             self._data_is_proven = True
 
     def _check_size(self) -> None:
-        """Refuse data of another size than the entries' layout gives."""
+        """Refuse data whose size differs from the entries' layout."""
         if self._end_of_data + len(tar.END) != self._archive.size:
             raise BundleError(f"{self.path} is damaged: {self.DATA} is not as long as the index says")
 

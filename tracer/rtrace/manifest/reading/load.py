@@ -51,7 +51,7 @@ def read_text(source: str | bytes | Path, name: str = "manifest.yml") -> str:
         except OSError as error:
             raise ManifestError(f"cannot read {name}: {error.strerror}") from None
     if len(source) > _LIMIT:
-        raise ManifestError(f"{name} is larger than {_LIMIT >> 20} MiB; no manifest is")
+        raise ManifestError(f"{name} is larger than {_LIMIT >> 20} MiB, the limit for a manifest")
     if isinstance(source, bytes):
         try:
             source = source.decode()

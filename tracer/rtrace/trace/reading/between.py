@@ -1,4 +1,4 @@
-"""What nobody traced did to files between one run of a trace and the next: a replay of both knows nothing of it."""
+"""What nobody traced did to files between one run of a trace and the next: a replay of both runs lacks it."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Workspace:
             raise OSError(errno.EBUSY, _EXCHANGED)
 
     def remove(self) -> None:
-        """Remove the folder with all that is in it. Raises OSError when a part of it cannot be removed; the rest is gone."""
+        """Remove the folder with all that is in it. Raises OSError where that fails; the rest is gone."""
         remove_below(self.descriptor, kept=frozenset({LOCK_FILE}))
         with contextlib.suppress(FileNotFoundError):
             os.unlink(LOCK_FILE, dir_fd=self.descriptor)

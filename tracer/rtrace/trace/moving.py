@@ -98,7 +98,7 @@ def keep_owner(target: Path, status: os.stat_result) -> None:
 
 
 def give_to_owner(trace: Path) -> None:
-    """Hand what root added to another user's trace directory, as with sudo(8), to its owner; files with one name only."""
+    """Hand what root added to another user's trace, as with sudo(8), to its owner; files with one name only."""
     owner = trace.stat()
     if os.geteuid() != 0 or owner.st_uid == 0:
         return

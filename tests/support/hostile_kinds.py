@@ -360,7 +360,7 @@ KINDS: dict[str, Kind] = {
     "a key twice": Kind(manifest("hostname: box", "hostname: box\n    hostname: box"), "'hostname' occurs twice"),
     "a key that is missing": Kind(manifest("    hostname: box\n", ""), "lacks the key 'hostname'"),
     "an integer of 5000 digits": Kind(manifest("uid: 1000", b"uid: " + NUMBER), "a whole number is expected here"),
-    "a user below zero": Kind(manifest("uid: 1000", "uid: -1"), "a number that is not negative is wanted"),
+    "a user below zero": Kind(manifest("uid: 1000", "uid: -1"), "a number that is not negative is expected"),
     "a time without an end": Kind(
         manifest("started: [0-9.]+", "started: 1e999"), "a number is expected here, not '1e999'"
     ),

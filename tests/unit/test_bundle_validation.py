@@ -40,15 +40,15 @@ TRICKS = {
     "a file below a file": ([FILE._replace(path=b"/a"), FILE], "below /a, which is not a directory"),
     "a file below a FIFO": ([Entry(b"/a", FileType.FIFO, 0, 0, 0, 0), FILE], "below /a, which is not a directory"),
     "a root that is a symlink": ([LINK._replace(path=b"/")], "/ as something other than a directory"),
-    "a hard link to nothing": ([FOLDER, HARD], "no regular file before it"),
-    "a hard link to what comes later": ([HARD._replace(path=b"/a/a"), FILE], "no regular file before it"),
+    "a hard link to nothing": ([FOLDER, HARD], "not a regular file before it"),
+    "a hard link to what comes later": ([HARD._replace(path=b"/a/a"), FILE], "not a regular file before it"),
     "a hard link to a symlink": (
         [LINK._replace(path=b"/a/b"), HARD._replace(link=b"/a/b")],
-        "no regular file before it",
+        "not a regular file before it",
     ),
     "a hard link to a hard link": (
         [FILE, HARD, HARD._replace(path=b"/a/i", link=b"/a/h")],
-        "no regular file before it",
+        "not a regular file before it",
     ),
     "a hard link out": ([FILE, HARD._replace(link=b"/../etc/passwd")], "hard link with a path that climbs"),
     "a relative hard link": ([FILE, HARD._replace(link=b"etc/passwd")], "hard link with a path that is not absolute"),
@@ -56,9 +56,18 @@ TRICKS = {
     "a hard link with content": ([FILE, HARD._replace(offset=0)], "content of its own"),
     "a directory that is a hard link": ([FOLDER._replace(link=b"/b")], "hard link, though it is not a regular file"),
     "a copy of nothing": ([FOLDER, COPY], "as a copy of /a/f, which is not a regular file before it"),
-    "a copy of what comes later": ([COPY._replace(path=b"/a/a"), FILE], "as a copy of /a/f, which is no regular file"),
-    "a copy of a placeholder": ([OUTLINE, COPY._replace(copy_of=b"/a/e")], "a copy of /a/e, which is no regular file"),
-    "a copy of a symlink": ([LINK._replace(path=b"/a/b"), COPY._replace(copy_of=b"/a/b")], "no regular file before it"),
+    "a copy of what comes later": (
+        [COPY._replace(path=b"/a/a"), FILE],
+        "as a copy of /a/f, which is not a regular file",
+    ),
+    "a copy of a placeholder": (
+        [OUTLINE, COPY._replace(copy_of=b"/a/e")],
+        "a copy of /a/e, which is not a regular file",
+    ),
+    "a copy of a symlink": (
+        [LINK._replace(path=b"/a/b"), COPY._replace(copy_of=b"/a/b")],
+        "not a regular file before it",
+    ),
     "a copy of a copy": ([FILE, COPY, COPY._replace(path=b"/a/h", copy_of=b"/a/g")], "a copy of /a/g, which is no"),
     "a copy of a hard link": (
         [FILE, HARD, COPY._replace(path=b"/a/i", copy_of=b"/a/h")],
@@ -184,7 +193,7 @@ RESULT = Result("run1", b"/out", FileType.REGULAR, 0o644, 3, "a" * 64)
         ([replace(RESULT, mode=0o10000)], "the mode"),
         ([replace(RESULT, size=-1)], "a size"),
         ([replace(RESULT, sha256="x")], "improper SHA-256"),
-        ([replace(RESULT, target=b"x")], "no symlink"),
+        ([replace(RESULT, target=b"x")], "not a symlink"),
         ([replace(RESULT, type=FileType.SYMLINK, sha256=None)], "a symlink to nothing"),
     ],
 )

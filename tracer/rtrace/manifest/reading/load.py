@@ -150,5 +150,5 @@ def _refuse_twice(fields: Fields, what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise fields.place.error(f"{what} {shorten(name)!r} is there twice")
+            raise fields.place.error(f"{what} {shorten(name)!r} occurs twice")
         seen.add(name)

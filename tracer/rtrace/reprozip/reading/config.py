@@ -248,7 +248,7 @@ def _with_ids(runs: list[Run], nodes: tuple[Node, ...]) -> tuple[Run, ...]:
     for number, (run, node) in enumerate(zip(runs, nodes, strict=True)):
         id_ = run.id or f"run{number}"
         if id_ in named:
-            raise node.place.error(f"the run id {id_!r} is there twice")
+            raise node.place.error(f"the run id {id_!r} occurs twice")
         named[id_] = replace(run, id=id_)
     return tuple(named.values())
 

@@ -51,7 +51,7 @@ class Belonging(NamedTuple):
 
 
 def attribute_choices(choices: Iterable[Choice], runs: Iterable[Run], modules: Collection[bytes]) -> Attribution:
-    """Ask the package managers for all that is chosen and is no directory; ``modules`` are those that were loaded.
+    """Ask the package managers about everything chosen but directories; ``modules`` are those that were loaded.
 
     What is built or developed where a run works is the experiment, whatever package it says it is.
     """

@@ -28,7 +28,7 @@ _TAIL = re.compile(
 )
 """A name as mkstemp(3), Python's tempfile and Go make it: what is said of it, a random part, an extension."""
 _WORDS = re.compile(rb"[A-Z]?[a-z]+(?:[A-Z][a-z]+)*[A-Z]?\d*|[A-Z]+\d*|[a-z]*\d{1,6}|(?:19|20)\d{6}")
-"""What is no random part, although it is as long as one: words, perhaps with a number."""
+"""What looks like a random part and is not: words, perhaps with a number."""
 _NUMBER = re.compile(rb"(?<![0-9A-Za-z])[1-9]\d{2,6}(?![0-9A-Za-z])")
 _GLOB = re.compile(rb"[*?\[\]{}]")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COMPLETION = "completion"
 """The reason why such a file is in a bundle."""
 CHEAP = 64 << 20
-"""Bytes that a rule may add unasked."""
+"""Bytes that a rule may add without being asked."""
 _LARGEST_ZONE = 1 << 16
 _MOST_ZONES = 8
 """Time zones in use that are completed one by one."""

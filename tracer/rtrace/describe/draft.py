@@ -14,8 +14,8 @@ from rtrace.gc_pause import without_collector
 from rtrace.manifest.incompleteness import UNFINISHED
 from rtrace.manifest.model import Completion, Manifest, Notice, Package
 from rtrace.packages.model import Installed
-from rtrace.trace import reader
-from rtrace.trace.dependence import read_needs
+from rtrace.trace.reading import reader
+from rtrace.trace.reading.dependence import read_needs
 from rtrace.trace.schema import Use
 from rtrace.trace.treatment import Treatment
 

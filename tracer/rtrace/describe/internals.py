@@ -1,4 +1,4 @@
-"""Folders in which a program keeps what is its own affair: histories, caches, builds, the files of a database.
+"""Folders in which a program keeps its own affairs: histories, caches, builds, the files of a database.
 
 What a run writes there is compared in a replay and told by folder, and it is no output that anybody named. A name is
 enough for most of them; the folder of a database is told by a file that every such folder has.
@@ -18,9 +18,9 @@ _FOLDER = re.compile(
     rb"|_?[Cc]aches?|logs?)(?=/)"
 )
 _SURE = frozenset({b".git", b".hg", b".svn", b".dvc", b".snakemake", b"__pycache__"})
-"""Those of the names that no result of a run is kept under."""
+"""Names under which no result of a run is kept."""
 _MARKS = (b"PG_VERSION", b"ibdata1", b"WiredTiger", b"pyvenv.cfg")
-"""Files by which the folder is known of PostgreSQL, MySQL, MongoDB, and of a virtual environment of Python."""
+"""Files that mark a folder of PostgreSQL, MySQL, MongoDB, or a virtual environment of Python."""
 _FILE = re.compile(
     rb".*(?:\.(?:log|pid|lock|swp|pyc|pyo|o|lo|gch)|-(?:wal|shm|journal)|~|/CMakeCache\.txt)\Z", re.DOTALL
 )

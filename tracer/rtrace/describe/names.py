@@ -13,7 +13,7 @@ from rtrace.describe.internals import Internals
 from rtrace.describe.program_files import is_program
 from rtrace.manifest.free_names import FreeNames, find_free
 from rtrace.manifest.model import NamedFile
-from rtrace.trace import reader
+from rtrace.trace.reading import reader
 from rtrace.trace.schema import Use
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from rtrace.manifest.model import Run
-    from rtrace.trace.reader import After, Before
+    from rtrace.trace.reading.reader import After, Before
 
 _UNNAMEABLE = re.compile(r"[\x00-\x20:/\x7f-\xa0\\\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
 

@@ -1,4 +1,4 @@
-"""What of a trace goes into a bundle, and why."""
+"""What goes from a trace into a bundle, and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rtrace.trace.treatment import Treatment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rtrace.trace.reader import Before
+    from rtrace.trace.reading.reader import Before
 
 PACKED_TYPES = frozenset({"file", "directory", "symlink", "fifo"})
 _NAMES = {"socket": "a socket", "block": "a block device", "char": "a character device"}

@@ -1,4 +1,4 @@
-"""Connections to servers that a bundle names, which may mean harm: where they may lead, and how long they may take.
+"""Connections to servers that a bundle names, which may be hostile: where they may lead, and how long they may take.
 
 A server on the internet may redirect to a service of this machine or of its network, in the hope that it does something
 when it is asked. So the address of a host is looked at before it is connected to, whatever its name is, and one in no

@@ -106,7 +106,7 @@ def read_place(place: ContentPlace) -> Iterator[bytes]:
             f"cannot get {printable(entry.path)} from {where}: {reason}; {_other_ways(entry)}"
         ) from None
     if left or digest.hexdigest() != entry.sha256:
-        what = "its content is another"
+        what = "its content differs"
         if left:
             what = (
                 f"it has more than {entry.size} bytes"

@@ -1,4 +1,4 @@
-"""Folders that are used by descriptor, and only by whom they belong to.
+"""Folders used by descriptor, and by their owner only.
 
 Whoever may write in a folder can exchange what is in it, from one moment to the next. So a folder is opened once, and
 all that is in it is reached by single names from its descriptor, following no symlink. Root goes to it by folders and
@@ -141,7 +141,7 @@ def read_own(folder: int, name: str, limit: int) -> bytes:
             raise ForeignError(f"{name_of(folder)}/{name} is not a file that rtrace wrote")
         content = file.read(limit + 1)
     if len(content) > limit:
-        raise ForeignError(f"{name_of(folder)}/{name} has more than {limit} bytes, which none of rtrace's has")
+        raise ForeignError(f"{name_of(folder)}/{name} has more than {limit} bytes, more than any of rtrace's files")
     return content
 
 

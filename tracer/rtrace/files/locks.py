@@ -1,4 +1,4 @@
-"""Locks on folders: an flock(2) on a file in them, which the kernel lets go of when its holder dies."""
+"""Locks on folders: an flock(2) on a file in them, which the kernel releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Lock:
         self.descriptor = descriptor
 
     def release(self) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None

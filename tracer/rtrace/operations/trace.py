@@ -25,7 +25,7 @@ from rtrace.manifest.render import render
 from rtrace.trace import DEFAULT_NAME
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
-from rtrace.trace.reader import count_run
+from rtrace.trace.reading.reader import count_run
 
 
 class TraceRequest(NamedTuple):

@@ -38,7 +38,7 @@ from rtrace.privacy.redacting import decide_on_trace, redact_known, redact_run
 from rtrace.privacy.secret_files import search_items
 from rtrace.privacy.values import rewrite_value
 from rtrace.progress import SILENT, Progress
-from rtrace.trace import reader
+from rtrace.trace.reading import reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from rtrace.bundle.writing.bundle_writer import Item
     from rtrace.manifest.model import Manifest, Notice, Run
     from rtrace.trace.directory import TraceDirectory
-    from rtrace.trace.reader import After
+    from rtrace.trace.reading.reader import After
 
 _RESULT_TYPES = frozenset({None, "file", "directory", "symlink", "fifo"})
 

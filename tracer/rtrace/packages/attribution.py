@@ -155,7 +155,7 @@ class OwnerSearch:
 
 
 def debug_found(name: str, place: bytes, asked: int, found: int, seconds: float) -> None:
-    """Tell what a package manager owns of what it was asked for."""
+    """Tell --debug how many of the files a package manager owns."""
     debug(__name__, "%s in %s owns %d of %d files (%.3f s)", name, os.fsdecode(place), found, asked, seconds)
 
 

@@ -31,7 +31,7 @@ def group_by_prefix(paths: Iterable[bytes], mark: bytes) -> dict[bytes, list[byt
 
 
 def gather_by_prefix(folders: Mapping[bytes, list[bytes]], mark: bytes) -> dict[bytes, list[bytes]]:
-    """Do the same with paths that are grouped by folder already."""
+    """Return the same for paths that are already grouped by folder."""
     known: dict[bytes, bytes | None] = {b"": None, b"/": None}
 
     def find(folder: bytes) -> bytes | None:

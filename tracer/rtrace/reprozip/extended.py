@@ -89,7 +89,7 @@ class ExtendedBundle(Bundle):
                 return
 
     def find_bad_frame(self) -> tuple[int, int] | None:
-        """Return nothing: what comes after the first bad byte of gzip cannot be told from what comes before."""
+        """Return None: what comes after the first bad byte of gzip cannot be told from what comes before."""
         return None
 
     def _find_members(self) -> dict[str, Member]:
@@ -109,7 +109,7 @@ class ExtendedBundle(Bundle):
         return None if entry.path == ROOT else as_member(entry)
 
     def _check_size(self) -> None:
-        """Do nothing: how long the data are is known when they have been decompressed, and compared then."""
+        """Do nothing: the length of the data is known, and compared, once they have been decompressed."""
 
     def _decompress(self) -> Generator[bytes, None, None]:
         member = self._members[self.DATA]
@@ -120,7 +120,7 @@ class ExtendedBundle(Bundle):
             yield part
 
     def _compare_runs(self) -> None:
-        """Refuse a configuration by which ReproZip would replay something else than rtrace does."""
+        """Refuse a configuration with which ReproZip would replay something other than rtrace does."""
         content = b"".join(self._verified(extension.CONFIG))
         try:
             config = load_config(content, f"{self.path}: {extension.CONFIG}", most_items(self._size))

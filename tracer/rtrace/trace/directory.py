@@ -60,7 +60,7 @@ class TraceDirectory(NamedTuple):
         return connection
 
     def ignore(self) -> None:
-        """Keep git(1), and what is built on it, from taking the trace for a part of the work; see gitignore(5)."""
+        """Keep git(1), and what is built on it, from treating the trace as part of the work; see gitignore(5)."""
         with contextlib.suppress(FileExistsError):
             descriptor = os.open(self.path / IGNORE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             os.write(descriptor, b"*\n")

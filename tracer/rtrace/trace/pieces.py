@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 
 SMALLEST = 64 << 20
-"""Bytes; a limit from here on is left to the traces that reach it."""
+"""Bytes; larger limits are left to the traces that reach them."""
 PIECE = "trace.sql."
 NEW = "new."
 _NAME = re.compile(r"trace\.sql\.([0-9]{1,9})of([0-9]{1,9})")

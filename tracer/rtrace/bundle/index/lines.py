@@ -201,7 +201,7 @@ def _segments(found: dict[str, Any]) -> tuple[tuple[int, int], ...]:
             numbers = [tuple(pair) if isinstance(pair, list) else () for pair in pairs]
             if all(len(pair) == 2 and type(pair[0]) is type(pair[1]) is int for pair in numbers):  # noqa: PLR2004
                 return tuple(numbers)
-    raise _NotALineError("segments that are no pairs of integers")
+    raise _NotALineError("segments that are not pairs of integers")
 
 
 def _attributes(found: dict[str, Any]) -> tuple[tuple[bytes, bytes], ...]:
@@ -209,7 +209,7 @@ def _attributes(found: dict[str, Any]) -> tuple[tuple[bytes, bytes], ...]:
         case [*pairs] if all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):  # noqa: PLR2004
             names = (dict(zip(("name", "value"), pair, strict=True)) for pair in pairs)
             return tuple((_required_bytes(pair, "name"), _required_bytes(pair, "value")) for pair in names)
-    raise _NotALineError("xattrs that are no pairs")
+    raise _NotALineError("xattrs that are not pairs")
 
 
 def _text(found: dict[str, Any], key: str) -> str | None:
@@ -243,7 +243,7 @@ def _bytes(found: dict[str, Any], key: str) -> bytes | None:
             return b64decode(value["base64"], validate=True)
     except (UnicodeEncodeError, Base64Error):
         pass
-    raise _NotALineError(f"a {key} that is no byte string")
+    raise _NotALineError(f"a {key} that is not a byte string")
 
 
 def _required_bytes(found: dict[str, Any], key: str) -> bytes:

@@ -143,7 +143,7 @@ class Bundle(FoundByPath):
 
     @contextmanager
     def _judging(self, name: str) -> Iterator[None]:
-        """Make complete sentences of what is wrong with a member that is an index."""
+        """Complete the sentences of errors in a member that is an index."""
         try:
             yield
         except HostileBundleError as error:
@@ -264,7 +264,7 @@ class Bundle(FoundByPath):
             self._data_is_proven = True
 
     def _check_size(self) -> None:
-        """Refuse data of another size than the entries' layout gives."""
+        """Refuse data whose size differs from the entries' layout."""
         if self._end_of_data + len(tar.END) != self._archive.size:
             raise BundleError(f"{self.path} is damaged: {self.DATA} is not as long as the index says")
 
@@ -291,11 +291,14 @@ class Bundle(FoundByPath):
     def find_bad_frame(self) -> tuple[int, int] | None:
         """Return first and last byte, in the file, of the first frame of the data that cannot be decompressed.
 
-        It is that of the seek table, when this is not the one that the index asks for. None when all is as it should
-        be: then what is wrong is not the data, but what is said of it.
+        None when all are as they should be.
         """
         self._prove_entries()
-        return find_bad_frame(self._archive, self._members[self.DATA], self._end_of_data + len(tar.END))
+        try:
+            archive = self._archive
+        except BundleError:
+            archive = None
+        return find_bad_frame(archive, self._members[self.DATA], self._end_of_data + len(tar.END))
 
     def _read_index(self, name: str) -> Iterator[bytes]:
         return self._reader.read_index(name, self._members[name], self.manifest.digests[name])

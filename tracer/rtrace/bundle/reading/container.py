@@ -17,7 +17,7 @@ _LOOKED_AT = 64 << 10
 _NAME = 100
 """Bytes of a member's name in its header."""
 _FEW = 16
-"""Bytes of the version, with its header, that may differ in a bundle that is damaged there; more make another file."""
+"""Bytes that may differ in the version and its header: then it is a damaged bundle; with more, another file."""
 _LIMITS = {
     members.VERSION: len(members.VERSION_TEXT),
     members.MANIFEST: members.MANIFEST_LIMIT,

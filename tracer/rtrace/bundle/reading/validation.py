@@ -155,7 +155,7 @@ class _Folders:
         self._unlisted = 0
 
     def enter(self, path: bytes, *, is_folder: bool) -> None:
-        """Take the next path. Raises HostileBundleError for one below something that is no folder."""
+        """Take the next path. Raises HostileBundleError for one below something that is not a folder."""
         others = self._others
         while others and not path.startswith(others[-1]):
             others.pop()
@@ -190,7 +190,7 @@ class _Folders:
 
 
 class ElsewhereValidator:
-    """Compares what the manifest tells of the content that is elsewhere with what the index does."""
+    """Compares what the manifest says of content that is elsewhere with what the index says."""
 
     def __init__(self, told: Iterable[Elsewhere]) -> None:
         self._told = {one.path: (one.size, one.sha256) for one in told}
@@ -267,15 +267,15 @@ def _attribute_problem(entry: Entry) -> str | None:
         (entry.elsewhere, "the mark of content elsewhere"),
     ):
         if given:
-            return f"{what}, though it is no regular file"
+            return f"{what}, though it is not a regular file"
     if entry.type is FileType.SYMLINK:
         return _target_problem(entry.target)
-    return "a symlink's target, though it is no symlink" if entry.target is not None else None
+    return "a symlink's target, though it is not a symlink" if entry.target is not None else None
 
 
 def _regular_problem(entry: Entry) -> str | None:
     if entry.target is not None:
-        return "a symlink's target, though it is no symlink"
+        return "a symlink's target, though it is not a symlink"
     if entry.segments is not None:
         if not has_content(entry):
             return "holes, though it has no content of its own"
@@ -322,9 +322,9 @@ def _check_holder(entry: Entry, path: bytes, holder: int | None, what: str, to: 
     if problem:
         raise _refusal(entry.path, f"as {what} with {problem}")
     if holder is None:
-        raise _refusal(entry.path, f"as {what} {to} {printable(path)}, which is no regular file before it")
+        raise _refusal(entry.path, f"as {what} {to} {printable(path)}, which is not a regular file before it")
     if _brief(entry) != holder:
-        raise _refusal(entry.path, f"as {what} {to} {printable(path)}, whose content is another")
+        raise _refusal(entry.path, f"as {what} {to} {printable(path)}, whose content differs")
 
 
 def _result_problem(result: Result) -> str | None:
@@ -336,6 +336,6 @@ def _result_problem(result: Result) -> str | None:
         return "an improper SHA-256"
     if result.target is not None or result.type is FileType.SYMLINK:
         if result.type is not FileType.SYMLINK:
-            return "a symlink's target, though it is no symlink"
+            return "a symlink's target, though it is not a symlink"
         return _target_problem(result.target)
     return None

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
 _LINKED = ((b"/run/lock/", b"/var/lock/"), (b"/run/", b"/var/run/"))
-"""Where files are, and where packages of old list them."""
+"""Where files are, and where older packages list them."""
 _BUFFER = 1 << 18
-"""Bytes; hardly any list is longer."""
+"""Bytes that nearly every list fits into."""
 _FEW = 12
 """Paths that are searched for one by one in a list that is longer."""
 

@@ -26,7 +26,7 @@ _WANTED = frozenset(
 
 
 class NotAHeaderError(Exception):
-    """These bytes are no header."""
+    """These bytes are not a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Header:
 
 
 def make_header(facts: Sequence[bytes], files: Sequence[bytes]) -> Header:
-    """Make a header of what rpm tells: name, epoch, version, release, architecture, vendor, source, and the files."""
+    """Return a header of what rpm says: name, epoch, version, release, architecture, vendor, source, and the files."""
     name, epoch, version, release, architecture, vendor, source = (
         "" if fact == b"(none)" else _text(fact) for fact in facts
     )

@@ -1,4 +1,4 @@
-"""Where bytes come from: a range of a file, or what comes out of a decompressor, never more at once than was asked for.
+"""Where bytes come from: a range of a file, or what comes out of a decompressor, never more at once than requested.
 
 The decompressors of the standard library's own file objects trust what they read: an xz stream may ask for gigabytes
 of memory. Here the memory has a limit, whatever the stream says.

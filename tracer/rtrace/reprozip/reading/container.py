@@ -135,7 +135,7 @@ class ZipContainer:
         try:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-            raise BundleError(f"it is no zip that can be read ({error})") from None
+            raise BundleError(f"it is not a zip that can be read ({error})") from None
 
     def parts(self) -> Iterator[Part]:
         """Yield the members."""
@@ -186,7 +186,7 @@ def _check_zip_directory(file: BinaryIO) -> None:
     if tail[max(0, place - _ZIP64_LOCATOR_SIZE) : place].startswith(_ZIP64_LOCATOR):
         before = tail[max(0, place - _ZIP64_LOCATOR_SIZE - _ZIP64_END_SIZE) : place - _ZIP64_LOCATOR_SIZE]
         if not before.startswith(_ZIP64_END) or len(before) != _ZIP64_END_SIZE:
-            raise BundleError("it is no zip that can be read (its end is not where it says)")
+            raise BundleError("it is not a zip that can be read (its end is not where it says)")
         size = max(size, int.from_bytes(before[40:48], "little"))
     if size > _ZIP_DIRECTORY_LIMIT:
         raise HostileBundleError("the bundle holds more members than any that ReproZip writes")

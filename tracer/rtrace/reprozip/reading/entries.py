@@ -253,7 +253,7 @@ def _add_link(
     holder = holders.get(target)
     if holder is None:
         raise HostileBundleError(
-            f"the bundle holds {printable(path)} as a hard link to {printable(target)}, which is no file before it"
+            f"the bundle holds {printable(path)} as a hard link to {printable(target)}, which is not a file before it"
         )
     known = found.get(path)
     if known is not None:

@@ -128,7 +128,7 @@ class ReprozipBundle(FoundByPath):
 
     @cached_property
     def results(self) -> tuple[Result, ...]:
-        """Where the runs wrote, sorted by run and path: vague ones, for nobody knows what they wrote there."""
+        """Where the runs wrote, sorted by run and path: vague ones, since what they wrote is not recorded."""
         traced, _ = self._traced
         results = find_results(self._config, traced, self._place)
         validate_results(results, (run.id for run in self._config.runs))
@@ -139,7 +139,7 @@ class ReprozipBundle(FoundByPath):
         return iter(self.entries)
 
     def check_results(self) -> None:
-        """Do nothing: the results of a bundle of ReproZip's are made up of what is elsewhere in it."""
+        """Do nothing: the results of ReproZip's bundles are derived from their other parts."""
 
     def check(self, progress: Progress = SILENT) -> None:
         """Read all of the bundle, with every checksum of its compressors; there are no others. Raises BundleError."""
@@ -243,7 +243,7 @@ class ReprozipBundle(FoundByPath):
             what = str(self.extension_problem).removeprefix(f"{self.path} ")
             yield Notice(
                 "extension-ignored",
-                f"rtrace wrote this bundle, and somebody changed it since: it {what}",
+                f"rtrace wrote this bundle, and somebody has changed it since: it {what}",
                 "it is read as any other bundle of ReproZip; fetch the original to have all that rtrace knew",
             )
 
@@ -280,10 +280,10 @@ class ReprozipBundle(FoundByPath):
 
     def _read_version(self, content: bytes | None) -> int:
         if content is None:
-            raise BundleError(f"{self.path} is damaged: it has no {container.VERSION.decode()}; or it is no bundle")
+            raise BundleError(f"{self.path} is damaged: it has no {container.VERSION.decode()}; or it is not a bundle")
         digits = content.removeprefix(container.VERSION_PREFIX).rstrip(b"\n")
         if not content.startswith(container.VERSION_PREFIX) or not digits.isdigit():
-            raise BundleError(f"{self.path} is no bundle of ReproZip: its {container.VERSION.decode()} is another")
+            raise BundleError(f"{self.path} is not a bundle of ReproZip: its {container.VERSION.decode()} is another")
         if int(digits) not in VERSIONS:
             raise BundleError(
                 f"{self.path} is a bundle of ReproZip of version {int(digits)}, and rtrace reads 1 and 2; update rtrace"
@@ -291,7 +291,7 @@ class ReprozipBundle(FoundByPath):
         return int(digits)
 
     def _explain(self, error: BundleError) -> BundleError:
-        """Make a complete sentence of what is wrong inside."""
+        """Return an error in a complete sentence."""
         message = str(error)
         if message.startswith(str(self.path)):
             return error

@@ -63,8 +63,8 @@ def _missing_files(config: Config, tree: FileTree) -> Iterator[Notice]:
     if missing:
         yield Notice(
             "missing-files",
-            f"{count(len(missing), 'file')} that the configuration lists {plural(len(missing), 'is', 'are')} "
-            f"not in the bundle: {name_some(missing)}",
+            f"{count(len(missing), 'file')} that the configuration lists {plural(len(missing), 'is', 'are')} not in the"
+            f" bundle: {name_some(missing)}",
             "they were gone, or symlinks to nothing, when it was packed; a replay that needs them fails",
         )
 
@@ -112,8 +112,8 @@ def _changed(traced: TracedUses, tree: FileTree) -> Iterator[Notice]:
     if changed:
         yield Notice(
             "changed-by-run",
-            f"{count(len(changed), 'file')} read and written by a run {plural(len(changed), 'is', 'are')} "
-            f"in the bundle as it left {plural(len(changed), 'it', 'them')}: {name_some(changed)}",
+            f"{count(len(changed), 'file')} read and written by a run {plural(len(changed), 'is', 'are')} in the bundle"
+            f" as it left {plural(len(changed), 'it', 'them')}: {name_some(changed)}",
             "put the files as they were before the run into the target, if you have them",
         )
 

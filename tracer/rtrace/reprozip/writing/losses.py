@@ -41,7 +41,7 @@ def list_losses(manifest: Manifest, entries: Iterable[Entry], problem: str | Non
 
 
 def _lost_of_runs(runs: Iterable[Run]) -> Iterator[Notice]:
-    """Ask each thing of all runs, so that a thousand of them have one notice."""
+    """Yield one notice per kind of loss, however many runs it concerns."""
     runs = tuple(runs)
     if concerned := [run.id for run in runs if run.umask != UMASK]:
         yield Notice(
@@ -102,8 +102,8 @@ def _lost_of_files(entries: Iterable[Entry]) -> Iterator[Notice]:
     if attributes:
         yield Notice(
             "attributes",
-            f"{count(len(attributes), 'file')} with extended attributes, access lists or capabilities: "
-            f"{name_some(attributes)}",
+            f"{count(len(attributes), 'file')} with extended attributes, access lists or capabilities:"
+            f" {name_some(attributes)}",
             "`reprounzip` makes them without these",
         )
     if placeholders:

@@ -115,7 +115,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(target: sqlite3.Connection) -> None:
-    """Make the tables; a file that is lost when anything goes wrong needs no journal."""
+    """Make the tables; a file that is discarded when anything fails needs no journal."""
     target.execute("PRAGMA page_size = 4096")
     target.execute("PRAGMA journal_mode = OFF")
     target.execute("PRAGMA synchronous = OFF")
@@ -265,5 +265,5 @@ def _connections(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
 
 
 def _text(value: bytes) -> str:
-    """Make a string of bytes, as the readers of such a database want nothing else."""
+    """Return bytes as a string: readers of such a database expect nothing else."""
     return value.decode("utf-8", "replace")

@@ -1,10 +1,10 @@
-"""What nobody traced did to files between one run of a trace and the next: a replay of both knows nothing of it."""
+"""What nobody traced did to files between one run of a trace and the next: a replay of both runs lacks it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.trace.reader import read_uses
+from rtrace.trace.reading.reader import read_uses
 from rtrace.trace.schema import Use
 from rtrace.trace.treatment import is_unread
 

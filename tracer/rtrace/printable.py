@@ -74,7 +74,7 @@ def format_size(size: float) -> str:
 
 
 def shorten(text: str) -> str:
-    """Give the beginning of a text that is longer than any name is."""
+    """Return a text, shortened if it is longer than any name."""
     return text if len(text) <= _TEXT_LIMIT else f"{text[:_TEXT_LIMIT]}..."
 
 

@@ -171,7 +171,7 @@ def _describe(entry: Entry) -> tuple[str, ...]:
 
 
 def _tell_notices(report: PackReport) -> None:
-    """Tell what troubles packing met, and what the bundle lacks."""
+    """Say what trouble packing met, and what the bundle lacks."""
     for notice in report.notices:
         if notice.kind not in INCOMPLETE:
             warn(f"{notice.what}; {notice.advice}")
@@ -180,7 +180,7 @@ def _tell_notices(report: PackReport) -> None:
 
 
 def _tell_secrets(secrets: tuple[Secret, ...], directory: TraceDirectory) -> None:
-    """Tell what looks like a secret, what becomes of it, and how to overrule that; never the value."""
+    """Say what looks like a secret, what becomes of it, and how to overrule that; never the value."""
     for secret in secrets:
         warn(f"{secret.place}: {secret.what} ({secret.rule}): {FATES[secret.pack]}")
     hidden = [secret for secret in secrets if secret.pack is not SecretPack.AS_IT_IS]

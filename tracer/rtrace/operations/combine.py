@@ -44,7 +44,7 @@ def combine(sources: Sequence[TraceDirectory], target: TraceDirectory) -> Combin
     """Make one trace directory of several, which stay as they are.
 
     Raises TraceError when one cannot be read or the target exists, UsageError when one is given twice, BusyError when
-    one is in use, and ManifestError when one of the manifests is none.
+    one is in use, and ManifestError when one of the manifests is invalid.
     """
     if len({source.path.resolve() for source in sources}) < len(sources):
         raise UsageError("a trace directory is named twice; name each one once")

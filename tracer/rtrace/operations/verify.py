@@ -83,7 +83,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     limits: Limits = DEFAULT_LIMITS,
     allowed: frozenset[str] = frozenset(),
 ) -> Report:
-    """Replay the runs of a bundle in a throw-away target below an existing folder, and compare.
+    """Replay the runs of a bundle in a temporary target below an existing folder, and compare.
 
     A run's files are compared right after it, before a later run rewrites them; what nobody expected is looked for
     after the last one. The programs read nothing, and all they write goes to the descriptor ``shown``, or nowhere

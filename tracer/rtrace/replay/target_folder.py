@@ -23,7 +23,7 @@ class TargetFolder:
     """An open folder of a target. ``path`` is how the caller named it, for sentences alone."""
 
     def __init__(self, path: Path) -> None:
-        """Open a folder that belongs to this user alone. Raises TargetError when it does not, or is none."""
+        """Open a folder that belongs to this user alone. Raises TargetError otherwise."""
         self.path = path
         self.shown = printable(os.fsencode(path))
         try:
@@ -64,7 +64,7 @@ class TargetFolder:
 
     @contextlib.contextmanager
     def opened(self, name: str) -> Iterator[int]:
-        """Yield a descriptor of a folder in it, which is no symlink. Raises OSError when there is none."""
+        """Yield a descriptor of a folder in it, not following a symlink. Raises OSError."""
         descriptor = os.open(name, directory_flags(), dir_fd=self.descriptor)
         try:
             yield descriptor

@@ -94,7 +94,7 @@ def _tell_failure(error: BaseException) -> int:
 
 
 def _tell_usage(error: click.ClickException) -> None:
-    """Tell what is wrong with the arguments, as click does: its usage first, then the sentence."""
+    """Say what is wrong with the arguments, as click does: the usage first, then the sentence."""
     if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
         speaking.tell(error.format_message().splitlines())
         return

@@ -163,6 +163,16 @@ def test_streams_are_compared_where_both_are_known(
     assert {line.verdict for line in lines} <= {"same"}
 
 
+@pytest.mark.parametrize(
+    "notes, detail",
+    [((), "ended by --timeout"), (("it took too long",), "it took too long"), (("first", "second"), "first")],
+)
+def test_a_replay_that_a_limit_ended_is_unknown(notes: tuple[str, ...], detail: str) -> None:
+    """Whatever its status is: the first note tells of the limit, and its option does where there is no note."""
+    line = compare_status(make_run(exit_code=0), Outcome("run1", 0, None, "timeout", notes))
+    assert line == Line("unknown", "run1", None, detail, reasons=("limit",))
+
+
 @given(st.integers(0, 127), st.integers(0, 127))  # those above may stand for signals
 def test_exit_statuses_that_are_equal_are_the_same(code: int, replayed: int) -> None:
     """A status is the same or different; both are told where they differ."""

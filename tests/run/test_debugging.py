@@ -1,5 +1,6 @@
 """What rtrace tells of itself to whoever looks into a failure, and how much it tells to everybody else."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bundle_making import BundleMaker, make_run
 from rtrace.debugging import debug, is_about, is_debugging, switch_off, switch_on
+from rtrace.manifest.model import Output
 from terminals import at_terminal
 
 Command = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -146,3 +149,47 @@ def test_color_on_a_terminal(
     with at_terminal(sys.executable, "-m", "rtrace", "schema", cwd=tmp_path) as person:
         assert person.leave() == 0
     assert b"\x1b" not in person.shown
+
+
+FORCED = {"FORCE_COLOR": "1", "NO_COLOR": ""}
+
+
+def paint(text: bytes, code: int) -> bytes:
+    """Give a text as it is in bold and a colour."""
+    return b"\x1b[1;%dm%b\x1b[0m" % (code, text)
+
+
+def test_verdicts_are_coloured_and_data_is_not(rtrace: Command, tmp_path: Path) -> None:
+    """What is good is green, what is not is red; lists and what surrounds a verdict have no colour."""
+    maker = BundleMaker(tmp_path / "making")
+    bundle = maker.write(make_run(b"echo new", stdout=Output("pipe", 4, "0" * 64)), make_run(b"true", id="run2"))
+    checked = rtrace("check", bundle, env=FORCED)
+    assert checked.stdout.startswith(paint(b"%b is intact" % os.fsencode(bundle), 32) + b"; identity: sha256:")
+    wrong = rtrace("check", "--identity", "sha256:00", bundle, env=FORCED)
+    assert wrong.stdout.startswith(b"\x1b[1;31m")
+    assert [rtrace(name, "-q", *more).returncode for name, *more in (("trace", "true"), ("pack",))] == [0, 0]
+    assert rtrace("audit", "bundle.rpz", env=FORCED).stdout.startswith(b"\x1b[1;32mnothing")
+    verified = rtrace("verify", bundle, env=FORCED).stdout.splitlines()
+    assert verified[0].startswith(paint(b"different", 31) + b"  ")
+    assert verified[-1].startswith(b"\x1b[1;31m1 of 3 results differs")
+    for command in (("list", bundle), ("info", bundle), ("schema",), ("check", "--json", bundle)):
+        assert b"\x1b" not in rtrace(*command, env=FORCED).stdout
+
+
+def test_escapes_of_strangers_stay_escapes(rtrace: Command) -> None:
+    """Colour is put around what has been escaped: a stranger's escape sequence is text."""
+    done = rtrace("--color", "always", "info", "\x1b[32mgood")
+    assert done.stderr == paint(b"rtrace:", 31) + b" cannot open \\x1b[32mgood: No such file or directory\n"
+
+
+def test_verbose_tells_more(rtrace: Command, tmp_path: Path) -> None:
+    """-v adds to what is told, before the command's name and behind it; data stays the same."""
+    bundle = BundleMaker(tmp_path / "making").write(make_run(b"echo out"))
+    usual, more = rtrace("replay", bundle), rtrace("-v", "replay", bundle)
+    assert usual.stdout == more.stdout == b"out\n"
+    assert (usual.stderr, more.stderr) == (b"", b"rtrace: run1 ended with status 0\n")
+    assert b"the command took" in rtrace("trace", "-v", "true").stderr
+    lines = rtrace("unpack", "chroot", bundle, "target", "-v").stderr.splitlines()
+    assert len(lines) > 1
+    assert b"same  " not in rtrace("verify", bundle).stdout
+    assert b"same  " in rtrace("verify", "-v", bundle).stdout

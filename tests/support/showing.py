@@ -59,6 +59,10 @@ for line in sys.stdin:
 """
 
 
+FIELDS = 6
+"""How many fields a line of `rtrace list` has."""
+
+
 @dataclass(frozen=True)
 class Shown:
     """What a command wrote, and how it ended."""
@@ -71,7 +75,15 @@ class Shown:
     @property
     def raw(self) -> list[str]:
         """What should have been escaped, or is no sentence of ours at all."""
-        return [*find_raw(self.stdout), *find_raw(self.stderr)]
+        return [*find_raw(self._without_separators()), *find_raw(self.stderr)]
+
+    def _without_separators(self) -> bytes:
+        """Give standard output with a blank for each tab between the fields of a list: as many as there should be."""
+        if self.argv[:1] != ("list",) or "--json" in self.argv:
+            return self.stdout
+        return b"\n".join(
+            line.replace(b"\t", b" ") if line.count(b"\t") == FIELDS - 1 else line for line in self.stdout.split(b"\n")
+        )
 
 
 def find_raw(output: bytes) -> list[str]:

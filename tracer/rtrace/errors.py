@@ -1,7 +1,7 @@
 """What can go wrong, each kind with the exit status that the command line gives it.
 
-The statuses follow DESIGN of the command line: 125 when rtrace itself failed, 126 when the command cannot be
-executed, 127 when it is not found (as in env(1) and timeout(1)), 2 for wrong usage.
+The statuses are those of env(1) and timeout(1): 125 when rtrace itself failed, 126 when the command cannot be executed,
+127 when it is not found. Wrong usage is 2.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class BundleError(RtraceError):
 
 
 class IncompleteError(BundleError):
-    """Content that a run needs is not to be had, and nobody said that the bundle may be without it."""
+    """Content that a run needs is missing, and nobody allowed a bundle without it."""
 
     exit_status = 1
 

@@ -39,7 +39,8 @@ def command(bundle: Path, *, as_json: bool) -> None:
         for finding in findings:
             show(f"{finding.place}: {finding.what} ({finding.rule})")
         number = len(findings)
-        show(f"{number} {plural(number, 'place')} in {bundle} {plural(number, 'looks', 'look')} like a secret")
+        sentence = f"{number} {plural(number, 'place')} in {bundle} {plural(number, 'looks', 'look')} like a secret"
+        show("", verdict=sentence, color="red")
     else:
-        show(f"nothing that looks like a secret was found in {bundle}")
+        show("", verdict=f"nothing that looks like a secret was found in {bundle}", color="green")
     sys.exit(1 if findings else 0)

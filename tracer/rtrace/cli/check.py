@@ -43,9 +43,9 @@ def command(bundle: Path, *, as_json: bool, identity: str | None) -> None:
         give_json(answer_check(checked, problem, another=another))
     elif problem is not None:
         where = "" if checked.first is None else f" (bytes {checked.first} to {checked.last})"
-        show(f"{problem}{where}")
+        show("", verdict=f"{problem}{where}", color="red")
     else:
-        show(f"{bundle} is intact; identity: {IDENTITY_PREFIX}{checked.identity}")
+        show(f"; identity: {IDENTITY_PREFIX}{checked.identity}", verdict=f"{bundle} is intact", color="green")
         if checked.note is not None:
             show(checked.note)
         for sentence in checked.incomplete:

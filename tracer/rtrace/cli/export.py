@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from rtrace.bundle.protocol import Exported
 
 
+class FormatOption(click.Option):
+    """An option whose help names the formats that are installed."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Look for formats only when somebody reads the help."""
+        from rtrace.opening import list_writable_formats
+
+        self.help = f"The other format: {', '.join(list_writable_formats())}."
+        return super().get_help_record(ctx)
+
+
 @click.command(
     cls=RtraceCommand,
     examples=(
@@ -31,10 +42,10 @@ if TYPE_CHECKING:
     "-f",
     "--format",
     "form",
+    cls=FormatOption,
     metavar="FORMAT",
     required=True,
     shell_complete=complete_formats,
-    help="The other format: reprozip.",
 )
 @JSON
 @click.option(
@@ -47,7 +58,7 @@ if TYPE_CHECKING:
 def command(bundle: Path, *, as_json: bool, form: str, output: Path | None) -> None:
     """Write BUNDLE in another format.
 
-    FORMAT is `reprozip`: ReproZip's, version 2, which `reprounzip` unpacks and runs. Rtrace reads the new file as it
+    The format `reprozip` is ReproZip's, version 2, which `reprounzip` unpacks and runs. Rtrace reads such a file as it
     reads BUNDLE, and loses nothing. What the other format has no place for is told.
     """
     from rtrace.operations.export import export, name_export

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from rtrace.answers.recording import answer_export, answer_pack
+from rtrace.bundle.entry import Entry
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import DIRECTORY, JSON, describe_kind, parse_size, read_patterns
 from rtrace.cli.terminal.progress_bar import progress
-from rtrace.cli.terminal.speaking import give_json, say, show, warn
+from rtrace.cli.terminal.speaking import give_json, say, warn
+from rtrace.cli.terminal.table import Column, show_table
 from rtrace.cli.terminal.tidying import tell_cleaned, tell_settled
-from rtrace.errors import UsageError
-from rtrace.gc_pause import without_collector
 from rtrace.manifest.incompleteness import INCOMPLETE, MARK
 from rtrace.manifest.model import Secret, SecretPack
 from rtrace.manifest.scalars import quoted
-from rtrace.pack.packing import PackReport, carry_out
-from rtrace.pack.planning import plan_packing
-from rtrace.printable import format_size, printable
+from rtrace.operations.pack import Forecast, PackRequest, forecast, pack, pack_for_reprozip
+from rtrace.pack.packing import PackReport
+from rtrace.printable import format_size, plural, printable
 from rtrace.trace.directory import TraceDirectory
 
+COLUMNS = (Column("KIND"), Column("SIZE", numbers=True), Column("WHY"), Column("PATH"))
 FATES = {
     SecretPack.AS_IT_IS: "packed as it is",
     SecretPack.REDACTED: "redacted",
@@ -35,7 +37,8 @@ FATES = {
     examples=("rtrace pack", "rtrace pack --exclude '/home/ann/raw/**' study.rpz", "rtrace pack --dry-run"),
 )
 @DIRECTORY
-@click.option("-n", "--dry-run", is_flag=True, help="List what would be packed, and why; write nothing.")
+@click.option("--force", is_flag=True, help="Replace BUNDLE if it exists; it stays until the new one is complete.")
+@click.option("-n", "--dry-run", is_flag=True, help="List what would be packed, and what is missing; write nothing.")
 @click.option(
     "--exclude",
     multiple=True,
@@ -74,12 +77,12 @@ FATES = {
 )
 @JSON
 @click.argument("bundle", type=click.Path(path_type=Path), default=Path("bundle.rpz"))
-@without_collector()
 def command(  # noqa: PLR0913 -- an argument for each option
     directory: Path,
     *,
     as_json: bool,
     dry_run: bool,
+    force: bool,
     exclude: tuple[bytes, ...],
     include: tuple[bytes, ...],
     larger_than: str | None,
@@ -109,55 +112,66 @@ def command(  # noqa: PLR0913 -- an argument for each option
     paths, arguments, variables, contents of files (except those of Debian packages) and the trace. If such a name is
     still anywhere in the bundle, no bundle is written.
     """
-    for pattern in include:
-        if not pattern.startswith(b"/"):
-            raise UsageError(f"--include {printable(pattern)} is not an absolute path; begin it with a slash")
     trace = TraceDirectory(directory)
     tell_settled(trace)
     tell_cleaned(bundle.parent)
-    click.get_current_context().with_resource(trace.lock(shared=True))
-    plan = plan_packing(
-        trace,
-        bundle,
+    request = PackRequest(
+        trace=trace,
+        bundle=bundle,
         exclude=exclude,
         include=include,
         ignore=ignore,
-        anonymous=anonymous or bool(named),
+        anonymous=anonymous,
         named=named,
-        progress=progress(),
         larger_than=None if larger_than is None else parse_size(larger_than),
+        replace=force or dry_run,
+        allow_missing=allow_missing,
     )
     if dry_run:
-        _tell_secrets(plan.manifest.secrets, plan.directory)
-        for entry in plan.entries:
-            kind = describe_kind(entry)
-            show(f"{kind:9}  {entry.size:>12}  {entry.reason:21}  {printable(entry.path)}")
-        return
+        foreseen = forecast(request, progress=progress())
+        _tell_forecast(foreseen)
+        sys.exit(foreseen.exit_status)
     if form == "reprozip":
         from rtrace.cli.export import tell
-        from rtrace.operations.export import carry_out_for_reprozip
 
-        report, written = carry_out_for_reprozip(plan, progress=progress(), allow_missing=allow_missing)
+        report, written = pack_for_reprozip(request, progress=progress())
         if as_json:
             give_json(answer_export(written, form))
             return
-        _tell_secrets(report.secrets, plan.directory)
+        _tell_secrets(report.secrets, trace)
         _tell_notices(report)
         tell(written)
         return
-    report = carry_out(plan, progress=progress(), allow_missing=allow_missing)
+    report = pack(request, progress=progress())
     if as_json:
         give_json(answer_pack(report))
         return
-    _tell_secrets(report.secrets, plan.directory)
+    _tell_secrets(report.secrets, trace)
     _tell_notices(report)
     size = format_size(bundle.stat().st_size)
     say(f"packed {report.counts.text} into {bundle} ({size})")
     say(f"identity: sha256:{report.identity}")
 
 
+def _tell_forecast(foreseen: Forecast) -> None:
+    """List what would be packed, and say what would be told, and why there would be no bundle."""
+    plan = foreseen.plan
+    _tell_secrets(plan.manifest.secrets, plan.directory)
+    show_table(COLUMNS, lambda: map(_describe, plan.entries))
+    for notice in foreseen.notices:
+        warn(f"{f'{MARK}: ' if notice.kind in INCOMPLETE else ''}{notice.what}; {notice.advice}")
+    number = len(foreseen.missing)
+    if number:
+        warn(f"no bundle would be written: the runs need {number} {plural(number, 'file')} whose content is missing")
+
+
+def _describe(entry: Entry) -> tuple[str, ...]:
+    """Return an entry as a row."""
+    return describe_kind(entry), str(entry.size), entry.reason or "-", printable(entry.path)
+
+
 def _tell_notices(report: PackReport) -> None:
-    """Tell what troubles packing met, and what the bundle lacks."""
+    """Say what trouble packing met, and what the bundle lacks."""
     for notice in report.notices:
         if notice.kind not in INCOMPLETE:
             warn(f"{notice.what}; {notice.advice}")
@@ -166,7 +180,7 @@ def _tell_notices(report: PackReport) -> None:
 
 
 def _tell_secrets(secrets: tuple[Secret, ...], directory: TraceDirectory) -> None:
-    """Tell what looks like a secret, what becomes of it, and how to overrule that; never the value."""
+    """Say what looks like a secret, what becomes of it, and how to overrule that; never the value."""
     for secret in secrets:
         warn(f"{secret.place}: {secret.what} ({secret.rule}): {FATES[secret.pack]}")
     hidden = [secret for secret in secrets if secret.pack is not SecretPack.AS_IT_IS]

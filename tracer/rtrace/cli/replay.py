@@ -13,7 +13,7 @@ from rtrace.cli.options.common import FETCH, FROM, JSON_LAST, UNPACKER, fill_sta
 from rtrace.cli.options.completing import complete_replayable, complete_runs
 from rtrace.cli.options.limit_options import limited
 from rtrace.cli.terminal.progress_bar import progress
-from rtrace.cli.terminal.speaking import say, tell_json, warn
+from rtrace.cli.terminal.speaking import say, say_more, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
 from rtrace.limits import Limits
@@ -59,7 +59,12 @@ def command(  # noqa: PLR0913 -- an argument for each option
     if target.is_file():
         tell_cleaned()
     outcomes: list[Outcome] = []
-    replay = Replay(limits, allowed, say=say, warn=warn, progress=progress(), note=outcomes.append)
+
+    def note(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        say_more(f"{outcome.run} ended with status {outcome.exit_status}")
+
+    replay = Replay(limits, allowed, say=say, warn=warn, progress=progress(), note=note)
     status = replay.replay(target, names, unpacker_name, Sources(folders, fetch))
     if as_json:
         tell_json(answer_replay(outcomes))

@@ -17,7 +17,7 @@ from rtrace import interrupts
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import DIRECTORY, JSON_LAST, parse_size
 from rtrace.cli.options.completing import complete_command
-from rtrace.cli.terminal.speaking import say, tell_json, warn
+from rtrace.cli.terminal.speaking import say, say_more, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_settled
 from rtrace.errors import UsageError
 from rtrace.printable import plural
@@ -142,6 +142,7 @@ def tell(report: TraceReport) -> None:
     ended = f"exit status {traced.exit_code}" if traced.signal is None else f"killed by {name_signal(traced.signal)}"
     processes, paths = plural(report.processes, "process", "processes"), plural(report.paths, "path")
     say(f"traced {report.processes} {processes} and {report.paths} {paths}; {ended}")
+    say_more(f"the command took {traced.ended - traced.began:.2f} s")
     say(f"next: `rtrace pack{report.pack_options}` (edit {report.directory.manifest} first to leave files out)")
 
 

@@ -10,6 +10,7 @@ from rtrace.answers.replaying import answer_unpack
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import FETCH, FROM, JSON
 from rtrace.cli.options.completing import complete_bundles, complete_unpackers
+from rtrace.cli.terminal.manner import is_verbose
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import give_json, say, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
@@ -49,6 +50,9 @@ def command(
             show(line)
         return
     tell_cleaned(target.absolute().parent)
+    if is_verbose():
+        for line in plan_unpacking(unpacker_name, bundle, target):
+            say(line)
     unpacked = unpack(unpacker_name, bundle, target, progress=progress(), sources=Sources(folders, fetch))
     if as_json:
         give_json(answer_unpack(unpacked, target, unpacker_name))

@@ -13,6 +13,7 @@ from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
 from rtrace.cli.options.completing import complete_bundles, complete_runs
 from rtrace.cli.options.limit_options import limited
+from rtrace.cli.terminal.manner import Color, is_verbose
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.replay_output import shown_output
 from rtrace.cli.terminal.speaking import give_json, say, show, warn
@@ -21,10 +22,20 @@ from rtrace.elsewhere.sources import Sources
 from rtrace.files.workspaces import temporary
 from rtrace.limits import Limits
 from rtrace.manifest.incompleteness import MARK
+from rtrace.operations.unpack import name_target
 from rtrace.operations.verify import verify_bundle
 from rtrace.printable import plural
 from rtrace.replay.registry import load_unpacker
 from rtrace.verify.verdicts import Line, Report
+
+COLORS: dict[str, Color] = {
+    "same": "green",
+    "different": "red",
+    "missing": "red",
+    "extra": "red",
+    "unknown": "yellow",
+}
+"""Of the verdicts."""
 
 
 @click.command(
@@ -96,10 +107,14 @@ def command(  # noqa: PLR0913 -- an argument for each option
     if as_json:
         give_json(answer_verify(report))
     else:
-        for line in describe(report, show_all=show_all):
-            show(line)
+        for line in describe(report, show_all=show_all or is_verbose()):
+            word = line if line.startswith(report.summary) else line.partition(" ")[0]
+            color = COLORS[report.verdict] if word == line else COLORS.get(word)
+            show(line[len(word) :], verdict=word, color=color)
         if report.verdict == "different":
-            say(f"to look at the replay's files: `rtrace unpack {unpacker_name} BUNDLE DIR`, then `rtrace replay DIR`")
+            target = name_target(bundle)
+            steps = f"`rtrace unpack {unpacker_name} {bundle}`, then `rtrace replay {target}`"
+            say(f"to look at the replay's files: {steps}")
     sys.exit(report.exit_status)
 
 
@@ -114,9 +129,9 @@ def describe(report: Report, *, show_all: bool = False) -> Iterator[str]:
     same = [line for line in judged if line.verdict == "same"]
     if same and not show_all and len(same) < len(judged):
         yield f"{'same':9}  {describe_same(same)}"
-    if report.others:
+    if report.others and (show_all or report.others_differ):
         yield "other files, which have no part in the verdict:"
-    yield from report.others
+        yield from report.others
     yield f"{report.summary} (took {report.seconds:.1f} s)"
 
 

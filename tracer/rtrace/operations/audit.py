@@ -28,7 +28,7 @@ _REPROZIP_TABLE = b"executed_files"
 
 
 def audit_bundle(path: Path, progress: Progress = SILENT) -> tuple[Finding, ...]:
-    """Give what looks like a secret, each thing once, in the order of the bundle. Raises BundleError."""
+    """Return what looks like a secret, each thing once, in the order of the bundle. Raises BundleError."""
     with open_bundle(path) as bundle:
         found = [*_audit_manifest(bundle), *_audit_trace(bundle), *_audit_files(bundle, progress)]
     return tuple(dict.fromkeys(found))
@@ -93,7 +93,7 @@ def _audit_executions_of_reprozip(connection: sqlite3.Connection) -> Iterator[Fi
 
 
 def _split_items(blob: bytes | None) -> list[bytes]:
-    """Take apart a list of which every item is followed by a NUL; a damaged database has NULL where none can be."""
+    """Split a list whose items end in NUL; a damaged database may have NULL instead."""
     return blob.removesuffix(b"\0").split(b"\0") if blob else []
 
 

@@ -75,7 +75,7 @@ def write_files(
     sources: Sources = NO_SOURCES,
     progress: Progress = SILENT,
 ) -> tuple[Entry, ...]:
-    """Write entries below a folder, by their paths; give those of which the bundle holds no content.
+    """Write entries below a folder, by their paths; return those whose content is not in the bundle.
 
     No symlink is made, so that no path of a bundle leads out of the folder. Raises BundleError, and
     ElsewhereError for content that is nowhere.

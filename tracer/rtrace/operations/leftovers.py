@@ -38,7 +38,7 @@ def clean_folder(folder: Path) -> tuple[Path, ...]:
 
 
 def destroy_target(path: Path) -> None:
-    """Destroy a throw-away target, if there is one: its unpacker may keep more of it than the folder.
+    """Destroy a temporary target, if there is one: its unpacker may keep more than the folder.
 
     Raises RtraceError when it cannot be destroyed now.
     """
@@ -48,7 +48,7 @@ def destroy_target(path: Path) -> None:
 
     try:
         target = open_target(path)
-    except RtraceError:  # it is not whole, so nobody used it
+    except RtraceError:  # it is incomplete, so nobody used it
         return
     target.destroy()
 
@@ -77,7 +77,7 @@ def claim_leftovers(folder: Path, *, to_remove: bool) -> Iterator[Workspace]:
 
 
 def claim(parent: int, name: bytes, folder: Path, *, to_remove: bool) -> Workspace | None:
-    """Lock a leftover; None when it is none: it is in use, another user's, no folder, or has no lock of its own."""
+    """Lock a leftover. Return None if it is in use, belongs to another user, is not a folder, or has no lock."""
     try:
         descriptor = os.open(name, directory_flags(), dir_fd=parent)
     except OSError:  # ELOOP, ENOTDIR: something else; EACCES: another user's

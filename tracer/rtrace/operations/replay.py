@@ -110,7 +110,7 @@ class Replay:
 
 
 def refuse_program(path: Path) -> None:
-    """Raise UsageError for a program or a script, of which a person may want to record a run."""
+    """Raise UsageError for a program or a script: the person may want to record a run of it."""
     with contextlib.suppress(OSError), path.open("rb") as file:  # whoever opens it next tells why it cannot be read
         if os.access(path, os.X_OK) and file.read(4).startswith(_PROGRAMS):
             shown = path if path.is_absolute() else f"./{path}"
@@ -118,7 +118,7 @@ def refuse_program(path: Path) -> None:
 
 
 def refuse_command(path: Path) -> None:
-    """Raise UsageError for the name of a command, which a person may want to record."""
+    """Raise UsageError for the name of a command: the person may want to record a run of it."""
     if not os.path.lexists(path) and path.name == str(path) and shutil.which(path) is not None:
         raise UsageError(
             f"there is no target or bundle {path}; to record a run of the command: rtrace trace {path} ..."

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rtrace.capture.books.snapshots import SNAPSHOT_LIMIT
 from rtrace.capture.kernel.architecture import native_architectures
-from rtrace.capture.loop.launch import check_proc, find_command, read_own_environment
+from rtrace.capture.loop.command import check_proc, find_command, read_own_environment
 from rtrace.capture.processes.own_limits import explain_limits, lift_limits
 from rtrace.capture.relay.keeping import KEPT_BYTES
 from rtrace.capture.relay.streams import look_at_given
@@ -25,7 +25,7 @@ from rtrace.manifest.render import render
 from rtrace.trace import DEFAULT_NAME
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
-from rtrace.trace.reader import count_run
+from rtrace.trace.reading.reader import count_run
 
 
 class TraceRequest(NamedTuple):
@@ -75,7 +75,7 @@ def trace_into(
 
     ``on_waiting`` and ``on_loss`` are told while the run goes on, as ``RunOptions`` describes.
     Raises TraceError, CommandNotFoundError, CommandNotExecutableError, TracingRefusedError, and ManifestError when the
-    manifest of a trace to be continued is none; all is as before then.
+    manifest of a trace to be continued is invalid; then everything is as before.
     """
     if request.continued and directory.manifest.exists():
         from rtrace.manifest.reading.load import load
@@ -143,7 +143,7 @@ def write_manifest(connection: sqlite3.Connection, directory: TraceDirectory, ta
     """Draft the manifest of a trace and write it, whole or not at all; what a person wrote into it stays.
 
     ``target`` is where the trace directory will be.
-    Raises ManifestError when a person's manifest is none; the draft is beside it then.
+    Raises ManifestError when a person's manifest is invalid; the draft is then beside it.
     """
     manifest = draft_manifest(connection, target)
     if not directory.manifest.exists():

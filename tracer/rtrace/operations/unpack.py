@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rtrace.debugging import debug
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.errors import TargetError
 from rtrace.progress import SILENT, Progress
@@ -34,7 +36,10 @@ def unpack(
     """Make a target from a bundle. Raises UsageError, TargetError, BundleError and ElsewhereError."""
     unpacker = load_unpacker(unpacker_name)
     refuse_existing(target)
-    return unpacker.unpack(bundle, target, progress=progress, sources=sources)
+    began = time.monotonic()
+    unpacked = unpacker.unpack(bundle, target, progress=progress, sources=sources)
+    debug(__name__, "unpacked with %s in %.3f s", unpacker_name, time.monotonic() - began)
+    return unpacked
 
 
 def refuse_existing(target: Path) -> None:

@@ -41,7 +41,7 @@ from rtrace.pack.plan import PackingPlan
 from rtrace.pack.target import check_target
 from rtrace.privacy.decisions import Decisions
 from rtrace.progress import SILENT, Progress
-from rtrace.trace import reader
+from rtrace.trace.reading import reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from rtrace.bundle.writing.bundle_writer import Item
     from rtrace.manifest.model import Manifest, Notice, Run
     from rtrace.trace.directory import TraceDirectory
-    from rtrace.trace.reader import After
+    from rtrace.trace.reading.reader import After
 
 _RESULT_TYPES = frozenset({None, "file", "directory", "symlink", "fifo"})
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def choose_runs(runs: Sequence[Run], names: Sequence[str], place: Path) -> Sequence[Run]:
-    """Return the runs that are named, all of them when none is; raise UsageError for one that is not there."""
+    """Return the runs that are named, or all. Raises UsageError for a run that does not exist."""
     by_name = {run.id: run for run in runs}
     for name in names:
         if name not in by_name:

@@ -92,7 +92,7 @@ class Target(Protocol):
         """The folder, as the caller named it."""
 
     def runs(self) -> Sequence[Run]:
-        """Tell the runs it can replay, in their order."""
+        """Return the runs that it can replay, in their order."""
 
     def run(
         self,
@@ -110,7 +110,7 @@ class Target(Protocol):
         """
 
     def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
-        """Tell what is at ``paths`` now, and which paths are neither among them nor packed.
+        """Return what is at ``paths`` now, and which paths are neither among them nor packed.
 
         Where sizes are given with the paths, only a file that has its size is hashed, and none where that is None.
         """
@@ -128,7 +128,7 @@ class Stamper(Protocol):
     """What a target may be besides: one that can tell whether a file was written since it was unpacked."""
 
     def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
-        """Give the stamps of files as they are now; none for a path of which nothing can be told."""
+        """Return the stamps of files as they are now; paths about which nothing is known are left out."""
 
 
 class Unpacker(Protocol):
@@ -138,7 +138,7 @@ class Unpacker(Protocol):
     summary: str
 
     def plan(self, bundle: Path, target: Path) -> tuple[str, ...]:
-        """Tell, a line for each step, what ``unpack`` would do; touches nothing."""
+        """Return what ``unpack`` would do, a line for each step; touch nothing."""
 
     def unpack(
         self, bundle: Path, target: Path, *, progress: Progress = SILENT, sources: Sources = NO_SOURCES
@@ -146,7 +146,7 @@ class Unpacker(Protocol):
         """Make a target from a bundle; ``target`` must not exist. Raises BundleError and TargetError.
 
         ``sources`` tells where content may come from that is not in the bundle, for
-        `rtrace.elsewhere.sources.complete_data`, which raises ElsewhereError where there is none.
+        `rtrace.elsewhere.sources.complete_data`, which raises ElsewhereError where it is not to be had.
         """
 
     def open(self, target: Path) -> Target:
@@ -180,7 +180,7 @@ class Cleaner(Protocol):
     """What an unpacker may be besides: one that keeps things outside of folders, such as containers and images."""
 
     def list_leftovers(self) -> Sequence[str]:
-        """Name what killed processes of rtrace left there, each as it may stand in a sentence."""
+        """Return the names of what killed processes of rtrace left there, each fit for a sentence."""
 
     def clean(self) -> Sequence[str]:
         """Remove that, and name what is gone. What a living process of rtrace uses stays, and what others made."""

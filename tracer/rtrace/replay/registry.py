@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from rtrace.debugging import debug
 from rtrace.errors import ForeignError, TargetError, UsageError
 from rtrace.files.folders import read_own
 from rtrace.printable import suggest
@@ -19,17 +21,20 @@ def list_unpackers() -> dict[str, EntryPoint]:
 
 
 def load_unpacker(name: str) -> Unpacker:
-    """Import an unpacker; raise UsageError when there is none of that name."""
+    """Import an unpacker. Raises UsageError for an unknown name."""
     points = list_unpackers()
     if name not in points:
         known = f"; choose one of: {', '.join(points)}" if points else "; none is installed"
+        if os.path.isfile(name) and points:
+            known = f"; name one before the bundle: `rtrace unpack {next(iter(points))} {name}`"
         raise UsageError(f"there is no unpacker {name!r}{suggest(name, points) or known}")
+    debug(__name__, "the unpacker %s is %s", name, points[name].value)
     unpacker: Unpacker = points[name].load()
     return unpacker
 
 
 def open_target(path: Path) -> Target:
-    """Open a target with the unpacker that made it; raise TargetError when it is none."""
+    """Open a target with the unpacker that made it. Raises TargetError if the folder is not a target."""
     folder = TargetFolder(path)
     try:
         name = json.loads(read_own(folder.descriptor, STATE_FILE, STATE_LIMIT))["unpacker"]

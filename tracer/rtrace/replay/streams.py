@@ -104,7 +104,7 @@ class Collection:
 
 @contextlib.contextmanager
 def collecting(run: Run, streams: Streams) -> Iterator[Collection]:
-    """Put collectors in the place of those streams of which the original's content is known."""
+    """Put collectors in place of the streams whose original content is known."""
     collectors: dict[str, Collector] = {}
     stdout, stderr = streams.stdout, streams.stderr
     if run.stdout is not None:

@@ -94,7 +94,7 @@ def _tell_failure(error: BaseException) -> int:
 
 
 def _tell_usage(error: click.ClickException) -> None:
-    """Tell what is wrong with the arguments, as click does: its usage first, then the sentence."""
+    """Say what is wrong with the arguments, as click does: the usage first, then the sentence."""
     if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
         speaking.tell(error.format_message().splitlines())
         return
@@ -102,4 +102,5 @@ def _tell_usage(error: click.ClickException) -> None:
     usage = [] if context is None else context.get_usage().splitlines()
     hint = [] if context is None else [f"Try '{context.command_path} --help' for help.", ""]
     speaking.tell([*usage, *hint])
-    speaking.tell([f" {error.format_message()}"], "Error:", "red")
+    message = " ".join(error.format_message().split())  # click puts choices on lines of their own
+    speaking.tell([f" {message}"], "Error:", "red")

@@ -27,7 +27,7 @@ _SEPARATORS = ("\t", "\n")
 
 
 def answer(group: click.Group, shell: str, words: Sequence[str]) -> None:
-    """Tell what the last word may become."""
+    """Write what the last word may become."""
     if shell == "bash":
         words = read_bash_words(words)
     *before, current = words or [""]

@@ -19,7 +19,7 @@ _AGAIN = "the same command with --debug"
 
 
 def tell_crash(error: BaseException) -> None:
-    """Tell what error came that nobody expected, in a sentence; with --debug, where the program was."""
+    """Report an unexpected error in a sentence; with --debug, with its traceback."""
     if not is_debugging():
         words = "".join(str(error).split("\n")[:1])
         what = f"{type(error).__name__}: {words}" if words else type(error).__name__
@@ -32,7 +32,7 @@ def tell_crash(error: BaseException) -> None:
 
 
 def debug_failure(error: BaseException) -> None:
-    """Tell whoever looks into it where a failure came from that is told in a sentence otherwise."""
+    """Log the traceback of a failure that a person is told of in a sentence."""
     if is_debugging():
         import traceback
 
@@ -42,7 +42,7 @@ def debug_failure(error: BaseException) -> None:
 
 
 def tell_all() -> None:
-    """See to it that what Python prints by itself goes the way of all that is told."""
+    """Make everything that Python prints by itself go through this package."""
     speaking.escape_errors()
     threading.excepthook = _tell_thread
     sys.unraisablehook = _tell_unraisable
@@ -55,7 +55,7 @@ def _tell_thread(crash: threading.ExceptHookArgs) -> None:
 
 
 def _tell_unraisable(crash: UnraisableHookArgs) -> None:
-    """Tell of an error in a destructor; a signal that came there comes again."""
+    """Report an error in a destructor; a signal that came there is raised again."""
     if isinstance(crash.exc_value, interrupts.Interrupted):
         interrupts.raise_again()
     elif crash.exc_value is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 
 import rtrace
@@ -25,6 +26,8 @@ def begin_debugging(*, asked: bool = False) -> None:
     for topic in topics:
         refuse_unknown(topic)
     debugging.switch_on(_open_log(files[-1]) if files else _tell, topics)
+    python, system = sys.version.split()[0], " ".join(os.uname()[::2]) if hasattr(os, "uname") else sys.platform
+    debugging.debug(__name__, "rtrace %s in %s, Python %s, %s", rtrace.__version__, rtrace.__path__[0], python, system)
 
 
 def refuse_unknown(topic: str) -> None:

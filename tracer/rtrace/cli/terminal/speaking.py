@@ -57,24 +57,24 @@ def show_fields(words: Iterable[str]) -> None:
 
 
 def say(message: str) -> None:
-    """Tell what was done and what comes next on standard error; nothing with --quiet."""
+    """Say on standard error what was done and what comes next; with --quiet, say nothing."""
     if not is_quiet():
         tell([f"{PREFIX} {message}"])
 
 
 def say_more(message: str) -> None:
-    """Tell what only --verbose asks for."""
+    """Say what only --verbose asks for."""
     if is_verbose():
         tell([f"{PREFIX} {message}"])
 
 
 def warn(message: str) -> None:
-    """Tell what is not as it should be, with --quiet, too."""
+    """Say what is not as it should be, also with --quiet."""
     tell([f" {message}"], PREFIX, "yellow")
 
 
 def fail(message: str) -> None:
-    """Tell why a command failed."""
+    """Say why a command failed."""
     tell([f" {message}"], PREFIX, "red")
 
 
@@ -137,7 +137,7 @@ def give_json_line(text: str) -> None:
 
 
 def flush() -> None:
-    """See to it that all that was written has arrived. Raises NobodyReadsError and OSError, then and ever after."""
+    """Flush standard output. Raises NobodyReadsError and OSError, now and at every later call."""
     try:
         if sys.stdout is not None and _output.failure is None:
             sys.stdout.flush()

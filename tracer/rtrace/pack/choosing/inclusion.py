@@ -13,7 +13,7 @@ from rtrace.files.hierarchy import PROVIDED
 from rtrace.files.patterns import Patterns, fixed_beginning
 from rtrace.files.stamps import keep_inode, keep_time
 from rtrace.files.symlinks import follow_symlinks
-from rtrace.trace.reader import Before
+from rtrace.trace.reading.reader import Before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

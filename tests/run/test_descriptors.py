@@ -178,13 +178,13 @@ def test_input_beyond_the_limit_is_told_and_nothing_is_judged(tmp_path: Path) ->
     """What --keep does not hold is named with the next step; the replay reads what there is, and is not judged."""
     done = shell("seq 10000 | rtrace trace --keep 1K -d trace cat", tmp_path)
     told = (
-        b"not captured: standard input brought 47.7 KiB, of which 1.0 KiB were kept (--keep); trace again with --keep"
+        b"not captured: standard input brought 47.7 KiB, and 1.0 KiB of it were kept (--keep); trace again with --keep"
     )
     assert told in done.stderr
     verified = verify(tmp_path)
     assert verified.returncode == 3
     assert verified.stdout.startswith(
-        b"INCOMPLETE: standard input brought 47.7 KiB, of which 1.0 KiB were kept (--keep);"
+        b"INCOMPLETE: standard input brought 47.7 KiB, and 1.0 KiB of it were kept (--keep);"
     )
     assert b"unknown    standard output of run1: different, 1024 bytes, was 48894; some of the" in verified.stdout
 
@@ -269,7 +269,7 @@ def test_own_fifo_that_nobody_filled_gives_no_doubt(tmp_path: Path) -> None:
     script = "import os; os.mkfifo('p'); print(os.read(os.open('p', os.O_RDONLY | os.O_NONBLOCK), 9))"
     assert shell(f'$RTRACE "{sys.executable}" -c "{script}"', tmp_path).stdout == b"b''\n"
     assert [what.replace(f"{tmp_path}/", "") for what in notices(tmp_path)] == [
-        "the run made the FIFO p, and looked there for what no program of its own wrote"
+        "the run made the FIFO p, and read from it, although no program of the run wrote to it"
     ]
     verified = verify(tmp_path)
     assert verified.returncode == 0, verified.stdout + verified.stderr

@@ -108,7 +108,7 @@ def test_doctored_state_reaches_nobody_elses(how: str, world: World) -> None:
             lambda doctored: replay(doctored, RUN),
             lambda doctored: doctored.inspect([], []),
         ):
-            with pytest.raises(TargetError, match=r"nothing was touched|known, as targets of an older"):
+            with pytest.raises(TargetError, match=r"nothing was touched|made by an older rtrace"):
                 use(UNPACKER.open(world.target.path))
         assert list_things(world.folder) == before
         assert (world.target.path / "rootfs.tar").exists()
@@ -237,16 +237,15 @@ def test_failing_unpack_takes_its_image_along(
 UNPACK_AND_WAIT = """\
 import os, sys
 from pathlib import Path
-from rtrace_unpackers.engines import docker
-from rtrace_unpackers.engines.belonging import possessions
+from rtrace_unpackers.engines import making
 from rtrace_unpackers.engines.docker import UNPACKER
-name = docker.name_possession
+name = making.name_possession
 def wait(*arguments):
     if sys.argv[3] == "unnamed":
         os.write(1, b"made")
         os.read(0, 1)
     name(*arguments)
-docker.name_possession = wait
+making.name_possession = wait
 target = UNPACKER.open(UNPACKER.unpack(Path(sys.argv[1]), Path(sys.argv[2])).target)
 target.run(target.runs()[0])
 os.write(1, b"made")
@@ -269,7 +268,9 @@ def test_throw_away_target_is_left_alone_while_its_maker_lives(
         assert process.stdout is not None
         seen = b""
         while not seen.endswith(b"made"):
-            seen += process.stdout.read(4)
+            part = process.stdout.read(4)
+            assert part, "the process that unpacks has ended"
+            seen += part
         assert not any(tmp_path in left.folder.parents for left in list_leftovers())
         process.kill()
         process.wait()

@@ -108,7 +108,7 @@ def test_podman_keeps_limits(podman: Engine, tmp_path: Path) -> None:
         assert (outcome.reached, len(out)) == ("output", 5000)
         outcome = replay(target, RUNS["eat"], limits=replace(DEFAULT_LIMITS, memory=64 << 20))[0]
         assert outcome.exit_status == 137
-        assert outcome.reached == "memory" or "want of memory" in outcome.notes[0]
+        assert outcome.reached == "memory" or "lack of memory" in outcome.notes[0]
         outcome = replay(target, RUNS["tell"], limits=replace(DEFAULT_LIMITS, processes=50))[0]
         assert outcome.exit_status == 3
         has = podman.call("update", "--help").stdout

@@ -63,7 +63,7 @@ def test_larger_files_are_left_out_and_named(trace: TraceBuilder, tmp_path: Path
         (BIG + b"x" * 5_000_000, False, "that was packed: it has more than 3072000 bytes"),
         (BIG[:-1], True, "it has 3071999 bytes instead of 3072000"),
         (BIG[:-1], False, "it ended after 3071999 of 3072000 bytes"),
-        (BIG[:-1] + b"x", True, "that was packed: its content is another"),
+        (BIG[:-1] + b"x", True, "that was packed: its content differs"),
     ],
 )
 @pytest.mark.requires("busybox")

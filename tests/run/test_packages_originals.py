@@ -139,6 +139,24 @@ def test_an_edit_with_its_time_put_back_is_noticed(machine: Machine) -> None:
     assert f"{machine.own} was touched after the trace, with size and time as before: packed as now" in said
 
 
+@pytest.mark.requires("root")
+@pytest.mark.skipif(not Path("/var/lib/dpkg/info/libc-bin.list").exists(), reason="needs a system with dpkg")
+def test_what_was_made_at_installation_is_in_no_archive(tmp_path: Path) -> None:
+    """ldconfig(8) made /etc/ld.so.cache: to trace again is all that helps, and no archive is named."""
+    (tmp_path / "cache").write_bytes(Path("/etc/ld.so.cache").read_bytes() + b"\0")
+    steps = """\
+set -e
+rtrace trace cat cache >/dev/null 2>&1
+mount --bind cache /etc/ld.so.cache
+rtrace pack 2>&1
+"""
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", steps], check=True, capture_output=True, cwd=tmp_path)
+    told = [line for line in done.stdout.decode().splitlines() if "/etc/ld.so.cache" in line]
+    assert [line.rpartition(": it was packed as it is now; ")[2] for line in told] == [
+        "trace again to have it as the run finds it"
+    ]
+
+
 def test_a_broken_archive_is_no_help(machine: Machine) -> None:
     """It is as if it were not there."""
     said = machine.play(f"echo edited > installed/data; head -c 200 archives/{ARCHIVE} > x; mv x archives/{ARCHIVE}")

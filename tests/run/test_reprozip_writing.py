@@ -258,8 +258,8 @@ def change_index(parts: dict[str, bytes], old: bytes, new: bytes) -> dict[str, b
     "old, new, problem",
     [
         (b'"path":"/data/small"', b'"path":"/data/../small"', "climbs with '..'"),
-        (b'"link":"/data/small"', b'"link":"/etc/passwd"', "which is no regular file before it"),
-        (b'"path":"/data/small"', b'"path":"/data/smalm"', "which is no regular file before it|does not agree"),
+        (b'"link":"/data/small"', b'"link":"/etc/passwd"', "which is not a regular file before it"),
+        (b'"path":"/data/small"', b'"path":"/data/smalm"', "which is not a regular file before it|does not agree"),
         (b'"mode":420,"mtime_ns":981173106000000007', b'"mode":493,"mtime_ns":981173106000000007', "does not agree"),
         (b'"target":"../nowhere"', b'"target":"../nowhera"', "does not agree"),
         (b'"size":123456789', b'"size":123456788', "does not agree"),

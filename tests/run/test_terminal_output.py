@@ -92,11 +92,12 @@ def run_all(
     shown = {}
     for command in commands:
         done = run(*(str(bundle) if word == "BUNDLE" else word for word in command), cwd=folder)
-        assert done.raw == [], done
+        between_fields = {"U+0009"} if command[0] == "list" else set()
+        assert set(done.raw) <= between_fields, done
         assert done.status in {0, 1, 2, 3, 125, 126, 127}, done
         if "--json" in command:
             assert done.stdout.isascii()
-            if done.stdout and done.status in {0, 1, 3}:  # what cannot be read to its end has no end
+            if done.stdout:
                 json.loads(done.stdout)
         shown[" ".join(command[:-1])] = done
     return shown

@@ -241,7 +241,7 @@ def test_what_a_replay_does_not_ignore_is_told(tmp_path: Path, ignored: str, *, 
     ]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, check=True, timeout=LATE)
     sentence = (
-        b"rtrace: not captured: the run found SIGUSR1, SIGPIPE, SIGRTMIN+1 ignored; a replay finds none so; trace where"
-        b" none are if it matters\n"
+        b"rtrace: not captured: the run found SIGUSR1, SIGPIPE, SIGRTMIN+1 ignored; a replay does not; trace where it"
+        b" finds none, if that matters\n"
     )
     assert done.stderr == (sentence if told else b"")

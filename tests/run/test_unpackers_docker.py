@@ -46,7 +46,7 @@ ADD rootfs.tar /
 LABEL rtrace.bundle="0123456789abcdef"
 ENV PATH="/bin" \\
     ODD="\\"q\\" \\\\ \\$HOME 'x' # \u00e9 "
-# 5 more variables are in the launcher only: a Dockerfile cannot say them.
+# 5 more variables are in the launcher only: a Dockerfile cannot hold them.
 WORKDIR /work/a\\ b
 USER 4321:4321
 CMD ["/.rtrace/run1"]

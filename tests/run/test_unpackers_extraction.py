@@ -223,5 +223,5 @@ def test_plan_touches_nothing(tmp_path: Path) -> None:
     bundle = BundleMaker(tmp_path / "made").write(make_run())
     (tmp_path / "place").mkdir()
     lines = UNPACKER.plan(bundle, tmp_path / "place/target")
-    assert any("1 files" in line for line in lines)
+    assert any("write 1 file, " in line for line in lines)
     assert list((tmp_path / "place").iterdir()) == []

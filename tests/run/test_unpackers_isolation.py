@@ -1,5 +1,6 @@
 """Replay in namespaces: the program as it was, in a world that is the bundle's alone, and nothing of it afterwards."""
 
+import errno
 import os
 import re
 import signal
@@ -398,6 +399,8 @@ def test_refused_namespaces_name_the_switch(name: str, value: str, monkeypatch: 
     monkeypatch.setattr(refusal, "read_switch", {name: value}.get)
     sentence = refusal.explain_refusal(1, "get namespaces of its own", as_root=False)
     assert f"sysctl -w {name}=" in sentence
+    assert "Docker or Podman" in sentence
+    assert "No space left" not in refusal.explain_refusal(errno.ENOSPC, "get namespaces of its own", as_root=False)
     assert "--privileged" in refusal.explain_refusal(1, "get namespaces of its own", as_root=True)
 
 

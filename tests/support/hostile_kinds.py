@@ -357,21 +357,19 @@ KINDS: dict[str, Kind] = {
     ),
     "a newer manifest": Kind(manifest("version: 1", "version: 9"), "this manifest has format 9"),
     "an unknown key": Kind(manifest("hostname: box", "hostnane: box"), "has no key 'hostnane'; did you mean hostname"),
-    "a key twice": Kind(
-        manifest("hostname: box", "hostname: box\n    hostname: box"), "'hostname' is here for the second time"
-    ),
+    "a key twice": Kind(manifest("hostname: box", "hostname: box\n    hostname: box"), "'hostname' occurs twice"),
     "a key that is missing": Kind(manifest("    hostname: box\n", ""), "lacks the key 'hostname'"),
-    "an integer of 5000 digits": Kind(manifest("uid: 1000", b"uid: " + NUMBER), "a whole number is wanted here"),
-    "a user below zero": Kind(manifest("uid: 1000", "uid: -1"), "a number that is not negative is wanted"),
+    "an integer of 5000 digits": Kind(manifest("uid: 1000", b"uid: " + NUMBER), "a whole number is expected here"),
+    "a user below zero": Kind(manifest("uid: 1000", "uid: -1"), "a number that is not negative is expected"),
     "a time without an end": Kind(
-        manifest("started: [0-9.]+", "started: 1e999"), "a number is wanted here, not '1e999'"
+        manifest("started: [0-9.]+", "started: 1e999"), "a number is expected here, not '1e999'"
     ),
     "an umask of another base": Kind(manifest('umask: "?0022"?', 'umask: "0999"'), "octal digits up to"),
-    "a list that is a mapping": Kind(manifest("groups: \\[4, 1000\\]", "groups: {a: b}"), "a list is wanted here"),
+    "a list that is a mapping": Kind(manifest("groups: \\[4, 1000\\]", "groups: {a: b}"), "a list is expected here"),
     "a NUL in an argument": Kind(manifest(r"argv: \[", 'argv: ["\\0", '), "may not hold a NUL character"),
     "bytes that are no base64": Kind(manifest('ODD: !!binary "[^"]*"', 'ODD: !!binary "*"'), "is not base64"),
     "a program without a path": Kind(
-        manifest("binary: /data/run.sh", "binary: ''"), "the file of a program is wanted here"
+        manifest("binary: /data/run.sh", "binary: ''"), "the file of a program is expected here"
     ),
     "an output of no run": Kind(manifest(r"runs: \[run1\]", "runs: [run9]"), "names the run 'run9'"),
     "a digest that is none": Kind(wrong_digest(members.FILES, "x" * 64), "64 hexadecimal digits"),
@@ -399,8 +397,8 @@ KINDS: dict[str, Kind] = {
     "a key of an entry twice": Kind(index_line('"gid":0', '"gid":0,"gid":0'), "a key twice"),
     "an unknown key of an entry": Kind(index_line('"gid":0', '"gid":0,"acl":1'), "the unknown key 'acl'"),
     "an entry without a path": Kind(line(FIFO, path=None), "has no path"),
-    "a path that is a number": Kind(line(FIFO, path=1), "a path that is no byte string"),
-    "a target that is no base64": Kind(line(LINK, target={"base64": "*"}), "a target that is no byte string"),
+    "a path that is a number": Kind(line(FIFO, path=1), "a path that is not a byte string"),
+    "a target that is no base64": Kind(line(LINK, target={"base64": "*"}), "a target that is not a byte string"),
     "a digest that is a number": Kind(line(F, sha256=1), "a sha256 that is not a string"),
     # names
     "a path that climbs": Kind(line(FIFO, path="/data/../../../etc/x"), r"climbs with '\.\.'"),
@@ -426,22 +424,22 @@ KINDS: dict[str, Kind] = {
     "an owner who is nobody": Kind(line(FIFO, uid=(1 << 32) - 1), "the owner 4294967295:1000"),
     "a time beyond any": Kind(line(FIFO, mtime_ns=1 << 63), "a time that no file can have"),
     "a size below zero": Kind(line(OUTLINE, size=-1), "a size of -1 bytes"),
-    "an outline larger than any file": Kind(line(OUTLINE, size=(1 << 63) - 1), "more than a file may have"),
-    "a FIFO with a size": Kind(line(FIFO, size=1), "a size, though it is no regular file"),
-    "a FIFO with a target": Kind(line(FIFO, target="/etc"), "a symlink's target, though it is no symlink"),
+    "an outline larger than any file": Kind(line(OUTLINE, size=(1 << 63) - 1), "too many for a file"),
+    "a FIFO with a size": Kind(line(FIFO, size=1), "a size, though it is not a regular file"),
+    "a FIFO with a target": Kind(line(FIFO, target="/etc"), "a symlink's target, though it is not a symlink"),
     "a symlink to nothing": Kind(line(LINK, target=""), "a symlink to nothing"),
     "a symlink with a NUL": Kind(line(LINK, target="a\0b"), "NUL byte in a symlink's target"),
     "a symlink that is very long": Kind(line(LINK, target="/a" * 2100), "target longer than 4095"),
-    "a symlink with content": Kind(line(LINK, sha256="0" * 64), "content, though it is no regular file"),
+    "a symlink with content": Kind(line(LINK, sha256="0" * 64), "content, though it is not a regular file"),
     "a hard link to nothing": Kind(
-        line(HARD, link="/data/x"), "hard link to /data/x, which is no regular file before it"
+        line(HARD, link="/data/x"), "hard link to /data/x, which is not a regular file before it"
     ),
     "a hard link to this machine": Kind(line(HARD, link="/etc/shadow"), "hard link to /etc/shadow, which"),
     "a hard link that climbs": Kind(line(HARD, link="/../etc/shadow"), r"as a hard link with a path that climbs"),
     "a relative hard link": Kind(line(HARD, link="data/f"), "as a hard link with a path that is not absolute"),
     "a hard link to a FIFO": Kind(line(HARD, link=FIFO), "hard link to /data/fifo, which"),
-    "a hard link to another content": Kind(line(HARD, size=7), "whose content is another"),
-    "a folder that is a hard link": Kind(line(FOLDER, link="/"), "a hard link, though it is no regular file"),
+    "a hard link to another content": Kind(line(HARD, size=7), "whose content differs"),
+    "a folder that is a hard link": Kind(line(FOLDER, link="/"), "a hard link, though it is not a regular file"),
     "a folder that is an outline": Kind(line(FOLDER, placeholder=True), "the mark of a placeholder"),
     "an outline with content": Kind(line(OUTLINE, sha256="0" * 64), "content, though it is a placeholder"),
     "a file without a digest": Kind(index_line('"sha256":"[0-9a-f]*",', "", b"L"), "no proper SHA-256"),

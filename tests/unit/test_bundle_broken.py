@@ -248,13 +248,13 @@ BROKEN: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "key twice": (members.FILES, recompressed(swap(b'{"gid":0', b'{"gid":0,"gid":0')), "a key twice"),
     "unknown key": (members.FILES, recompressed(swap(b'{"gid":0', b'{"acl":1,"gid":0')), "the unknown key 'acl'"),
     "no path": (members.FILES, recompressed(swap(b'"path":"/data"', b'"reason":"x"')), "no path"),
-    "path that is a number": (members.FILES, recompressed(swap(b'"path":"/data"', b'"path":1')), "no byte string"),
+    "path that is a number": (members.FILES, recompressed(swap(b'"path":"/data"', b'"path":1')), "not a byte string"),
     "path with a surrogate": (
         members.FILES,
         recompressed(swap(b'"path":"/data"', b'"path":"/\\ud800"')),
-        "no byte string",
+        "not a byte string",
     ),
-    "path that is no base64": (members.FILES, recompressed(swap(b'"base64":"', b'"base64":"!')), "no byte string"),
+    "path that is no base64": (members.FILES, recompressed(swap(b'"base64":"', b'"base64":"!')), "not a byte string"),
     "mode that is true": (members.FILES, recompressed(swap(b'"mode":493', b'"mode":true')), "no integer mode"),
     "placeholder that is a number": (
         members.FILES,

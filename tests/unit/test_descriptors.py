@@ -8,7 +8,7 @@ import random
 from contextlib import suppress
 from pathlib import Path
 
-from rtrace.capture.relay.input import Input
+from rtrace.capture.relay.input import PipeInput
 from rtrace.capture.relay.keeping import Keeper
 from rtrace.capture.relay.poller import Poller
 
@@ -25,7 +25,7 @@ def test_input_passes_on_everything_and_takes_what_is_read(tmp_path: Path) -> No
         kept = tmp_path / "kept"
         file = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         poller = Poller()
-        stream = Input(poller, (os.dup(outside), sink), Keeper(file, 1 << 30))
+        stream = PipeInput(poller, (os.dup(outside), sink), Keeper(file, 1 << 30))
         written = read = b""
         for _ in range(chance.randrange(1, 200)):
             if chance.random() < 0.5:

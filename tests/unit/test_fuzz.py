@@ -67,7 +67,7 @@ def test_mutations_are_used_without_a_crash(name: str) -> None:
         return (content[:place] + chance.randbytes(1) + content[place + 1 :])[:most]
 
     seed = next(make_seeds(name, CHECKOUT))
-    for number in range(60):
+    for number in range(40):
         content = seed
         for _ in range(3):
             content = mutate_sections(content, 1 << 16, chance.randrange(1 << 32), change)

@@ -163,4 +163,4 @@ def test_nothing_is_no_text(word: str) -> None:
     """A scalar that says nothing is refused by both where text is wanted."""
     text = render(MANIFEST).replace("hostname: box", f"hostname: {word}")
     assert complaints(text) == ["$.runs[0].hostname: None is not of type 'string', 'number', 'boolean'"]
-    assert "a string is wanted here" in (refusal(text) or "")
+    assert "a string is expected here" in (refusal(text) or "")

@@ -53,7 +53,7 @@ SLIPS = {
     ),
     "descriptor of another kind": (
         with_descriptors("{descriptor: 3, kind: socket}"),
-        "line 18, column 41: 'socket' is no kind of descriptor; known are file, pipe, same, null, closed",
+        "line 18, column 41: 'socket' is not a kind of descriptor; choose one of: file, pipe, same, null, closed",
     ),
     "tab in item": (
         HEAD + "packages:\n  - name: a\n\tversion: b\n",
@@ -71,16 +71,16 @@ SLIPS = {
     ),
     "no space after dash": (
         HEAD + "exclude:\n  -/a\n  -/b\n",
-        "line 5, column 3: a list is wanted here; a space is missing after the dash",
+        "line 5, column 3: a list is expected here; a space is missing after the dash",
     ),
-    "dup": (HEAD + "exclude: []\nexclude: []\n", "line 5, column 1: the key 'exclude' is here for the second time"),
+    "dup": (HEAD + "exclude: []\nexclude: []\n", "line 5, column 1: the key 'exclude' occurs twice"),
     "hash in path": (
         HEAD + "include: [/data/a #1.csv]\n",
         "line 4, column 19: a comment begins at this #; quote the string if it belongs to it",
     ),
     "hash in path block": (
         HEAD + "include:\n  - #data\n",
-        'line 5, column 4: a string is wanted here; write "" for an empty one, and quote one with a # in front',
+        'line 5, column 4: a string is expected here; write "" for an empty one, and quote one with a # in front',
     ),
     "indent less": (
         "version: 1\nrtrace: a\nruns:\n  - id: run1\n   argv: [a]\n",
@@ -158,42 +158,42 @@ SLIPS = {
         HEAD + "exclude: ['it's']\n",
         "line 4, column 15: a comma or ] is missing before this; within single quotes ' is written ''",
     ),
-    "string for list": (HEAD + "exclude: /a\n", "line 4, column 10: a list is wanted here: [/a]"),
-    "list with commas": (HEAD + "exclude: /a, /b\n", "line 4, column 10: a list is wanted here: [/a, /b]"),
+    "string for list": (HEAD + "exclude: /a\n", "line 4, column 10: a list is expected here: [/a]"),
+    "list with commas": (HEAD + "exclude: /a, /b\n", "line 4, column 10: a list is expected here: [/a, /b]"),
     "capital True": (
         HEAD + "packages: [{name: a, version: a, architecture: a, manager: a, files: 1, size: 1, pack: True}]\n",
-        "line 4, column 88: true or false is wanted here, not 'True'",
+        "line 4, column 88: true or false is expected here, not 'True'",
     ),
     "no": (
         HEAD + "packages: [{name: a, version: a, architecture: a, manager: a, files: 1, size: 1, pack: no}]\n",
-        "line 4, column 88: true or false is wanted here, not 'no'",
+        "line 4, column 88: true or false is expected here, not 'no'",
     ),
     "quoted true": (
         HEAD + 'packages: [{name: a, version: a, architecture: a, manager: a, files: 1, size: 1, pack: "false"}]\n',
-        'line 4, column 88: true or false is wanted here, not "false" in quotes',
+        'line 4, column 88: true or false is expected here, not "false" in quotes',
     ),
-    "relative": (HEAD + "include: [data/x]\n", "line 4, column 11: a path that begins with / is wanted here"),
+    "relative": (HEAD + "include: [data/x]\n", "line 4, column 11: a path that begins with / is expected here"),
     "tilde": (
         HEAD + "include: [~/data]\n",
-        "line 4, column 11: a path that begins with / is wanted here; ~ and variables are not replaced",
+        "line 4, column 11: a path that begins with / is expected here; ~ and variables are not replaced",
     ),
     "var": (
         HEAD + "include: [$HOME/data]\n",
-        "line 4, column 11: a path that begins with / is wanted here; ~ and variables are not replaced",
+        "line 4, column 11: a path that begins with / is expected here; ~ and variables are not replaced",
     ),
     "capital key": (HEAD + "Exclude: []\n", "line 4, column 1: a manifest has no key 'Exclude'; did you mean exclude?"),
     "singular": (HEAD + "package: []\n", "line 4, column 1: a manifest has no key 'package'; did you mean packages?"),
     "nested wrong": (
         HEAD + "packages:\n  name: a\n  pack: false\n",
-        "line 5, column 3: a list is wanted here; begin each item with a dash and a space",
+        "line 5, column 3: a list is expected here; begin each item with a dash and a space",
     ),
     "quoted number": (
         'version: "1"\nrtrace: a\nruns: []\n',
-        'line 1, column 10: a whole number is wanted here, not "1" in quotes',
+        'line 1, column 10: a whole number is expected here, not "1" in quotes',
     ),
     "size with unit": (
         HEAD + "packages: [{name: a, version: a, architecture: a, manager: a, files: 1, size: 3 MB}]\n",
-        "line 4, column 79: a whole number is wanted here, not '3 MB'",
+        "line 4, column 79: a whole number is expected here, not '3 MB'",
     ),
     "thousands": (
         HEAD + "packages: [{name: a, version: a, architecture: a, manager: a, files: '1', size: 3,000}]\n",
@@ -201,7 +201,7 @@ SLIPS = {
     ),
     "smart quotes": (
         HEAD + "include: [\u201c/data/x\u201d]\n",
-        "line 4, column 11: a path that begins with / is wanted here; the quotes of YAML are \" and '",
+        "line 4, column 11: a path that begins with / is expected here; the quotes of YAML are \" and '",
     ),
     "nbsp": (
         HEAD + "exclude:\n\xa0\xa0- /a\n",
@@ -218,11 +218,11 @@ SLIPS = {
     "equals": (HEAD + "exclude = [/a]\n", "line 4, column 8: a colon is wanted after exclude, not ="),
     "empty name": (
         HEAD + "inputs: [{name: , path: /a}]\n",
-        'line 4, column 17: a string is wanted here; write "" for an empty one, and quote one with a # in front',
+        'line 4, column 17: a string is expected here; write "" for an empty one, and quote one with a # in front',
     ),
     "literal": (
         HEAD + "exclude: |\n  /a\n  /b\n",
-        "line 4, column 10: a list is wanted here, in brackets or an item a line",
+        "line 4, column 10: a list is expected here, in brackets or an item a line",
     ),
     "environment of nobody": (
         WRITTEN.replace("environ: as run1", "environ: as ru1"),
@@ -231,7 +231,7 @@ SLIPS = {
     "environment without as": (
         WRITTEN.replace("environ: as run1", "environ: run1"),
         (
-            f"line {LINE}, column 14: a mapping of names to values is wanted here, a list of NAME=VALUE, or `as` and"
+            f"line {LINE}, column 14: a mapping of names to values is expected here, a list of NAME=VALUE, or `as` and"
             " the id of a run above"
         ),
     ),

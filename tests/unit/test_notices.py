@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from rtrace.capture.books.devices import describe_device
 from rtrace.capture.books.journal import Journal
-from rtrace.capture.books.notices import ESCAPES, NoticeBook, describe_device
+from rtrace.capture.books.notices import ESCAPES, NoticeBook
 from rtrace.capture.books.services import find_service
 
 MISCELLANEOUS = 10  # a major number that every kernel has

@@ -16,7 +16,7 @@ from rtrace.opening import open_bundle
 from rtrace.pack.packing import PackReport, pack
 from rtrace.pack.planning import plan_packing
 from rtrace.trace.directory import TraceDirectory
-from rtrace.trace.reader import open_for_reading
+from rtrace.trace.reading.reader import open_for_reading
 from rtrace.trace.schema import Use
 from trace_builder import TraceBuilder
 

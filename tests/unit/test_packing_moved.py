@@ -10,7 +10,7 @@ import pytest
 
 from rtrace.files.stamps import keep_inode, keep_time
 from rtrace.pack.choosing.moved import Location, MovedFiles
-from rtrace.trace.reader import After, Before, Copy, Move
+from rtrace.trace.reading.reader import After, Before, Copy, Move
 from rtrace.trace.schema import Use
 
 SNAPSHOTS = b"/t/snapshots"

@@ -62,12 +62,14 @@ def test_two_plans_of_one_trace_are_equal(directory: TraceDirectory, tmp_path: P
 
 
 def test_a_plan_can_be_read(directory: TraceDirectory, home: Path, tmp_path: Path) -> None:
-    """It says which files are masked and lists their secrets; nothing in it can be set."""
+    """It says which files are masked and lists their secrets, never their values; nothing in it can be set."""
     plan = plan_packing(directory, tmp_path / "a.rpz")
     assert sorted(plan.masking.rules) == [bytes(home / "config"), bytes(home / "notes")]
     assert [secret.place for secret in plan.redaction.secrets] == [f"file {home}/config", f"file {home}/notes"]
     assert plan.redaction.secrets == plan.manifest.secrets
     assert f"{home}/config" in repr(plan)
+    assert plan.redaction.values
+    assert [value for value in plan.redaction.values if value.decode() in repr(plan)] == []
     with pytest.raises(FrozenInstanceError):
         plan.target = tmp_path  # type: ignore[misc] # that is what the test is about
 

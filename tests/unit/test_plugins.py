@@ -140,7 +140,7 @@ def test_outside_format_is_opened_and_written(site: Path, tmp_path: Path) -> Non
     bundle.write_bytes(b"SCROLL ann")
     with pytest.raises(BundleError, match=r"old\.scroll is not a bundle"):
         open_bundle(bundle)
-    with pytest.raises(UsageError, match="there is no format 'scroll' to write; choose one of: reprozip"):
+    with pytest.raises(UsageError, match="there is no format 'scroll'; choose one of: reprozip"):
         export(bundle, "scroll", tmp_path / "new")
     install(site, "outside_format", FORMAT, "[rtrace.formats]\nscroll = outside_format:SCROLL\n")
     with open_bundle(bundle) as opened:

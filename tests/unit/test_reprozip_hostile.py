@@ -34,7 +34,7 @@ from rtrace.bundle.protocol import OpenBundle
 from rtrace.errors import BundleError, HostileBundleError
 from rtrace.opening import open_bundle
 from rtrace.operations.check import check_bundle
-from rtrace.reprozip.reading import reprozip_bundle as reader
+from rtrace.reprozip.reading import contents, reprozip_bundle
 from rtrace.reprozip.reading import trace_database as database
 from rtrace.reprozip.reading.byte_sources import Decompressed
 from rtrace.reprozip.reading.container import ZipContainer
@@ -70,9 +70,9 @@ def test_version_2_with_files_outside_its_data_does_not_mix_them(tmp_path: Path)
     [
         (("[/bin/busybox, sh", "!!python/object/apply:os.system [touch /tmp/x, sh"), "tag"),
         (("HOME: /,", "HOME: &a /, OTHER: *a,"), "anchors and aliases"),
-        (('version: "0.8"', "version: [0.8]"), "a string is wanted"),
+        (('version: "0.8"', "version: [0.8]"), "a string is expected"),
         (("workingdir: /data", "workingdir: data"), "path that begins with /"),
-        (("uid: 0", "uid: -1"), "a number is wanted"),
+        (("uid: 0", "uid: -1"), "a number is expected"),
         (("uid: 0", "uid: 4294967295"), "no such user"),
         (("written_by_runs: [0]", "written_by_runs: [7]"), "there is no run '7'"),
         (("runs:\n", "runs: []\nother:\n"), "there is no run in it"),
@@ -129,7 +129,7 @@ def test_memory_that_an_xz_stream_asks_for_is_not_given() -> None:
 
 def test_list_of_files_has_a_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A small file of gzip can hold millions of names: at some number it is refused."""
-    monkeypatch.setattr(reader, "most_items", lambda _: 500)
+    monkeypatch.setattr(contents, "most_items", lambda _: 500)
     path = make(tmp_path / "x.rpz", *(Member(f"DATA/{number}") for number in range(1000)))
     with pytest.raises(HostileBundleError, match="more files than any"), open_bundle(path) as bundle:
         _ = bundle.entries
@@ -255,7 +255,7 @@ def test_questions_to_a_database_have_a_limit(monkeypatch: pytest.MonkeyPatch, t
 
 def test_trace_that_explodes_is_not_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A compressed trace beyond the limit is given up while it is decompressed."""
-    monkeypatch.setattr(reader, "most_trace", lambda _: 1 << 20)
+    monkeypatch.setattr(reprozip_bundle, "most_trace", lambda _: 1 << 20)
     parts = make_parts(make_config(), [])
     parts.append(Member("METADATA/trace.sqlite3.gz", gzip.compress(bytes(64 << 20))))
     with open_bundle(write_tar(tmp_path / "x.rpz", parts)) as bundle:

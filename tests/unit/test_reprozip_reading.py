@@ -97,9 +97,7 @@ def test_files_that_are_listed_and_not_there_are_reported(tmp_path: Path) -> Non
     with open_bundle(path) as bundle:
         notices = {notice.kind: notice.what for notice in bundle.manifest.notices}
         packages = [(package.name, package.pack) for package in bundle.manifest.packages]
-        assert notices["missing-files"].endswith(
-            "1 files that the configuration lists are not in the bundle: /data/gone"
-        )
+        assert notices["missing-files"].endswith("1 file that the configuration lists is not in the bundle: /data/gone")
         assert "libx 1" in notices["packages-left-out"]
         assert packages == [("libx", False)]
         assert "/data" in notices["missing-folder"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rtrace.debugging import debug
 from rtrace.errors import BundleError
 from rtrace.plugins import find_plugins, load
+from rtrace.trace.directory import DATABASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,15 +45,22 @@ def list_writable_formats() -> dict[str, Format]:
     return {one.name: one for one in list_formats() if one.write is not None}
 
 
+def explain_folder(path: Path) -> str:
+    """Return the end of a sentence about a folder in the place of a bundle: what it is instead, and what to do."""
+    if (path / DATABASE).is_file():
+        return f"; it is a trace directory: `rtrace pack -d {path}` makes a bundle of it"
+    return "; name a bundle, a file whose name ends in .rpz" if path.is_dir() else ""
+
+
 def open_bundle(path: Path) -> OpenBundle:
     """Open a bundle of any format. Raises BundleError for anything else, and for what is not intact."""
     try:
         file = path.open("rb")
     except OSError as error:
-        raise BundleError(f"cannot open {path}: {error.strerror}") from None
+        raise BundleError(f"cannot open {path}: {error.strerror}{explain_folder(path)}") from None
     try:
         found = next((one for one in list_formats() if one.recognise(file)), None)
-        debug(__name__, "%s: %s", path, f"a bundle of {found.name}" if found else "of no format that is known")
+        debug(__name__, "%s: a bundle of %s", path, found.name if found else "no format that is known")
         # Rtrace's own says best what is wrong with a file of no format.
         return (found or load(FORMATS["rtrace"])).open_bundle(path, file)
     except BaseException:

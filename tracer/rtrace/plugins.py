@@ -13,6 +13,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from rtrace.debugging import debug
+
 _ENDINGS = (".dist-info", ".egg-info")
 
 
@@ -33,7 +35,9 @@ def _find_plugins(group: str, folders: tuple[str, ...]) -> dict[str, str]:
         return {}
     from importlib.metadata import entry_points
 
-    return {point.name: point.value for point in sorted(entry_points(group=group), key=lambda point: point.name)}
+    found = {point.name: point.value for point in sorted(entry_points(group=group), key=lambda point: point.name)}
+    debug(__name__, "%s: %s", group, found)
+    return found
 
 
 def _offers(folder: str, header: bytes) -> bool:

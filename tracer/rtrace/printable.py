@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _TEXT_LIMIT, _PATH_LIMIT, _SHOWN = 80, 4095, 200  # bytes of a text, of a path, and of a longer path in a sentence
@@ -91,6 +91,12 @@ def plural(number: int, one: str, many: str = "") -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """Return a number with the word for so many things: ``1 file``, ``2 files``."""
     return f"{number} {plural(number, one, many)}"
+
+
+def name_some(names: Sequence[str], shown: int = 5) -> str:
+    """Return the first few of a list, and how many more there are."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ class Entry(NamedTuple):
     ``path`` is absolute, normalised, and holds no symlink but possibly as its last component. ``mode`` is the
     permission bits with set-uid, set-gid and sticky (0o7777). ``size`` is in bytes, ``mtime_ns`` in nanoseconds
     since the Epoch. ``sha256`` is the hexadecimal digest of a regular file's content and None otherwise.
-    ``placeholder`` marks a regular file of which only the name, type, size and times were needed (its directory was
+    ``placeholder`` marks a regular file whose name, type, size and times alone were needed (its directory was
     listed, nobody opened it): its content is not in the bundle, it unpacks as a sparse file of its size.
     ``link`` is the path of the entry that holds the content, when this one is a further hard link to it.
     ``copy_of`` is the path of the entry that holds the content, when this is a file of its own with the same content.

@@ -23,7 +23,7 @@ _HOLDERS = {
 
 
 def fits(kind: FileType, name: bytes) -> bool:
-    """Tell whether a file of a kind may have an attribute: a capability, an access list, or a user's own."""
+    """Whether a file of a kind may have an attribute: a capability, an access list, or a user's own."""
     return kind in _HOLDERS.get(name, ()) or (name.startswith(b"user.") and kind in {_FILE, _FOLDER})
 
 
@@ -33,7 +33,7 @@ def choose(entry: Entry, attributes: Attributes) -> Attributes:
 
 
 def attributes_problem(entry: Entry) -> str | None:
-    """Say what is wrong with an entry's attributes; None when nothing is."""
+    """Return what is wrong with an entry's attributes; None when nothing is."""
     if entry.link is not None:
         return "extended attributes, though it is a hard link"
     if sum(len(name) + 1 for name, _ in entry.xattrs) > NAMES_LIMIT:

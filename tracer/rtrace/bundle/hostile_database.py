@@ -24,7 +24,7 @@ _VALUE_LIMIT = 64 << 20
 
 
 def count_steps(path: Path) -> int:
-    """Tell how many steps all questions to a database together may take."""
+    """Return how many steps all questions to a database together may take."""
     return STEPS_FREE + path.stat().st_size // STEP_SIZE
 
 
@@ -47,7 +47,7 @@ def open_database(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def check_table(connection: sqlite3.Connection, name: str) -> set[str]:
-    """Give the columns of a table. Raises sqlite3.Error for a view, for nothing, and where a column is computed."""
+    """Return the columns of a table. Raises sqlite3.Error for a view, for nothing, and where a column is computed."""
     row = connection.execute("SELECT type FROM sqlite_master WHERE name = ?", (name,)).fetchone()
     if row is None or row[0] not in {"table", b"table"}:
         raise sqlite3.DatabaseError(f"it has no table {name}")

@@ -1,4 +1,4 @@
-"""How much a bundle may hold: what reading it may cost. FORMAT.md has them in a table.
+"""How much a bundle may hold, which limits what reading it costs. FORMAT.md lists these limits in a table.
 
 A limit is far beyond what any real run makes. Where a bundle could be that large, the limit goes with the bundle's own
 size: an author who wants a reader to spend time and memory has to send as much.
@@ -18,7 +18,7 @@ ATTRIBUTES_LIMIT = 1_500_000
 NAMES_LIMIT = 64 << 10
 """Bytes that the names of one file's extended attributes may have, each with a NUL: XATTR_LIST_MAX."""
 UNLISTED_LIMIT = 16 << 20
-"""Bytes that the folders take that entries lie in and that are no entries themselves."""
+"""Bytes of the folders that entries lie in and that are not entries themselves."""
 WORD_LIMIT = 4096
 """Characters of the name of a package or of a reason."""
 DATA_FREE = 1 << 40
@@ -28,7 +28,7 @@ byte, so that a terabyte of them fits into 40 MB; and 2 to 10 of nearly all that
 
 
 def check_data_size(size: int, bundle_size: int) -> None:
-    """Refuse data of a size that a bundle of that size cannot hold unless it was made for it."""
+    """Refuse data of a size that a bundle of that size holds only if somebody means harm."""
     if size > DATA_FREE + DATA_RATIO * bundle_size:
         raise HostileBundleError(
             f"the bundle says that its data have {format_size(size)}, far more than {format_size(bundle_size)} hold"

@@ -44,7 +44,7 @@ _PADDINGS = tuple(bytes(-length % BLOCK) for length in range(BLOCK))
 
 
 def padding(length: int) -> bytes:
-    """Give the zeros that fill up the last block of a member of ``length`` bytes."""
+    """Return the zeros that fill up the last block of a member of ``length`` bytes."""
     return _PADDINGS[length % BLOCK]
 
 
@@ -80,7 +80,7 @@ def header(  # noqa: PLR0913, PLR0917 -- a header has that many fields
 ) -> bytes:
     """Make the header of one member, preceded by extra members for a name or link longer than 100 bytes.
 
-    ``size`` is that of the data that follows; for SPARSE it is the size of the file, of which only the ``segments``
+    ``size`` is that of the data that follows; for SPARSE it is the size of the file; only its ``segments``
     (offset and length) follow, and all else is holes. ``mtime`` is in seconds.
     """
     longer = more = b""
@@ -106,13 +106,13 @@ def header(  # noqa: PLR0913, PLR0917 -- a header has that many fields
 
 
 def header_size(names: Iterable[int], items: int) -> int:
-    """Tell how long a header is with names (and a link) so long, and with so many items in its sparse map."""
+    """Return how long a header is with names (and a link) so long, and with so many items in its sparse map."""
     size = BLOCK * (1 + -(-max(0, items - _FIRST_ITEMS) // _MORE_ITEMS))
     return size + sum(BLOCK + -(-(length + 1) // BLOCK) * BLOCK for length in names if length > _NAME_LENGTH)
 
 
 def _map(segments: Sequence[tuple[int, int]], size: int) -> tuple[bytes, bytes]:
-    """Give the map of a sparse file: the part in its header, and the blocks after that.
+    """Return the map of a sparse file: the part in its header, and the blocks after that.
 
     A last item of "0 bytes at the end" says that all before it is a hole.
     """

@@ -1,4 +1,4 @@
-"""This machine, as a run's record tells it."""
+"""This machine, as a trace describes it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class Host(NamedTuple):
 
 
 def describe_host() -> Host:
-    """Ask the kernel and the distribution what machine this is."""
+    """Return what the kernel and the distribution say of this machine."""
     names = os.uname()
     hostname = printable_text(names.nodename)  # any bytes, see sethostname(2)
     return Host(hostname, names.machine, names.sysname, names.release, *describe_distribution())
 
 
 def describe_distribution() -> tuple[str, str]:
-    """Return the distribution's id and version: from os-release(5), or from older files where there is none.
+    """Return the distribution's id and version, from os-release(5) or, without that, from older files.
 
-    distro knows all those older files, and takes longer to import (25 ms) than a short program to trace.
+    distro knows those older files; importing it takes longer (25 ms) than tracing a short program.
     """
     import platform
 

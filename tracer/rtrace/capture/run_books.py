@@ -18,7 +18,7 @@ from rtrace.capture.calls.context import Context
 from rtrace.capture.descriptors.stream_record import StreamRecord
 from rtrace.capture.descriptors.unkept import tell_of_fifos
 from rtrace.capture.host import describe_host
-from rtrace.capture.loop.launch import Command
+from rtrace.capture.loop.command import Command
 from rtrace.capture.loop.process_tree import ProcessTree
 from rtrace.capture.processes.dispositions import describe_unusual
 from rtrace.capture.relay.keeping import KEPT_BYTES, Kept
@@ -27,7 +27,7 @@ from rtrace.trace.directory import TraceDirectory
 
 
 class RunOptions(NamedTuple):
-    """What a caller wants to be told while a run goes on, and how long it wants to wait.
+    """What to keep of a run, and what the caller wants to be told while it goes on.
 
     ``on_start`` is called when the tracer is ready and before the program begins; ``on_waiting`` with the programs that
     outlive the command, once it has ended; ``on_loss`` with what is being lost, and what to do about it. With
@@ -76,7 +76,9 @@ def open_books(
         notices.add("trace-directory", *options.shortcoming)
     unusual = describe_unusual()
     if unusual is not None:
-        notices.add("signals", f"the run found {unusual}", "a replay finds none so; trace where none are if it matters")
+        notices.add(
+            "signals", f"the run found {unusual}", "a replay does not; trace where it finds none, if that matters"
+        )
 
     def tell_of_loss(what: str, advice: str) -> None:
         notices.add("snapshot", what, advice)

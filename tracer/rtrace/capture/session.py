@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from rtrace.capture.calls.recorder import Recorder
 from rtrace.capture.kernel.architecture import Architecture
+from rtrace.capture.loop.command import Command
 from rtrace.capture.loop.engines import choose_engines
 from rtrace.capture.loop.follower import Follower
-from rtrace.capture.loop.launch import Command, Launched, launch
+from rtrace.capture.loop.launch import Launched, launch
 from rtrace.capture.loop.passing_on import signals_passed_on
 from rtrace.capture.processes.dispositions import heed_children
 from rtrace.capture.relay.interposition import Interposition, interposed
@@ -114,7 +115,7 @@ def finish_run(status: int | None, began: float, ended: float, linger: Callable[
 def launched_tree(
     command: Command, architectures: tuple[Architecture, ...], interposition: Interposition
 ) -> Iterator[Launched]:
-    """Start the command, waiting to be let go, for as long as the block runs.
+    """Start the command, which waits to be let go, for as long as the block runs.
 
     Raises CommandNotExecutableError at the end of the block when the kernel refused to execute the file.
     """

@@ -52,7 +52,7 @@ def command(
         entries = find_entries(opened, [os.fsencode(path) for path in paths])
         alone = len(entries) == 1 and not (output is not None and output.is_dir())
         if not alone and output is None:
-            raise UsageError(f"{' '.join(paths)} stands for {len(entries)} files; name a folder for them with --output")
+            raise UsageError(f"{' '.join(paths)}: {len(entries)} files; name a folder for them with --output")
         if alone and output is None:
             for part in read_content(opened, entries[0], sources):
                 give(part)

@@ -22,6 +22,8 @@ from rtrace.manifest.model import Descriptor, NamedFile, Run
 from rtrace.opening import open_bundle
 from rtrace.printable import count, format_size, printable
 
+STREAMS = {0: "standard input", 1: "standard output", 2: "standard error"}
+
 
 @click.command(cls=RtraceCommand, examples=("rtrace info bundle.rpz",))
 @JSON
@@ -99,7 +101,7 @@ def describe_run(run: Run) -> Iterable[str]:
     if run.stdin is not None:
         yield f"  reads     {printable(run.stdin.path)}{', from a pipe' if run.stdin.pipe else ''} as standard input"
     for one in run.descriptors:
-        yield f"  {'given' if one.number > 2 else 'stream':9} {describe_descriptor(one)}"  # noqa: PLR2004
+        yield f"  {'open':9} {describe_descriptor(one)}"
     yield f"  machine   {run.hostname}: {' '.join(run.distribution)}, {' '.join(run.system)}, {run.architecture}"
 
 
@@ -109,11 +111,16 @@ def describe_descriptor(one: Descriptor) -> str:
     words = {
         "file": f"{path} ({one.access})",
         "pipe": f"a pipe that brings {path}",
-        "same": f"the same as {one.same}",
+        "same": f"the same as {name_descriptor(one.same)}",
         "null": "nothing that was kept",
         "closed": "closed",
     }
-    return f"{one.number}: {words[one.kind]}"
+    return f"{name_descriptor(one.number)}: {words[one.kind]}"
+
+
+def name_descriptor(number: int | None) -> str:
+    """Return what people call a descriptor."""
+    return STREAMS.get(number, f"descriptor {number}") if number is not None else "another"
 
 
 def describe_names(title: str, files: tuple[NamedFile, ...]) -> Iterable[str]:

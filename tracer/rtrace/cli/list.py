@@ -73,6 +73,8 @@ def command(
         for sentence in list_incomplete(opened.manifest):
             warn(f"{MARK}: {sentence}")
         show_table(COLUMNS, lambda: (describe(entry, human=human) for entry in list_entries(opened, choice)))
+        if next(list_entries(opened, choice), None) is None:
+            warn(f"no file of {bundle} fits")
 
 
 def describe(entry: Entry, *, human: bool) -> tuple[str, ...]:
@@ -89,6 +91,8 @@ def give_json_files(bundle: OpenBundle, choice: Choice) -> None:
 
     incomplete = json.dumps(list(list_incomplete(bundle.manifest)))
     head = f'{{"format": 1, "identity": "sha256:{bundle.identity}", "incomplete": {incomplete}, "files": ['
+    for _ in bundle.iterate_entries():  # raises before anything is written, which would be no JSON
+        pass
     before = "\n"
     give_json_line(head)
     for entry in list_entries(bundle, choice):

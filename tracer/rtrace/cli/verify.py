@@ -22,6 +22,7 @@ from rtrace.elsewhere.sources import Sources
 from rtrace.files.workspaces import temporary
 from rtrace.limits import Limits
 from rtrace.manifest.incompleteness import MARK
+from rtrace.operations.unpack import name_target
 from rtrace.operations.verify import verify_bundle
 from rtrace.printable import plural
 from rtrace.replay.registry import load_unpacker
@@ -111,7 +112,9 @@ def command(  # noqa: PLR0913 -- an argument for each option
             color = COLORS[report.verdict] if word == line else COLORS.get(word)
             show(line[len(word) :], verdict=word, color=color)
         if report.verdict == "different":
-            say(f"to look at the replay's files: `rtrace unpack {unpacker_name} BUNDLE DIR`, then `rtrace replay DIR`")
+            target = name_target(bundle)
+            steps = f"`rtrace unpack {unpacker_name} {bundle}`, then `rtrace replay {target}`"
+            say(f"to look at the replay's files: {steps}")
     sys.exit(report.exit_status)
 
 
@@ -126,9 +129,9 @@ def describe(report: Report, *, show_all: bool = False) -> Iterator[str]:
     same = [line for line in judged if line.verdict == "same"]
     if same and not show_all and len(same) < len(judged):
         yield f"{'same':9}  {describe_same(same)}"
-    if report.others:
+    if report.others and (show_all or report.others_differ):
         yield "other files, which have no part in the verdict:"
-    yield from report.others
+        yield from report.others
     yield f"{report.summary} (took {report.seconds:.1f} s)"
 
 

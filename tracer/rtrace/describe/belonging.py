@@ -25,7 +25,7 @@ _METADATA = int(Use.METADATA)
 _MOST_FOLDERS = 16
 _DEEPEST = 12
 _SHARED = re.compile(rb"/|/(?:tmp|var/tmp|home|root|mnt|media|srv|data|scratch|work|opt)|/home/[^/]+")
-"""Folders of many things, of which an experiment is one: what lies there need not be a part of it."""
+"""Folders of many things: what lies there need not be a part of the experiment."""
 
 
 class Experiment(NamedTuple):
@@ -36,7 +36,7 @@ class Experiment(NamedTuple):
     files: frozenset[bytes]
 
     def holds(self, path: bytes) -> bool:
-        """Tell whether a path that no package owns is a part of it."""
+        """Whether a path that no package owns is a part of it."""
         if path.startswith(self.homes) or path in self.files:
             return True
         return bool(self.shared) and any(path.startswith(home) and path[len(home)] != ord(".") for home in self.shared)
@@ -51,7 +51,7 @@ class Belonging(NamedTuple):
 
 
 def attribute_choices(choices: Iterable[Choice], runs: Iterable[Run], modules: Collection[bytes]) -> Attribution:
-    """Ask the package managers for all that is chosen and is no directory; ``modules`` are those that were loaded.
+    """Ask the package managers about everything chosen but directories; ``modules`` are those that were loaded.
 
     What is built or developed where a run works is the experiment, whatever package it says it is.
     """
@@ -79,7 +79,7 @@ def attribute_choices(choices: Iterable[Choice], runs: Iterable[Run], modules: C
 def find_experiment(
     runs: Iterable[Run], named: Iterable[NamedFile], packaged: Collection[bytes], known: Collection[bytes]
 ) -> Experiment:
-    """Say what the experiment is: the working directories, and the folders of inputs, outputs and commands.
+    """Return what the experiment is: the working directories, and the folders of inputs, outputs and commands.
 
     ``named`` are the inputs and outputs, ``packaged`` the paths that packages own, ``known`` all paths of the trace:
     an argument of a command that is one of these, and no package's, is a part of the command.
@@ -105,7 +105,7 @@ def find_experiment(
 def say_belonging(
     choices: Iterable[Choice], attribution: Attribution, experiment: Experiment, used: Collection[bytes]
 ) -> Belonging:
-    """Say in a word or two of each file whom it belongs to, or why to a package that does not list it.
+    """Label each file: experiment, unowned, or why a package owns it.
 
     ``used`` are the paths whose package is one of the manifest's.
     """

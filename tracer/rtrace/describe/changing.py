@@ -28,13 +28,13 @@ _TAIL = re.compile(
 )
 """A name as mkstemp(3), Python's tempfile and Go make it: what is said of it, a random part, an extension."""
 _WORDS = re.compile(rb"[A-Z]?[a-z]+(?:[A-Z][a-z]+)*[A-Z]?\d*|[A-Z]+\d*|[a-z]*\d{1,6}|(?:19|20)\d{6}")
-"""What is no random part, although it is as long as one: words, perhaps with a number."""
+"""What looks like a random part and is not: words, perhaps with a number."""
 _NUMBER = re.compile(rb"(?<![0-9A-Za-z])[1-9]\d{2,6}(?![0-9A-Za-z])")
 _GLOB = re.compile(rb"[*?\[\]{}]")
 
 
 def find_pattern(path: bytes, began: float, ended: float, pids: Collection[int], fixed: bytes = b"") -> bytes | None:
-    """Give the glob pattern that another run's name of the same file would match; None for a name that stays.
+    """Return the glob pattern that another run's name of the same file would match; None for a name that stays.
 
     A time counts when it is one of the run (``began`` and ``ended`` are seconds since the Epoch, a day more or less for
     time zones), a number when it is the id of one of its processes. ``fixed`` is the folder above it that was there
@@ -71,7 +71,7 @@ def _after(place: int, replace: Callable[[re.Match[bytes]], bytes]) -> Callable[
 
 
 def _replace_tail(match: re.Match[bytes]) -> bytes:
-    """Give the path of something in a folder of temporary files with a wildcard for its random part, if it has one."""
+    """Return a path in a folder of temporary files with a wildcard for its random part, if it has one."""
     parts = _TAIL.fullmatch(match["name"])
     if parts is None or _WORDS.fullmatch(parts["tail"]) or (not parts["stem"] and not parts["suffix"]):
         return match[0]

@@ -1,6 +1,6 @@
 """What programs that load lazily need next time although this run did not touch it.
 
-Each rule adds the rest of something of which the run used a part: a Python distribution, a folder of plugins, the names
+Each rule adds the rest of something that the run used in part: a Python distribution, a folder of plugins, the names
 of a time zone, certificates, a locale, what version control watches. What was only read about it does not count. What
 a rule adds is shown in the manifest with its size and a switch of its own.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COMPLETION = "completion"
 """The reason why such a file is in a bundle."""
 CHEAP = 64 << 20
-"""Bytes that a rule may add unasked."""
+"""Bytes that a rule may add without being asked."""
 _LARGEST_ZONE = 1 << 16
 _MOST_ZONES = 8
 """Time zones in use that are completed one by one."""
@@ -65,7 +65,7 @@ def complete(
     executed: Collection[bytes] = frozenset(),
     looked: Mapping[bytes, int] | None = None,
 ) -> list[Addition]:
-    """Say what would complete the files that a run read or executed (``used``, resolved); ``known`` are traced already.
+    """Return what would complete the files that a run read or executed (``used``, resolved); ``known`` are traced.
 
     ``executed`` are those of the used that are programs, ``looked`` the sizes of files that a run looked at and did
     nothing else with. Sorted by rule and name. What is no longer there, or cannot be read, is left out.
@@ -97,9 +97,9 @@ def complete(
 
 
 def _complete_python(loaded: Collection[bytes], known: Collection[bytes]) -> Iterator[Addition]:
-    """Add the rest of each Python distribution of which a module, library or program was loaded, as RECORD lists it.
+    """Add the rest of each Python distribution from which a module, library or program was loaded, as RECORD lists it.
 
-    One of which only metadata was read, as every look for entry points does, is none that was used. See the PyPA
+    Reading only its metadata, as every look for entry points does, is not using it. See the PyPA
     specification "Recording installed projects". Compiled files of others come and go, and stay out; so do time zones.
     """
     sites = {match[1] for path in loaded if b"-packages/" in path and (match := SITE.match(path))}
@@ -212,13 +212,13 @@ def _complete_work_trees(
 
 
 def _has(ordered: Sequence[bytes], place: bytes) -> bool:
-    """Tell whether there is a path below a place among some paths."""
+    """Whether there is a path below a place among some paths."""
     number = bisect_left(ordered, place + b"/")
     return number < len(ordered) and ordered[number].startswith(place + b"/")
 
 
 def _list_files(place: bytes, *, deep: bool) -> Iterator[tuple[bytes, int]]:
-    """Give the files and symlinks at or below a place, with their sizes; nothing where there is none."""
+    """Yield the files and symlinks at or below a place, with their sizes; nothing where there is none."""
     if os.path.isfile(place) or os.path.islink(place):
         yield place, os.lstat(place).st_size
         return

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from rtrace.manifest.model import Run
-    from rtrace.trace.reader import After, Before
+    from rtrace.trace.reading.reader import After, Before
 
 _HIDDEN = re.compile(rb"/\.[^/]")
 

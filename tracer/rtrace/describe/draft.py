@@ -14,8 +14,8 @@ from rtrace.gc_pause import without_collector
 from rtrace.manifest.incompleteness import UNFINISHED
 from rtrace.manifest.model import Completion, Manifest, Notice, Package
 from rtrace.packages.model import Installed
-from rtrace.trace import reader
-from rtrace.trace.dependence import read_needs
+from rtrace.trace.reading import reader
+from rtrace.trace.reading.dependence import read_needs
 from rtrace.trace.schema import Use
 from rtrace.trace.treatment import Treatment
 
@@ -71,7 +71,7 @@ def _draft(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifes
 
 
 def complete_choices(choices: Collection[Choice]) -> list[Addition]:
-    """Say what would complete the files that a run needs; found anew each time, as it is now."""
+    """Return what would complete the files that a run needs; found anew each time, as it is now."""
     whole = [choice for choice in choices if not choice.placeholder and choice.before.type != "directory"]
     paths = [choice.before.path for choice in whole]
     executed = {choice.before.path for choice in whole if choice.before.use & _EXECUTE}
@@ -106,7 +106,7 @@ def count_packages(chosen: Mapping[bytes, Choice], owners: Mapping[bytes, Instal
 
 
 def find_unfinished(runs: Iterable[Run]) -> tuple[Notice, ...]:
-    """Tell of runs whose end the tracer did not live to see, and of those that somebody ended."""
+    """Return notices on runs whose end the tracer did not live to see, and of those that somebody ended."""
     runs = tuple(runs)
     return tuple(
         Notice(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rtrace.trace.reader import After, Before
+    from rtrace.trace.reading.reader import After, Before
 
 _MOST_LINKS = 40
 """Symlinks that the kernel follows in one path, see path_resolution(7)."""

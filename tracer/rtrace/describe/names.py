@@ -13,7 +13,7 @@ from rtrace.describe.internals import Internals
 from rtrace.describe.program_files import is_program
 from rtrace.manifest.free_names import FreeNames, find_free
 from rtrace.manifest.model import NamedFile
-from rtrace.trace import reader
+from rtrace.trace.reading import reader
 from rtrace.trace.schema import Use
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from rtrace.manifest.model import Run
-    from rtrace.trace.reader import After, Before
+    from rtrace.trace.reading.reader import After, Before
 
 _UNNAMEABLE = re.compile(r"[\x00-\x20:/\x7f-\xa0\\\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
 
@@ -30,7 +30,7 @@ _INPUT = int(Use.READ | Use.EXECUTE)
 _CONTENT_CHANGED = int(Use.WRITE | Use.TRUNCATE | Use.CREATE)
 
 
-class Files(NamedTuple):
+class ChosenFiles(NamedTuple):
     """Inputs and outputs by their paths: how a person knows each, who used it, and what a folder stands for.
 
     ``uses`` are the flags of every use, by run number and path, ``members`` the outputs in each folder of the list.
@@ -68,7 +68,7 @@ def find_files(
     homes: tuple[bytes, ...],
     packaged: Collection[bytes],
     trace_directory: bytes,
-) -> Files:
+) -> ChosenFiles:
     """Return the files that a person would name."""
     left = reader.read_results(connection)
     concern = Concern(homes, packaged, trace_directory, world, left)
@@ -86,7 +86,7 @@ def find_files(
     shown.update((folder, folder) for folder in members)
     inputs = limit_shown((path for path in read if path in shown), shown)
     uses.update(reader.read_uses(connection, inputs))
-    return Files(inputs, outputs, shown, uses, members)
+    return ChosenFiles(inputs, outputs, shown, uses, members)
 
 
 def find_read(world: Iterable[Before], packaged: Collection[bytes], replaced: Collection[bytes]) -> list[bytes]:
@@ -102,7 +102,7 @@ def find_read(world: Iterable[Before], packaged: Collection[bytes], replaced: Co
     ]
 
 
-def choose_shown_names(files: Files) -> dict[bytes, str]:
+def choose_shown_names(files: ChosenFiles) -> dict[bytes, str]:
     """Return a name for each input and output: that of the path by which a person knows it."""
     paths, shown = (*files.inputs, *files.outputs), files.shown
     named = choose_names(sorted({shown[path] for path in paths}))
@@ -112,8 +112,8 @@ def choose_shown_names(files: Files) -> dict[bytes, str]:
     return names
 
 
-def make_named(path: bytes, name: str, runs: Mapping[int, Run], files: Files, flags: int) -> NamedFile:
-    """Return a named file with the runs that used it in a way; where that is none, with the last one."""
+def make_named(path: bytes, name: str, runs: Mapping[int, Run], files: ChosenFiles, flags: int) -> NamedFile:
+    """Return a named file with the runs that used it in a way; with the last run where none did."""
     parts = files.members.get(path, (path,))
     users = [run.id for number, run in runs.items() if any(files.uses.get((number, one), 0) & flags for one in parts)]
     return NamedFile(name, path, tuple(users) or tuple(run.id for run in runs.values())[-1:])

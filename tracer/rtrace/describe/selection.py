@@ -1,4 +1,4 @@
-"""What of a trace goes into a bundle, and why."""
+"""What goes from a trace into a bundle, and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rtrace.trace.treatment import Treatment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rtrace.trace.reader import Before
+    from rtrace.trace.reading.reader import Before
 
 PACKED_TYPES = frozenset({"file", "directory", "symlink", "fifo"})
 _NAMES = {"socket": "a socket", "block": "a block device", "char": "a character device"}
@@ -62,12 +62,12 @@ def select(
 
 
 def find_reason(before: Before) -> str:
-    """Say in a word or two why a path is needed."""
+    """Return in a word or two why a path is needed."""
     if before.type == "symlink" and before.treatment is Treatment.LOOKED_UP:
         return "symlink on the way"
     return before.treatment.value
 
 
 def resolve_directory(path: os.PathLike[str]) -> bytes:
-    """Give the path of a trace directory as the kernel sees it, which is how a trace names it."""
+    """Return the path of a trace directory as the kernel sees it, which is how a trace names it."""
     return os.path.realpath(os.fsencode(path))

@@ -26,7 +26,7 @@ _EXTENDED = 0x4000
 
 
 def watched_by_git(used: Collection[bytes], looked: Mapping[bytes, int]) -> Iterator[tuple[bytes, set[bytes]]]:
-    """Give the top of each work tree of git, and what git watches there of the files that a run only looked at.
+    """Yield the top of each work tree of git, and what git watches there of the files that a run only looked at.
 
     ``used`` are the files whose content a run needed, ``looked`` those that it looked at, with their sizes. With
     them come the files that say how git reads others, looked at or not (gitattributes(5)).
@@ -41,14 +41,14 @@ def watched_by_git(used: Collection[bytes], looked: Mapping[bytes, int]) -> Iter
 
 
 def watched_by_dvc(used: Collection[bytes], looked: Mapping[bytes, int]) -> Iterator[tuple[bytes, set[bytes]]]:
-    """Give the top of each work tree of DVC, and what of it a run looked at: all of that DVC may watch."""
+    """Yield the top of each work tree of DVC, and what of it a run looked at: all of that DVC may watch."""
     for top in sorted({path.partition(_DVC)[0] for path in used if _DVC in path}):
         apart = (top + _DVC, top + b"/.git/")
         yield top, {path for path in looked if path.startswith(top + b"/") and not path.startswith(apart)}
 
 
 def find_top(index: bytes, owner: bytes) -> bytes:
-    """Give the top of the work tree that an index is of; ``owner`` is the folder that holds ``.git``.
+    """Return the top of the work tree that an index is of; ``owner`` is the folder that holds ``.git``.
 
     An index of git-worktree(1) has its ``.git`` named beside it, that of a submodule its folder in ``config``.
     """
@@ -61,7 +61,7 @@ def find_top(index: bytes, owner: bytes) -> bytes:
 
 
 def read_index(path: bytes) -> list[bytes]:
-    """Give the names in an index of git, of version 2, 3 or 4 with SHA-1; none where it is something else.
+    """Return the names in an index of git, of version 2, 3 or 4 with SHA-1; none where it is something else.
 
     See gitformat-index(5).
     """

@@ -1,4 +1,4 @@
-"""Connections to servers that a bundle names, which may mean harm: where they may lead, and how long they may take.
+"""Connections to servers that a bundle names, which may be hostile: where they may lead, and how long they may take.
 
 A server on the internet may redirect to a service of this machine or of its network, in the hope that it does something
 when it is asked. So the address of a host is looked at before it is connected to, whatever its name is, and one in no
@@ -41,7 +41,7 @@ class Guard:
         self._left = seconds
 
     def check(self, host: str, port: int) -> list[tuple[Any, ...]]:
-        """Give the addresses of a host. Raises ElsewhereError when one is not public and the bundle names it not."""
+        """Return the addresses of a host. Raises ElsewhereError for one neither public nor named by the bundle."""
         self.wait()
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         if host.lower() not in self._hosts:
@@ -54,7 +54,7 @@ class Guard:
         return list(found)
 
     def wait(self) -> float:
-        """Tell how long the next answer may take. Raises ElsewhereError when there is no time left."""
+        """Return how long the next answer may take. Raises ElsewhereError when there is no time left."""
         if self._left <= 0:
             raise ElsewhereError(f"the servers were slower than rtrace waits for so much, {self._seconds:.0f} seconds")
         return min(SILENCE, self._left)
@@ -92,7 +92,7 @@ class Guard:
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address is one of the internet, and not one of this machine, its network or a group of hosts."""
+    """Whether an address is one of the internet, and not one of this machine, its network or a group of hosts."""
     number: Address = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(number, ipaddress.IPv6Address):
         inner = number.ipv4_mapped or number.sixtofour or (number.teredo[1] if number.teredo else None)
@@ -160,7 +160,7 @@ def _make_tls(host: str, guard: Guard, *, proxied: bool, **named: Any) -> HTTPCo
 
 
 def _is_proxied(request: Request, guard: Guard) -> bool:
-    """Tell whether a proxy is asked, which connects by itself: then the host is looked at as it is known here."""
+    """Whether a proxy is asked, which connects by itself: then the host is judged as it resolves here."""
     parts = urlsplit(request.full_url)
     if not request.has_proxy() and not getattr(request, "_tunnel_host", None):
         return False

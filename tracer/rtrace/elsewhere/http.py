@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPDefaultErrorHandler, HTTPErrorProcessor, OpenerDirector, ProxyHandler, Request
 
 from rtrace import __version__
+from rtrace.debugging import debug
 from rtrace.elsewhere.guarding import SILENCE, Guard, PlainHandler, RedirectHandler, TlsHandler
 from rtrace.errors import ElsewhereError
 from rtrace.printable import shorten
@@ -42,7 +43,7 @@ class Fetcher:
         self._guard = Guard(hosts, TIME_FREE + size / SLOWEST)
 
     def fetch(self, url: str, size: int) -> Iterator[bytes]:
-        """Give what is at a URL, at most one byte more than ``size``, by which it is known to be too long.
+        """Yield what is at a URL, at most one byte more than ``size``, by which it is known to be too long.
 
         A transfer that breaks off is resumed where it was, as long as each attempt brings something. Raises
         ElsewhereError with the reason alone.
@@ -75,8 +76,9 @@ class Fetcher:
                 reason = str(getattr(error.reason, "strerror", None) or error.reason)
             except TimeoutError:
                 reason = f"the server was silent for {SILENCE} seconds"
-            except (HTTPException, OSError, ValueError) as error:  # ValueError: an address that is none
+            except (HTTPException, OSError, ValueError) as error:  # ValueError: not an address
                 reason = str(getattr(error, "strerror", None) or error or "the connection broke")
+            debug(__name__, "%s: %d of %d bytes are here, %s", url, done, size, reason)
             if done == before:
                 break
             time.sleep(_PAUSE)
@@ -122,7 +124,7 @@ def _ask(opener: OpenerDirector, url: str, start: int, validator: str | None) ->
 
 
 def _continue(answer: HTTPResponse, done: int, size: int) -> Iterator[bytes]:
-    """Give the parts of an answer that were not there before; a server that knows no ranges begins anew."""
+    """Yield the parts of an answer that were not there before; a server that knows no ranges begins anew."""
     skipped = done if answer.status != _PARTIAL else 0
     if answer.status == _PARTIAL and not answer.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
         raise ElsewhereError("the server gave another part of it than was asked for")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
+from rtrace.debugging import debug
 from rtrace.errors import ElsewhereError
 from rtrace.printable import format_size, printable
 
@@ -28,7 +29,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0
 class Sources:
     """Where content may come from that is not in a bundle.
 
-    ``folders`` hold files by their digest, their name, or their whole path, or where a file: URL of the bundle says;
+    ``folders`` hold files by their digest, their name, or their full path, or where a file: URL of the bundle says;
     ``fetch`` allows to ask the other URLs, which its author chose. A replay asks neither: only unpacking does.
     """
 
@@ -40,7 +41,7 @@ NO_SOURCES = Sources()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ContentPlace:
     """Where the content of an entry will come from: a local file, or a URL and what fetches it."""
 
     entry: Entry
@@ -49,7 +50,7 @@ class Place:
     fetcher: Fetcher | None = None
 
 
-def find_places(bundle: OpenBundle, entries: Iterable[Entry], sources: Sources) -> dict[bytes, Place]:
+def find_places(bundle: OpenBundle, entries: Iterable[Entry], sources: Sources) -> dict[bytes, ContentPlace]:
     """Find a place for every one of the entries whose content is elsewhere, by path; nothing is read yet.
 
     Raises ElsewhereError, which names what has no place.
@@ -63,7 +64,7 @@ def find_places(bundle: OpenBundle, entries: Iterable[Entry], sources: Sources) 
             file = next((path for path in _list_candidates(entry, url, sources) if _fits(path, entry.size)), None)
             if file is None and (url is None or not sources.fetch or _is_local(url)):
                 missing.append(entry)
-            places[entry.path] = Place(entry, file, url)
+            places[entry.path] = ContentPlace(entry, file, url)
     if missing:
         raise ElsewhereError(_tell_missing(bundle, missing, urls, sources))
     far = [place for place in places.values() if place.file is None]
@@ -75,8 +76,8 @@ def find_places(bundle: OpenBundle, entries: Iterable[Entry], sources: Sources) 
     return places
 
 
-def read_place(place: Place) -> Iterator[bytes]:
-    """Give the content of an entry from its place, no byte more than its size.
+def read_place(place: ContentPlace) -> Iterator[bytes]:
+    """Yield the content of an entry from its place, no byte more than its size.
 
     It is known to be right when the last part has been taken without an error. Raises ElsewhereError.
     """
@@ -87,6 +88,7 @@ def read_place(place: Place) -> Iterator[bytes]:
     else:
         where = place.url or ""
         parts = place.fetcher.fetch(where, entry.size) if place.fetcher is not None else iter(())
+    debug(__name__, "%s: %d bytes from %s", printable(entry.path), entry.size, where)
     digest = hashlib.sha256()
     left = entry.size
     try:
@@ -104,7 +106,7 @@ def read_place(place: Place) -> Iterator[bytes]:
             f"cannot get {printable(entry.path)} from {where}: {reason}; {_other_ways(entry)}"
         ) from None
     if left or digest.hexdigest() != entry.sha256:
-        what = "its content is another"
+        what = "its content differs"
         if left:
             what = (
                 f"it has more than {entry.size} bytes"
@@ -117,7 +119,7 @@ def read_place(place: Place) -> Iterator[bytes]:
 
 
 def complete_data(bundle: OpenBundle, sources: Sources) -> Iterator[tuple[Entry, Iterator[bytes]]]:
-    """Give every entry with the parts of its content, as the bundle does, and what is elsewhere from there.
+    """Yield every entry with the parts of its content, as the bundle does, and what is elsewhere from there.
 
     Raises at once, before anything is written: ElsewhereError when something has no place, and BundleError when the
     results, with which a replay will be compared, are not what they have to be.
@@ -133,7 +135,7 @@ def complete_data(bundle: OpenBundle, sources: Sources) -> Iterator[tuple[Entry,
 
 
 def read_content(bundle: OpenBundle, entry: Entry, sources: Sources) -> Iterator[bytes]:
-    """Give the content of one entry, or of the file that it is a further hard link to, wherever it is."""
+    """Yield the content of one entry, or of the file that it is a further hard link to, wherever it is."""
     holder = bundle.find(entry.link) if entry.link is not None else entry
     if holder is None or not holder.elsewhere:
         return bundle.read_file(entry.path)
@@ -145,7 +147,7 @@ def _is_local(url: str) -> bool:
 
 
 def _list_candidates(entry: Entry, url: str | None, sources: Sources) -> Iterator[bytes]:
-    """Give where a file may be that has the content: its names in the folders, and a file: URL that leads into one."""
+    """Yield where a file may be that has the content: its names in the folders, and a file: URL that leads into one."""
     local = _find_local(url) if url is not None and _is_local(url) else None
     for folder in map(os.fsencode, sources.folders):
         if local is not None and os.path.commonpath((local, os.path.realpath(folder))) == os.path.realpath(folder):
@@ -181,7 +183,7 @@ def _other_ways(entry: Entry) -> str:
 
 
 def _tell_missing(bundle: OpenBundle, missing: list[Entry], urls: dict[bytes, str | None], sources: Sources) -> str:
-    """Name the first thing that is missing, how many others are, and what to do."""
+    """Return the first thing that is missing, how many others are, and what to do."""
     first = missing[0]
     url = urls.get(first.path)
     others = f", and {len(missing) - 1} other files (`rtrace info` names them)" if len(missing) > 1 else ""

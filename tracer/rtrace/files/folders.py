@@ -1,4 +1,4 @@
-"""Folders that are used by descriptor, and only by whom they belong to.
+"""Folders used by descriptor, and by their owner only.
 
 Whoever may write in a folder can exchange what is in it, from one moment to the next. So a folder is opened once, and
 all that is in it is reached by single names from its descriptor, following no symlink. Root goes to it by folders and
@@ -87,7 +87,7 @@ def next_name(pending: list[bytes]) -> bytes | None:
 
 
 def read_trusted_link(folder: int, name: bytes) -> bytes:
-    """Return the target of a symlink that is root's. Raises OSError when it is none, ForeignError for another's."""
+    """Return the target of a symlink that is root's. Raises OSError when it is not one, ForeignError for another's."""
     link = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
         status = os.fstat(link)
@@ -131,7 +131,7 @@ def refuse_others(folder: int, path: Path) -> None:
 def read_own(folder: int, name: str, limit: int) -> bytes:
     """Return the content of a regular file of this user's in an open folder, following no symlink.
 
-    Raises OSError when there is none, and ForeignError when it is somebody else's, no regular file, or larger than
+    Raises OSError when it is missing, and ForeignError when it is somebody else's, not a regular file, or larger than
     ``limit`` bytes.
     """
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
@@ -141,7 +141,7 @@ def read_own(folder: int, name: str, limit: int) -> bytes:
             raise ForeignError(f"{name_of(folder)}/{name} is not a file that rtrace wrote")
         content = file.read(limit + 1)
     if len(content) > limit:
-        raise ForeignError(f"{name_of(folder)}/{name} has more than {limit} bytes, which none of rtrace's has")
+        raise ForeignError(f"{name_of(folder)}/{name} has more than {limit} bytes, more than any of rtrace's files")
     return content
 
 

@@ -7,10 +7,10 @@ The kernel makes /proc, /sys and /dev, so a bundle holds nothing of them and eve
 from __future__ import annotations
 
 PROVIDED = (b"/proc", b"/sys", b"/dev")
-"""Folders that are in a bundle as empty ones at most."""
+"""Folders that are in a bundle as empty folders at most."""
 SHARED_MEMORY = b"/dev/shm"
 SEMAPHORE = b"/dev/shm/sem."
-"""How the names of semaphores begin, whose content is nothing that two runs have in common; see sem_overview(7)."""
+"""How the names of semaphores begin, whose content never means the same to two runs; see sem_overview(7)."""
 BELOW = tuple(place + b"/" for place in PROVIDED)
 """How all paths begin that are in them."""
 

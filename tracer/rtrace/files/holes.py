@@ -55,7 +55,7 @@ def _seek(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _merge(segments: Iterable[tuple[int, int]], size: int, least: int) -> Iterator[tuple[int, int]]:
-    """Give segments without the holes between, before and after them that are smaller than ``least``."""
+    """Yield segments without the holes between, before and after them that are smaller than ``least``."""
     first = end = 0
     for start, length in segments:
         if start - end >= least:

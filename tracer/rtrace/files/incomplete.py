@@ -1,4 +1,4 @@
-"""A file in the making: it gets its name when it is whole, and replaces another file only if that is asked for."""
+"""A file in the making: it gets its name when it is complete, and replaces another file only on request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Incomplete:
     """A folder ``NAME.incomplete-XXXX`` beside the file in the making, which is gone afterwards in any case."""
 
     def __init__(self, target: Path, *, replace: bool = False) -> None:
-        """Make the folder; with ``replace`` the target may exist, and stays until the new file is whole."""
+        """Make the folder; with ``replace`` the target may exist, and stays until the new file is complete."""
         self.target = target
         self._replace = replace
         if not replace and os.path.lexists(target):
@@ -28,7 +28,7 @@ class Incomplete:
             self.folder = self._closing.enter_context(working(target.parent, prefix_beside(target.name, INCOMPLETE)))
         except OSError as error:
             raise BundleError(f"cannot write in {target.parent}: {error.strerror}; name another folder") from None
-        """Room for what is needed until the file is whole."""
+        """Room for what is needed until the file is complete."""
 
     def __enter__(self) -> Incomplete:
         return self

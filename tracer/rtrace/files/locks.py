@@ -1,4 +1,4 @@
-"""Locks on folders: an flock(2) on a file in them, which the kernel lets go of when its holder dies."""
+"""Locks on folders: an flock(2) on a file in them, which the kernel releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Lock:
         self.descriptor = descriptor
 
     def release(self) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
@@ -66,7 +66,7 @@ def lock_folder(folder: int, name: str, *, shared: bool = False) -> Lock:
 
 
 def open_lock_file(folder: int, *, create: bool) -> int | None:
-    """Open the lock file of a folder, following no symlink; None where there is none, or no regular file."""
+    """Open the lock file of a folder, following no symlink; None where there is no regular file."""
     ways = [os.O_RDWR | os.O_CREAT, os.O_RDWR, os.O_RDONLY] if create else [os.O_RDWR]
     for way in ways:
         with contextlib.suppress(OSError):
@@ -79,7 +79,7 @@ def open_lock_file(folder: int, *, create: bool) -> int | None:
 
 
 def move_up(descriptor: int) -> int:
-    """Give a descriptor a number that is no standard stream's."""
+    """Return a descriptor a number that is no standard stream's."""
     if descriptor >= _FIRST_DESCRIPTOR:
         return descriptor
     import fcntl

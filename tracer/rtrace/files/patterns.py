@@ -34,7 +34,7 @@ class Wildcard(Enum):
 
 
 Token = Wildcard | frozenset[int]
-"""A wildcard, or the bytes of which one has to come."""
+"""A wildcard, or the bytes one of which has to come."""
 _WILDCARDS = {wildcard.value.encode(): wildcard for wildcard in Wildcard}
 
 
@@ -54,14 +54,14 @@ class Patterns:
         self._expression = re.compile(b"(?s:" + b"|".join(expressions) + b")") if expressions else None
 
     def match(self, path: bytes) -> bool:
-        """Tell whether a pattern matches an absolute path, or a folder that the path lies in."""
+        """Whether a pattern matches an absolute path, or a folder that the path lies in."""
         if self._expression is not None and self._expression.match(path) is not None:
             return True
         return bool(self._automata) and any(automaton.match(path) for automaton in self._automata)
 
 
 def fixed_beginning(pattern: bytes) -> bytes:
-    """Give the folder below which everything lies that an absolute pattern can match, or the path that it is."""
+    """Return the folder below which everything lies that an absolute pattern can match, or the path that it is."""
     special = _SPECIAL.search(pattern)
     if special is None:
         return pattern.rstrip(b"/") or b"/"
@@ -69,7 +69,7 @@ def fixed_beginning(pattern: bytes) -> bytes:
 
 
 def parse(pattern: bytes) -> tuple[tuple[Token, ...], bool]:
-    """Give the tokens of a pattern, and whether what they match may go on in any way."""
+    """Return the tokens of a pattern, and whether what they match may go on in any way."""
     if not pattern.startswith(b"/"):
         pattern = b"/**/" + pattern
     found = chain.from_iterable(map(_read_token, _TOKEN.findall(pattern.rstrip(b"/"))))
@@ -119,7 +119,7 @@ def _simplify(tokens: Iterable[Token]) -> Iterator[Token]:
 
 
 def has_one_way(tokens: tuple[Token, ...]) -> bool:
-    """Tell whether wildcards cannot share a path between them: ``**`` alone, or none or one ``**/`` before a name."""
+    """Whether wildcards cannot share a path between them: ``**`` alone, or none or one ``**/`` before a name."""
     wildcards = [token for token in tokens if isinstance(token, Wildcard)]
     if Wildcard.ACROSS in wildcards:
         return len(wildcards) == 1
@@ -163,7 +163,7 @@ def _translate_token(token: Token) -> bytes:
 
 
 def _bytes_of(token: Token) -> bytes:
-    """Give the bytes of which one has to come; none for a wildcard."""
+    """Return the bytes one of which has to come; nothing for a wildcard."""
     return b"" if isinstance(token, Wildcard) else bytes(token)
 
 
@@ -197,7 +197,7 @@ class Automaton:
         self._needed = max((b"".join(map(_bytes_of, run)) for run in runs), key=len, default=b"")
 
     def match(self, path: bytes) -> bool:
-        """Tell whether the pattern matches a path, or a folder that it lies in."""
+        """Whether the pattern matches a path, or a folder that it lies in."""
         if self._needed not in path:  # the usual end
             return False
         moving, staying, end = self._moving, self._staying, self._end

@@ -1,4 +1,4 @@
-"""Remove a tree by descriptors: no symlink is followed, no other file system entered, however deep it is.
+"""Remove a tree by descriptors: follow no symlink, enter no other file system, however deep it is.
 
 A name is looked up in the folder that is open, never as a part of a longer path, so whoever exchanges folders for
 symlinks meanwhile does not lead the removal elsewhere.

@@ -14,5 +14,5 @@ def keep_time(nanoseconds: int) -> int:
 
 
 def keep_inode(number: int) -> int:
-    """Return an inode number, of which some filesystems use all 64 bits, as a number with a sign."""
+    """Return an inode number as a signed number: some filesystems use all 64 bits."""
     return number if number < LIMIT else number - (1 << 64)

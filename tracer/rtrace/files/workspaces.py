@@ -27,7 +27,7 @@ TARGET_IN_THE_MAKING = ".rtrace-incomplete-"
 TEMPORARY = ("audit", "doctor", "pack", "reprozip", "run", "verify")
 """What rtrace makes workspaces for in the folder for temporary files."""
 THROW_AWAY = "target"
-"""The name of a throw-away target in a workspace."""
+"""The name of a temporary target in a workspace."""
 
 _LONGEST_NAME = 200  # bytes of the name of what is made, in that of its workspace
 _ATTEMPTS = 100
@@ -59,14 +59,14 @@ class Workspace:
             raise OSError(errno.EBUSY, _EXCHANGED)
 
     def remove(self) -> None:
-        """Remove the folder with all that is in it. Raises OSError when a part of it resists; the rest is gone."""
+        """Remove the folder with all that is in it. Raises OSError where that fails; the rest is gone."""
         remove_below(self.descriptor, kept=frozenset({LOCK_FILE}))
         with contextlib.suppress(FileNotFoundError):
             os.unlink(LOCK_FILE, dir_fd=self.descriptor)
         os.rmdir(self.name, dir_fd=self.parent)  # an empty folder, if another was put in its place
 
     def close(self) -> None:
-        """Let go of the folder as it is."""
+        """Release the folder as it is."""
         self.lock.release()
         os.close(self.descriptor)
         os.close(self.parent)

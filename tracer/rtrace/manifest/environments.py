@@ -27,7 +27,7 @@ class Same(NamedTuple):
 
 
 def find_same(runs: Iterable[Run], wished: Mapping[str, str | None] | None = None) -> dict[str, Same]:
-    """Tell for each run whose environment, or nearly so, a run above it has, too: the first one, or the one wished for.
+    """Return the run above each run that has the same environment, or nearly so: the first one, or the one wished for.
 
     A run for which None is wished has its environment written out.
     """
@@ -55,7 +55,7 @@ def find_same(runs: Iterable[Run], wished: Mapping[str, str | None] | None = Non
 
 
 def tell_apart(environment: Environment, base: Environment) -> Environment | None:
-    """Give the variables that make an environment of another one; None where that is not possible, or not short."""
+    """Return the variables that turn one environment into another; None where that is impossible, or not short."""
     if environment == base:
         return ()
     known = dict(base)
@@ -66,7 +66,7 @@ def tell_apart(environment: Environment, base: Environment) -> Environment | Non
 
 
 def add_variables(base: Environment, besides: Environment) -> Environment:
-    """Give an environment with other values in their places, and with more variables at its end."""
+    """Return an environment with changed values in their places, and new variables at its end."""
     if not besides:
         return base
     found = {variable[0]: variable for variable in base}  # of a thousand runs, each has the variables of the first

@@ -1,4 +1,4 @@
-"""Names of which none is given twice: one that is taken gets a number behind it."""
+"""Unique names: one that is taken gets a number behind it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Manifest, Notice, Run
 
 MISSING = frozenset({"missing"})
-"""The kinds of notices for whose sake no bundle is written: content that a run had, and that is not to be had now."""
+"""The kinds of notices that keep a bundle from being written: content that a run had is gone."""
 UNFINISHED = "unfinished"
 """The kind of those that tell of a run which did not come to its own end."""
 INPUT = "input"
@@ -29,7 +29,7 @@ MARK = "INCOMPLETE"
 
 
 def find_missing(notices: Iterable[Notice]) -> tuple[Notice, ...]:
-    """Give the notices about content that is missing."""
+    """Return the notices about content that is missing."""
     return tuple(notice for notice in notices if notice.kind in MISSING)
 
 
@@ -41,7 +41,7 @@ def list_incomplete(manifest: Manifest) -> Iterator[str]:
 
 
 def limit_waiting(limits: Limits, manifest: Manifest, run: Run) -> Limits:
-    """Give the replay of a run an end, where none was asked for and it may wait for what is not in the bundle."""
+    """Return the replay of a run an end, where none was asked for and it may wait for what is not in the bundle."""
     if limits.timeout is not None or all(notice.kind != WAITING for notice in manifest.notices):
         return limits
     lasted = max((run.finished or 0) - (run.started or 0), 0)

@@ -66,7 +66,7 @@ class Output:
 
 
 def locate_program(binary: bytes, workingdir: bytes) -> bytes:
-    """Give the absolute path of a file as execve(2) was given it."""
+    """Return the absolute path of a file as execve(2) was given it."""
     return binary if binary.startswith(b"/") else workingdir.rstrip(b"/") + b"/" + binary.removeprefix(b"./")
 
 
@@ -222,7 +222,7 @@ class Elsewhere:
     """Content that is left out of the bundle, and where it can be fetched.
 
     In a trace directory ``path`` is a pattern, and a ``url`` that ends in ``/`` stands for a folder that has the files
-    by their names; ``size`` and ``sha256`` may be None. In a bundle it is one file, of which all but ``url`` is known.
+    by their names; ``size`` and ``sha256`` may be None. In a bundle it is one file, and all but ``url`` is known.
     """
 
     path: bytes

@@ -161,7 +161,7 @@ def _environ(environ: Sequence[tuple[bytes, bytes | None]]) -> Iterable[str]:
 
 
 def _shared(same: Same) -> Iterable[str]:
-    """Name the run that has the same environment, and the variables that differ."""
+    """Return the run that has the same environment, and the variables that differ."""
     yield f"    environ: {PREFIX + same.run if text(same.run) == same.run else quoted(PREFIX + same.run)}"
     if same.besides:
         yield "    environ_besides:"

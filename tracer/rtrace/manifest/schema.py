@@ -6,5 +6,5 @@ from importlib.resources import files
 
 
 def read_schema() -> str:
-    """Give the schema as JSON (draft 2020-12). It allows what `load` takes, as far as a schema can tell."""
+    """Return the schema as JSON (draft 2020-12). It allows what `load` takes, as far as a schema can tell."""
     return (files("rtrace.manifest") / "manifest.schema.json").read_text("utf-8")

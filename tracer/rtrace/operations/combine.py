@@ -22,7 +22,7 @@ from rtrace.printable import printable
 from rtrace.trace.adding import add_trace, note_differences
 from rtrace.trace.directory import TraceDirectory, close
 from rtrace.trace.place import give_place, make_trace
-from rtrace.trace.reader import open_for_reading, read_run_starts
+from rtrace.trace.reading.reader import copy_database, open_for_reading, read_run_starts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +101,11 @@ def add_sources(
     with closing(target.open()) as connection:
         for index, source in enumerate(sources):
             try:
-                names.append(add_trace(connection, source, target, f"{index + 1}-", numbers[index]))
+                copy = target.path / "source.sqlite3"
+                with closing(open_for_reading(source)) as reading:
+                    copy_database(reading, copy)
+                names.append(add_trace(connection, copy, f"{index + 1}-", numbers[index]))
+                copy.unlink()
             except sqlite3.Error as error:
                 raise TraceError(f"{source.database} cannot be read ({error}); leave it out, or trace again") from None
             snapshots.add(source.snapshots, f"{index + 1}-")

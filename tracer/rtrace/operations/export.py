@@ -27,7 +27,7 @@ def export(bundle: Path, form: str, target: Path, *, progress: Progress = SILENT
     write = formats[form].write if form in formats else None
     if write is None:
         meant = suggest(form, formats) or f"; choose one of: {', '.join(formats)}"
-        raise UsageError(f"there is no format {form!r} to write{meant}")
+        raise UsageError(f"there is no format {form!r}{meant}")
     if os.path.lexists(target):
         raise BundleError(f"{target} exists already; remove it or name another file")
     with open_bundle(bundle) as opened:

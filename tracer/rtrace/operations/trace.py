@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rtrace.capture.books.snapshots import SNAPSHOT_LIMIT
 from rtrace.capture.kernel.architecture import native_architectures
-from rtrace.capture.loop.launch import check_proc, find_command, read_own_environment
+from rtrace.capture.loop.command import check_proc, find_command, read_own_environment
 from rtrace.capture.processes.own_limits import explain_limits, lift_limits
 from rtrace.capture.relay.keeping import KEPT_BYTES
 from rtrace.capture.relay.streams import look_at_given
@@ -25,7 +25,7 @@ from rtrace.manifest.render import render
 from rtrace.trace import DEFAULT_NAME
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
-from rtrace.trace.reader import count_run
+from rtrace.trace.reading.reader import count_run
 
 
 class TraceRequest(NamedTuple):

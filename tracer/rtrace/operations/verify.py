@@ -25,6 +25,7 @@ from rtrace.progress import SILENT, Progress
 from rtrace.replay.needs import add_needed, choose_runs, tell_unknown_needs
 from rtrace.replay.protocol import Outcome, Snapshot, Streams, Target, Unpacker
 from rtrace.replay.streams import Collected, collecting
+from rtrace.verify.comparators.model import Reason
 from rtrace.verify.compare import NO_DIGEST, compare, compare_streams
 from rtrace.verify.held import find_held, leave_out_untouched
 from rtrace.verify.name_order import tell_order
@@ -34,6 +35,9 @@ from rtrace.verify.verdicts import DIFFERING, Line, Report, fold_others
 from rtrace.verify.witness import Witness
 
 NO_INPUT = "some of the original's input was not captured"
+NO_PACKAGE = "packages were left out of the bundle (`pack: false`)"
+CHANGED = "changed"
+"""The kind of the notices that tell of files that are not packed as the run found them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,9 @@ def make_report(
 ) -> Report:
     """Return the report: what each line means for the verdict, and what else is to be told."""
     if lacks_input(subject):
-        lines = list(map(doubt, lines))
+        lines = [doubt(line, NO_INPUT) for line in lines]
+    if any(not package.pack for package in subject.manifest.packages):
+        lines = [doubt(line, NO_PACKAGE, "package") for line in lines]
     patterns = tuple(dict.fromkeys((*subject.manifest.ignore, *ignored)))
     paths = chain((entry.path for entry in subject.entries), (line.path for line in lines if line.path is not None))
     scopes = Scopes(subject.manifest, patterns, paths)
@@ -163,8 +169,10 @@ def make_report(
     notes += scopes.find_unused(ignored, lines)
     sorted_lines = tuple(scopes.sort(lines))
     judged = [line for line in sorted_lines if line.scope == "output"]
-    notes += tell_order(judged, subject.runs, subject.entries)
-    if any(line.verdict in DIFFERING and line.scope == "output" for line in sorted_lines):
+    if any(line.verdict in DIFFERING for line in judged):
+        if not any("exit status" in line.reasons for line in judged):  # which says more than the order of names
+            notes += tell_order(judged, subject.runs, subject.entries)
+        notes += [f"{one.what}; {one.advice}" for one in subject.manifest.notices if one.kind == CHANGED]
         notes += filter(None, [tell_unknown_needs(subject.manifest.runs, subject.runs)])
     folders = scopes.find_folders(line for line in sorted_lines if line.scope == "other")
     incomplete = tuple(list_incomplete(subject.manifest))
@@ -177,12 +185,12 @@ def lacks_input(subject: Subject) -> bool:
     return told or any(run.lacks_input for run in subject.runs)
 
 
-def doubt(line: Line) -> Line:
+def doubt(line: Line, why: str, reason: Reason = "input") -> Line:
     """Return a difference as one that proves nothing: the replay was not given all that the original was."""
     if line.verdict in {"same", "unknown"}:
         return line
     detail = f"{line.verdict}, {line.detail}" if line.detail else line.verdict
-    return replace(line, verdict="unknown", detail=f"{detail}; {NO_INPUT}", reasons=(*line.reasons, "input"))
+    return replace(line, verdict="unknown", detail=f"{detail}; {why}", reasons=(*line.reasons, reason))
 
 
 def replay(target: Target, run: Run, streams: Streams, limits: Limits, allowed: frozenset[str]) -> Outcome:
@@ -191,7 +199,7 @@ def replay(target: Target, run: Run, streams: Streams, limits: Limits, allowed: 
         with interrupts.ending_at_once():
             return target.run(run, streams=streams, limits=limits, allowed=allowed)
     except (CommandNotFoundError, CommandNotExecutableError) as error:
-        return Outcome(run.id, error.exit_status, None)
+        return Outcome(run.id, error.exit_status, None, notes=(str(error),))
 
 
 @contextmanager

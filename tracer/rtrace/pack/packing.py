@@ -24,7 +24,7 @@ from rtrace.privacy.redaction import Redactor
 from rtrace.privacy.wording import count_more
 from rtrace.progress import SILENT, Progress
 from rtrace.trace.directory import DATABASE
-from rtrace.trace.reader import call_runs, copy_database, open_for_reading
+from rtrace.trace.reading.reader import call_runs, copy_database, open_for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

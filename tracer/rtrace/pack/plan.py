@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rtrace.pack.choosing.moved import Location
     from rtrace.packages.model import Installed
     from rtrace.privacy.anonymous.plan import Anonymity
-    from rtrace.trace import reader
     from rtrace.trace.directory import TraceDirectory
+    from rtrace.trace.reading import reader
 
 
 @dataclass(frozen=True, slots=True)

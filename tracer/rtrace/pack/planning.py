@@ -15,7 +15,6 @@ from rtrace.describe.selection import resolve_directory
 from rtrace.errors import TraceError
 from rtrace.files.hierarchy import SHARED_MEMORY, is_in_memory, is_provided
 from rtrace.gc_pause import without_collector
-from rtrace.pack.addresses import redact_addresses
 from rtrace.pack.choosing.files import ChosenFiles, choose_files, find_new_packages
 from rtrace.pack.choosing.left_elsewhere import LeftElsewhere, leave_elsewhere
 from rtrace.pack.choosing.moved import MovedFiles
@@ -23,22 +22,26 @@ from rtrace.pack.choosing.notices import (
     describe_gone,
     describe_impossible,
     describe_misplaced,
-    describe_secret_path,
     describe_unknown_run,
     describe_unmatched,
     describe_without_address,
 )
 from rtrace.pack.choosing.runs import name_runs, read_manifest, relate_runs
 from rtrace.pack.choosing.tree import OPEN_FIFO, FileFacts, ItemTree, build_tree
+from rtrace.pack.hiding import (
+    drop_secret_paths,
+    make_anonymous,
+    redact_addresses,
+    redact_runs,
+    search_files,
+    settle_secrets,
+)
 from rtrace.pack.phases import phase
 from rtrace.pack.plan import PackingPlan
 from rtrace.pack.target import check_target
 from rtrace.privacy.decisions import Decisions
-from rtrace.privacy.redacting import decide_on_trace, redact_known, redact_run
-from rtrace.privacy.secret_files import search_items
-from rtrace.privacy.values import rewrite_value
 from rtrace.progress import SILENT, Progress
-from rtrace.trace import reader
+from rtrace.trace.reading import reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
     from rtrace.bundle.writing.bundle_writer import Item
     from rtrace.manifest.model import Manifest, Notice, Run
     from rtrace.trace.directory import TraceDirectory
-    from rtrace.trace.reader import After
+    from rtrace.trace.reading.reader import After
 
 _RESULT_TYPES = frozenset({None, "file", "directory", "symlink", "fifo"})
 
@@ -82,17 +85,17 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
                 manifest = relate_runs(connection, manifest)
             decisions = Decisions(manifest.secrets)
             with phase(__name__, "search the trace for secrets"):
-                runs = _redact_runs(connection, manifest.runs, decisions)
+                runs = redact_runs(connection, manifest.runs, decisions)
             with phase(__name__, "choose the files"):
                 plan = _plan_files(connection, directory, target, manifest, larger_than)
                 plan = changed(redact_addresses(plan, decisions), replace=replace)
             with phase(__name__, "search the files for secrets"):
-                plan = _search_files(plan, decisions, progress)
+                plan = search_files(plan, decisions, progress)
             if decisions.values:  # what files and addresses hold may occur in what ran, too
                 with phase(__name__, "search the trace again"):
-                    runs = _redact_runs(connection, manifest.runs, decisions)
-            plan = _drop_secret_paths(_settle_secrets(plan, runs, decisions), decisions)
-            return _make_anonymous(connection, plan, named) if anonymous else plan
+                    runs = redact_runs(connection, manifest.runs, decisions)
+            plan = drop_secret_paths(settle_secrets(plan, runs, decisions), decisions)
+            return make_anonymous(connection, plan, named) if anonymous else plan
         except sqlite3.Error as error:
             raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
 
@@ -217,77 +220,3 @@ def _choose_results(
         and (after.type != "fifo" or after.path not in open_fifos)
     )
     return tuple(sorted(kept, key=lambda after: positions[run_names[after.run]]))
-
-
-def _redact_runs(connection: sqlite3.Connection, runs: Iterable[Run], decisions: Decisions) -> tuple[Run, ...]:
-    """Decide on the secrets in everything that ran; return the runs without them."""
-    decide_on_trace(connection, decisions)
-    return tuple(redact_run(run, decisions) for run in runs)
-
-
-def _search_files(plan: PackingPlan, decisions: Decisions, progress: Progress) -> PackingPlan:
-    """Return a plan whose files are left out or masked where they hold secrets."""
-    searched = search_items(plan.items, decisions, progress)
-    return _add_notices(changed(plan, items=searched.items, masking=searched.masking), searched.notices)
-
-
-def _settle_secrets(plan: PackingPlan, runs: tuple[Run, ...], decisions: Decisions) -> PackingPlan:
-    """Return a plan whose manifest has redacted runs, holds no known secret, and lists what becomes of each."""
-    plan = _add_notices(plan, decisions.unused)
-    redaction = decisions.settle()
-    debug(
-        __name__,
-        "secrets: %d places, %d values searched for everywhere, in arguments or environments: %s",
-        len(redaction.secrets),
-        len(redaction.values),
-        redaction.in_trace,
-    )
-    manifest = changed(plan.manifest, runs=runs, secrets=redaction.secrets)
-    manifest = rewrite_value(manifest, lambda content: redact_known(content, decisions))
-    return changed(plan, manifest=manifest, redaction=redaction)
-
-
-def _drop_secret_paths(plan: PackingPlan, decisions: Decisions) -> PackingPlan:
-    """Redact known secrets in paths, and drop files whose path or target contains one."""
-    if not decisions.values:
-        return plan
-
-    def has_secret(text: bytes) -> bool:
-        return bool(decisions.find_known(text))
-
-    def redact(text: bytes) -> bytes:
-        return redact_known(text, decisions)
-
-    secret_paths = {
-        item.entry.path for item in plan.items if has_secret(item.entry.path) or has_secret(item.entry.target or b"")
-    }
-    secret_paths |= {after.path for after in plan.results if has_secret(after.path)}
-    debug(__name__, "left out for secrets in their names: %d", len(secret_paths))
-    plan = _add_notices(plan, tuple(describe_secret_path(redact(path)) for path in sorted(secret_paths)))
-    return changed(
-        plan,
-        manifest=rewrite_value(plan.manifest, redact),
-        items=tuple(
-            item
-            for item in plan.items
-            if not secret_paths.intersection((item.entry.path, item.entry.link, item.entry.twin))
-        ),
-        results=tuple(after for after in plan.results if after.path not in secret_paths),
-        elsewhere={path: rewrite_value(one, redact) for path, one in plan.elsewhere.items()},
-    )
-
-
-def _make_anonymous(connection: sqlite3.Connection, plan: PackingPlan, allowed: tuple[bytes, ...]) -> PackingPlan:
-    """Return a plan that replaces names, its items in the order of their new paths."""
-    from rtrace.privacy.anonymous.names import PersonalNames
-    from rtrace.privacy.anonymous.order import sort_items
-    from rtrace.privacy.anonymous.plan import plan_anonymity
-
-    anonymity = plan_anonymity(connection, plan.manifest.runs, plan.items, plan.directory.streams, allowed)
-    return changed(plan, items=sort_items(plan.items, PersonalNames(anonymity.pseudonyms).replace), anonymity=anonymity)
-
-
-def _add_notices(plan: PackingPlan, notices: Sequence[Notice]) -> PackingPlan:
-    """Return a plan with further notices, which its manifest has, too."""
-    manifest = changed(plan.manifest, notices=tuple(dict.fromkeys((*plan.manifest.notices, *notices))))
-    return changed(plan, manifest=manifest, notices=(*plan.notices, *notices))

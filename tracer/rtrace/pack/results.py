@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rtrace.pack.plan import PackingPlan
-    from rtrace.trace.reader import After, Copy
+    from rtrace.trace.reading.reader import After, Copy
 
 
 def finish_results(plan: PackingPlan, progress: Progress = SILENT) -> Iterator[Result]:

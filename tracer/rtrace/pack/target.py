@@ -22,7 +22,7 @@ def check_target(target: Path, *, replace: bool = False) -> None:
     if not os.path.lexists(target):
         return
     if not replace:
-        raise BundleError(f"{target} exists already; remove it or name another file")
+        raise BundleError(f"{target} exists already; replace it with --force, or name another file")
     if not _is_bundle(target):
         raise BundleError(f"{target} is not a bundle, and only bundles are replaced; remove it or name another file")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtrace.debugging import debug
 from rtrace.packages.generated import StandIn, find_stand_ins
 from rtrace.packages.model import Attribution, SystemManager
 from rtrace.packages.registry import list_outside_managers, list_path_managers, list_system_managers
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from rtrace.packages.model import Installed
 
 
-class Files(NamedTuple):
+class Question(NamedTuple):
     """Files to attribute: absolute paths, resolved, seen from ``root``; no directories.
 
     ``targets`` are what the symlinks among them point to, ``modules`` the environment modules that were loaded
@@ -28,10 +30,10 @@ class Files(NamedTuple):
     modules: Collection[bytes] = ()
     executable: Container[bytes] | None = None
 
-    def below(self, root: bytes, paths: Iterable[bytes]) -> Files:
+    def below(self, root: bytes, paths: Iterable[bytes]) -> Question:
         """Return those of the files that lie below another root, seen from there."""
         inside = {path[len(root) :]: path for path in paths}
-        return Files(
+        return Question(
             inside,
             {short: self.targets[path] for short, path in inside.items() if path in self.targets},
             root,
@@ -46,18 +48,18 @@ def attribute(
     modules: Collection[bytes] = (),
     executable: Container[bytes] | None = None,
 ) -> Attribution:
-    """Return the owners of paths, of which `Files` tells more.
+    """Return the owners of paths; see `Question` for the arguments.
 
     The system's package managers are asked first, then those of languages for the rest. What no package lists, but a
     package's program made, compiled or links to, is that package's.
     """
-    return attribute_files(Files(paths, targets or {}, root, modules, executable))
+    return attribute_files(Question(paths, targets or {}, root, modules, executable))
 
 
-def attribute_files(files: Files) -> Attribution:
+def attribute_files(files: Question) -> Attribution:
     """Return the owners of files: who lists them, who made them, who is developed there, and who owns another root."""
     stand_ins = find_stand_ins(files.paths, files.targets, files.root)
-    search = Search(files, stand_ins)
+    search = OwnerSearch(files, stand_ins)
     search.ask_system()
     search.ask_languages()
     owners, reasons = search.settle()
@@ -68,10 +70,10 @@ def attribute_files(files: Files) -> Attribution:
     return Attribution(owners, reasons)
 
 
-class Search:
+class OwnerSearch:
     """The search for the packages that list some files, or what stands in for them."""
 
-    def __init__(self, files: Files, stand_ins: Mapping[bytes, list[StandIn]]) -> None:
+    def __init__(self, files: Question, stand_ins: Mapping[bytes, list[StandIn]]) -> None:
         self._files = files
         self._stand_ins = stand_ins
         # In the order of the paths, so that what lies in a folder is together in memory, which it is not in a set.
@@ -90,9 +92,14 @@ class Search:
     def _ask_databases(self, managers: Iterable[SystemManager]) -> None:
         place = self._files.root.rstrip(b"/")
         for manager in managers:
-            if any(os.path.exists(place + database) for database in manager.databases):
-                unlisted = [path for path in self._asked if path not in self._listed]
-                self._listed.update(manager.open_database(self._files.root).find_owners(unlisted))
+            database = next((name for name in manager.databases if os.path.exists(place + name)), None)
+            if database is None:
+                continue
+            unlisted = [path for path in self._asked if path not in self._listed]
+            began = time.perf_counter()
+            found = manager.open_database(self._files.root).find_owners(unlisted)
+            self._listed.update(found)
+            debug_found(manager.name, place + database, len(unlisted), len(found), time.perf_counter() - began)
 
     def ask_languages(self) -> None:
         """Ask the package managers of languages and of clusters for what the system's packages do not own."""
@@ -106,7 +113,10 @@ class Search:
         unowned = Unowned(rest.keys(), programs, files.modules, [prefix + path for path in files.paths])
         managers = [manager for manager in list_path_managers() if manager.may_own(unowned)]
         for manager in sorted(managers, key=lambda manager: bool(manager.reason)):
-            for path, owner in manager.open_database(unowned).find_owners(rest).items():
+            began, asked = time.perf_counter(), len(rest)
+            found = manager.open_database(unowned).find_owners(rest)
+            debug_found(manager.name, prefix or b"/", asked, len(found), time.perf_counter() - began)
+            for path, owner in found.items():
                 if manager.reason:
                     self._developed.setdefault(rest[path], (owner, manager.reason))
                 else:
@@ -144,7 +154,12 @@ class Search:
         return owners, reasons
 
 
-def attribute_other_roots(files: Files, rest: Collection[bytes]) -> Attribution:
+def debug_found(name: str, place: bytes, asked: int, found: int, seconds: float) -> None:
+    """Tell --debug how many of the files a package manager owns."""
+    debug(__name__, "%s in %s owns %d of %d files (%.3f s)", name, os.fsdecode(place), found, asked, seconds)
+
+
+def attribute_other_roots(files: Question, rest: Collection[bytes]) -> Attribution:
     """Return the owners of what lies below another root, such as a chroot that a run entered, by its own packages."""
     owners: dict[bytes, Installed] = {}
     reasons: dict[bytes, str] = {}

@@ -68,20 +68,20 @@ _ANY_MADE = re.compile(b"|".join(b"(%b)$" % pattern for pattern, _ in _MADE_BY))
 _MAKERS = [tuple(makers.encode().split()) for _, makers in _MADE_BY]
 _COMPILED = re.compile(rb"(.*/)__pycache__/([^/]+?)\.[^/.]*(?:\.opt-[12])?\.pyc$")
 _LINK_PLACES = re.compile(rb"/(?:etc|lib|lib32|lib64|sbin|bin|var/lib|usr(?!/local))/|.*/node_modules/\.bin/")
-"""Where a symlink that no package lists was made for what it points to: by update-alternatives(1) and its like."""
+"""Where symlinks that no package lists were made for what they point to: by update-alternatives(1) and its like."""
 _KEPT = (
     *(b".dpkg-old", b".dpkg-dist", b".dpkg-new", b".dpkg-bak", b".ucf-old", b".ucf-dist", b".apk-new"),
     *(b".rpmsave", b".rpmnew", b".rpmorig", b".pacsave", b".pacnew", b".pacorig"),
 )
 _BEGINNINGS = (b"/etc/", b"/var/", b"/usr/", b"/lib", b"/bin", b"/sbin")
 _ENDINGS = (b".pyc", b".cache", *_KEPT)
-"""How the path of everything begins, or ends, that has a stand-in without being a symlink."""
+"""How paths begin, or end, that have a stand-in without being a symlink."""
 
 
 def find_stand_ins(
     paths: Iterable[bytes], targets: Mapping[bytes, bytes | None], root: bytes
 ) -> dict[bytes, list[StandIn]]:
-    """Give the stand-ins of those of the paths that have any, in the order in which to try them.
+    """Return the stand-ins of paths, for those that have any, in the order in which to try them.
 
     Paths are seen from ``root``; ``targets`` are what the symlinks among them point to.
     """
@@ -96,7 +96,7 @@ def find_stand_ins(
 
 
 def find_source(path: bytes) -> bytes:
-    """Give the source of a compiled module of Python; another path stays as it is. See PEP 3147."""
+    """Return the source of a compiled module of Python; any other path stays as it is. See PEP 3147."""
     match = _COMPILED.match(path)
     return match[1] + match[2] + b".py" if match else path
 
@@ -117,7 +117,7 @@ def _find_makers(path: bytes) -> Iterator[StandIn]:
 
 
 def _find_links(path: bytes, targets: Mapping[bytes, bytes | None], root: bytes) -> Iterator[StandIn]:
-    """Follow a symlink of a place where packages make them; the owner of what it leads to is looked for."""
+    """Yield what a symlink leads to, in places where packages make symlinks."""
     target = targets.get(path)
     if not target or not _LINK_PLACES.match(path):
         return

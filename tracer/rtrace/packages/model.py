@@ -60,7 +60,8 @@ class PackageDatabase(Protocol):
     def find_owners(self, paths: Collection[bytes]) -> dict[bytes, Installed]:
         """Return the owners of those of the paths that have one.
 
-        The paths are absolute and resolved, and name no directories. Without this package manager, there are none.
+        The paths are absolute and resolved, and name no directories. Where the package manager is not installed,
+        nothing has an owner.
         """
 
 

@@ -1,4 +1,4 @@
-"""Prefixes: folders into which something is installed as a whole, told by a mark that lies in them."""
+"""Prefixes: folders into which something is installed, known by a mark in them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def group_by_prefix(paths: Iterable[bytes], mark: bytes) -> dict[bytes, list[byt
 
 
 def gather_by_prefix(folders: Mapping[bytes, list[bytes]], mark: bytes) -> dict[bytes, list[bytes]]:
-    """Do the same with paths that are grouped by folder already."""
+    """Return the same for paths that are already grouped by folder."""
     known: dict[bytes, bytes | None] = {b"": None, b"/": None}
 
     def find(folder: bytes) -> bytes | None:

@@ -8,7 +8,7 @@ from rtrace.files.reading import open_at_once
 
 
 def is_program(path: bytes) -> bool:
-    """Tell whether a path leads to an executable ELF file."""
+    """Whether a path leads to an executable ELF file."""
     if not os.access(path, os.X_OK):
         return False
     try:

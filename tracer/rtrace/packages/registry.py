@@ -24,7 +24,7 @@ SYSTEM = {
     "pacman": "rtrace.packages.system.pacman:PACMAN",
     "apk": "rtrace.packages.system.apk:APK",
 }
-"""Of systems: few files of most runs are nobody's after these were asked."""
+"""Of systems: they own nearly all files of most runs, and are asked first."""
 LANGUAGE = {
     "conda": "rtrace.packages.language.conda:CONDA",
     "hpc": "rtrace.packages.language.hpc:HPC",

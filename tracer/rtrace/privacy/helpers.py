@@ -15,6 +15,7 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from rtrace.bundle.data.archive import cores
+from rtrace.debugging import debug
 from rtrace.files.workspaces import temporary_folder
 from rtrace.privacy.file_search import Found, SearchJob, SecretSearch
 
@@ -43,6 +44,7 @@ def search_files(
     """
     chunks, weights = _cut(sizes)
     number = min(cores(), _MOST_HELPERS, len(chunks)) if sum(weights) >= _WORTH_IT and sys.executable else 0
+    debug(__name__, "%d files in %d chunks are searched by %d helpers", len(jobs), len(chunks), number)
     if number <= 1:
         yield from map(search.look, jobs)
         return
@@ -59,12 +61,14 @@ def search_files(
             helpers = [
                 stack.enter_context(closing(_Helper(search, [jobs[chunk] for chunk in share]))) for share in shares
             ]
-        except OSError:  # no room for their lists, or no further process
+        except OSError as error:  # no room for their lists, or no further process
+            debug(__name__, "no helpers: %s", error)
             yield from map(search.look, jobs)
             return
         for chunk, which in zip(chunks, order, strict=True):
             answer = helpers[which].read()
             if answer is None:
+                debug(__name__, "helper %d has died: what it leaves is searched here", which)
                 yield from map(search.look, jobs[chunk])
             else:
                 yield from map(answer.get, range(chunk.stop - chunk.start))

@@ -28,7 +28,7 @@ class Masking:
     """What is masked in files: by path, the numbers of the rules in a `SecretSearch` for ``values``."""
 
     rules: Mapping[bytes, frozenset[int]] = field(default_factory=dict)
-    values: tuple[bytes, ...] = ()
+    values: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 class Masker:

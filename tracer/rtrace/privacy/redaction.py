@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from rtrace.manifest.model import Secret, SecretPack
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 class Redaction:
     """What is secret in a trace, and what becomes of it.
 
-    ``secrets`` are sorted by place. ``values`` are secret wherever they occur, sorted. ``in_trace`` is whether
-    arguments or environments in the trace database hold secrets.
+    ``secrets`` are sorted by place. ``values`` are secret wherever they occur, sorted, and never shown. ``in_trace`` is
+    whether arguments or environments in the trace database hold secrets.
     """
 
     secrets: tuple[Secret, ...] = ()
-    values: tuple[bytes, ...] = ()
+    values: tuple[bytes, ...] = field(default=(), repr=False)
     in_trace: bool = False
 
 

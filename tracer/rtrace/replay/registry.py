@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
@@ -24,6 +25,8 @@ def load_unpacker(name: str) -> Unpacker:
     points = list_unpackers()
     if name not in points:
         known = f"; choose one of: {', '.join(points)}" if points else "; none is installed"
+        if os.path.isfile(name) and points:
+            known = f"; name one before the bundle: `rtrace unpack {next(iter(points))} {name}`"
         raise UsageError(f"there is no unpacker {name!r}{suggest(name, points) or known}")
     debug(__name__, "the unpacker %s is %s", name, points[name].value)
     unpacker: Unpacker = points[name].load()

@@ -16,6 +16,7 @@ from rtrace.errors import ForeignError, TargetError
 from rtrace.files.folders import directory_flags, open_parent, refuse_others
 from rtrace.files.locks import Lock, lock_folder
 from rtrace.printable import printable
+from rtrace.replay.protocol import STATE_FILE
 
 
 class TargetFolder:
@@ -40,14 +41,19 @@ class TargetFolder:
         except OSError as error:
             raise self._explain(error) from None
         except ForeignError as error:
+            if not has_state(self.descriptor):  # whose permissions are not to be changed for this
+                raise self._no_target() from None
             raise TargetError(str(error)) from None
+
+    def _no_target(self) -> TargetError:
+        return TargetError(f"{self.shown} is not a target of rtrace (it has no {STATE_FILE}); name the right folder")
 
     def _explain(self, error: OSError) -> TargetError:
         """Say why a folder cannot be opened."""
         if isinstance(error, FileNotFoundError):
-            return TargetError(
-                f"{self.shown} does not exist; make a target with `rtrace unpack chroot BUNDLE {self.shown}`"
-            )
+            if os.path.lexists(self.path):  # the root, which has no name
+                return self._no_target()
+            return TargetError(f"{self.shown} does not exist; `rtrace unpack` makes targets")
         if self.path.is_symlink():
             return TargetError(f"{self.shown} is a symbolic link; name the folder that it points to")
         return TargetError(f"cannot open {self.shown}: {error.strerror}; name a target that you unpacked")
@@ -68,6 +74,15 @@ class TargetFolder:
     def close(self) -> None:
         """Let go of the folder; it happens by itself when nobody uses this object any more."""
         self._closing()
+
+
+def has_state(descriptor: int) -> bool:
+    """Whether a folder says that it is a target."""
+    try:
+        os.stat(STATE_FILE, dir_fd=descriptor, follow_symlinks=False)
+    except OSError:  # ENOENT; EACCES: what may not be looked at is no target of this user's
+        return False
+    return True
 
 
 def close_all(*descriptors: int) -> None:

@@ -77,7 +77,7 @@ class ExtendedBundle(Bundle):
         return f"rtrace {self.manifest.rtrace}, for ReproZip"
 
     def read_file(self, path: bytes) -> Iterator[bytes]:
-        """Give the content of one packed file; all that is before it is decompressed on the way. Raises BundleError."""
+        """Yield the content of one packed file, decompressing everything before it on the way. Raises BundleError."""
         entry = self.find(path)
         holder = entry.link if entry is not None and entry.link is not None else path
         if entry is None or not has_content(as_member(entry)):
@@ -89,7 +89,7 @@ class ExtendedBundle(Bundle):
                 return
 
     def find_bad_frame(self) -> tuple[int, int] | None:
-        """Give nothing: what comes after the first bad byte of gzip cannot be told from what comes before."""
+        """Return None: what comes after the first bad byte of gzip cannot be told from what comes before."""
         return None
 
     def _find_members(self) -> dict[str, Member]:
@@ -109,7 +109,7 @@ class ExtendedBundle(Bundle):
         return None if entry.path == ROOT else as_member(entry)
 
     def _check_size(self) -> None:
-        """Do nothing: how long the data are is known when they have been decompressed, and compared then."""
+        """Do nothing: the length of the data is known, and compared, once they have been decompressed."""
 
     def _decompress(self) -> Generator[bytes, None, None]:
         member = self._members[self.DATA]
@@ -120,7 +120,7 @@ class ExtendedBundle(Bundle):
             yield part
 
     def _compare_runs(self) -> None:
-        """Refuse a configuration by which ReproZip would replay something else than rtrace does."""
+        """Refuse a configuration with which ReproZip would replay something other than rtrace does."""
         content = b"".join(self._verified(extension.CONFIG))
         try:
             config = load_config(content, f"{self.path}: {extension.CONFIG}", most_items(self._size))
@@ -134,10 +134,10 @@ class ExtendedBundle(Bundle):
 
 
 def printable_id(run: Run) -> str:
-    """Give the name of a run fit for a terminal."""
+    """Return the name of a run fit for a terminal."""
     return printable(run.id.encode())
 
 
 def _start_of(run: Run) -> tuple[object, ...]:
-    """Give what decides how a run starts."""
+    """Return what decides how a run starts."""
     return (run.argv, run.program, run.workingdir, kept_environment(run), run.uid, run.gid)

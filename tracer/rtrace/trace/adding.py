@@ -8,11 +8,11 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from rtrace.printable import name_some
 from rtrace.trace.directory import add_columns
-from rtrace.trace.reading.database import copy_database, open_for_reading
 
 if TYPE_CHECKING:
-    from rtrace.trace.directory import TraceDirectory
+    from pathlib import Path
 
 _TABLES = (
     "environments", "processes", "facts", "snapshots", "attributes", "executions", "uses", "moves", "connections",
@@ -28,7 +28,7 @@ _RENUMBERED = {
     "destination": "(SELECT new FROM temp.path_numbers WHERE old = {column})",
     "file": ":prefix || {column}",
 }
-"""What becomes of a column on the way, by its name; a column that is not here stays as it is."""
+"""What a column becomes on the way, by its name; other columns stay as they are."""
 _OWN_IDS = {"processes": "id + :processes", "environments": "id + :environments"}
 _BYTES_PATHS = frozenset({"streams"})
 """Tables whose ``path`` is the path itself."""
@@ -38,21 +38,18 @@ _SHOWN = 3
 
 def add_trace(
     connection: sqlite3.Connection,
-    source: TraceDirectory,
-    target: TraceDirectory,
+    source: Path,
     prefix: str,
     numbers: dict[int, int],
 ) -> dict[str, str]:
-    """Add all rows of one trace; ``prefix`` goes before the names of its copies, ``numbers`` are its runs' new ones.
+    """Add all rows of the database ``source``, and return the new names of its runs by the former ones.
 
-    Returns the new names of its runs by the former ones.
+    It is a copy, to which columns are added that it lacks. ``prefix`` goes before the names of the trace's snapshots
+    and streams, ``numbers`` are its runs' new ones.
     """
-    copy = target.path / "source.sqlite3"
-    with closing(open_for_reading(source)) as reading:
-        copy_database(reading, copy)
-    with closing(sqlite3.connect(copy, isolation_level=None)) as older:
+    with closing(sqlite3.connect(source, isolation_level=None)) as older:
         add_columns(older)
-    connection.execute("ATTACH ? AS source", (os.fsencode(copy),))
+    connection.execute("ATTACH ? AS source", (os.fsencode(source),))
     connection.execute("BEGIN")
     connection.execute("CREATE TEMP TABLE run_numbers(old INTEGER PRIMARY KEY, new INTEGER)")
     connection.executemany("INSERT INTO run_numbers VALUES (?, ?)", numbers.items())
@@ -80,7 +77,6 @@ def add_trace(
     connection.execute("DROP TABLE temp.path_numbers")
     connection.execute("COMMIT")
     connection.execute("DETACH source")
-    copy.unlink()
     return renamed
 
 
@@ -118,7 +114,7 @@ def _highest(connection: sqlite3.Connection, table: str) -> int:
 
 
 def note_differences(connection: sqlite3.Connection) -> None:
-    """Note the files that no run changed and that differed between the hosts: a bundle holds one of each path."""
+    """Note the files that no run changed and that differed between the hosts: a bundle holds one file per path."""
     differing = connection.execute(
         "SELECT paths.path, group_concat(DISTINCT runs.hostname) FROM facts JOIN runs ON runs.id = facts.run"
         " JOIN paths ON paths.id = facts.path WHERE facts.type IN ('file', 'symlink')"
@@ -128,12 +124,11 @@ def note_differences(connection: sqlite3.Connection) -> None:
     ).fetchall()
     if differing:
         hosts = ", ".join(sorted({name for _, names in differing for name in names.split(",")}))
-        shown = ", ".join(path.decode(errors="backslashreplace") for path, _ in differing[:_SHOWN])
-        more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
+        shown = name_some([path.decode(errors="backslashreplace") for path, _ in differing], _SHOWN)
         connection.execute(
             "INSERT INTO notices(run, kind, what, advice) VALUES (1, 'hosts', ?, ?)",
             (
-                f"not the same on all hosts ({hosts}): {shown}{more}",
+                f"not the same on all hosts ({hosts}): {shown}",
                 "the bundle holds what the earliest run met; pack the hosts' traces apart where that matters",
             ),
         )

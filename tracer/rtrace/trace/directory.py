@@ -60,7 +60,7 @@ class TraceDirectory(NamedTuple):
         return connection
 
     def ignore(self) -> None:
-        """Keep git(1), and what is built on it, from taking the trace for a part of the work; see gitignore(5)."""
+        """Keep git(1), and what is built on it, from treating the trace as part of the work; see gitignore(5)."""
         with contextlib.suppress(FileExistsError):
             descriptor = os.open(self.path / IGNORE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             os.write(descriptor, b"*\n")
@@ -69,7 +69,7 @@ class TraceDirectory(NamedTuple):
     def lock(self, *, shared: bool = False) -> Lock:
         """Lock a trace for a tracer, or ``shared`` for those who read it. Raises BusyError when it is in use.
 
-        What is no trace is not locked: who opens it says what is wrong.
+        What is not a trace is not locked: whoever opens it is told what is wrong.
         """
         if not self.database.is_file():
             return Lock(None)
@@ -116,7 +116,7 @@ class TraceDirectory(NamedTuple):
 
 
 def add_columns(connection: sqlite3.Connection) -> None:
-    """Give the tables that an older version made the columns that they lack; what these say is not known: NULL."""
+    """Add the columns that tables of an older version lack; their values are not known: NULL."""
     with closing(sqlite3.connect(":memory:")) as new:
         new.executescript(SCHEMA)
         for (table,) in new.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
@@ -140,7 +140,7 @@ def connect(database: Path) -> sqlite3.Connection:
 
 
 def can_share_memory(folder: Path) -> bool:
-    """Tell whether files of a folder can be mapped into memory and written there: not on 9p, or FUSE with direct I/O.
+    """Whether files of a folder can be mapped into memory and written there: not on 9p, or FUSE with direct I/O.
 
     Where no file can be made nothing is said against it: who opens a database there tells why it cannot be.
     """

@@ -1,4 +1,4 @@
-"""A trace directory is moved: renamed where that can be, else copied whole before the original goes."""
+"""A trace directory is moved: renamed where possible, else copied completely before the original is removed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHUNK = 1 << 20
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a trace directory that is locked to a name that is free; whoever looks there finds all of it, or nothing.
+    """Move a trace directory that is locked to a name that is free; there is all of it at that name, or nothing.
 
     Raises FileExistsError when the name is taken, and OSError when it cannot be moved; the source is there then.
     """
@@ -44,7 +44,7 @@ def move(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def keep_date(folder: Path) -> Iterator[None]:
-    """Put back the time at which a folder changed last: a trace that comes or goes is no change of somebody's work."""
+    """Put back the time at which a folder changed last: a trace that comes or goes does not change anybody's work."""
     before = folder.stat()
     yield
     with contextlib.suppress(OSError):  # the folder is another user's
@@ -92,13 +92,13 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def keep_owner(target: Path, status: os.stat_result) -> None:
-    """Give a copy the owner of its original, as far as this user may."""
+    """Set a copy's owner to that of the original, as far as this user may."""
     with contextlib.suppress(PermissionError):
         os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
 def give_to_owner(trace: Path) -> None:
-    """Give what root added to another user's trace directory, as with sudo(8), to its owner; files of one name only."""
+    """Hand what root added to another user's trace, as with sudo(8), to its owner; files with one name only."""
     owner = trace.stat()
     if os.geteuid() != 0 or owner.st_uid == 0:
         return

@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 
 SMALLEST = 64 << 20
-"""Bytes; a limit from here on is left to the traces that reach it."""
+"""Bytes; larger limits are left to the traces that reach them."""
 PIECE = "trace.sql."
 NEW = "new."
 _NAME = re.compile(r"trace\.sql\.([0-9]{1,9})of([0-9]{1,9})")
@@ -45,7 +45,7 @@ def find_limit() -> int | None:
 
 
 def list_pieces(folder: Path) -> list[Path]:
-    """Name the pieces in a folder in their order, none where they are not whole."""
+    """Return the pieces in a folder in their order; nothing where one is missing."""
     found = {int(match[1]): (path, int(match[2])) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))}
     whole = found and sorted(found) == list(range(1, found[min(found)][1] + 1))
     return [found[number][0] for number in sorted(found)] if whole else []
@@ -59,7 +59,7 @@ def remove_pieces(folder: Path) -> None:
 
 
 def open_in_memory(folder: Path, database: Path) -> PiecedConnection:
-    """Load a database into memory, from its pieces, or from its file where there are none. Raises sqlite3.Error."""
+    """Load a database into memory, from its pieces, or else from its file. Raises sqlite3.Error."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=PiecedConnection)
     connection.folder = folder
     pieces = list_pieces(folder)

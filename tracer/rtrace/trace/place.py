@@ -5,7 +5,7 @@ While its run goes on the trace lies in a private place, out of the run's sight,
     DIRECTORY                     the trace that was there: it is moved to the private place, too
     private place, ``unbegun``    the new one in the making; killed now, the next command puts everything back
     private place                 the run begins: ``unbegun`` is removed, and the trace that is overwritten
-    DIRECTORY                     the run has ended: the trace is moved into its place, whole
+    DIRECTORY                     the run has ended: the complete trace is moved into its place
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class TracePlace:
 
     @property
     def shortcoming(self) -> tuple[str, str] | None:
-        """What is to be told of where the trace lies, and what to do about it; nothing as a rule."""
+        """What to tell about where the trace lies, and what to do about it; usually nothing."""
         if not self.private.is_in_sight:
             return None
         where = printable(os.fsencode(self.private.path.parent))
@@ -94,7 +94,7 @@ class TracePlace:
         return what, "let XDG_STATE_HOME name a folder that can be written to, and trace again"
 
     def keep(self) -> None:
-        """Let go of what was overwritten: the run begins."""
+        """Remove what was overwritten: the run begins."""
         os.unlink(self.private.path / UNBEGUN)
         if self.private.old.path.exists():
             remove_trace(self.private.old.path)
@@ -108,7 +108,7 @@ class TracePlace:
         self._undo()
 
     def leave(self) -> str | None:
-        """Close the trace, as far as it got, and put it into its place; say what keeps it from there."""
+        """Close the trace, as far as it got, and move it into its place; return what prevents that."""
         problem = None
         try:
             close(self.connection)
@@ -131,7 +131,7 @@ class TracePlace:
         return None
 
     def release(self) -> None:
-        """Let go of all locks."""
+        """Release all locks."""
         self._release_former()
         if self._lock is not None:
             self._lock.release()
@@ -153,7 +153,7 @@ class TracePlace:
 
 
 def count_runs(directory: TraceDirectory) -> int:
-    """Return how many runs a trace has, which is whole and closed then. Raises TraceError when it is none."""
+    """Return how many runs a trace has; it is complete and closed then. Raises TraceError when it is not a trace."""
     connection = directory.open()
     try:
         count: int = connection.execute("SELECT max(id) FROM runs").fetchone()[0] or 0
@@ -237,7 +237,7 @@ def make_trace(directory: TraceDirectory) -> Workspace:
 
 
 def give_place(workspace: Workspace, directory: TraceDirectory) -> None:
-    """Give a trace in a workspace its name. Raises TraceError when that is taken meanwhile."""
+    """Give a trace in a workspace its name. Raises TraceError when the name has been taken by then."""
     try:
         workspace.give_name(os.fsencode(directory.path.name))
     except FileExistsError:

@@ -188,7 +188,7 @@ class PrivatePlace:
         return self.path.parent == self.target.path.parent / f"{IN_SIGHT}{os.geteuid()}"
 
     def remove(self) -> None:
-        """Remove what is left of it, and the root where that is in somebody's folder; what resists stays."""
+        """Remove what is left of it, and the root if that is in somebody's folder; what cannot be removed stays."""
         from rtrace.files.removing import remove_below
 
         with contextlib.suppress(OSError):

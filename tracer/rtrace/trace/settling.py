@@ -1,4 +1,4 @@
-"""Put a trace in order that a killed tracer left in its private place.
+"""Put in order the trace that a killed tracer left in its private place.
 
 Until a run begins, the mark ``unbegun`` of the private place says what is to be put back when it does not: NEW, or how
 many runs the trace had that it would have continued. Afterwards the trace belongs into its place, as far as it got.
@@ -34,7 +34,7 @@ _LONGEST_MARK = 32
 
 
 def write_mark(place: PrivatePlace, text: bytes) -> None:
-    """Say in a private place what is to be put back when a run does not begin."""
+    """Note in a private place what to put back if a run does not begin."""
     new = place.path / f"{UNBEGUN}.new"
     new.write_bytes(text)
     new.replace(place.path / UNBEGUN)
@@ -66,7 +66,7 @@ def find_unsettled(folder: Path) -> tuple[TraceDirectory, ...]:
 
 
 def settle(directory: TraceDirectory) -> tuple[str, ...]:
-    """Put in order what a tracer that was killed left of a trace directory; say what was done.
+    """Put in order what a killed tracer left of a trace directory, and return what was done.
 
     Raises BusyError where a tracer is at work on it.
     """
@@ -122,7 +122,7 @@ def finish_place(place: PrivatePlace, name: str) -> list[str]:
 
 
 def put_back(place: PrivatePlace, mark: bytes, name: str) -> list[str]:
-    """Make everything what it was before a run that did not begin; say what was done. Raises OSError."""
+    """Undo everything that was prepared for a run that did not begin, and return what was done. Raises OSError."""
     told = []
     target, trace = place.target, place.trace
     if mark == NEW:
@@ -157,7 +157,7 @@ def is_same(one: TraceDirectory, other: TraceDirectory) -> bool:
 
 
 def finish_closing(directory: TraceDirectory) -> None:
-    """Close the database of a tracer that was killed: who only reads it could not."""
+    """Close the database of a tracer that was killed, which a mere reader could not do."""
     database = directory.database
     left = any(database.with_name(database.name + ending).exists() for ending in ("-journal", "-wal"))
     if left and os.access(directory.path, os.W_OK):

@@ -65,7 +65,7 @@ def most_needing(treatments: Iterable[Treatment]) -> Treatment:
 
 
 def is_unread(uses: int) -> bool:
-    """Tell from all uses of a path in a run, added up, whether it was removed or replaced before anything needed it.
+    """Return from all uses of a path in a run, added up, whether it was removed or replaced before anything needed it.
 
     Whatever is done with the path afterwards is done with what the run has put there.
     """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rtrace.limits import TIMED_OUT
-from rtrace.printable import plural, printable
+from rtrace.printable import count, plural, printable
 from rtrace.verify.comparators.model import Reason
 
 if TYPE_CHECKING:
@@ -98,15 +98,22 @@ class Report:
         return Counter(line.verdict for line in self.lines if line.scope == scope)
 
     @property
+    def others_differ(self) -> bool:
+        """Whether a file that no output names is not the same."""
+        others = self.count("other")
+        return any(others[verdict] for verdict in VERDICTS if verdict != "same")
+
+    @property
     def summary(self) -> str:
         """The report in one sentence."""
         found, others = self.count("output"), self.count("other")
         number, ignored = sum(found.values()), sum(self.count("ignored").values())
-        differ = any(others[verdict] for verdict in VERDICTS if verdict != "same")
+        differ = self.others_differ
         more = f"; other files: {list_counts(others)}" if differ else ""
         more += f"; {ignored} ignored" if ignored else ""
         if self.same:
-            number += 0 if differ else others["same"]
+            if others["same"] and not differ:
+                more = f"; so {plural(others['same'], 'is', 'are')} {count(others['same'], 'other file')}{more}"
             return f"{'the one result is' if number == 1 else f'all {number} results are'} identical{more}"
         if not number:
             return f"there is nothing to compare{more}"

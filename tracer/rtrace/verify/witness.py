@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rtrace.replay.protocol import Stamp, Target
     from rtrace.verify.verdicts import Line
 
+_SEEMING = frozenset({"same", "different"})
+"""What a file may seem to be that came with the bundle and was not written: a placeholder is different."""
+
 
 class Witness:
     """Knows of files that the bundle holds as a run left them whether the replay wrote them."""
@@ -25,17 +28,19 @@ class Witness:
 
     def settle(self, lines: list[Line], run: str) -> list[Line]:
         """Return the lines with another verdict for what seems to be the same and was not written by the replay."""
-        suspects = {line.path for line in lines if line.verdict == "same" and (line.run, line.path) in self._held}
+        suspects = {line.path for line in lines if line.verdict in _SEEMING and (line.run, line.path) in self._held}
         if not suspects or run not in {held for held, _ in self._held}:
             return lines
         now = self._stamp()
         return [self._judge(line, now) if line.run == run and line.path in suspects else line for line in lines]
 
     def _judge(self, line: Line, now: Mapping[bytes, Stamp]) -> Line:
-        if line.path is None or line.verdict != "same" or (line.run, line.path) not in self._held:
+        if line.path is None or line.verdict not in _SEEMING or (line.run, line.path) not in self._held:
             return line
         before, after = self._before.get(line.path), now.get(line.path)
         if before is None or after is None:
+            if line.verdict != "same":
+                return line
             return replace(line, verdict="unknown", detail=UNTOLD, reasons=("not told",))
         return line if before != after else replace(line, verdict="missing", detail=UNWRITTEN, reasons=("not written",))
 

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 class ChrootUnpacker:
-    """Makes chroot targets. What reads bundles is loaded when one is made: a replay of a target needs none of it."""
+    """Makes chroot targets. A replay does not need the code that reads bundles, so that is loaded when it is used."""
 
     name = NAME
     summary = "a folder with the files, replayed in namespaces (Linux; as root or as a user)"
 
     def plan(self, bundle: Path, target: Path) -> tuple[str, ...]:
-        """Tell what ``unpack`` would write."""
+        """Return what ``unpack`` would write, a line for each step."""
         from rtrace_unpackers.chroot.making import plan_target
 
         return plan_target(bundle, target)

@@ -1,4 +1,4 @@
-"""What a machine has for replays in namespaces, by trying it; all that is made ends with the process that tries."""
+"""What a machine offers to replays in namespaces, found by trying it in a process that ends afterwards."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def examine_idmapped_mounts() -> Ability:
 
 
 def examine_control_groups() -> Ability:
-    """Look for control groups below which this user may make others; see cgroups(7). None is made."""
+    """Look for control groups below which this user may make others; see cgroups(7). It makes no group."""
     name = "limits by control groups"
     hierarchies = find_hierarchies("\n".join(read_lines(OWN_GROUPS)), "\n".join(read_lines(MOUNTS)))
     found = {controller for controller, folder in hierarchies.by_controller.items() if os.access(folder, os.W_OK)}

@@ -1,4 +1,4 @@
-"""What is in the folder of a chroot target, and the words of its state."""
+"""The names in the folder of a chroot target, and the words of its state."""
 
 from __future__ import annotations
 

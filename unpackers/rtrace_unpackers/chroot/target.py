@@ -35,7 +35,7 @@ from rtrace_unpackers.target.state import State
 
 
 class ChrootTarget:
-    """A folder that holds the bundle's files, and that belongs to who uses it alone."""
+    """A folder with the bundle's files. It belongs to one user, and nobody else can enter it."""
 
     def __init__(self, folder: TargetFolder, state: State, manifest: Manifest) -> None:
         self.folder = folder
@@ -53,7 +53,7 @@ class ChrootTarget:
         return self.path / TREE
 
     def runs(self) -> Sequence[Run]:
-        """Tell the runs of the bundle."""
+        """Return the runs of the bundle."""
         return self.manifest.runs
 
     def run(
@@ -65,7 +65,7 @@ class ChrootTarget:
         limits: Limits = DEFAULT_LIMITS,
         allowed: frozenset[str] = frozenset(),
     ) -> Outcome:
-        """Replay a run in namespaces; what it writes stays in the tree. Nobody else may use the target meanwhile."""
+        """Replay a run in namespaces; what it writes stays in the tree. The target is locked meanwhile."""
         with self.folder.lock(), self.opened_tree() as tree:
             refuse_unexecutable(tree, self.folder.shown)
             isolation = plan_isolation(
@@ -120,7 +120,7 @@ class ChrootTarget:
         return int(shift)
 
     def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
-        """Look at the files of the tree."""
+        """Return what is in the tree."""
         from rtrace_unpackers.target.snapshot import take_snapshot
 
         try:
@@ -136,7 +136,7 @@ class ChrootTarget:
             raise TargetError(f"cannot look into {self.folder.shown}/{TREE}: {error.strerror}") from None
 
     def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
-        """Give inode and time of the last change of files of the tree: no program can set the latter."""
+        """Return inode and time of the last change of files of the tree: no program can set the latter."""
         from rtrace_unpackers.target.snapshot import stamp_files
 
         with self.folder.lock(), self.opened_tree() as tree:
@@ -151,7 +151,7 @@ class ChrootTarget:
         remove_target(self.folder, MADE)
 
     def reclaim_tree(self, others: Maps) -> None:
-        """Give all files of the tree back to the user; where there is no tree, there are none."""
+        """Give all files of the tree back to the user, if there is a tree."""
         try:
             tree = os.open(TREE, directory_flags(), dir_fd=self.folder.descriptor)
         except OSError:  # ENOENT; ENOTDIR, ELOOP: a symlink, say, in its place, which is removed as it is

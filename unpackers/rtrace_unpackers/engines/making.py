@@ -123,19 +123,19 @@ def name_image(target: Path, identity: str) -> str:
 
 
 def silence(engine: Engine) -> str:
-    """Say that no engine answers."""
+    """Return the words for an engine that does not answer."""
     return f"no engine answers `{engine.name} version`"
 
 
 def plan_volumes(layout: Layout) -> str:
-    """Return what a container needs besides, so that it shows the image's files in /dev/shm."""
+    """Return the option that a container needs so that it shows the image's files in /dev/shm."""
     return f" --volume {SHARED_MEMORY.decode()}" if layout.has_shared_memory else ""
 
 
 def tell_image(
     engine: Engine, identity: Identity, target: Path, runs: Sequence[Run], volumes: str, *, answers: bool
 ) -> tuple[str, ...]:
-    """Say how the image is used, and how it is built when it was not."""
+    """Return how the image is used, and how it is built where no engine did that."""
     image = identity.image
     hostname = shlex.quote(runs[0].hostname)
     use = f"`{engine.name} run --rm --network none{volumes} --hostname {hostname} {image}` replays {runs[0].id}"
@@ -147,7 +147,7 @@ def tell_image(
 
 
 def tell_limits(layout: Layout, empty: Sequence[Entry]) -> tuple[str, ...]:
-    """Say in what a container differs from the machine of the original run."""
+    """Return in what a container differs from the machine of the original run, a sentence each."""
     files = (*layout.files, *chain.from_iterable(layout.copies.values()), *layout.symlinks)
     replaced = [entry.path for entry in files if entry.path in REPLACED]
     notes = []

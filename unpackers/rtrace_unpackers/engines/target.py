@@ -6,10 +6,7 @@ process, and the run's own launcher is executed in it; then it ends. What runs w
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import signal
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +16,6 @@ from rtrace.errors import TargetError
 from rtrace.files.hierarchy import SHARED_MEMORY, is_in_memory
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
-from rtrace.printable import format_size
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
 from rtrace_unpackers.engines.belonging.identity import label_target, read_identity
@@ -35,36 +31,22 @@ from rtrace_unpackers.engines.belonging.use import using
 from rtrace_unpackers.engines.container.arguments import (
     keep_possible,
     plan_container,
-    plan_execution,
-    plan_limits,
     refuse_ids,
     tell_closed,
     tell_missing,
 )
-from rtrace_unpackers.engines.container.executing import (
-    Cause,
-    ContainerHandle,
-    Reached,
-    Signalled,
-    Unwritable,
-    execute,
-    is_joined,
-    is_terminal,
-)
 from rtrace_unpackers.engines.container.exported import add_volume, read_changes, read_export
-from rtrace_unpackers.engines.container.holding import running
+from rtrace_unpackers.engines.container.limiting import refuse_unconfined
+from rtrace_unpackers.engines.container.replaying import replay_in
 from rtrace_unpackers.engines.engine.choice import choose_engine, demand_answer
 from rtrace_unpackers.engines.engine.command_line import Engine
-from rtrace_unpackers.engines.engine.facts import Abilities, Thing
+from rtrace_unpackers.engines.engine.facts import Thing
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, name_launchers
-from rtrace_unpackers.isolation.running.watching import describe_limit
 from rtrace_unpackers.target.removal import remove_target
 from rtrace_unpackers.target.state import State, update_state
 
 KEEPING = "shared_memory"
 """The word of the state that says whether /dev/shm is kept: `yes`."""
-KILLED = 137
-"""The status of a program that SIGKILL ended, as an engine tells it."""
 
 
 class DockerTarget:
@@ -109,7 +91,7 @@ class DockerTarget:
         limits: Limits = DEFAULT_LIMITS,
         allowed: frozenset[str] = frozenset(),
     ) -> Outcome:
-        """Replay a run in the target's container. A signal to the caller ends it, and so does the caller's end.
+        """Replay a run in the target's container. It ends when the caller ends or gets a signal.
 
         An engine tells the exit status as a shell would: 128+N, as exit code, when signal N ended the program.
         """
@@ -124,29 +106,8 @@ class DockerTarget:
             possible = keep_possible(limits, abilities)
             debug(__name__, "the engine can do %s; limits kept: %s", abilities, possible)
             container = self.provide_container(engine, lock, possible)
-            if (container.facts.get("State") or {}).get("Running"):  # somebody else started it
-                engine.kill(container.id)
-            with connected(engine, container, allow_network=allow_network), running(engine, container.id):
-                notes += change_limits(engine, container, possible)
-                written = DiskUse(engine, container.id, is_wanted=limits.disk is not None)
-                arguments = (
-                    *plan_execution(run, container.id, is_terminal=is_terminal(streams)),
-                    launcher,
-                    *plan_joining(streams),
-                )
-                watched = ContainerHandle(lambda: engine.kill(container.id), written.measure)
-                status, cause = execute(engine, arguments, streams, limits, watched)
-            if cause is None and limits.disk is not None and written.measure() > limits.disk:
-                notes += (f"it wrote more than {format_size(limits.disk)} to the disk before it ended (--disk)",)
-            if cause is None and limits.memory is not None:
-                if ran_out_of_memory(engine, container.id):
-                    cause = Reached("memory")
-                elif status == KILLED:  # Podman does not look at what is executed in a container later
-                    notes += ("it was killed, perhaps for want of memory (--memory): the engine does not say",)
-        debug(__name__, "%s ended with %s, brought about by %s", run.id, status, cause)
-        if isinstance(cause, Reached):
-            notes = (describe_limit(cause.limit, limits), *notes)
-        return conclude(engine, run, status, cause, notes)
+            outcome = replay_in(engine, container, run, launcher, streams, possible, allow_network=allow_network)
+        return replace(outcome, notes=(*outcome.notes, *notes))
 
     def provide_image(self, engine: Engine, lock: int | None) -> str:
         """Return the id of the target's image, and make it when it is not there."""
@@ -178,22 +139,22 @@ class DockerTarget:
         engine.demand(*arguments, keep=lock)
         container = self.find_container(engine)
         if container is None:
-            raise TargetError(f"`{engine.name} create` made the container of {self.path}, and it is gone: try again")
+            raise TargetError(f"`{engine.name} create` succeeded, but the container of {self.path} is gone: try again")
         return container
 
     def find_container(self, engine: Engine) -> Thing | None:
-        """Return the target's container, None when there is none. Raises TargetError when the name is another's."""
+        """Return the target's container, None if it is not there. Raises TargetError if the name is another's."""
         return find_container(engine, self.identity, self.path)
 
     def note_use(self) -> None:
-        """Remember, before anything is made, that an engine may have something of this target."""
+        """Write into the state, before anything is made, that an engine may have something of this target."""
         if not self.identity.used:
             self.identity = replace(self.identity, used=True)
             self.state = replace(self.state, facts={**self.state.facts, **self.identity.to_facts()})
             update_state(self.folder.descriptor, self.state)
 
     def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
-        """Look at the container's files."""
+        """Return what is in the container."""
         engine = self.demand_engine()
         with using(self.folder) as lock:
             container = self.provide_container(engine, lock)
@@ -205,7 +166,7 @@ class DockerTarget:
             return add_volume(snapshot, lambda: engine.copy(container.id, volume), paths, entries, own)
 
     def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
-        """Tell by 1 what the engine says is another than in the image, and by 0 what is not."""
+        """Return 1 for the files that differ from the image's by the engine's word, 0 for the others."""
         engine = self.demand_engine()
         with using(self.folder) as lock:
             container = self.provide_container(engine, lock)
@@ -225,102 +186,3 @@ class DockerTarget:
             with using(self.folder) as lock:
                 remove_possessions(engine, find_possessions(engine, self.identity, self.path), lock)
         remove_target(self.folder)
-
-
-class DiskUse:
-    """What is written in a container from now on, in bytes; the engine is not asked when nobody wants to know."""
-
-    def __init__(self, engine: Engine, container: str, *, is_wanted: bool) -> None:
-        self._engine = engine
-        self._container = container
-        self._size = 0
-        self._before = self._ask() if is_wanted else 0
-
-    def measure(self) -> int:
-        """Return the bytes that were written."""
-        return self._ask() - self._before
-
-    def _ask(self) -> int:
-        """Return the size of all that differs from the image; the last known one while the engine does not tell."""
-        told = self._engine.call("container", "inspect", "--size", "--format", "{{.SizeRw}}", self._container).stdout
-        if told.strip().isdigit():
-            self._size = int(told)
-        return self._size
-
-
-def refuse_unconfined(engine: Engine, abilities: Abilities) -> None:
-    """Raise TargetError when the engine lets containers make every system call."""
-    if not abilities.is_confined:
-        raise TargetError(
-            f"`{engine.name} info` tells of no seccomp filter for containers, so that nothing keeps a replay from the "
-            "kernel: start the engine with its default profile, or use the chroot unpacker"
-        )
-
-
-def change_limits(engine: Engine, container: Thing, limits: Limits) -> tuple[str, ...]:
-    """Give a running container other limits than it has; say which ones the engine has no way to change.
-
-    Raises TargetError when it refuses to.
-    """
-    notes = []
-    for name, options in plan_limits(limits, container.facts.get("HostConfig") or {}).items():
-        done = engine.call("update", *options, container.id)
-        if "unknown flag" in done.stderr:
-            notes.append(
-                f"this version of `{engine.name}` cannot change the limit of {name} that the container began with"
-            )
-        elif done.returncode != 0:
-            raise engine.fail("update", done.returncode, done.stderr)
-    return tuple(notes)
-
-
-def ran_out_of_memory(engine: Engine, container: str) -> bool:
-    """Whether the kernel killed something in a container when it last ran, for want of memory."""
-    found = engine.find("container", container)
-    return found is not None and (found.facts.get("State") or {}).get("OOMKilled") is True
-
-
-def conclude(engine: Engine, run: Run, status: int, cause: Cause | None, notes: tuple[str, ...]) -> Outcome:
-    """Return how a run ended. Raises the error that kept its output from being passed on, and TargetError."""
-    match cause:
-        case Signalled(number):
-            return Outcome(run.id, None, number, notes=notes)
-        case Reached(limit):
-            return Outcome(run.id, None, signal.SIGKILL, limit, notes)
-        case Unwritable(error) if error.errno == errno.EPIPE:  # as the kernel would have told the program
-            return Outcome(run.id, None, signal.SIGPIPE, notes=notes)
-        case Unwritable(error):
-            raise error
-    if status < 0:
-        raise TargetError(f"`{engine.name} exec` was ended by signal {-status} before the replay of {run.id} ended")
-    return Outcome(run.id, status, None, notes=notes)
-
-
-def plan_joining(streams: Streams) -> tuple[str, ...]:
-    """Return the launcher's arguments: any makes standard error the same as standard output, so that order is kept."""
-    return ("joined",) if is_joined(streams) else ()
-
-
-@contextlib.contextmanager
-def connected(engine: Engine, container: Thing, *, allow_network: bool) -> Iterator[None]:
-    """Give a container the engine's default network for a while, when it is allowed to have one.
-
-    One that a killed rtrace left it is taken away first.
-    """
-    networks = (container.facts.get("NetworkSettings") or {}).get("Networks") or {}
-    for name in networks:
-        if name != "none":
-            engine.demand("network", "disconnect", "--force", name, container.id)
-    if not allow_network:
-        yield
-        return
-    if "none" in networks:
-        engine.demand("network", "disconnect", "none", container.id)
-    try:
-        engine.demand("network", "connect", "bridge", container.id)
-        try:
-            yield
-        finally:
-            engine.demand("network", "disconnect", "bridge", container.id)
-    finally:
-        engine.demand("network", "connect", "none", container.id)

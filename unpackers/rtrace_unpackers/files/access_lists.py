@@ -22,7 +22,7 @@ class AccessRule(NamedTuple):
 
 
 def read_rules(entry: Entry) -> Sequence[AccessRule]:
-    """Give the access control list of an entry; none when it has none that can be understood."""
+    """Return the access control list of an entry, empty if it has no valid one."""
     value = dict(entry.xattrs).get(ACCESS_LIST, b"")
     if len(value) < 4 or len(value) % 8 != 4 or int.from_bytes(value[:4], "little") != ACL_VERSION:  # noqa: PLR2004
         return ()
@@ -30,7 +30,7 @@ def read_rules(entry: Entry) -> Sequence[AccessRule]:
 
 
 def permissions_of(rules: Iterable[AccessRule], uid: int, gids: frozenset[int], gid: int) -> int:
-    """Tell what an access control list lets somebody do who is not the owner; ``gid`` is the file's group."""
+    """Return the permissions that an access control list gives others than the owner; ``gid`` is the file's group."""
     found = list(rules)
     mask = next((rule.permissions for rule in found if rule.tag == MASK), 7)
     for rule in found:

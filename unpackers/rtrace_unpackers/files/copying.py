@@ -1,4 +1,4 @@
-"""Content from one file of a target into another, and whether there is room for it."""
+"""Copy content from one file of a target to another, and check that there is room for it."""
 
 from __future__ import annotations
 
@@ -63,6 +63,5 @@ def refuse_too_large(size: int, folder: int) -> None:
     free = find_room(folder)
     if size > free:
         raise TargetError(
-            f"the files of the bundle take {format_size(size)}, and there is room for {format_size(free)}; "
-            "unpack it elsewhere"
+            f"the files of the bundle need {format_size(size)}, and {format_size(free)} are free; unpack it elsewhere"
         )

@@ -28,7 +28,7 @@ class HeldFolder:
 
 
 class Descent:
-    """Opens the directories of a tree by their paths, one at a time; files that are handled in order share them.
+    """Opens directories of a tree by their paths, one at a time. Sorted paths are fast: they share the way down.
 
     Those on the way are kept open, the first ones all and then every 64th, so that in the deepest tree a directory
     costs some dozens of calls at most, and never more than about 50 descriptors.

@@ -66,7 +66,7 @@ class Layout:
 
     @property
     def room(self) -> int:
-        """Bytes that they take on a disk: as many, but for holes."""
+        """Bytes that they take on a disk: their size without holes."""
         return sum(stored_size(entry) * (1 + len(self.copies.get(entry.path, ()))) for entry in self.files)
 
 
@@ -94,7 +94,7 @@ def name_of(path: bytes) -> bytes:
 
 
 def plan_layout(entries: Iterable[Entry]) -> Layout:
-    """Sort entries into steps. Raises HostileBundleError for what could reach outside, and nothing is written yet."""
+    """Sort entries into steps, before anything is written. Raises HostileBundleError for what could reach outside."""
     ordered = sorted(entries, key=lambda entry: entry.path)
     validate_entries(ordered)
     shelf = Shelf()

@@ -1,4 +1,4 @@
-"""Whose the unpacked files are, and what their modes must be so that a replay may do what the run could do."""
+"""The owners and modes of unpacked files: a replay may do with them what the run could do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rtrace_unpackers.files.xattr_setting import Lost
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who ran something: a user and all groups, by number."""
+    """A user and all their groups, by number."""
 
     uid: int
     gids: frozenset[int]
@@ -54,6 +54,6 @@ class Ownership:
 
 
 def choose_ownership(runs: Iterable[Run], *, as_root: bool, shift: int = 0) -> Ownership:
-    """Decide for a tree in which these runs are to be replayed."""
+    """Return the ownership of a tree in which these runs are replayed."""
     people = tuple(Person(run.uid, frozenset({run.gid, *run.groups})) for run in runs)
     return Ownership(keep=as_root, people=people, shift=shift)

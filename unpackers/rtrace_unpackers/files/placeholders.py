@@ -1,4 +1,4 @@
-"""Files of which a run only looked at name and size: made of holes, or with the room on the disk that they had."""
+"""Placeholders: a run only looked at name and size of these files. They are holes, or take the room that they took."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def choose_roomy(placeholders: Iterable[Entry], room: int) -> frozenset[Entry]:
 
 
 def tell_unreserved(placeholders: Sequence[Entry]) -> tuple[str, ...]:
-    """Say of which placeholders a replay sees another room on the disk than the run did; nothing if of none."""
+    """Return a sentence on the placeholders that take less room on the disk than in the run, if there are any."""
     if not placeholders:
         return ()
     size = format_size(sum((entry.blocks or 0) * BLOCK for entry in placeholders))
@@ -62,7 +62,7 @@ def write_placeholder(entry: Entry, descent: Descent, ownership: Ownership, *, h
             os.ftruncate(descriptor, entry.size)
         except OSError:
             raise BundleError(
-                f"{printable(entry.path)} has {entry.size} bytes, more than a file may have on this file system; "
+                f"{printable(entry.path)} has {entry.size} bytes, too many for a file on this file system; "
                 "unpack on another one"
             ) from None
         reserved = reserve(descriptor, min(entry.size, (entry.blocks or 0) * BLOCK)) if has_room else not entry.blocks
@@ -73,7 +73,7 @@ def write_placeholder(entry: Entry, descent: Descent, ownership: Ownership, *, h
 
 
 def reserve(descriptor: int, size: int) -> bool:
-    """Have the file system set the first bytes of an open file aside; return whether it does. See fallocate(2)."""
+    """Reserve room on the disk for the first bytes of an open file; return whether that worked. See fallocate(2)."""
     if not size:
         return True
     try:

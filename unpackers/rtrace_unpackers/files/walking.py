@@ -1,4 +1,4 @@
-"""Walk through an open tree, directory by directory, however deep it is, and whatever somebody changes meanwhile.
+"""Walk through an open tree of any depth, directory by directory, while others may change it.
 
 One descriptor is open at a time: the way up is ``..``, and proven to lead to where the walk came from.
 """
@@ -52,7 +52,7 @@ class Frame:
 
 
 def walk(root: int, visit: Callable[[Visit], None], *, skipped: frozenset[bytes] = frozenset()) -> None:
-    """Visit every directory of a tree before those below it, but for those whose paths no call can take.
+    """Visit every directory of a tree before those below it, except where a path is too long for any call.
 
     A directory that its owner may not read or enter is made accessible for as long as the walk is in it. Raises
     TargetError where another file system is mounted, and when somebody moves directories meanwhile.
@@ -96,7 +96,7 @@ def open_frame(
     skipped: frozenset[bytes],
     mode: int | None = None,
 ) -> Frame:
-    """List a directory, have it visited, and note which directories are to be visited below it.
+    """Visit a directory, and note which directories to visit below it.
 
     A program that makes folders in folders for ever does not get paths of megabytes made of their names: below one
     whose path is as long as any can be, nothing is looked for.
@@ -119,7 +119,7 @@ def open_frame(
 
 
 def list_members(descriptor: int) -> Iterator[Child]:
-    """Yield what is in a directory, of which there may be millions."""
+    """Yield what is in a directory; there may be millions of files."""
     with os.scandir(descriptor) as entries:
         for entry in entries:
             yield Child(os.fsencode(entry.name), entry.stat(follow_symlinks=False))

@@ -21,7 +21,7 @@ def set_xattrs(file: int | bytes, entry: Entry, lost: Lost) -> None:
 
 
 def tell_lost(lost: Lost) -> tuple[str, ...]:
-    """Say which attributes could not be set: a sentence, or none."""
+    """Return a sentence on the attributes that could not be set, if there are any."""
     if not lost:
         return ()
     names = ", ".join(sorted({printable(name) for _, name in lost}))

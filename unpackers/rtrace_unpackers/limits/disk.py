@@ -1,4 +1,4 @@
-"""How much of a disk a replay takes: measured now and then, by a thread, on a tree that changes meanwhile."""
+"""How much of a disk a replay takes, measured now and then by a thread."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class DiskWatch(threading.Thread):
         return not measure.is_whole and self.free_before - self.count_free() > self.limit
 
     def run(self) -> None:
-        """Look, as long as the replay lasts."""
+        """Look now and then while the replay lasts."""
         pause = FIRST_LOOK
         while not self.over.wait(pause):
             began = time.monotonic()
@@ -137,7 +137,7 @@ class DiskWatch(threading.Thread):
             pause = max(FIRST_LOOK, SHARE * (time.monotonic() - began))
 
     def finish(self) -> bool:
-        """Look for a last time; return whether more was written than may be."""
+        """Look a last time; return whether more was written than the limit."""
         self.over.set()
         if self.ident is not None:
             self.join()

@@ -31,7 +31,7 @@ class Hierarchies:
 
 @dataclass(slots=True)
 class Group:
-    """Folders of a new group by controller; of version 2 they are one."""
+    """The folders of a new group by controller; in version 2 they are one folder."""
 
     folders: dict[str, Path]
     unified: bool
@@ -96,7 +96,7 @@ def write(path: Path, text: str) -> None:
 
 
 def read_count(path: Path, name: str) -> int:
-    """Return a number of a control file of names and numbers, 0 where there is none."""
+    """Return a number from a control file of names and numbers, 0 if it is not there."""
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except OSError:  # ENOENT: a kernel that does not count this
@@ -128,7 +128,7 @@ def find_hierarchies(own: str, mounts: str) -> Hierarchies:
 
 
 def place(point: Path, mounted_root: str, path: str) -> Path:
-    """Return where a group's folder is below the mount of its hierarchy, of which a part may be mounted only."""
+    """Return where a group's folder is below the mount of its hierarchy; only a part of that may be mounted."""
     inside = os.path.relpath(path, mounted_root)
     return point if inside == "." or inside.startswith("..") else point / inside
 

@@ -1,4 +1,4 @@
-"""How much memory the processes below one use, and how many they are."""
+"""How much memory a process and its descendants use, and how many threads they have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a target, of any unpacker: whole when it appears, what it says of itself, what is in it, how it goes.
+"""The life of a target, whatever its unpacker: made whole, described, looked into, removed.
 
 Uses `files`.
 """

@@ -1,4 +1,4 @@
-"""Tell what a tree holds after a replay, in the terms of a bundle."""
+"""What a tree holds after a replay, in the terms of a bundle."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXTRA_LIMIT = 32 << 20
 
 
 class Surprises:
-    """The paths that nobody asked for; those that are too many to be named are counted."""
+    """The paths that nobody asked for; when there are too many, the rest is counted."""
 
     def __init__(self) -> None:
         self.paths: list[bytes] = []
@@ -44,7 +44,7 @@ class Surprises:
 
 
 def take_snapshot(root: int, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
-    """Look at every file below an open directory, and into those at ``paths``.
+    """Return what is below an open directory, and what is in the files at ``paths``.
 
     Nothing is followed: a path that leads through a symlink is not there. Sockets and devices, for which a bundle
     has no word, are not there either.
@@ -71,7 +71,7 @@ def take_snapshot(root: int, paths: Expected, packed: Iterable[Entry]) -> Snapsh
 
 
 def stamp_files(root: int, paths: Collection[bytes]) -> dict[bytes, Stamp]:
-    """Give inode and ctime_ns of files below an open directory; of what is not there, or cannot be reached, none.
+    """Return inode and ctime_ns of files below an open directory, but for what is not there or cannot be reached.
 
     Nothing is followed: a path that leads through a symlink is not there.
     """
@@ -94,7 +94,7 @@ def _look_at(root: int, path: bytes) -> os.stat_result:
 
 
 def is_hashed(paths: Expected, path: bytes, status: os.stat_result) -> bool:
-    """Tell whether the content of a wanted file matters: it has the size that was told, if one was."""
+    """Whether the content of a wanted file matters: it has the expected size, if there is one."""
     return not isinstance(paths, Mapping) or paths[path] == status.st_size
 
 

@@ -70,7 +70,7 @@ class DataStream:
         return b"".join(self.take_parts(length))
 
     def is_at_end(self) -> bool:
-        """Tell whether nothing follows."""
+        """Whether nothing follows."""
         return self._used == len(self._frame) and not next(self._frames, b"")
 
     def _next_frame(self) -> None:
@@ -82,7 +82,7 @@ class DataStream:
 
 
 def prove_content(bundle: Path, entry: Entry, parts: Iterator[bytes]) -> Iterator[bytes]:
-    """Give the content of an entry of a bundle from the parts that are stored; raises ContentError before the last one.
+    """Yield the content of an entry from the parts that are stored; raises ContentError before the last one.
 
     An empty file is proven when it turns out to have no parts.
     """

@@ -16,7 +16,7 @@ class FileRange:
         self._end = start + size
 
     def read(self, size: int = -1) -> bytes:
-        """Give what is in the file next, none at the end of the range. Raises BundleError where the file is shorter."""
+        """Return what comes next, nothing at the end of the range. Raises BundleError if the file is shorter."""
         left = self._end - self._position
         size = left if size < 0 else min(size, left)
         if size <= 0:

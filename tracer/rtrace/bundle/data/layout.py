@@ -21,7 +21,7 @@ _KINDS = {
 
 
 def has_content(entry: Entry) -> bool:
-    """Tell whether an entry's own content is in the data stream: a regular file, no link nor copy, and not left out."""
+    """Whether an entry's own content is in the data stream: of a regular file, neither link, copy nor left out."""
     return (
         entry.type is FileType.REGULAR
         and entry.link is None
@@ -32,7 +32,7 @@ def has_content(entry: Entry) -> bool:
 
 
 def stored_size(entry: Entry) -> int:
-    """Tell how many bytes of an entry that has a content of its own are in the data stream: not those of holes."""
+    """Return how many bytes of an entry's own content are in the data stream: holes are not."""
     return entry.size if entry.segments is None else sum(length for _, length in entry.segments)
 
 
@@ -67,7 +67,7 @@ def entry_header(entry: Entry) -> bytes:
 
 
 def header_size(entry: Entry) -> int:
-    """Tell how long the tar header of an entry is, without making it."""
+    """Return how long the tar header of an entry is, without making it."""
     names = [len(PREFIX) + len(entry.path)]
     items = 0
     if entry.type is FileType.REGULAR:
@@ -84,13 +84,13 @@ def header_size(entry: Entry) -> int:
 
 
 def room(entry: Entry) -> int:
-    """Tell what the content of an entry takes in the data, filled up to whole blocks."""
+    """Return what the content of an entry takes in the data, filled up to whole blocks."""
     size = stored_size(entry) if has_content(entry) else 0
     return size + len(tar.padding(size))
 
 
 def lay_out(entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, int]]:
-    """Give each entry with its header and the offset at which that header starts."""
+    """Yield each entry with its header and the offset at which that header starts."""
     offset = 0
     for entry in entries:
         header = entry_header(entry)

@@ -18,7 +18,7 @@ ZEROS = bytes(1 << 20)
 
 
 def fill_holes(segments: Segments, size: int, data: Iterator[bytes]) -> Iterator[bytes]:
-    """Give a content of ``size`` bytes from the data of its segments. No part has both of data and of holes in it."""
+    """Yield a content of ``size`` bytes from the data of its segments. No part mixes data and holes."""
     position = 0
     rest = b""
     for offset, length in segments:
@@ -34,7 +34,7 @@ def fill_holes(segments: Segments, size: int, data: Iterator[bytes]) -> Iterator
 
 
 def zeros(length: int) -> Iterator[bytes]:
-    """Give so many zeros, in parts."""
+    """Yield so many zeros, in parts."""
     while length > len(ZEROS):
         length -= len(ZEROS)
         yield ZEROS
@@ -43,7 +43,7 @@ def zeros(length: int) -> Iterator[bytes]:
 
 
 def segments_problem(segments: Segments, size: int) -> str | None:
-    """Say what is wrong with the segments of a file of that size; None when nothing is."""
+    """Return what is wrong with the segments of a file of that size; None when nothing is."""
     end = -1
     for offset, length in segments:
         if offset <= end or length <= 0:

@@ -1,4 +1,4 @@
-"""The lines of an index while they come: in a file, so that a million of them take no memory."""
+"""Index lines, buffered in a temporary file: a million of them take no memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LineFile:
         self._file.write(line.encode())
 
     def compress(self) -> bytes:
-        """Give all lines in one frame; the same lines always give the same bytes."""
+        """Return all lines in one frame; the same lines always give the same bytes."""
         size = self._file.tell()
         self._file.seek(0)
         return b"".join(compress_parts(self._parts(), size))

@@ -40,12 +40,12 @@ def load_results(parts: Iterable[bytes]) -> tuple[Result, ...]:
 
 
 def iterate_entries(parts: Iterable[bytes], only: tuple[bytes, ...] = ()) -> Iterator[Entry]:
-    """Give the entries one by one, as ``load_entries`` reads them; ``only`` those with one of these in their lines."""
+    """Yield the entries one by one, as ``load_entries`` reads them; ``only`` those with one of these in their lines."""
     return _load(parts, _entry, UsualLines().read_entry, only)
 
 
 def iterate_results(parts: Iterable[bytes]) -> Iterator[Result]:
-    """Give the results one by one, as ``load_results`` reads them."""
+    """Yield the results one by one, as ``load_results`` reads them."""
     return _load(parts, _result, UsualLines().read_result)
 
 
@@ -68,7 +68,7 @@ _DECODER = JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 
 
 def _split(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Give the lines, without their ends; splits at newlines alone, as JSON has none within a line."""
+    """Yield the lines, without their ends; splits at newlines alone, as JSON has none within a line."""
     number = 1
     rest = b""
     for part in parts:
@@ -201,7 +201,7 @@ def _segments(found: dict[str, Any]) -> tuple[tuple[int, int], ...]:
             numbers = [tuple(pair) if isinstance(pair, list) else () for pair in pairs]
             if all(len(pair) == 2 and type(pair[0]) is type(pair[1]) is int for pair in numbers):  # noqa: PLR2004
                 return tuple(numbers)
-    raise _NotALineError("segments that are no pairs of integers")
+    raise _NotALineError("segments that are not pairs of integers")
 
 
 def _attributes(found: dict[str, Any]) -> tuple[tuple[bytes, bytes], ...]:
@@ -209,7 +209,7 @@ def _attributes(found: dict[str, Any]) -> tuple[tuple[bytes, bytes], ...]:
         case [*pairs] if all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):  # noqa: PLR2004
             names = (dict(zip(("name", "value"), pair, strict=True)) for pair in pairs)
             return tuple((_required_bytes(pair, "name"), _required_bytes(pair, "value")) for pair in names)
-    raise _NotALineError("xattrs that are no pairs")
+    raise _NotALineError("xattrs that are not pairs")
 
 
 def _text(found: dict[str, Any], key: str) -> str | None:
@@ -220,7 +220,7 @@ def _text(found: dict[str, Any], key: str) -> str | None:
 
 
 def _word(found: dict[str, Any], key: str) -> str | None:
-    """Give a text that many entries have: in memory it is once."""
+    """Return a text that many entries share, so that it is in memory once."""
     value = _text(found, key)
     return None if value is None else intern(value)
 
@@ -243,7 +243,7 @@ def _bytes(found: dict[str, Any], key: str) -> bytes | None:
             return b64decode(value["base64"], validate=True)
     except (UnicodeEncodeError, Base64Error):
         pass
-    raise _NotALineError(f"a {key} that is no byte string")
+    raise _NotALineError(f"a {key} that is not a byte string")
 
 
 def _required_bytes(found: dict[str, Any], key: str) -> bytes:

@@ -9,12 +9,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.bundle import members, tar
-from rtrace.bundle.data.archive import ArchiveReader, table_size
+from rtrace.bundle.data.archive import ArchiveReader
 from rtrace.bundle.data.data_stream import ContentError, DataStream, prove_content
 from rtrace.bundle.data.layout import has_content, lay_out, stored_size
 from rtrace.bundle.data.sparse import HASHED_HOLES, fill_holes
 from rtrace.bundle.index.lines import NAMING_OTHERS, iterate_entries, iterate_results, load_entries, load_results
 from rtrace.bundle.limits import check_data_size
+from rtrace.bundle.reading.bad_frame import find_bad_frame
 from rtrace.bundle.reading.container import Member, find_members
 from rtrace.bundle.reading.found_by_path import FoundByPath
 from rtrace.bundle.reading.layout_proof import LayoutProof
@@ -79,7 +80,7 @@ class Bundle(FoundByPath):
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """Every packed file, sorted by path, and proven harmless: HostileBundleError where one is not."""
-        if not self._is_small(self.FILES):  # what is refused has never been in memory as a whole
+        if not self._is_small(self.FILES):  # what is refused has never been in memory at once
             return tuple(self.iterate_entries())
         entries = self._listed
         self._check_size()
@@ -142,7 +143,7 @@ class Bundle(FoundByPath):
 
     @contextmanager
     def _judging(self, name: str) -> Iterator[None]:
-        """Make complete sentences of what is wrong with a member that is an index."""
+        """Complete the sentences of errors in a member that is an index."""
         try:
             yield
         except HostileBundleError as error:
@@ -215,7 +216,7 @@ class Bundle(FoundByPath):
                 stream.skip_to(offset)
                 if stream.take(len(header)) != header:
                     raise BundleError(f"the tar header of {printable(entry.path)} does not agree with the index")
-                yield entry, self._parts(entry, stream)
+                yield entry, self._name_damage(self._parts(entry, stream))
             stream.skip_to(self._end_of_data)
             if stream.take(len(tar.END)) != tar.END or not stream.is_at_end():
                 raise BundleError("it does not end as a tar does")
@@ -223,6 +224,13 @@ class Bundle(FoundByPath):
             raise self._damaged(self.DATA, error) from None
         finally:
             stream.close()
+
+    def _name_damage(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield parts; an error says in which bundle the damage is, whoever takes them."""
+        try:
+            yield from parts
+        except BundleError as error:
+            raise self._damaged(self.DATA, error) from None
 
     def extract_trace(self, destination: Path) -> None:
         """Write the trace database to a new file. Raises BundleError; then there is no file."""
@@ -256,7 +264,7 @@ class Bundle(FoundByPath):
             self._data_is_proven = True
 
     def _check_size(self) -> None:
-        """Refuse data of another size than the entries' layout gives."""
+        """Refuse data whose size differs from the entries' layout."""
         if self._end_of_data + len(tar.END) != self._archive.size:
             raise BundleError(f"{self.path} is damaged: {self.DATA} is not as long as the index says")
 
@@ -283,20 +291,14 @@ class Bundle(FoundByPath):
     def find_bad_frame(self) -> tuple[int, int] | None:
         """Return first and last byte, in the file, of the first frame of the data that cannot be decompressed.
 
-        It is that of the seek table, when this is not the one that the index asks for. None when all is as it should
-        be: then what is wrong is not the data, but what is said of it.
+        None when all are as they should be.
         """
-        member = self._members[self.DATA]
         self._prove_entries()
-        size = self._end_of_data + len(tar.END)
         try:
-            is_as_long = self._archive.size == size
+            archive = self._archive
         except BundleError:
-            is_as_long = False
-        if not is_as_long:
-            return (member.offset + member.size - table_size(size), member.offset + member.size - 1)
-        found = self._archive.find_bad_frame()
-        return None if found is None else (member.offset + found[0], member.offset + found[1] - 1)
+            archive = None
+        return find_bad_frame(archive, self._members[self.DATA], self._end_of_data + len(tar.END))
 
     def _read_index(self, name: str) -> Iterator[bytes]:
         return self._reader.read_index(name, self._members[name], self.manifest.digests[name])

@@ -17,7 +17,7 @@ _LOOKED_AT = 64 << 10
 _NAME = 100
 """Bytes of a member's name in its header."""
 _FEW = 16
-"""Bytes of the version, with its header, that may differ in a bundle that is damaged there; more make another file."""
+"""Bytes that may differ in the version and its header: then it is a damaged bundle; with more, another file."""
 _LIMITS = {
     members.VERSION: len(members.VERSION_TEXT),
     members.MANIFEST: members.MANIFEST_LIMIT,
@@ -44,7 +44,7 @@ def is_bundle(file: BinaryIO) -> bool:
 
 
 def find_members(path: Path, file: BinaryIO) -> dict[str, Member]:
-    """Find the members of the bundle in ``file``. Raises BundleError for anything but a whole bundle of this format."""
+    """Find the members of the bundle in ``file``. Raises BundleError unless it is intact and of this format."""
     _check_version(path, file)
     return locate_members(path, file, members.MEMBERS, _LIMITS)
 
@@ -89,7 +89,7 @@ def _check_end(path: Path, end: bytes, position: int, length: int) -> None:
 
 
 def _begins(file: BinaryIO, position: int, name: str) -> bool:
-    """Tell whether a member's header is at a position, by the name in it."""
+    """Whether a member's header is at a position, by the name in it."""
     return _read_at(file, position, _NAME).rstrip(b"\0") == name.encode()
 
 

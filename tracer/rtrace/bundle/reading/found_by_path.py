@@ -5,8 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, BinaryIO
 
-from typing_extensions import Self
-
 from rtrace.bundle.data.layout import has_content
 from rtrace.errors import BundleError
 from rtrace.printable import printable
@@ -32,7 +30,7 @@ class FoundByPath:
         """Every packed file."""
         raise NotImplementedError
 
-    def __enter__(self) -> Self:
+    def __enter__(self: Opened) -> Opened:  # noqa: PYI019 -- typing.Self is Python 3.11's
         return self
 
     def __exit__(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rtrace.bundle.reading.container import Member
 
 SMALL_INDEX = 32 << 20
-"""Bytes of an index that may be in memory as a whole before anything is known of it."""
+"""Bytes of an index that may be in memory at once before anything is known of it."""
 _STEP = 1 << 20
 _FRAME_ROOM = 1 << 10
 """Bytes by which a frame may be longer than its content, and one byte for each 128 of it."""
@@ -34,7 +34,7 @@ class MemberReader:
         self._file = file
 
     def read(self, member: Member) -> bytes:
-        """Give a member that is not large, whatever is in it."""
+        """Return a member that is not large, whatever is in it."""
         self._file.seek(member.offset)
         content = self._file.read(member.size)
         if len(content) != member.size:
@@ -42,7 +42,7 @@ class MemberReader:
         return content
 
     def read_proven(self, name: str, member: Member, sha256: str) -> Iterator[bytes]:
-        """Give the parts of a member; at the end it is known whether it has that digest."""
+        """Yield the parts of a member; at the end it is known whether it has that digest."""
         digest = hashlib.sha256()
         position, end = member.offset, member.offset + member.size
         while position < end:
@@ -59,7 +59,7 @@ class MemberReader:
             )
 
     def size_of_index(self, member: Member) -> int:
-        """Tell how long a member that is an index says it is when decompressed; no longer than an index may be."""
+        """Return how long a member that is an index says it is when decompressed; no longer than an index may be."""
         size = frame_size(FileRange(self._file, member.offset, member.size).read(FRAME_HEADER_SIZE))
         if size > members.INDEX_LIMIT:
             raise BundleError(f"it would be {size} bytes long when decompressed")
@@ -68,7 +68,7 @@ class MemberReader:
         return size
 
     def read_index(self, name: str, member: Member, sha256: str) -> Iterator[bytes]:
-        """Give the parts of a member that is an index: not more of them, and no more lines, than an index may have.
+        """Yield the parts of a member that is an index: not more of them, and no more lines, than an index may have.
 
         Its size is looked at first, then its digest, then how many lines there are; only then anything is given.
         """
@@ -85,7 +85,7 @@ class MemberReader:
         return decompress_parts(FileRange(self._file, member.offset, member.size), size)
 
     def extract(self, name: str, member: Member, sha256: str, destination: Path) -> None:
-        """Write a member to a new file; there is none after an error."""
+        """Write a member to a new file; after an error there is no file."""
         try:
             with destination.open("xb") as copy:
                 for part in self.read_proven(name, member, sha256):

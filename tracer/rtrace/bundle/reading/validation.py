@@ -39,7 +39,7 @@ _PROPER_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def path_problem(path: bytes) -> str | None:
-    """Say what is wrong with a path that should be absolute and normalised; None when it is."""
+    """Return what is wrong with a path that should be absolute and normalised; None when it is."""
     # Five looks that are enough for the usual path take a tenth of the time of the match.
     if (
         path[:1] == b"/"
@@ -69,7 +69,7 @@ def path_problem(path: bytes) -> str | None:
 
 
 def _has_short_names(path: bytes) -> bool:
-    """Tell whether no name in an absolute path is longer than NAME_LIMIT, by every 256th byte or so."""
+    """Whether no name in an absolute path is longer than NAME_LIMIT, by every 256th byte or so."""
     slash = 0
     while len(path) - slash - 1 > NAME_LIMIT:
         following = path.rfind(b"/", slash + 1, slash + NAME_LIMIT + 2)
@@ -80,7 +80,7 @@ def _has_short_names(path: bytes) -> bool:
 
 
 def find_holders(entries: Iterable[Entry]) -> set[bytes]:
-    """Give the paths that hard links and copies name, of which more has to be remembered."""
+    """Return the paths that hard links and copies name: more has to be remembered of these."""
     holders: set[bytes] = set()
     for entry in entries:
         holder = entry.link if entry.copy_of is None else entry.copy_of
@@ -96,7 +96,7 @@ def validate_entries(entries: Collection[Entry]) -> None:
 
 
 def validated_entries(entries: Iterable[Entry], holders: Container[bytes]) -> Iterator[Entry]:
-    """Give entries in the order of the bundle, each after it was checked; raises HostileBundleError.
+    """Yield entries in the order of the bundle, each after it was checked; raises HostileBundleError.
 
     Remembered is only what others can depend on: the ``holders``, and the entries whose paths the next one's begins
     with. The others cannot be above any that follow, as these are sorted.
@@ -155,7 +155,7 @@ class _Folders:
         self._unlisted = 0
 
     def enter(self, path: bytes, *, is_folder: bool) -> None:
-        """Take the next path. Raises HostileBundleError for one below something that is no folder."""
+        """Take the next path. Raises HostileBundleError for one below something that is not a folder."""
         others = self._others
         while others and not path.startswith(others[-1]):
             others.pop()
@@ -190,13 +190,13 @@ class _Folders:
 
 
 class ElsewhereValidator:
-    """Compares what the manifest tells of the content that is elsewhere with what the index does."""
+    """Compares what the manifest says of content that is elsewhere with what the index says."""
 
     def __init__(self, told: Iterable[Elsewhere]) -> None:
         self._told = {one.path: (one.size, one.sha256) for one in told}
 
     def check(self, entry: Entry) -> None:
-        """Take the next entry. Raises HostileBundleError for one of which the manifest tells something else."""
+        """Take the next entry. Raises HostileBundleError where the manifest says something else of it."""
         if entry.elsewhere:
             told = self._told.pop(entry.path, None)
             if told is None:
@@ -217,7 +217,7 @@ def validate_results(results: Iterable[Result], runs: Iterable[str]) -> None:
 
 
 def validated_results(results: Iterable[Result], runs: Iterable[str]) -> Iterator[Result]:
-    """Give results, each after it was checked as ``validate_results`` does."""
+    """Yield results, each after it was checked as ``validate_results`` does."""
     order = {run: number for number, run in enumerate(runs)}
     previous = (-1, b"")
     for result in results:
@@ -238,7 +238,7 @@ def _refusal(path: bytes, what: str) -> HostileBundleError:
 
 
 def _attribute_problem(entry: Entry) -> str | None:
-    """Say which attribute no file can have, or does not belong to the entry's type."""
+    """Return which attribute no file can have, or does not belong to the entry's type."""
     if not 0 <= entry.mode <= _MODE_LIMIT:
         return f"the mode {entry.mode:#o}"
     if not (0 <= entry.uid < ID_LIMIT and 0 <= entry.gid < ID_LIMIT):
@@ -254,7 +254,7 @@ def _attribute_problem(entry: Entry) -> str | None:
     if entry.xattrs and (problem := attributes_problem(entry)):
         return problem
     if (entry.blocks, entry.twin) != (None, None) and (not entry.placeholder or (entry.blocks or 0) < 0):
-        return "the room or the first name of a placeholder, though it is none"
+        return "the room or the first name of a placeholder, though it is not one"
     if entry.type is FileType.REGULAR:
         return _regular_problem(entry)
     for given, what in (
@@ -267,15 +267,15 @@ def _attribute_problem(entry: Entry) -> str | None:
         (entry.elsewhere, "the mark of content elsewhere"),
     ):
         if given:
-            return f"{what}, though it is no regular file"
+            return f"{what}, though it is not a regular file"
     if entry.type is FileType.SYMLINK:
         return _target_problem(entry.target)
-    return "a symlink's target, though it is no symlink" if entry.target is not None else None
+    return "a symlink's target, though it is not a symlink" if entry.target is not None else None
 
 
 def _regular_problem(entry: Entry) -> str | None:
     if entry.target is not None:
-        return "a symlink's target, though it is no symlink"
+        return "a symlink's target, though it is not a symlink"
     if entry.segments is not None:
         if not has_content(entry):
             return "holes, though it has no content of its own"
@@ -312,7 +312,7 @@ def _target_problem(target: bytes | None) -> str | None:
 
 
 def _brief(entry: Entry) -> int:
-    """Give size and digest in a number that takes a fifth of their memory; two that are equal by chance do no harm."""
+    """Return size and digest in a number, which takes a fifth of their memory; equal ones by chance do no harm."""
     return hash((entry.size, entry.sha256))
 
 
@@ -322,9 +322,9 @@ def _check_holder(entry: Entry, path: bytes, holder: int | None, what: str, to: 
     if problem:
         raise _refusal(entry.path, f"as {what} with {problem}")
     if holder is None:
-        raise _refusal(entry.path, f"as {what} {to} {printable(path)}, which is no regular file before it")
+        raise _refusal(entry.path, f"as {what} {to} {printable(path)}, which is not a regular file before it")
     if _brief(entry) != holder:
-        raise _refusal(entry.path, f"as {what} {to} {printable(path)}, whose content is another")
+        raise _refusal(entry.path, f"as {what} {to} {printable(path)}, whose content differs")
 
 
 def _result_problem(result: Result) -> str | None:
@@ -336,6 +336,6 @@ def _result_problem(result: Result) -> str | None:
         return "an improper SHA-256"
     if result.target is not None or result.type is FileType.SYMLINK:
         if result.type is not FileType.SYMLINK:
-            return "a symlink's target, though it is no symlink"
+            return "a symlink's target, though it is not a symlink"
         return _target_problem(result.target)
     return None

@@ -1,1 +1,1 @@
-"""Writing a bundle: whole or not at all, and the same bytes for the same content."""
+"""Writing a bundle: complete or not at all, and the same bytes for the same content."""

@@ -19,7 +19,7 @@ class AttributeKeeper:
         self.unkept: dict[str, tuple[bytes, int]] = {}
 
     def put(self, entry: Entry, attributes: Attributes | None, file: bytes | int) -> Entry:
-        """Give an entry with these attributes; None: with those that a file has now, which is not followed."""
+        """Return an entry with these attributes; None: with those that a file has now, which is not followed."""
         if attributes is None:
             if entry.type is FileType.SYMLINK:
                 return entry

@@ -1,4 +1,4 @@
-"""Writing a bundle: whole or not at all, over another only if asked, and with the same bytes for the same input."""
+"""Writing a bundle: complete or not at all, over another only if asked, and with the same bytes for the same input."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class BundleWriter:
     def __init__(self, target: Path, repeated: Container[int] = frozenset(), *, replace: bool = False) -> None:
         """Begin; ``repeated`` are the sizes that several files have (``find_repeated``): they may have one content.
 
-        With ``replace``, a file that has the name stays until the bundle is whole, and is replaced then.
+        With ``replace``, a file that has the name stays until the bundle is complete, and is replaced then.
         """
         self._incomplete = Incomplete(target, replace=replace)
         self.folder = self._incomplete.folder
@@ -94,7 +94,7 @@ class BundleWriter:
         """Put the bundle together, give it its name, and tell its identity. Raises BundleError when the name is taken.
 
         The manifest is written with the digests of the other members, and with a person's own comments in an earlier
-        text of it. ``inspect`` sees the whole file before it has its name, and raises what keeps it from it.
+        text of it. ``inspect`` sees the complete file before it has its name, and raises an error to refuse it.
         """
         self._archive.write(tar.END)
         files = self._lines.compress()  # while the last frames of the data are compressed
@@ -134,7 +134,7 @@ def write_bundle(
     *,
     progress: Progress = SILENT,
 ) -> str:
-    """Write a bundle of which every content can be had; give its identity.
+    """Write a bundle whose every content can be read, and return its identity.
 
     Raises BundleError when the target exists, or when a source is not what its entry says.
     """

@@ -15,7 +15,7 @@ _STEP = 1 << 20
 
 
 def digest_content(descriptor: int, size: int, segments: Segments | None) -> bytes:
-    """Give the SHA-256 of an open file; of a sparse one, only the parts that hold data are read. Raises OSError."""
+    """Return the SHA-256 of an open file; of a sparse one, only the parts that hold data are read. Raises OSError."""
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(_STEP))
 
@@ -36,7 +36,7 @@ def digest_content(descriptor: int, size: int, segments: Segments | None) -> byt
 
 
 def digest_file(file: BinaryIO) -> str:
-    """Give the SHA-256 of what is left of a file."""
+    """Return the SHA-256 of what is left of a file."""
     digest = hashlib.sha256()
     while chunk := file.read(_STEP):
         digest.update(chunk)

@@ -56,6 +56,6 @@ def compare_state(item: Item, state: os.stat_result) -> Written:
 
 
 def find_repeated(items: Iterable[Item]) -> frozenset[int]:
-    """Give the sizes that the contents of several items have; empty ones take no room anyway."""
+    """Return the sizes that the contents of several items have; empty ones take no room anyway."""
     sizes = Counter(item.entry.size for item in items if item.source is not None)
     return frozenset(size for size, number in sizes.items() if number > 1 and size)

@@ -1,104 +1,38 @@
-"""The books of one run: what was at each path before, who used it how, and the copies of what was changed.
+"""The ledger of one run: what was at each path before, who used it how, and the copies of what was changed.
 
-A file that is only renamed is not copied: its content is where it went. It is followed there by its inode, and copied
-when it is about to be changed or removed under its new name.
+A file that is only renamed is not copied: its content is at its new name. It is recognized there by its inode, and
+copied when it is about to be changed or removed.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from rtrace.capture.books.journal import Journal
+from rtrace.capture.books.path_state import TYPE_NAMES, Discarded, PathState, Uses, identify
 from rtrace.capture.books.rows import FACTS
 from rtrace.capture.books.snapshots import SnapshotLimitError, SnapshotTaker
 from rtrace.capture.books.unobserved import is_nothing_for_anybody
-from rtrace.capture.books.walker import Walk
 from rtrace.capture.processes.tracee import Process
-from rtrace.files.hierarchy import SHARED_MEMORY, is_provided
 from rtrace.files.stamps import keep_inode, keep_time
 from rtrace.files.xattrs import read_attributes
 from rtrace.printable import printable
 from rtrace.trace.schema import MUTATIONS, Use
 
-TYPE_NAMES = {
-    stat.S_IFREG: "file",
-    stat.S_IFDIR: "directory",
-    stat.S_IFLNK: "symlink",
-    stat.S_IFIFO: "fifo",
-    stat.S_IFSOCK: "socket",
-    stat.S_IFBLK: "block",
-    stat.S_IFCHR: "char",
-}
 NOTHING = (None,) * (len(FACTS) - 3)
 """The facts of a path where nothing is, after its run, itself and the time."""
 USE_BITS = 13
 MUTATION_BITS = int(MUTATIONS)
 METADATA, UNREAD, KEPT = int(Use.METADATA), int(Use.UNREAD), int(Use.KEPT)
 CONTENT_BITS, FROM_NOTHING = int(Use.READ | Use.EXECUTE | Use.WRITE), int(Use.CREATE | Use.TRUNCATE)
-OWN_LINKS = 2
-"""Links that a folder has by itself: its name, and the dot in it."""
-MOST_FOLDERS = 1000
-"""Folders in one that are noted for the sake of its link count."""
-
-
-def identify(status: os.stat_result) -> tuple[int, int, int, int]:
-    """Return what tells a file from another one, and from what it is once it was written to."""
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-class PathState:
-    """One path in one run. ``settled`` says that its content before the run is safe, whatever is done to it now.
-
-    ``inode`` is that of its file as it was before, None while the file has no other name that is known of. ``needed``
-    says that the run used the content of what has been there; ``discarded`` what is about to go without that.
-    """
-
-    __slots__ = (
-        "attributed",
-        "discarded",
-        "existed",
-        "id",
-        "inode",
-        "listed",
-        "mutated",
-        "needed",
-        "path",
-        "settled",
-    )
-
-    def __init__(self, identity: int, path: bytes, *, existed: bool) -> None:
-        """Begin untouched; what did not exist before the run has nothing to keep."""
-        self.id = identity
-        self.path = path
-        self.existed = existed
-        self.settled = not existed
-        self.attributed = not existed
-        self.listed = False
-        self.mutated = False
-        self.needed = False
-        self.discarded: Discarded | None = None
-        self.inode: tuple[int, int] | None = None
-
-
-class Discarded(NamedTuple):
-    """A file that a call is about to remove or replace unread: what it is, and whose content it was before the run."""
-
-    identity: tuple[int, int, int, int]
-    owners: list[PathState]
-
-
-Uses = list[tuple[PathState, int]]
-"""Paths, and how they are used."""
 
 
 class Ledger:
-    """Everything known about the paths of one run; turns first touches and changes into rows."""
+    """Knows everything about the paths of one run; turns first touches and changes into rows."""
 
     def __init__(self, journal: Journal, run: int, snapshots: SnapshotTaker, ids: dict[bytes, int]) -> None:
         """Write through ``journal``; ``snapshots`` takes the copies; ``ids`` are the paths of earlier runs."""
@@ -119,12 +53,12 @@ class Ledger:
         self.paths, self.facts, self.uses = rows["paths"], rows["facts"], rows["uses"]
 
     def begin(self) -> None:
-        """Count as needed what was noted until now: the run has been given it by descriptor."""
+        """Count as needed what was noted until now: the run was given it by descriptor."""
         for state in self.states.values():
             state.needed = True
 
     def now(self) -> int:
-        """Nanoseconds since the run began."""
+        """Return the nanoseconds since the run began."""
         return time.monotonic_ns() - self.started
 
     def state(self, path: bytes, status: os.stat_result | None = None, *, missing: bool = False) -> PathState:
@@ -145,7 +79,7 @@ class Ledger:
             return None
 
     def judge(self, error: OSError) -> None:
-        """Tell what an error keeps from being noted, unless it means that nothing is there."""
+        """Tell what could not be noted because of an error, unless the error means that nothing is there."""
         if not is_nothing_for_anybody(error):
             self.tell_unobserved(error)
 
@@ -173,17 +107,15 @@ class Ledger:
                 target = b""
         elif kind == "file" and status.st_nlink > 1:
             self._join_links(state, (status.st_dev, status.st_ino))
-        self.facts.append(
-            (
-                *(self.run, identity, self.now()),
-                *(kind, status.st_mode & 0o7777, status.st_uid, status.st_gid, status.st_size, mtime),
-                *(status.st_dev, keep_inode(status.st_ino), status.st_nlink, target, ctime, status.st_blocks),
-            )
-        )
+        self.facts.append((
+            self.run, identity, self.now(),
+            kind, status.st_mode & 0o7777, status.st_uid, status.st_gid, status.st_size, mtime,
+            status.st_dev, keep_inode(status.st_ino), status.st_nlink, target, ctime, status.st_blocks,
+        ))  # fmt: skip
         return state
 
     def _join_links(self, state: PathState, inode: tuple[int, int]) -> None:
-        """Remember which paths share a file; one met after the file was changed gets the copy taken then."""
+        """Remember which paths share a file; a path that is met after a change gets the copy that was taken then."""
         state.inode = inode
         self.linked.setdefault(inode, []).append(state)
         if inode in self.copies:
@@ -191,9 +123,9 @@ class Ledger:
             self.journal.pending["snapshots"].append((self.run, state.id, *self.copies[inode]))
 
     def follow_content(self, process: Process, state: PathState) -> bool:
-        """Keep an eye on a file that is being given another name, by which its content could be changed unseen.
+        """Watch a file that is being given another name, under which its content could be changed unseen.
 
-        Tell whether it holds what some path held before the run, and of which there is no copy.
+        Return whether it holds what some path held before the run, and has not been copied.
         """
         if not state.existed and not self.linked:
             return False
@@ -246,7 +178,7 @@ class Ledger:
         return [(member, UNREAD) for member in family]
 
     def _look_again(self, process: Process, state: PathState) -> None:
-        """Keep what was about to be lost if it is still there now that it is needed: that call failed, or goes on."""
+        """Keep what was about to be lost if it is still there, as it is needed now: the call failed, or goes on."""
         discarded, state.discarded = state.discarded, None
         status = self.look_at(state.path)
         if status is None or discarded is None or identify(status) != discarded.identity:
@@ -302,66 +234,3 @@ class Ledger:
         what = f"the run changed {printable(path)}, and it could not be copied before ({reason})"
         advice = "trace as a user who may read it, with enough room in the trace directory"
         self.journal.pending["notices"].append((self.run, "snapshot", what, advice))
-
-    def list_directory(self, state: PathState) -> None:
-        """Note every entry of a folder that is being listed, once, as it is before the run changes more of it."""
-        if state.listed or not state.existed:
-            return
-        state.listed = True
-        path = state.path
-        if is_provided(path) and path != SHARED_MEMORY:
-            return  # the kernel's: its list says nothing about the experiment
-        try:
-            names = os.listdir(path)
-        except OSError as error:
-            self.judge(error)
-            return
-        prefix = path if path == b"/" else path + b"/"
-        for name in names:
-            if prefix + name not in self.served and prefix + name != self.hidden:
-                self.state(prefix + name)
-
-    def note_folders(self, state: PathState, walk: Walk) -> None:
-        """Note the folders in a folder that is looked at beside others: `ls -l` shows its link count, which is theirs.
-
-        That is when the folder above it has been listed, or one in it by whose ``..`` it is named.
-        """
-        beside = self.states.get(walk.passed[-1] if walk.passed else state.path.rpartition(b"/")[0])
-        if beside is None or not beside.listed or state.listed or not state.existed:
-            return
-        status = walk.status or os.lstat(state.path)
-        if not stat.S_ISDIR(status.st_mode) or not 0 < status.st_nlink - OWN_LINKS <= MOST_FOLDERS:
-            return
-        with contextlib.suppress(OSError), os.scandir(state.path) as entries:  # EACCES: as for whoever looks
-            for entry in entries:
-                path = os.path.join(state.path, os.fsencode(entry.name))
-                if path not in self.served and path != self.hidden and entry.is_dir(follow_symlinks=False):
-                    self.state(path)
-
-    def note_member(self, state: PathState) -> None:
-        """Note an entry that a folder has from before the run, and that keeps it from being removed."""
-        if state.listed or not state.existed or is_provided(state.path):
-            return
-        found: list[bytes] = []
-        with contextlib.suppress(OSError), os.scandir(state.path) as entries:  # EACCES: it is empty to the run as well
-            for entry in entries:
-                path = os.path.join(state.path, os.fsencode(entry.name))
-                known = self.states.get(path)
-                if path in self.served or path == self.hidden or (known is not None and not known.existed):
-                    continue
-                found.append(path)
-                if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False) or entry.is_symlink():
-                    break
-        if found:
-            self.state(found[-1])
-
-    def keep_tree(self, process: Process, path: bytes, destination: bytes) -> None:
-        """Note all that lies below a folder that is about to be renamed, and that it appears elsewhere."""
-        for parent, folders, files in os.walk(path, onerror=self.judge):
-            self.list_directory(self.state(parent))
-            for name in folders + files:
-                below = self.state(parent + b"/" + name)
-                moved = self.state(destination + below.path[len(path) :])
-                below.mutated = moved.mutated = True
-                moved.needed = moved.needed or below.needed
-                self.follow_content(process, below)

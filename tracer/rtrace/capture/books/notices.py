@@ -6,6 +6,7 @@ import os
 import stat
 
 from rtrace.capture.books import services
+from rtrace.capture.books.devices import describe_device, has_driver
 from rtrace.capture.books.journal import Journal
 from rtrace.capture.books.unobserved import describe_unobserved, is_inside_process
 from rtrace.printable import printable, printable_text
@@ -57,70 +58,34 @@ ESCAPES = {
     ),
 }
 
-GRAPHICS = (b"/dev/nvidia", b"/dev/dri/", b"/dev/kfd", b"/dev/accel/", b"/dev/dxg")
-FUSE = os.makedev(10, 229)  # who opens it mounts a filesystem, which is told by itself
-MEMORY_MAJOR, TERMINAL_MAJOR, TTY_MAJOR, PTY_MAJORS = 1, 4, 5, range(136, 144)
-FIRST_SERIAL_MINOR = 64
-MACHINES_MINORS = frozenset({1, 2, 4, 11})  # mem, kmem, port and kmsg, the kernel's log, among the kin of null
-"""Device numbers of null, zero, random and their kin, of consoles (serial lines come after them) and of terminals: what
-a replay has, too. See the kernel's Documentation/admin-guide/devices.txt."""
-
-
-def describe_device(path: bytes, device: int) -> tuple[str, str] | None:
-    """Say what was opened that no bundle can hold, and what to do; None for a device that a replay has, too."""
-    major = os.major(device)
-    console = major == TERMINAL_MAJOR and os.minor(device) < FIRST_SERIAL_MINOR
-    memory = major == MEMORY_MAJOR and os.minor(device) not in MACHINES_MINORS
-    if console or memory or device == FUSE or major in (TTY_MAJOR, *PTY_MAJORS):
-        return None
-    name = path.decode(errors="backslashreplace")
-    if path.startswith(GRAPHICS):
-        return (
-            f"the run computes on a GPU ({name})",
-            "a replay has none unless it is given the device: check what the program does without",
-        )
-    return f"the run used the device {name}", "save what it reads from the device to a file before the run"
-
-
-def has_driver(device: int, *, is_block: bool) -> bool:
-    """Whether the kernel has a driver for a device number; without one it cannot be opened. See /proc/devices."""
-    try:
-        with open("/proc/devices", encoding="ascii", errors="replace") as file:
-            characters, _, blocks = file.read().partition("Block devices:")
-    except OSError:
-        return True
-    lines = (blocks if is_block else characters).splitlines()
-    return any(line.split()[:1] == [str(os.major(device))] for line in lines)
-
-
 PRIVILEGES = {
     "set-uid": "is set-uid or set-gid, and the kernel gives a traced program no privileges",
     "capabilities": "has file capabilities, and the kernel gives a traced program none",
 }
 REFUSALS = {
     "ptrace": (
-        "could not trace another process, for rtrace does so already",
+        "could not trace another process, because rtrace traces it already",
         "trace without the debugger",
     ),
     "listener": (
-        "could not get a listener for system calls of its own (seccomp), for the kernel allows one, and rtrace has it",
+        "could not get a listener of its own for system calls (seccomp): the kernel allows one, and rtrace has it",
         "trace with RTRACE_ENGINE=seccomp, which needs none",
     ),
     "strict": (
-        "could not enter the strict mode of seccomp, for rtrace has a filter in place",
+        "could not enter the strict mode of seccomp, because rtrace has a filter in place",
         "trace with RTRACE_ENGINE=stops, which needs none",
     ),
 }
-"""What fails because of rtrace: that is told, too."""
+"""What fails because of rtrace is told, too."""
 PLURALS = {"is": "are", "has": "have", "watches": "watch"}
-"""How the words begin that tell something of several programs, by how they begin for one."""
+"""The verbs for several programs, by those for one."""
 
 
 class Tally:
-    """How often something was told of programs, and of which."""
+    """How often something was told, and of which programs."""
 
     def __init__(self, told: str) -> None:
-        """Begin with none; ``told`` is how it was first told."""
+        """Begin at 0; ``told`` is the sentence that told of it first."""
         self.told = told
         self.programs: dict[str, None] = {}
         self.count = 0
@@ -141,7 +106,7 @@ class NoticeBook:
     """Collects notices, each once a run."""
 
     def __init__(self, journal: Journal, run: int, trace: str | bytes | os.PathLike[str]) -> None:
-        """Write to the notices of one run; in the folder ``trace`` lies what rtrace writes down of it."""
+        """Write to the notices of one run; rtrace writes the trace to the folder ``trace``."""
         self.run = run
         self.rows, self.sums = journal.pending["notices"], journal.pending["sums"]
         self.tallies: dict[tuple[str, str], Tally] = {}
@@ -167,7 +132,7 @@ class NoticeBook:
         tally.count += 1
 
     def finish(self) -> None:
-        """Say of what was told at its first time how often it happened, and to which programs."""
+        """Add to what was told once how often it happened, and which programs did it."""
         for (kind, what), tally in self.tallies.items():
             if tally.count > 1:
                 self.sums.append((printable_text(tally.sum_up(what)), self.run, kind, tally.told))
@@ -195,14 +160,14 @@ class NoticeBook:
         )
 
     def add_unobserved(self, program: str, error: OSError) -> None:
-        """Tell that rtrace could not look at what a program used; once for each program and reason."""
+        """Tell, once for each program and reason, that rtrace could not look at what a program used."""
         key = (program, error.errno, is_inside_process(error))
         if key not in self.unobserved:
             self.unobserved.add(key)
             self.add("unobserved", *describe_unobserved(program, error))
 
     def add_time(self, path: bytes) -> None:
-        """Tell that a file is dated beyond what can be kept; once a run, as such dates come in whole folders."""
+        """Tell, once a run, that a file has a date that cannot be kept: whole folders have such dates."""
         if ("time", "") not in self.told:
             self.told.add(("time", ""))
             what = f"{printable(path)}, and maybe more, is dated before 1677 or after 2262, which rtrace cannot keep"
@@ -223,7 +188,7 @@ class NoticeBook:
 
     def add_attempt(self, program: str, address: str) -> None:
         """Tell of a connection that may or may not have been made."""
-        what = f"began to connect to {address}, and whether that succeeded could not be seen"
+        what = f"began to connect to {address}; whether that succeeded could not be seen"
         self.add_deed("connection", program, what, NO_NETWORK)
 
     def add_question(self, program: str, name: str, server: str = "") -> None:
@@ -255,7 +220,7 @@ class NoticeBook:
             self.add("device", *device)
 
     def is_own(self, path: bytes) -> bool:
-        """Whether a path is in the folder of the trace that is being written, which a replay has not; that is told."""
+        """Whether a path is in the folder of the trace that is being written, which no replay has; that is told."""
         if not path.startswith(self.trace) or path[len(self.trace) :][:1] not in (b"", b"/"):
             return False
         folder = self.trace.decode(errors="backslashreplace")

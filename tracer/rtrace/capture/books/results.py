@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import stat
 
-from rtrace.capture.books.ledger import TYPE_NAMES, Ledger
+from rtrace.capture.books.ledger import Ledger
+from rtrace.capture.books.path_state import TYPE_NAMES
 from rtrace.capture.books.rows import ResultRow
 from rtrace.capture.books.unobserved import is_nothing_for_anybody
 from rtrace.files.stamps import keep_inode, keep_time
 
 DIGEST_BUDGET = 64 << 20
-"""Bytes of output that are hashed at once at the end of a run; the rest is hashed by ``pack``, if unchanged by then."""
+"""Bytes of output that are hashed at the end of a run; ``pack`` hashes the rest if it is unchanged by then."""
 
 
 def record_results(ledger: Ledger) -> None:
@@ -55,7 +56,7 @@ def record_results(ledger: Ledger) -> None:
 
 
 def hash_file(path: bytes) -> str | None:
-    """Return a file's SHA-256 in hexadecimal; None when it cannot be read."""
+    """Return a file's SHA-256 in hexadecimal; None if it cannot be read."""
     import hashlib  # 3 ms that a run without outputs does not need
 
     digest = hashlib.sha256()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 class Service(NamedTuple):
     """A server by its address, a regular expression that is compiled when a program connects to anything.
 
-    ``what`` a program does by talking to it is empty where there is nothing to say.
+    ``what`` a program does by talking to it is empty if there is nothing to tell.
     """
 
     address: str
@@ -21,7 +21,7 @@ class Service(NamedTuple):
 INSIDE = "start what it needs inside the run, where rtrace sees it"
 
 SERVICES = (
-    # Name services and logs: the C library asks them behind every program's back, and does without them.
+    # Name services and logs: the C library asks them unasked, and works without them.
     Service(r"(/var)?/run/(nscd|avahi-daemon|systemd/(userdb|resolve|journal))/|/var/lib/sss/|/dev/log$"),
     Service(
         r"(/var)?/run/(user/\d+/)?systemd/",
@@ -51,5 +51,5 @@ SERVICES = (
 
 
 def find_service(address: str) -> Service | None:
-    """Find a server by the name of its socket; abstract names begin with ``@``."""
+    """Return a server by the name of its socket; abstract names begin with ``@``."""
     return next((service for service in SERVICES if re.match(service.address, address)), None)

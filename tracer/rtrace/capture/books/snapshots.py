@@ -1,6 +1,6 @@
-"""Copies of files as they were before the run changed them: a reflink where the filesystem can, else a copy.
+"""Snapshots of files before the run changes them: a reflink where the filesystem has them, a copy elsewhere.
 
-A reflink takes no room. Copies do, and they take time while the program waits: together they stay below a limit.
+A reflink takes no room. Copies do, and the program waits for them: together they stay below a limit.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ UNITS = {"G": 1 << 30, "M": 1 << 20, "K": 1 << 10}
 
 
 class SnapshotLimitError(Exception):
-    """A file was not copied, as the copies would take more room than they may; says so in some words."""
+    """A file was not copied because the copies would take more room than they may; the text says so."""
 
 
 class SnapshotTaker:
-    """Takes the copies of a run. ``tell`` is given what was not copied, and what to do about it, when it happens."""
+    """Takes the copies of a run. ``tell`` is called with what was not copied, and what to do about it."""
 
     def __init__(self, folder: Path, limit: int, tell: Callable[[str, str], None]) -> None:
         """Copy into a folder, up to ``limit`` bytes of what cannot be reflinked."""
@@ -72,7 +72,7 @@ class SnapshotTaker:
 
     @property
     def _advice(self) -> str:
-        """Name the option with a size that would have been enough until now."""
+        """Return the advice, with a size that would have been enough until now."""
         needed = self.copied + sum(self.refused)
         letter, unit = next(((key, size) for key, size in UNITS.items() if needed >= size), ("K", UNITS["K"]))
         return f"restore the file, and trace again with --snapshot-limit {-(-needed // unit)}{letter} or more"

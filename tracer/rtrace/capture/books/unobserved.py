@@ -1,7 +1,7 @@
-"""When an observer may say "there is nothing", and when it must say that it cannot look.
+"""Which errors mean that there is nothing to note, and which that rtrace could not look.
 
-A bad pointer (EFAULT) and a process or file that is gone mean that there is nothing to note. Whatever else keeps the
-tracer from looking does not keep the program from using what is there, unless both have the same rights.
+A bad pointer (EFAULT) and a process or file that is gone mean that there is nothing to note. Any other error of the
+tracer's says nothing about the program, which may use what is there, unless both have the same rights.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ _RIGHTS = (b"Uid:", b"Gid:", b"Groups:", b"CapEff:")
 
 
 class ServedError(PermissionError):
-    """A file is in a filesystem that the run itself serves, which was told when it was mounted."""
+    """A file is in a filesystem that the run itself serves; that was told when it was mounted."""
 
 
 def means_nothing(error: OSError) -> bool:
-    """Tell whether an error of looking at a call's arguments means that there is nothing to note."""
+    """Whether an error of looking at a call's arguments means that there is nothing to note."""
     if error.errno in VANISHED or isinstance(error, ServedError):
         return True
     return error.errno == errno.EIO and error.filename is None  # a page of /proc/PID/mem that is not there
 
 
 def is_nothing_for_anybody(error: OSError) -> bool:
-    """Tell whether an error means that nothing is there, as far as a user without rights can tell.
+    """Whether an error means that nothing is there, as far as a user without rights can tell.
 
-    Nothing but a filesystem of its own mind, as that of a network, refuses root something.
+    Only special filesystems, such as those of a network, refuse root anything.
     """
     return error.errno in MISSING or (error.errno in REFUSED and os.geteuid() != 0)
 
 
 def is_missing(error: OSError, path: bytes, tid: int) -> bool:
-    """Tell whether a program that meets this error's path sees no file there, either."""
+    """Whether a program that meets this error's path sees no file there, either."""
     if error.errno in MISSING:
         return True
     if error.errno == errno.ENAMETOOLONG:
@@ -48,7 +48,7 @@ def is_missing(error: OSError, path: bytes, tid: int) -> bool:
 
 
 def has_same_rights(tid: int) -> bool:
-    """Tell whether a thread is the same user as the tracer, with the same groups and capabilities.
+    """Whether a thread is the same user as the tracer, with the same groups and capabilities.
 
     Then it is refused what the tracer is refused. See /proc/PID/status in proc(5).
     """
@@ -65,13 +65,13 @@ def read_rights(tid: int) -> list[bytes]:
 
 
 def is_inside_process(error: OSError) -> bool:
-    """Tell whether what could not be looked at is a process, by its files in proc(5)."""
+    """Whether what could not be looked at is a process, by its files in proc(5)."""
     path = os.fsencode(error.filename or b"")
     return path.startswith(PROC) and path[len(PROC) : len(PROC) + 1].isdigit()
 
 
 def describe_unobserved(program: str, error: OSError) -> tuple[str, str]:
-    """Say in two sentences' halves what could not be looked at, and what to do about it."""
+    """Return what could not be looked at, and what to do about it."""
     reason = os.strerror(error.errno or 0)
     if error.errno in NO_ROOM:
         what = f"{program} used files while rtrace could not look at them ({reason})"

@@ -1,4 +1,4 @@
-"""Path resolution as the kernel does it, component by component, with every symlink on the way told.
+"""Path resolution as the kernel does it, component by component, which returns every symlink on the way.
 
 See path_resolution(7). What is known to be a folder or a symlink is remembered, so that a further path below a
 folder that was walked before costs one lstat(2).
@@ -28,7 +28,7 @@ def is_file_name(target: bytes) -> bool:
 
 
 def ask(question: Callable[[bytes], Answer], path: bytes, tid: int) -> Answer | None:
-    """Ask the kernel about a path; None where a thread meets no such file, either. Raises OSError where it may."""
+    """Ask the kernel about a path; None if the thread finds nothing there, either. Raises OSError if it may."""
     try:
         return question(path)
     except OSError as error:
@@ -69,12 +69,12 @@ class Walker:
         self.links.clear()
 
     def refuse_served(self, path: bytes) -> None:
-        """Keep away from filesystems of which the run is the server (FUSE): it may be waiting for us right now."""
+        """Stay out of filesystems that the run itself serves (FUSE): the server may be waiting for us right now."""
         if any((path + b"/").startswith(mount + b"/") for mount in self.served):
             raise ServedError(errno.EPERM, "served by the run itself", path)
 
     def _step(self, base: bytes, path: bytes) -> Walk | None:
-        """Take the shortest way, to what is no symlink in a folder that is known; None where there is a longer one.
+        """Take the shortest way, to what is no symlink in a known folder; None if the way is longer.
 
         An empty path stands for the base itself, as in a call on a descriptor.
         """

@@ -1,8 +1,8 @@
-"""What calls meant before: the same call again costs a look-up in a set."""
+"""What calls meant before, so that the same call again costs one look-up."""
 
 from __future__ import annotations
 
-from rtrace.capture.books.ledger import Uses
+from rtrace.capture.books.path_state import Uses
 from rtrace.capture.processes.tracee import Tracee
 
 Key = tuple[int, int, bytes, bytes]
@@ -34,7 +34,7 @@ class CallMemory:
     def keep_absent(self, key: Key, uses: Uses, missing: bytes) -> None:
         """Remember a call on a path that is not there, ``missing`` being its first missing component.
 
-        What had made that path was undone, so calls that make it will make it anew, and must be decoded again.
+        A call that made this path will make it again, as it was removed, and must be decoded again.
         """
         self.absent[key] = uses
         self.waiting.setdefault(missing, []).append(key)
@@ -44,12 +44,12 @@ class CallMemory:
                 tracee.process.seen.discard(maker)
 
     def appear(self, path: bytes) -> None:
-        """Something is being made at a path where nothing was: calls that missed it will find it now."""
+        """Forget the calls that found nothing at a path: something is being made there."""
         for key in self.waiting.pop(path, ()):
             self.absent.pop(key, None)
 
     def forget(self) -> None:
-        """Any call may mean something else from now on."""
+        """Forget all: any call may mean something else from now on."""
         self.known.clear()
         self.absent.clear()
         self.waiting.clear()

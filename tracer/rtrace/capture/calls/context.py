@@ -6,8 +6,9 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.capture.books.ledger import Ledger, PathState
+from rtrace.capture.books.ledger import Ledger
 from rtrace.capture.books.notices import NoticeBook
+from rtrace.capture.books.path_state import PathState
 from rtrace.capture.books.walker import Walk, Walker
 from rtrace.capture.calls.call_memory import CallMemory
 from rtrace.capture.kernel.architecture import Architecture
@@ -73,7 +74,7 @@ class Context:
 
     @cached_property
     def peers(self) -> Peers:
-        """Whose the sockets are that the run meets; made when it meets one."""
+        """Whose sockets the run meets; made when it meets one."""
         from rtrace.capture.network.peers import Peers
 
         return Peers(self.tracees)
@@ -91,7 +92,7 @@ class Context:
             self.talks.finish()
 
     def base(self, tracee: Tracee, dirfd: int, path: bytes) -> bytes:
-        """Name the folder from which a call's path is resolved; empty for an absolute path under the usual root."""
+        """Return the folder from which a call's path is resolved; empty for an absolute path under the usual root."""
         if path.startswith(b"/"):
             if not self.rooted:
                 return b""
@@ -102,7 +103,7 @@ class Context:
         return self.cwd(tracee)
 
     def cwd(self, tracee: Tracee) -> bytes:
-        """Name a thread's working directory, remembered while no thread is in the middle of changing one."""
+        """Return a thread's working directory; it is remembered unless a thread is in the middle of changing one."""
         if tracee.cwd is not None:
             return tracee.cwd
         cwd = tracee.read_link("cwd")
@@ -111,7 +112,7 @@ class Context:
         return cwd
 
     def walk(self, tracee: Tracee, base: bytes, path: bytes, *, follow: bool) -> Walk | None:
-        """Resolve a path; None where it names no file (a pipe's descriptor, a removed folder)."""
+        """Resolve a path; None if it names no file (a pipe's descriptor, a removed folder)."""
         if not base.startswith(b"/") and base:
             return None
         if base.endswith(DELETED) and not os.path.lexists(base):
@@ -141,7 +142,7 @@ class Context:
         return self.walk(request.tracee, self.base(request.tracee, dirfd, path), path, follow=follow)
 
     def is_printing(self, walk: Walk, flags: int) -> bool:
-        """Whether what is opened is a file that takes what the run prints, by a name like /dev/stdout; remember it."""
+        """Whether a file is opened that takes what the run prints, by a name like /dev/stdout; that is remembered."""
         is_it = walk.path in self.printed_to and flags & os.O_ACCMODE == os.O_WRONLY
         if is_it:
             self.reopened.add(walk.path)
@@ -156,12 +157,12 @@ class Context:
         return state
 
     def forget_all(self) -> None:
-        """Forget what paths led to: a folder or a symlink changes place."""
+        """Forget where paths led: a folder or a symlink changes place."""
         self.walker.forget()
         self.memory.forget()
 
     def forget_everything(self) -> None:
-        """Let go of what was remembered and kept for the books: they are closed."""
+        """Free what was remembered for the books: they are closed."""
         self.forget_all()
         self.ledger.states.clear()
         self.ledger.ids.clear()
@@ -171,14 +172,14 @@ class Context:
     def forget_cwds(self, mover: Tracee) -> None:
         """Forget all working directories: threads, and processes made with CLONE_FS, share theirs with the mover.
 
-        Until the mover's next call its own may or may not have happened, so none is remembered meanwhile.
+        Until the mover's next call, its change may or may not have happened, so no working directory is remembered.
         """
         for tracee in self.tracees.values():
             tracee.cwd = None
         self.moving.add(mover.tid)
 
     def program(self, tracee: Tracee) -> str:
-        """Name the program that a thread runs, for a message."""
+        """Return the name of the program that a thread runs, for a message."""
         try:
             return os.path.basename(tracee.read_link("exe")).decode(errors="backslashreplace")
         except OSError:  # EACCES: it is another user's, or protects itself
@@ -186,7 +187,7 @@ class Context:
 
     @staticmethod
     def _program_by_name(tracee: Tracee) -> str:
-        """Name a program as everybody may: by what proc(5) calls ``comm``, its first 15 bytes."""
+        """Return the name that everybody may read: ``comm`` of proc(5), its first 15 bytes."""
         try:
             with open(f"/proc/{tracee.tid}/comm", "rb") as file:
                 return file.read().decode(errors="backslashreplace").strip()

@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 
-from rtrace.capture.books.ledger import PathState, Uses
+from rtrace.capture.books.path_state import PathState, Uses
 from rtrace.capture.books.rows import ExecutionRow
 from rtrace.capture.books.unobserved import MISSING, REFUSED
 from rtrace.capture.calls.context import Context, Request
@@ -45,7 +45,7 @@ def begin_execution(context: Context, request: Request) -> None:
 
 
 def find_loading(context: Context, tracee: Tracee, program: PathState, status: os.stat_result) -> Loading:
-    """Find the files that the kernel loads to execute a program: its chain of interpreters, links included."""
+    """Find the files that the kernel loads to execute a program: its chain of interpreters, with their symlinks."""
     identity = (status.st_dev, status.st_ino, status.st_mtime_ns)
     remembered = context.loadings.get(program.path)
     if remembered is not None and remembered.identity == identity:
@@ -68,7 +68,7 @@ def find_loading(context: Context, tracee: Tracee, program: PathState, status: o
 
 
 def find_interpreter(context: Context, tracee: Tracee, path: bytes) -> bytes | None:
-    """Name the program that the kernel loads to execute a file; None for none, and where that cannot be known: told."""
+    """Return the program that the kernel loads to execute a file; None if there is none, or nobody can know."""
     try:
         return read_interpreter(path)
     except OSError as error:

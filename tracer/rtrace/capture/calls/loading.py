@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from rtrace.capture.books.ledger import PathState, Uses
+    from rtrace.capture.books.path_state import PathState, Uses
 
 
 class Execution(NamedTuple):
@@ -22,7 +22,7 @@ class Execution(NamedTuple):
 
 
 class Loading(NamedTuple):
-    """How the kernel loads a program: what it reads for it, and whether it hands it the arguments as they are.
+    """How the kernel loads a program: what it reads for it, and whether it passes the arguments on unchanged.
 
     It does not for ``#!`` and binfmt_misc: the interpreter's name, and the file's, take the place of argv[0].
     ``identity`` are device, inode and modification time of the file, which gives privileges if ``privileged``.

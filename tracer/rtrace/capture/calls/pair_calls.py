@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from rtrace.capture.books.ledger import PathState
+from rtrace.capture.books.folders import keep_tree, note_member
+from rtrace.capture.books.path_state import PathState
 from rtrace.capture.books.walker import Walk
 from rtrace.capture.calls.context import Context, Request
 from rtrace.capture.calls.path_calls import can_make, is_directory, is_empty
@@ -15,7 +16,7 @@ CREATE, LOOKUP, REMOVE = int(Use.CREATE), int(Use.LOOKUP), int(Use.REMOVE)
 
 
 def rename(context: Context, request: Request) -> None:
-    """Note rename(2) and its kin; what is replaced is kept as it was, what moves is followed to its new place."""
+    """Note rename(2) and its kin: what is replaced is kept as it was, and what moves is followed to its new place."""
     source, destination = context.walk_argument(request), context.walk_argument(request, other=True)
     if source is None or destination is None:
         return
@@ -25,7 +26,7 @@ def rename(context: Context, request: Request) -> None:
         context.use(process, source, LOOKUP)
         target = context.use(process, destination, LOOKUP)
         if destination.missing is None and is_directory(destination):
-            ledger.note_member(target)  # ENOTEMPTY
+            note_member(ledger, target)  # ENOTEMPTY
         return
     old, new = context.state(source), context.state(destination)
     exchanged = flags & RENAME_EXCHANGE
@@ -39,9 +40,9 @@ def rename(context: Context, request: Request) -> None:
         context.memory.forget()  # calls that changed what was there would now change what arrives
     folders = [walk.path for walk in (source, destination) if os.path.isdir(walk.path)]
     if source.path in folders:
-        ledger.keep_tree(process, source.path, destination.path)
+        keep_tree(ledger, process, source.path, destination.path)
     if exchanged and destination.path in folders:
-        ledger.keep_tree(process, destination.path, source.path)
+        keep_tree(ledger, process, destination.path, source.path)
     context.use(process, source, REMOVE | (CREATE if exchanged else 0))
     context.use(process, destination, CREATE | (REMOVE if destination.missing is None else 0))
     for state, use in lost:
@@ -57,7 +58,7 @@ def rename(context: Context, request: Request) -> None:
 
 
 def will_fail(context: Context, source: Walk, destination: Walk, flags: int) -> bool:
-    """Tell whether rename(2) is going to do nothing, mostly with an error, as far as can be seen from outside.
+    """Whether rename(2) will do nothing, mostly with an error, as far as can be seen from outside.
 
     mv(1) relies on EXDEV: between filesystems it copies and unlinks. Two folders on one device may still be under
     two mounts, which is not seen here.

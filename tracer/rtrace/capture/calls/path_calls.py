@@ -7,7 +7,8 @@ import os
 import stat
 from collections.abc import Callable
 
-from rtrace.capture.books.ledger import Uses
+from rtrace.capture.books.folders import list_directory, note_folders, note_member
+from rtrace.capture.books.path_state import Uses
 from rtrace.capture.books.unobserved import has_same_rights
 from rtrace.capture.books.walker import Walk
 from rtrace.capture.calls.context import Context
@@ -23,10 +24,10 @@ RIGHTS = {os.O_RDONLY: os.R_OK, os.O_WRONLY: os.W_OK}
 
 
 def is_permitted(context: Context, path: bytes, access: int) -> bool:
-    """Tell whether the kernel lets the run read (R_OK) or change (W_OK) what is at a path.
+    """Whether the kernel lets the run read (R_OK) or change (W_OK) what is at a path.
 
-    Judged with the tracer's own rights, which are never less than those of the run, but for root's in a filesystem of
-    its own mind, as NFS with root_squash and FUSE are: raises PermissionError there, where the run is somebody else.
+    The tracer's own rights decide: they are never less than the run's, except for root's in a filesystem that refuses
+    root (NFS with root_squash, FUSE). Raises PermissionError there if the run is another user.
     """
     if os.access(path, access, effective_ids=True):
         return True
@@ -36,7 +37,7 @@ def is_permitted(context: Context, path: bytes, access: int) -> bool:
 
 
 def is_read_only(path: bytes) -> bool:
-    """Tell whether a path is in a filesystem that nobody can write to (EROFS)."""
+    """Whether a path is in a filesystem that nobody can write to (EROFS)."""
     try:
         return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
     except OSError:  # ENOSYS: nobody knows
@@ -44,17 +45,17 @@ def is_read_only(path: bytes) -> bool:
 
 
 def can_open(context: Context, path: bytes, access: int) -> bool:
-    """Tell whether the kernel lets the run open what is at a path; ``access`` is one of O_ACCMODE's."""
+    """Whether the kernel lets the run open what is at a path; ``access`` is one of O_ACCMODE's."""
     return is_permitted(context, path, RIGHTS.get(access, os.R_OK | os.W_OK))
 
 
 def can_make(context: Context, walk: Walk) -> bool:
-    """Tell whether a name can be made, removed or changed at the end of a walk: its folder decides (EACCES, EROFS)."""
+    """Whether a name can be made, removed or changed at the end of a walk: its folder decides (EACCES, EROFS)."""
     return is_permitted(context, walk.path.rpartition(b"/")[0] or b"/", os.W_OK | os.X_OK)
 
 
 def open_path(context: Context, walk: Walk, flags: int) -> Uses:
-    """Decode open(2) and its kin: what it needs of what is there now."""
+    """Decode open(2) and its kin, by what is there now."""
     access = flags & os.O_ACCMODE
     if walk.missing is not None:
         if not flags & os.O_CREAT or walk.missing != walk.path or not can_make(context, walk):
@@ -74,7 +75,7 @@ def open_path(context: Context, walk: Walk, flags: int) -> Uses:
     unreadable = hidden and not is_permitted(context, walk.path, os.R_OK)
     if kind == stat.S_IFDIR:
         if access == os.O_RDONLY and not flags & (O_TMPFILE | os.O_CREAT) and not unreadable:
-            context.ledger.list_directory(state)
+            list_directory(context.ledger, state)
             return [(state, LIST)]
         return [(state, LOOKUP)]
     if unreadable or flags & os.O_DIRECTORY:  # EACCES, ENOTDIR
@@ -98,11 +99,11 @@ def look_up(context: Context, walk: Walk, flags: int) -> Uses:
             "watch",
             f"the run watches {os.fsdecode(walk.path)} for files that are opened or read, and rtrace opens some there "
             "to keep them as they are before they are changed",
-            "what is told to the run has more of these events; let it watch for changes alone if they count",
+            "the run gets more of these events than without rtrace; let it watch for changes alone if that matters",
         )
     state = context.state(walk)
     if walk.missing is None:
-        context.ledger.note_folders(state, walk)
+        note_folders(context.ledger, state, walk)
     return [(state, LOOKUP)]
 
 
@@ -132,13 +133,13 @@ def make(context: Context, walk: Walk, _flags: int) -> Uses:
 
 
 def is_empty(path: bytes) -> bool:
-    """Tell whether a folder has no entries."""
+    """Whether a folder has no entries."""
     with os.scandir(path) as entries:
         return next(entries, None) is None
 
 
 def is_directory(walk: Walk) -> bool:
-    """Tell whether a walk ended at a folder."""
+    """Whether a walk ended at a folder."""
     status = walk.status or os.lstat(walk.path)
     return stat.S_ISDIR(status.st_mode)
 
@@ -160,9 +161,9 @@ def rmdir(context: Context, walk: Walk, _flags: int) -> Uses:
     if walk.missing is not None or not is_directory(walk) or not can_make(context, walk):
         return [(state, LOOKUP)]  # ENOTDIR, EACCES
     if not is_empty(walk.path):
-        context.ledger.note_member(state)
+        note_member(context.ledger, state)
         return [(state, LOOKUP)]  # ENOTEMPTY
-    context.ledger.list_directory(state)
+    list_directory(context.ledger, state)
     context.walker.directories.discard(walk.path)
     return [(state, REMOVE)]
 

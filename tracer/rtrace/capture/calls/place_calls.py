@@ -1,4 +1,4 @@
-"""Calls that change where a process stands, or take it out of sight: chdir, chroot, mount, namespaces, ptrace."""
+"""Calls that change a process's place, or take it out of sight: chdir, chroot, mount, namespaces, ptrace."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def escape(context: Context, request: Request) -> None:
 
 
 def finish_escape(context: Context, request: Request, name: str, served: bytes | None, result: int) -> None:
-    """Tell of a call that took its caller out of sight; or that failed because rtrace traces."""
+    """Tell of a call that took its caller out of sight, or that failed because rtrace traces."""
     program = context.program(request.tracee)
     if name in MOUNT_CALLS:
         context.forget_all()
@@ -73,13 +73,13 @@ def finish_escape(context: Context, request: Request, name: str, served: bytes |
 
 
 def is_traced_here(context: Context, request: Request) -> bool:
-    """Whether whom a program wanted to trace, itself with PTRACE_TRACEME, is a process of the run."""
+    """Whether the process that a program wanted to trace is part of the run; with PTRACE_TRACEME that is itself."""
     beginning, target = request.arguments[0], request.arguments[1] & INT_MASK
     return beginning == PTRACE_TRACEME or target in context.tracees
 
 
 def install_filter(context: Context, request: Request) -> None:
-    """Await seccomp(2), and prctl(2) for the same: rtrace may be in the way, or out of it afterwards."""
+    """Await seccomp(2), and prctl(2) for the same: rtrace may make it fail, or may see less afterwards."""
     name, arguments = request.architecture.names[request.number], request.arguments
     operation = arguments[0] & INT_MASK
     if name == "prctl":
@@ -101,7 +101,7 @@ def finish_filter(context: Context, request: Request, what: str, result: int) ->
 
 
 def note_served(context: Context, request: Request, name: str) -> bytes | None:
-    """Keep away from a FUSE filesystem that is being mounted, as its server is likely to be part of the run.
+    """Stay out of a FUSE filesystem that is being mounted: its server is probably part of the run.
 
     To look at a file in it would wait for the server, which may itself be waiting for the answer to a call of its own.
     Returns its mount point; None for another filesystem.

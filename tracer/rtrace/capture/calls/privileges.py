@@ -33,8 +33,8 @@ def read_capabilities(path: bytes) -> int:
 def find_lost_privileges(tracee: Tracee, path: bytes) -> str | None:
     """Return the kind of privileges that a program has just begun without, although its file gives them.
 
-    None when it has them, and when it would not have got them without rtrace either: from a file system that is mounted
-    so, or out of its bounds. Raises OSError when it is gone.
+    None if it has them, and if it would not have them without rtrace either, because of how the file system is
+    mounted or of its bounding set. Raises OSError when it is gone.
     """
     if os.statvfs(path).f_flag & os.ST_NOSUID:
         return None

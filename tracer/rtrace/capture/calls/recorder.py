@@ -1,4 +1,4 @@
-"""Turns system calls, told at their entry, into what the ledger keeps; remembers those that it has decoded."""
+"""Turn system calls at their entry into what the ledger keeps, and remember those that were decoded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import struct
 from collections.abc import Callable
 
-from rtrace.capture.books.ledger import Uses
+from rtrace.capture.books.path_state import Uses
 from rtrace.capture.books.unobserved import means_nothing
 from rtrace.capture.calls import descriptor_calls, execution, pair_calls, place_calls
 from rtrace.capture.calls.call_memory import Key
@@ -34,7 +34,7 @@ NEVER_FOLLOWING = frozenset({Action.LOOKUP_LINK, Action.METADATA_LINK, Action.UN
 
 
 class Recorder:
-    """Takes every call of a run; one that was seen in the same way before costs a look-up in a set."""
+    """Takes every call of a run; a call that was made in the same way before costs one look-up in a set."""
 
     def __init__(self, context: Context) -> None:
         """Decode with the state of one run."""
@@ -59,11 +59,11 @@ class Recorder:
         }
 
     def observe(self, tracee: Tracee, architecture: Architecture, number: int, arguments: list[int]) -> None:
-        """Note what a call, which has not run yet and whose caller waits, is about to do.
+        """Note what a call is about to do; it has not run yet, and its caller waits.
 
-        ``arguments`` are the six registers as unsigned numbers. A call whose arguments are nowhere in memory is one
-        that the kernel will answer with EFAULT, or whose caller was killed meanwhile: there is nothing to note. What
-        else keeps the tracer from looking is told.
+        ``arguments`` are the six registers as unsigned numbers. If the arguments are nowhere in memory, the
+        kernel will answer EFAULT, or the caller was killed: there is nothing to note. Any other reason why the tracer
+        cannot look is told.
         """
         context = self.context
         if context.moving or self.closed:
@@ -120,11 +120,11 @@ class Recorder:
             self.tell_of_failure(tracee, tracee.answered[0], error)
 
     def close(self) -> None:
-        """Take no further notes: the books are being closed."""
+        """Take no more notes: the books are being closed."""
         self.closed = True
 
     def tell_of_failure(self, tracee: Tracee, number: int, error: Exception) -> None:
-        """Tell that rtrace failed to understand a call: an error of ours, which is not the program's business."""
+        """Tell that rtrace failed to understand a call: the error is ours, and the program goes on."""
         self.context.notices.add_failure(self.context.program(tracee), number, error)
 
     def refuse_x32(self, tracee: Tracee) -> None:
@@ -132,14 +132,14 @@ class Recorder:
         self.context.notices.add_x32(self.context.program(tracee))
 
     def _talk(self, context: Context, request: Request) -> None:
-        """Take the first call on a socket: only now is the code for them loaded, which most runs do not need."""
+        """Take the first call on a socket, and load the code for such calls, which most runs do not need."""
         from rtrace.capture.calls.socket_calls import DECODERS
 
         self.rarer.update(DECODERS)
         self.rarer[request.call.action](context, request)
 
     def note(self, tracee: Tracee, action: Action, key: Key) -> None:
-        """Note a call with one path that this process did not make before, or that may mean something else now."""
+        """Note a call with one path that this process has not made before, or that may mean something else now."""
         process = tracee.process
         uses = self.memory.known.get(key)
         if uses is not None:
@@ -151,7 +151,7 @@ class Recorder:
             use(process, state, how)
 
     def _decode(self, tracee: Tracee, action: Action, key: Key) -> Uses:
-        """Find out what a call means that was not seen in this way before; remember it if it will mean the same."""
+        """Find out what a call means that was not made in this way before; remember it if it will mean the same."""
         _, flags, base, path = key
         self.context.caller = tracee.tid
         walk = self.context.walk(tracee, base, path, follow=follows(action, flags))
@@ -191,7 +191,7 @@ class Recorder:
 
 
 def follows(action: Action, flags: int) -> bool:
-    """Tell whether a call follows a symlink that is the last component of its path."""
+    """Whether a call follows a symlink that is the last component of its path."""
     if action in NEVER_FOLLOWING:
         return bool(flags & AT_SYMLINK_FOLLOW)  # name_to_handle_at(2) alone has such a flag
     if action is Action.OPEN:

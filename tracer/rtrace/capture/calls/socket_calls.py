@@ -1,7 +1,7 @@
 """Calls that reach other processes and hosts: connect, bind, sendto, sendmsg, mq_open.
 
-What is told of them is what came of it: a connection when it was made, by connect(2) itself or, of one that was not
-waited for, when the program asks how it came out.
+A connection is told when it was made: by connect(2) itself or, if the program did not wait for it, when the program
+asks what became of it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from errno import EINPROGRESS, EISCONN
 from functools import partial
 
 from rtrace.capture.calls.context import INT_MASK, Context, Request
-from rtrace.capture.kernel.call_table import AT_FDCWD, SO_ERROR, Action
+from rtrace.capture.calls.message_calls import send, send_message, send_messages
+from rtrace.capture.calls.sockets import UNIX, name_unix, read_address, use_socket
+from rtrace.capture.kernel.call_table import SO_ERROR, Action
 from rtrace.capture.network import peers
-from rtrace.capture.network.addresses import MAX_ADDRESS, Address, parse_address
-from rtrace.capture.network.questions import MAX_QUESTION, NAME_SERVER, read_question
+from rtrace.capture.network.addresses import Address, parse_address
+from rtrace.capture.network.questions import NAME_SERVER
 from rtrace.capture.network.talks import Talk
 from rtrace.capture.processes.tracee import Tracee
 from rtrace.trace.schema import Use
 
 CREATE, LOOKUP, READ, REMOVE = int(Use.CREATE), int(Use.LOOKUP), int(Use.READ), int(Use.REMOVE)
-SOCKET, WRITE = int(Use.SOCKET), int(Use.WRITE)
-MAX_MESSAGES = 1024  # UIO_MAXIOV of linux/uio.h
-UNIX = b"\1"  # AF_UNIX, the first byte of its sockaddr: behind the same name there may be another socket now
+WRITE = int(Use.WRITE)
 QUEUES = b"/dev/mqueue/"  # mq_overview(7)
 SOL_SOCKET = 1  # asm-generic/socket.h
 
@@ -101,7 +101,7 @@ def note_datagrams(context: Context, tracee: Tracee, descriptor: int, talk: Talk
 
 
 def ask_error(context: Context, request: Request) -> None:
-    """Note getsockopt(2) for SO_ERROR, by which a program learns how a connection came out that it did not wait for."""
+    """Note getsockopt(2) for SO_ERROR: a program asks so what became of a connection that it did not wait for."""
     if request.arguments[1] & INT_MASK != SOL_SOCKET or request.arguments[2] & INT_MASK != SO_ERROR:
         return
     tracee, descriptor = request.tracee, request.arguments[0] & INT_MASK
@@ -135,90 +135,6 @@ def finish_binding(context: Context, tracee: Tracee, descriptor: int, address: A
         context.peers.note_bound(tracee, descriptor, address)
 
 
-def send(context: Context, request: Request) -> None:
-    """Note sendto(2); without an address it goes where connect(2) said."""
-    arguments = request.arguments
-    if arguments[4]:
-        data = read_address(request.tracee, arguments[4], arguments[5])
-        use_datagram(context, request, data, arguments[1], arguments[2])
-    elif context.talks.is_name_server(request.tracee.process.id, arguments[0] & INT_MASK):
-        note_question(context, request.tracee, arguments[1], arguments[2])
-
-
-def send_message(context: Context, request: Request) -> None:
-    """Note sendmsg(2)."""
-    use_message(context, request, request.arguments[1])
-
-
-def send_messages(context: Context, request: Request) -> None:
-    """Note sendmmsg(2): an array of struct mmsghdr {struct msghdr; unsigned}."""
-    size = 8 * request.architecture.word  # msghdr has seven words, the length with its padding is the eighth
-    for index in range(min(request.arguments[2] & INT_MASK, MAX_MESSAGES)):
-        use_message(context, request, request.arguments[1] + index * size)
-
-
-def use_message(context: Context, request: Request, message: int) -> None:
-    """Note the address in a struct msghdr {void *name; socklen_t namelen; struct iovec *iov; ...}, if it has one."""
-    word, tracee = request.architecture.word, request.tracee
-    header = tracee.read(message, 3 * word)
-    name, size, vector = (
-        int.from_bytes(header[begin:end], "little")
-        for begin, end in ((0, word), (word, word + 4), (2 * word, 3 * word))
-    )
-    asks = not name and context.talks.is_name_server(tracee.process.id, request.arguments[0] & INT_MASK)
-    if not asks and not (name and size):
-        return
-    content = tracee.read(vector, 2 * word)  # struct iovec {void *base; size_t length}
-    start, length = int.from_bytes(content[:word], "little"), int.from_bytes(content[word:], "little")
-    if asks:
-        note_question(context, tracee, start, length)
-    else:
-        use_datagram(context, request, read_address(tracee, name, size), start, length)
-
-
-def use_datagram(context: Context, request: Request, data: bytes, start: int, length: int) -> None:
-    """Note a message to an address, and whether it leads out of the run. The same once for each process.
-
-    ``start`` and ``length`` are the memory of what is sent. Nobody waits for the call's result: whether it can be sent
-    is tried without sending anything.
-    """
-    tracee = request.tracee
-    meeting = (tracee.process.id, "send", data)
-    known = meeting in context.meetings
-    address = parse_address(data)
-    if address is not None and address.port == NAME_SERVER:
-        if not known:
-            talk = Talk(tracee.process.id, tracee.tid, context.program(tracee), address)
-            context.talks.ask_server(request.arguments[0] & INT_MASK, talk)
-        note_question(context, tracee, start, length)
-    if known and data[:1] != UNIX:
-        return
-    found = use_socket(context, tracee, "send", data)
-    if found is None or known:
-        return
-    context.meetings.add(meeting)
-    address, path = found
-    if address.family == "unix":
-        if context.peers.is_held_unix(tracee, address, path) is False:
-            context.notices.add_service(context.program(tracee), name_unix(address, path))
-        return
-    talk = Talk(tracee.process.id, tracee.tid, context.program(tracee), address)
-    if address.port == NAME_SERVER or not address.port:
-        return
-    if peers.is_of_this_machine(address):
-        if context.peers.is_own_port(tracee, address, datagram=True) is False:
-            context.talks.establish(talk)
-    elif not context.peers.is_own_group(address) and peers.is_reachable(address):
-        context.talks.establish(talk)
-
-
-def note_question(context: Context, tracee: Tracee, start: int, length: int) -> None:
-    """Note the name of a host that a program asks a name server for."""
-    name = read_question(tracee.read(start, min(length, MAX_QUESTION)))
-    if name is not None:
-        context.talks.ask(tracee.process.id, tracee.tid, name)
-
-
 def decode_socketcall(context: Context, request: Request) -> None:
     """Note what is in socketcall(2), the one call that does all of them on older 32-bit interfaces; linux/net.h."""
     calls = {2: bind, 3: connect, 11: send, 16: send_message, 20: send_messages}
@@ -228,51 +144,6 @@ def decode_socketcall(context: Context, request: Request) -> None:
         words = len(packed) // 4
         arguments = [*struct.unpack(f"<{words}I", packed[: 4 * words]), *[0] * (6 - words)]
         decode(context, request._replace(arguments=arguments))
-
-
-def read_address(tracee: Tracee, pointer: int, size: int) -> bytes:
-    """Read a struct sockaddr. Raises OSError."""
-    return tracee.read(pointer, min(size & INT_MASK, MAX_ADDRESS))
-
-
-def use_socket(context: Context, tracee: Tracee, call: str, data: bytes) -> tuple[Address, bytes] | None:
-    """Note where a socket is to lead: its address, and the path of an AF_UNIX one's file, which is there.
-
-    None where it leads nowhere that could be told.
-    """
-    ledger = context.ledger
-    address = parse_address(data)
-    if address is None:
-        return None
-    name, path = address.host, b""
-    if address.family == "unix":
-        if not address.path:
-            return None
-        name = address.path.decode(errors="backslashreplace").replace("\0", "@")
-        if not address.path.startswith(b"\0"):
-            base = context.base(tracee, AT_FDCWD, address.path)
-            walk = context.walk(tracee, base, address.path, follow=True)
-            if walk is None:
-                return None
-            made = call == "bind" and walk.missing == walk.path
-            context.use(tracee.process, walk, CREATE | SOCKET if made else SOCKET)
-            if made:
-                context.memory.appear(walk.path)
-            if walk.missing is not None:
-                return None
-            path = walk.path
-            name = path.decode(errors="backslashreplace")
-    meeting = (tracee.process.id, call, name, address.port)
-    if meeting not in context.noted:
-        context.noted.add(meeting)
-        row = (ledger.run, tracee.process.id, ledger.now(), call, address.family, name, address.port)
-        ledger.journal.pending["connections"].append(row)
-    return address, path
-
-
-def name_unix(address: Address, path: bytes) -> str:
-    """Return how an AF_UNIX address is shown: the path of its file, or its abstract name after ``@``."""
-    return (path or address.path).decode(errors="backslashreplace").replace("\0", "@")
 
 
 def use_queue(context: Context, request: Request) -> None:

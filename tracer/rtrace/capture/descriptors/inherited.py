@@ -10,6 +10,7 @@ import os
 import stat
 from pathlib import Path
 
+from rtrace.capture.books.folders import list_directory
 from rtrace.capture.books.ledger import Ledger
 from rtrace.capture.books.snapshots import SnapshotLimitError, copy_content
 from rtrace.capture.relay.streams import Kind, Stream
@@ -35,7 +36,7 @@ def note_path(ledger: Ledger, process: int, stream: Stream, limit: int) -> bytes
         return keep_nameless(ledger, process, stream, limit) if stream.kind is Kind.FILE else None
     state = ledger.state(path, os.lstat(path))
     if stream.kind is Kind.FOLDER:
-        ledger.list_directory(state)
+        list_directory(ledger, state)
         use = Use.LIST
     else:
         use = Use(Use.READ if stream.reads else 0)
@@ -48,7 +49,7 @@ def note_path(ledger: Ledger, process: int, stream: Stream, limit: int) -> bytes
 
 
 def is_only_extended(stream: Stream, status: os.stat_result) -> bool:
-    """Tell whether a file can only grow by what is written through a descriptor, and is not read through it."""
+    """Whether a file can only grow by what is written through a descriptor, and is not read through it."""
     return (
         stream.kind is Kind.FILE and not stream.reads and ("append" in stream.access or stream.offset >= status.st_size)
     )
@@ -108,7 +109,7 @@ def adopt(ledger: Ledger, process: int, descriptor: int, copy: Path) -> bytes:
 
 
 def is_there(path: bytes, status: os.stat_result) -> bool:
-    """Tell whether a path still leads to what was opened, a file or folder."""
+    """Whether a path still leads to what was opened, a file or folder."""
     try:
         found = os.lstat(path)
     except (OSError, ValueError):

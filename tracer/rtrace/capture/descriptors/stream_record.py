@@ -48,7 +48,7 @@ class StreamRecord:
         others: tuple[Stream, ...] = (),
         limit: int | None = KEPT_BYTES,
     ) -> None:
-        """Plan what is relayed; what is kept goes to the folder, which is made when it is needed.
+        """Plan what is relayed. What is kept goes to the folder, which is made if it is needed.
 
         ``others`` are the descriptors besides the standard streams.
         """
@@ -121,7 +121,7 @@ class StreamRecord:
         return frozenset(path for path in files if path)
 
     def note_unkept(self, connection: sqlite3.Connection, notices: NoticeBook) -> None:
-        """Tell what comes or goes by a descriptor and is not kept; to be called when it has begun."""
+        """Tell what comes or goes through a descriptor and is not kept. Call this after ``begin``."""
         rows = connection.execute("SELECT descriptor, path FROM streams WHERE run = ?", (self.run,))
         paths = dict(rows.fetchall())
         relayed = self.interposition.descriptors
@@ -149,7 +149,7 @@ class StreamRecord:
         ledger: Ledger,
         notices: NoticeBook,
     ) -> None:
-        """Write what came of each stream; ``kept`` is what the relay says at the end."""
+        """Write what became of each stream; ``kept`` is what the relay says at the end."""
         for outlet in self.interposition.outlets:
             for descriptor in outlet.descriptors if outlet in kept else ():
                 if descriptor and not (descriptor == 2 and find_joined(self.streams)):  # noqa: PLR2004
@@ -165,7 +165,7 @@ class StreamRecord:
                 self._finish_file(connection, stream)
 
     def tell_of_ids(self, connection: sqlite3.Connection, notices: NoticeBook) -> None:
-        """Tell of output that names process ids of the run; to be called when all processes are written."""
+        """Tell of output that names process ids of the run. Call this when all processes are written."""
         rows = connection.execute(
             'SELECT descriptor, path, ifnull("begin", 0), ifnull("end", kept), file FROM streams'
             " WHERE run = ? AND descriptor IN (1, 2) AND size > 0",
@@ -183,7 +183,7 @@ class StreamRecord:
         )
 
     def _finish_input(self, connection: sqlite3.Connection, inlet: Inlet, kept: Kept, ledger: Ledger) -> None:
-        """Give what was read from a pipe a path, as if the run had read a file."""
+        """Put what was read from a pipe at a path, as if the run had read a file."""
         file = self.folder / self.files[inlet]
         path = None
         if kept.size or inlet.descriptors[0] == 0:
@@ -198,7 +198,7 @@ class StreamRecord:
             )
 
     def _finish_file(self, connection: sqlite3.Connection, stream: Stream) -> None:
-        """Find in a file what the run wrote to it: the descriptor is the tracer's own, too, and with it the offset."""
+        """Find what the run wrote to a file: the tracer shares the descriptor, and with it the offset."""
         with contextlib.suppress(OSError):
             reading = os.open(f"/proc/self/fd/{stream.descriptor}", os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -221,7 +221,7 @@ class StreamRecord:
         )
 
     def _find_place(self, stream: Stream) -> Outlet | Inlet | None:
-        """Return where a stream is kept, in whose row the file is named; what is typed is in that of the output."""
+        """Return the place where a stream is kept: its row names the file. What is typed is kept with the output."""
         for place in self.files:
             if stream.descriptor in place.descriptors and (stream.descriptor or isinstance(place, Inlet)):
                 return place
@@ -229,7 +229,7 @@ class StreamRecord:
 
 
 def name_stream(descriptor: int) -> str:
-    """Return the name of a standard stream; of another descriptor the number."""
+    """Return the name of a standard stream, and the number of any other descriptor."""
     return NAMES[descriptor] if descriptor < STANDARD else str(descriptor)
 
 

@@ -1,4 +1,4 @@
-"""What is told of a run's descriptors: what came or went by them and is not in the trace."""
+"""Notices of what came or went through a run's descriptors and is not in the trace."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rtrace.printable import format_size, printable
 from rtrace.trace.schema import Use
 
 INPUT = "input"
-"""The kind of a notice of input that a replay lacks, and without which the bundle is incomplete."""
+"""The kind of a notice of input that a replay lacks: the bundle is incomplete without it."""
 UNKNOWN = "descriptor"
-"""The kind of one of something that the run may have read from: nobody saw whether it did."""
+"""The kind of a notice of something that the run may have read: nobody saw whether it did."""
 WAITING = "fifo"
-"""The kind of one of a FIFO at which a replay may wait for ever, and without which the bundle is incomplete."""
+"""The kind of a notice of a FIFO at which a replay may wait for ever: the bundle lacks its other end."""
 WORDS = ("standard input", "standard output", "standard error")
 KINDS = {
     Kind.PIPE: "a pipe",
@@ -33,19 +33,19 @@ NULL_DEVICE = "a replay finds the null device there"
 
 
 def name_descriptor(descriptor: int) -> str:
-    """Name a descriptor in words."""
+    """Return what a descriptor is called."""
     return WORDS[descriptor] if descriptor < len(WORDS) else f"descriptor {descriptor}"
 
 
 def describe(stream: Stream) -> str:
-    """Say what a descriptor leads to."""
+    """Return in words what a descriptor leads to."""
     if stream.kind in {Kind.DEVICE, Kind.NULL}:
         return f"the device {printable(stream.path or b'')}"
     return KINDS.get(stream.kind, "neither file nor pipe")
 
 
 def tell_of_input(notices: NoticeBook, stdin: Stream, *, path: bytes | None, kept: bool) -> None:
-    """Tell of standard input that a replay cannot be given; what a person types is for a person to type again."""
+    """Tell of standard input that a replay cannot be given. What a person typed, a person can type again."""
     if kept or path is not None or stdin.kind in {Kind.TERMINAL, Kind.NULL, Kind.CLOSED}:
         return
     what = f"standard input is {describe(stdin)}, and what came from it was not kept"
@@ -64,7 +64,7 @@ def tell_of_output(notices: NoticeBook, outputs: Iterable[Stream]) -> None:
 
 
 def tell_of_others(notices: NoticeBook, lost: Iterable[Stream]) -> None:
-    """Tell of the other descriptors that the run was given, and that a replay cannot be given, a sentence a kind."""
+    """Tell of the other descriptors that a replay cannot be given, one sentence for each kind."""
     groups: dict[tuple[str, str, bool], list[int]] = {}
     for stream in lost:
         groups.setdefault((describe(stream), stream.access, stream.reads), []).append(stream.descriptor)
@@ -79,7 +79,7 @@ def tell_of_others(notices: NoticeBook, lost: Iterable[Stream]) -> None:
 
 
 def tell_of_outlet(notices: NoticeBook, outlet: Outlet, kept: Kept | None) -> None:
-    """Tell of what the run wrote to a pipe that is no standard stream: nothing compares it."""
+    """Tell of what the run wrote to a pipe that is no standard stream, which is not compared."""
     if min(outlet.descriptors) >= len(WORDS) and (kept is None or kept.size):
         size = "what was written there" if kept is None else f"the {format_size(kept.size)} that the run wrote there"
         what = f"{name_descriptor(outlet.descriptors[0])} of the run is a pipe, and {size} will not be compared"
@@ -87,17 +87,17 @@ def tell_of_outlet(notices: NoticeBook, outlet: Outlet, kept: Kept | None) -> No
 
 
 def tell_of_rest(notices: NoticeBook, inlet: Inlet, kept: Kept | None) -> None:
-    """Tell when the end of what was read from a pipe is not kept, or nothing is known of it."""
+    """Tell when the rest of what was read from a pipe is not kept, or not known."""
     name = name_descriptor(inlet.descriptors[0])
     if kept is None:
         notices.add(INPUT, f"{name} is a pipe, and what came from it was not kept: its relay was ended", GIVE_FILE)
     elif kept.kept < kept.size:
-        what = f"{name} brought {format_size(kept.size)}, of which {format_size(kept.kept)} were kept (--keep)"
+        what = f"{name} brought {format_size(kept.size)}, and {format_size(kept.kept)} of it were kept (--keep)"
         notices.add(INPUT, what, f"trace again with --keep {(kept.size >> 20) + 1}M, or {GIVE_FILE}")
 
 
 def tell_of_fifos(connection: sqlite3.Connection, run: int, notices: NoticeBook) -> None:
-    """Tell of the FIFOs of which the run had one end only; to be called when all uses are written."""
+    """Tell of the FIFOs that the run had only one end of. Call this when all uses are written."""
     marks = ", ".join("?" * len(notices.fifos))
     ends = tuple(map(int, (Use.READ, Use.WRITE | Use.TRUNCATE, Use.CREATE)))
     rows = connection.execute(
@@ -124,11 +124,11 @@ def tell_of_fifos(connection: sqlite3.Connection, run: int, notices: NoticeBook)
 
 
 def tell_of_own_fifo(notices: NoticeBook, name: str, *, reads: bool, waits: bool) -> None:
-    """Tell of a FIFO that the run itself made, and then had one end of."""
+    """Tell of a FIFO that the run itself made, and had only one end of."""
     if waits:
         verb = "filled" if reads else "read"
         what = f"the run made the FIFO {name}, which a program outside of it {verb}"
         notices.add(WAITING, what, f"{WAITS}; start that program in the run")
     elif reads:
-        what = f"the run made the FIFO {name}, and looked there for what no program of its own wrote"
+        what = f"the run made the FIFO {name}, and read from it, although no program of the run wrote to it"
         notices.add("stream", what, "if another program wrote there, start it in the run")

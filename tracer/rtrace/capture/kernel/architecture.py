@@ -1,4 +1,4 @@
-"""What differs from one machine to the next, as values."""
+"""What differs from one system call interface to the next, as values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ that are implied where the mask is 0."""
 
 
 def simplify(call: Call) -> Simple:
-    """Say of a call with one path what the hot path needs."""
+    """Return what the hot path needs to know of a call with one path."""
     dirfd, flags = (-1 if index is None else index for index in (call.dirfd, call.flags))
     return call.action, call.path, dirfd, flags, call.mask, call.implied
 
@@ -35,8 +35,8 @@ class Architecture(NamedTuple):
     """One system call interface: its AUDIT_ARCH value (linux/audit.h), its pointer size in bytes, its calls.
 
     ``calls`` are by number; ``awaited`` are those among them whose results are looked at; ``simple`` are those that
-    have one path and no more to read, in the form that the hot path takes apart fastest; ``conditions`` tell of others
-    when they matter. ``clone``, ``clone3`` and ``prctl`` are numbers, -1 where there is no such call.
+    have one path and no more to read, in the form that the hot path unpacks fastest; ``conditions`` say when others
+    matter. ``clone``, ``clone3`` and ``prctl`` are numbers, -1 where there is no such call.
     """
 
     name: str

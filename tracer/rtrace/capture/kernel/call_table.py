@@ -244,15 +244,15 @@ CALLS: dict[str, Call] = {
 }
 
 AWAITED = frozenset({Action.CONNECT, Action.BIND, Action.SOCKETCALL, Action.CHROOT, Action.ESCAPE, Action.FILTER})
-"""Calls of which something is told when they have succeeded: they stop at their entry and at their end, in each way of
-tracing, as a notification comes before the call and nothing after it."""
+"""Calls that are told of once they have succeeded: they stop at their entry and at their exit with every engine, as a
+notification comes before the call, and nothing comes after it."""
 
 
 class Condition(NamedTuple):
     """When a call matters: if an argument is one of some values; with no values given, if it is not zero.
 
-    If it is zero, a message may matter by its size and flags, the two arguments before: ``brief`` has these flags, and
-    the size in bytes from which on it does not.
+    If it is zero, a message may still matter by its size and flags, the two arguments before: ``brief`` has the flags
+    of one that does, and the size in bytes from which on it does not.
     """
 
     argument: int
@@ -270,7 +270,7 @@ CONDITIONS = {
 """Calls that programs make all the time for other purposes: sendto(2) without an address is send(2), by which the C
 library asks name servers for one address at a time, with the flags and the size that are looked at; of
 socketcall(2) the bind, connect, sendto, sendmsg and sendmmsg of linux/net.h are looked at. getsockopt(2) is for the
-error of a socket, by which programs learn how a connection came out that they did not wait for."""
+error of a socket: programs ask for it when they did not wait for a connection, to learn what became of it."""
 
 CLONE_UNTRACED = 0x800000  # clone(2)
 CLONES = ("clone", "clone3")

@@ -17,9 +17,9 @@ BINFMT_MISC = "/proc/sys/fs/binfmt_misc"
 
 
 def read_interpreter(path: bytes) -> bytes | None:
-    """Name the program that the kernel loads to execute the file: from ``#!``, PT_INTERP or binfmt_misc.
+    """Return the program that the kernel loads to execute the file: from ``#!``, PT_INTERP or binfmt_misc.
 
-    Returns None for a static ELF file and for anything that is no program. Raises OSError for what cannot be read.
+    It is None for a static ELF file and for anything that is no program. Raises OSError for a file that cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
@@ -37,7 +37,7 @@ def read_interpreter(path: bytes) -> bytes | None:
 
 
 def is_direct(path: bytes) -> bool:
-    """Tell whether the kernel loads the file itself, and does not hand it to an interpreter as an argument."""
+    """Whether the kernel loads the file itself, and does not hand it to an interpreter as an argument."""
     try:
         with open(path, "rb") as file:
             header = file.read(HEADER)
@@ -73,7 +73,7 @@ class Handler(NamedTuple):
 
 @lru_cache(maxsize=1)
 def read_handlers() -> tuple[Handler, ...]:
-    """Read the handlers that this kernel has registered; none where binfmt_misc is not mounted."""
+    """Return the handlers that this kernel has registered; nothing where binfmt_misc is not mounted."""
     handlers = []
     try:
         names = os.listdir(BINFMT_MISC)
@@ -96,7 +96,7 @@ def read_handlers() -> tuple[Handler, ...]:
 
 
 def match_handler(path: bytes, header: bytes) -> bytes | None:
-    """Name the binfmt_misc interpreter of a file by its first bytes or its extension, None when there is none."""
+    """Return the binfmt_misc interpreter of a file, by its first bytes or its extension; None if it has none."""
     for handler in read_handlers():
         found = header[handler.offset : handler.offset + len(handler.magic)]
         if handler.magic and len(found) == len(handler.magic):

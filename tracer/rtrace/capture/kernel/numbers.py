@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def count_from(first: int, names: str) -> dict[str, int]:
-    """Give names their numbers in order; ``-`` holds the place of a number that stands for nothing."""
+    """Assign numbers to names in order; ``-`` holds the place of an unused number."""
     return {name: number for number, name in enumerate(names.split(), first) if name != "-"}
 
 
 def read_pairs(pairs: str) -> dict[str, int]:
-    """Read names and their numbers, with colons between them."""
+    """Read names with their numbers, separated by colons."""
     return {name: int(number) for name, _, number in (pair.partition(":") for pair in pairs.split())}
 
 
@@ -26,7 +26,7 @@ SINCE_LINUX_5_10 = count_from(
 """Calls up to Linux 6.18 that python-ptrace 0.9.9 does not know. Since Linux 5.1 they have one number everywhere."""
 
 X86_64_SINCE_LINUX_6_11 = {"uretprobe": 335, "uprobe": 336}
-"""Calls in a hole of x86-64's own numbers; from the kernel's arch/x86/entry/syscalls/syscall_64.tbl."""
+"""Calls in a gap of x86-64's own numbers; from the kernel's arch/x86/entry/syscalls/syscall_64.tbl."""
 
 I386_SINCE_LINUX_2_6_22 = count_from(
     320,

@@ -1,4 +1,4 @@
-"""What is done to terminals: their size, raw mode, and who is in the foreground; see tty_ioctl(4) and termios(3)."""
+"""Terminals: their size, raw mode, and who is in the foreground; see tty_ioctl(4) and termios(3)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 Attributes = list[Any]
-"""What termios.tcgetattr gives: iflag, oflag, cflag, lflag, the two speeds, and the control characters."""
+"""What termios.tcgetattr returns: iflag, oflag, cflag, lflag, the two speeds, and the control characters."""
 
 IFLAG, OFLAG, CFLAG, LFLAG, _, _, CHARACTERS = range(7)
 WINDOW_SIZE = 8  # struct winsize: rows, columns and two sizes in pixels, 16 bits each
@@ -22,7 +22,7 @@ def read_window(terminal: int) -> bytes:
 
 
 def copy_window(source: int, destination: int) -> bool:
-    """Give one terminal the window size of another, whose foreground gets SIGWINCH; tell whether it was another."""
+    """Give one terminal the window size of another; its foreground gets SIGWINCH. Return whether the size changed."""
     with contextlib.suppress(OSError):
         window = read_window(source)
         if window != read_window(destination):
@@ -52,7 +52,7 @@ def make_raw(attributes: Attributes) -> Attributes:
 
 
 def adds_returns(terminal: int) -> bool:
-    """Tell whether a terminal now turns every newline that is written to it into carriage return and newline."""
+    """Whether a terminal now turns every newline that is written to it into carriage return and newline."""
     with contextlib.suppress(termios.error):
         flags: int = termios.tcgetattr(terminal)[OFLAG]
         return flags & (termios.OPOST | termios.ONLCR) == termios.OPOST | termios.ONLCR
@@ -69,7 +69,7 @@ def open_anew(descriptor: int) -> int:
 
 
 def is_controlling(terminal: int) -> bool:
-    """Tell whether a terminal is the controlling one of this process."""
+    """Whether a terminal is the controlling one of this process."""
     try:
         os.tcgetpgrp(terminal)
     except OSError:
@@ -78,7 +78,7 @@ def is_controlling(terminal: int) -> bool:
 
 
 def is_in_foreground(pid: int) -> bool:
-    """Tell whether a process belongs to the foreground of its controlling terminal: pgrp and tpgid of proc(5)."""
+    """Whether a process belongs to the foreground of its controlling terminal: pgrp and tpgid of proc(5)."""
     with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/stat", "rb") as file:
         fields = file.read().rpartition(b")")[2].split()
         return fields[2] == fields[5]
@@ -92,7 +92,7 @@ class OuterTerminal:
     """
 
     def __init__(self, descriptor: int, owner: int, *, controlling: bool) -> None:
-        """Leave it as it is for now."""
+        """Begin with the terminal as it is."""
         self.descriptor = descriptor
         self.owner = owner
         self.controlling = controlling
@@ -100,11 +100,11 @@ class OuterTerminal:
         self.raw: Attributes | None = None
 
     def is_ours(self) -> bool:
-        """Tell whether input may be taken from it: what a person types to a shell is not for the program."""
+        """Whether input may be taken from it: what a person types to a shell is not for the program."""
         return not self.controlling or is_in_foreground(self.owner)
 
     def take(self) -> None:
-        """Put it in raw mode, if it is ours to do so and not done."""
+        """Put it in raw mode, if it may be used and is not raw yet."""
         with contextlib.suppress(termios.error):
             if self.cooked is None and self.is_ours():
                 self.cooked = termios.tcgetattr(self.descriptor)
@@ -121,7 +121,7 @@ class OuterTerminal:
 
 @contextlib.contextmanager
 def restored(terminal: int | None) -> Iterator[None]:
-    """Put a terminal back as it was when the block ends, should the relay not have lived to do so."""
+    """Put a terminal back as it was when the block ends, in case the relay did not live to do so."""
     before = None
     if terminal is not None:
         with contextlib.suppress(termios.error):

@@ -2,7 +2,7 @@
 
     notify    a seccomp filter notifies of the calls that matter; their callers wait for the listener's answer
     seccomp   a seccomp filter makes these calls stop under ptrace
-    stops     every call stops under ptrace, where no filter is to be had
+    stops     every call stops under ptrace, where filters are refused
 
 The process tree comes by ptrace in each of them. A new engine is a row of `ENGINES`: whatever differs from one to the
 next asks the engine, and nothing asks which one it is.

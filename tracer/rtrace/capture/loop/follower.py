@@ -22,9 +22,10 @@ from collections.abc import Callable, Iterator
 from rtrace.capture.books.journal import FLUSH_SECONDS
 from rtrace.capture.calls.recorder import Recorder
 from rtrace.capture.kernel.architecture import Architecture
+from rtrace.capture.loop.deliveries import Deliveries
 from rtrace.capture.loop.launch import Launched
 from rtrace.capture.loop.listener import make_server
-from rtrace.capture.loop.passing_on import TAKEN, Deliveries
+from rtrace.capture.loop.passing_on import TAKEN
 from rtrace.capture.loop.process_tree import ProcessTree
 from rtrace.capture.loop.stops import StopHandler
 from rtrace.capture.processes.threads import start_thread
@@ -44,7 +45,7 @@ class Follower:
         deliveries: Deliveries,
         on_waiting: Callable[[tuple[str, ...]], None],
     ) -> None:
-        """Take over a seized process; ``deliveries`` hears of its signals, ``on_waiting`` once of what outlives it."""
+        """Take over a seized process; ``deliveries`` is told of its signals, ``on_waiting`` of what outlives it."""
         by_audit = {architecture.audit: architecture for architecture in architectures}
         self.launched = launched
         self.recorder = recorder
@@ -73,16 +74,16 @@ class Follower:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Take no further notes from here on, and serve no call while the block runs."""
+        """Take no more notes from here on, and serve no call while the block runs."""
         with self.lock:
             self.recorder.close()
             yield
 
     def linger(self) -> None:
-        """Let what is left of the tree run on until it ends by itself, then close the listener.
+        """Let what is left of the tree run until it ends by itself, then close the listener.
 
-        Where a filter makes some calls stop, ptrace holds on to the processes: the kernel refuses such a call to
-        whom nobody traces. No signal that can be caught ends this.
+        Where a filter makes some calls stop, the processes stay traced: the kernel refuses such a call to a process
+        without a tracer. No signal that can be caught ends this.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
         with self.lock:
@@ -130,9 +131,9 @@ class Follower:
 
 
 def wait_for_hang_up(listener: int) -> None:
-    """Wait until no process is under the filter any more, also none that ptrace does not know of.
+    """Wait until no process is under the filter any more, those unknown to ptrace included.
 
-    Before Linux 5.9 the kernel does not tell, and such a process loses its listener with the tracer.
+    Before Linux 5.9 the kernel does not tell, and such a process loses its listener when the tracer ends.
     """
     poller = select.poll()
     poller.register(listener, 0)

@@ -1,4 +1,4 @@
-"""Starts the command to be traced: seized by ptrace, under the filter, otherwise as the shell would have started it."""
+"""Start the command to be traced: seized by ptrace, under a filter, otherwise as the shell would have started it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import errno
 import os
 import signal
 import socket
-import stat
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from rtrace.capture.kernel.executable import HEADER, read_interpreter
+from rtrace.capture.loop.command import Command
 from rtrace.capture.loop.engines import BY_NAME, VARIABLE, TracingEngine
 from rtrace.capture.processes.dispositions import ignored_at_start, restore_dispositions
-from rtrace.capture.processes.own_limits import Limits, explain_limits, give_back
+from rtrace.capture.processes.own_limits import explain_limits, give_back
 from rtrace.debugging import debug
-from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TracingRefusedError
+from rtrace.errors import TracingRefusedError
 from rtrace.linux.descriptors import take_descriptor
 from rtrace.linux.execve import prepare_execve
 from rtrace.linux.ptrace import (
@@ -34,10 +33,8 @@ from rtrace.linux.ptrace import (
     ptrace,
 )
 
-DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when PATH is unset
-SHELL = b"/bin/sh"
 SENDING = b"sender"
-"""Asks the new process to send its listener, instead of having it taken."""
+"""Asks the new process to send its listener, where the tracer cannot take it."""
 SEIZE_OPTIONS = (
     PTRACE_O_TRACEFORK
     | PTRACE_O_TRACEVFORK
@@ -49,84 +46,6 @@ SEIZE_OPTIONS = (
 )
 
 
-class Command(NamedTuple):
-    """What to start: the file, its arguments, and its environment item by item as the caller's own was.
-
-    ``limits`` are the caller's, where the tracer has changed its own.
-    """
-
-    binary: bytes
-    argv: tuple[bytes, ...]
-    environ: tuple[bytes, ...]
-    limits: Limits = ()
-
-
-def check_proc() -> None:
-    """Raise TracingRefusedError where /proc shows no processes, or those of another PID namespace. See proc(5).
-
-    By other numbers a tracer would find nothing of its program there, or somebody else's.
-    """
-    try:
-        own = os.readlink("/proc/self")
-        with open("/proc/self/status", "rb") as file:
-            numbers = [line.split()[1:] for line in file if line.startswith(b"NSpid:")]  # Linux 4.1
-    except OSError:
-        own, numbers = "", []
-    if own == "" and not os.path.exists("/proc/uptime"):
-        raise TracingRefusedError("/proc is not mounted; `mount -t proc proc /proc` mounts it, bwrap has --proc /proc")
-    if own != str(os.getpid()) or any(len(listed) > 1 for listed in numbers):
-        raise TracingRefusedError(
-            "/proc shows the processes of another PID namespace, so rtrace cannot see into its own; mount one that "
-            "belongs here (`unshare --mount-proc`, `bwrap --proc /proc`, or `mount -t proc proc /proc`)"
-        )
-
-
-def read_own_environment() -> tuple[bytes, ...]:
-    """Read the environment with which this interpreter was started, which may have changed its own copy (PEP 538)."""
-    with open("/proc/self/environ", "rb") as file:
-        return tuple(file.read().split(b"\0")[:-1])
-
-
-def find_command(argv: tuple[bytes, ...], environ: tuple[bytes, ...]) -> Command:
-    """Find the file that execvp(3) would execute.
-
-    Raises CommandNotFoundError and CommandNotExecutableError, as a shell would answer 127 and 126.
-    """
-    name = argv[0]
-    shown = os.fsdecode(name)
-    if b"/" in name:
-        candidates = [name]
-    else:
-        path = next((item[5:] for item in environ if item.startswith(b"PATH=")), DEFAULT_PATH)
-        candidates = [(folder or b".") + b"/" + name for folder in path.split(b":")]
-    refused = None
-    for candidate in candidates:
-        try:
-            status = os.stat(candidate)
-        except OSError:
-            continue
-        if stat.S_ISREG(status.st_mode) and os.access(candidate, os.X_OK):
-            if is_shell_text(candidate):
-                return Command(SHELL, (SHELL, candidate, *argv[1:]), environ)
-            return Command(candidate, argv, environ)
-        refused = refused or (candidate, "a folder" if stat.S_ISDIR(status.st_mode) else "not executable")
-    if refused is None:
-        where = "does not exist" if b"/" in name else "is not in PATH"
-        raise CommandNotFoundError(f"{shown} {where}; check its name")
-    advice = "name a program in it" if refused[1] == "a folder" else f"`chmod +x {shown}` makes it executable"
-    raise CommandNotExecutableError(f"{os.fsdecode(refused[0])} is {refused[1]}; {advice}")
-
-
-def is_shell_text(path: bytes) -> bool:
-    """Tell whether execvp(3) would hand the file to the shell: executable text without a ``#!`` line."""
-    try:
-        with open(path, "rb") as file:
-            header = file.read(HEADER)
-        return not header.startswith((b"#!", b"\x7fELF")) and b"\0" not in header and read_interpreter(path) is None
-    except OSError:  # EACCES: it may be executed and not read, so the shell could not read it either
-        return False
-
-
 def execute(command: Command) -> int:
     """Execute the command; return only when the kernel refuses, with the error's number."""
     call_execve = prepare_execve(command.binary, command.argv, command.environ)
@@ -135,13 +54,13 @@ def execute(command: Command) -> int:
 
 
 class Courier:
-    """A thread outside of the filter that this thread is about to enter, to send its listener to the tracer.
+    """A thread outside the filter that this thread is about to enter; it sends the filter's listener to the tracer.
 
     Nobody would answer a notification of sendmsg(2) yet. It ends at the latest when the process executes a program.
     """
 
     def __init__(self, channel: socket.socket) -> None:
-        """Start it; raise RuntimeError where the system has no thread left."""
+        """Start it; raise RuntimeError if the system allows no more threads."""
         self.channel = channel
         self.message = b""
         self.listener = -1
@@ -164,10 +83,10 @@ class Courier:
 
 
 def _enter_filter(programs: Mapping[TracingEngine, bytes], channel: socket.socket, courier: Courier | None) -> None:
-    """In the new process: enter the best engine there is, and tell which.
+    """In the new process: enter the best engine that works, and tell which.
 
-    After its name comes its listener, then the name and the error of each engine that was refused. Raises OSError when
-    there is none.
+    After its name comes its listener, then the name and the error of each engine that was refused. Raises OSError if
+    every engine is refused.
     """
     refused = b""
     for engine, program in programs.items():
@@ -189,7 +108,7 @@ def _enter_filter(programs: Mapping[TracingEngine, bytes], channel: socket.socke
 def _become_tracee(
     command: Command, programs: Mapping[TracingEngine, bytes], channel: socket.socket, ignored: frozenset[int]
 ) -> None:
-    """In the new process: wait to be seized, enter the best engine there is, tell it, execute when told to.
+    """In the new process: wait to be seized, enter the best engine that works, tell it, execute when told to.
 
     Under its filter it may only make calls that the filter lets through: nobody would answer a notification yet.
     """
@@ -232,7 +151,7 @@ class Launched(NamedTuple):
 def launch(command: Command, programs: Mapping[TracingEngine, bytes], fork: Callable[[], int] = os.fork) -> Launched:
     """Start the process of a command under the first engine that works here; ``programs`` has the filter of each.
 
-    Raises TracingRefusedError when ptrace or seccomp is not to be had here; nothing has been run then.
+    Raises TracingRefusedError where ptrace or seccomp is refused; nothing has been run then.
     """
     ignored = ignored_at_start()
     ours, theirs = socket.socketpair()
@@ -284,7 +203,7 @@ def launch(command: Command, programs: Mapping[TracingEngine, bytes], fork: Call
 
 
 def may_take_descriptors(pid: int, number: int) -> bool:
-    """Tell whether a descriptor of a child can be copied: containers allow ptrace(2), and refuse pidfd_getfd(2)."""
+    """Whether a descriptor of a child can be copied: containers allow ptrace(2), and refuse pidfd_getfd(2)."""
     try:
         os.close(take_descriptor(pid, number))
     except OSError:
@@ -300,7 +219,7 @@ def read_tracer(pid: int) -> int:
 
 
 def explain_refusal(error: OSError, tracer: int) -> str:
-    """Say why ptrace was refused, and which setting to change."""
+    """Return why ptrace was refused, and which setting to change."""
     if tracer:
         return (
             f"rtrace is itself being traced, by process {tracer}, and a process has one tracer only; run it outside of "
@@ -320,7 +239,7 @@ def explain_refusal(error: OSError, tracer: int) -> str:
 
 
 def _reap(pid: int) -> None:
-    """Wait for a process of ours that found its channel closed, or never was allowed to begin."""
+    """End and wait for a process of ours that was never allowed to begin."""
     with contextlib.suppress(ChildProcessError, ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, WALL)

@@ -1,4 +1,4 @@
-"""The listener of a seccomp filter: a notification at each call that matters, whose caller waits for the answer.
+"""The listener of a seccomp filter: each call that matters is notified, and its caller waits for the answer.
 
 See seccomp_unotify(2).
 """
@@ -29,14 +29,14 @@ NOTIFICATION = struct.Struct("<QI4xiI8x6Q")  # struct seccomp_notif: id, pid, fl
 RESPONSE = struct.Struct("<QqiI")  # struct seccomp_notif_resp: id, val, error, flags
 WINDOW = 128
 TURNS = 48
-"""Notifications after which the way of waking is chosen again, and how often another thread than before must have
-called among them for the callers to run side by side. A shell that starts one program after the other stays below."""
+"""After how many notifications the way of waking is chosen again, and how many of them must come from another thread
+than the one before for callers to count as running side by side. A shell that starts programs in turn stays below."""
 
 
 def make_server(
     listener: int, architectures: dict[int, Architecture], recorder: Recorder, tree: ProcessTree, lock: threading.Lock
 ) -> Callable[[], None]:
-    """Make the function that serves notifications until there are none for now, with all it needs at hand.
+    """Return the function that serves notifications until no more come for now, with all that it needs at hand.
 
     This is the hot path. ``architectures`` are by their AUDIT_ARCH value. ``lock`` is held while the books are written.
     """
@@ -48,7 +48,7 @@ def make_server(
     tracees, observe = tree.tracees, recorder.observe
 
     def serve() -> None:
-        """Return when a caller was killed meanwhile, when a signal came, or when nobody is left under the filter."""
+        """Return when a caller was killed, when a signal came, or when no process is left under the filter."""
         served = turns = last = 0
         while True:
             request[:] = zeroes  # the kernel refuses a request that is not all zeroes
@@ -88,7 +88,7 @@ def make_server(
 
 
 class Waking:
-    """How the kernel wakes tracer and caller: on one processor, or wherever there is room.
+    """How the kernel wakes tracer and caller: on one processor, or on any that is free.
 
     To stay on one processor is fastest while one thread at a time makes calls. When several run side by side it would
     draw them all to the tracer's processor, while others stand idle (measured: a compilation two at a time took 3.9
@@ -102,7 +102,7 @@ class Waking:
         self.choose(side_by_side=False)
 
     def choose(self, *, side_by_side: bool) -> None:
-        """Tell the kernel, if it is not told already."""
+        """Tell the kernel, unless it is set already."""
         if self.together == (not side_by_side):
             return
         self.together = not side_by_side
@@ -112,7 +112,7 @@ class Waking:
 
 
 def is_waiting(listener: int, cookie: int) -> bool:
-    """Tell whether the caller of a notification still waits for the answer, and was not killed meanwhile."""
+    """Whether the caller of a notification still waits for the answer, and was not killed meanwhile."""
     try:
         fcntl.ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, struct.pack("<Q", cookie))
     except FileNotFoundError:

@@ -1,12 +1,12 @@
-"""Signals that reach rtrace while a run goes on: none of them ends it, and the program gets each of them once.
+"""Signals that reach rtrace during a run: none of them ends rtrace, and the program gets each of them once.
 
     to the whole group    rtrace and the program have a copy each: rtrace drops its own
     to rtrace alone       it is passed on (timeout, Slurm, kill)
     to one by one         (pkill, systemd, Slurm) as it comes: a copy after what was passed on is taken from the program
     by the kernel         what concerns rtrace alone (its own CPU time) is dropped
 
-What reached the program itself is seen by ptrace, which stops it for every signal that it does not block; what it
-blocks is pending, where another of the same number would change nothing. A thread of its own takes the signals from
+Ptrace shows what reached the program itself, as it stops for every signal that it does not block. A signal that it
+blocks is pending, and another with the same number would change nothing. A thread of its own takes the signals from
 a signalfd(2), as they are blocked everywhere else, so that the tracer's loop is not disturbed.
 """
 
@@ -19,13 +19,12 @@ import select
 import signal
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING
 
 from rtrace import interrupts
+from rtrace.capture.loop.deliveries import Deliveries
 from rtrace.capture.processes.threads import start_thread
-from rtrace.linux.ptrace import read_sender
-from rtrace.linux.signal_queues import SI_QUEUE, Arrival, open_signalfd, queue_signal, read_arrival
+from rtrace.linux.signal_queues import SI_QUEUE, Arrival, open_signalfd, read_arrival
 from rtrace.linux.signals import unblocked
 
 if TYPE_CHECKING:
@@ -43,65 +42,12 @@ TAKEN = frozenset(signal.valid_signals()) - {
     signal.SIGTTOU,
 }
 NOT_THE_PROGRAMS = frozenset({signal.SIGXCPU, signal.SIGXFSZ, signal.SIGWINCH})
-"""What the kernel sends about rtrace's own limits, or about a terminal, of which the program hears by its own."""
-WINDOW = 0.5
-"""Seconds within which two signals of one number from one sender are taken for copies of the same."""
+"""What the kernel sends about rtrace's own limits, or about the terminal: the program gets its own."""
 SETTLING = 0.05
 """Seconds that a signal on its way to the program may take to be seen by the tracer."""
 STOPPING = 1.0
 """Seconds that a program has to stop after SIGTSTP, so that rtrace stops with it."""
 STEP = 0.002
-
-
-class Deliveries:
-    """Which signals the program has got, as its stops tell; shared by the tracer's loop and the thread of signals."""
-
-    def __init__(self, main: int, parent: int) -> None:
-        """Watch process ``main``.
-
-        With a ``parent`` that passes on what it gets, one signal comes to the tracer up to twice, and from two senders.
-        """
-        self.main = main
-        self.parent = parent
-        self.stopped = False
-        self._lock = threading.Lock()
-        self._got: deque[tuple[float, int, int, int]] = deque(maxlen=64)
-        self._passed: deque[tuple[float, int, int, int]] = deque(maxlen=64)
-
-    def take(self, tid: int, tgid: int, number: int) -> int:
-        """Note the signal for which a thread is stopped; return its number, 0 for a copy of what was passed on."""
-        sender = read_sender(tid)
-        with self._lock:
-            own = sender == os.getpid()
-            if not own and self._find(self._passed, number, tgid, sender, remove=True):
-                return 0
-            self._got.append((time.monotonic(), number, tgid, sender))
-        return number
-
-    def has_copy(self, arrival: Arrival, tgid: int) -> bool:
-        """Whether a process got what came to rtrace as well; each copy answers for one."""
-        sender = None if arrival.number == signal.SIGCONT else arrival.sender
-        with self._lock:
-            return self._find(self._got, arrival.number, tgid, sender, remove=not self.parent)
-
-    def pass_on(self, arrival: Arrival, tgid: int) -> None:
-        """Send a process what came, and note it."""
-        if arrival.sender:
-            with self._lock:
-                self._passed.append((time.monotonic(), arrival.number, tgid, arrival.sender))
-        send(arrival, tgid)
-
-    def _find(
-        self, noted: deque[tuple[float, int, int, int]], number: int, tgid: int, sender: int | None, *, remove: bool
-    ) -> bool:
-        """Look for a signal among those noted lately; ``sender`` is None when anybody may have sent it."""
-        earliest = time.monotonic() - WINDOW
-        for note in noted:
-            if note[0] >= earliest and note[1:3] == (number, tgid) and (sender in (None, note[3]) or self.parent):
-                if remove:
-                    noted.remove(note)
-                return True
-        return False
 
 
 class PassingOn:
@@ -113,7 +59,7 @@ class PassingOn:
         self.tree = tree
         self.interposition = interposition
         self.in_vain: list[int] = []
-        """What came when nobody was left to get it."""
+        """What came when no process was left to get it."""
         self._signals = open_signalfd(TAKEN)
         self._ended, self._end = os.pipe2(os.O_CLOEXEC)
         self._stops_until = 0.0
@@ -176,7 +122,7 @@ class PassingOn:
                 stop_self()
 
     def _stop_with_program(self) -> None:
-        """Stop when the program has; not with one that goes on, because it handles SIGTSTP or ignores it.
+        """Stop when the program has stopped; it goes on if it handles SIGTSTP or ignores it.
 
         What else comes while it may stop is passed on meanwhile.
         """
@@ -187,12 +133,12 @@ class PassingOn:
             self._stops_until = 0.0
 
     def _find_receivers(self) -> tuple[int, ...]:
-        """Name the program's process, or those that outlive it."""
+        """Return the program's process, or those that outlive it."""
         living = {tracee.process.tgid for tracee in tuple(self.tree.tracees.values())}
         return (self.deliveries.main,) if self.deliveries.main in living else tuple(sorted(living))
 
     def _pass_on(self, arrival: Arrival, tgid: int) -> None:
-        """Send a process what came, unless it has a copy, which it may be about to take."""
+        """Send a process what came, unless it has a copy, or is about to take one."""
         end = time.monotonic() + SETTLING
         for look in itertools.count():
             # What is queued with a value has been sent to one process alone; see sigqueue(3).
@@ -206,7 +152,7 @@ class PassingOn:
         self.deliveries.pass_on(arrival, tgid)
 
     def _sees_stop(self) -> bool:
-        """Wait until the program is stopped, but not for long; return whether it is."""
+        """Wait a moment until the program is stopped; return whether it is."""
         end = time.monotonic() + SETTLING
         while not self.deliveries.stopped:
             if time.monotonic() > end:
@@ -220,7 +166,7 @@ def signals_passed_on(main: int, parent: int, tree: ProcessTree, interposition: 
     """Take all signals that come to this process, and pass them on to process ``main``, as long as the block runs.
 
     ``parent`` is the process that passes on what comes to it, 0 if there is none. Threads begun in the block get no
-    signals. What asks to end and came too late for the program is for rtrace, at the end of the block.
+    signals. A request to end that came too late for the program is sent to rtrace at the end of the block.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
     deliveries = Deliveries(main, parent)
@@ -265,14 +211,6 @@ def is_stopped(tgid: int) -> bool:
     except OSError:  # ENOENT, ESRCH: it has ended
         return False
     return False
-
-
-def send(arrival: Arrival, tgid: int) -> None:
-    """Send a process a signal as it came: with what is queued with it, see sigqueue(3)."""
-    with contextlib.suppress(ProcessLookupError):
-        if arrival.code == SI_QUEUE and queue_signal(tgid, arrival.number, arrival.value):
-            return
-        os.kill(tgid, arrival.number)
 
 
 def stop_self() -> None:

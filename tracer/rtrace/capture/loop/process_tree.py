@@ -38,7 +38,7 @@ class ProcessTree:
         return tracee
 
     def find(self, tid: int) -> Tracee:
-        """Add a thread or process whose birth was not told (yet), as what proc(5) says of it.
+        """Add a thread or process whose birth was not told (yet), by what proc(5) says of it.
 
         Its parent stays unknown when that was killed at its birth: then proc(5) names who inherited it.
         """
@@ -51,7 +51,7 @@ class ProcessTree:
         return self.born(tid, parent, is_thread=is_thread and parent is not None)
 
     def name_programs(self) -> tuple[str, ...]:
-        """Name the programs that are running, with their process ids, for a message."""
+        """Return the names of the programs that are running, with their process ids, for a message."""
         programs = []
         for tgid in sorted({tracee.process.tgid for tracee in self.tracees.values()}):
             try:
@@ -93,7 +93,7 @@ class ProcessTree:
 
 
 def read_status(tid: int) -> dict[bytes, int]:
-    """Read Tgid and PPid of a thread from /proc/TID/status; nothing when it is gone."""
+    """Return Tgid and PPid of a thread from /proc/TID/status; nothing if it is gone."""
     try:
         with open(f"/proc/{tid}/status", "rb") as file:
             lines = [line.split(b":") for line in file.read().splitlines() if line.startswith((b"Tgid:", b"PPid:"))]

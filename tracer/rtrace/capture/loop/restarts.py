@@ -1,11 +1,11 @@
-"""Calls that a signal interrupts while they wait for the tracer: to the program, it must look as if they never waited.
+"""Calls that a signal interrupts while they wait for the tracer; the program must not notice that they waited.
 
 A call that waits for the answer to its notification can be interrupted until the notification is received. The kernel
-then restarts it, unless the signal's handler was installed without SA_RESTART: then the call fails with EINTR, also one
-that never does otherwise, as open(2) of a regular file. At the stop for the signal the call's result still is
-ERESTARTSYS, and is changed to ERESTARTNOINTR, upon which the kernel restarts the call whatever the handler says.
+then restarts it, unless the signal's handler was installed without SA_RESTART: then the call fails with EINTR, even one
+that otherwise never does, such as open(2) of a regular file. At the stop for the signal the call's result still is
+ERESTARTSYS. It is changed to ERESTARTNOINTR, and the kernel restarts the call whatever the handler says.
 
-A call that was answered may be interrupted in earnest, while it opens a FIFO or connects: that is left alone. See
+A call that was answered may be interrupted while it opens a FIFO or connects: that is left alone. See
 signal(7) on interruption, and the kernel's include/linux/errno.h.
 """
 
@@ -27,7 +27,7 @@ TALKING = frozenset({Action.CONNECT, Action.SEND, Action.SEND_MESSAGE, Action.SE
 
 
 def restart_interrupted_call(context: Context, tracee: Tracee, architectures: dict[int, Architecture]) -> None:
-    """Let a call be restarted that the signal, for which a thread is stopped, interrupted before it was answered.
+    """Let a call be restarted that a signal interrupted before it was answered; its thread is stopped for the signal.
 
     ``architectures`` are by their AUDIT_ARCH value. Raises OSError when the thread is gone.
     """
@@ -41,7 +41,7 @@ def restart_interrupted_call(context: Context, tracee: Tracee, architectures: di
 
 
 def may_block(context: Context, tracee: Tracee, call: Call, number: int, arguments: list[int]) -> bool:
-    """Tell whether a call that was interrupted may have been at work, and not waiting for the tracer."""
+    """Whether an interrupted call may have been at work already, rather than waiting for the tracer."""
     if call.action in TALKING:
         return tracee.answered == (number, arguments[1])
     if call.action not in OPENING:

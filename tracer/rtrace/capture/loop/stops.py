@@ -1,4 +1,4 @@
-"""The stops of ptrace(2): births, executions, signals, job control; and calls, where no listener tells of them.
+"""The stops of ptrace(2): births, executions, signals, job control; and calls, where no listener hears of them.
 
 a thread is born      parent: event FORK, VFORK or CLONE      child: its first stop, event STOP
 it executes           event EXEC, in the new program
@@ -16,18 +16,16 @@ import os
 import signal
 from typing import NamedTuple
 
-from rtrace.capture.calls.context import INT_MASK
 from rtrace.capture.calls.execution import note_execution
 from rtrace.capture.calls.recorder import Recorder
 from rtrace.capture.kernel.architecture import Architecture
-from rtrace.capture.kernel.call_table import AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, CLONE_UNTRACED
+from rtrace.capture.loop.call_stops import hides, is_fstat, keep_traced
+from rtrace.capture.loop.deliveries import Deliveries
 from rtrace.capture.loop.engines import TracingEngine
-from rtrace.capture.loop.passing_on import Deliveries
 from rtrace.capture.loop.process_tree import ProcessTree
 from rtrace.capture.loop.restarts import restart_interrupted_call
-from rtrace.capture.processes.tracee import Tracee
 from rtrace.linux.credentials import may_look_into_all
-from rtrace.linux.interfaces import OWN_POINTER, WIDE_POINTER, X32_BIT, X32_END
+from rtrace.linux.interfaces import WIDE_POINTER, X32_BIT, X32_END
 from rtrace.linux.libc import PR_SET_DUMPABLE
 from rtrace.linux.ptrace import (
     PTRACE_CONT,
@@ -41,7 +39,6 @@ from rtrace.linux.ptrace import (
     PTRACE_INTERRUPT,
     PTRACE_LISTEN,
     PTRACE_SYSCALL,
-    SyscallStop,
     ptrace,
     read_event_message,
     read_interface,
@@ -53,8 +50,6 @@ from rtrace.linux.registers import (
     replace_call,
     restore_call,
     skip_syscall,
-    write_first_argument,
-    write_word,
 )
 
 STOP_SIGNALS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
@@ -162,7 +157,7 @@ class StopHandler:
         ptrace(resume, tid, 0 if event else signal_number)
 
     def _take_signal(self, tid: int, number: int) -> int:
-        """Have a call restarted that a signal interrupted; return the signal to go on with, 0 for none."""
+        """Have a call restarted that a signal interrupted; return the signal to go on with, 0 for no signal."""
         if self.listening:
             with contextlib.suppress(OSError):  # what cannot be looked at is left as the kernel does it
                 restart_interrupted_call(self.context, self.tracees[tid], self.architectures)
@@ -195,9 +190,9 @@ class StopHandler:
             self.context.notices.add_unseen(self.context.program(tracee), audit)
 
     def _unlock(self, tid: int) -> None:
-        """Let a program that may be executed and not read become dumpable, by a call of its own before its first one.
+        """Make a program dumpable that may be executed and not read, by a call that it makes before its first one.
 
-        Everybody may ask that of themselves (PR_SET_DUMPABLE of prctl(2)); then a tracer without privileges may look.
+        Every process may do that to itself (PR_SET_DUMPABLE of prctl(2)); then a tracer without privileges may look.
         """
         locked = self.locked[tid]
         stop = read_syscall(tid)
@@ -245,39 +240,3 @@ class StopHandler:
             self.recorder.observe(tracee, architecture, stop.number, stop.arguments)
         elif stop.number in (architecture.clone, architecture.clone3):
             keep_traced(tracee, architecture, stop)
-
-
-def hides(architecture: Architecture, stop: SyscallStop) -> bool:
-    """Tell whether a call keeps a tracer without privileges from looking; see PR_SET_DUMPABLE of prctl(2)."""
-    arguments = [argument & INT_MASK for argument in stop.arguments[:2]]
-    return stop.number == architecture.prctl and arguments == [PR_SET_DUMPABLE, 0]
-
-
-def keep_traced(tracee: Tracee, architecture: Architecture, stop: SyscallStop) -> None:
-    """Take CLONE_UNTRACED out of a call that makes a child: ptrace would not tell of the child.
-
-    A bad pointer is left to the kernel, which answers EFAULT. Where the flags cannot be changed there is no clone3(2).
-    """
-    flags = stop.arguments[0]
-    if stop.number == architecture.clone:
-        if flags & CLONE_UNTRACED:
-            write_first_argument(tracee.tid, architecture.word, flags & ~CLONE_UNTRACED)
-        return
-    try:
-        word = int.from_bytes(tracee.read(flags, OWN_POINTER), "little")  # clone_args begins with the flags
-    except (OSError, OverflowError):
-        return
-    if word & CLONE_UNTRACED:
-        try:
-            write_word(tracee.tid, flags, word & ~CLONE_UNTRACED)
-        except OSError:  # EIO: the memory is shared, and cannot be written
-            skip_syscall(tracee.tid)
-
-
-def is_fstat(architecture: Architecture, stop: SyscallStop) -> bool:
-    """Tell whether a call is the C library's fstat(3), which the filter would have let through."""
-    flags = architecture.fstat_aliases.get(stop.number)
-    if flags is None:
-        return False
-    meaning = stop.arguments[flags] & INT_MASK & ~AT_NO_AUTOMOUNT
-    return meaning == AT_EMPTY_PATH and stop.arguments[0] & INT_MASK != AT_FDCWD

@@ -26,7 +26,7 @@ class Address(NamedTuple):
 
     @property
     def is_group(self) -> bool:
-        """Whether it leads to all who listen to a group: 224.0.0.0/4 and ff00::/8 are multicast addresses."""
+        """Whether it leads to all members of a group: 224.0.0.0/4 and ff00::/8 are multicast addresses."""
         if ":" in self.host:
             return self.host.startswith("ff")
         return self.host.partition(".")[0] in GROUPS

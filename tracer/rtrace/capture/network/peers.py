@@ -1,7 +1,7 @@
-"""Whom the run's sockets lead to: another of the run's own, a server on this machine, or another host.
+"""Where the run's sockets lead: to another one of the run, to a server on this machine, or to another host.
 
-What is the run's own is known by the names that its processes bound, by the process that listens (SO_PEERCRED), and by
-the kernel's lists of sockets (proc_pid_net(5)), in which each has an inode that the descriptors of its holders name.
+A socket is known to be the run's by the name that a process bound it to, by the process that listens (SO_PEERCRED), and
+by the kernel's lists of sockets (proc_pid_net(5)): they have the inodes that the descriptors of the holders name.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Peers:
             self.bound.add(key)
 
     def is_held_unix(self, tracee: Tracee, address: Address, path: bytes) -> bool | None:
-        """Whether the run holds the AF_UNIX socket of a name; None where there is none of that name.
+        """Whether the run holds the AF_UNIX socket of a name; None if no socket has that name.
 
         ``path`` is where its file is, if it has one.
         """
@@ -63,7 +63,7 @@ class Peers:
         return self.is_held(inodes) if inodes else None
 
     def is_own_port(self, tracee: Tracee, address: Address, *, datagram: bool) -> bool | None:
-        """Whether the run holds the socket of a port of this machine; None where nobody does any more."""
+        """Whether the run holds the socket of a port of this machine; None if nobody does any more."""
         if ("port", address.port) in self.bound:
             return True
         inodes = set()
@@ -77,7 +77,7 @@ class Peers:
         return self.is_held(inodes) if inodes else None
 
     def is_own_group(self, address: Address) -> bool:
-        """Whether an address is a group's (multicast) to which the run listens itself."""
+        """Whether an address is that of a multicast group to which the run itself listens."""
         return address.is_group and ("port", address.port) in self.bound
 
     def is_held(self, inodes: Iterable[bytes]) -> bool:
@@ -93,19 +93,22 @@ class Peers:
 
 
 def make_key(address: Address) -> tuple[str, bytes | int] | None:
-    """Return what a bound address is known by; None for one that the kernel completes."""
+    """Return the key of a bound address; None for an address that the kernel completes."""
     if address.family == "unix":
         return ("unix", address.path) if address.path else None
     return ("port", address.port) if address.port else None
 
 
 def take_socket(tracee: Tracee, descriptor: int) -> socket.socket:
-    """Copy a socket of a process; to be closed at once, for its end is told when the last copy goes. Raises OSError."""
+    """Copy a socket of a process. Close the copy at once: the peer sees the end only when the last copy is closed.
+
+    Raises OSError.
+    """
     return socket.socket(fileno=take_descriptor(tracee.process.tgid, descriptor))
 
 
 def read_server(tracee: Tracee, descriptor: int) -> int:
-    """Return the id of the process that listens where a connected AF_UNIX socket leads; 0 where none does."""
+    """Return the id of the process that listens where a connected AF_UNIX socket leads; 0 if no process does."""
     with contextlib.suppress(OSError), take_socket(tracee, descriptor) as copy:
         credentials = copy.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER_CREDENTIALS)
         return max(int.from_bytes(credentials[:4], "little", signed=True), 0)
@@ -120,7 +123,7 @@ def is_datagram(tracee: Tracee, descriptor: int) -> bool:
 
 
 def read_progress(tracee: Tracee, descriptor: int) -> bool | None:
-    """Whether a socket got its connection; None while it is being made. Its error is left for the program to read."""
+    """Whether a socket is connected; None while the connection is being made. The program can still read its error."""
     try:
         with take_socket(tracee, descriptor) as copy:
             state = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
@@ -143,7 +146,7 @@ def is_of_this_machine(address: Address) -> bool:
 
 
 def is_reachable(address: Address) -> bool:
-    """Whether a datagram to a host would be sent: there is a route. Nothing is sent for that."""
+    """Whether a datagram to a host would be sent, because there is a route. Nothing is sent to find out."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -1,7 +1,7 @@
-"""Talks with other hosts and with servers of this machine that are no part of the run: who, with whom, by which name.
+"""Whom the run talked to, and by which name: other hosts, and servers of this machine that are not part of the run.
 
-A connection that is not waited for is decided when the program asks for its error, or at the end of the run. So is a
-socket for datagrams that was only connected: the C library does that to sort addresses, and sends nothing.
+Where the program does not wait for a connection, it is judged when the program asks for its error, or at the end of the
+run. So is a socket for datagrams that was only connected: the C library does that to sort addresses, and sends nothing.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Talk(NamedTuple):
 
 
 class Talks:
-    """Knows of each talk how far it got, and tells of it by the name of the host that was asked for."""
+    """Knows how far each talk got, and tells of it by the name of the host that was asked for."""
 
     def __init__(self, notices: NoticeBook) -> None:
-        """Begin with none; what is certain is told to ``notices``."""
+        """Begin with no talk; what is certain is told to ``notices``."""
         self.notices = notices
         self.under_way: dict[tuple[int, int], Talk] = {}
         self.aimed: dict[Talk, None] = {}
@@ -43,11 +43,11 @@ class Talks:
         return self.under_way.get((process, descriptor)) if self.under_way else None
 
     def end(self, process: int, descriptor: int) -> None:
-        """Forget that a connection is under way: it came out one way or the other."""
+        """Forget that a connection is under way: it succeeded or failed."""
         del self.under_way[process, descriptor]
 
     def refuse(self, talk: Talk) -> None:
-        """Take a connection as not made: whoever tried it had only sorted addresses before."""
+        """Count a connection as not made: its program had only sorted addresses before."""
         self._drop_aims(talk)
 
     def aim(self, talk: Talk) -> None:
@@ -57,7 +57,7 @@ class Talks:
     def establish(self, talk: Talk) -> None:
         """Tell of a connection that was made, or of a message that was sent."""
         self._drop_aims(talk)
-        for key, other in tuple(self.under_way.items()):  # further addresses of the host, of which one was enough
+        for key, other in tuple(self.under_way.items()):  # further addresses of the host: one was enough
             if (other.process, other.address.port) == (talk.process, talk.address.port):
                 del self.under_way[key]
         self.reached.add(talk.process)
@@ -72,7 +72,7 @@ class Talks:
         return bool(self.servers) and (process, descriptor) in self.servers
 
     def ask(self, process: int, tid: int, name: str) -> None:
-        """Note a name that a thread asks for; the last one is the last."""
+        """Note the name that a thread asked for last."""
         names = self.asked.setdefault((process, tid), {})
         names.pop(name, None)
         names[name] = None
@@ -102,7 +102,7 @@ class Talks:
                 del self.aimed[other]
 
     def _describe(self, talk: Talk) -> str:
-        """Name a host by what its program asked a name server for, or by the machine's own list, and by its address."""
+        """Return a host's address with the name that the program asked a name server for, or that /etc/hosts has."""
         address = talk.address
         place = address.host if address.port is None else f"{address.host} port {address.port}"
         if address.is_local:

@@ -36,16 +36,16 @@ HAND_ON = frozenset(
 
 @lru_cache(maxsize=1)
 def ignored_at_start() -> frozenset[int]:
-    """Tell which of the signals that Python or rtrace change were ignored when this process was started.
+    """Return which of the signals that Python or rtrace change were ignored when this process was started.
 
-    Asked once, by the process that the caller started. Of a caller that cannot be looked at none are.
+    Asked once, by the process that the caller started. A caller that cannot be looked at counts as ignoring nothing.
     """
     children = {signal.SIGCHLD} if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN else set()
     return frozenset(children | _ignored_by_caller())
 
 
 def heed_children() -> None:
-    """Have the kernel keep how children ended until this process asks: it does not where SIGCHLD is ignored.
+    """Have the kernel keep how children ended until this process asks; it does not while SIGCHLD is ignored.
 
     See NOTES of wait(2).
     """
@@ -66,9 +66,9 @@ def _ignored_by_caller() -> set[signal.Signals]:
 
 
 def describe_unusual() -> str | None:
-    """Say which signals a run finds ignored or blocked that a replay's programs do not; None if there are none.
+    """Return in words which signals a run finds ignored or blocked, and a replay does not; None for no signal.
 
-    What a shell has its background and nohup(1) ignore makes no difference until somebody sends it.
+    The signals that shells and nohup(1) ignore for background jobs make no difference until somebody sends them.
     """
     by_disposition = {
         int(number)

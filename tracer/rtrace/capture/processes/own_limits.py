@@ -11,7 +11,7 @@ import resource
 from rtrace.debugging import debug
 
 DESCRIPTORS = 1 << 16
-"""As many open files as a tracer asks for where it may raise the hard limit; one that is higher is used as it is."""
+"""How many open files a tracer asks for where it may raise the hard limit; a higher limit is used as it is."""
 LIFTED = (
     resource.RLIMIT_NOFILE,
     resource.RLIMIT_FSIZE,
@@ -22,10 +22,10 @@ LIFTED = (
     resource.RLIMIT_CPU,
 )
 FEW, SMALLEST_FILES, SMALLEST_MEMORY = 1 << 8, 1 << 30, 1 << 32
-"""Numbers, and bytes; a limit below these may be the reason when something of the tracer's own does not fit."""
+"""Numbers, and bytes: a limit below these may be the reason why something of the tracer fails."""
 
 Limits = tuple[tuple[int, int, int], ...]
-"""Limits by their numbers: the soft and the hard one of each, as they were."""
+"""Limits: the number of each, and its soft and hard value as they were."""
 
 
 def lift_limits() -> Limits:
@@ -61,7 +61,7 @@ def give_back(limits: Limits) -> None:
 
 
 def may_be_replaced(descriptor: int) -> bool:
-    """Whether this process may put something else in the place of a descriptor that it was given.
+    """Whether this process may replace a descriptor that it was given.
 
     One may have been opened before the limit on their number was lowered; see dup2(2).
     """
@@ -70,7 +70,7 @@ def may_be_replaced(descriptor: int) -> bool:
 
 
 def explain_limits() -> str:
-    """Name the limits on this process that may be the reason for a failure, after a comma; nothing without any."""
+    """Return the limits on this process that may be the reason for a failure, after a comma; nothing if none may."""
     named = (
         (resource.RLIMIT_NOFILE, "n", FEW),
         (resource.RLIMIT_FSIZE, "f", SMALLEST_FILES),

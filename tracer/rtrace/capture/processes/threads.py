@@ -1,4 +1,4 @@
-"""The tracer's threads, which count against the limits of the run: it may be that no more can be started."""
+"""The tracer's threads, which count against the limits of the run, so that starting one may fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STACK = 1 << 20  # bytes; the usual eight times as much is a lot under a limit o
 
 
 def start_thread(work: Callable[..., None], *arguments: object) -> threading.Thread:
-    """Start a thread of the tracer, with a small stack. Raises TracingRefusedError where the system has none left."""
+    """Start a thread of the tracer, with a small stack. Raises TracingRefusedError if the system allows no more."""
     threading.stack_size(STACK)
     thread = threading.Thread(target=work, args=arguments, daemon=True)
     try:

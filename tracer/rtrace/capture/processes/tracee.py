@@ -9,13 +9,13 @@ from collections.abc import Callable
 from rtrace.linux.credentials import as_user_of
 
 PAGE = 4096
-READ_FIRST = 256  # bytes read at once of a string, most of which are shorter
+READ_FIRST = 256  # bytes that are read of a string at once: most strings are shorter
 PATH_MAX = 4096
 MAX_ARGUMENT = 131072  # MAX_ARG_STRLEN of execve(2): 32 pages
 
 
 class Process:
-    """A thread group: what is common to all threads of a program, its address space among it."""
+    """A thread group: what all threads of a program share, such as its address space."""
 
     __slots__ = ("id", "memory", "opened", "seen", "tgid", "threads", "uses")
 
@@ -57,7 +57,7 @@ class Process:
         return self.memory
 
     def forget_memory(self) -> None:
-        """Let go of the address space: the process ended or executed another program."""
+        """Close the address space: the process ended or executed another program."""
         if self.memory >= 0:
             os.close(self.memory)
             self.memory = -1
@@ -81,7 +81,7 @@ class Tracee:
     def read(self, address: int, size: int) -> bytes:
         """Read from its memory, fewer bytes at an unmapped page. Raises OSError (EFAULT) when nothing is mapped there.
 
-        Nothing is read of an address space that is gone: it has executed a program that nobody told of.
+        An address space that has gone reads as empty: then the process has executed a program unseen.
         """
         memory = self.process.memory
         try:

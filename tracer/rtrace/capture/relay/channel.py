@@ -1,4 +1,4 @@
-"""One direction of what a relay passes on: read here, written there, and never more read than can be written."""
+"""One direction of a relay: what is read here is written there, and never more is read than can be written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
 class Channel:
-    """One direction: what can be read from ``source`` is written to ``sink``, and nothing read while that is full."""
+    """One direction: what ``source`` brings is written to ``sink``; nothing is read while ``sink`` is full."""
 
     def __init__(self, poller: Poller, source: int, sink: int, size: int) -> None:
         """Read up to ``size`` bytes at a time."""
@@ -28,11 +28,11 @@ class Channel:
         """Look at what passes."""
 
     def shape(self, data: bytes) -> bytes:
-        """Return what is written of what was read."""
+        """Return what to write in place of what was read."""
         return data
 
     def ended(self, *, cut: bool) -> None:
-        """Hear that the source has ended, or (``cut``) that the sink has gone before."""
+        """Note that the source has ended, or (``cut``) that the sink closed first."""
 
     def resume(self) -> None:
         """Read again."""
@@ -58,7 +58,7 @@ class Channel:
         self.take(data)
 
     def write(self, data: bytes) -> None:
-        """Write what the sink takes now; the rest waits."""
+        """Write as much as the sink takes now; the rest waits."""
         try:
             written = os.write(self.sink, data)
         except BlockingIOError:
@@ -77,7 +77,7 @@ class Channel:
             self.resume()
 
     def flush(self, what: int) -> None:
-        """Write what waits, or learn that the sink has gone."""
+        """Write what waits, or find out that the sink was closed."""
         if what & GONE:
             self.close(cut=True)
         elif self.pending:

@@ -1,4 +1,4 @@
-"""The ends of what a relay stands between: pipes and ptys that are to a program what was there before."""
+"""The pipes and ptys between which a relay stands: to the program they look like what was there before."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rtrace.linux.descriptors import tee
 F_SETPIPE_SZ, F_GETPIPE_SZ = 1031, 1032  # fcntl(2); Python 3.10 has names for them
 
 
-class Ends(NamedTuple):
+class OutletEnds(NamedTuple):
     """The descriptors of one outlet: the program's end, the relay's two, and the file of what is kept.
 
     With a session, ``keyboard`` and ``terminal`` are the terminal outside, opened anew and as it is.
@@ -54,7 +54,7 @@ class InletEnds(NamedTuple):
 
 
 def open_inlet(inlet: Inlet, path: Path) -> InletEnds:
-    """Make a pipe like the one that the run would read from. Raises OSError where tee(2) does not work on that."""
+    """Make a pipe like the one that the run would read from. Raises OSError where tee(2) does not work on it."""
     try_tee(inlet.descriptors[0])
     source = fcntl.fcntl(inlet.descriptors[0], fcntl.F_DUPFD_CLOEXEC, 3)
     program, sink = os.pipe2(os.O_CLOEXEC)
@@ -76,15 +76,15 @@ def try_tee(pipe: int) -> None:
         os.close(writing)
 
 
-def open_ends(outlet: Outlet, path: Path) -> Ends:
-    """Make a pipe or a pty like what was there, open the way out anew, and the file."""
+def open_ends(outlet: Outlet, path: Path) -> OutletEnds:
+    """Make a pipe or a pty like what was there, and open the way out and the file."""
     first = outlet.descriptors[0]
     source, program = make_pty(first, plain=not outlet.session) if outlet.kind is Kind.TERMINAL else make_pipe(first)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     set_nonblocking(source)
     if not outlet.session:
-        return Ends(outlet, program, source, open_anew(first), file)
-    return Ends(outlet, program, source, open_anew(first), file, open_anew(0), os.dup(0))
+        return OutletEnds(outlet, program, source, open_anew(first), file)
+    return OutletEnds(outlet, program, source, open_anew(first), file, open_anew(0), os.dup(0))
 
 
 def make_pipe(like: int) -> tuple[int, int]:
@@ -99,10 +99,9 @@ def make_pipe(like: int) -> tuple[int, int]:
 
 
 def make_pty(like: int, *, plain: bool) -> tuple[int, int]:
-    """Make a pty with modes and window size of a terminal; return (master, slave).
+    """Make a pty with the modes and the window size of a terminal; return (master, slave).
 
-    ``plain``: what is written comes out as it is, because the terminal outside, left as it is, does what is to be
-    done to it.
+    ``plain``: what is written comes out unchanged, because the terminal outside still does the conversion.
     """
     master, slave = pty.openpty()
     attributes = termios.tcgetattr(like)
@@ -113,8 +112,8 @@ def make_pty(like: int, *, plain: bool) -> tuple[int, int]:
     return master, slave
 
 
-def connect(ends: list[Ends], inlets: list[InletEnds]) -> None:
-    """In the program's process: put its ends where what they stand for was."""
+def connect(ends: list[OutletEnds], inlets: list[InletEnds]) -> None:
+    """In the program's process: put its ends in the place of the descriptors that they replace."""
     for end in ends:
         for descriptor in end.outlet.descriptors:
             os.dup2(end.program, descriptor)

@@ -1,12 +1,13 @@
-"""What a run reads from a pipe, kept on its way in; nothing is taken from the pipe that the run did not read.
+"""What a run reads from a pipe is kept on its way in; the relay takes no more out of the pipe than the run reads.
 
     writer ---> pipe outside ---> relay ---> pipe inside ---> program
                                     |
                                     +---> a file in the trace directory
 
-Who shares the pipe outside (the loop of a shell, of which one command is traced) must find what the program left. So
-the relay copies (tee(2)) what is in the pipe outside to the one inside, and takes it out there, and keeps it, only when
-the program has read it inside. Positions in the stream, of which the pipe outside holds what follows ``taken``:
+Others may share the pipe outside, as a shell does whose loop has one command traced, and must find there what the
+program left. So the relay copies what is in the pipe outside to the one inside by tee(2). Only when the program has
+read it inside does the relay take it out of the pipe outside, and keep it. Positions in the stream (the pipe outside
+holds what follows ``taken``):
 
     0 ......... taken ......... sent ......... what was written
                   |  the pipe inside |  next to be copied
@@ -36,7 +37,7 @@ PART = 1 << 20
 CHUNK = 1 << 16
 
 
-class Input:
+class PipeInput:
     """What the program reads from one pipe."""
 
     def __init__(self, poller: Poller, ends: tuple[int, int], keeper: Keeper) -> None:
@@ -61,7 +62,7 @@ class Input:
         return self.open and self.sent > self.taken
 
     def look(self, _: int = 0) -> None:
-        """Take out what was read, and pass on what came."""
+        """Take out and keep what was read, and pass on what came."""
         if self.open:
             self.epoll.poll(0)
         while self.open:
@@ -77,7 +78,7 @@ class Input:
                     return
 
     def take(self) -> None:
-        """Take out of the pipe outside, and keep, what the program has read inside."""
+        """Take what the program has read inside out of the pipe outside, and keep it."""
         left = self.sent - count_unread(self.sink) - self.taken
         while left > 0:
             data = os.read(self.source, min(left, CHUNK)) if count_unread(self.source) else b""
@@ -90,7 +91,7 @@ class Input:
                 self.keeper.add(data)
 
     def offer(self) -> bool:
-        """Copy what is new outside to the pipe inside; tell whether something was, and there may be more."""
+        """Copy what is new outside to the pipe inside; return whether there was anything, and so may be more."""
         skipped = self.sent - self.taken
         if not skipped:
             copied = tee(self.source, self.sink, PART)
@@ -122,7 +123,7 @@ class Input:
             count -= len(os.read(self.scratch[0], min(count, CHUNK)))
 
     def end(self) -> None:
-        """Let the program find the end, as all writers have gone; hold the pipe to see what it reads of the rest."""
+        """Let the program find the end, as all writers are gone; hold the pipe to see what it reads of the rest."""
         reading = os.open(f"/proc/self/fd/{self.sink}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self.forget()
         os.close(self.sink)
@@ -130,19 +131,19 @@ class Input:
         self.open = False
 
     def close(self) -> None:
-        """Let go of the pipe outside: its writer gets SIGPIPE, as the program is gone that would have read it."""
+        """Close the pipe outside: its writer gets SIGPIPE, as the program that would have read it is gone."""
         self.forget()
         os.close(self.source)
         self.source = -1
         self.open = False
 
     def forget(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         self.poller.forget(self.epoll.fileno())
         self.epoll.close()
 
     def finish(self) -> Kept | None:
-        """Keep no more, and tell what was read."""
+        """Stop keeping, and return what was read."""
         if self.open:
             self.look()
         elif self.source >= 0:
@@ -159,7 +160,7 @@ def count_unread(pipe: int) -> int:
 
 
 def is_over(pipe: int, event: int) -> bool:
-    """Tell whether the other end of a pipe has gone: POLLERR says so to a writer, POLLHUP to a reader."""
+    """Whether the other end of a pipe has gone: POLLERR says so to a writer, POLLHUP to a reader."""
     poll = select.poll()
     poll.register(pipe, 0)
     return any(what & event for _, what in poll.poll(0))

@@ -1,4 +1,4 @@
-"""Puts a relay behind the standard streams of a run: makes the ends of it, starts it, and hears from it what was kept.
+"""Put a relay behind the standard streams of a run: make its pipes and ptys, start it, and ask it what it kept.
 
     usually         tracer --- fork ---> program
                        +------ fork ---> (ends at once) --- fork ---> relay
@@ -20,10 +20,11 @@ from pathlib import Path
 
 from rtrace.capture.kernel.terminal import restored
 from rtrace.capture.processes.own_limits import explain_limits
-from rtrace.capture.relay.ends import Ends, InletEnds, connect, open_ends, open_inlet
+from rtrace.capture.relay.ends import InletEnds, OutletEnds, connect, open_ends, open_inlet
 from rtrace.capture.relay.keeping import KEPT_BYTES, Kept
 from rtrace.capture.relay.process import CONTINUED, FINISH, WINDOW, make_relay
 from rtrace.capture.relay.streams import Inlet, Kind, Outlet
+from rtrace.debugging import debug
 from rtrace.errors import TracingRefusedError
 from rtrace.linux import libc
 from rtrace.linux.signals import unblocked
@@ -32,10 +33,10 @@ ADVICE = "--no-capture leaves the streams of the run alone"
 
 
 class Interposition:
-    """The tracer's hold on the relay of a run."""
+    """The relay of a run, as the tracer sees it."""
 
     def __init__(self, files: Mapping[Outlet | Inlet, Path], limit: int = KEPT_BYTES) -> None:
-        """Relay these, and keep the first ``limit`` bytes of each in its file."""
+        """Relay these streams, and keep the first ``limit`` bytes of each in its file."""
         self.outlets = tuple(place for place in files if isinstance(place, Outlet))
         self.inlets = tuple(place for place in files if isinstance(place, Inlet))
         self.files = files
@@ -86,18 +87,20 @@ class Interposition:
         return program
 
     def _open_inlets(self) -> list[InletEnds]:
-        """Make the pipes for what the run reads; one that cannot be kept is left as it is, and nothing known of it."""
+        """Make the pipes for what the run reads; a stream that cannot be kept is left alone, and not known."""
         opened = []
         for inlet in self.inlets:
-            with contextlib.suppress(OSError):  # EINVAL, ENOSYS: no tee(2) here
+            try:
                 opened.append(open_inlet(inlet, self.files[inlet]))
+            except OSError as error:  # EINVAL, ENOSYS: no tee(2) here
+                debug(__name__, "what comes by descriptors %s is not kept (%s)", inlet.descriptors, error.strerror)
         self.inlets = tuple(ends.inlet for ends in opened)
         return opened
 
     def _let_go(self) -> None:
-        """Leave it to the relay to hold pipes open: who is at their other ends sees their end when the run does.
+        """Let the relay alone hold pipes open, so that the other ends see the end when the run ends.
 
-        Standard error alone is held, to tell of the run there.
+        Standard error is kept open, to tell of the run there.
         """
         piped = [outlet.descriptors for outlet in self.outlets if outlet.kind is Kind.PIPE]
         left = [descriptor for descriptors in piped if 2 not in descriptors for descriptor in descriptors]  # noqa: PLR2004
@@ -108,8 +111,8 @@ class Interposition:
                 os.dup2(null, descriptor, inheritable=False)
             os.close(null)
 
-    def _be_relay(self, control: socket.socket, ends: list[Ends], inlets: list[InletEnds]) -> int:
-        """In the process that ends at once, and in its child, the relay. Returns, 0, in the program's process only."""
+    def _be_relay(self, control: socket.socket, ends: list[OutletEnds], inlets: list[InletEnds]) -> int:
+        """Run the relay in a child of this process, which ends at once. Only the program's process returns, 0."""
         tracer = os.getppid()
         status = 1
         try:
@@ -133,7 +136,7 @@ class Interposition:
                 self.control.send(word)
 
     def suspend(self) -> None:
-        """Stop with the whole job, as the program did; when a shell lets it go on, so does the program.
+        """Stop the whole job, as the program has stopped; when a shell lets the job go on, the program goes on, too.
 
         Where no shell could let it go on (an orphaned process group), the kernel ignores the signal.
         """
@@ -174,7 +177,7 @@ class Interposition:
 
 @contextlib.contextmanager
 def interposed(interposition: Interposition) -> Iterator[None]:
-    """Let go of the relay at the end of the run, and leave the terminal as it was."""
+    """Close the line to the relay at the end of the run, and leave the terminal as it was."""
     with restored(0 if interposition.session else None):
         try:
             yield
@@ -184,7 +187,7 @@ def interposed(interposition: Interposition) -> Iterator[None]:
                 interposition.control = None
 
 
-def begin_session(control: socket.socket, every: tuple[list[Ends], list[InletEnds]], tracer: int) -> int:
+def begin_session(control: socket.socket, every: tuple[list[OutletEnds], list[InletEnds]], tracer: int) -> int:
     """In the relay: take the pty as controlling terminal, and fork the program into its foreground."""
     ends, inlets = every
     (slave,) = (end.program for end in ends if end.outlet.session)

@@ -1,4 +1,4 @@
-"""What a run wrote to a stream, kept: the first part of it in a file, the digest and size of all of it."""
+"""What is kept of a stream that a run wrote: its first part in a file, and the digest and size of all of it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 from typing import NamedTuple
 
 KEPT_BYTES = 256 << 20
-"""Bytes of a stream that are kept unless another limit is asked for; the digest is that of all of it."""
+"""Bytes of a stream that are kept unless another limit is asked for; the digest is of the whole stream."""
 
 
 class Kept(NamedTuple):
     """What became of a stream: the bytes the run wrote, those that are in the file, and the SHA-256 of all.
 
-    ``cut`` says that the reader went away before the run had ended: of what came then nothing is known.
+    ``cut`` says that the reader went away before the run ended: nothing is known of what came after.
     """
 
     size: int
@@ -23,7 +23,7 @@ class Kept(NamedTuple):
 
 
 class Keeper:
-    """Takes a stream piece by piece. That a disk is full never keeps a run from going on: less is kept then."""
+    """Takes a stream piece by piece. A full disk never keeps a run from going on: less is kept then."""
 
     def __init__(self, file: int, limit: int) -> None:
         """Write the first ``limit`` bytes to an open file."""
@@ -49,24 +49,24 @@ class Keeper:
             self.room = self.room - written if written == len(part) else 0
 
     def finish(self) -> Kept:
-        """Tell what came."""
+        """Return what came."""
         return Kept(self.size, self.kept, self.digest.hexdigest(), self.cut)
 
 
 class ReturnRemover:
-    """Undoes ONLCR: of what a terminal made of a program's output, gives what the program wrote."""
+    """Undoes ONLCR: turns a terminal's output back into what the program wrote."""
 
     def __init__(self) -> None:
         """Begin with nothing held back."""
         self.held = b""
 
     def remove(self, data: bytes) -> bytes:
-        """Drop the carriage return before each newline; one at the end is held back until it is known what follows."""
+        """Drop the carriage return before each newline; hold back one at the end until the next piece comes."""
         data = self.held + data
         self.held = b"\r" if data.endswith(b"\r") else b""
         return (data[:-1] if self.held else data).replace(b"\r\n", b"\n")
 
     def flush(self) -> bytes:
-        """Give what was held back."""
+        """Return what was held back."""
         held, self.held = self.held, b""
         return held

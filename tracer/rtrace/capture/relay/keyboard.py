@@ -10,7 +10,7 @@ TYPED = 4096
 
 
 class Keyboard(Channel):
-    """What a person types; only taken as long as the terminal is the tracer's to read."""
+    """What a person types; it is read only while the terminal is the tracer's."""
 
     def __init__(self, poller: Poller, terminal: OuterTerminal, source: int, sink: int) -> None:
         """Take it from ``source``, the terminal opened anew."""

@@ -10,7 +10,7 @@ from rtrace.capture.relay.poller import Poller
 CHUNK = 1 << 16
 
 
-class Output(Channel):
+class OutputChannel(Channel):
     """What the program writes. At a terminal the pty's newlines are kept as the program wrote them."""
 
     def __init__(
@@ -36,7 +36,7 @@ class Output(Channel):
         self.keeper.add(data)
 
     def shape(self, data: bytes) -> bytes:
-        """Leave it to a terminal that is not raw, as that of a background job, to add returns a second time."""
+        """Drop the returns again where the terminal, which is not raw (a background job's), will add them itself."""
         if self.terminal is not None and self.terminal.cooked is None and adds_returns(self.sink):
             return data.replace(b"\r\n", b"\n")
         return data
@@ -47,7 +47,7 @@ class Output(Channel):
             self.keeper.cut = cut
 
     def finish(self) -> Kept | None:
-        """Keep no more, and tell what came."""
+        """Stop keeping, and return what came."""
         keeper, self.keeper = self.keeper, None
         if keeper is None:
             return None

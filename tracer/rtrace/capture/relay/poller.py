@@ -1,4 +1,4 @@
-"""What the relay waits for: descriptors, each with what is to be done when something happens to it; see poll(2)."""
+"""What the relay waits for: descriptors, and what to call when something happens to one; see poll(2)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Poller:
-    """Descriptors that are watched, each with what is to be called when something happens to it."""
+    """Descriptors that are watched, and what to call when something happens to one."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -21,12 +21,12 @@ class Poller:
         self.calls[descriptor] = call
 
     def forget(self, descriptor: int) -> None:
-        """Watch a descriptor no more."""
+        """Stop watching a descriptor."""
         if self.calls.pop(descriptor, None) is not None:
             self.poll.unregister(descriptor)
 
     def wait(self, timeout: int | None) -> bool:
-        """Wait and call; tell whether anything happened."""
+        """Wait, and make the calls; return whether anything happened."""
         ready = self.poll.poll(timeout)
         for descriptor, what in ready:
             call = self.calls.get(descriptor)
@@ -35,7 +35,7 @@ class Poller:
         return bool(ready)
 
     def when_quiet(self, call: Callable[[], None]) -> None:
-        """Call something as soon as all that was written so far has been passed on."""
+        """Call something as soon as everything written so far has been passed on."""
         self.quiet.append(call)
 
     def call_quiet(self) -> None:

@@ -4,13 +4,13 @@
                                    |
                                    +------> a file in the trace directory
 
-and what it reads from pipes, as ``input`` describes.
+and what it reads from pipes, see ``input``.
 
-It never blocks on a reader that is slow, and stops reading then, so that the program feels it as before; when the
-reader goes away it closes its own end, and the program gets SIGPIPE. At a terminal it is also the program's session
-leader and parent, as the shell would be, so that job control works: a program that stops stops the tracer, too. From
-the tracer it hears WINDOW, CONTINUED and FINISH; when the tracer is killed it restores the terminal and ends with the
-last of the run's processes.
+It never blocks on a slow reader; it stops reading, so that the program has to wait, as it would without a relay. When
+the reader goes away, it closes its own end, and the program gets SIGPIPE. At a terminal it is also the program's
+session leader and parent, as the shell would be, so that job control works: a program that stops stops the tracer,
+too. From the tracer it hears WINDOW, CONTINUED and FINISH; when the tracer is killed it restores the terminal and ends
+with the last of the run's processes.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ import socket
 from collections.abc import Iterator
 
 from rtrace.capture.kernel.terminal import OuterTerminal, copy_window
-from rtrace.capture.relay.ends import Ends, InletEnds
-from rtrace.capture.relay.input import Input
+from rtrace.capture.relay.ends import InletEnds, OutletEnds
+from rtrace.capture.relay.input import PipeInput
 from rtrace.capture.relay.keeping import Keeper
 from rtrace.capture.relay.keyboard import Keyboard
-from rtrace.capture.relay.output import Output
+from rtrace.capture.relay.output import OutputChannel
 from rtrace.capture.relay.poller import Poller
 from rtrace.capture.relay.terminal_session import TerminalSession
 
@@ -44,14 +44,14 @@ class Relay:
         self.poller = Poller()
         self.control = control
         self.tracer = tracer
-        self.outputs: list[Output] = []
-        self.inputs: list[Input] = []
+        self.outputs: list[OutputChannel] = []
+        self.inputs: list[PipeInput] = []
         self.session: TerminalSession | None = None
         control.settimeout(0)
         self.poller.watch(control.fileno(), select.POLLIN, self.listen)
 
     def run(self) -> None:
-        """Relay until the tracer and all writers are gone."""
+        """Relay until the tracer and all writers have ended."""
         while self.control.fileno() >= 0 or any(self.still_open()):
             if self.session is not None:
                 self.session.notice_hang_up(self.outputs)
@@ -67,12 +67,12 @@ class Relay:
                 self.poller.call_quiet()
 
     def still_open(self) -> Iterator[bool]:
-        """Tell of each stream whether anything may still come."""
+        """Yield for each stream whether anything may still come."""
         yield from (output.open for output in self.outputs)
         yield from (stream.open for stream in self.inputs)
 
     def listen(self, _: int) -> None:
-        """Take a word of the tracer's, or learn that it is gone."""
+        """Obey a word from the tracer, or find out that it has ended."""
         try:
             word = self.control.recv(1)
         except BlockingIOError:
@@ -89,7 +89,7 @@ class Relay:
             self.hang_up()
 
     def copy_windows(self) -> None:
-        """Give the ptys the size that the terminals have now; who shares the tracer's group has to be told."""
+        """Give the ptys the size that the terminals have now, and send SIGWINCH to a program in the tracer's group."""
         changed = [copy_window(output.sink, output.source) for output in self.outputs if output.open]
         if any(changed) and self.session is None:
             with contextlib.suppress(OSError):
@@ -106,7 +106,7 @@ class Relay:
         self.hang_up()
 
     def hang_up(self) -> None:
-        """Go on without the tracer, as long as there is anybody who writes."""
+        """Go on without the tracer for as long as anybody writes."""
         self.poller.forget(self.control.fileno())
         self.control.close()
         if self.session is not None:
@@ -114,7 +114,7 @@ class Relay:
 
 
 def make_relay(
-    control: socket.socket, every: tuple[list[Ends], list[InletEnds]], processes: tuple[int, int], limit: int
+    control: socket.socket, every: tuple[list[OutletEnds], list[InletEnds]], processes: tuple[int, int], limit: int
 ) -> Relay:
     """In the relay: close what it does not need, and make its channels; ``processes`` are tracer and program."""
     ends, inlets = every
@@ -130,13 +130,13 @@ def make_relay(
     close_all_but(kept)
     relay = Relay(control, tracer)
     for inlet in inlets:
-        relay.inputs.append(Input(relay.poller, (inlet.source, inlet.sink), Keeper(inlet.file, limit)))
+        relay.inputs.append(PipeInput(relay.poller, (inlet.source, inlet.sink), Keeper(inlet.file, limit)))
     for end in ends:
         keeper = Keeper(end.file, limit)
         terminal = (
             OuterTerminal(end.terminal, tracer, controlling=end.outlet.controlling) if end.outlet.session else None
         )
-        relay.outputs.append(Output(relay.poller, (end.source, end.sink), keeper, terminal))
+        relay.outputs.append(OutputChannel(relay.poller, (end.source, end.sink), keeper, terminal))
         if terminal is not None:
             keyboard = Keyboard(relay.poller, terminal, end.keyboard, os.dup(end.source))
             relay.session = TerminalSession(relay.poller, program, terminal, end.program, keyboard)
@@ -144,14 +144,14 @@ def make_relay(
 
 
 def ignore_signals() -> None:
-    """Leave it to the tracer what signals mean; it ends, and then the relay does."""
+    """Ignore signals: they are for the tracer, and when it has ended the relay ends."""
     signal.set_wakeup_fd(-1)
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
 
 
 def close_all_but(kept: set[int]) -> None:
-    """Close what was inherited: a pipe's end held here would keep others waiting for its end."""
+    """Close what was inherited: a pipe held open here would keep its reader waiting for the end."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         if descriptor not in kept:

@@ -88,21 +88,21 @@ class Given(NamedTuple):
 
 
 def look_at_given() -> Given:
-    """Look at all descriptors, and see to it that nothing of ours gets the number of a closed standard stream."""
+    """Look at all descriptors, and make sure that no file of ours gets the number of a closed standard stream."""
     given = Given(look_at_streams(), look_at_others())
     fill_closed(given.streams)
     return given
 
 
 def look_at_streams() -> Streams:
-    """Look at the standard streams. To be called before a file is opened, which would take a closed one's number."""
+    """Look at the standard streams. Call this before a file is opened: it would take the number of a closed one."""
     return look_at(0), look_at(1), look_at(2)
 
 
 def fill_closed(streams: Streams) -> None:
-    """Open the null device in the place of closed streams, until execve(2), so that no file of ours comes to lie there.
+    """Open the null device in the place of closed streams, until execve(2), so that no file of ours gets their numbers.
 
-    SQLite would open it there as well, and leave it open to the program.
+    SQLite would open it, too, and leave it open for the program.
     """
     for stream in streams:
         if stream.kind is Kind.CLOSED:
@@ -113,7 +113,7 @@ def fill_closed(streams: Streams) -> None:
 
 
 def look_at_others() -> tuple[Stream, ...]:
-    """Look at what was inherited besides the standard streams: all that is not to be closed at execve(2)."""
+    """Look at what was inherited besides the standard streams: all that stays open across execve(2)."""
     found = []
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):  # EBADF: the folder that was just listed
@@ -123,7 +123,7 @@ def look_at_others() -> tuple[Stream, ...]:
 
 
 def look_at(descriptor: int) -> Stream:
-    """Tell what a descriptor is."""
+    """Return what a descriptor is."""
     try:
         status = os.fstat(descriptor)
         flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
@@ -183,10 +183,10 @@ class Inlet(NamedTuple):
 
 
 def plan_outlets(streams: Streams, others: tuple[Stream, ...] = ()) -> tuple[Outlet, ...]:
-    """Choose what to relay of what is written. ``others`` are the descriptors besides the standard streams.
+    """Choose which streams to relay that are written to. ``others`` are those besides the standard streams.
 
     A pty for the input as well is for programs that sit at a terminal with input and output: only they change its
-    modes, and nobody else reads what is typed. In any other mix the input stays what it was, as does the session.
+    modes, and nobody else reads what is typed. In any other case input and session stay what they were.
     """
     stdin, stdout, _ = streams
     every = (*streams, *others)
@@ -221,19 +221,19 @@ def plan_inlets(streams: Streams, others: tuple[Stream, ...] = ()) -> tuple[Inle
 
 
 def is_way_in(stream: Stream, every: Iterable[Stream]) -> bool:
-    """Tell whether a descriptor leads to a pipe that somebody else fills: the run cannot write to it."""
+    """Whether a descriptor leads to a pipe that somebody else fills: the run cannot write to it."""
     ends = [other for other in every if other.place == stream.place]
     return stream.kind is Kind.PIPE and stream.reads and not any(other.writes for other in ends)
 
 
 def is_way_out(stream: Stream, every: Iterable[Stream]) -> bool:
-    """Tell whether a descriptor leads to a pipe that somebody else reads."""
+    """Whether a descriptor leads to a pipe that somebody else reads."""
     ends = [other for other in every if other.place == stream.place]
     return stream.kind is Kind.PIPE and stream.writes and not any(other.reads for other in ends)
 
 
 def find_same(stream: Stream, every: Iterable[Stream]) -> int | None:
-    """Return the lowest descriptor that is the same as this one, which is no standard stream; None without any.
+    """Return the lowest descriptor that is the same as this one, None if there is no other. Not for standard streams.
 
     Files that were opened twice have offsets of their own; those of one open file share it.
     """
@@ -246,7 +246,7 @@ def find_same(stream: Stream, every: Iterable[Stream]) -> int | None:
 
 
 def find_joined(streams: Iterable[Stream]) -> bool:
-    """Tell whether standard output and error lead to the same place."""
+    """Whether standard output and error lead to the same place."""
     _, stdout, stderr = streams
     return stdout.kind in COMPARABLE and (stdout.kind, stdout.identity) == (stderr.kind, stderr.identity)
 

@@ -1,4 +1,4 @@
-"""A program at a terminal, of which the relay is parent and session leader, as the shell would be: job control."""
+"""Job control: the relay is parent and session leader of a program at a terminal, as the shell would be."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import signal
 
 from rtrace.capture.kernel.terminal import OuterTerminal, copy_window
 from rtrace.capture.relay.keyboard import Keyboard
-from rtrace.capture.relay.output import Output
+from rtrace.capture.relay.output import OutputChannel
 from rtrace.capture.relay.poller import Poller
 
 
 class TerminalSession:
-    """A program at a terminal: its process, and the terminal outside of its pty, which ``slave`` keeps from ending."""
+    """A program at a terminal: its process, its pty, which ``slave`` keeps open, and the terminal outside."""
 
     def __init__(self, poller: Poller, program: int, terminal: OuterTerminal, slave: int, keyboard: Keyboard) -> None:
         """Take the terminal, unless the tracer is in the background."""
@@ -33,7 +33,7 @@ class TerminalSession:
         self.child_changed(wake)  # what happened before there was a handler
 
     def child_changed(self, wake: int) -> None:
-        """Take what wait(2) has to tell of the program."""
+        """Handle what wait(2) says of the program."""
         with contextlib.suppress(BlockingIOError):
             os.read(wake, 4096)
         with contextlib.suppress(ChildProcessError):
@@ -55,7 +55,7 @@ class TerminalSession:
                     self.poller.when_quiet(self.leave)
 
     def stop_tracer(self) -> None:
-        """Let the shell have the terminal: the whole job stops, as it would have done without a tracer."""
+        """Let the shell have the terminal: the whole job stops, as it would without a tracer."""
         if self.suspended:
             self.terminal.give_back()
             os.kill(self.terminal.owner, signal.SIGTSTP)
@@ -73,8 +73,8 @@ class TerminalSession:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.program, signal.SIGCONT)
 
-    def notice_hang_up(self, outputs: list[Output]) -> None:
-        """When the terminal outside is gone, let go of the pty: its session gets SIGHUP, as it would have got."""
+    def notice_hang_up(self, outputs: list[OutputChannel]) -> None:
+        """When the terminal outside has gone, close the pty: its session gets SIGHUP, as it would without a relay."""
         if self.keyboard.open and not any(output.open for output in outputs if output.terminal is not None):
             self.keyboard.close(cut=True)
 
@@ -86,7 +86,7 @@ class TerminalSession:
         self.terminal.give_back()
 
     def end(self) -> None:
-        """Let the pty end when the last process that has it open does."""
+        """Let the pty close when the last process that has it open ends."""
         self.leave()
         if self.slave >= 0:
             os.close(self.slave)

@@ -102,4 +102,5 @@ def _tell_usage(error: click.ClickException) -> None:
     usage = [] if context is None else context.get_usage().splitlines()
     hint = [] if context is None else [f"Try '{context.command_path} --help' for help.", ""]
     speaking.tell([*usage, *hint])
-    speaking.tell([f" {error.format_message()}"], "Error:", "red")
+    message = " ".join(error.format_message().split())  # click puts choices on lines of their own
+    speaking.tell([f" {message}"], "Error:", "red")

@@ -15,7 +15,7 @@ _IDENTITY = ("id", "manager", "rule", "kind", "name", "what")
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class ChildNode:
     """A pair of a mapping or an item of a list."""
 
     identity: Hashable
@@ -24,11 +24,11 @@ class Child:
     value: Node
 
 
-def list_children(node: Mapping | Sequence) -> list[Child]:
+def list_children(node: Mapping | Sequence) -> list[ChildNode]:
     """Return the pairs of a mapping, or the items of a list."""
     if isinstance(node, Mapping):
-        return [Child(key.value, key.start, key, value) for key, value in node.pairs]
-    return [Child(_identify(item), item.start, None, item) for item in node.items]
+        return [ChildNode(key.value, key.start, key, value) for key, value in node.pairs]
+    return [ChildNode(_identify(item), item.start, None, item) for item in node.items]
 
 
 def _identify(node: Node) -> Hashable:
@@ -53,7 +53,7 @@ def is_empty(node: Node) -> bool:
             return node.plain and not node.value
 
 
-def goes_without_saying(child: Child) -> bool:
+def goes_without_saying(child: ChildNode) -> bool:
     """Whether a pair says what its absence says, too."""
     value = child.value
     if isinstance(value, Scalar) and value.plain and (child.identity, value.value) == ("pack", "true"):
@@ -61,7 +61,7 @@ def goes_without_saying(child: Child) -> bool:
     return is_empty(value) or (isinstance(value, Scalar) and value.plain and value.value in {"false", "0"})
 
 
-def find_scalars(child: Child) -> Iterator[tuple[int, int]]:
+def find_scalars(child: ChildNode) -> Iterator[tuple[int, int]]:
     """Yield where the scalars of a child begin and end in the text."""
     if child.key:
         yield child.key.start, child.key.end

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def keep_edits(draft: Manifest, edited: Manifest) -> Manifest:
-    """Give a new draft with what a person's manifest says, and in its order.
+    """Return a new draft with what a person's manifest says, and in its order.
 
     Kept are the runs as they stand there, patterns, what becomes of secrets, which packages and completions are packed,
     the names of inputs and outputs, and notices that were added; a run or a name that was taken out stays out. Only the
@@ -47,14 +47,14 @@ def keep_edits(draft: Manifest, edited: Manifest) -> Manifest:
 
 
 def _without(runs: Iterable[Run], gone: frozenset[str]) -> Iterable[Run]:
-    """Give the runs that are still there, of which none needs one that is not."""
+    """Return the runs that are still there; none of them needs one that is gone."""
     return (
         replace(run, needs=tuple(name for name in run.needs if name not in gone)) for run in runs if run.id not in gone
     )
 
 
 def _find_gone(drafted: tuple[Run, ...], edited: tuple[Run, ...]) -> frozenset[str]:
-    """Tell which runs a person has taken out: those that were drafted before, and are not there any more.
+    """Return the runs that a person has taken out: those that were drafted before and are gone.
 
     A run whose tracer was killed never was in a manifest.
     """
@@ -68,7 +68,7 @@ def _find_gone(drafted: tuple[Run, ...], edited: tuple[Run, ...]) -> frozenset[s
 
 
 def _merge_switched(edited: tuple[S, ...], drafted: tuple[S, ...]) -> tuple[S, ...]:
-    """Give the draft's items in the order of the edited ones, switched on or off as these are."""
+    """Return the draft's items in the order of the edited ones, switched on or off as these are."""
     now = dict(_number(drafted, _installed))
     kept = [now[name] for name, _ in _number(edited, _installed) if name in now]
     switches = {_installed(item): item.pack for item in edited} | {_whole(item): item.pack for item in edited}
@@ -79,7 +79,7 @@ def _merge_switched(edited: tuple[S, ...], drafted: tuple[S, ...]) -> tuple[S, .
 
 
 def _installed(item: Package | Completion) -> Hashable:
-    """Give what an item is called; two versions of one package have the same."""
+    """Return what an item is called; two versions of one package have the same."""
     return (item.rule, item.name) if isinstance(item, Completion) else (item.manager, item.name)
 
 
@@ -88,7 +88,7 @@ def _whole(item: Package | Completion) -> Hashable:
 
 
 def _number(items: Iterable[T], key: Callable[[T], Hashable]) -> list[tuple[Hashable, T]]:
-    """Give items with names that are unique: of each key the first, the second and so on."""
+    """Return items with names that are unique: of each key the first, the second and so on."""
     seen: Counter[Hashable] = Counter()
     named: list[tuple[Hashable, T]] = []
     for item in items:
@@ -98,7 +98,7 @@ def _number(items: Iterable[T], key: Callable[[T], Hashable]) -> list[tuple[Hash
 
 
 def _in_order(first: Iterable[T], drafted: Iterable[T], key: Callable[[T], Hashable]) -> tuple[T, ...]:
-    """Give the first items, and each drafted one that is new after the one that is before it in the draft."""
+    """Return the first items, and each drafted one that is new after the one that is before it in the draft."""
     merged = list(first)
     names = [name for name, _ in _number(merged, key)]
     position = 0

@@ -39,7 +39,7 @@ class Edited:
 
 
 def join_edits(draft: Manifest, sources: Sequence[Edited]) -> tuple[Manifest, tuple[str, ...]]:
-    """Give the draft of several traces with the edits of their manifests; and a sentence for each that has no place."""
+    """Return the draft of several traces with the edits of their manifests, and a sentence for each without a place."""
     problems: list[str] = []
     called = [match_runs(source.draft.runs, source.manifest.runs) for source in sources]
     wanted = {
@@ -75,7 +75,7 @@ def join_edits(draft: Manifest, sources: Sequence[Edited]) -> tuple[Manifest, tu
 
 
 def _call_as_traced(source: Edited, names: Mapping[str, str]) -> Edited:
-    """Give a manifest whose runs have the names of the trace again; one that was written by hand has one of its own."""
+    """Return a manifest whose runs have their names in the trace again; one written by hand has a name of its own."""
     taken = {run.id for run in source.draft.runs}
     whole = {run.id: names.get(run.id) or find_free(run.id, taken) for run in source.manifest.runs}
     return replace(source, manifest=rename_runs(source.manifest, whole))
@@ -98,7 +98,7 @@ def _join_runs(drafted: tuple[Run, ...], sources: Sequence[Edited], problems: li
 
 
 def _change(run: Run, before: Run, after: Run) -> Run:
-    """Give a run with what is another in one text of it than in the one before; its id is its own."""
+    """Return a run with what differs between one text of it and the one before; its id stays."""
     names = [field.name for field in fields(run) if field.name not in {"id", "needs"}]
     return replace(
         run, **{name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
@@ -132,7 +132,7 @@ def _join_switched(
 
 
 def _name(item: Package | Completion) -> Hashable:
-    """Give what makes an item of two manifests the same one."""
+    """Return what identifies an item in two manifests."""
     if isinstance(item, Completion):
         return (item.rule, item.name)
     return (item.manager, item.name, item.architecture, item.version)
@@ -157,7 +157,7 @@ def _join_files(
             if path in before and path not in files:
                 problems.append(
                     f"{source.name} names {printable(path)} {file.name} among its {section}; what one run makes for"
-                    " another is none of all runs together"
+                    " another is not one of all runs together"
                 )
             elif path in named and files[path].name != file.name:
                 problems.append(

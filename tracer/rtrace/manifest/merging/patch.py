@@ -12,11 +12,11 @@ class Patch:
         self._break = "\r\n" if text.partition("\n")[0].endswith("\r") else "\n"
 
     def line_start(self, offset: int) -> int:
-        """Tell where the line begins that an offset is in."""
+        """Return where the line begins that an offset is in."""
         return self._text.rfind("\n", 0, offset) + 1
 
     def line_end(self, start: int, end: int) -> int:
-        """Tell where the last line of something ends, its line break included."""
+        """Return where the last line of something ends, its line break included."""
         found = self._text.find("\n", max(start, end - 1))
         return len(self._text) if found < 0 else found + 1
 
@@ -34,7 +34,7 @@ class Patch:
         self.insert(offset, lines if at_start else "\n" + lines)
 
     def apply(self) -> str:
-        """Give the changed text."""
+        """Return the changed text."""
         parts = []
         done = 0
         for start, end, text in sorted(self._edits, key=lambda edit: edit[:2]):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.errors import ManifestError
 from rtrace.manifest.environments import PREFIX, find_same
-from rtrace.manifest.merging.children import Child, find_scalars, goes_without_saying, is_empty, list_children
+from rtrace.manifest.merging.children import ChildNode, find_scalars, goes_without_saying, is_empty, list_children
 from rtrace.manifest.merging.own_comments import COMMENT, GENERATED, add_comments_of
 from rtrace.manifest.merging.patch import Patch
 from rtrace.manifest.reading.load import load
@@ -66,7 +66,7 @@ def revise(earlier: str, rendered: str, folders: str = "") -> str:
     """
     old, new = parse(earlier, "earlier"), parse(rendered, "rendered")
     revision = _Revision(earlier, rendered)
-    revision.reconcile(old, new, _Place(flow=False, column=-2, head=0))
+    revision.reconcile(old, new, _Anchor(flow=False, column=-2, head=0))
     if isinstance(old, Mapping):
         revision.renew_folders(old, folders)
     return revision.patch.apply()
@@ -86,7 +86,7 @@ def _find_environments(root: Node) -> dict[str, str | None]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Anchor:
     """Where a node hangs: whether in brackets, the column of the key or dash above it, and where that ends."""
 
     flow: bool
@@ -103,7 +103,7 @@ class _Revision:
         self._new = rendered
         self._source = Patch(rendered)
 
-    def reconcile(self, old: Node, new: Node, place: _Place) -> None:
+    def reconcile(self, old: Node, new: Node, place: _Anchor) -> None:
         """Make an earlier node say what the new one says."""
         if isinstance(old, Scalar) and isinstance(new, Scalar):
             if (old.value, old.binary) != (new.value, new.binary):
@@ -118,13 +118,13 @@ class _Revision:
         else:
             self._replace(old, new, place)
 
-    def _reconcile_children(self, old: Mapping | Sequence, new: Mapping | Sequence, place: _Place) -> None:
+    def _reconcile_children(self, old: Mapping | Sequence, new: Mapping | Sequence, place: _Anchor) -> None:
         children = list_children(old)
-        waiting: dict[Hashable, list[Child]] = defaultdict(list)
+        waiting: dict[Hashable, list[ChildNode]] = defaultdict(list)
         for child in reversed(children):
             waiting[child.identity].append(child)
-        before: Child | None = None
-        before_new: Child | None = None
+        before: ChildNode | None = None
+        before_new: ChildNode | None = None
         for wanted in list_children(new):
             if waiting[wanted.identity]:
                 before = waiting[wanted.identity].pop()
@@ -140,15 +140,15 @@ class _Revision:
             leading = all(one in gone for one in children[: children.index(child)])
             self._remove(old, children, child, leading=leading)
 
-    def _place_below(self, holder: Mapping | Sequence, child: Child) -> _Place:
-        return _Place(holder.flow, self._column(child), child.key.end if child.key else child.start)
+    def _place_below(self, holder: Mapping | Sequence, child: ChildNode) -> _Anchor:
+        return _Anchor(holder.flow, self._column(child), child.key.end if child.key else child.start)
 
-    def _column(self, child: Child) -> int:
+    def _column(self, child: ChildNode) -> int:
         """Return in which column a child's key or dash stands."""
         start = child.start if child.key else self._old.rfind("-", 0, child.start)
         return start - self.patch.line_start(start)
 
-    def _end_of_lines(self, child: Child) -> int:
+    def _end_of_lines(self, child: ChildNode) -> int:
         """Return where the lines of a child of a block end, with comments that are indented below it."""
         end = self.patch.line_end(child.start, child.value.end)
         below = re.compile(rf"[ ]{{{self._column(child) + 1},}}#[^\n]*(?:\n|\Z)")
@@ -159,11 +159,11 @@ class _Revision:
     def _insert(
         self,
         old: Mapping | Sequence,
-        before: Child | None,
+        before: ChildNode | None,
         new: Mapping | Sequence,
-        before_new: Child | None,
-        wanted: Child,
-        place: _Place,
+        before_new: ChildNode | None,
+        wanted: ChildNode,
+        place: _Anchor,
     ) -> None:
         """Put a child that is new after the one that comes before it, or at the beginning."""
         if old.flow:
@@ -186,7 +186,7 @@ class _Revision:
         where = self._end_of_lines(before) if before else self.patch.line_end(place.head, place.head)
         self.patch.insert_lines(where, lines)
 
-    def _in_brackets(self, child: Child) -> str:
+    def _in_brackets(self, child: ChildNode) -> str:
         """Write a new child as part of a list or mapping in brackets."""
         value = self._flow(child.value)
         return f"{self._new[child.key.start : child.key.end]}: {value}" if child.key else value
@@ -197,7 +197,7 @@ class _Revision:
         inner = ", ".join(map(self._in_brackets, list_children(node)))
         return f"{{{inner}}}" if isinstance(node, Mapping) else f"[{inner}]"
 
-    def _replace(self, old: Node, new: Node, place: _Place) -> None:
+    def _replace(self, old: Node, new: Node, place: _Anchor) -> None:
         """Exchange a whole value."""
         inline = isinstance(new, Scalar) or new.flow
         if inline or place.flow:
@@ -216,7 +216,9 @@ class _Revision:
             start, end = self.patch.line_start(old.start), self.patch.line_end(old.start, old.end)
             self.patch.replace(start, end, lines)
 
-    def _remove(self, holder: Mapping | Sequence, children: list[Child], child: Child, *, leading: bool) -> None:
+    def _remove(
+        self, holder: Mapping | Sequence, children: list[ChildNode], child: ChildNode, *, leading: bool
+    ) -> None:
         """Take a child out, with the comma behind it if it is a leading one; comments among its lines stay."""
         index = children.index(child)
         if holder.flow:
@@ -233,14 +235,14 @@ class _Revision:
         comments = [comment for comment in self._comments(child, start, end) if not GENERATED.match(comment)]
         self.patch.replace(start, end, "".join(f"{indent}{comment}\n" for comment in comments))
 
-    def _comments(self, child: Child, start: int, end: int) -> Iterator[str]:
+    def _comments(self, child: ChildNode, start: int, end: int) -> Iterator[str]:
         """Yield the comments of some lines: what begins with # outside of scalars."""
         spans = list(find_scalars(child))
         for found in COMMENT.finditer(self._old, start, end):
             if not any(first <= found.start() < last for first, last in spans):
                 yield found[0]
 
-    def _renew_size(self, old: Child, new: Child) -> None:
+    def _renew_size(self, old: ChildNode, new: ChildNode) -> None:
         """Update the human-readable size in a line's trailing comment."""
         earlier = _SIZE_BEHIND.match(self._old, old.value.end)
         wanted = _SIZE_BEHIND.match(self._new, new.value.end)

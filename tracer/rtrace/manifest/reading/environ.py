@@ -33,7 +33,7 @@ def _environ(node: Node, environs: Known[str, Environment]) -> Environment:
             if not node.binary and node.value.startswith(PREFIX):
                 return _environ_of(node, environs)
             raise node.place.error(
-                "a mapping of names to values is wanted here, a list of NAME=VALUE, or `as` and the id of a run above"
+                "a mapping of names to values is expected here, a list of NAME=VALUE, or `as` and the id of a run above"
             )
         return tuple(map(_split, items(byte_string)(node)))
     return _variables(node)
@@ -41,14 +41,14 @@ def _environ(node: Node, environs: Known[str, Environment]) -> Environment:
 
 def _variables(node: Node) -> Environment:
     if not isinstance(node, Mapping):
-        raise node.place.error("a mapping of names to values is wanted here")
+        raise node.place.error("a mapping of names to values is expected here")
     found: dict[bytes, bytes | None] = {}
     for key, value in node.pairs:
         name = byte_string(key)
         if b"=" in name:
             raise key.place.error("a variable's name cannot hold an =")
         if name in found:
-            raise key.place.error(f"the variable {shorten(key.value)!r} is here for the second time")
+            raise key.place.error(f"the variable {shorten(key.value)!r} occurs twice")
         found[name] = byte_string(value)
     return tuple(found.items())
 

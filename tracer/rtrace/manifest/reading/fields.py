@@ -10,7 +10,7 @@ from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from rtrace.manifest.reading.nodes import Mapping, Node, Place, Scalar, Sequence
+from rtrace.manifest.reading.nodes import Mapping, Node, Position, Scalar, Sequence
 from rtrace.printable import printable, shorten
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _URL = re.compile(r"(?:https?://[!-.0-~]|file:///)[!-~]*\Z")
 
 
 def find_close(name: str, known: Iterable[str]) -> list[str]:
-    """Give the known name that is most like another, in a list, if one is; neither of long names nor of many."""
+    """Return the known name that is most like another, in a list, if one is; neither of long names nor of many."""
     if len(name) > _CLOSE_LENGTH:
         return []
     few = [other for other in islice(known, _CLOSE_NUMBER) if len(other) <= _CLOSE_LENGTH]
@@ -44,7 +44,7 @@ class Fields:
     """The pairs of a mapping, taken one by one; what is left over is an unknown key."""
 
     def __init__(self, node: Node, known: tuple[str, ...], what: str) -> None:
-        self.place: Place = node.place
+        self.place: Position = node.place
         self._what = what
         self._found: dict[str, Node] = {}
         if not isinstance(node, Mapping):
@@ -55,7 +55,7 @@ class Fields:
                 advice = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
                 raise key.place.error(f"{what} has no key {shorten(key.value)!r}; {advice}")
             if key.value in self._found:
-                raise key.place.error(f"the key {shorten(key.value)!r} is here for the second time")
+                raise key.place.error(f"the key {shorten(key.value)!r} occurs twice")
             self._found[key.value] = value
 
     def take(self, key: str, read: Callable[[Node], T]) -> T:
@@ -72,7 +72,7 @@ class Fields:
 def _scalar(node: Node, what: str) -> Scalar:
     if not isinstance(node, Scalar):
         kind = "a list" if isinstance(node, Sequence) else "a mapping"
-        raise node.place.error(f"{what} is wanted here, not {kind}")
+        raise node.place.error(f"{what} is expected here, not {kind}")
     return node
 
 
@@ -91,9 +91,11 @@ def string(node: Node) -> str:
     """Read text."""
     scalar = _scalar(node, "a string")
     if scalar.binary:
-        raise scalar.place.error("text is wanted here, not !!binary")
+        raise scalar.place.error("text is expected here, not !!binary")
     if scalar.plain and scalar.value in {"", "~"}:
-        raise scalar.place.error('a string is wanted here; write "" for an empty one, and quote one with a # in front')
+        raise scalar.place.error(
+            'a string is expected here; write "" for an empty one, and quote one with a # in front'
+        )
     if "\0" in scalar.value:
         raise scalar.place.error("a string may not hold a NUL character")
     return scalar.value
@@ -120,7 +122,7 @@ def program(node: Node) -> bytes:
     """Read the name of a file to execute: an absolute path, or one from the working directory."""
     value = byte_string(node)
     if not 0 < len(value) <= _PATH_LIMIT:
-        raise node.place.error(f"the file of a program is wanted here; its path has at most {_PATH_LIMIT} bytes")
+        raise node.place.error(f"the file of a program is expected here; its path has at most {_PATH_LIMIT} bytes")
     return value
 
 
@@ -133,7 +135,7 @@ def path(node: Node) -> bytes:
         advice = "; ~ and variables are not replaced" if value.startswith((b"~", b"$")) else ""
         if value.startswith(_TYPOGRAPHIC):
             advice = "; the quotes of YAML are \" and '"
-        raise node.place.error(f"a path that begins with / is wanted here{advice}")
+        raise node.place.error(f"a path that begins with / is expected here{advice}")
     return value
 
 
@@ -156,7 +158,7 @@ def url(node: Node) -> str:
     if len(value) > _URL_LIMIT:
         raise node.place.error(f"a URL has at most {_URL_LIMIT} characters")
     if not _URL.match(value):
-        raise node.place.error("a URL that begins with https://, http:// or file:/// is wanted here, without spaces")
+        raise node.place.error("a URL that begins with https://, http:// or file:/// is expected here, without spaces")
     return value
 
 
@@ -164,7 +166,7 @@ def integer(node: Node) -> int:
     """Read a decimal integer."""
     scalar = _scalar(node, "a number")
     if not scalar.plain or scalar.binary or not _INTEGER.match(scalar.value):
-        raise scalar.place.error(f"a whole number is wanted here, not {_show(scalar)}")
+        raise scalar.place.error(f"a whole number is expected here, not {_show(scalar)}")
     return int(scalar.value)
 
 
@@ -172,7 +174,7 @@ def count(node: Node) -> int:
     """Read an integer that is not negative."""
     value = integer(node)
     if value < 0:
-        raise node.place.error("a number that is not negative is wanted here")
+        raise node.place.error("a number that is not negative is expected here")
     return value
 
 
@@ -180,7 +182,7 @@ def octal(node: Node) -> int:
     """Read permission bits in octal digits."""
     scalar = _scalar(node, "a number in octal digits")
     if scalar.binary or not _OCTAL.match(scalar.value) or int(scalar.value, 8) > 0o7777:  # noqa: PLR2004
-        raise scalar.place.error('octal digits up to "7777" are wanted here')
+        raise scalar.place.error('octal digits up to "7777" are expected here')
     return int(scalar.value, 8)
 
 
@@ -192,7 +194,7 @@ def number(node: Node) -> float:
     except ValueError:
         value = None
     if value is None or not isfinite(value):
-        raise scalar.place.error(f"a number is wanted here, not {scalar.value[:40]!r}")
+        raise scalar.place.error(f"a number is expected here, not {scalar.value[:40]!r}")
     return value
 
 
@@ -200,7 +202,7 @@ def boolean(node: Node) -> bool:
     """Read true or false."""
     scalar = _scalar(node, "true or false")
     if not scalar.plain or scalar.value not in {"true", "false"}:
-        raise scalar.place.error(f"true or false is wanted here, not {_show(scalar)}")
+        raise scalar.place.error(f"true or false is expected here, not {_show(scalar)}")
     return scalar.value == "true"
 
 
@@ -208,12 +210,12 @@ def digest(node: Node) -> str:
     """Read a SHA-256."""
     value = string(node)
     if not _DIGEST.match(value):
-        raise node.place.error("64 hexadecimal digits in small letters are wanted here")
+        raise node.place.error("64 hexadecimal digits in small letters are expected here")
     return value
 
 
 def _say_how(node: Node) -> str:
-    """Say how a list would be written, where another thing is."""
+    """Return how a list would be written, where another thing is."""
     if isinstance(node, Mapping):
         return "; begin each item with a dash and a space"
     if isinstance(node, Scalar) and node.value.startswith("-"):
@@ -230,7 +232,7 @@ def items(read: Callable[[Node], T]) -> Callable[[Node], tuple[T, ...]]:
         if isinstance(node, Scalar) and node.plain and not node.value:
             return ()
         if not isinstance(node, Sequence):
-            raise node.place.error(f"a list is wanted here{_say_how(node)}")
+            raise node.place.error(f"a list is expected here{_say_how(node)}")
         return tuple(read(item) for item in node.items)
 
     return read_items

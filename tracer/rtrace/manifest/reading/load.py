@@ -51,7 +51,7 @@ def read_text(source: str | bytes | Path, name: str = "manifest.yml") -> str:
         except OSError as error:
             raise ManifestError(f"cannot read {name}: {error.strerror}") from None
     if len(source) > _LIMIT:
-        raise ManifestError(f"{name} is larger than {_LIMIT >> 20} MiB; no manifest is")
+        raise ManifestError(f"{name} is larger than {_LIMIT >> 20} MiB, the limit for a manifest")
     if isinstance(source, bytes):
         try:
             source = source.decode()
@@ -150,5 +150,5 @@ def _refuse_twice(fields: Fields, what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise fields.place.error(f"{what} {shorten(name)!r} is there twice")
+            raise fields.place.error(f"{what} {shorten(name)!r} occurs twice")
         seen.add(name)

@@ -25,7 +25,7 @@ class Mistake(NamedTuple):
 
 
 def explain(content: str, error: yaml.MarkedYAMLError) -> Mistake:
-    """Say what is wrong with a text that the parser of YAML refuses."""
+    """Return what is wrong with a text that the parser of YAML refuses."""
     problem = error.problem or error.context or "it cannot be read"
     mark = error.problem_mark or error.context_mark
     place = (mark.line, mark.column) if mark else (0, 0)

@@ -30,7 +30,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """Where something stands: a file's name, and line and column counted from 1."""
 
     source: str
@@ -44,7 +44,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """Where something stands; a million nodes have no `Place` each. The text has it from start to end."""
+    """Where something stands; a million nodes have no `Position` each. The text has it from start to end."""
 
     source: str
     line: int
@@ -53,9 +53,9 @@ class _Node:
     end: int
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Position:
         """Where it stands, for an error."""
-        return Place(self.source, self.line, self.column)
+        return Position(self.source, self.line, self.column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +101,12 @@ def parse(content: str, source: str, *, surrogates: bool = False) -> Node:
         line, column, what = explain(content, error)
         if "nesting depth" in (error.problem or ""):  # PyYAML has a limit of its own since 6.0.4
             what = TOO_DEEP
-        raise Place(source, line + 1, column + 1).error(what) from None
+        raise Position(source, line + 1, column + 1).error(what) from None
     except yaml.YAMLError as error:  # a character that YAML forbids
         position = getattr(error, "position", 0)
         before = content[:position]
         column = position - (before.rfind("\n") + 1) + 1
-        place = Place(source, before.count("\n") + 1, column)
+        place = Position(source, before.count("\n") + 1, column)
         raise place.error("this character is not allowed in YAML; write it as an escape in double quotes") from None
 
 
@@ -131,8 +131,8 @@ class _Builder:
             raise self._place(after).error("a manifest is one document; a second one begins here")
         return node
 
-    def _place(self, event: Any) -> Place:  # noqa: ANN401 -- PyYAML's events have no common typed base
-        return Place(self._source, event.start_mark.line + 1, event.start_mark.column + 1)
+    def _place(self, event: Any) -> Position:  # noqa: ANN401 -- PyYAML's events have no common typed base
+        return Position(self._source, event.start_mark.line + 1, event.start_mark.column + 1)
 
     def _node(self, event: Any, depth: int) -> Node:  # noqa: ANN401
         self._left -= 1
@@ -169,6 +169,6 @@ class _Builder:
         return Mapping(*place, self._end(following, [pair[1] for pair in pairs[-1:]], flow=flow), tuple(pairs), flow)
 
     def _end(self, event: Any, last: list[Node], *, flow: bool) -> int:  # noqa: ANN401
-        """Tell where a list or mapping ends; the parser says that a block ends where the next thing begins."""
+        """Return where a list or mapping ends; the parser says that a block ends where the next thing begins."""
         end: int = event.end_mark.index if flow or not last else last[0].end
         return end

@@ -127,14 +127,16 @@ def _descriptor_kind(node: Node) -> str:
     kind = string(node)
     if kind not in _DESCRIPTOR_KINDS:
         known = ", ".join(_DESCRIPTOR_KINDS)
-        raise node.place.error(f"{shorten(kind)!r} is no kind of descriptor; known are {known}")
+        raise node.place.error(f"{shorten(kind)!r} is not a kind of descriptor; choose one of: {known}")
     return kind
 
 
 def _access(node: Node) -> str:
     access = string(node)
     if access not in _ACCESSES:
-        raise node.place.error(f"{shorten(access)!r} is no way to open a file; known are {', '.join(_ACCESSES)}")
+        raise node.place.error(
+            f"{shorten(access)!r} is not a way to open a file; choose one of: {', '.join(_ACCESSES)}"
+        )
     return access
 
 
@@ -153,19 +155,21 @@ def _output(node: Node) -> Output:
 def _output_kind(node: Node) -> str:
     kind = string(node)
     if kind not in _OUTPUT_KINDS:
-        raise node.place.error(f"{shorten(kind)!r} is no kind of output stream; known are {', '.join(_OUTPUT_KINDS)}")
+        raise node.place.error(
+            f"{shorten(kind)!r} is not a kind of output stream; choose one of: {', '.join(_OUTPUT_KINDS)}"
+        )
     return kind
 
 
 def _window(node: Node) -> tuple[int, int]:
     values = items(count)(node)
     if len(values) != 2 or max(values) > 0xFFFF:  # noqa: PLR2004 -- it is a pair, of 16 bits each
-        raise node.place.error("two numbers are wanted here: rows and columns")
+        raise node.place.error("two numbers are expected here: rows and columns")
     return (values[0], values[1])
 
 
 def _pair(node: Node) -> tuple[str, str]:
     values = items(string)(node)
     if len(values) != 2:  # noqa: PLR2004 -- it is a pair
-        raise node.place.error("a list of two strings is wanted here: name and version")
+        raise node.place.error("a list of two strings is expected here: name and version")
     return (values[0], values[1])

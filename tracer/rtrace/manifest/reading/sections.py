@@ -87,7 +87,7 @@ def _secret_pack(node: Node) -> SecretPack:
         for pack in SecretPack:
             if pack.value == node.value:
                 return pack
-    raise node.place.error("true (as it is), redacted or false (left out) is wanted here")
+    raise node.place.error("true (as it is), redacted or false (left out) is expected here")
 
 
 def read_elsewhere(node: Node) -> Elsewhere:
@@ -116,10 +116,10 @@ def read_notice(node: Node) -> Notice:
 def read_digests(node: Node) -> dict[str, str]:
     """Read the digests of the other members of a bundle, by name."""
     if not isinstance(node, Mapping):
-        raise node.place.error("a mapping of members to digests is wanted here")
+        raise node.place.error("a mapping of members to digests is expected here")
     found: dict[str, str] = {}
     for key, value in node.pairs:
         if key.value in found:
-            raise key.place.error(f"the key {shorten(key.value)!r} is here for the second time")
+            raise key.place.error(f"the key {shorten(key.value)!r} occurs twice")
         found[key.value] = digest(value)
     return found

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rtrace.manifest.model import Manifest, Package
     from rtrace.packages.model import Attribution, Installed
-    from rtrace.trace.reader import Before
+    from rtrace.trace.reading.reader import Before
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from rtrace.debugging import debug
 from rtrace.describe.selection import Choice
 from rtrace.files.hierarchy import PROVIDED
 from rtrace.files.patterns import Patterns, fixed_beginning
 from rtrace.files.stamps import keep_inode, keep_time
 from rtrace.files.symlinks import follow_symlinks
-from rtrace.trace.reader import Before
+from rtrace.trace.reading.reader import Before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -47,6 +48,7 @@ def include(patterns: Iterable[bytes], leave_out: Callable[[bytes], bool]) -> tu
             found.update((link, choice) for link, choice in _links_on_the_way(start) if not leave_out(link))
         else:
             unmatched.append(pattern)
+    debug(__name__, "`include:` matches %d paths; patterns that match nothing: %d", len(found), len(unmatched))
     return [found[path] for path in sorted(found)], unmatched
 
 

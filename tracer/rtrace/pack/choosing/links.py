@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rtrace.describe.selection import Choice
-    from rtrace.trace.reader import Before
+    from rtrace.trace.reading.reader import Before
 
 
 class Links(NamedTuple):

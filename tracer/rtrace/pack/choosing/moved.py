@@ -28,7 +28,7 @@ from rtrace.trace.schema import Use
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from rtrace.trace.reader import After, Before, Copy, Move
+    from rtrace.trace.reading.reader import After, Before, Copy, Move
 
 _METADATA = int(Use.METADATA)
 

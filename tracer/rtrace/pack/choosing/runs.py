@@ -12,9 +12,9 @@ from rtrace.files.patterns import Patterns
 from rtrace.manifest.merging.matching import match_runs, strip_record
 from rtrace.pack.choosing.notices import describe_interference, describe_lost_run
 from rtrace.privacy.wording import count_more
-from rtrace.trace import reader
-from rtrace.trace.between import read_interferences
-from rtrace.trace.dependence import read_needs
+from rtrace.trace.reading import reader
+from rtrace.trace.reading.between import read_interferences
+from rtrace.trace.reading.dependence import read_needs
 
 if TYPE_CHECKING:
     import sqlite3

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rtrace.describe.selection import Choice
     from rtrace.files.xattrs import Attributes
     from rtrace.pack.choosing.moved import Location
-    from rtrace.trace.reader import Before
+    from rtrace.trace.reading.reader import Before
 
 _MUTATIONS, _LOOKUP = int(MUTATIONS), int(Use.LOOKUP)
 _READ, _FILL = int(Use.READ), int(Use.WRITE | Use.TRUNCATE)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from rtrace.debugging import debug
 from rtrace.packages.registry import find_manager, list_system_managers
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ def find_archive(package: PackageVersion) -> str | None:
         listed = _list_nested(cache.folders)
         return next((listed[name] for name in names if name in listed), None)
     paths = [os.path.join(folder, name) for folder in cache.folders for name in names]
-    return next(filter(os.path.isfile, paths), None)
+    found = next(filter(os.path.isfile, paths), None)
+    debug(__name__, "archive of %s %s: %s", package.name, package.version, found or "none at hand")
+    return found
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""Programs that say themselves what they are: those of Go, and of Rust's cargo.
+"""Programs with a description in them: those of Go, and of Rust's cargo.
 
 Go writes the section ``.go.buildinfo`` (package debug/buildinfo), ``cargo auditable`` a section ``.dep-v0`` (zlib,
 JSON); ``cargo install`` keeps ``.crates2.json`` beside the folder ``bin``. Needs pyelftools, which reads any ELF file.
@@ -28,7 +28,7 @@ _ELF_HEADER = 64
 
 
 class _Layout(NamedTuple):
-    """Where an ELF header tells of the table of sections, and a section's row where it lies, and how long it is."""
+    """Where an ELF header describes the table of sections, and a row of that table a section's place and length."""
 
     header: struct.Struct
     header_at: int
@@ -166,7 +166,7 @@ def _read_rust(data: bytes, architecture: str) -> Installed | None:
 
 
 def _read_crates(prefix: bytes) -> Iterator[tuple[bytes, Installed]]:
-    """Give what ``cargo install`` put into a prefix, by the names of the programs."""
+    """Yield what ``cargo install`` put into a prefix, by the names of the programs."""
     import json
 
     try:

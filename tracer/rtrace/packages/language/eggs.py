@@ -29,7 +29,7 @@ class Egg(NamedTuple):
 
 
 def read_eggs(site: bytes) -> Iterator[Egg]:
-    """Give the distributions of a site folder, sorted; none where it cannot be read."""
+    """Yield the distributions of a site folder, sorted; none where it cannot be read."""
     try:
         names = sorted(name for name in os.listdir(site) if name.endswith((b".egg-info", b".egg")))
     except OSError:
@@ -61,7 +61,7 @@ def read_eggs(site: bytes) -> Iterator[Egg]:
 
 
 def read_links(site: bytes) -> Iterator[tuple[str, bytes]]:
-    """Give (name, folder of the source) of what ``setup.py develop`` has linked into a site folder."""
+    """Yield (name, folder of the source) of what ``setup.py develop`` has linked into a site folder."""
     try:
         names = sorted(name for name in os.listdir(site) if name.endswith(b".egg-link"))
     except OSError:

@@ -70,7 +70,7 @@ class Python:
 def _find_outside(
     outside: Collection[bytes], sites: Iterable[bytes], owners: dict[bytes, Installed], names: set[str]
 ) -> None:
-    """Add the owners of programs and data outside of site folders of which nothing else was used."""
+    """Add the owners of programs and data outside of site folders, where nothing else in the site folder was used."""
     for site in sites:
         for folder in list_distributions(site):
             listed = {path for path, _ in read_record(site, folder) if path in outside and path not in owners}

@@ -1,4 +1,4 @@
-"""Packages that are a folder each, which says itself what it is: npm's, R's and RubyGems'.
+"""Packages that are a folder each, with a description in it: npm's, R's and RubyGems'.
 
 See package.json of npm's documentation, "Writing R Extensions" on DESCRIPTION, and the Gem::Specification reference.
 """
@@ -30,15 +30,15 @@ _GEM = re.compile(rb"(.*)/(?:gems|extensions/[^/]+/[^/]+|doc|build_info)/(%b)(?:
 _GEM_FILE = re.compile(rb"(.*)/(?:specifications(?:/default)?|cache)/(%b)\.gem(?:spec)?$" % _GEM_NAME)
 _GEM_PROGRAM = re.compile(rb"(.*)/bin/()[^/]+$")
 _MARKS = (b"/node_modules/", b"library/", b"/renv/cache/", b"/gems/", b"/extensions/", b"/doc/", b"/build_info/")
-"""What is in the path of every folder that tells the package of all that lies in it."""
+"""Parts of the paths of folders in which all files belong to one package."""
 _ENDINGS = (b".info", b".gem", b".gemspec")
-"""How names end that tell more than their folder does, as those of programs do."""
+"""How names end that say more than their folder does, as those of programs do."""
 _GEM_STUB = re.compile(rb"^\s*load Gem\.activate_bin_path\('([^']+)'", re.MULTILINE)
-"""What a program has that RubyGems made to start one of a gem's."""
+"""A line in each program that RubyGems made to start a program of a gem."""
 
 
 _R_MARK = b"/Meta/package.rds"
-"""What library(), loading a package of R, reads in its folder, wherever the library is and however it is called."""
+"""What R's library() reads in the folder of a package, wherever and whatever the library is."""
 
 
 class Folders:
@@ -76,7 +76,7 @@ def _find_owner(path: bytes, known: dict[bytes, Installed | None]) -> Installed 
 
 
 def _find_r(paths: Collection[bytes]) -> dict[bytes, Installed]:
-    """Give the owners of what lies in folders that R loaded packages from."""
+    """Return the owners of what lies in folders that R loaded packages from."""
     loaded = [path.removesuffix(_R_MARK) for path in paths if path.endswith(_R_MARK)]
     known = {folder + b"/": _describe_r(folder) for folder in loaded}
     owners = {}

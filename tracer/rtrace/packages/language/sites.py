@@ -21,7 +21,7 @@ _ANY = "any"
 
 
 def find_sites(folders: Iterable[bytes]) -> list[bytes]:
-    """Name the site folders below the prefixes of folders in which wheels put programs and data, sorted."""
+    """Return the site folders below the prefixes of folders in which wheels put programs and data, sorted."""
     sites = []
     for prefix in sorted(find_wheel_prefixes(folders)):
         for place in (prefix + b"/lib", prefix + b"/local/lib"):
@@ -37,7 +37,7 @@ def find_sites(folders: Iterable[bytes]) -> list[bytes]:
 
 
 def list_distributions(site: bytes) -> list[bytes]:
-    """Name the ``*.dist-info`` folders of a site folder, sorted; none where it cannot be read."""
+    """Return the ``*.dist-info`` folders of a site folder, sorted; none where it cannot be read."""
     try:
         return sorted(name for name in os.listdir(site) if name.endswith(b".dist-info"))
     except OSError:
@@ -65,7 +65,7 @@ def read_record(site: bytes, folder: bytes) -> list[tuple[bytes, int]]:
 
 
 def _read_quoted(content: bytes) -> list[list[bytes]]:
-    """Read comma-separated values, some of which are in quotes; nothing where that is impossible."""
+    """Read comma-separated values, some in quotes; nothing where that is impossible."""
     import csv
     from io import StringIO
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
 _LINKED = ((b"/run/lock/", b"/var/lock/"), (b"/run/", b"/var/run/"))
-"""Where files are, and where packages of old list them."""
+"""Where files are, and where older packages list them."""
 _BUFFER = 1 << 18
-"""Bytes; hardly any list is longer."""
+"""Bytes that nearly every list fits into."""
 _FEW = 12
 """Paths that are searched for one by one in a list that is longer."""
 
@@ -64,7 +64,7 @@ class Dpkg:
         return {path: described[package] for path, package in found.items() if package in described}
 
     def _claim(self, paths: Iterable[bytes]) -> tuple[set[bytes], dict[bytes, list[_Claim]]]:
-        """Give what to look for in the lists: paths by their own names, and those that lists may call otherwise."""
+        """Return what to look for in the lists: paths by their own names, and those that lists may call otherwise."""
         merged = tuple(
             b"/usr/" + folder + b"/" for folder in MERGED if os.path.islink(os.path.join(self._root, folder))
         )
@@ -90,22 +90,22 @@ class Dpkg:
 
     @staticmethod
     def _resolve(name: bytes, merged: tuple[bytes, ...]) -> bytes:
-        """Give the path of what a package calls so."""
+        """Return the path at which a file lies that a package lists under a name."""
         return b"/usr" + name if (b"/usr" + name).startswith(merged) else name
 
     def _diversions(self) -> Iterator[tuple[bytes, bytes, bytes]]:
-        """Give (original name, where it went, the package that has the name now, ``:`` for the administrator)."""
+        """Yield (original name, where it went, the package that has the name now, ``:`` for the administrator)."""
         lines = iter(read_file(os.path.join(self._database, b"diversions")).split(b"\n"))
         return zip(lines, lines, lines)  # noqa: B905 -- what is left of the last three is the end of the file
 
     def _read_registry(self) -> Iterator[tuple[bytes, bytes]]:
-        """Give (package, configuration file) of those that ucf(1) keeps for packages, which list them not."""
+        """Yield (package, configuration file) for the files that ucf(1) keeps for packages, which do not list them."""
         for line in read_file(os.path.join(self._root, b"var/lib/ucf/registry")).split(b"\n"):
             package, _, path = line.partition(b"\t")
             yield package.strip(), path.strip()
 
     def _read_lists(self) -> Iterator[tuple[bytes, bytes | mmap]]:
-        """Give each package (``name`` or ``name:architecture``) with its list of files, in the order of the names."""
+        """Yield each package (``name`` or ``name:architecture``) with its list of files, in the order of the names."""
         try:
             folder = os.open(os.path.join(self._database, b"info"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
@@ -118,7 +118,7 @@ class Dpkg:
             os.close(folder)
 
     def _describe(self, packages: Collection[bytes]) -> dict[bytes, Installed]:
-        """Give version and architecture of packages, from the paragraphs of the status file.
+        """Return version and architecture of packages, from the paragraphs of the status file.
 
         A package of a foreign architecture keeps that in its name (``libc6:i386``), as apt shows it.
         """
@@ -145,19 +145,19 @@ class Dpkg:
 
 
 def _origin(fields: dict[bytes, bytes]) -> bytes:
-    """Name the source package, where it is not called as the package is."""
+    """Return the source package, where its name differs from the package's."""
     source, _, version = fields.get(b"Source", b"").partition(b" ")
     return b"source %b %b" % (source, version.strip(b"()") or fields.get(b"Version", b"")) if source else b""
 
 
 def _fields(paragraph: bytes) -> dict[bytes, bytes]:
-    """Give the fields of one line of a paragraph of the status file (deb822(5))."""
+    """Return the fields of one line of a paragraph of the status file (deb822(5))."""
     lines = (line.partition(b": ") for line in paragraph.split(b"\n"))
     return {name: value for name, colon, value in lines if colon}
 
 
 def _names(path: bytes, merged: tuple[bytes, ...]) -> Iterator[bytes]:
-    """Give the names by which a list may have a path, its own among them."""
+    """Yield the names by which a list may have a path, its own among them."""
     yield path
     if path.startswith(merged):
         yield path[len(b"/usr") :]

@@ -72,7 +72,7 @@ class Rpm:
 
 
 def ask_rpm(root: bytes, folder: bytes) -> Iterator[Header]:
-    """Ask rpm for all files of all packages below a root; nothing where there is no rpm, or none that can tell."""
+    """Ask rpm for all files of all packages below a root; nothing without an rpm that can tell."""
     import subprocess
 
     from rtrace.packages.system.rpm_header import make_header

@@ -26,7 +26,7 @@ _WANTED = frozenset(
 
 
 class NotAHeaderError(Exception):
-    """These bytes are no header."""
+    """These bytes are not a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Header:
     bases: Sequence[bytes]
 
     def find_files(self, wanted: Mapping[bytes, Mapping[bytes, list[bytes]]]) -> Iterator[list[bytes]]:
-        """Give what is kept under the names of its files in ``wanted``: folder, then base name."""
+        """Yield what is kept under the names of its files in ``wanted``: folder, then base name."""
         mine = {number: wanted[folder] for number, folder in enumerate(self.folders) if folder in wanted}
         if mine:
             for number, base in zip(self.indexes, self.bases, strict=False):
@@ -54,7 +54,7 @@ class Header:
 
 
 def make_header(facts: Sequence[bytes], files: Sequence[bytes]) -> Header:
-    """Make a header of what rpm tells: name, epoch, version, release, architecture, vendor, source, and the files."""
+    """Return a header of what rpm says: name, epoch, version, release, architecture, vendor, source, and the files."""
     name, epoch, version, release, architecture, vendor, source = (
         "" if fact == b"(none)" else _text(fact) for fact in facts
     )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rtrace.files.xattrs import Attributes
     from rtrace.manifest.model import Output, Run
     from rtrace.privacy.anonymous.plan import Anonymity
-    from rtrace.trace.reader import After
+    from rtrace.trace.reading.reader import After
 
 _SHOWN = 5
 

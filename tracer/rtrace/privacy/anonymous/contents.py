@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Package
     from rtrace.privacy.anonymous.ids import PersonalIds
     from rtrace.privacy.anonymous.names import PersonalNames
-    from rtrace.trace.reader import After
+    from rtrace.trace.reading.reader import After
 
 _COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\0", b"BZh", b"\x28\xb5\x2f\xfd", b"\x89PNG", b"7z\xbc\xaf")
 """How compressed files begin."""

@@ -1,4 +1,4 @@
-"""Where bytes come from: a range of a file, or what comes out of a decompressor, never more at once than was asked for.
+"""Where bytes come from: a range of a file, or what comes out of a decompressor, never more at once than requested.
 
 The decompressors of the standard library's own file objects trust what they read: an xz stream may ask for gigabytes
 of memory. Here the memory has a limit, whatever the stream says.
@@ -31,7 +31,7 @@ class Source(Protocol):
     """Bytes from front to back."""
 
     def read(self, size: int) -> bytes:
-        """Give at most ``size`` bytes, at least one; none at the end. Raises BundleError."""
+        """Return at most ``size`` bytes, at least one; none at the end. Raises BundleError."""
 
     def skip(self, size: int) -> None:
         """Leave out so many bytes. Raises BundleError when there are fewer."""
@@ -101,11 +101,11 @@ class Decompressed:
 
     @property
     def is_compressed(self) -> bool:
-        """Tell whether it is not the source itself."""
+        """Whether it is not the source itself."""
         return self._kind is not None
 
     def read(self, size: int) -> bytes:
-        """Give what comes next."""
+        """Return what comes next."""
         if self._used == len(self._ready):
             self._ready, self._used = self._fill(), 0
         part = self._ready[self._used : self._used + size]
@@ -113,7 +113,7 @@ class Decompressed:
         return part
 
     def _fill(self) -> bytes:
-        """Give the next piece, of the same size however little is asked for: a decoder copies what it did not use."""
+        """Return the next piece, of the same size however little is asked for: a decoder copies what it did not use."""
         if self._kind is None:
             start, self._waiting = self._waiting, b""
             return start or self._source.read(CHUNK)
@@ -166,7 +166,7 @@ class Decompressed:
 
 
 def take(source: Source, size: int, *, whole: bool = True) -> bytes:
-    """Give exactly so many bytes; fewer only at the end, and then not if they have to be ``whole``."""
+    """Return exactly so many bytes; at the end fewer, which is an error if they have to be ``whole``."""
     parts = []
     while size > 0:
         part = source.read(size)
@@ -180,7 +180,7 @@ def take(source: Source, size: int, *, whole: bool = True) -> bytes:
 
 
 def chunks(source: Source, size: int) -> Iterator[bytes]:
-    """Give so many bytes, a chunk at a time."""
+    """Yield so many bytes, a chunk at a time."""
     while size:
         part = source.read(min(size, CHUNK))
         if not part:

@@ -105,13 +105,13 @@ def load_config(content: bytes, name: str, most: int = ITEMS_LIMIT) -> Config:
 
 
 def _keys(node: Node) -> dict[str, Node]:
-    """Give the values of a mapping by their keys; keys that nobody knows are no error here."""
+    """Return the values of a mapping by their keys; keys that nobody knows are no error here."""
     if not isinstance(node, Mapping):
-        raise node.place.error("a mapping is wanted here")
+        raise node.place.error("a mapping is expected here")
     found: dict[str, Node] = {}
     for key, value in node.pairs:
         if key.value in found:
-            raise key.place.error(f"the key {shorten(key.value)!r} is here for the second time")
+            raise key.place.error(f"the key {shorten(key.value)!r} occurs twice")
         found[key.value] = value
     return found
 
@@ -132,7 +132,7 @@ def _check_version(node: Node, keys: dict[str, Node]) -> str:
     version = _text(keys["version"])
     match = _VERSION.match(version)
     if match is None:
-        raise keys["version"].place.error(f"{version[:40]!r} is no version of a configuration")
+        raise keys["version"].place.error(f"{version[:40]!r} is not a version of a configuration")
     number = (int(match[1]), int(match[2]))
     if not _OLDEST <= number <= _NEWEST:
         raise keys["version"].place.error(
@@ -145,9 +145,9 @@ def _check_version(node: Node, keys: dict[str, Node]) -> str:
 def _text(node: Node, limit: int = 4096) -> str:
     """Read a scalar as it is written, even one that YAML would take for a number; made fit for a terminal."""
     if not isinstance(node, Scalar) or node.binary:
-        raise node.place.error("a string is wanted here")
+        raise node.place.error("a string is expected here")
     if len(node.value) > limit or "\0" in node.value:
-        raise node.place.error("this is no string of any use here")
+        raise node.place.error("this string is of no use here")
     return printable(node.value.encode("utf-8", "backslashreplace"))
 
 
@@ -171,7 +171,7 @@ def path(node: Node) -> bytes:
     """Read an absolute path."""
     value = _bytes(node)
     if not value.startswith(b"/"):
-        raise node.place.error("a path that begins with / is wanted here")
+        raise node.place.error("a path that begins with / is expected here")
     return value
 
 
@@ -211,7 +211,7 @@ def _number(keys: dict[str, Node], key: str) -> int | None:
         return None
     digits = _text(node)
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 10):  # noqa: PLR2004 -- of 32 bits
-        raise node.place.error(f"a number is wanted here, not {digits[:40]!r}")
+        raise node.place.error(f"a number is expected here, not {digits[:40]!r}")
     return int(digits)
 
 
@@ -243,12 +243,12 @@ def _variable(name: str, node: Node) -> bytes:
 
 
 def _with_ids(runs: list[Run], nodes: tuple[Node, ...]) -> tuple[Run, ...]:
-    """Name the runs as ReproZip does: those without an id by their number, from 0 on."""
+    """Return the runs as ReproZip does: those without an id by their number, from 0 on."""
     named: dict[str, Run] = {}
     for number, (run, node) in enumerate(zip(runs, nodes, strict=True)):
         id_ = run.id or f"run{number}"
         if id_ in named:
-            raise node.place.error(f"the run id {id_!r} is there twice")
+            raise node.place.error(f"the run id {id_!r} occurs twice")
         named[id_] = replace(run, id=id_)
     return tuple(named.values())
 

@@ -67,11 +67,11 @@ class Container(Protocol):
     """What holds the parts."""
 
     def parts(self) -> Iterator[Part]:
-        """Give the parts from front to back, anew each time. Raises BundleError."""
+        """Yield the parts from front to back, anew each time. Raises BundleError."""
 
 
 def is_reprozip(file: BinaryIO) -> bool:
-    """Tell whether a file is a bundle of ReproZip, by its version or the first thing in it; not whether it is whole.
+    """Whether a file is a bundle of ReproZip, by its version or the first thing in it; not whether it is intact.
 
     One of rtrace's own is a plain tar that begins with a version of its own.
     """
@@ -96,13 +96,13 @@ def is_reprozip(file: BinaryIO) -> bool:
 
 
 def open_container(file: BinaryIO) -> Container:
-    """Give what holds the parts in a file."""
+    """Return what holds the parts in a file."""
     file.seek(0)
     return ZipContainer(file) if file.read(len(_ZIP)) == _ZIP else TarContainer(file)
 
 
 def _outer(file: BinaryIO) -> tuple[Source, int]:
-    """Give the outer tar, and the size of the file; a plain one as a range, in which skipping reads nothing."""
+    """Return the outer tar, and the size of the file; a plain one as a range, in which skipping reads nothing."""
     size = file.seek(0, os.SEEK_END)
     decompressed = Decompressed(FileRange(file, 0, size), size)
     return decompressed if decompressed.is_compressed else FileRange(file, 0, size), size
@@ -115,7 +115,7 @@ class TarContainer:
         self._file = file
 
     def parts(self) -> Iterator[Part]:
-        """Give the members."""
+        """Yield the members."""
         reader = TarReader(*_outer(self._file))
         for member in reader:
             name = member.name.removeprefix(b"./")
@@ -135,10 +135,10 @@ class ZipContainer:
         try:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-            raise BundleError(f"it is no zip that can be read ({error})") from None
+            raise BundleError(f"it is not a zip that can be read ({error})") from None
 
     def parts(self) -> Iterator[Part]:
-        """Give the members."""
+        """Yield the members."""
         for info in self._zip.infolist():
             name = info.filename.encode("utf-8", "surrogateescape")
             if info.is_dir():
@@ -186,7 +186,7 @@ def _check_zip_directory(file: BinaryIO) -> None:
     if tail[max(0, place - _ZIP64_LOCATOR_SIZE) : place].startswith(_ZIP64_LOCATOR):
         before = tail[max(0, place - _ZIP64_LOCATOR_SIZE - _ZIP64_END_SIZE) : place - _ZIP64_LOCATOR_SIZE]
         if not before.startswith(_ZIP64_END) or len(before) != _ZIP64_END_SIZE:
-            raise BundleError("it is no zip that can be read (its end is not where it says)")
+            raise BundleError("it is not a zip that can be read (its end is not where it says)")
         size = max(size, int.from_bytes(before[40:48], "little"))
     if size > _ZIP_DIRECTORY_LIMIT:
         raise HostileBundleError("the bundle holds more members than any that ReproZip writes")

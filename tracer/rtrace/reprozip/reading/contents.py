@@ -11,7 +11,7 @@ from rtrace.errors import HostileBundleError
 from rtrace.printable import printable, shorten_path
 from rtrace.reprozip.reading import container
 from rtrace.reprozip.reading.byte_sources import chunks, take
-from rtrace.reprozip.reading.entries import Named, name_member
+from rtrace.reprozip.reading.entries import ListedMember, name_member
 from rtrace.reprozip.reading.limits import most_config, most_items
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ _NAMES_ROOM = 96
 _VERSION_LIMIT = 64
 
 
-class Listing:
+class DataListing:
     """The members of the data, noted one after the other: no more than a bundle of a size may have."""
 
     def __init__(self, size: int) -> None:
-        self.members: list[Named] = []
+        self.members: list[ListedMember] = []
         self._room = most_items(size)
         self._names = self._room * _NAMES_ROOM
 
@@ -49,7 +49,7 @@ class Listing:
 
 
 @dataclass
-class Contents:
+class BundleParts:
     """The small parts by their names, the name of the trace, whether there are data, and the names of extensions."""
 
     small: dict[bytes, bytes] = field(default_factory=dict)
@@ -58,9 +58,9 @@ class Contents:
     extensions: dict[str, None] = field(default_factory=dict)
 
 
-def read_contents(holder: Container, size: int, listing: Listing) -> Contents:
+def read_contents(holder: Container, size: int, listing: DataListing) -> BundleParts:
     """Look at all parts of a file of a size, and list the data of version 1 among them. Raises BundleError."""
-    found = Contents()
+    found = BundleParts()
     for part in holder.parts():
         if part.name in {container.VERSION, container.CONFIG}:
             if part.name in found.small:

@@ -44,7 +44,7 @@ _DEVICES = {BLOCK_DEVICE: "block", CHARACTER_DEVICE: "character"}
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class FileTree:
     """The entries of a bundle sorted by path, and where the content of each is found.
 
     ``contents`` has, by the offset of a member's content, the path of the entry that it belongs to. ``symlinks`` serve
@@ -58,7 +58,7 @@ class Tree:
 
 
 def member_path(name: bytes) -> bytes:
-    """Give the path of a member, which its name without the folder is. Raises HostileBundleError."""
+    """Return the path of a member, which its name without the folder is. Raises HostileBundleError."""
     stripped = name.removeprefix(b"./")
     stripped = stripped[:-1] if stripped.endswith(b"/") else stripped
     if stripped == FOLDER:
@@ -72,7 +72,7 @@ def member_path(name: bytes) -> bytes:
     return path
 
 
-class Named(NamedTuple):
+class ListedMember(NamedTuple):
     """What is kept of a member: the path that its name stands for, and what it holds."""
 
     path: bytes
@@ -87,8 +87,8 @@ class Named(NamedTuple):
     sha256: str | None
 
 
-def name_member(member: TarMember) -> Named:
-    """Tell what a member is. Raises HostileBundleError for a device, a name or a link that no bundle has."""
+def name_member(member: TarMember) -> ListedMember:
+    """Return what a member is. Raises HostileBundleError for a device, a name or a link that no bundle has."""
     if member.kind in _DEVICES:
         raise HostileBundleError(f"the bundle holds {shorten_path(member.name)} as a {_DEVICES[member.kind]!r} device")
     path, link = member_path(member.name), b""
@@ -99,7 +99,7 @@ def name_member(member: TarMember) -> Named:
         if len(link) > PATH_LIMIT:
             raise HostileBundleError(f"the bundle holds {printable(path)} as a symlink longer than {PATH_LIMIT} bytes")
     size = member.size or member.hole
-    return Named(
+    return ListedMember(
         path, member.kind, member.mode, member.uid, member.gid, member.mtime_ns, size, link, member.offset, None
     )
 
@@ -122,14 +122,14 @@ class Resolver:
         raise HostileBundleError("the bundle holds symlinks that lead through each other without an end")
 
     def resolve(self, path: bytes) -> bytes:
-        """Give the path at which a file really lies; a symlink at its very end is not followed."""
+        """Return the path at which a file really lies; a symlink at its very end is not followed."""
         if not self._symlinks or path == b"/":
             return path
         folder, _, name = path.rpartition(b"/")
         return self._folder(folder) + b"/" + name
 
     def _folder(self, path: bytes) -> bytes:
-        """Give where a folder really lies, without a slash at the end; nothing for the root."""
+        """Return where a folder really lies, without a slash at the end; nothing for the root."""
         known = self._folders.get(path)
         if known is not None:
             return known
@@ -175,10 +175,10 @@ class Resolver:
 
 
 def build_tree(
-    members: Sequence[Named],
+    members: Sequence[ListedMember],
     packages: dict[bytes, str],
     workingdirs: dict[bytes, tuple[int, int]],
-) -> Tree:
+) -> FileTree:
     """Make the tree of the members. Raises HostileBundleError.
 
     ``packages`` has the names of packages by the paths of their files, ``workingdirs`` the owners of the directories in
@@ -212,10 +212,10 @@ def build_tree(
         entry._replace(package=owners[path]) if path in owners else entry for path, entry in sorted(found.items())
     )
     validate_entries(entries)
-    return Tree(entries, contents, frozenset(found), resolver)
+    return FileTree(entries, contents, frozenset(found), resolver)
 
 
-def _entry(path: bytes, member: Named) -> Entry:
+def _entry(path: bytes, member: ListedMember) -> Entry:
     kind = _TYPES[member.kind]
     is_file = member.kind == tar.REGULAR
     return Entry(
@@ -242,7 +242,7 @@ def _refuse_another(known: Entry, entry: Entry) -> None:
 
 def _add_link(
     path: bytes,
-    member: Named,
+    member: ListedMember,
     resolver: Resolver,
     holders: dict[bytes, bytes],
     groups: dict[bytes, list[bytes]],
@@ -253,7 +253,7 @@ def _add_link(
     holder = holders.get(target)
     if holder is None:
         raise HostileBundleError(
-            f"the bundle holds {printable(path)} as a hard link to {printable(target)}, which is no file before it"
+            f"the bundle holds {printable(path)} as a hard link to {printable(target)}, which is not a file before it"
         )
     known = found.get(path)
     if known is not None:
@@ -265,7 +265,7 @@ def _add_link(
 
 
 def _move_content(holder: bytes, links: list[bytes], found: dict[bytes, Entry], contents: dict[int, bytes]) -> None:
-    """Give the content of a file with several names to the first of them in the order of entries."""
+    """Move the content of a file with several names to the first of them in the order of entries."""
     first = min(holder, *links)
     offset = found[holder].offset
     for path in (holder, *links):

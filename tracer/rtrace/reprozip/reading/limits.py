@@ -36,15 +36,15 @@ def check_content_size(size: int, bundle_size: int, what: str = "its content") -
 
 
 def most_items(bundle_size: int) -> int:
-    """Tell how many members, or lines of a configuration, a bundle of that size may have."""
+    """Return how many members, or lines of a configuration, a bundle of that size may have."""
     return min(ITEMS_LIMIT, ITEMS_FREE + bundle_size // ITEM_SIZE)
 
 
 def most_trace(bundle_size: int) -> int:
-    """Tell how many bytes the trace database of a bundle of that size may have."""
+    """Return how many bytes the trace database of a bundle of that size may have."""
     return min(TRACE_LIMIT, TRACE_FREE + TRACE_RATIO * bundle_size)
 
 
 def most_config(bundle_size: int) -> int:
-    """Tell how many bytes the configuration of a bundle of that size may have."""
+    """Return how many bytes the configuration of a bundle of that size may have."""
     return min(CONFIG_LIMIT, CONFIG_FREE + CONFIG_RATIO * bundle_size)

@@ -27,13 +27,13 @@ from rtrace.progress import SILENT, Progress
 from rtrace.reprozip.reading import container
 from rtrace.reprozip.reading.byte_sources import CHUNK, Decompressed, chunks
 from rtrace.reprozip.reading.config import Config, load_config
-from rtrace.reprozip.reading.contents import Listing, read_contents
-from rtrace.reprozip.reading.entries import Tree, build_tree
+from rtrace.reprozip.reading.contents import DataListing, read_contents
+from rtrace.reprozip.reading.entries import FileTree, build_tree
 from rtrace.reprozip.reading.limits import most_items, most_trace
 from rtrace.reprozip.reading.packages import list_packages
 from rtrace.reprozip.reading.shortcomings import list_shortcomings
 from rtrace.reprozip.reading.tar_reader import TarReader
-from rtrace.reprozip.reading.trace_database import Traced, read_database
+from rtrace.reprozip.reading.trace_database import TracedUses, read_database
 from rtrace.reprozip.reading.uses import add_exit, add_reasons, find_results
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ReprozipBundle(FoundByPath):
         self.extension_problem = extension_problem
         """Why what rtrace itself added to the bundle is not used; None where there is nothing of it."""
         self._size = file.seek(0, os.SEEK_END)
-        self._listing = Listing(self._size)
+        self._listing = DataListing(self._size)
         try:
             self._container = container.open_container(file)
             found = read_contents(self._container, self._size, self._listing)
@@ -92,7 +92,7 @@ class ReprozipBundle(FoundByPath):
 
     @cached_property
     def identity(self) -> str:
-        """The SHA-256 of the whole file, as ReproZip gives a bundle no other that covers all of it."""
+        """The SHA-256 of the file: ReproZip gives a bundle no digest that covers all of it."""
         digest = hashlib.sha256()
         self._file.seek(0)
         while part := self._file.read(CHUNK):
@@ -128,7 +128,7 @@ class ReprozipBundle(FoundByPath):
 
     @cached_property
     def results(self) -> tuple[Result, ...]:
-        """Where the runs wrote, sorted by run and path: vague ones, for nobody knows what they wrote there."""
+        """Where the runs wrote, sorted by run and path: vague ones, since what they wrote is not recorded."""
         traced, _ = self._traced
         results = find_results(self._config, traced, self._place)
         validate_results(results, (run.id for run in self._config.runs))
@@ -139,7 +139,7 @@ class ReprozipBundle(FoundByPath):
         return iter(self.entries)
 
     def check_results(self) -> None:
-        """Do nothing: the results of a bundle of ReproZip's are made up of what is elsewhere in it."""
+        """Do nothing: the results of ReproZip's bundles are derived from their other parts."""
 
     def check(self, progress: Progress = SILENT) -> None:
         """Read all of the bundle, with every checksum of its compressors; there are no others. Raises BundleError."""
@@ -190,7 +190,7 @@ class ReprozipBundle(FoundByPath):
             raise BundleError(f"cannot write {destination}: {error.strerror}") from None
 
     @cached_property
-    def _tree(self) -> Tree:
+    def _tree(self) -> FileTree:
         try:
             if not self._has_list:
                 for member, source in self._data():
@@ -207,7 +207,7 @@ class ReprozipBundle(FoundByPath):
             self._listing.members = []
 
     @cached_property
-    def _traced(self) -> tuple[Traced | None, str | None]:
+    def _traced(self) -> tuple[TracedUses | None, str | None]:
         """What the trace database says, or why it says nothing."""
         if self._trace is None:
             return None, "the bundle has none"
@@ -243,7 +243,7 @@ class ReprozipBundle(FoundByPath):
             what = str(self.extension_problem).removeprefix(f"{self.path} ")
             yield Notice(
                 "extension-ignored",
-                f"rtrace wrote this bundle, and somebody changed it since: it {what}",
+                f"rtrace wrote this bundle, and somebody has changed it since: it {what}",
                 "it is read as any other bundle of ReproZip; fetch the original to have all that rtrace knew",
             )
 
@@ -280,10 +280,10 @@ class ReprozipBundle(FoundByPath):
 
     def _read_version(self, content: bytes | None) -> int:
         if content is None:
-            raise BundleError(f"{self.path} is damaged: it has no {container.VERSION.decode()}; or it is no bundle")
+            raise BundleError(f"{self.path} is damaged: it has no {container.VERSION.decode()}; or it is not a bundle")
         digits = content.removeprefix(container.VERSION_PREFIX).rstrip(b"\n")
         if not content.startswith(container.VERSION_PREFIX) or not digits.isdigit():
-            raise BundleError(f"{self.path} is no bundle of ReproZip: its {container.VERSION.decode()} is another")
+            raise BundleError(f"{self.path} is not a bundle of ReproZip: its {container.VERSION.decode()} is another")
         if int(digits) not in VERSIONS:
             raise BundleError(
                 f"{self.path} is a bundle of ReproZip of version {int(digits)}, and rtrace reads 1 and 2; update rtrace"
@@ -291,7 +291,7 @@ class ReprozipBundle(FoundByPath):
         return int(digits)
 
     def _explain(self, error: BundleError) -> BundleError:
-        """Make a complete sentence of what is wrong inside."""
+        """Return an error in a complete sentence."""
         message = str(error)
         if message.startswith(str(self.path)):
             return error

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtrace.manifest.model import Notice
-from rtrace.printable import printable
-from rtrace.reprozip.reading.trace_database import Mode
+from rtrace.printable import count, name_some, plural, printable
+from rtrace.reprozip.reading.trace_database import AccessMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from rtrace.manifest.model import Run
     from rtrace.reprozip.reading.config import Config
-    from rtrace.reprozip.reading.entries import Tree
-    from rtrace.reprozip.reading.trace_database import Traced
+    from rtrace.reprozip.reading.entries import FileTree
+    from rtrace.reprozip.reading.trace_database import TracedUses
 
-_NAMED = 5
 
 ALWAYS = (
     Notice(
@@ -37,8 +36,10 @@ ALWAYS = (
 )
 
 
-def list_shortcomings(config: Config, tree: Tree, traced: Traced | None, problem: str | None) -> tuple[Notice, ...]:
-    """Tell all that is missing; ``problem`` says why there is no trace."""
+def list_shortcomings(
+    config: Config, tree: FileTree, traced: TracedUses | None, problem: str | None
+) -> tuple[Notice, ...]:
+    """Return all that is missing; ``problem`` says why there is no trace."""
     return (
         *ALWAYS,
         *_missing_files(config, tree),
@@ -51,29 +52,24 @@ def list_shortcomings(config: Config, tree: Tree, traced: Traced | None, problem
     )
 
 
-def name_some(names: Sequence[str]) -> str:
-    """Name the first few of a list, and say how many more there are."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
-
-
-def is_there(path: bytes, tree: Tree) -> bool:
-    """Tell whether a tree has a path, whatever symlinks lead there."""
+def is_there(path: bytes, tree: FileTree) -> bool:
+    """Whether a tree has a path, whatever symlinks lead there."""
     return path == b"/" or path in tree.paths or tree.resolver.resolve(path) in tree.paths
 
 
-def _missing_files(config: Config, tree: Tree) -> Iterator[Notice]:
+def _missing_files(config: Config, tree: FileTree) -> Iterator[Notice]:
     wanted = [*config.other_files, *(file for package in config.packages if package.packed for file in package.files)]
     missing = [printable(path) for path in wanted if not is_there(path, tree)]
     if missing:
         yield Notice(
             "missing-files",
-            f"{len(missing)} files that the configuration lists are not in the bundle: {name_some(missing)}",
+            f"{count(len(missing), 'file')} that the configuration lists {plural(len(missing), 'is', 'are')} not in the"
+            f" bundle: {name_some(missing)}",
             "they were gone, or symlinks to nothing, when it was packed; a replay that needs them fails",
         )
 
 
-def _left_out(config: Config, tree: Tree) -> Iterator[Notice]:
+def _left_out(config: Config, tree: FileTree) -> Iterator[Notice]:
     left_out = [
         f"{package.name} {package.version}".strip()
         for package in config.packages
@@ -82,12 +78,12 @@ def _left_out(config: Config, tree: Tree) -> Iterator[Notice]:
     if left_out:
         yield Notice(
             "packages-left-out",
-            f"the files of {len(left_out)} packages were left out of the bundle: {name_some(left_out)}",
+            f"the files of {count(len(left_out), 'package')} were left out of the bundle: {name_some(left_out)}",
             "rtrace takes no files of this machine into a replay; ask for a bundle with `packfiles: true`",
         )
 
 
-def _missing_folders(runs: Iterable[Run], tree: Tree) -> Iterator[Notice]:
+def _missing_folders(runs: Iterable[Run], tree: FileTree) -> Iterator[Notice]:
     made = {entry.path for entry in tree.entries if entry.reason == "working directory"}
     for path in dict.fromkeys(run.workingdir for run in runs):
         if tree.resolver.resolve(path) in made:
@@ -106,9 +102,9 @@ def _no_trace(problem: str) -> Iterator[Notice]:
     )
 
 
-def _changed(traced: Traced, tree: Tree) -> Iterator[Notice]:
-    """Name files that a run wrote to and that are in the bundle: as they were afterwards, not before."""
-    both = Mode.READ | Mode.WRITE
+def _changed(traced: TracedUses, tree: FileTree) -> Iterator[Notice]:
+    """Return files that a run wrote to and that are in the bundle: as they were afterwards, not before."""
+    both = AccessMode.READ | AccessMode.WRITE
     files = {entry.path for entry in tree.entries if entry.offset is not None or entry.link is not None}
     changed = sorted(
         {printable(path) for (_, path), mode in traced.uses.items() if mode & both == both and path in files}
@@ -116,14 +112,14 @@ def _changed(traced: Traced, tree: Tree) -> Iterator[Notice]:
     if changed:
         yield Notice(
             "changed-by-run",
-            f"{len(changed)} files were read and written by a run, and are in the bundle as it left them: "
-            f"{name_some(changed)}",
+            f"{count(len(changed), 'file')} read and written by a run {plural(len(changed), 'is', 'are')} in the bundle"
+            f" as it left {plural(len(changed), 'it', 'them')}: {name_some(changed)}",
             "put the files as they were before the run into the target, if you have them",
         )
 
 
-def _services(traced: Traced) -> Iterator[Notice]:
-    sockets = sorted({printable(path) for (_, path), mode in traced.uses.items() if mode & Mode.SOCKET})
+def _services(traced: TracedUses) -> Iterator[Notice]:
+    sockets = sorted({printable(path) for (_, path), mode in traced.uses.items() if mode & AccessMode.SOCKET})
     if sockets:
         yield Notice(
             "service",

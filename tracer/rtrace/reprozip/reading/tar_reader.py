@@ -69,7 +69,7 @@ class TarReader:
         self._padding = 0
 
     def __iter__(self) -> Iterator[TarMember]:
-        """Give the members. Raises BundleError for what is no tar, or ends too early."""
+        """Yield the members. Raises BundleError for what is no tar, or ends too early."""
         while (member := self._next()) is not None:
             check_content_size(self._position + member.size, self._bundle_size, shorten_path(member.name))
             self._left = member.size
@@ -79,7 +79,7 @@ class TarReader:
         expect_end(self._source)
 
     def read(self, size: int) -> bytes:
-        """Give what comes next of the member's content."""
+        """Return what comes next of the member's content."""
         part = self._source.read(min(size, self._left)) if self._left else b""
         self._left -= len(part)
         self._position += len(part)
@@ -173,7 +173,7 @@ def _member(
 
 
 def _hole(header: bytes) -> int:
-    """Give the size of a sparse file of GNU that is all hole, as rtrace writes files without their content; else 0."""
+    """Return the size of a sparse file of GNU that is one hole, as rtrace writes files without content; else 0."""
     size = _number(header[483:495])
     first = tar.number(size, 12) + tar.number(0, 12)
     is_hole = (

@@ -31,7 +31,7 @@ _TABLES = ("processes", "opened_files", "executed_files")
 _SIGNAL = 0x100
 
 
-class Mode(IntFlag):
+class AccessMode(IntFlag):
     """The bits of opened_files.mode, and one more for what was executed."""
 
     READ = 1
@@ -45,19 +45,19 @@ class Mode(IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
+class TracedUses:
     """Every flag of every use of a path, by the run's number from 0 and the path; and the exit status of each run."""
 
     uses: dict[tuple[int, bytes], int] = field(default_factory=dict)
     exits: dict[int, tuple[int | None, int | None]] = field(default_factory=dict)
 
 
-def read_database(path: Path, runs: int) -> Traced:
+def read_database(path: Path, runs: int) -> TracedUses:
     """Read the database of so many runs. Raises sqlite3.Error for one that cannot be read."""
     room = USES_FREE + path.stat().st_size // 2
     with open_database(path) as connection:
         columns = {table: check_table(connection, table) for table in _TABLES}
-        traced = Traced()
+        traced = TracedUses()
         if "run_id" in columns["processes"]:
             offset = _first_run(connection, runs)
             run_of = None
@@ -83,13 +83,13 @@ def read_database(path: Path, runs: int) -> Traced:
 
 
 def _first_run(connection: sqlite3.Connection, runs: int) -> int:
-    """Give the number of the first run: 0 from the tracer, 1 from `reprozip combine`."""
+    """Return the number of the first run: 0 from the tracer, 1 from `reprozip combine`."""
     least, most = connection.execute("SELECT min(run_id), max(run_id) FROM processes").fetchone()
     return 1 if (least, most) == (1, runs) else 0
 
 
 def _runs_of_processes(connection: sqlite3.Connection) -> dict[int, int]:
-    """Give the run of each process: that of its parent, or the next one."""
+    """Return the run of each process: that of its parent, or the next one."""
     run_of: dict[int, int] = {}
     begun = -1
     for process, parent in connection.execute("SELECT id, parent FROM processes ORDER BY id"):
@@ -104,14 +104,14 @@ def _runs_of_processes(connection: sqlite3.Connection) -> dict[int, int]:
 def _uses(
     connection: sqlite3.Connection, columns: dict[str, set[str]], run_of: dict[int, int] | None
 ) -> Iterator[tuple[int, bytes, int]]:
-    """Give run, absolute path and flags of everything that was opened or executed."""
+    """Yield run, absolute path and flags of everything that was opened or executed."""
     key = "run_id" if run_of is None else "process"
     directory = "is_directory" if "is_directory" in columns["opened_files"] else "0"
     for query in (
         f"SELECT DISTINCT {key}, name, mode, {directory} FROM opened_files",  # noqa: S608
-        f"SELECT DISTINCT {key}, name, {int(Mode.EXECUTED)}, 0 FROM executed_files",  # noqa: S608
+        f"SELECT DISTINCT {key}, name, {int(AccessMode.EXECUTED)}, 0 FROM executed_files",  # noqa: S608
     ):
         for number, name, mode, is_directory in connection.execute(query):
             run = number if run_of is None else run_of.get(number, 0)
             if isinstance(run, int) and isinstance(name, bytes) and isinstance(mode, int) and name.startswith(b"/"):
-                yield run, name, mode & 0x7F | (Mode.DIRECTORY if is_directory else 0)
+                yield run, name, mode & 0x7F | (AccessMode.DIRECTORY if is_directory else 0)

@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import Entry, FileType, Result
 from rtrace.files.hierarchy import BELOW, PROVIDED
-from rtrace.reprozip.reading.trace_database import Mode
+from rtrace.reprozip.reading.trace_database import AccessMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rtrace.manifest.model import Run
     from rtrace.reprozip.reading.config import Config
-    from rtrace.reprozip.reading.trace_database import Traced
+    from rtrace.reprozip.reading.trace_database import TracedUses
 
-    Place = Callable[[bytes], bytes | None]
+    FindPlace = Callable[[bytes], bytes | None]
     """Where a path of the trace lies in the bundle; None for one that can lie nowhere."""
 
 _REASONS = (
-    (Mode.EXECUTED, "executed"),
-    (Mode.READ | Mode.WRITE, "read and written"),
-    (Mode.WRITE, "written"),
-    (Mode.READ, "read"),
-    (Mode.WORKING_DIRECTORY, "working directory"),
-    (Mode.STAT, "looked up"),
+    (AccessMode.EXECUTED, "executed"),
+    (AccessMode.READ | AccessMode.WRITE, "read and written"),
+    (AccessMode.WRITE, "written"),
+    (AccessMode.READ, "read"),
+    (AccessMode.WORKING_DIRECTORY, "working directory"),
+    (AccessMode.STAT, "looked up"),
 )
 
 
-def add_exit(run: Run, number: int, traced: Traced | None) -> Run:
+def add_exit(run: Run, number: int, traced: TracedUses | None) -> Run:
     """Add how a run ended, where only the trace tells."""
     if run.exit_status is not None or traced is None or number not in traced.exits:
         return run
@@ -47,7 +47,7 @@ def _with_reason(entry: Entry, use: int) -> Entry:
     return entry._replace(reason=reason)
 
 
-def add_reasons(entries: Iterable[Entry], traced: Traced, place_of: Place) -> tuple[Entry, ...]:
+def add_reasons(entries: Iterable[Entry], traced: TracedUses, place_of: FindPlace) -> tuple[Entry, ...]:
     """Return entries with the reason why each is there."""
     uses: dict[bytes, int] = {}
     for (_, path), mode in traced.uses.items():
@@ -57,13 +57,13 @@ def add_reasons(entries: Iterable[Entry], traced: Traced, place_of: Place) -> tu
     return tuple(_with_reason(entry, uses.get(entry.path, 0)) for entry in entries)
 
 
-def find_results(config: Config, traced: Traced | None, place_of: Place) -> tuple[Result, ...]:
+def find_results(config: Config, traced: TracedUses | None, place_of: FindPlace) -> tuple[Result, ...]:
     """Return where the runs wrote, sorted by run and path; what they wrote there, nobody knows."""
     names = {run.id: number for number, run in enumerate(config.runs)}
     written = {(names[run], path): False for file in config.outputs for run in file.runs for path in [file.path]}
     for (run, path), mode in (traced.uses if traced else {}).items():
-        if mode & Mode.WRITE and not mode & Mode.SOCKET:
-            written[run, path] = bool(mode & Mode.DIRECTORY)
+        if mode & AccessMode.WRITE and not mode & AccessMode.SOCKET:
+            written[run, path] = bool(mode & AccessMode.DIRECTORY)
     found: dict[tuple[int, bytes], Result] = {}
     for (run, path), is_directory in written.items():
         place = place_of(path)

@@ -18,7 +18,7 @@ ROOT = b"/"
 
 
 def as_member(entry: Entry) -> Entry:
-    """Give what an entry is in the data: whole, if its content is anywhere in the bundle, else from the outside."""
+    """Return what an entry is in the data: complete if its content is anywhere in the bundle, else metadata only."""
     is_whole = has_content(entry) or entry.link is not None or entry.copy_of is not None
     return Entry(
         entry.path,
@@ -36,7 +36,7 @@ def as_member(entry: Entry) -> Entry:
 
 
 def stored_parts(entry: Entry, parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Give those parts of a content that are no holes, each of which is one or the other as a whole."""
+    """Yield the parts of a content that are not holes; each part is all hole or has none."""
     if entry.segments is None:
         yield from parts
         return
@@ -52,7 +52,7 @@ def stored_parts(entry: Entry, parts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def lay_out_data(entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes, int]]:
-    """Give each entry that has a member, with its header and the offset at which that starts."""
+    """Yield each entry that has a member, with its header and the offset at which that starts."""
     offset = 0
     for entry in entries:
         if entry.path != ROOT:

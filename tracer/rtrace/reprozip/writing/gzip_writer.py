@@ -62,7 +62,7 @@ class GzipWriter:
             self._submit(block, is_last=False)
 
     def finish(self) -> str:
-        """Write what is left and the end; give the SHA-256 of the whole stream."""
+        """Write what is left and the end; return the SHA-256 of the stream."""
         self._submit(bytes(self._block), is_last=True)
         while self._waiting:
             self._emit(self._waiting.popleft().result())

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtrace.manifest.model import Notice
-from rtrace.printable import printable
+from rtrace.printable import count, name_some, printable
 from rtrace.reprozip.reading.config import UMASK
-from rtrace.reprozip.reading.shortcomings import name_some
 from rtrace.reprozip.writing.config_writer import DISTRIBUTORS, kept_environment
 from rtrace.reprozip.writing.data_layout import as_member
 from rtrace.reprozip.writing.naming import merge_names
@@ -30,7 +29,7 @@ ALWAYS = Notice(
 
 
 def list_losses(manifest: Manifest, entries: Iterable[Entry], problem: str | None) -> tuple[Notice, ...]:
-    """Tell what ReproZip will not know of these runs and files; ``problem`` says why there is no trace to convert."""
+    """Return what ReproZip will not know of these runs and files; ``problem`` says why there is no trace to convert."""
     return (
         ALWAYS,
         *_lost_of_runs(manifest.runs),
@@ -42,7 +41,7 @@ def list_losses(manifest: Manifest, entries: Iterable[Entry], problem: str | Non
 
 
 def _lost_of_runs(runs: Iterable[Run]) -> Iterator[Notice]:
-    """Ask each thing of all runs, so that a thousand of them have one notice."""
+    """Yield one notice per kind of loss, however many runs it concerns."""
     runs = tuple(runs)
     if concerned := [run.id for run in runs if run.umask != UMASK]:
         yield Notice(
@@ -97,19 +96,20 @@ def _lost_of_files(entries: Iterable[Entry]) -> Iterator[Notice]:
     if links:
         yield Notice(
             "hard-links",
-            f"{len(links)} further hard links: {name_some(links)}",
+            f"{count(len(links), 'further hard link')}: {name_some(links)}",
             "each is a file of its own for `reprounzip`, which cannot make them everywhere",
         )
     if attributes:
         yield Notice(
             "attributes",
-            f"{len(attributes)} files with extended attributes, access lists or capabilities: {name_some(attributes)}",
+            f"{count(len(attributes), 'file')} with extended attributes, access lists or capabilities:"
+            f" {name_some(attributes)}",
             "`reprounzip` makes them without these",
         )
     if placeholders:
         yield Notice(
             "placeholders",
-            f"{len(placeholders)} files of which only the outside is kept: {name_some(placeholders)}",
+            f"{count(len(placeholders), 'file')} kept as metadata only: {name_some(placeholders)}",
             "they are full of zeros for `reprounzip`, in the right size",
         )
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class MergedFile:
     """A file with a name, and the runs that read and wrote it, by their numbers from 0."""
 
     name: str
@@ -22,17 +22,17 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class MergedNames:
     """All of them. ``renamed`` are those that got another name, as ``old (now new)``."""
 
-    files: tuple[Named, ...]
+    files: tuple[MergedFile, ...]
     renamed: tuple[str, ...]
 
 
-def merge_names(manifest: Manifest) -> Names:
+def merge_names(manifest: Manifest) -> MergedNames:
     """Make one list of the inputs and outputs of a manifest.
 
-    A file that is both is listed once, by its name as an input. One that no run is said to use is everybody's.
+    A file that is both is listed once, by its name as an input. A file that no run is said to use is every run's.
     """
     numbers = {run.id: number for number, run in enumerate(manifest.runs)}
     names: dict[bytes, str] = {}
@@ -48,5 +48,5 @@ def merge_names(manifest: Manifest) -> Names:
             names[file.path] = name
             runs = {numbers[run] for run in file.runs if run in numbers} or set(numbers.values())
             uses.setdefault(file.path, (set(), set()))[kind].update(runs)
-    found = (Named(names[path], path, tuple(sorted(by[0])), tuple(sorted(by[1]))) for path, by in uses.items())
-    return Names(tuple(found), tuple(renamed))
+    found = (MergedFile(names[path], path, tuple(sorted(by[0])), tuple(sorted(by[1]))) for path, by in uses.items())
+    return MergedNames(tuple(found), tuple(renamed))

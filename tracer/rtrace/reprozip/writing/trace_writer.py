@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rtrace.bundle.hostile_database import check_table, count_steps
 from rtrace.errors import BundleError
 from rtrace.printable import printable
-from rtrace.reprozip.reading.trace_database import Mode
+from rtrace.reprozip.reading.trace_database import AccessMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,8 +57,8 @@ CREATE TEMP TABLE wanted(run INTEGER PRIMARY KEY, position INTEGER, base INTEGER
 CREATE TEMP TABLE begun(process INTEGER PRIMARY KEY, number INTEGER, time INTEGER);
 """
 _FLAGS = (
-    (1 | 16 | 64, Mode.READ),
-    (2 | 4 | 8 | 1024, Mode.WRITE),
+    (1 | 16 | 64, AccessMode.READ),
+    (2 | 4 | 8 | 1024, AccessMode.WRITE),
 )
 """Flags of ``uses.use`` as FORMAT.md has them (READ, LIST, EXECUTE; WRITE, TRUNCATE, CREATE, APPEND), and what they are
 to ReproZip. What is left (LOOKUP, METADATA, REMOVE) was no more than asked for, to a program that knows no more."""
@@ -115,7 +115,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(target: sqlite3.Connection) -> None:
-    """Make the tables; a file that is lost when anything goes wrong needs no journal."""
+    """Make the tables; a file that is discarded when anything fails needs no journal."""
     target.execute("PRAGMA page_size = 4096")
     target.execute("PRAGMA journal_mode = OFF")
     target.execute("PRAGMA synchronous = OFF")
@@ -134,7 +134,7 @@ def _convert(source: sqlite3.Connection, target: sqlite3.Connection, runs: Seque
 
 
 def _order_runs(source: sqlite3.Connection, runs: Sequence[Run]) -> list[int]:
-    """Give the time at which each run began, in nanoseconds since the Epoch: after the end of the one before."""
+    """Return the time at which each run began, in nanoseconds since the Epoch: after the end of the one before."""
     numbers = dict(source.execute("SELECT name, id FROM runs"))
     ends: dict[int, int] = {}
     for table, column in (("processes", "started"), ("uses", "time"), ("executions", "time"), ("connections", "time")):
@@ -195,7 +195,7 @@ def _convert_processes(
 
 
 class _Beginning(NamedTuple):
-    """The rows of a run of which nothing is known but how it began."""
+    """The rows of a run that is known by its beginning alone."""
 
     process: tuple[Any, ...]
     opened: tuple[Any, ...]
@@ -203,20 +203,20 @@ class _Beginning(NamedTuple):
 
 
 def _begin(run: Run, position: int, number: int, time: int) -> _Beginning:
-    """Make the rows of a run of which nothing is known but how it began."""
+    """Make the rows of a run that is known by its beginning alone."""
     code = run.exit_code if run.signal is None else _SIGNAL | run.signal
     workingdir = _text(run.workingdir)
     environment = _text(b"".join(name + b"=" + value + b"\0" for name, value in run.environ if value is not None))
     argv = _text(b"".join(item + b"\0" for item in run.argv))
     return _Beginning(
         process=(number, position, None, time, False, code),
-        opened=(position, workingdir, time + 1, int(Mode.WORKING_DIRECTORY), True, number),
+        opened=(position, workingdir, time + 1, int(AccessMode.WORKING_DIRECTORY), True, number),
         executed=(position, _text(run.program), time + 1, number, argv, environment, workingdir),
     )
 
 
 def _opened(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """Give what was used how, and in which directory a program was executed, in the order of time."""
+    """Yield what was used how, and in which directory a program was executed, in the order of time."""
     uses, executions = (_JOINED.format(table=table) for table in ("uses", "executions"))
     rows = source.execute(
         f"SELECT position, {_MOMENT.format(table='uses')} AS moment, uses.id, number, CAST(paths.path AS BLOB), use,"  # noqa: S608
@@ -227,23 +227,23 @@ def _opened(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
         f" 'directory' FROM {executions} ORDER BY position, moment, 3, number"
     )
     for position, moment, _, number, path, use, kind in rows:
-        mode = Mode.WORKING_DIRECTORY if use is None else _mode(use, kind)
+        mode = AccessMode.WORKING_DIRECTORY if use is None else _mode(use, kind)
         yield position, _text(path), moment, int(mode), kind == "directory", number
 
 
 def _mode(use: int, kind: str | None) -> int:
-    """Give the bits that ReproZip has for a way of using a path."""
+    """Return the bits that ReproZip has for a way of using a path."""
     if use & _SOCKET:
-        return Mode.SOCKET | Mode.WRITE
+        return AccessMode.SOCKET | AccessMode.WRITE
     mode = 0
     for flags, bit in _FLAGS:
         if use & flags:
             mode |= bit
-    return (mode or Mode.STAT) | (Mode.LINK if kind == "symlink" else 0)
+    return (mode or AccessMode.STAT) | (AccessMode.LINK if kind == "symlink" else 0)
 
 
 def _executed(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """Give every program that was executed, in the order of time."""
+    """Yield every program that was executed, in the order of time."""
     rows = source.execute(
         f"SELECT CAST(paths.path AS BLOB), position, {_MOMENT.format(table='executions')} AS moment, number,"  # noqa: S608
         f" CAST(argv AS BLOB), CAST(content AS BLOB), CAST(workingdir AS BLOB)"
@@ -255,7 +255,7 @@ def _executed(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
 
 
 def _connections(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """Give every connection; ReproZip calls one inbound when this side waited for it."""
+    """Yield every connection; ReproZip calls one inbound when this side waited for it."""
     rows = source.execute(
         f"SELECT position, {_MOMENT.format(table='connections')} AS moment, number, call <> 'connect', family,"  # noqa: S608
         f" CASE WHEN port IS NULL THEN address ELSE address || ':' || port END"
@@ -265,5 +265,5 @@ def _connections(source: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
 
 
 def _text(value: bytes) -> str:
-    """Make a string of bytes, as the readers of such a database want nothing else."""
+    """Return bytes as a string: readers of such a database expect nothing else."""
     return value.decode("utf-8", "replace")

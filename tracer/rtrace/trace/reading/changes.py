@@ -38,7 +38,7 @@ class Move(NamedTuple):
 
     @property
     def moved(self) -> tuple[bytes, ...]:
-        """The paths of which something was given another name."""
+        """The paths whose file got another name."""
         return (self.source, self.destination) if self.kind == "exchange" else (self.source,)
 
 

@@ -1,4 +1,4 @@
-"""The runs of a trace, and what was noted of each as a whole."""
+"""The runs of a trace, and what was noted of each."""
 
 from __future__ import annotations
 

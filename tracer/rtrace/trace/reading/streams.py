@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 _WRITTEN = frozenset({"terminal", "pipe", "file", "socket"})
-"""Kinds of streams of which somebody has what was written to them."""
+"""Kinds of streams whose output somebody received."""
 _STANDARD_ERROR = 2
 
 

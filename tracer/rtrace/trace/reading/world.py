@@ -20,9 +20,9 @@ class Before(NamedTuple):
 
     ``type`` is one of the words of ``facts.type``, None when nothing was there. ``use`` is every flag of every use in
     any run, 0 for a path that was only seen in the list of its directory. ``snapshot`` names the copy in the folder of
-    snapshots that holds the content, ``problem`` says why there is none although the file was changed. ``treatment`` is
-    that of the run which needs most of it. ``blocks`` is the room it took on the disk, in 512 bytes, None where nobody
-    noted it. (A tuple, not a dataclass: a trace can have a million of these.)
+    snapshots that holds the content, ``problem`` says why there is no copy although the file was changed. ``treatment``
+    is that of the run which needs most of it. ``blocks`` is the room it took on the disk, in 512 bytes, None where
+    nobody noted it. (A tuple, not a dataclass: a trace can have a million of these.)
     """
 
     path: bytes

@@ -25,6 +25,7 @@ Reason: TypeAlias = Literal[
     "interrupted",  # the original run was
     "limit",  # a limit ended the replay
     "input",  # some of the original's input is not in the bundle
+    "package",  # a package of the run is not in the bundle
 ]
 """Why a line is not the same, as words that a program can rely on."""
 

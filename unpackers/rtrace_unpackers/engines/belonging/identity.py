@@ -39,7 +39,7 @@ _IMAGE = re.compile(r"rtrace-[a-z0-9]+(-[a-z0-9]+)*:[0-9a-f]{12}-(?P<number>[0-9
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A target's number and the name of its image; ``used`` tells whether an engine was asked for one already."""
+    """A target's number and the name of its image; ``used`` is True once an engine has been asked for it."""
 
     number: str
     image: str
@@ -47,7 +47,7 @@ class Identity:
 
     @property
     def container(self) -> str:
-        """The name of its container, which follows from the number: it can be looked for before it is there."""
+        """The name of its container, which follows from the number."""
         return name_container(self.number)
 
     def to_facts(self) -> dict[str, str]:
@@ -76,7 +76,7 @@ def read_identity(facts: Mapping[str, str], target: Path) -> Identity:
     number, image = facts.get("target", ""), facts.get("image", "")
     if not is_number(number):
         raise TargetError(
-            f"{target} has no number by which its image and container are known, as targets of an older rtrace: "
+            f"{target} was made by an older rtrace and has no number that identifies its image and container: "
             "unpack the bundle into another folder"
         )
     if not is_image_name(image, number):
@@ -116,24 +116,24 @@ def encode_path(path: Path) -> str:
 
 
 def decode_path(value: str | None) -> Path | None:
-    """Return the path in a label; None when there is none that is absolute."""
+    """Return the path in a label, None if there is no absolute path in it."""
     decoded = unquote_to_bytes(value or "")
     return Path(os.fsdecode(decoded)) if decoded.startswith(b"/") and b"\0" not in decoded else None
 
 
 def is_image_name(value: str, number: str) -> bool:
-    """Tell whether a name is one that rtrace gives the image of the target of that number."""
+    """Whether rtrace gives this name to the image of the target with that number."""
     match = _IMAGE.match(value)
     return match is not None and number.startswith(match["number"])
 
 
 def is_number(value: str) -> bool:
-    """Tell whether a label's value is a target's number."""
+    """Whether the value of a label is the number of a target."""
     return _NUMBER.match(value) is not None
 
 
 def read_number(folder: Path) -> str | None:
-    """Return the number of the target in a folder of this user's; None when there is none."""
+    """Return the number of the target in a folder of this user's, None if there is no target."""
     try:
         number = read_state(folder, NAME).facts.get("target", "")
     except TargetError:  # nothing there, or nothing of ours

@@ -1,4 +1,4 @@
-"""What killed processes left in an engine: things of targets that never got their name, or were to be thrown away.
+"""What killed processes left in an engine: images and containers of unfinished targets and of throw-away targets.
 
 Nothing here goes by age or process number. A target's maker holds a lock on its ``rootfs.tar`` as long as it lives, and
 so does each command of the engine that it started. A target that a person keeps is none of these, wherever it has been
@@ -43,7 +43,7 @@ _WORKSPACE = re.compile(r"rtrace-[a-z]+-[a-z0-9_]{8}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """What was left of one target: where it was made, and what the engine has of it."""
+    """The leftovers of one target: where it was made, and what the engine has of it."""
 
     number: str
     folder: Path
@@ -81,7 +81,7 @@ def list_leftovers(engine: Engine | None = None) -> tuple[Leftover, ...]:
 
 
 def by_number(things: Iterable[Thing]) -> dict[str, list[Thing]]:
-    """Sort things by the number of their target; those that others made are left out."""
+    """Return this user's things by the number of their target."""
     found: dict[str, list[Thing]] = {}
     for thing in things:
         number = thing.labels.get(TARGET_LABEL, "")
@@ -116,7 +116,7 @@ def list_paths(labels: Iterable[Mapping[str, str]], name: str) -> list[Path]:
 
 
 def is_gone(folder: Path) -> bool:
-    """Tell whether there is nothing of that name, and not only nothing that this user may see."""
+    """Whether there is nothing of that name; what this user may not see counts as there."""
     try:
         os.lstat(folder)
     except (FileNotFoundError, NotADirectoryError):
@@ -127,7 +127,7 @@ def is_gone(folder: Path) -> bool:
 
 
 def is_workspace(folder: Path) -> bool:
-    """Tell whether a folder is one of those that are made for a throw-away target."""
+    """Whether a folder was made for a throw-away target."""
     return _WORKSPACE.match(folder.name) is not None and folder.parent == Path(os.path.realpath(tempfile.gettempdir()))
 
 
@@ -142,7 +142,7 @@ def remove_leftover(leftover: Leftover, engine: Engine | None = None) -> None:
 
 
 def is_ours(folder: Path) -> bool:
-    """Tell whether something is a folder of this user's, and no symbolic link."""
+    """Whether something is a folder of this user's, and no symbolic link."""
     status = os.lstat(folder)
     return stat.S_ISDIR(status.st_mode) and (os.name != "posix" or status.st_uid == os.geteuid())
 

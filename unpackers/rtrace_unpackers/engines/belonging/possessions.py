@@ -1,4 +1,4 @@
-"""What an engine has of a target: its images, whatever a kill left of them, and its container."""
+"""What an engine has of a target: its container and its images."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from rtrace.errors import TargetError
 from rtrace.interrupts import shielded
 from rtrace.manifest.model import Run
+from rtrace.printable import count
 from rtrace_unpackers.engines.belonging.identity import (
     FOLDER_LABEL,
     TARGET_LABEL,
@@ -25,7 +26,7 @@ from rtrace_unpackers.engines.image.loading import configure_image, hash_layer, 
 
 @dataclass(frozen=True, slots=True)
 class Possessions:
-    """The container of a target, and its images; those that a person built for it are not rtrace's to remove."""
+    """The container of a target, and its images. A person may have built some of these: rtrace does not remove them."""
 
     containers: tuple[Thing, ...]
     images: tuple[Thing, ...]
@@ -34,7 +35,7 @@ class Possessions:
     def summary(self) -> str:
         """What there is, in a few words."""
         kinds = (("image", self.images), ("container", self.containers))
-        words = [f"{len(things)} {kind}{'s' if len(things) > 1 else ''}" for kind, things in kinds if things]
+        words = [count(len(things), kind) for kind, things in kinds if things]
         return " and ".join(words) or "nothing"
 
 
@@ -45,7 +46,7 @@ def find_possessions(engine: Engine, identity: Identity, target: Path) -> Posses
 
 
 def find_container(engine: Engine, identity: Identity, target: Path) -> Thing | None:
-    """Return the container of a target, None when there is none. Raises TargetError when it is another's."""
+    """Return the container of a target, None if there is no such container. Raises TargetError if it is another's."""
     container = engine.find("container", identity.container)
     if container is not None:
         refuse_foreign(container.labels, identity, target, f"container {identity.container}")
@@ -75,19 +76,19 @@ def make_image(
     )
     if not images:
         raise TargetError(
-            f"`{engine.name} load` took the image, and the engine does not have it; unpack the bundle again"
+            f"`{engine.name} load` succeeded, but the engine does not have the image; unpack the bundle again"
         )
     return images[0]
 
 
 def name_possession(engine: Engine, image: Thing, identity: Identity) -> None:
-    """Give an image its name, which is no other target's."""
+    """Give an image its name, which no other target has."""
     engine.demand("tag", image.id, identity.image)
 
 
 @contextlib.contextmanager
 def kept_when_done(engine: Engine, identity: Identity) -> Iterator[None]:
-    """Keep what is made in the engine for a new target when the block ends well, and remove it when it does not."""
+    """Remove what was made in the engine for a new target if the block fails."""
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""Who uses a target: one process of rtrace at a time, with the commands of the engine that it started.
+"""Who uses a target: one process of rtrace at a time, and the engine's commands that it started.
 
 An flock(2) ends with the last process that holds its descriptor. A command inherits that where it makes or removes
 something, so that nobody looks at what a killed rtrace left before its last command is through.
@@ -24,13 +24,13 @@ PAUSE = 0.02
 
 @contextlib.contextmanager
 def using(folder: TargetFolder) -> Iterator[int | None]:
-    """Use a target alone; yield the lock's descriptor, None where there are no locks. Raises BusyError."""
+    """Lock a target while the block lasts; yield the lock's descriptor, None without locks. Raises BusyError."""
     with wait_for_lock(folder) as lock:
         yield lock.descriptor
 
 
 def wait_for_lock(folder: TargetFolder) -> Lock:
-    """Lock a target, if need be after a moment. Raises BusyError."""
+    """Lock a target, and wait a few seconds for it. Raises BusyError."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -53,7 +53,7 @@ def hold_for_life(folder: Path, name: str) -> int | None:
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether the maker of a target lives, who holds this file of it."""
+    """Whether the maker of a target is alive, and so holds this file of it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:  # it was never made, or is gone

@@ -1,4 +1,4 @@
-"""What an engine is asked for when a target's container is made, limited and worked in, as arguments: a pure plan."""
+"""The engine's arguments that make a target's container, limit it and run something in it: a pure plan."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NO_ID = (1 << 32) - 1
 """(uid_t) -1, which to chown(2) and setresuid(2) says "leave it as it is": a program would stay root."""
 
 PERIOD = 100_000
-"""Microseconds of which a container gets its share of processors."""
+"""Microseconds; a container gets its share of the processors in each such period."""
 LEAST_QUOTA = 1000
 NO_MEMORY_LIMIT = 1 << 50
 """More than any machine has: an engine's update knows no way back to none."""
@@ -55,7 +55,7 @@ _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?\Z")
 
 
 def refuse_ids(runs: Iterable[Run], entries: Iterable[Entry]) -> None:
-    """Raise HostileBundleError for ids that are none, and TargetError for those that no engine takes for a program."""
+    """Raise HostileBundleError for numbers that are no ids, TargetError for ids that no engine runs programs with."""
     for entry in entries:
         if not (0 <= entry.uid < NO_ID and 0 <= entry.gid < NO_ID):
             raise HostileBundleError(
@@ -153,19 +153,19 @@ def keep_possible(limits: Limits, abilities: Abilities) -> Limits:
 
 
 def tell_missing(limits: Limits, abilities: Abilities) -> tuple[str, ...]:
-    """Say which limits the engine's machine cannot keep."""
+    """Return a sentence for each limit that the engine's machine cannot keep."""
     missing = {
         "memory": limits.memory is not None and not abilities.memory,
         "processors": limits.cpus is not None and not abilities.cpus,
         "processes": limits.processes is not None and not abilities.processes,
     }
     return tuple(
-        f"the engine's machine has no cgroup controller that could limit {name}: the replay had no such limit"
+        f"the engine's machine has no cgroup controller for {name}: the replay ran without this limit"
         for name, is_missing in missing.items()
         if is_missing
     )
 
 
 def tell_closed(allowed: Iterable[str]) -> tuple[str, ...]:
-    """Say what a person opened that a container keeps closed."""
-    return tuple(f"a container does not open {name} to a replay; use the chroot unpacker" for name in sorted(allowed))
+    """Return a sentence for each thing that a person allowed and a container does not."""
+    return tuple(f"a container does not allow {name}; use the chroot unpacker for that" for name in sorted(allowed))

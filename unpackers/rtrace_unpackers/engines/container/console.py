@@ -1,4 +1,4 @@
-"""A terminal between the caller's own one and a container's: what is shown is counted, what is typed is passed on."""
+"""A terminal between the caller's and the container's: output is counted, input is passed on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STOPPING_TIME = 1.0
 
 @contextlib.contextmanager
 def raw_console(caller: int) -> Iterator[None]:
-    """Pass on every key of a terminal as it is pressed, as long as the block lasts; after a stop, again."""
+    """Keep a terminal raw while the block lasts; make it raw again after a stop."""
     appearance = terminal.look_at(caller)
 
     def set_raw(*_: object) -> None:
@@ -31,7 +31,7 @@ def raw_console(caller: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def handling(number: int, handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Handle a signal for a while, where it can be handled: in the main thread."""
+    """Handle a signal while the block lasts. Only the main thread can; elsewhere nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -54,7 +54,7 @@ def make_like(caller: int) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def typing(caller: int, master: int) -> Iterator[None]:
-    """Type into a pty what is typed at a terminal; what nobody has read when the block ends, stays there."""
+    """Copy what is typed at a terminal into a pty while the block lasts; what nobody has read stays there."""
     stop, stopping = os.pipe()
     pump = Pump(os.dup(caller), os.dup(master), stop=stop)
     pump.start()

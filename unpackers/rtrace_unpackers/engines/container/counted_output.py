@@ -1,4 +1,4 @@
-"""Bytes from an engine's command to the caller's descriptors, counted: no replayed program ever holds one of those."""
+"""Carry and count the output of an engine's command: a replayed program never holds a descriptor of the caller's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PART = 1 << 16
 
 
 class Allowance:
-    """How many bytes may still go through several pumps together; None is as many as they like."""
+    """How many bytes may still go through several pumps together; None is no limit."""
 
     def __init__(self, size: int | None) -> None:
         self._left = size

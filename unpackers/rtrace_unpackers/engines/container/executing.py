@@ -1,4 +1,4 @@
-"""One replay in a running container: the engine's command beside it, its streams pumped, its limits watched."""
+"""Run the engine's command for one replay: its streams are pumped, its limits watched."""
 
 from __future__ import annotations
 
@@ -62,19 +62,19 @@ Events = queue.SimpleQueue[Ended | Cause]
 
 @dataclass(frozen=True, slots=True)
 class ContainerHandle:
-    """What is needed of a container while something runs in it: how to kill it, and how much was written in it."""
+    """A way to kill a container, and to measure what was written in it."""
 
     kill: Callable[[], None]
     measure: Callable[[], int]
 
 
 def is_terminal(streams: Streams) -> bool:
-    """Tell whether a program is to have a terminal: when both its input and output are one."""
+    """Whether a program gets a terminal: its input and output are both one."""
     return os.isatty(streams.stdin) and os.isatty(streams.stdout)
 
 
 def is_joined(streams: Streams) -> bool:
-    """Tell whether output and error are one, so that their order is kept only if they are one in the container, too."""
+    """Whether output and error are one file: their order is kept only if they are one in the container, too."""
     return streams.stdout == streams.stderr or os.path.sameopenfile(streams.stdout, streams.stderr)
 
 
@@ -176,7 +176,7 @@ def connect_terminal(
 
 @contextlib.contextmanager
 def ended_at_last(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Kill the engine's command when the block ends before it."""
+    """Kill the engine's command if it still runs when the block ends."""
     try:
         yield
     finally:
@@ -187,7 +187,7 @@ def ended_at_last(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def ending_at_signals(events: Events) -> Iterator[None]:
-    """Tell of the signals that ask this process to end; those that it ignores stay ignored.
+    """Turn signals that ask this process to end into events; those that it ignores stay ignored.
 
     Only the main thread can do this; elsewhere signals do what they did before.
     """
@@ -206,7 +206,7 @@ def ending_at_signals(events: Events) -> Iterator[None]:
 
 @contextlib.contextmanager
 def watching_disk(limit: int | None, measure: Callable[[], int], events: Events) -> Iterator[None]:
-    """Tell when more than a limit has been written."""
+    """Make an event of it when more than a limit has been written."""
     if limit is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""Tell what a container holds, from the tar that the engine makes of its files; nothing is written to the disk."""
+"""What a container holds, read from the tar that the engine makes of its files; nothing is written to the disk."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read_export(
     packed: Iterable[Entry],
     own_folder: bytes,
 ) -> Snapshot:
-    """Look at every member of an export, and into those at ``paths``.
+    """Return what is in an export, and what is in the files at ``paths``.
 
     A wanted path may be a hard link to a member that nobody asked for and that went by already: then the export is
     read once more.
@@ -77,7 +77,7 @@ def add_volume(
     packed: Iterable[Entry],
     own_folder: bytes,
 ) -> Snapshot:
-    """Add to a snapshot what is in /dev/shm, of which the export of a container has nothing where it is a volume."""
+    """Return a snapshot with the files in /dev/shm added: an engine does not export a volume."""
     above = SHARED_MEMORY.rpartition(b"/")[0]
 
     def within(path: bytes) -> bytes:
@@ -117,14 +117,14 @@ def read_changes(told: CompletedProcess[str], paths: Collection[bytes]) -> Mappi
 
 
 def is_below(path: bytes, folder: bytes) -> bool:
-    """Tell whether a path is a folder or in it."""
+    """Whether a path is a folder or in it."""
     return path == folder or path.startswith(folder + b"/")
 
 
 class ExportReader:
-    """Reads an export: what is at the wanted paths, and which of these are hard links to what; all others it shows.
+    """Reads an export: finds what is at the wanted paths, and which are hard links; calls ``see`` with all others.
 
-    Hashed are files of one of the ``sizes``, which are those that outputs have to have; all files, if there are none.
+    It hashes the files of one of the ``sizes``, which are those of the outputs; without sizes, all files.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A container that runs as long as this process lives: its first process ends with the pipe that is held here."""
+"""Keep a container running as long as this process lives: its first process reads a pipe, and ends when that does."""
 
 from __future__ import annotations
 

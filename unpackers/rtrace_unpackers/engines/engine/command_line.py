@@ -1,8 +1,9 @@
-"""The command line of a container engine, Docker's or Podman's: what is asked for, and what it says."""
+"""The command line of a container engine, Docker's or Podman's."""
 
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import time
@@ -13,6 +14,7 @@ from typing import IO, cast
 
 from rtrace.debugging import debug, is_debugging
 from rtrace.errors import TargetError
+from rtrace.files.workspaces import temporary_folder
 from rtrace_unpackers.engines.engine.facts import Abilities, Kind, Thing, read_things
 
 LIST_COMMANDS: Mapping[Kind, str] = {"image": "images", "container": "ps"}
@@ -52,7 +54,7 @@ class Engine:
         return done
 
     def tell_call(self, arguments: Sequence[str], status: int, began: float) -> None:
-        """Tell whoever looks into a failure of a call that has ended."""
+        """Log a call that has ended, with its status and time."""
         if is_debugging():
             seconds = time.monotonic() - began
             debug(__name__, "`%s` ended with %d after %.3f s", shlex.join((*self.command, *arguments)), status, seconds)
@@ -74,7 +76,7 @@ class Engine:
         return self.find(kind, name) is not None
 
     def find(self, kind: Kind, name: str) -> Thing | None:
-        """Return the image or container of a name, None when there is none."""
+        """Return the image or container of a name, None if there is no such thing."""
         return next(iter(self.find_all(kind, (name,))), None)
 
     def find_all(self, kind: Kind, names: Iterable[str]) -> tuple[Thing, ...]:
@@ -113,7 +115,7 @@ class Engine:
         raise TargetError(f"`{self.name} info` does not say how containers are confined: rtrace needs a newer engine")
 
     def load(self, write: Callable[[IO[bytes]], None], *, keep: int | None = None) -> None:
-        """Load an image that ``write`` writes. Raises TargetError; the engine has nothing of it then."""
+        """Load an image that ``write`` writes, whole or not at all. Raises TargetError."""
         began = time.monotonic()
         with subprocess.Popen(
             [*self.command, "load", "--quiet"],
@@ -135,11 +137,21 @@ class Engine:
             raise self.fail("load", process.returncode, stderr.decode("utf-8", "replace"))
 
     def start(self, arguments: Sequence[str], streams: tuple[int, int, int]) -> subprocess.Popen[bytes]:
-        """Start the command with these streams, away from the signals of a terminal."""
+        """Start the command with these streams, away from the signals of a terminal.
+
+        It is started in the folder for temporary files: Podman's conmon(8) leaves a file ``oom`` in the folder in which
+        it was started when a container has run out of memory.
+        """
         stdin, stdout, stderr = streams
+        program = self.command[0]
         debug(__name__, "starting `%s`", shlex.join((*self.command, *arguments)))
         return subprocess.Popen(
-            [*self.command, *arguments], stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+            [os.path.abspath(program) if "/" in program else program, *self.command[1:], *arguments],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            cwd=temporary_folder(),
         )
 
     def export(self, container: str) -> AbstractContextManager[IO[bytes]]:

@@ -1,4 +1,4 @@
-"""What an engine tells: what it can do, and what it has."""
+"""What an engine reports: what it can do, and the images and containers that it has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Kind = Literal["image", "container"]
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What an engine can do on its machine; ``is_confined`` tells whether a seccomp filter is on every container."""
+    """What an engine can do on its machine; ``is_confined`` is True if every container has a seccomp filter."""
 
     is_confined: bool
     memory: bool

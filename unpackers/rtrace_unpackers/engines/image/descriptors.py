@@ -1,4 +1,4 @@
-"""What a launcher does to a program's descriptors before it starts it: steps, as words of the processor.
+"""The steps by which a launcher gives a program its descriptors, as words in memory.
 
 A step is the number of a call and four arguments; see container.c for the two numbers that are no calls, and for
 an argument that is the result of the step before.

@@ -43,7 +43,7 @@ def render_dockerfile(runs: Sequence[Run], identity: str) -> str:
     comment of ours, and none but ours continues a line; the first line is never a directive of the parser.
     """
     if not _IDENTITY.match(identity):
-        raise TargetError(f"the bundle's digest {printable(identity.encode())} is none; check the bundle")
+        raise TargetError(f"the bundle's digest {printable(identity.encode())} is not a digest; check the bundle")
     launchers = name_launchers(runs)
     first = runs[0]
     variables, left_out = render_environment(first)
@@ -57,10 +57,10 @@ def render_dockerfile(runs: Sequence[Run], identity: str) -> str:
         *([variables] if variables else []),
     ]
     if left_out:
-        lines.append(f"# {left_out} more variables are in the launcher only: a Dockerfile cannot say them.")
+        lines.append(f"# {left_out} more variables are in the launcher only: a Dockerfile cannot hold them.")
     workingdir = quote_path(say_workingdir(first.workingdir))
     if workingdir is None:
-        lines.append("# The working directory is in the launcher only: a Dockerfile cannot say it.")
+        lines.append("# The working directory is in the launcher only: a Dockerfile cannot hold it.")
     else:
         lines.append(f"WORKDIR {workingdir}")
     lines += [f"USER {first.uid}:{first.gid}", f"CMD {json.dumps([launchers[first.id]])}"]
@@ -105,7 +105,7 @@ def render_variable(name: str, value: str) -> str:
 
 
 def decode_plain(value: bytes) -> str | None:
-    """Return a byte string as text of one line; None when it is none."""
+    """Return a byte string as text, None if it is not one line of text."""
     try:
         text = value.decode()
     except UnicodeDecodeError:

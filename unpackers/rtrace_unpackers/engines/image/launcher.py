@@ -81,7 +81,7 @@ def assemble(program: str, processor: Processor, data: bytes) -> bytes:
 
 
 class LauncherData:
-    """The data of a launcher while it is being laid out, from the end of the parameters on."""
+    """Lays out the data of a launcher, which follow the parameters."""
 
     def __init__(self, word: int) -> None:
         self.word = word
@@ -121,11 +121,11 @@ class LauncherData:
         return head
 
     def align(self) -> None:
-        """Go on at a multiple of a word."""
+        """Pad to a multiple of a word."""
         self.content += bytes(-(self.start + len(self.content)) % self.word)
 
     def pack_words(self, words: Sequence[int]) -> bytes:
-        """Encode numbers in words of the architecture."""
+        """Return numbers as words of the processor."""
         mask = (1 << 8 * self.word) - 1
         return struct.pack(f"<{len(words)}{'Q' if self.word == WIDE else 'I'}", *(word & mask for word in words))
 

@@ -73,9 +73,9 @@ def refuse_taken(layout: Layout, folder: bytes) -> None:
     )
     for entry in (*everything, *layout.directories):
         if entry.path.startswith(folder + b"/"):
-            raise HostileBundleError(f"the bundle holds {printable(entry.path)}, where a launcher is to be")
+            raise HostileBundleError(f"the bundle holds {printable(entry.path)}, where rtrace puts launchers")
     if any(entry.path == folder for entry in everything):
-        raise HostileBundleError(f"the bundle holds {printable(folder)}, where launchers are to be")
+        raise HostileBundleError(f"the bundle holds {printable(folder)}, where rtrace puts launchers")
 
 
 def choose_empty(placeholders: Iterable[Entry]) -> frozenset[Entry]:
@@ -142,7 +142,7 @@ def make_header(entry: Entry, kind: bytes, *, size: int = 0, link: bytes = b"") 
 
 
 def is_sayable(name: bytes) -> bool:
-    """Tell whether a pax header has a way to write the name of an attribute."""
+    """Whether a pax header can hold the name of an attribute."""
     return b"=" not in name and name.decode("utf-8", "replace").encode() == name
 
 
@@ -156,7 +156,7 @@ def make_own_header(path: str, kind: bytes, size: int) -> tarfile.TarInfo:
 
 
 class ContentStream(io.RawIOBase):
-    """The parts of a content as a file to read from."""
+    """A file that reads the parts of a content."""
 
     def __init__(self, parts: Iterator[bytes], progress: Progress) -> None:
         self.parts = parts
@@ -165,7 +165,7 @@ class ContentStream(io.RawIOBase):
         self.is_short = False
 
     def readable(self) -> bool:
-        """Say yes."""
+        """Whether it can be read: yes."""
         return True
 
     def read(self, size: int = -1) -> bytes:
@@ -186,14 +186,14 @@ class ContentStream(io.RawIOBase):
 
 
 class Again(io.RawIOBase):
-    """What was written to a file from an offset on, read while more is being written to its end."""
+    """A file that reads another from an offset on, while more is written to the end of that."""
 
     def __init__(self, file: BinaryIO, offset: int) -> None:
         self.file = file
         self.offset = offset
 
     def readable(self) -> bool:
-        """Say yes."""
+        """Whether it can be read: yes."""
         return True
 
     def read(self, size: int = -1) -> bytes:
@@ -207,10 +207,10 @@ class Again(io.RawIOBase):
 
 
 class Zeros(io.RawIOBase):
-    """A file of zeros without an end."""
+    """An endless file of zeros."""
 
     def readable(self) -> bool:
-        """Say yes."""
+        """Whether it can be read: yes."""
         return True
 
     def read(self, size: int = -1) -> bytes:

@@ -1,4 +1,4 @@
-"""What a process may do, given up for good: capabilities(7), keyrings(7), and what becomes of it without its parent."""
+"""Give up rights for good, see capabilities(7) and keyrings(7), and end with the parent."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def build_first_program(machine: str, steps: Steps) -> bytes:
 
 
 class FirstProgramData:
-    """The data of a launcher while it is being laid out."""
+    """Lays out the data of a launcher."""
 
     def __init__(self, numbers: dict[str, int]) -> None:
         self.numbers = numbers
@@ -48,7 +48,7 @@ class FirstProgramData:
 
     @property
     def address(self) -> int:
-        """Where what is added next comes to lie."""
+        """The address of what is added next."""
         return BASE + DATA + len(self.content)
 
     def finish(self, parameters: Sequence[int]) -> bytes:

@@ -91,7 +91,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """A replay: new namespaces, whose ids are mapped how, the set-up, and the program.
+    """A replay: its namespaces, its access to the files, its set-up and its program.
 
     ``allowed`` names what the filter of calls lets through that it refuses otherwise.
     """
@@ -119,7 +119,7 @@ def plan_isolation(
     """
     hostname = run.hostname.encode("utf-8", "surrogateescape")
     if len(hostname) > LONGEST_HOSTNAME:
-        raise TargetError(f"the hostname of {run.id} has {len(hostname)} bytes; Linux knows {LONGEST_HOSTNAME} at most")
+        raise TargetError(f"the hostname of {run.id} has {len(hostname)} bytes; Linux takes at most {LONGEST_HOSTNAME}")
     namespaces = Namespace.USER | Namespace.MOUNT | Namespace.UTS | Namespace.IPC | Namespace.PID | Namespace.CGROUP
     if not allow_network:
         namespaces |= Namespace.NET
@@ -174,7 +174,7 @@ def plan_shared_memory(size: int | None) -> tuple[Operation, ...]:
 
 
 def plan_device(device: bytes) -> tuple[Operation, ...]:
-    """Show one device of the machine: no user namespace lets one be made."""
+    """Bind one device of the machine: nobody can make devices in a user namespace."""
     path = b"dev/" + device
     return MakeFile(path), Mount(path, b"/dev/" + device, flags=MountFlag.BIND)
 

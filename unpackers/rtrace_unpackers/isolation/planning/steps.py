@@ -1,4 +1,4 @@
-"""What the first process of a replay and the program do before the program starts: system calls, as values.
+"""The system calls of a replay's first process and of its program before that starts, as values.
 
 The launcher makes them, one after the other; nothing of Python is left by then. A result may be used once as an
 argument of a later call, or by its address.
@@ -63,7 +63,7 @@ Argument: TypeAlias = "int | bytes | tuple[bytes, ...] | CallResult"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A system call. If it fails, ``stage`` is reported with the errno and all ends; without a stage it goes on."""
+    """A system call. If it fails, the launcher reports ``stage`` and errno, and ends; without a stage it goes on."""
 
     call: str
     arguments: tuple[Argument, ...] = ()
@@ -73,7 +73,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The steps of the first process before it forks the program, those of the program, those of the first after."""
+    """The steps of the first process before it forks the program, of the program, of the first process after."""
 
     before: tuple[Step, ...]
     program: tuple[Step, ...]

@@ -1,4 +1,4 @@
-"""The caller's hand on a replay: signals that it hands on, limits that end it, and job control."""
+"""The caller's control of a replay: signals that are passed on, limits that end it, and job control."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from typing import TypeAlias
 from rtrace import interrupts
 from rtrace.replay.protocol import Outcome
 from rtrace_unpackers.isolation.running.keeper import FORWARDED
-from rtrace_unpackers.isolation.running.watching import LimitWatch, describe_limit
+from rtrace_unpackers.isolation.running.watching import LimitWatch
 from rtrace_unpackers.isolation.streams import terminal
 from rtrace_unpackers.isolation.streams.plumbing import Plumbing
+from rtrace_unpackers.limits.words import describe_limit
 
 Handler: TypeAlias = "Callable[[int, FrameType | None], object] | int | None"
 
@@ -28,7 +29,7 @@ GRACE = 5.0
 
 @dataclass(slots=True)
 class Control:
-    """Who to tell, once there is a keeper, and which limit ended the replay."""
+    """The keeper that gets the signals, once there is one, and the limit that ended the replay."""
 
     keeper: int | None = None
     reached: str | None = None
@@ -76,7 +77,7 @@ class Control:
 
 @contextlib.contextmanager
 def forwarding(control: Control, plumbing: Plumbing) -> Iterator[None]:
-    """Hand signals on to the replay instead of dying of them, as long as this lasts.
+    """Pass signals on to the replay, instead of dying of them, while the block lasts.
 
     A replay is in a session of its own, so a terminal's signals reach nobody but this process. Only the main thread can
     do this; elsewhere signals do what they did before.

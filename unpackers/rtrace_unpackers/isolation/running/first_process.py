@@ -34,7 +34,7 @@ STANDARD = 3
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the processes of a replay are given: the descriptors of the launcher, the report and the channel, and more.
+    """What the processes of a replay are given: descriptors of launcher, report and channel, the filter, and streams.
 
     ``filter`` is the program of seccomp. ``absent`` are the standard
     streams for which there is nothing to read or write. ``appearance`` is that of the caller's terminal when the

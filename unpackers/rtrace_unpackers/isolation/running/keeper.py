@@ -1,4 +1,4 @@
-"""The process between the caller and a replay: in the replay's namespaces but for that of PIDs, and the end of it all.
+"""The process between the caller and a replay. It is in all of the replay's namespaces but that of PIDs, and ends it.
 
 It dies only after the first process, whatever happens to the caller, and gives the caller's terminal its mode back.
 """

@@ -65,7 +65,7 @@ def perform(operation: Operation, tree: int | None) -> None:
 
 
 def describe_operation(operation: Operation) -> str:
-    """Say what an operation does, to follow "cannot"."""
+    """Return what an operation does, in words that follow "cannot"."""
     match operation:
         case MakeDirectory(path) | MakeFile(path) | MakeSymlink(path):
             return f"make {os.fsdecode(path)} in the target"

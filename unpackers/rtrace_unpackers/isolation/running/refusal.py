@@ -1,4 +1,4 @@
-"""Say why a machine refuses namespaces, and what would change that."""
+"""Why a machine refuses namespaces, and what would change that."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ SWITCHES = (
     ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
     ("user.max_user_namespaces", "0", "15000"),
 )
+REASONS = {
+    errno.ENOSPC: "there may be no more namespaces here",
+    errno.EUSERS: "namespaces are nested too deep here",
+}
+"""What some errors mean here: the kernel's own words are about disks and quotas."""
 INSTEAD = "use `--unpacker docker` (Docker or Podman), or proot(1) on a target's folder `root`, which isolates nothing"
 """What does without namespaces."""
 REFUSALS = frozenset({errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EUSERS, errno.EINVAL, errno.ENOSYS})
@@ -17,7 +22,7 @@ REFUSALS = frozenset({errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EUSERS, err
 
 def explain_refusal(number: int, doing: str, *, as_root: bool) -> str:
     """Return the sentence for a refused step of setting up namespaces: what failed, why, and the next step."""
-    failed = f"cannot {doing}: {os.strerror(number)}"
+    failed = f"cannot {doing}: {REASONS.get(number) or os.strerror(number)}"
     if number not in REFUSALS:
         return failed
     for name, refusing, allowing in SWITCHES:

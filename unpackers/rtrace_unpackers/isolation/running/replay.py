@@ -130,7 +130,7 @@ def without_closed(streams: Streams, closed: frozenset[int]) -> Iterator[Streams
 
 
 def feed(program: Program, tree: int, plumbing: Plumbing, run: str) -> None:
-    """Let what the bundle holds of pipes come through pipes again. Raises TargetError when it is not there."""
+    """Feed the program's pipes with what came through them in the run. Raises TargetError when the bundle lacks it."""
     paths = {one.number: one.path for one in program.pipes if one.path is not None}
     if program.stdin is not None and program.stdin.pipe:
         paths[0] = program.stdin.path
@@ -174,7 +174,7 @@ def fork_blocked(be_child: Callable[[], int]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Supervision:
-    """What the caller has of a replay that runs."""
+    """What the caller needs to supervise a replay."""
 
     isolation: Isolation
     tree: int
@@ -186,7 +186,7 @@ class Supervision:
     watch: LimitWatch
 
     def run(self) -> list[Record]:
-        """Listen to the replay's processes until all have ended; return what they told."""
+        """Listen to the replay's processes until all have ended; return their records."""
         reader = RecordReader()
         records: list[Record] = []
         poll = select.poll()

@@ -1,4 +1,4 @@
-"""What the processes of a replay tell the caller: records of eight bytes through a pipe, some with a text before."""
+"""The reports of a replay's processes to the caller: records of eight bytes in a pipe, some after a text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEXT = -1
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One thing that was told: a stage, and the errno it failed with; of the end, a wait status."""
+    """One report: a stage and its errno, or the end and its wait status."""
 
     stage: Stage
     value: int
@@ -30,7 +30,7 @@ class Record:
 
 
 def write_record(report: int, stage: Stage, value: int, doing: str = "") -> None:
-    """Tell something, in one write that no other writer can split; ``doing`` follows "cannot"."""
+    """Write a record in one write, which no other writer can split; ``doing`` follows "cannot"."""
     text = doing.encode("utf-8", "surrogateescape")[:1000]
     os.write(report, (RECORD.pack(TEXT, len(text)) + text if text else b"") + RECORD.pack(stage, value))
 
@@ -60,7 +60,7 @@ class RecordReader:
 
 
 def judge(records: list[Record], isolation: Isolation, run: str) -> Outcome:
-    """Turn what was told into an outcome, or into the error that it tells of: the first one is why the rest came."""
+    """Return the outcome that the records report. Raises the first error in them: it caused the others."""
     for record in records:
         if record.stage is Stage.ENDED:
             if os.WIFSIGNALED(record.value):
@@ -113,7 +113,7 @@ def explain_execution(program: Program, number: int, run: str) -> CommandNotFoun
 
 
 def why_not_inside(number: int) -> str:
-    """Say why a path is not opened."""
+    """Return why a path is not opened."""
     if number in {errno.ELOOP, errno.EXDEV}:
         return "it has to be a file of the bundle, and leads to a process or a device"
     if number in {errno.EACCES, errno.EPERM}:

@@ -1,4 +1,4 @@
-"""Hold one replay to its limits: what the kernel does by itself, what is looked at now and then, and what is told."""
+"""Hold one replay to its limits: by the kernel where it can, by looking now and then where it cannot."""
 
 from __future__ import annotations
 
@@ -148,18 +148,3 @@ def plan_watch(limits: Limits, tree: int, end_by: Callable[[str], None], *, shar
     disk = None if limits.disk is None else DiskWatch(tree, limits.disk, lambda: end_by("disk"))
     with new_group(name for name, value in wanted.items() if value is not None) as group:
         yield LimitWatch(limits, group, shares_user, disk)
-
-
-def describe_limit(reached: str, limits: Limits) -> str:
-    """Say that a limit ended a replay, and how to raise it."""
-    match reached:
-        case "timeout":
-            return f"it was ended after {limits.timeout:g} seconds (--timeout)"
-        case "memory":
-            return f"it was ended for using more than {format_size(limits.memory or 0)} of memory (--memory)"
-        case "processes":
-            return f"it was ended for having more than {limits.processes} processes (--pids)"
-        case "output":
-            return f"it was ended for printing more than {format_size(limits.output or 0)} (--max-output)"
-        case _:
-            return f"it was ended for writing more than {format_size(limits.disk or 0)} to the disk (--disk)"

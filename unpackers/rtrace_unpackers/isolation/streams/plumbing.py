@@ -75,7 +75,7 @@ class Plumbing:
         return terminal.raw(self.terminal, self.appearance)
 
     def start(self) -> None:
-        """Begin to carry; the program has its ends by now."""
+        """Start the pumps; the program has its ends by now."""
         self.close_ends()
         for pump in self.list_pumps():
             if not pump.is_alive():
@@ -95,7 +95,7 @@ class Plumbing:
             self.pipes[number] = end
 
     def close_ends(self) -> None:
-        """Let go of the program's ends."""
+        """Close the program's ends."""
         for end in {end for end in (*self.ends, *self.pipes.values()) if end is not None}:
             os.close(end)
         self.ends = [None, None, None]
@@ -124,7 +124,7 @@ class Plumbing:
                 raise TargetError(f"cannot pass on what {run} printed: {pump.failure.strerror}")
 
     def close(self) -> None:
-        """Let go of everything, also of what was never started."""
+        """Close everything, started or not."""
         self.close_ends()
         for descriptor in (self.stop, self.master, self.terminal, self.screen):
             if descriptor is not None:

@@ -78,7 +78,7 @@ class Pump(threading.Thread):
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def run(self) -> None:
-        """Carry; a reader who is gone is the program's concern, who gets SIGPIPE as it would have without us."""
+        """Carry until the end. When the reader is gone, the program gets SIGPIPE, as it would have without us."""
         try:
             while self.wait() and self.carry():
                 pass
@@ -158,7 +158,7 @@ class Pump(threading.Thread):
 
 
 class KeyboardPump(Pump):
-    """Carries what is typed at the caller's terminal, as long as it is typed for this process."""
+    """Carries what is typed at the caller's terminal while this process is in its foreground."""
 
     def wait(self) -> bool:
         """Wait until there is something to read in the foreground; a shell may have changed the terminal's mode."""

@@ -1,4 +1,4 @@
-"""Whose rights a replay has on the tree's files, as a value: the ids it maps, and who maps them."""
+"""The rights of a replay on the tree's files, as a value: the ids it maps, and who maps them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MappedBy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How the ids of a replay map to those of the machine, and what is to be done for it.
+    """How the ids of a replay map to those of the machine, and who sets that up.
 
     With ``maps_owners``, the tree is mounted so that the ids on disk are those inside; else they are those outside.
     """

@@ -48,7 +48,7 @@ class IdMap:
         return any(extent.inside <= inside < extent.inside + extent.count for extent in self.extents)
 
     def outside(self, inside: int) -> int:
-        """Return what an id is outside. Raises KeyError when there is none."""
+        """Return what an id is outside. Raises KeyError when it is not mapped."""
         for extent in self.extents:
             if extent.inside <= inside < extent.inside + extent.count:
                 return extent.outside + inside - extent.inside
@@ -75,7 +75,7 @@ def map_one(inside: int, outside: int) -> IdMap:
 def refuse_many(groups: Sequence[int], run: str) -> None:
     """Raise TargetError for more supplementary groups than a process can have; see NGROUPS_MAX of setgroups(2)."""
     if len(groups) > MOST_GROUPS:
-        raise TargetError(f"{run} is recorded with {len(groups)} groups, more than the {MOST_GROUPS} that Linux knows")
+        raise TargetError(f"{run} was recorded with {len(groups)} groups; Linux takes at most {MOST_GROUPS}")
 
 
 def refuse_no_id(ids: Iterable[int], run: str) -> None:

@@ -1,4 +1,4 @@
-"""Work on files that a replay gave to subordinate ids: they are not the user's, and only a namespace makes them so."""
+"""Work on files that a replay gave to subordinate ids: only in a user namespace do they belong to the user."""
 
 from __future__ import annotations
 
@@ -49,9 +49,7 @@ def run_inside(others: Maps | None, work: Callable[[], Answer]) -> Answer:
             ours.close()
             os.waitpid(child, 0)
     if not said:
-        raise TargetError(
-            "cannot get a user namespace to look at the target's files in: replay as root, or with docker"
-        )
+        raise TargetError("cannot get a user namespace to read the target's files in: replay as root, or with docker")
     succeeded, answer = pickle.loads(said)  # noqa: S301 -- from our own child, which runs no code of the bundle's
     if not succeeded:
         raise answer
@@ -78,7 +76,7 @@ def be_inside(channel: socket.socket, work: Callable[[], object]) -> None:
 
 
 def reclaim(tree: int, others: Maps) -> None:
-    """Give all files of an open folder back to the user, however deep they are; to be called inside.
+    """Give all files of an open folder, however deep, back to the user; to be called inside.
 
     Nobody else is at the tree: a folder is left by ``..``.
     """

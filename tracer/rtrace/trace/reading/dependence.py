@@ -13,7 +13,7 @@ _USING = int(Use.READ | Use.WRITE | Use.EXECUTE | Use.LIST | Use.LOOKUP | Use.ME
 
 
 def read_needs(connection: sqlite3.Connection) -> dict[int, tuple[int, ...]]:
-    """Give for a run, by numbers, the earlier ones whose files it used, or in whose folders it made something.
+    """Return for a run, by numbers, the earlier ones whose files it used, or in whose folders it made something.
 
     Of several runs that wrote a file, the last one counts. What a run only replaces, it does not need.
     """

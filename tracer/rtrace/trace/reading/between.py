@@ -1,10 +1,10 @@
-"""What nobody traced did to files between one run of a trace and the next: a replay of both knows nothing of it."""
+"""What nobody traced did to files between one run of a trace and the next: a replay of both runs lacks it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.trace.reader import read_uses
+from rtrace.trace.reading.reader import read_uses
 from rtrace.trace.schema import Use
 from rtrace.trace.treatment import is_unread
 
@@ -31,7 +31,7 @@ class _State(NamedTuple):
 
 
 def read_interferences(connection: sqlite3.Connection) -> list[Interference]:
-    """Give what was done to files that runs used, between these runs, sorted by path.
+    """Return what was done to files that runs used, between these runs, sorted by path.
 
     Looked at are files that came into being and were read, and those that a run had left and a later one found changed
     or gone. Nothing is known of runs of several machines, or that went on at the same time.
@@ -71,7 +71,7 @@ def _matters(how: str, uses: int) -> bool:
 
 
 def _compare(before: _State, found: _State, *, is_left: bool) -> str | None:
-    """Say what was done to a path; ``is_left`` is set where a run wrote it, and then also what only looks like it."""
+    """Return what was done to a path; with ``is_left``, where a run wrote it, also what only looks like it."""
     if before.type is None:
         return "made" if found.type in {"file", "symlink"} else None
     if not is_left or before.type != "file":

@@ -11,8 +11,6 @@ from pathlib import Path
 from rtrace.debugging import debug
 from rtrace.files.workspaces import temporary_folder
 from rtrace.operations.leftovers import clean_folder, find_leftovers
-from rtrace.operations.machine.file_systems import examine_file_systems
-from rtrace.operations.machine.overlay import examine_overlay
 from rtrace.operations.machine.package_databases import examine_package_databases
 from rtrace.operations.machine.programs import Question, examine_kvm, list_programs
 from rtrace.operations.machine.tracing import trying_to_trace
@@ -35,12 +33,21 @@ def examine() -> tuple[Ability, ...]:
     try:
         with trying_to_trace(engines, trace_nothing) as traced:
             packages = tuple(examine_package_databases())
-            files = tuple(examine_file_systems((Path(), temporary_folder())))
+            files = examine_files()
             replays = [ability for one in load_unpackers() if isinstance(one, Examiner) for ability in one.examine()]
-            replays.append(examine_overlay())
     finally:
         answers = [question.finish() for question in questions]
     return (*traced, *replays, *answers, *examine_kvm(), *files, *packages)
+
+
+def examine_files() -> tuple[Ability, ...]:
+    """Return what can be done with files here and in the folder for temporary files; on Linux alone it is known how."""
+    if not sys.platform.startswith("linux"):
+        return ()
+    from rtrace.operations.machine.file_systems import examine_file_systems
+    from rtrace.operations.machine.overlay import examine_overlay
+
+    return (examine_overlay(), *examine_file_systems((Path(), temporary_folder())))
 
 
 def trace_nothing(engine: str, folder: Path) -> None:

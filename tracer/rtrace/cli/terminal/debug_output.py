@@ -55,7 +55,7 @@ class _Log:
 
     def __init__(self, name: str) -> None:
         try:
-            self._descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise UsageError(f"{VARIABLE}: cannot write to {name}: {error.strerror}; name another file") from None
 

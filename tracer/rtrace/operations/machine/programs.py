@@ -93,7 +93,7 @@ def examine_kvm() -> Iterator[Ability]:
     """Open what makes virtual machines fast."""
     device = "/dev/kvm"
     try:
-        os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
+        os.close(os.open(device, os.O_RDWR))
     except OSError as error:
         detail = f"{device}: {error.strerror}; a virtual machine is slow without"
         yield Ability("kvm", works=False, detail=detail)

@@ -1,0 +1,46 @@
+"""Small things that the command line says and reads: words, statuses, where `trace` is among the arguments."""
+
+import shlex
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtrace.cli import is_tracing
+from rtrace.cli.frame.command import ALWAYS, sort_statuses
+from rtrace.cli.frame.commands import COMMANDS, explain_unknown
+from rtrace.cli.options.completing import unquote
+from rtrace.printable import plural, suggest
+
+
+def test_trace_is_found_behind_the_shared_options() -> None:
+    """Signals are deferred for `trace` alone, wherever the shared options stand."""
+    tracing = (["trace"], ["--debug", "trace", "x"], ["--color", "always", "-q", "trace"], ["--color=never", "trace"])
+    others: tuple[list[str], ...] = ([], ["--color", "trace"], ["pack", "trace"], ["-q"], ["help", "trace"])
+    assert [is_tracing(words) for words in tracing] == [True] * len(tracing)
+    assert [is_tracing(words) for words in others] == [False] * len(others)
+
+
+def test_statuses_are_in_order() -> None:
+    """Numbers come in their order, signals after them, and what is no number last."""
+    told = {"other": "", **ALWAYS, "1": "", "0": "", "124": ""}
+    assert list(sort_statuses(told)) == ["0", "1", "2", "124", "125", "128+N", "other"]
+
+
+def test_suggestions() -> None:
+    """A word that is near is named; two at most, and none for a word that is not near to any."""
+    assert suggest("trce", COMMANDS) == "; did you mean trace?"
+    assert suggest("unpak", ("unpack", "unpacks", "unpacked")).count(" or ") == 1
+    assert suggest("xyzzy", COMMANDS) == ""
+    assert explain_unknown("xyzzy").endswith("`rtrace help` lists all")
+
+
+def test_plural() -> None:
+    """One is one, and nothing is many."""
+    assert [plural(number, "file") for number in (0, 1, 2)] == ["files", "file", "files"]
+    assert plural(2, "process", "processes") == "processes"
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_what_a_shell_would_quote_is_read_back(text: str) -> None:
+    """Reading a quoted word gives the word, whatever is in it."""
+    assert unquote(shlex.quote(text)) == text

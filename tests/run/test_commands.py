@@ -82,8 +82,8 @@ UNKNOWN = (
     (("trace", "--overwrit", "true"), b"--overwrite"),
     (("unpack", "dokcer", "b.rpz"), b"there is no unpacker 'dokcer'; did you mean docker?"),
     (("unpack", "xyzzy", "b.rpz"), b"there is no unpacker 'xyzzy'; choose one of: chroot, docker"),
-    (("export", "-f", "reprozipp", "b.rpz"), b"there is no format 'reprozipp' to write; did you mean reprozip?"),
-    (("export", "-f", "xyzzy", "b.rpz"), b"there is no format 'xyzzy' to write; choose one of: reprozip"),
+    (("export", "-f", "reprozipp", "b.rpz"), b"there is no format 'reprozipp'; did you mean reprozip?"),
+    (("export", "-f", "xyzzy", "b.rpz"), b"there is no format 'xyzzy'; choose one of: reprozip"),
     (("convert", "b.rpz", "c.rpz"), b"there is no command 'convert'"),
 )
 

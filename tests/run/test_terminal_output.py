@@ -607,8 +607,9 @@ def test_bar_on_a_terminal(tmp_path: Path) -> None:
     assert [char for char in shown.decode() if is_raw(char) and char != "\n"] == []
 
 
-def test_verified_program_on_a_terminal(tmp_path: Path) -> None:
+def test_verified_program_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a verified program prints cannot reach the terminal as commands either; tabs and lines stay."""
+    monkeypatch.setenv("NO_COLOR", "1")  # the verdicts of rtrace itself would be in colour
     maker = BundleMaker(tmp_path / "making")
     maker.file(b"/work/words", HOSTILE.encode() + b"\tin a\ttable\nprogress 1\rprogress 2\n\xff\xc3")
     runs = [make_run(b"cat words; cat words >&2"), make_run(b"cat words", id="run2", stdout=Output("pipe"))]

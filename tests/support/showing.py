@@ -59,8 +59,8 @@ for line in sys.stdin:
 """
 
 
-FIELDS = 6
-"""How many fields a line of `rtrace list` has."""
+FIELDS = {"list": 6, "pack": 4}
+"""How many fields a line of a list has, by the command."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,9 @@ class Shown:
 
     def _without_separators(self) -> bytes:
         """Give standard output with a blank for each tab between the fields of a list: as many as there should be."""
-        if self.argv[:1] != ("list",) or "--json" in self.argv:
-            return self.stdout
-        return b"\n".join(
-            line.replace(b"\t", b" ") if line.count(b"\t") == FIELDS - 1 else line for line in self.stdout.split(b"\n")
-        )
+        fields = FIELDS.get(self.argv[0], 1) if self.argv and "--json" not in self.argv else 1
+        lines = self.stdout.split(b"\n")
+        return b"\n".join(line.replace(b"\t", b" ") if line.count(b"\t") == fields - 1 else line for line in lines)
 
 
 def find_raw(output: bytes) -> list[str]:

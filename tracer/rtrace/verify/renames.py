@@ -35,7 +35,7 @@ def find_renamed(
 
 
 def find_patterns(outputs: Iterable[NamedFile]) -> dict[bytes, bytes]:
-    """Give by path the patterns of outputs whose names change, and of the folders on the way to them that do, too."""
+    """Return by path the patterns of outputs whose names change, and of the folders on the way to them that do, too."""
     patterns: dict[bytes, bytes] = {}
     room = _PATTERNS_ROOM
     for output in outputs:

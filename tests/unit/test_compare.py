@@ -75,6 +75,13 @@ def test_bits_beyond_permissions_are_not_compared(expected: Result, found: Resul
     assert compare_result(expected, found) == compare_result(bare[0], bare[1])
 
 
+@pytest.mark.parametrize("bit", range(9))
+def test_each_permission_counts(bit: int) -> None:
+    """A right of anybody that is there for one and not for the other is a difference."""
+    line = compare_result(wrote(b"/out", b"x", mode=1 << bit), wrote(b"/out", b"x", mode=0))
+    assert (line.reasons, line.detail) == (("mode",), f"mode 0000, was {1 << bit:04o}")
+
+
 def test_a_vague_result_cannot_be_told() -> None:
     """Of what the run left unclear nothing is said, unless the replay has nothing there."""
     vague = replace(wrote(b"/out", b"x"), vague=True)

@@ -143,3 +143,13 @@ def test_real_answers_are_valid(rtrace: Command) -> None:
         for key in answer:
             with pytest.raises(jsonschema.ValidationError):
                 jsonschema.validate({other: value for other, value in answer.items() if other != key}, schema)
+
+
+def test_a_dry_run_answers_as_packing_does(rtrace: Command, tmp_path: Path) -> None:
+    """The counts are those of the bundle; identity and size are not known, and there is no bundle."""
+    assert rtrace("trace", "-q", "sh", "-c", "echo 1 > one").returncode == 0
+    told = json.loads(rtrace("pack", "--dry-run", "--json", "b.rpz").stdout)
+    assert (told["identity"], told["size"], (tmp_path / "b.rpz").exists()) == (None, None, False)
+    jsonschema.validate(told, make_schema("pack"))
+    packed = json.loads(rtrace("pack", "--json", "b.rpz").stdout)
+    assert {key for key in packed if packed[key] != told[key]} == {"identity", "size"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 from rtrace.answers.info import Counts, Notice, answer_counts
 from rtrace.answers.looking import Secret
 from rtrace.answers.words import Bytes, Identity, Path, write_identity
+from rtrace.bundle.counts import count_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
     from rtrace.bundle.protocol import Exported
     from rtrace.manifest.model import Notice as ModelNotice
+    from rtrace.manifest.model import Secret as ModelSecret
     from rtrace.operations.combine import Combined
+    from rtrace.operations.pack import Forecast
     from rtrace.operations.trace import TraceReport
     from rtrace.pack.packing import PackReport
 
@@ -47,11 +50,11 @@ class FoundSecret(Secret):
 
 
 class Pack(TypedDict):
-    """A bundle that was written."""
+    """A bundle that was written or, with --dry-run, would be: without identity and size then."""
 
     bundle: Path
-    identity: Identity
-    size: Bytes
+    identity: Identity | None
+    size: Bytes | None
     counts: Counts
     secrets: list[FoundSecret]
     notices: list[Notice]
@@ -99,13 +102,29 @@ def answer_pack(report: PackReport) -> Pack:
         "identity": write_identity(report.identity),
         "size": report.target.stat().st_size,
         "counts": answer_counts(report.counts),
-        "secrets": [
-            {"rule": one.rule or "", "what": one.what, "place": one.place, "fate": one.pack.value}
-            for one in report.secrets
-        ],
+        "secrets": answer_secrets(report.secrets),
         "notices": answer_notices(report.notices),
         "incomplete": list(report.incomplete),
     }
+
+
+def answer_forecast(foreseen: Forecast) -> Pack:
+    """Return what `pack --dry-run` answers; ``incomplete`` has what keeps it from writing a bundle."""
+    plan = foreseen.plan
+    return {
+        "bundle": str(plan.target),
+        "identity": None,
+        "size": None,
+        "counts": answer_counts(count_entries(plan.entries)),
+        "secrets": answer_secrets(plan.manifest.secrets),
+        "notices": answer_notices(foreseen.notices),
+        "incomplete": [one.what for one in foreseen.missing],
+    }
+
+
+def answer_secrets(secrets: Iterable[ModelSecret]) -> list[FoundSecret]:
+    """Return what looked like secrets."""
+    return [{"rule": one.rule or "", "what": one.what, "place": one.place, "fate": one.pack.value} for one in secrets]
 
 
 def answer_export(written: Exported, form: str) -> Export:

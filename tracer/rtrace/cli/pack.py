@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rtrace.answers.recording import answer_export, answer_pack
+from rtrace.answers.recording import answer_export, answer_forecast, answer_pack
 from rtrace.bundle.entry import Entry
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import DIRECTORY, JSON, describe_kind, parse_size, read_patterns
@@ -129,7 +129,10 @@ def command(  # noqa: PLR0913 -- an argument for each option
     )
     if dry_run:
         foreseen = forecast(request, progress=progress())
-        _tell_forecast(foreseen)
+        if as_json:
+            give_json(answer_forecast(foreseen))
+        else:
+            _tell_forecast(foreseen)
         sys.exit(foreseen.exit_status)
     if form == "reprozip":
         from rtrace.cli.export import tell

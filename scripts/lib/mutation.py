@@ -1,7 +1,7 @@
 """Try a sample of mutants against tests/unit, and tell which survive. See scripts/mutate.
 
-Not tried is what no test could notice, for it changes nothing: annotations, which are never evaluated, and whether what
-only they need is imported.
+Not tried is what no test could notice, for it changes nothing: annotations, which are never evaluated, whether what
+only they need is imported, and that nobody changes a value.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def choose(session: Path, copy: Path, count: int, seed: int) -> None:
 def is_mute(line: str, operator: str) -> bool:
     """Whether a change of a line can have no effect: it is about types, which nothing evaluates."""
     is_union = "ReplaceBinaryOperator_BitOr" in operator and ("None" in line or line.lstrip().startswith("def "))
-    return is_union or line == "if TYPE_CHECKING:"
+    return is_union or line == "if TYPE_CHECKING:" or line.startswith("@dataclass(")
 
 
 def main(checkout: Path, names: list[str]) -> int:

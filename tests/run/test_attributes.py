@@ -37,7 +37,7 @@ def run(*argv: str | Path) -> None:
 
 
 def attributes_of(path: Path) -> dict[str, bytes]:
-    """Give all attributes of a file."""
+    """Return all attributes of a file."""
     return {name: os.getxattr(path, name) for name in os.listxattr(path) if name != "security.selinux"}
 
 

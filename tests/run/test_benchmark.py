@@ -49,7 +49,7 @@ def test_run_that_hangs_is_ended_with_all_it_began(tmp_path: Path) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process exists that has not ended."""
+    """Whether a process exists that has not ended."""
     status = Path(f"/proc/{pid}/status")
     return status.exists() and "State:\tZ" not in status.read_text()
 

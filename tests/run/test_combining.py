@@ -53,7 +53,7 @@ def test_steps_of_a_pipeline_replay_as_one(tmp_path: Path) -> None:
     packed = run_rtrace("pack", "-d", tmp_path / "both", tmp_path / "both.rpz")
     assert packed.returncode == 0, packed.stderr
     shutil.rmtree(work)
-    verified = run_rtrace("verify", tmp_path / "both.rpz")
+    verified = run_rtrace("verify", "--all", tmp_path / "both.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert verified.stdout.count(b"/log") == 2
 

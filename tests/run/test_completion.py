@@ -116,7 +116,7 @@ def test_words_of_bash() -> None:
 
 
 def ask(rtrace: Command, *words: str) -> list[str]:
-    """Give the kinds and values that are offered to zsh for the last word."""
+    """Return the kinds and values that are offered to zsh for the last word."""
     done = rtrace(*words, env={"_RTRACE_COMPLETE": "zsh"})
     assert (done.returncode, done.stderr) == (0, b"")
     return [" ".join(line.split("\t")[:2]) for line in done.stdout.decode().splitlines()]

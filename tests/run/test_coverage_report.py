@@ -28,12 +28,12 @@ def trace_talk(work: Path, address: str, *options: str) -> list[str]:
 
 
 def told_by(done: subprocess.CompletedProcess[bytes]) -> list[str]:
-    """Give the notices among what a command said."""
+    """Return the notices among what a command said."""
     return [line.removeprefix(PREFIX) for line in done.stderr.decode().splitlines() if line.startswith(PREFIX)]
 
 
 def told_by_manifest(work: Path) -> list[str]:
-    """Give the notices of the manifest, in the words of the report."""
+    """Return the notices of the manifest, in the words of the report."""
     return [f"{notice.what}; {notice.advice}" for notice in load(work / ".rtrace/manifest.yml").notices]
 
 

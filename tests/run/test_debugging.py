@@ -155,7 +155,7 @@ FORCED = {"FORCE_COLOR": "1", "NO_COLOR": ""}
 
 
 def paint(text: bytes, code: int) -> bytes:
-    """Give a text as it is in bold and a colour."""
+    """Return a text as it is in bold and a colour."""
     return b"\x1b[1;%dm%b\x1b[0m" % (code, text)
 
 

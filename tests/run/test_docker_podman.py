@@ -70,7 +70,7 @@ def podman(folder: Path) -> Iterator[Engine]:
 
 
 def can_replay(folder: Path) -> bool:
-    """Tell whether a container can be started at all."""
+    """Whether a container can be started at all."""
     run = make_run(b"exit 0")
     try:
         with made_target(BundleMaker(folder / "trial"), folder, run) as target:

@@ -22,7 +22,7 @@ WITHOUT_NAMESPACES = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
 
 
 def by_name(done: subprocess.CompletedProcess[bytes]) -> dict[str, dict[str, Any]]:
-    """Give what `doctor --json` answered, by the names of the things."""
+    """Return what `doctor --json` answered, by the names of the things."""
     answer = json.loads(done.stdout)
     jsonschema.validate(answer, make_schema("doctor"))
     return {ability["name"]: ability for ability in answer["abilities"]}

@@ -45,7 +45,7 @@ def test_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def find_sentence(name: str, folder: Path) -> str:
-    """Say in which words a kind is refused, without the name of the file and without numbers."""
+    """Return in which words a kind is refused, without the name of the file and without numbers."""
     path = write(name, folder)
     try:
         if KINDS[name].command == UNPACK:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.requires("busybox")
 
 
 def entries_of(bundle: Path, folder: Path) -> dict[str, Entry]:
-    """Give the entries below a folder by their names."""
+    """Return the entries below a folder by their names."""
     with open_bundle(bundle) as opened:
         opened.check()
         inside = bytes(folder) + b"/"

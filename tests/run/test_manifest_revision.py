@@ -13,7 +13,7 @@ Rtrace = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 def added_and_gone(before: str, after: str) -> tuple[list[str], list[str]]:
-    """Tell which lines are new, and which are gone."""
+    """Return which lines are new, and which are gone."""
     earlier, later = before.splitlines(), after.splitlines()
     return [line for line in later if line not in earlier], [line for line in earlier if line not in later]
 

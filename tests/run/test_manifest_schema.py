@@ -19,7 +19,7 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 
 
 def as_json(value: Any) -> Any:
-    """Give what YAML holds as JSON can hold it: bytes are base64."""
+    """Return what YAML holds as JSON can hold it: bytes are base64."""
     match value:
         case bytes():
             return b64encode(value).decode()
@@ -32,7 +32,7 @@ def as_json(value: Any) -> Any:
 
 
 def complaints(text: str) -> list[str]:
-    """Say what the schema finds wrong in a manifest, as another reader of YAML takes it."""
+    """Return what the schema finds wrong in a manifest, as another reader of YAML takes it."""
     return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(as_json(yaml.safe_load(text)))]
 
 

@@ -85,7 +85,7 @@ rtrace pack {self.folder}/bundle.rpz 2>&1
         return done.stdout.decode()
 
     def content(self, name: str) -> bytes:
-        """Give what is packed of a file of the package; of the other one for ``own``."""
+        """Return what is packed of a file of the package; of the other one for ``own``."""
         path = self.own if name == "own" else self.place / name
         with open_bundle(self.folder / "bundle.rpz") as bundle:
             bundle.check()

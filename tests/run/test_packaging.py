@@ -53,7 +53,7 @@ def installation(distributions: tuple[Path, Path], tmp_path_factory: pytest.Temp
 
 
 def list_sources(checkout: Path) -> set[str]:
-    """Tell which files the two packages have in the checkout, by their names in a wheel."""
+    """Return which files the two packages have in the checkout, by their names in a wheel."""
     return {
         str(path.relative_to(root))
         for root in (checkout / "tracer", checkout / "unpackers")

@@ -104,18 +104,18 @@ def author(everybodys_rtrace: Path) -> Iterator[Author]:
 
 
 def find_names(bundle: Path, *names: str) -> list[tuple[str, str]]:
-    """Say which names are in which members of a bundle, in whatever case."""
+    """Return which names are in which members of a bundle, in whatever case."""
     everything = [(member, content.lower()) for member, content in read_everything(bundle)]
     return [(member, name) for member, content in everything for name in names if name.lower().encode() in content]
 
 
 def read_list(value: bytes) -> set[tuple[int, int, int]]:
-    """Give tag, permissions and id of the entries of an access control list that name somebody."""
+    """Return tag, permissions and id of the entries of an access control list that name somebody."""
     return {entry for entry in struct.iter_unpack("<HHI", value[4:]) if entry[0] in {2, 8}}
 
 
 def read_lists_of_trace(bundle: Path, folder: Path) -> list[set[tuple[int, int, int]]]:
-    """Give the access control lists that the trace in a bundle has noted."""
+    """Return the access control lists that the trace in a bundle has noted."""
     content = dict(read_everything(bundle))["METADATA/trace.sqlite3"]
     (folder / "trace.sqlite3").write_bytes(content)
     with closing(sqlite3.connect(folder / "trace.sqlite3")) as connection:

@@ -27,7 +27,7 @@ from secret_planting import FILES, Planted, Planter, command, trace, trace_leaky
 
 
 def find_anywhere(bundle: Path, *values: str | bytes) -> list[tuple[str, str | bytes]]:
-    """Say which of some values are where in a bundle."""
+    """Return which of some values are where in a bundle."""
     return [
         (name, value)
         for name, content in read_everything(bundle)

@@ -92,12 +92,12 @@ def reprounzip(helpers: Path, tmp_path: Path) -> Reprounzip:
 
 
 def changed(printed: bytes) -> bytes:
-    """Give what the study prints after the upload of another input."""
+    """Return what the study prints after the upload of another input."""
     return printed.replace(b"HELLO\n", b"ANOTHER INPUT\n").replace(b"6\n", b"14\n")
 
 
 def words() -> bytes:
-    """Give what the first run writes into words.txt."""
+    """Return what the first run writes into words.txt."""
     return "".join(f"<{word}>" for word in (ENVIRONMENT["GREETING"], *WORDS)).encode()
 
 

@@ -30,7 +30,7 @@ Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 def hard_link(path: str, target: str) -> Member:
-    """Give a hard link."""
+    """Return a hard link."""
     return Member(path, kind=tarfile.LNKTYPE, link=target)
 
 
@@ -102,7 +102,7 @@ def write_data(path: Path, data: bytes, config: str | None = None) -> Path:
 
 
 def zeros(name: str, count: int, members: int = 1) -> bytes:
-    """Give a tar in bzip2 of members, each of so many times 90 MB of zeros, in 68 bytes."""
+    """Return a tar in bzip2 of members, each of so many times 90 MB of zeros, in 68 bytes."""
     header = tarfile.TarInfo(name)
     header.size = count * 90_112_000  # a number of whole blocks
     parts = (header.tobuf(tarfile.GNU_FORMAT), bytes(90_112_000), bytes(1024))
@@ -111,14 +111,14 @@ def zeros(name: str, count: int, members: int = 1) -> bytes:
 
 
 def header_chain() -> bytes:
-    """Give headers that announce each other."""
+    """Return headers that announce each other."""
     name = tarfile.TarInfo("././@LongLink")
     name.type, name.size = tarfile.GNUTYPE_LONGNAME, 2
     return gzip.compress((name.tobuf(tarfile.GNU_FORMAT) + b"x\0".ljust(512, b"\0")) * 100_000)
 
 
 def pax_header(count: int) -> bytes:
-    """Give a header with so many records."""
+    """Return a header with so many records."""
     records = b"".join(b"8 %04x=\n" % number for number in range(count))
     header = tarfile.TarInfo("x")
     header.type, header.size = tarfile.XHDTYPE, len(records)
@@ -126,7 +126,7 @@ def pax_header(count: int) -> bytes:
 
 
 def announced(number: int) -> bytes:
-    """Give a member with seven headers before its own."""
+    """Return a member with seven headers before its own."""
     name, member = tarfile.TarInfo("././@LongLink"), tarfile.TarInfo(f"DATA/{number}")
     name.type, name.size = tarfile.GNUTYPE_LONGNAME, 20
     long_name = name.tobuf(tarfile.GNU_FORMAT) + f"DATA/{number}".encode().ljust(512, b"\0")

@@ -141,7 +141,7 @@ def test_pack_for_reprozip_is_pack_and_convert(rtrace: Command, tmp_path: Path) 
 
 
 def check(rtrace: Command, bundle: Path) -> bytes:
-    """Give the identity of a bundle that `rtrace check` calls whole."""
+    """Return the identity of a bundle that `rtrace check` calls whole."""
     done = rtrace("check", bundle)
     assert done.returncode == 0, done.stdout
     return done.stdout.rpartition(b"sha256:")[2].strip()

@@ -62,7 +62,7 @@ def make_jobs(search: SecretSearch, files: list[Path]) -> list[SearchJob]:
 
 
 def find_helpers(parent: int) -> list[int]:
-    """Give the processes that a process has started and that have not ended."""
+    """Return the processes that a process has started and that have not ended."""
     with open(f"/proc/{parent}/task/{parent}/children") as file:
         return [int(word) for word in file.read().split()]
 

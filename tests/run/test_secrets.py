@@ -85,7 +85,7 @@ def test_nothing_is_found_in_a_clean_experiment(tmp_path: Path) -> None:
         }
         assert "numpy" in {package.name for package in opened.manifest.packages}
     done = command("audit", "--json", bundle, cwd=tmp_path, env={})
-    assert (json.loads(done.stdout), done.returncode, done.stderr) == ({"found": []}, 0, "")
+    assert (json.loads(done.stdout), done.returncode, done.stderr) == ({"format": 1, "found": []}, 0, "")
 
 
 def test_what_a_package_brought_is_not_told(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ class Place:
         )
 
     def environment(self, first: int, last: int, number: int, count: Path | None) -> dict[str, str]:
-        """Give the environment of a command."""
+        """Return the environment of a command."""
         told = {} if count is None else {"SIGNAL_COUNT": str(count)}
         numbers = {"SIGNAL_FIRST": str(first), "SIGNAL_LAST": str(last), "SIGNAL_NUMBER": str(int(number))}
         return {**os.environ, "TMPDIR": str(self.temporary), "PYTHONPATH": str(self.modules), **numbers, **told}

@@ -39,7 +39,7 @@ def trace(work: Path, script: str, *options: str, **streams: object) -> list[str
 
 
 def copies(work: Path) -> dict[str, int]:
-    """Give the sizes of the copies that were taken, by the names of the files."""
+    """Return the sizes of the copies that were taken, by the names of the files."""
     with closing(sqlite3.connect(work / ".rtrace/trace.sqlite3")) as connection:
         rows = connection.execute(
             "SELECT p.path, s.file FROM snapshots s JOIN paths p ON p.id = s.path WHERE s.file IS NOT NULL"

@@ -54,7 +54,7 @@ def make_sparse(path: Path, size: int, places: tuple[int, ...]) -> None:
 
 
 def expand(size: int, places: tuple[int, ...]) -> bytes:
-    """Give the content of such a file."""
+    """Return the content of such a file."""
     content = bytearray(size)
     for place in places:
         content[place : place + len(BLOCK)] = BLOCK

@@ -164,7 +164,7 @@ def test_all_strings_of_a_manifest_at_once(run_anywhere: CommandLine, tmp_path: 
 
 
 def list_index_strings() -> list[tuple[str, str]]:
-    """Give every key of an index or of results that has a string, with the part of the bundle that it stands in."""
+    """Return every key of an index or of results that has a string, with the part of the bundle that it stands in."""
     found = set()
     for part in ("files", "results"):
         for line in seed()[part].splitlines():
@@ -281,7 +281,7 @@ def test_trace_database_of_a_bundle(run: CommandLine, tmp_path: Path) -> None:
 
 
 def list_config_strings() -> list[str]:
-    """Give every scalar of a configuration of ReproZip."""
+    """Return every scalar of a configuration of ReproZip."""
     return sorted(set(re.findall(r"[\w./-]+", re.sub(r"#.*", "", make_config()))))
 
 
@@ -312,7 +312,7 @@ def test_packages_and_members_of_reprozip(run_anywhere: CommandLine, tmp_path: P
 
 
 def list_doctorings() -> dict[str, object]:
-    """Give states of which one string is hostile, and what is no state at all."""
+    """Return states of which one string is hostile, and what is no state at all."""
     found: dict[str, object] = {"list": [HOSTILE], "text": HOSTILE}
     usual = {"bundle": "0" * 64, "facts": {}, "format": 1, "rtrace": "0.1.0"}
     for unpacker in ("chroot", "docker"):
@@ -623,7 +623,7 @@ def test_verified_program_on_a_terminal(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def own_temporary(folder: Path) -> dict[str, str]:
-    """Give an environment in which nothing is told of what others left in /tmp."""
+    """Return an environment in which nothing is told of what others left in /tmp."""
     return {**os.environ, "TMPDIR": str(folder)}
 
 

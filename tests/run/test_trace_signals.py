@@ -42,7 +42,7 @@ class Run:
         self.folder = folder
 
     def words(self) -> list[str]:
-        """Give what the program wrote down."""
+        """Return what the program wrote down."""
         log = self.folder / "log"
         return log.read_text().split() if log.exists() else []
 

@@ -10,7 +10,7 @@ import zstandard
 
 
 def read_everything(bundle: Path) -> Iterator[tuple[str, bytes]]:
-    """Give every member of a bundle, decompressed; the database as the bytes that it is, free pages included."""
+    """Yield every member of a bundle, decompressed; the database as the bytes that it is, free pages included."""
     with tarfile.open(bundle) as tar:
         for member in tar:
             content = tar.extractfile(member)

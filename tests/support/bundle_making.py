@@ -52,15 +52,20 @@ def wrote(path: bytes, content: bytes, run: str = "run1", mode: int = 0o644) -> 
 
 
 class BundleMaker:
-    """Collects entries and writes them as a bundle. /bin/busybox with its applets and /work are there already."""
+    """Collects entries and writes them as a bundle. /bin/busybox with its applets and /work are there already.
 
-    def __init__(self, folder: Path) -> None:
+    Without ``runnable`` there is no program: the bundle can be read and not replayed.
+    """
+
+    def __init__(self, folder: Path, *, runnable: bool = True) -> None:
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.items: dict[bytes, Item] = {}
         self.numbers = count()
         for path, uid in ((b"/", 0), (b"/bin", 0), (b"/work", USER)):
             self.directory(path, uid=uid)
+        if not runnable:
+            return
         busybox = shutil.which(BUSYBOX)
         assert busybox, "the mark requires('busybox') is missing"
         self.file(b"/bin/busybox", Path(busybox).read_bytes(), mode=0o755, uid=0)

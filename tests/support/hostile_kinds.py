@@ -172,7 +172,7 @@ def table(frames: int, *items: tuple[int, int]) -> bytes:
 
 
 def frame_of(data: bytes) -> bytes:
-    """Give the one frame of the data."""
+    """Return the one frame of the data."""
     return data[:-25]
 
 
@@ -182,7 +182,7 @@ def data(make: Callable[[bytes], bytes]) -> Callable[[], bytes]:
 
 
 def size_of(frame: bytes) -> int:
-    """Tell what a frame holds."""
+    """Return what a frame holds."""
     size: int = zstandard.frame_content_size(frame)
     return size
 
@@ -242,7 +242,7 @@ def many_lines(name: str, make: Callable[[int], bytes], count: int) -> Callable[
 
 
 def wide_window() -> bytes:
-    """Give a frame that is decompressed with all of its 16 MiB in memory."""
+    """Return a frame that is decompressed with all of its 16 MiB in memory."""
     parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=24, write_checksum=True)
     return zstandard.ZstdCompressor(compression_params=parameters).compress(bytes(1 << 24))
 

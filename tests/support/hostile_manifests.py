@@ -28,7 +28,7 @@ class Place:
     value: str
 
     def make(self, payload: str) -> str:
-        """Give a hostile string in its stead; a path stays one."""
+        """Return a hostile string in its stead; a path stays one."""
         if not self.value.startswith("/"):
             return payload
         payload = payload.replace("/", "")  # a path of rtrace's own form, with names that a file system takes

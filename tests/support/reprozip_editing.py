@@ -20,7 +20,7 @@ DIGESTS = extension.DIGESTED
 
 
 def describe(bundle: Bundle) -> tuple[object, ...]:
-    """Give all that an open bundle answers, but for where things lie in it."""
+    """Return all that an open bundle answers, but for where things lie in it."""
     contents = {
         entry.path: hashlib.sha256(b"".join(parts)).hexdigest()
         for entry, parts in bundle.stream_data()

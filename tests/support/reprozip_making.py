@@ -85,12 +85,12 @@ class Member:
 
 
 def directory(path: str) -> Member:
-    """Give a directory."""
+    """Return a directory."""
     return Member(path, kind=tarfile.DIRTYPE, mode=0o755)
 
 
 def symlink(path: str, target: str) -> Member:
-    """Give a symbolic link."""
+    """Return a symbolic link."""
     return Member(path, kind=tarfile.SYMTYPE, link=target, mode=0o777)
 
 
@@ -136,19 +136,19 @@ def make_database(folder: Path, *, exitcode: int | None = 0, environment: str = 
 
 
 def busybox() -> Member:
-    """Give the program that a replay executes."""
+    """Return the program that a replay executes."""
     return Member("DATA/bin/busybox", Path("/bin/busybox").read_bytes(), mode=0o755)
 
 
 def usual_members() -> list[Member]:
-    """Give what the configuration lists, and an input."""
+    """Return what the configuration lists, and an input."""
     return [directory("DATA/bin"), busybox(), directory("DATA/data"), Member("DATA/data/in", b"input\n")]
 
 
 def make_parts(
     config: str | bytes, members: Iterable[Member], trace: bytes | None = None, *, data: str = "gz", version: int = 2
 ) -> list[Member]:
-    """Give the members of the container of a bundle."""
+    """Return the members of the container of a bundle."""
     text = config.encode() if isinstance(config, str) else config
     head = [Member("METADATA/trace.sqlite3", trace)] if trace is not None else []
     tail = [Member("METADATA/version", b"REPROZIP VERSION %d\n" % version), Member("METADATA/config.yml", text)]

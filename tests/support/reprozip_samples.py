@@ -11,18 +11,18 @@ FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "reprozip"
 
 
 def sample(name: str) -> Path:
-    """Give the bundle of a name, or of the beginning of one."""
+    """Return the bundle of a name, or of the beginning of one."""
     (found,) = FIXTURES.glob(f"{name}*.rpz")
     return found
 
 
 def kinds(bundle: OpenBundle) -> set[str]:
-    """Give the kinds of all notices."""
+    """Return the kinds of all notices."""
     return {notice.kind for notice in bundle.manifest.notices}
 
 
 def describe(path: Path) -> tuple[object, ...]:
-    """Give all that a bundle answers but its identity, with the digest of each content."""
+    """Return all that a bundle answers but its identity, with the digest of each content."""
     with open_bundle(path) as bundle:
         contents = {
             entry.path: hashlib.sha256(b"".join(parts)).hexdigest()

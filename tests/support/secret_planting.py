@@ -96,7 +96,7 @@ class Planter:
         self.planted: list[Planted] = []
 
     def make_up(self, shape: str) -> tuple[str, tuple[str, ...]]:
-        """Give a secret of a shape, and the parts of it that were made up."""
+        """Return a secret of a shape, and the parts of it that were made up."""
         alphabets = {"x": "0123456789abcdef", "u": string.ascii_uppercase, "d": string.digits}
         values: list[str] = []
 

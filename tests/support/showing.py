@@ -78,14 +78,14 @@ class Shown:
         return [*find_raw(self._without_separators()), *find_raw(self.stderr)]
 
     def _without_separators(self) -> bytes:
-        """Give standard output with a blank for each tab between the fields of a list: as many as there should be."""
+        """Return standard output with a blank for each tab between the fields of a list: as many as there should be."""
         fields = FIELDS.get(self.argv[0], 1) if self.argv and "--json" not in self.argv else 1
         lines = self.stdout.split(b"\n")
         return b"\n".join(line.replace(b"\t", b" ") if line.count(b"\t") == fields - 1 else line for line in lines)
 
 
 def find_raw(output: bytes) -> list[str]:
-    """Give what a terminal would obey or nobody would see, and lines that a hostile text made."""
+    """Return what a terminal would obey or nobody would see, and lines that a hostile text made."""
     try:
         text = output.decode()
     except UnicodeDecodeError:
@@ -96,7 +96,7 @@ def find_raw(output: bytes) -> list[str]:
 
 
 def is_raw(char: str) -> bool:
-    """Tell whether a terminal would obey a character, or nobody would see it."""
+    """Whether a terminal would obey a character, or nobody would see it."""
     return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} or char in HIDDEN
 
 

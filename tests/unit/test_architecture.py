@@ -51,7 +51,7 @@ FORMAT_HALF = (
     "rtrace.reprozip",
 )
 # Folders of more modules than a chapter has: one file a command is a rule that a reader knows without counting.
-CROWDED = {"rtrace.cli"}
+CROWDED = {"rtrace.cli", "rtrace.operations"}
 SPEAKERS = ("rtrace.__main__", "rtrace.cli")
 
 # What `rtrace --help` may load of rtrace and of other people's packages ...
@@ -92,7 +92,7 @@ NAMES = module_names()
 
 
 def is_below(name: str, *packages: str) -> bool:
-    """Tell whether a module is one of these packages or lies in one."""
+    """Whether a module is one of these packages or lies in one."""
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
@@ -193,6 +193,25 @@ def test_no_other_dependency_is_imported() -> None:
         if name.partition(".")[0] not in known
     ]
     assert unknown == []
+
+
+SPOKEN = ("Give", "Tell", "Say")
+"""How no docstring begins of a function that returns something: these words are for what acts on somebody else."""
+ACTING = {"adopt", "copy_window", "take_back", "_tell_failure"}
+"""Functions that do such a thing, and return something besides."""
+
+
+def test_docstrings_say_return_and_whether() -> None:
+    """A function that returns a value says "Return", "Yield" or "Whether", or what it does to get it."""
+    wrong = [
+        f"{module.name}:{node.lineno}"
+        for module in MODULES
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef) and node.name not in ACTING
+        if node.returns is not None and ast.unparse(node.returns) not in {"None", "NoReturn"}
+        if (ast.get_docstring(node) or "").startswith(SPOKEN)
+    ]
+    assert wrong == []
 
 
 def find_speech(module: Module) -> Iterator[str]:

@@ -75,6 +75,13 @@ def test_bits_beyond_permissions_are_not_compared(expected: Result, found: Resul
     assert compare_result(expected, found) == compare_result(bare[0], bare[1])
 
 
+@pytest.mark.parametrize("bit", range(9))
+def test_each_permission_counts(bit: int) -> None:
+    """A right of anybody that is there for one and not for the other is a difference."""
+    line = compare_result(wrote(b"/out", b"x", mode=1 << bit), wrote(b"/out", b"x", mode=0))
+    assert (line.reasons, line.detail) == (("mode",), f"mode 0000, was {1 << bit:04o}")
+
+
 def test_a_vague_result_cannot_be_told() -> None:
     """Of what the run left unclear nothing is said, unless the replay has nothing there."""
     vague = replace(wrote(b"/out", b"x"), vague=True)
@@ -161,6 +168,16 @@ def test_streams_are_compared_where_both_are_known(
     lines = list(compare_streams(run, {name: Collected(7, "a" * 64) for name in found}))
     assert [line.stream for line in lines] == [name for name in found if recorded[name] is not None]
     assert {line.verdict for line in lines} <= {"same"}
+
+
+@pytest.mark.parametrize(
+    "notes, detail",
+    [((), "ended by --timeout"), (("it took too long",), "it took too long"), (("first", "second"), "first")],
+)
+def test_a_replay_that_a_limit_ended_is_unknown(notes: tuple[str, ...], detail: str) -> None:
+    """Whatever its status is: the first note tells of the limit, and its option does where there is no note."""
+    line = compare_status(make_run(exit_code=0), Outcome("run1", 0, None, "timeout", notes))
+    assert line == Line("unknown", "run1", None, detail, reasons=("limit",))
 
 
 @given(st.integers(0, 127), st.integers(0, 127))  # those above may stand for signals

@@ -21,7 +21,7 @@ STRANGE = READ._replace(path=b"/work/data", package=None, reason="read", belongi
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A bundle of three symlinks: two of packages, one of nobody."""
-    maker = BundleMaker(tmp_path)
+    maker = BundleMaker(tmp_path, runnable=False)
     for entry in (READ, FOUND, STRANGE):
         maker.add(entry)
     return maker.write(make_run())

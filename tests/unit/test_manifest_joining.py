@@ -102,7 +102,7 @@ def test_contradictions_are_told() -> None:
     assert joined.packages == (LIBC,)
     assert set(problems) == {
         "the run mine of B was written by hand; add it to the new manifest",
-        "B names /data/step between among its inputs; what one run makes for another is none of all runs together",
+        "B names /data/step between among its inputs; what one run makes for another is not one of all runs together",
         "B names /data/raw other, and A names it x, which counts",
         "B names /data/more x, as /data/raw is called already; it is x_2 now",
         "A has `pack: false` for zlib1g, which the runs together do not need in this version; look at the new manifest",

@@ -60,7 +60,7 @@ def edited(*changes: tuple[str, str]) -> str:
 
 
 def added_and_gone(before: str, after: str) -> tuple[list[str], list[str]]:
-    """Tell which lines are new, and which are gone."""
+    """Return which lines are new, and which are gone."""
     earlier, later = before.splitlines(), after.splitlines()
     return [line for line in later if line not in earlier], [line for line in earlier if line not in later]
 
@@ -309,12 +309,12 @@ def drafts(draw: st.DrawFn, manifest: Manifest) -> Manifest:
 
 
 def without_numbers(line: str) -> str:
-    """Give a line without what a further run may change in it."""
+    """Return a line without what a further run may change in it."""
     return re.sub(r"[0-9.]+( [kMGT]?B)?| \[\]", "", line.partition(", runs: ")[0].partition("#")[0]).strip()
 
 
 def neighbours(text: str) -> dict[str, str]:
-    """Give for each note that is behind something the line that it is on, without numbers."""
+    """Return for each note that is behind something the line that it is on, without numbers."""
     found = re.finditer(r"(?m)^(.*\S.*)(# note [0-9]+\.)$", text)
     return {match[2]: without_numbers(match[1]) for match in found if not match[1].startswith(("rtrace:", "#"))}
 

@@ -52,7 +52,7 @@ def test_others_read_the_same(manifest: Manifest) -> None:
 
 
 def as_bytes(value: str | bytes) -> bytes:
-    """Give the bytes of a scalar."""
+    """Return the bytes of a scalar."""
     return value if isinstance(value, bytes) else value.encode()
 
 

@@ -40,7 +40,7 @@ TREE = read_yaml(render(WHOLE))
 
 
 def as_json(value: Any) -> Any:
-    """Give what YAML holds as JSON can hold it: bytes are base64."""
+    """Return what YAML holds as JSON can hold it: bytes are base64."""
     match value:
         case bytes():
             return b64encode(value).decode()
@@ -53,12 +53,12 @@ def as_json(value: Any) -> Any:
 
 
 def complaints(text: str) -> list[str]:
-    """Say what the schema finds wrong in a manifest, as another reader of YAML takes it."""
+    """Return what the schema finds wrong in a manifest, as another reader of YAML takes it."""
     return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(as_json(read_yaml(text)))]
 
 
 def refusal(text: str) -> str | None:
-    """Say why rtrace refuses a manifest; None when it takes it."""
+    """Return why rtrace refuses a manifest; None when it takes it."""
     try:
         load(text)
     except ManifestError as error:
@@ -93,7 +93,7 @@ def test_every_level_is_in_the_schema() -> None:
 
 
 def places(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Give the place of everything in a tree."""
+    """Yield the place of everything in a tree."""
     yield place
     if isinstance(value, dict | list):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
@@ -134,7 +134,7 @@ def test_unknown_keys_are_refused_by_both(place: tuple[str | int, ...], name: st
 
 
 def open_tree(place: tuple[str | int, ...]) -> tuple[Any, Any]:
-    """Give the whole manifest as a tree, and in it what holds a place."""
+    """Return the whole manifest as a tree, and in it what holds a place."""
     tree = holder = deepcopy(TREE)
     for key in place[:-1]:
         holder = holder[key]

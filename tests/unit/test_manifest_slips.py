@@ -18,7 +18,7 @@ LINE = 1 + WRITTEN[: WRITTEN.index("environ: as run1")].count("\n")
 
 
 def with_descriptors(descriptors: str) -> str:
-    """Give a manifest whose only run was given these descriptors, in line 18."""
+    """Return a manifest whose only run was given these descriptors, in line 18."""
     head = "version: 1\nrtrace: a\nruns:\n  - id: run1\n    argv: [a]\n    binary: /x\n    workingdir: /\n    uid: 0\n"
     rest = "    gid: 0\n    umask: '022'\n    hostname: h\n    architecture: x86_64\n    system: [Linux, '6']\n"
     more = "    distribution: [debian, '12']\n    started: 1\n    finished: 2\n    environ: {}\n"

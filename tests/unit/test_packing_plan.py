@@ -172,17 +172,18 @@ def test_an_edit_with_its_time_put_back_is_forecast(directory: TraceDirectory, h
     assert (notice.kind, notice.what.startswith(f"{home}/data was touched after the trace")) == ("changed", True)
 
 
-def test_a_bundle_in_another_format_is_replaced_as_well(directory: TraceDirectory, tmp_path: Path) -> None:
-    """By way of a bundle of our own, which nobody sees; without being asked, it is refused."""
-    target = tmp_path / "a.rpz"
+@pytest.mark.parametrize("name", ["a.rpz", "own.rpz", "other.rpz", "reprozip"])
+def test_a_bundle_in_another_format_is_replaced_as_well(directory: TraceDirectory, tmp_path: Path, name: str) -> None:
+    """By way of a bundle of our own, which nobody sees, whatever the name; without being asked, it is refused."""
+    target = tmp_path / name
     pack(directory, target)
-    with pytest.raises(BundleError, match=r"a\.rpz exists already"):
-        carry_out_for_reprozip(replace(plan_packing(directory, tmp_path / "b.rpz"), target=target))
+    with pytest.raises(BundleError, match="exists already"):
+        carry_out_for_reprozip(replace(plan_packing(directory, tmp_path / "free.rpz"), target=target))
     report, exported = carry_out_for_reprozip(plan_packing(directory, target, replace=True))
     assert (report.target, exported.target) == (target, target)
     with target.open("rb") as file:
         assert is_reprozip(file)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.rpz", "home"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "home"])
 
 
 def test_the_trace_in_the_bundle_loses_what_the_plan_redacts(home: Path, tmp_path: Path) -> None:

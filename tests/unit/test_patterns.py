@@ -52,7 +52,7 @@ def translate(token: bytes) -> bytes:
 
 
 def matches(pattern: bytes, path: bytes) -> bool:
-    """Tell what a pattern means, by the definition of its tokens."""
+    """Return what a pattern means, by the definition of its tokens."""
     whole = (pattern if pattern.startswith(b"/") else b"/**/" + pattern).rstrip(b"/")
     return re.match(b"(?s:" + b"".join(map(translate, TOKEN.findall(whole))) + b")(?:/|\\Z)", path) is not None
 

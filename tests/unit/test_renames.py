@@ -93,14 +93,17 @@ def test_pairs_do_not_depend_on_the_order_of_lines(gone: set[bytes], new: set[by
 def test_a_pair_takes_the_place_of_its_two_lines() -> None:
     """The comparison under the new name stands where the output was missing; the extra file has no line."""
     old, new = b"/work/out-1.txt", b"/work/out-2.txt"
-    expected = [wrote(old, b"content"), wrote(b"/work/gone", b"")]
-    lines = [*missing(old, b"/work/gone"), *extra(new, b"/work/more"), Line("same", "run1", None)]
-    same = list(settle_renamed(lines, {old: new}, expected, {new: wrote(new, b"content", run="")}))
+    expected = [wrote(old, b"content"), wrote(b"/work/gone", b""), wrote(b"/work/there", b"content")]
+    renamed = {old: new, b"/work/there": b"/work/else"}
+    there = Line("different", "run1", b"/work/there", "9 bytes, was 7")
+    lines = [*missing(old, b"/work/gone"), *extra(new, b"/work/more"), Line("same", "run1", None), there]
+    same = list(settle_renamed(lines, renamed, expected, {new: wrote(new, b"content", run="")}))
     assert same == [
         Line("same", "run1", old, f"now called {new.decode()}"),
         *missing(b"/work/gone"),
         *extra(b"/work/more"),
         Line("same", "run1", None),
+        there,
     ]
     longer = next(settle_renamed(lines, {old: new}, expected, {new: wrote(new, b"more content", run="")}))
     assert (longer.verdict, longer.detail) == ("different", f"now called {new.decode()}; 12 bytes, was 7")

@@ -31,7 +31,7 @@ LEAST = 10
 
 
 def hide(path: bytes, content: bytes) -> bytes:
-    """Give a content with what was found to be secret made unreadable; nothing of a file that is one as a whole."""
+    """Return a content with what was found to be secret made unreadable; nothing of a file that is one as a whole."""
     left = bytearray(content)
     for found in find_in_file(path, [content]):
         if found.rule.pattern is None:

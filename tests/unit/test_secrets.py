@@ -63,3 +63,27 @@ def test_a_secret_is_found_wherever_the_parts_of_a_file_meet(before: int) -> Non
     assert [found.place for found in scan_file(b"/a", parts)] == [f"/a: line {before // 5 + 1}"]
     begins = {(found.begin, found.end) for found in find_in_file(b"/a", parts)}
     assert begins == {(before // 5 * 5, before // 5 * 5 + len(secret))}
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        b"DB_PASSWORD=password123",
+        b"B_TOKEN=0123456789abcdef0123456789abcdef",
+        b"API_TOKEN=ghp_0123456789abcdefABCDEF0123456789abcd",
+        b"C_TOKEN=mytoken0123456789",
+    ],
+)
+def test_weak_values_that_a_run_was_given_are_secrets(variable: bytes) -> None:
+    """A value that would be an example in a text is real where a run was given it under the name of a secret."""
+    name, _, value = variable.partition(b"=")
+    assert list(scan_environment([(name, value)], "run1"))
+
+
+@pytest.mark.parametrize(
+    "variable", [b"DB_PASSWORD=none", b"API_TOKEN=${TOKEN}", b"API_TOKEN=<token>", b"TOKEN=changeme"]
+)
+def test_what_says_nothing_is_no_secret(variable: bytes) -> None:
+    """A word for nothing, and a place where a value is to be filled in, are none."""
+    name, _, value = variable.partition(b"=")
+    assert not list(scan_environment([(name, value)], "run1"))

@@ -27,7 +27,7 @@ def find_marked(environment: dict[str, str]) -> list[int]:
 
 
 def describe(pid: int) -> str:
-    """Say what a process is and what it waits for, as far as proc(5) tells."""
+    """Return what a process is and what it waits for, as far as proc(5) tells."""
     facts = [str(pid)]
     for name in ("comm", "wchan", "syscall"):
         with contextlib.suppress(OSError):

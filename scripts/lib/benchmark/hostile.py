@@ -87,7 +87,7 @@ def seek_table(frames: Sequence[tuple[int, int]]) -> bytes:
 
 
 def filled(size: int) -> bytes:
-    """Give so many bytes of data that do not compress, as the archive of a bundle has them."""
+    """Return so many bytes of data that do not compress, as the archive of a bundle has them."""
     frames, table = [], []
     chunk = os.urandom(members.FRAME_SIZE)
     while size > 0:
@@ -281,7 +281,7 @@ def reprozip(size: int, data: bytes, *, config: str = _CONFIG, others: Sequence[
 
 
 def _zeros(compressed: bytes, of: int, size: int) -> Iterator[bytes]:
-    """Give a member of zeros, as a compressor that made ``compressed`` of ``of`` zeros has them in so much room."""
+    """Yield a member of zeros, as a compressor that made ``compressed`` of ``of`` zeros has them in so much room."""
     count = max(1, (size - 2 * _ROOM) // len(compressed))
     header = tarfile.TarInfo("DATA/zeros")
     header.size = count * of

@@ -113,7 +113,7 @@ class Moment:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """Say it as it may follow "killed"."""
+        """Return it as it may follow "killed"."""
         return f"after {self.seconds:.3f} s" if self.call is None else f"before {self.call} {self.number}"
 
 

@@ -43,7 +43,7 @@ class Killed:
 
     @property
     def passed(self) -> bool:
-        """Tell whether the trace opens, and holds all up to about a second before."""
+        """Whether the trace opens, and holds all up to about a second before."""
         return self.integrity == "ok" and self.loss <= ALLOWED_LOSS
 
 

@@ -63,7 +63,7 @@ class Row:
 
 
 def find_files() -> Iterator[tuple[Path, int]]:
-    """Give the regular files of this machine that are worth copying, with their sizes, in the order of their names."""
+    """Yield the regular files of this machine that are worth copying, with their sizes, in the order of their names."""
     for folder, folders, names in os.walk(SOURCE):
         folders.sort()
         for name in sorted(names):

@@ -66,7 +66,7 @@ def format_parts(rows: Sequence[Workload], results: Results) -> str:
 
 
 def format_failures(results: Results) -> str:
-    """Say why a figure is missing, once for each row and column."""
+    """Return why a figure is missing, once for each row and column."""
     reasons = {
         (row, tool): measurement.failure
         for (row, tool), measurements in results.items()

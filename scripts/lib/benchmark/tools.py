@@ -110,7 +110,7 @@ def timing_environment(timings: Path) -> dict[str, str]:
 
 
 def describe_status(code: int) -> str:
-    """Say how a program ended, in the words of subprocess: a negative status is a signal."""
+    """Return how a program ended, in the words of subprocess: a negative status is a signal."""
     return f"signal {-code}" if code < 0 else f"exit status {code}"
 
 
@@ -134,7 +134,7 @@ def read_parts(timings: Path) -> tuple[float, ...]:
 
 
 def find_tools(checkout: Path) -> tuple[Tool, ...]:
-    """Tell the columns, for the programs that scripts/bench installed."""
+    """Return the columns, for the programs that scripts/bench installed."""
     rtrace = checkout / ".venv/bin/rtrace"
     floor = checkout / ".bench/floor"
     strace = Path(shutil.which("strace") or "strace")

@@ -88,7 +88,7 @@ def judged(folder: Path) -> Iterator[None]:
 
 
 def judge_error(error: RtraceError) -> str:
-    """Give the sentence of an error. Raises Crash for one that is not a sentence fit for a terminal."""
+    """Return the sentence of an error. Raises Crash for one that is not a sentence fit for a terminal."""
     sentence = str(error)
     if not sentence or not sentence.isprintable() or len(sentence) > 20_000:  # noqa: PLR2004 -- some quote a path
         raise Crash(f"not a sentence: {sentence[:500]!r}")

@@ -66,7 +66,7 @@ def seal(content: bytes) -> bytes:
 
 
 def _lay_out(files: bytes, content: bytes) -> tuple[bytes, bytes]:
-    """Give an index whose offsets and digests are right, and its data stream; lines that are no entries stay."""
+    """Return an index whose offsets and digests are right, and its data stream; lines that are no entries stay."""
     lines: list[bytes] = []
     stream = bytearray()
     digests: dict[bytes, str | None] = {}

@@ -12,7 +12,7 @@ _MARK = re.compile(rb"(?:\A|\n)=== ([a-z]{1,10})\n")
 
 
 def split(content: bytes) -> dict[str, bytes]:
-    """Give the sections by their names; of two with one name the last. What stands before the first is left out."""
+    """Return the sections by their names; of two with one name the last. What stands before the first is left out."""
     marks = list(_MARK.finditer(content))
     ends = [*(mark.start() for mark in marks[1:]), len(content)]
     return {

@@ -31,7 +31,7 @@ _SMALL = 64 << 10
 
 
 def make_seeds(target: str, checkout: Path) -> Iterator[bytes]:
-    """Give the seeds of a target."""
+    """Yield the seeds of a target."""
     ours, samples = make_bundle(), _samples(checkout)
     whole = seal(join(ours))
     match target:
@@ -57,7 +57,7 @@ def make_seeds(target: str, checkout: Path) -> Iterator[bytes]:
 
 
 def make_bundle() -> dict[str, bytes]:
-    """Give a bundle taken apart."""
+    """Return a bundle taken apart."""
     with tarfile.open(fileobj=io.BytesIO(pack_bundle())) as outer:
         found = {member.name: outer.extractfile(member) for member in outer}
         parts = {key: file.read() for key, file in found.items() if file is not None}

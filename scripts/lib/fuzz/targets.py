@@ -45,7 +45,7 @@ class Target:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Give an empty folder, where nothing else may be written."""
+    """Yield an empty folder, where nothing else may be written."""
     with tempfile.TemporaryDirectory(prefix="rtrace-fuzz-", dir=_FAST if _FAST.is_dir() else None) as name:
         previous, tempfile.tempdir = tempfile.tempdir, name
         try:
@@ -87,7 +87,7 @@ def _remove(target: Path) -> None:
 
 
 def _concerns_no_file(path: Path, problem: str) -> bool:
-    """Tell whether what is wrong is in a member that unpacking does not need."""
+    """Whether what is wrong is in a member that unpacking does not need."""
     return members.TRACE in problem or bool(_refusals(path, _read_results))
 
 

@@ -27,7 +27,8 @@ from rtrace.replay.protocol import Outcome
         "124": "the time of --timeout was up",
         "126": "the program of a run cannot be executed in the target",
         "127": "the program of a run is not in the target",
-        "other": "that of the last run, or of the first one that fails; 128+N when signal N ended it",
+        "128+N": "signal N ended the run, or interrupted rtrace (130 for Ctrl-C)",
+        "other": "that of the last run, or of the first one that fails",
     },
     examples=("rtrace replay bundle.rpz", "rtrace replay --timeout 10m --memory 4G bundle.rpz run2"),
 )

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     statuses={
         "126": "COMMAND is not executable",
         "127": "COMMAND was not found",
-        "other": "that of COMMAND; 128+N when signal N ended it",
+        "128+N": "signal N ended COMMAND, or interrupted rtrace; what was traced is kept",
+        "other": "that of COMMAND",
     },
     examples=(
         "rtrace trace ./run.sh",

@@ -18,7 +18,7 @@ INPUTS = """
 """
 PACKAGES = """
 # Installed packages that own files the runs touched (counts and sizes are of these files). With `pack: false` they are
-# left out of the bundle: the replay then needs the same packages installed.
+# left out of the bundle. A replay sees no file of its machine, so do this only to what the runs can do without.
 """
 COMPLETION = """
 # The rest of what the runs used in part, for programs that load it another time. `pack: false` leaves it out; large

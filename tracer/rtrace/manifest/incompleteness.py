@@ -34,7 +34,7 @@ def find_missing(notices: Iterable[Notice]) -> tuple[Notice, ...]:
 
 
 def list_incomplete(manifest: Manifest) -> Iterator[str]:
-    """Say, a sentence each, what a bundle lacks."""
+    """Yield, a sentence each, what a bundle lacks."""
     for notice in manifest.notices:
         if notice.kind in INCOMPLETE:
             yield f"{notice.what}; {notice.advice}"

@@ -52,7 +52,7 @@ def carry_out_for_reprozip(
         raise BundleError(f"ReproZip's format has no place for content elsewhere; {WHOLE}")
     check_target(plan.target, replace=plan.replace)
     with Incomplete(plan.target, replace=plan.replace) as incomplete:
-        own, other = incomplete.folder / plan.target.name, incomplete.folder / "reprozip"
+        own, other = incomplete.folder / "own.rpz", incomplete.folder / "other.rpz"
         report = carry_out(replace(plan, target=own), progress=progress, allow_missing=allow_missing)
         exported = convert(own, other, progress=progress)
         incomplete.give_name(other)

@@ -190,6 +190,7 @@ def _list_notices(
     manifest: Manifest, run_names: Mapping[int, str], chosen: ChosenFiles, tree: ItemTree, left: LeftElsewhere
 ) -> tuple[Notice, ...]:
     """Return what there is to tell of the files."""
+    homeless = [path for path, one in left.places.items() if one.url is None]
     return (
         *(describe_unknown_run(run.id) for run in manifest.runs if run.id not in run_names.values()),
         *(describe_impossible(path, what) for path, what in chosen.impossible),
@@ -197,7 +198,7 @@ def _list_notices(
         *(describe_unmatched(pattern, "include") for pattern in chosen.unmatched),
         *map(describe_gone, chosen.gone),
         *(describe_unmatched(rule.path, "elsewhere") for rule in left.unused),
-        *(describe_without_address(path) for path, one in left.places.items() if one.url is None),
+        *([describe_without_address(homeless)] if homeless else []),
     )
 
 

@@ -46,7 +46,7 @@ def add_needed(runs: Iterable[Run], chosen: Iterable[Run]) -> tuple[Run, ...]:
 
 
 def tell_unknown_needs(runs: Sequence[Run], replayed: Sequence[Run]) -> str | None:
-    """Say that earlier runs may be needed, where a bundle, as those of former versions, does not say which are."""
+    """Return the sentence that earlier runs may be needed, where a bundle does not say which are."""
     first = next((place for place, run in enumerate(runs) if run == replayed[0]), 0)
     if not first or any(run.needs for run in runs):
         return None

@@ -49,7 +49,7 @@ class TargetFolder:
         return TargetError(f"{self.shown} is not a target of rtrace (it has no {STATE_FILE}); name the right folder")
 
     def _explain(self, error: OSError) -> TargetError:
-        """Say why a folder cannot be opened."""
+        """Return why a folder cannot be opened."""
         if isinstance(error, FileNotFoundError):
             if os.path.lexists(self.path):  # the root, which has no name
                 return self._no_target()

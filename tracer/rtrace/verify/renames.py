@@ -35,7 +35,7 @@ def find_renamed(
 
 
 def find_patterns(outputs: Iterable[NamedFile]) -> dict[bytes, bytes]:
-    """Give by path the patterns of outputs whose names change, and of the folders on the way to them that do, too."""
+    """Return by path the patterns of outputs whose names change, and of the folders on the way to them that do, too."""
     patterns: dict[bytes, bytes] = {}
     room = _PATTERNS_ROOM
     for output in outputs:
@@ -53,7 +53,7 @@ def find_patterns(outputs: Iterable[NamedFile]) -> dict[bytes, bytes]:
 
 
 def pair_renamed(lines: Iterable[Line], patterns: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """Give, by the original's path, under which other name a replay left an output whose name changes.
+    """Return, by the original's path, the other name under which a replay left an output whose name changes.
 
     A path that is missing and one that nobody expected belong together when the pattern matches no other.
     """

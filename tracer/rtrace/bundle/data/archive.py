@@ -118,7 +118,7 @@ def decompress_stream(file: BinaryIO) -> Iterator[bytes]:
 
 
 def frame_size(frame: bytes) -> int:
-    """Tell how many bytes a frame says it holds, by its first FRAME_HEADER_SIZE bytes.
+    """Return how many bytes a frame says it holds, by its first FRAME_HEADER_SIZE bytes.
 
     Raises BundleError when it does not say, is no frame, or asks for more memory than a reader gives.
     """
@@ -135,7 +135,7 @@ def frame_size(frame: bytes) -> int:
 
 
 def table_size(size: int) -> int:
-    """Tell how long the seek table of an archive is that holds ``size`` bytes."""
+    """Return how long the seek table of an archive is that holds ``size`` bytes."""
     return _HEADER.size + -(-size // FRAME_SIZE) * _ITEM.size + _FOOTER.size
 
 
@@ -238,7 +238,7 @@ class ArchiveReader:
         self._offsets, self.size = self._read_table(length)
 
     def _read_table(self, length: int) -> tuple[array[int], int]:
-        """Give the place of every frame (and the end of the last) and the number of bytes in all of them."""
+        """Return the place of every frame (and the end of the last) and the number of bytes in all of them."""
         footer = self._read(length - _FOOTER.size, _FOOTER.size) if length >= _FOOTER.size else b""
         frames, flags, magic = _FOOTER.unpack(footer) if footer else (0, 0, 0)
         if magic != _SEEKABLE_MAGIC or flags:
@@ -279,7 +279,7 @@ class ArchiveReader:
         return min(FRAME_SIZE, self.size - frame * FRAME_SIZE)
 
     def read(self, offset: int, length: int) -> Iterator[bytes]:
-        """Give ``length`` bytes from ``offset`` on, a frame's worth at a time, reading those frames only.
+        """Yield ``length`` bytes from ``offset`` on, a frame's worth at a time, reading those frames only.
 
         The last frame is kept for whoever reads small files in the order in which they lie.
         """
@@ -297,7 +297,7 @@ class ArchiveReader:
             yield part
 
     def find_bad_frame(self) -> tuple[int, int] | None:
-        """Give the place of the first frame that cannot be decompressed: its first byte, and the one after its last."""
+        """Return where the first frame is that cannot be decompressed: its first byte, and the one after its last."""
         for number in range(len(self._offsets) - 1):
             try:
                 decompress_frame(self._compressed(number), self._size_of(number))
@@ -306,7 +306,7 @@ class ArchiveReader:
         return None
 
     def frames(self) -> Generator[bytes, None, None]:
-        """Give the content of every frame in order, decompressed ahead of the caller by a pool of threads."""
+        """Yield the content of every frame in order, decompressed ahead of the caller by a pool of threads."""
         from concurrent.futures import ThreadPoolExecutor
 
         ahead = cores() + 1

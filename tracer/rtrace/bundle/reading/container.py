@@ -140,5 +140,5 @@ def _member_size(path: Path, file: BinaryIO, position: int, name: str) -> int:
 
 
 def _cut_off(path: Path, where: str, first: int, last: int) -> BundleError:
-    """Say where a bundle ends too early: the bytes from ``first`` on, to ``last`` at least, are not there."""
+    """Return where a bundle ends too early: the bytes from ``first`` on, to ``last`` at least, are not there."""
     return DamagedBundleError(f"{path} is cut off {where}; fetch or pack it again", first, last)

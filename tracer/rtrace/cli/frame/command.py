@@ -15,7 +15,7 @@ DONE = {"0": "it is done"}
 ALWAYS = {
     "2": "wrong usage",
     "125": "rtrace itself failed; the reason is on standard error",
-    "128+N": "interrupted by signal N (130 for Ctrl-C); what was half done is removed",
+    "128+N": "interrupted by signal N (130 for Ctrl-C)",
 }
 """What the exit statuses of all commands mean."""
 

@@ -35,7 +35,11 @@ def list_programs() -> tuple[Program, ...]:
     """Return the programs to ask. `docker version` asks the engine; `podman version` would make files."""
     return (
         Program("docker", ("version",), "`--unpacker docker` replays with it"),
-        Program("podman", ("--version",), "`--unpacker docker` replays with it (RTRACE_DOCKER=podman)"),
+        Program(
+            "podman",
+            ("--version",),
+            "there, not tried; RTRACE_DOCKER=podman makes `--unpacker docker` use it",
+        ),
         Program("proot", ("true",), "runs a target's programs without namespaces, not isolated"),
         Program(f"qemu-system-{platform.machine()}", ("--version",), "a virtual machine"),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rtrace.manifest.incompleteness import INPUT
 from rtrace.manifest.model import Notice
-from rtrace.printable import printable
+from rtrace.printable import name_some, plural, printable
 
 
 def describe_impossible(path: bytes, what: str) -> Notice:
@@ -68,10 +70,11 @@ def describe_gone(path: bytes) -> Notice:
     )
 
 
-def describe_without_address(path: bytes) -> Notice:
+def describe_without_address(paths: Sequence[bytes]) -> Notice:
     """Return the notice of content that is left out while the manifest does not say where it is."""
     return Notice(
         "elsewhere",
-        f"the content of {printable(path)} is not in the bundle",
-        "say under `elsewhere:` in the manifest at which URL it is, or hand the file over with the bundle",
+        f"the content of {name_some([printable(path) for path in paths])} is not in the bundle",
+        f"say under `elsewhere:` in the manifest at which URL {plural(len(paths), 'it is', 'they are')}, "
+        f"or hand the {plural(len(paths), 'file')} over with the bundle",
     )

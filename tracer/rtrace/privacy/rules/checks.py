@@ -6,7 +6,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from rtrace.privacy.rules.likeness import is_example, is_likely, is_random, is_real
+from rtrace.privacy.rules.likeness import is_example, is_likely, is_random, is_real, is_template
 from rtrace.privacy.rules.rule import is_random_value, is_real_value
 
 if TYPE_CHECKING:
@@ -84,6 +84,11 @@ def _is_given(_: re.Match[bytes], value: bytes) -> bool:
     return not is_example(value)
 
 
+def _is_set(_: re.Match[bytes], value: bytes) -> bool:
+    """Whether a run was given a value, however weak: what looks like an example in a text is a real one there."""
+    return not is_template(value)
+
+
 def _looks_secret(match: re.Match[bytes], value: bytes) -> bool:
     """Whether a variable with a telling name has a value that looks random."""
     name = match["name"]
@@ -134,6 +139,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "login": _is_login,
         "named-random": _looks_secret,
         "no-example": _is_given,
+        "no-template": _is_set,
         "option": _is_option,
         "password-in-address": _is_password,
         "random": is_random_value,

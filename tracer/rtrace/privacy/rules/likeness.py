@@ -48,6 +48,11 @@ _EXAMPLE = re.compile(
     rb"|IkpvaG4gRG9l",  # John Doe, of the examples of tokens
     re.IGNORECASE,
 )
+_TEMPLATE = re.compile(
+    rb"example|change[-_]?(?:me|it|this)|placeholder|redacted|replace[-_]?(?:me|with|this)|insert[-_]|dummy|fixme|your[-_]"
+    rb"|<[^>]*>|[$#]\{|\$\(|\{\{|\[\[|%\(|x{5}|\*{3}|\.{3}|_{4}",
+    re.IGNORECASE,
+)
 _WORDS = frozenset(
     (
         b"none null nil true false yes no on off undefined unknown default empty string str bytes text int required"
@@ -77,6 +82,11 @@ def is_example(value: bytes) -> bool:
     if not _WORDS.isdisjoint((word, word.rstrip(b"0123456789!"))):
         return True
     return _EXAMPLE.search(value) is not None or len(set(value)) < _FEWEST
+
+
+def is_template(value: bytes) -> bool:
+    """Whether a value says nothing: a word such as ``none``, or a place where one is to be filled in."""
+    return value.lower() in _WORDS or _TEMPLATE.search(value) is not None or len(set(value)) < _FEWEST
 
 
 def is_real(value: bytes) -> bool:

@@ -24,6 +24,12 @@ def choose_engine() -> Engine:
 
 def demand_answer(engine: Engine) -> Engine:
     """Return an engine that answers. Raises TargetError when it does not."""
-    if not engine.answers():
-        raise TargetError(f"no container engine answers `{engine.name} version`: start one, or name one in {VARIABLE}")
+    problem = engine.find_problem()
+    if problem is not None:
+        other = (
+            f"{VARIABLE}=podman"
+            if engine.command == ("docker",) and shutil.which("podman")
+            else f"another in {VARIABLE}"
+        )
+        raise TargetError(f"no container engine answers `{engine.name} version`: {problem}; start one, or name {other}")
     return engine

@@ -33,10 +33,15 @@ class Engine:
 
     def answers(self) -> bool:
         """Whether there is an engine behind the command."""
+        return self.find_problem() is None
+
+    def find_problem(self) -> str | None:
+        """Return why no engine answers behind the command, None where one does."""
         try:
-            return self.call("version").returncode == 0
-        except OSError:
-            return False
+            done = self.call("version")
+        except OSError as error:
+            return str(error.strerror).lower()
+        return None if done.returncode == 0 else str(self.fail("version", done.returncode, done.stderr))
 
     def call(self, *arguments: str, keep: int | None = None) -> subprocess.CompletedProcess[str]:
         """Call the command and return what it said, whatever that is. It inherits the descriptor ``keep``."""

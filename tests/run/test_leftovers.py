@@ -19,7 +19,7 @@ from plain_user import PlainUser
 from rtrace.errors import BusyError
 from rtrace.files.locks import LOCK_FILE, lock_folder
 from rtrace.operations import doctor
-from rtrace.operations.leftovers import clean_folder, find_leftovers
+from rtrace.operations.machine.leftovers import clean_folder, find_leftovers
 from rtrace.replay.protocol import Ability
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
@@ -120,7 +120,7 @@ def test_deep_trees_are_removed(tmp_path: Path) -> None:
 CLOSE_FOLDERS = """\
 import os, sys
 from pathlib import Path
-from rtrace.operations.leftovers import clean_folder
+from rtrace.operations.machine.leftovers import clean_folder
 left = Path(sys.argv[1])
 (left / "folder/below").mkdir()
 for name in ("folder/below", "folder"):

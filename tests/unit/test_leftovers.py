@@ -10,7 +10,7 @@ import pytest
 from killed_tracers import ADD_RUN, count_runs, die
 from rtrace.files.locks import LOCK_FILE
 from rtrace.files.workspaces import working
-from rtrace.operations.leftovers import clean_folder, find_leftovers
+from rtrace.operations.machine.leftovers import clean_folder, find_leftovers
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
 from rtrace.trace.settling import settle

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rtrace.debugging import debug
 from rtrace.files.workspaces import temporary_folder
-from rtrace.operations.leftovers import clean_folder, find_leftovers
+from rtrace.operations.machine.leftovers import clean_folder, find_leftovers
 from rtrace.operations.machine.package_databases import examine_package_databases
 from rtrace.operations.machine.programs import Question, examine_kvm, list_programs
 from rtrace.operations.machine.tracing import trying_to_trace

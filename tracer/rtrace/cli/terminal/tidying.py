@@ -27,7 +27,7 @@ def tell_cleaned(*folders: Path) -> tuple[Path, ...]:
     Where no folder is named, it is the one for temporary files.
     """
     from rtrace.files.workspaces import temporary_folder
-    from rtrace.operations.leftovers import clean_folder
+    from rtrace.operations.machine.leftovers import clean_folder
 
     places = dict.fromkeys(folders or (temporary_folder(),))
     gone = tuple(path for folder in places for path in clean_folder(folder))

@@ -1,1 +1,1 @@
-"""What works on this machine, tried rather than guessed: a file for each kind of thing. Nothing that is made stays."""
+"""This machine: what works on it, tried rather than guessed, and what killed processes left."""

@@ -51,7 +51,7 @@ FORMAT_HALF = (
     "rtrace.reprozip",
 )
 # Folders of more modules than a chapter has: one file a command is a rule that a reader knows without counting.
-CROWDED = {"rtrace.cli", "rtrace.operations"}
+CROWDED = {"rtrace.cli"}
 SPEAKERS = ("rtrace.__main__", "rtrace.cli")
 
 # What `rtrace --help` may load of rtrace and of other people's packages ...

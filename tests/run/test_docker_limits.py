@@ -51,7 +51,7 @@ def test_timeout_ends_the_run(target: DockerTarget) -> None:
     """When its time is up a run is killed, as timeout(1) tells; what it printed until then has arrived."""
     outcome, out, _ = replay(target, RUNS["spin"], limits=replace(DEFAULT_LIMITS, timeout=1.5))
     assert (outcome.reached, outcome.exit_status, out) == ("timeout", 124, b"begun\n")
-    assert outcome.notes == ("it was ended after 1.5 seconds (--timeout)",)
+    assert outcome.notes == ("it was ended after 1.5 s (--timeout)",)
     assert replay(target, RUNS["short"], limits=replace(DEFAULT_LIMITS, timeout=60))[0].exit_status == 3
 
 

@@ -67,7 +67,7 @@ def test_time_is_up(limited: Limited) -> None:
         b"trap 'echo asked; exit 0' TERM; while :; do busybox sleep 0.05; done", Limits(timeout=0.3)
     )
     assert (outcome.reached, outcome.exit_status, printed) == ("timeout", 124, b"asked\n")
-    assert outcome.notes[0] == "it was ended after 0.3 seconds (--timeout)"
+    assert outcome.notes[0] == "it was ended after 0.3 s (--timeout)"
     assert list_groups() == []
 
 
@@ -316,10 +316,14 @@ target.destroy()
         (
             "Limits(memory=40 << 20)",
             HOLD,
-            "memory|it was ended for using more than 40.0 MiB of memory (--memory)|memory is looked at",
+            "memory|it was ended for using more than 40.0 MiB of memory (--memory)|no control group is available",
         ),
         ("Limits(processes=5)", FILL, "None|it reached the limit of 5 processes (--pids)"),
-        ("Limits(cpus=0.5)", b"true", "None|of the processors only a whole number can be given to it, 1"),
+        (
+            "Limits(cpus=0.5)",
+            b"true",
+            "None|no control group is available here: it is given a whole number of",
+        ),
     ],
 )
 def test_a_user_without_groups_has_limits_too(

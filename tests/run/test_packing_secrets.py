@@ -182,7 +182,7 @@ def test_a_known_value_is_hidden_wherever_it_stands(tmp_path: Path) -> None:
     (home / "notes.txt").write_text(f"see {value} there\n")
     bundle, told = pack_one(tmp_path, argv=("sh", "-c", f": {value}; cat notes.txt"), env={"DB_PASSWORD": value})
     assert find_anywhere(bundle, value) == []
-    assert f"file {home}/notes.txt: a secret that is elsewhere as well, line 1 (known-secret): redacted" in told
+    assert f"file {home}/notes.txt: a secret that also occurs elsewhere, line 1 (known-secret): redacted" in told
 
 
 def test_a_file_whose_name_tells_a_known_value_is_not_packed(tmp_path: Path) -> None:
@@ -352,9 +352,9 @@ def test_what_is_packed_in_a_file_is_left_out_with_it(study: Study) -> None:
 def test_what_a_file_gives_away_is_hidden_wherever_it_stands(study: Study) -> None:
     """A value of one file is found in others (for an address, in base64, among bytes), in arguments and variables."""
     for name in ("echo.txt", "echo.b64", "echo.bin"):
-        assert f"file {study.home}/{name}: a secret that is elsewhere as well" in study.told
-    assert "variable NOTE: a secret that is elsewhere as well (known-secret): redacted" in study.told
-    assert "a secret that is elsewhere as well (known-secret): redacted" in study.told
+        assert f"file {study.home}/{name}: a secret that also occurs elsewhere" in study.told
+    assert "variable NOTE: a secret that also occurs elsewhere (known-secret): redacted" in study.told
+    assert "a secret that also occurs elsewhere (known-secret): redacted" in study.told
     assert f"{study.home}/name-redacted was not packed: its name tells a secret" in study.told
     with open_bundle(study.bundle) as opened:
         argv = opened.manifest.runs[0].argv
@@ -425,7 +425,7 @@ def test_what_a_key_file_holds_is_hidden_elsewhere(tmp_path: Path) -> None:
     (home / "log.txt").write_text(f"asked with {secret}\n")
     bundle, told = pack_one(tmp_path, argv=("cat", ".cache/huggingface/token", "log.txt"), env={})
     assert find_anywhere(bundle, secret) == []
-    assert f"file {home}/log.txt: a secret that is elsewhere as well, line 1 (known-secret): redacted" in told
+    assert f"file {home}/log.txt: a secret that also occurs elsewhere, line 1 (known-secret): redacted" in told
 
 
 def test_an_address_of_the_manifest_loses_its_token(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
+from rtrace.answers.looking import FoundSecret, answer_secrets
 from rtrace.answers.words import Bytes, Identity, Path, Sentence, write_identity
 from rtrace.printable import printable
 
@@ -113,6 +114,7 @@ class Info(TypedDict):
     packages: list[Package]
     elsewhere: list[Elsewhere]
     unowned: list[Folder]
+    secrets: list[FoundSecret]
     notices: list[Notice]
 
 
@@ -138,6 +140,7 @@ def answer_info(bundle: OpenBundle, counts: ModelCounts, incomplete: Sequence[st
         "unowned": [
             {"path": printable(folder.path), "files": folder.files, "size": folder.size} for folder in manifest.unowned
         ],
+        "secrets": answer_secrets(manifest.secrets),
         "notices": [{"kind": notice.kind, "what": notice.what, "advice": notice.advice} for notice in manifest.notices],
     }
 

@@ -9,6 +9,7 @@ from rtrace.answers.words import Identity, Sentence, write_identity
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rtrace.manifest.model import Secret as ModelSecret
     from rtrace.operations.check import Checked
     from rtrace.privacy.searching.findings import Finding
 
@@ -32,6 +33,12 @@ class Secret(TypedDict):
     rule: Annotated[str, "the name of the rule that it fits"]
     what: Sentence
     place: Annotated[str, "where it is: a file and line, an argument, a variable"]
+
+
+class FoundSecret(Secret):
+    """Something that looks like a secret, and what became of it."""
+
+    fate: Annotated[str, "true: packed as it is; redacted; false: left out"]
 
 
 class Audit(TypedDict):
@@ -65,3 +72,8 @@ def answer_check(checked: Checked, problem: str | None, *, another: bool) -> Che
 def answer_audit(findings: Iterable[Finding]) -> Audit:
     """Return what `audit` answers."""
     return {"found": [{"rule": one.rule, "what": one.what, "place": one.place} for one in findings]}
+
+
+def answer_secrets(secrets: Iterable[ModelSecret]) -> list[FoundSecret]:
+    """Return what looked like secrets."""
+    return [{"rule": one.rule or "", "what": one.what, "place": one.place, "fate": one.pack.value} for one in secrets]

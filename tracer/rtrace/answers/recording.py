@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from rtrace.answers.info import Counts, Notice, answer_counts
-from rtrace.answers.looking import Secret
+from rtrace.answers.looking import FoundSecret, answer_secrets
 from rtrace.answers.words import Bytes, Identity, Path, write_identity
 from rtrace.bundle.counts import count_entries
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from rtrace.bundle.protocol import Exported
     from rtrace.manifest.model import Notice as ModelNotice
-    from rtrace.manifest.model import Secret as ModelSecret
     from rtrace.operations.combine import Combined
     from rtrace.operations.pack import Forecast
     from rtrace.operations.trace import TraceReport
@@ -41,12 +40,6 @@ class Combination(TypedDict):
     runs: int
     notices: list[Notice]
     problems: Annotated[list[str], "edits that were not taken over, a sentence each"]
-
-
-class FoundSecret(Secret):
-    """Something that looks like a secret, and what became of it."""
-
-    fate: Annotated[str, "true: packed as it is; redacted; false: left out"]
 
 
 class Pack(TypedDict):
@@ -120,11 +113,6 @@ def answer_forecast(foreseen: Forecast) -> Pack:
         "notices": answer_notices(foreseen.notices),
         "incomplete": [one.what for one in foreseen.missing],
     }
-
-
-def answer_secrets(secrets: Iterable[ModelSecret]) -> list[FoundSecret]:
-    """Return what looked like secrets."""
-    return [{"rule": one.rule or "", "what": one.what, "place": one.place, "fate": one.pack.value} for one in secrets]
 
 
 def answer_export(written: Exported, form: str) -> Export:

@@ -22,6 +22,7 @@ class Unpack(TypedDict):
     unpacker: str
     incomplete: Annotated[list[str], "what the bundle lacks, a sentence each"]
     notes: Annotated[list[str], "what else there is to know, a sentence each"]
+    plan: Annotated[list[str], "with --dry-run: what would be done, a step each; nothing is written then"]
 
 
 class Replayed(TypedDict):
@@ -67,7 +68,13 @@ def answer_unpack(unpacked: Unpacked, target: FilePath, unpacker: str) -> Unpack
         "unpacker": unpacker,
         "incomplete": list(unpacked.incomplete),
         "notes": list(unpacked.notes),
+        "plan": [],
     }
+
+
+def answer_plan(steps: Iterable[str], target: FilePath, unpacker: str) -> Unpack:
+    """Return what `unpack --dry-run` answers."""
+    return {"target": str(target), "unpacker": unpacker, "incomplete": [], "notes": [], "plan": list(steps)}
 
 
 def answer_replay(outcomes: Iterable[Outcome]) -> Replay:

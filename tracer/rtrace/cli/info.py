@@ -18,7 +18,7 @@ from rtrace.cli.options.completing import complete_bundles
 from rtrace.cli.terminal.speaking import give_json, show
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.manifest.incompleteness import INCOMPLETE, MARK, list_incomplete
-from rtrace.manifest.model import Descriptor, NamedFile, Run
+from rtrace.manifest.model import Descriptor, NamedFile, Run, SecretPack
 from rtrace.opening import open_bundle
 from rtrace.printable import count, format_size, printable
 
@@ -72,6 +72,11 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
         yield f"unowned     {count(sum(folder.files for folder in manifest.unowned), 'file')} of no known package"
         for folder in manifest.unowned:
             yield f"  {printable(folder.path)}: {count(folder.files, 'file')}, {format_size(folder.size)}"
+    if manifest.secrets:
+        hidden = [secret for secret in manifest.secrets if secret.pack is not SecretPack.AS_IT_IS]
+        yield f"secrets     {count(len(hidden), 'place')} redacted or left out"
+        for secret in hidden:
+            yield f"  {secret.place}: {secret.what}"
     if manifest.elsewhere:
         size = sum(one.size or 0 for one in manifest.elsewhere)
         yield f"elsewhere   {count(len(manifest.elsewhere), 'file')}, {format_size(size)}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rtrace.answers.replaying import answer_unpack
+from rtrace.answers.replaying import answer_plan, answer_unpack
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import FETCH, FROM, JSON
 from rtrace.cli.options.completing import complete_bundles, complete_unpackers
@@ -46,7 +46,11 @@ def command(
     """
     target = target or name_target(bundle)
     if dry_run:
-        for line in plan_unpacking(unpacker_name, bundle, target):
+        steps = plan_unpacking(unpacker_name, bundle, target)
+        if as_json:
+            give_json(answer_plan(steps, target, unpacker_name))
+            return
+        for line in steps:
             show(line)
         return
     tell_cleaned(target.absolute().parent)

@@ -79,7 +79,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     """Replay the runs of BUNDLE and tell whether the results are the same (`rtrace check` checks only the file).
 
     The replay has no network (but for --fetch, before it) and sees no file of this machine; its target is temporary.
-    Compared are exit statuses, what was printed, and the outputs that the manifest names: same, different, missing,
+    It compares exit statuses, what was printed, and the outputs that the manifest names: same, different, missing,
     extra or unknown. A line is printed for each that is not the same. Other files that the runs wrote are counted, and
     have no part in the verdict; where no output is named, all of them have. With names of runs, only these are
     replayed, and those that they need.

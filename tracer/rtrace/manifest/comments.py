@@ -14,7 +14,8 @@ INPUTS = """
 # Inputs are files that a person may want to replace before a replay; outputs are files to fetch after it. Choose any
 # names. Folders with too many inputs to list are left out here, not from the bundle; add a line for any file that needs
 # a name. `rtrace verify` judges by the outputs: remove those that may differ, add those that may not. A path that ends
-# in / is a folder with everything in it. Whatever else the runs wrote is compared, too, and reported as other files.
+# in / is a folder with everything in it. Whatever else the runs wrote is compared, too, and reported as other files;
+# with no output named, all of it counts. `ignore` takes files out of the verdict.
 """
 PACKAGES = """
 # Installed packages that own files the runs touched (counts and sizes are of these files). With `pack: false` they are

@@ -35,6 +35,7 @@ from rtrace.verify.verdicts import DIFFERING, Line, Report, fold_others
 from rtrace.verify.witness import Witness
 
 NO_INPUT = "some of the original's input was not captured"
+CUT_SHORT = "the original run was cut short"
 NO_PACKAGE = "packages were left out of the bundle (`pack: false`)"
 CHANGED = "changed"
 """The kind of the notices that tell of files that are not packed as the run found them."""
@@ -158,6 +159,8 @@ def make_report(
     """Return the report: what each line means for the verdict, and what else is to be told."""
     if lacks_input(subject):
         lines = [doubt(line, NO_INPUT) for line in lines]
+    cut = {run.id for run in subject.runs if run.exit_status is None or run.interruption is not None}
+    lines = [doubt(line, CUT_SHORT, "interrupted") if line.run in cut else line for line in lines]
     if any(not package.pack for package in subject.manifest.packages):
         lines = [doubt(line, NO_PACKAGE, "package") for line in lines]
     patterns = tuple(dict.fromkeys((*subject.manifest.ignore, *ignored)))

@@ -39,9 +39,7 @@ def open_target(path: Path) -> Target:
     try:
         name = json.loads(read_own(folder.descriptor, STATE_FILE, STATE_LIMIT))["unpacker"]
     except FileNotFoundError:
-        raise TargetError(
-            f"{folder.shown} is not a target of rtrace (it has no {STATE_FILE}); name the right folder"
-        ) from None
+        raise folder.no_target() from None
     except (ForeignError, OSError, ValueError, KeyError, TypeError, RecursionError):
         raise TargetError(
             f"{folder.shown}/{STATE_FILE} cannot be read; unpack the bundle again into another folder"

@@ -17,6 +17,7 @@ from rtrace.files.folders import directory_flags, open_parent, refuse_others
 from rtrace.files.locks import Lock, lock_folder
 from rtrace.printable import printable
 from rtrace.replay.protocol import STATE_FILE
+from rtrace.trace.directory import DATABASE
 
 
 class TargetFolder:
@@ -42,17 +43,21 @@ class TargetFolder:
             raise self._explain(error) from None
         except ForeignError as error:
             if not has_state(self.descriptor):  # whose permissions are not to be changed for this
-                raise self._no_target() from None
+                raise self.no_target() from None
             raise TargetError(str(error)) from None
 
-    def _no_target(self) -> TargetError:
-        return TargetError(f"{self.shown} is not a target of rtrace (it has no {STATE_FILE}); name the right folder")
+    def no_target(self) -> TargetError:
+        """Return the error of a folder that is no target."""
+        advice = "name the right folder"
+        if (self.path / DATABASE).is_file():
+            advice = f"it is a trace directory: `rtrace pack -d {self.path}` makes a bundle of it"
+        return TargetError(f"{self.shown} is not a target of rtrace (it has no {STATE_FILE}); {advice}")
 
     def _explain(self, error: OSError) -> TargetError:
         """Return why a folder cannot be opened."""
         if isinstance(error, FileNotFoundError):
             if os.path.lexists(self.path):  # the root, which has no name
-                return self._no_target()
+                return self.no_target()
             return TargetError(f"{self.shown} does not exist; `rtrace unpack` makes targets")
         if self.path.is_symlink():
             return TargetError(f"{self.shown} is a symbolic link; name the folder that it points to")

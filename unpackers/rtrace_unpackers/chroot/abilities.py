@@ -50,7 +50,9 @@ def examine_subordinate_ids() -> Ability:
     if acts_as_root():
         return Ability(name, works=True)
     if os.geteuid() == 0:
-        return Ability(name, works=False, detail="root has too few users to give away here, as in a container")
+        return Ability(
+            name, works=False, detail="too few user ids are mapped here, as in a container: a replay has one user"
+        )
     lacking = [tool for tool in TOOLS.values() if shutil.which(tool) is None]
     if lacking:
         return Ability(name, works=False, detail=f"{' and '.join(lacking)} is not installed (package uidmap)")
@@ -64,7 +66,7 @@ def examine_idmapped_mounts() -> Ability:
     name = "mounts that show other owners"
     folder = temporary_folder()
     if os.geteuid() != 0:
-        return Ability(name, works=False, detail="root alone can have them; replays work without")
+        return Ability(name, works=False, detail="only root can make them; replays work without them")
     descriptor = os.open(folder, directory_flags() & ~os.O_NOFOLLOW)
     try:
         works = can_map_owners(descriptor)

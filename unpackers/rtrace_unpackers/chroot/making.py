@@ -28,9 +28,9 @@ def plan_target(bundle: Path, target: Path) -> tuple[str, ...]:
     layout, runs = material.layout, material.manifest.runs
     whose = "owned as recorded" if acts_as_root() else "owned by you"
     return (
-        f"make {target}, entered by nobody but you",
+        f"make {target}, which only you can enter",
         f"write {layout.counts.text} ({format_size(layout.size)}) in {target / TREE}, {whose}",
-        f"note {', '.join(run.id for run in runs)} for replay",
+        f"prepare {', '.join(run.id for run in runs)} for replay",
     )
 
 

@@ -10,7 +10,7 @@ def describe_limit(reached: str, limits: Limits) -> str:
     """Return the sentence that a limit ended a replay, with the option that raises it."""
     match reached:
         case "timeout":
-            return f"it was ended after {limits.timeout:g} seconds (--timeout)"
+            return f"it was ended after {limits.timeout:g} s (--timeout)"
         case "memory":
             return f"it was ended for using more than {format_size(limits.memory or 0)} of memory (--memory)"
         case "processes":

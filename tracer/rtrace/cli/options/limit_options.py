@@ -84,7 +84,7 @@ OPTIONS = (
         multiple=True,
         type=click.Choice(tuple(ALLOWABLE)),
         metavar="NAME",
-        help=f"Allow a replay what it is refused otherwise: {', '.join(ALLOWABLE)}.",
+        help=f"Allow what a replay is otherwise refused: {', '.join(ALLOWABLE)}.",
     ),
 )
 

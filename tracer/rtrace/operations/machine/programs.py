@@ -95,7 +95,7 @@ def examine_kvm() -> Iterator[Ability]:
     try:
         os.close(os.open(device, os.O_RDWR))
     except OSError as error:
-        detail = f"{device}: {error.strerror}; a virtual machine is slow without"
+        detail = f"{device}: {error.strerror}; a virtual machine is slow without it"
         yield Ability("kvm", works=False, detail=detail)
     else:
         yield Ability("kvm", works=True, detail="virtual machines are fast")

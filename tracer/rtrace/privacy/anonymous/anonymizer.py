@@ -53,7 +53,7 @@ class Anonymizer:
             what = f"what is compressed within files was not searched for names: {_list(self._contents.compressed)}"
             notices.append(Notice("anonymous", what, "look into them, and leave them out if need be"))
         if self._anonymity.pseudonyms.short:
-            what = "a name of the user or host is too short to be told from other text: files were not searched for it"
+            what = "a name of the user or host is too short to be searched for in files"
             notices.append(Notice("anonymous", what, "trace under a longer name if that matters"))
         return tuple(notices)
 

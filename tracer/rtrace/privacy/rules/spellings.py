@@ -38,7 +38,7 @@ def make_known_rule(values: Iterable[bytes]) -> Rule:
     pattern = re.compile(b"|".join(map(re.escape, spellings))) if spellings else re.compile(rb"(?!)")
     needles = tuple(dict.fromkeys(spelling.lower() for spelling in spellings))
     return Rule(
-        KNOWN, "a secret that is elsewhere as well", ANYWHERE, pattern, needles, NOTHING, 0, starts=True, loose=True
+        KNOWN, "a secret that also occurs elsewhere", ANYWHERE, pattern, needles, NOTHING, 0, starts=True, loose=True
     )
 
 

@@ -22,7 +22,7 @@ _COMMAND_LIMIT = 100_000
 
 ALWAYS = Notice(
     "only-for-rtrace",
-    "digests, what the runs left and printed, when they ran, times of files in parts of a second, and notices have no "
+    "digests, what the runs left and printed, when they ran, fractions of a second in file times, and notices have no "
     "place in ReproZip's format",
     "they are in the bundle all the same, for rtrace to read",
 )

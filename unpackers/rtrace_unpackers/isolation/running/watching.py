@@ -62,15 +62,15 @@ class LimitWatch:
         if self.limits.memory is not None and not self.has("memory"):
             self.next_memory = now
             self.notes.append(
-                "memory is looked at ten times a second, and that of files in memory not at all, "
-                "for there is no control group to be had here"
+                "no control group is available here: memory is checked ten times a second, "
+                "and files in memory are not counted"
             )
         if self.limits.processes is not None and not self.has("pids"):
             self.next_count = now + COUNT_INTERVAL
         if self.limits.cpus is not None and not self.has("cpu"):
             self.notes.append(
-                f"of the processors only a whole number can be given to it, {math.ceil(self.limits.cpus)}, "
-                "which it may change, for there is no control group to be had here"
+                "no control group is available here: it is given a whole number of processors, "
+                f"{math.ceil(self.limits.cpus)}, which it may change"
             )
         if self.disk is not None:
             self.disk.process = keeper

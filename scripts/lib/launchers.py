@@ -19,7 +19,7 @@ LINE = 96
 COMPILERS: Mapping[str, Sequence[str]] = {
     "x86_64": ("gcc", "-m64", "-mgeneral-regs-only", "-mno-red-zone", "-fcf-protection=none"),
     "i386": ("gcc", "-m32", "-march=i686", "-mgeneral-regs-only", "-fcf-protection=none"),
-    "aarch64": ("aarch64-linux-gnu-gcc", "-mgeneral-regs-only", "-mno-outline-atomics"),
+    "aarch64": ("aarch64-linux-gnu-gcc-12", "-mgeneral-regs-only", "-mno-outline-atomics"),
 }
 EXTRACTORS = {"x86_64": "objcopy", "i386": "objcopy", "aarch64": "aarch64-linux-gnu-objcopy"}
 PROGRAMS: Mapping[str, Sequence[str]] = {

@@ -3,6 +3,7 @@
 #
 # Source it after `set -euo pipefail`. It sets CHECKOUT and VENV, and has one function a need:
 #   need_packages PACKAGE...   Debian packages, installed when missing
+#   need_cross_compiler        gcc 12 for arm64, in PATH
 #   need_venv EXTRA            .venv in the checkout, with rtrace (editable) and an extra of pyproject.toml
 #   need_tools NAME PACKAGE... Python packages, in a virtual environment of their own: .bench/NAME
 #   need_unit_tools            what tests/unit needs, likewise; nothing is installed as root
@@ -67,6 +68,24 @@ need_packages() {
 
 # The same for a command, whoever brought it: need_command COMMAND PACKAGE
 need_command() { command -v "$1" >/dev/null || need_packages "$2"; }
+
+# The compiler for arm64, unpacked into the checkout: Debian's packages of it and gcc-multilib exclude each other.
+need_cross_compiler() {
+    local folder=$CHECKOUT/.bench/cross
+    need_packages binutils-aarch64-linux-gnu
+    if ! [ -x "$folder/usr/bin/aarch64-linux-gnu-gcc-12" ]; then
+        mkdir -p "$folder/packages"
+        (
+            cd "$folder/packages"
+            apt-get -q -o APT::Sandbox::User=root download gcc-12-aarch64-linux-gnu cpp-12-aarch64-linux-gnu \
+                libgcc-12-dev-arm64-cross >/dev/null
+            for package in *.deb; do dpkg -x "$package" ..; done
+        )
+        rm -r "$folder/packages"
+        ln -sfn /usr/aarch64-linux-gnu "$folder/usr/aarch64-linux-gnu" # where it looks for the assembler and linker
+    fi
+    PATH=$folder/usr/bin:$PATH
+}
 
 need_venv() {
     local extra=$1 python=${PYTHON:-python3} stamp=$VENV/.rtrace-$1

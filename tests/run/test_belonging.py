@@ -151,8 +151,8 @@ def test_list_and_info_tell_what_is_unowned(rtrace: Rtrace, work: Path, tmp_path
     assert traced.returncode == 0, traced.stderr
     manifest = work / ".rtrace/manifest.yml"
     text = manifest.read_text()
-    inputs = text[text.index("inputs:") : text.index("outputs:")]
-    manifest.write_text(text.replace(inputs, "inputs: []\n"))
+    inputs = text[text.index("\ninputs:") : text.index("\noutputs:")]
+    manifest.write_text(text.replace(inputs, "\ninputs: []"))
     packed = rtrace("pack", tmp_path / "bundle.rpz", cwd=work)
     assert packed.returncode == 0, packed.stderr
     told = json.loads(rtrace("info", "--json", tmp_path / "bundle.rpz").stdout)

@@ -41,4 +41,4 @@ def test_the_command_answers_people_and_programs(sample: Sample, rtrace: Rtrace,
     assert (facts["format"], facts["intact"], facts["reason"]) == (1, False, "damaged")
     assert facts["first"] <= len(content) - 2000 <= facts["last"]
     missing = rtrace("check", tmp_path / "missing.rpz")
-    assert (missing.returncode, b"is no file" in missing.stderr) == (125, True)
+    assert (missing.returncode, b"is not a file" in missing.stderr) == (125, True)

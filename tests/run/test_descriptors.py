@@ -313,7 +313,7 @@ def test_lost_input_waits_for_nobody_at_a_terminal(tmp_path: Path) -> None:
     assert run_rtrace("pack", "-d", "trace", "bundle.rpz", cwd=tmp_path).returncode == 0
     with at_terminal(sys.executable, "-m", "rtrace", "run", "bundle.rpz", cwd=tmp_path) as person:
         assert person.leave() == 0
-    assert b"run1: its standard input was not captured, and the replay reads none" in person.shown
+    assert b"run1: its standard input was not captured, so the replay reads none" in person.shown
 
 
 def test_traces_of_before_are_continued(tmp_path: Path) -> None:

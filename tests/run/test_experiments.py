@@ -135,7 +135,7 @@ def test_replay_in_docker_gives_the_same_bytes(name: str, checkout: Path, tmp_pa
     finally:
         destroyed = rtrace("destroy", target)
     assert (destroyed.returncode, target.exists()) == (0, False), destroyed.stderr
-    verified = rtrace("verify", "--unpacker", "docker", bundle)
+    verified = rtrace("verify", "--all", "--unpacker", "docker", bundle)
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
@@ -145,7 +145,7 @@ def test_verify_says_that_outputs_are_the_same(name: str, checkout: Path, tmp_pa
     experiment, expected = copy_experiment(checkout, name, tmp_path), read_expected(checkout, name)
     bundle = tmp_path / "bundle.rpz"
     trace_and_pack(rtrace, experiment, bundle)
-    done = rtrace("verify", bundle)
+    done = rtrace("verify", "--all", bundle)
     assert done.returncode == 0, done.stdout + done.stderr
     report = done.stdout.decode(errors="surrogateescape")
     assert [name for name in expected if name != "stdout" and name not in report] == []

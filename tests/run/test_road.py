@@ -200,8 +200,8 @@ def test_two_runs_hand_over(tmp_path: Path) -> None:
     assert run_rtrace("trace", "--continue", "sort", "-o", "end", "middle", cwd=work).returncode == 0
     pack(work, tmp_path / "bundle.rpz")
     listed = run_rtrace("list", tmp_path / "bundle.rpz").stdout
-    assert f" {work}/start\n".encode() in listed
-    assert f" {work}/middle\n".encode() not in listed
+    assert f"\t{work}/start\n".encode() in listed
+    assert f"\t{work}/middle\n".encode() not in listed
     verified = run_rtrace("verify", "--all", tmp_path / "bundle.rpz")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert verified.stdout.count(b"exit status of run") == 2

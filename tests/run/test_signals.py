@@ -415,7 +415,7 @@ def test_key_at_a_terminal_during_a_replay(tmp_path: Path, command: str, key: by
     """The keys that interrupt end a replay, and no verdict comes of it; the terminal is as it was."""
     maker = BundleMaker(tmp_path / "making")
     bundle = maker.write(make_run(DYING.encode()))
-    with at_terminal(*RTRACE, command, bundle, cwd=tmp_path) as person:
+    with at_terminal(*RTRACE, command, "--color", "never", bundle, cwd=tmp_path) as person:
         before = person.modes()
         person.wait_for(b"ready\r\n")
         person.type(key)

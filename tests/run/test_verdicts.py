@@ -14,4 +14,4 @@ import pytest
 def test_empty_pattern_is_refused(command: tuple[str, ...], rtrace: Callable[..., CompletedProcess[bytes]]) -> None:
     """What an unset variable of a shell leaves does not stand for everything."""
     answer = rtrace(*command)
-    assert (answer.returncode, b"a pattern is not empty" in answer.stderr) == (2, True)
+    assert (answer.returncode, b"a pattern must not be empty" in answer.stderr) == (2, True)

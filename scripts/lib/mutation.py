@@ -105,6 +105,10 @@ def is_mute(line: str, operator: str) -> bool:
 def main(checkout: Path, names: list[str]) -> int:
     """Try the named areas, all of them without names, side by side; print what became of each."""
     count, seed = int(os.environ.get("RTRACE_MUTANTS", "60")), int(os.environ.get("RTRACE_MUTANTS_SEED", "0"))
+    unknown = [name for name in names if name not in AREAS]
+    if unknown:
+        print(f"there is no part {unknown[0]}; choose among {', '.join(AREAS)}", file=sys.stderr)
+        return 2
     names = names or list(AREAS)
     with TemporaryDirectory(prefix="rtrace-mutants-") as scratch, ThreadPoolExecutor(2) as pool:
         folders = {name: Path(scratch, name) for name in names}

@@ -69,18 +69,20 @@ need_packages() {
 # The same for a command, whoever brought it: need_command COMMAND PACKAGE
 need_command() { command -v "$1" >/dev/null || need_packages "$2"; }
 
-# The compiler for arm64, unpacked into the checkout: Debian's packages of it and gcc-multilib exclude each other.
+# The compiler for arm64, unpacked into the checkout: Debian's packages of it and gcc-multilib exclude each other. Where a
+# distribution has no gcc 12, the test that compares its code with what is shipped says so and is skipped.
 need_cross_compiler() {
-    local folder=$CHECKOUT/.bench/cross
+    local folder=$CHECKOUT/.bench/cross package
     need_packages binutils-aarch64-linux-gnu
     if ! [ -x "$folder/usr/bin/aarch64-linux-gnu-gcc-12" ]; then
         mkdir -p "$folder/packages"
-        (
-            cd "$folder/packages"
-            apt-get -q -o APT::Sandbox::User=root download gcc-12-aarch64-linux-gnu cpp-12-aarch64-linux-gnu \
-                libgcc-12-dev-arm64-cross >/dev/null
-            for package in *.deb; do dpkg -x "$package" ..; done
-        )
+        if ! (cd "$folder/packages" && apt-get -q -o APT::Sandbox::User=root download gcc-12-aarch64-linux-gnu \
+            cpp-12-aarch64-linux-gnu libgcc-12-dev-arm64-cross >/dev/null); then
+            rm -r "$folder"
+            echo "There is no gcc 12 for arm64 to be had; what is compiled with it is not compared."
+            return
+        fi
+        for package in "$folder/packages"/*.deb; do dpkg -x "$package" "$folder"; done
         rm -r "$folder/packages"
         ln -sfn /usr/aarch64-linux-gnu "$folder/usr/aarch64-linux-gnu" # where it looks for the assembler and linker
     fi

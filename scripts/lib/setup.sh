@@ -79,7 +79,7 @@ need_cross_compiler() {
         if ! (cd "$folder/packages" && apt-get -q -o APT::Sandbox::User=root download gcc-12-aarch64-linux-gnu \
             cpp-12-aarch64-linux-gnu libgcc-12-dev-arm64-cross >/dev/null); then
             rm -r "$folder"
-            echo "There is no gcc 12 for arm64 to be had; what is compiled with it is not compared."
+            echo "No gcc 12 for arm64 is available here: what is compiled with it is not compared."
             return
         fi
         for package in "$folder/packages"/*.deb; do dpkg -x "$package" "$folder"; done

@@ -15,7 +15,7 @@ from bundle_making import BundleMaker, make_run
 from plain_user import PlainUser
 from rtrace.answers.schema import make_schema
 from rtrace.operations.machine.file_systems import examine_folder
-from rtrace.operations.machine.programs import Program, Question
+from rtrace.operations.machine.programs import PendingAnswer, Program
 
 Command = Callable[..., subprocess.CompletedProcess[bytes]]
 WITHOUT_NAMESPACES = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
@@ -91,7 +91,7 @@ def test_program_that_answers_or_fails(
     """An engine is what answers; one that fails is told with its last words."""
     make_program(tmp_path / "bin", "engine", script)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
-    ability = Question(Program("engine", ("ask",), "good")).finish()
+    ability = PendingAnswer(Program("engine", ("ask",), "good")).finish()
     assert ability.works == works
     assert word in ability.detail
 

@@ -11,7 +11,7 @@ from bundle_making import BundleMaker, make_run
 from observing import run_rtrace
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.opening import open_bundle
-from rtrace.operations.list import Choice, list_entries
+from rtrace.operations.list import FileChoice, list_entries
 
 READ = Entry(b"/usr/bin/tool", FileType.SYMLINK, 0o777, 0, 0, 0, target=b"x", package="tools", reason="read")
 FOUND = READ._replace(path=b"/usr/lib/a\tb", package="libs", reason="looked up", belonging="alternative")
@@ -30,18 +30,18 @@ def bundle(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "choice, paths",
     [
-        (Choice(), {READ.path, FOUND.path, STRANGE.path}),
-        (Choice(patterns=(b"/usr",)), {READ.path, FOUND.path}),
-        (Choice(patterns=(b"/usr/b*", b"/work")), {READ.path, STRANGE.path}),
-        (Choice(packages=("tool?",)), {READ.path}),
-        (Choice(packages=("tool",)), set()),
-        (Choice(reasons=("READ",)), {READ.path, STRANGE.path}),
-        (Choice(reasons=("look*",), packages=("libs",)), {FOUND.path}),
-        (Choice(unowned=True), {STRANGE.path}),
-        (Choice(unowned=True, patterns=(b"/usr",)), set()),
+        (FileChoice(), {READ.path, FOUND.path, STRANGE.path}),
+        (FileChoice(patterns=(b"/usr",)), {READ.path, FOUND.path}),
+        (FileChoice(patterns=(b"/usr/b*", b"/work")), {READ.path, STRANGE.path}),
+        (FileChoice(packages=("tool?",)), {READ.path}),
+        (FileChoice(packages=("tool",)), set()),
+        (FileChoice(reasons=("READ",)), {READ.path, STRANGE.path}),
+        (FileChoice(reasons=("look*",), packages=("libs",)), {FOUND.path}),
+        (FileChoice(unowned=True), {STRANGE.path}),
+        (FileChoice(unowned=True, patterns=(b"/usr",)), set()),
     ],
 )
-def test_files_are_chosen_by_all_that_is_given(choice: Choice, paths: set[bytes], bundle: Path) -> None:
+def test_files_are_chosen_by_all_that_is_given(choice: FileChoice, paths: set[bytes], bundle: Path) -> None:
     """A pattern, a package, a reason and having no owner each leave fewer; none of them leaves all."""
     with open_bundle(bundle) as opened:
         found = {entry.path for entry in list_entries(opened, choice) if entry.target == b"x"}

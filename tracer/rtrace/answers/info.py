@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
-from rtrace.answers.looking import FoundSecret, answer_secrets
+from rtrace.answers.looking import FoundSecretAnswer, answer_secrets
 from rtrace.answers.words import Bytes, Identity, Path, Sentence, write_identity
 from rtrace.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rtrace.bundle.counts import Counts as ModelCounts
+    from rtrace.bundle.counts import Counts
     from rtrace.bundle.protocol import OpenBundle
-    from rtrace.manifest.model import NamedFile as ModelNamedFile
-    from rtrace.manifest.model import Package as ModelPackage
-    from rtrace.manifest.model import Run as ModelRun
+    from rtrace.manifest.model import NamedFile, Package, Run
 
 
-class Counts(TypedDict):
+class CountsAnswer(TypedDict):
     """How many entries of each kind there are; sizes are bytes of content, unpacked."""
 
     files: Annotated[int, "regular files with their content"]
@@ -31,7 +29,7 @@ class Counts(TypedDict):
     experiment_size: Bytes
 
 
-class Run(TypedDict):
+class RunAnswer(TypedDict):
     """A traced command. Times are seconds since 1970-01-01 UTC."""
 
     id: str
@@ -51,7 +49,7 @@ class Run(TypedDict):
     needs: Annotated[list[str], "earlier runs that wrote what it used"]
 
 
-class NamedFile(TypedDict):
+class NamedFileAnswer(TypedDict):
     """An input or an output."""
 
     name: str
@@ -60,7 +58,7 @@ class NamedFile(TypedDict):
     pattern: Annotated[str | None, "a glob pattern, where the path changes from run to run"]
 
 
-class Package(TypedDict):
+class PackageAnswer(TypedDict):
     """An installed package; files and size are those that the runs touched."""
 
     name: str
@@ -73,7 +71,7 @@ class Package(TypedDict):
     origin: Annotated[str | None, "where its manager has it from"]
 
 
-class Elsewhere(TypedDict):
+class ElsewhereAnswer(TypedDict):
     """Content that is left out of the bundle."""
 
     path: Path
@@ -82,7 +80,7 @@ class Elsewhere(TypedDict):
     url: str | None
 
 
-class Folder(TypedDict):
+class FolderAnswer(TypedDict):
     """Files below a folder that belong to no known package."""
 
     path: Path
@@ -90,7 +88,7 @@ class Folder(TypedDict):
     size: Bytes
 
 
-class Notice(TypedDict):
+class NoticeAnswer(TypedDict):
     """Something that could not be captured faithfully."""
 
     kind: Annotated[str, "a word for it"]
@@ -98,27 +96,27 @@ class Notice(TypedDict):
     advice: Sentence
 
 
-class Info(TypedDict):
+class InfoAnswer(TypedDict):
     """What a bundle holds."""
 
     identity: Identity
     rtrace: Annotated[str, "the version of rtrace that wrote the manifest"]
     maker: Annotated[str, "what wrote the bundle"]
     extensions: list[str]
-    counts: Counts
+    counts: CountsAnswer
     incomplete: Annotated[list[str], "what was not there to be packed, a sentence each"]
-    runs: list[Run]
-    inputs: list[NamedFile]
-    outputs: list[NamedFile]
+    runs: list[RunAnswer]
+    inputs: list[NamedFileAnswer]
+    outputs: list[NamedFileAnswer]
     ignore: Annotated[list[str], "patterns of what is no part of a verdict"]
-    packages: list[Package]
-    elsewhere: list[Elsewhere]
-    unowned: list[Folder]
-    secrets: list[FoundSecret]
-    notices: list[Notice]
+    packages: list[PackageAnswer]
+    elsewhere: list[ElsewhereAnswer]
+    unowned: list[FolderAnswer]
+    secrets: list[FoundSecretAnswer]
+    notices: list[NoticeAnswer]
 
 
-def answer_info(bundle: OpenBundle, counts: ModelCounts, incomplete: Sequence[str]) -> Info:
+def answer_info(bundle: OpenBundle, counts: Counts, incomplete: Sequence[str]) -> InfoAnswer:
     """Return what `info` answers."""
     manifest = bundle.manifest
     return {
@@ -145,7 +143,7 @@ def answer_info(bundle: OpenBundle, counts: ModelCounts, incomplete: Sequence[st
     }
 
 
-def answer_run(run: ModelRun) -> Run:
+def answer_run(run: Run) -> RunAnswer:
     """Return a run."""
     return {
         "id": run.id,
@@ -166,13 +164,13 @@ def answer_run(run: ModelRun) -> Run:
     }
 
 
-def answer_named(file: ModelNamedFile) -> NamedFile:
+def answer_named(file: NamedFile) -> NamedFileAnswer:
     """Return an input or an output."""
     pattern = None if file.pattern is None else printable(file.pattern)
     return {"name": file.name, "path": printable(file.path), "runs": list(file.runs), "pattern": pattern}
 
 
-def answer_package(package: ModelPackage) -> Package:
+def answer_package(package: Package) -> PackageAnswer:
     """Return a package."""
     return {
         "name": package.name,
@@ -186,7 +184,7 @@ def answer_package(package: ModelPackage) -> Package:
     }
 
 
-def answer_counts(counts: ModelCounts) -> Counts:
+def answer_counts(counts: Counts) -> CountsAnswer:
     """Return counts."""
     return {
         "files": counts.files,

@@ -9,12 +9,12 @@ from rtrace.answers.words import Identity, Sentence, write_identity
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rtrace.manifest.model import Secret as ModelSecret
+    from rtrace.manifest.model import Secret
     from rtrace.operations.check import Checked
     from rtrace.privacy.searching.findings import Finding
 
 
-class Check(TypedDict):
+class CheckAnswer(TypedDict):
     """Whether a bundle is intact."""
 
     intact: Annotated[bool, "every byte is what was packed"]
@@ -27,7 +27,7 @@ class Check(TypedDict):
     incomplete: Annotated[list[str], "what was not there to be packed, a sentence each"]
 
 
-class Secret(TypedDict):
+class SecretAnswer(TypedDict):
     """Something that looks like a secret; its value is never told."""
 
     rule: Annotated[str, "the name of the rule that it fits"]
@@ -35,19 +35,19 @@ class Secret(TypedDict):
     place: Annotated[str, "where it is: a file and line, an argument, a variable"]
 
 
-class FoundSecret(Secret):
+class FoundSecretAnswer(SecretAnswer):
     """Something that looks like a secret, and what became of it."""
 
     fate: Annotated[str, "true: packed as it is; redacted; false: left out"]
 
 
-class Audit(TypedDict):
+class AuditAnswer(TypedDict):
     """What looks like a secret in a bundle."""
 
-    found: list[Secret]
+    found: list[SecretAnswer]
 
 
-class Listing(TypedDict):
+class ListingAnswer(TypedDict):
     """The files of a bundle that were chosen."""
 
     identity: Identity
@@ -55,7 +55,7 @@ class Listing(TypedDict):
     files: Annotated[list[dict[str, object]], "the lines of the bundle's index, as FORMAT.md describes them"]
 
 
-def answer_check(checked: Checked, problem: str | None, *, another: bool) -> Check:
+def answer_check(checked: Checked, problem: str | None, *, another: bool) -> CheckAnswer:
     """Return what `check` answers; ``another``: the bundle is intact, and not the one that was meant."""
     return {
         "intact": checked.problem is None,
@@ -69,11 +69,11 @@ def answer_check(checked: Checked, problem: str | None, *, another: bool) -> Che
     }
 
 
-def answer_audit(findings: Iterable[Finding]) -> Audit:
+def answer_audit(findings: Iterable[Finding]) -> AuditAnswer:
     """Return what `audit` answers."""
     return {"found": [{"rule": one.rule, "what": one.what, "place": one.place} for one in findings]}
 
 
-def answer_secrets(secrets: Iterable[ModelSecret]) -> list[FoundSecret]:
+def answer_secrets(secrets: Iterable[Secret]) -> list[FoundSecretAnswer]:
     """Return what looked like secrets."""
     return [{"rule": one.rule or "", "what": one.what, "place": one.place, "fate": one.pack.value} for one in secrets]

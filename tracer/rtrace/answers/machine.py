@@ -10,10 +10,10 @@ from rtrace.replay.protocol import Part
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rtrace.replay.protocol import Ability as ModelAbility
+    from rtrace.replay.protocol import Ability
 
 
-class Ability(TypedDict):
+class AbilityAnswer(TypedDict):
     """Something that was tried on this machine."""
 
     part: Annotated[Part, "what it is for"]
@@ -22,15 +22,15 @@ class Ability(TypedDict):
     detail: Annotated[Sentence, "what it is good for, or why it does not work"]
 
 
-class Doctor(TypedDict):
+class DoctorAnswer(TypedDict):
     """What works on this machine, and what killed processes of rtrace left."""
 
-    abilities: list[Ability]
+    abilities: list[AbilityAnswer]
     leftovers: Annotated[list[str], "what is left of killed processes; --clean removes it"]
     cleaned: Annotated[list[str], "what --clean did, a sentence each"]
 
 
-def answer_doctor(abilities: Iterable[ModelAbility], leftovers: Iterable[str], cleaned: Iterable[str]) -> Doctor:
+def answer_doctor(abilities: Iterable[Ability], leftovers: Iterable[str], cleaned: Iterable[str]) -> DoctorAnswer:
     """Return what `doctor` answers."""
     return {
         "abilities": [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
-from rtrace.answers.info import Counts, Notice, answer_counts
-from rtrace.answers.looking import FoundSecret, answer_secrets
+from rtrace.answers.info import CountsAnswer, NoticeAnswer, answer_counts
+from rtrace.answers.looking import FoundSecretAnswer, answer_secrets
 from rtrace.answers.words import Bytes, Identity, Path, write_identity
 from rtrace.bundle.counts import count_entries
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path as FilePath
 
     from rtrace.bundle.protocol import Exported
-    from rtrace.manifest.model import Notice as ModelNotice
+    from rtrace.manifest.model import Notice
     from rtrace.operations.combine import Combined
     from rtrace.operations.pack import Forecast
     from rtrace.operations.trace import TraceReport
     from rtrace.pack.packing import PackReport
 
 
-class Trace(TypedDict):
+class TraceAnswer(TypedDict):
     """What was traced."""
 
     directory: Annotated[str, "the trace directory"]
@@ -29,32 +29,32 @@ class Trace(TypedDict):
     signal: Annotated[int | None, "the signal that ended the command"]
     processes: int
     paths: int
-    notices: list[Notice]
+    notices: list[NoticeAnswer]
     problem: Annotated[str | None, "what is wrong with the manifest or keeps the trace from its place, in a sentence"]
 
 
-class Combination(TypedDict):
+class CombinationAnswer(TypedDict):
     """Traces that were joined."""
 
     directory: Annotated[str, "the new trace directory"]
     runs: int
-    notices: list[Notice]
+    notices: list[NoticeAnswer]
     problems: Annotated[list[str], "edits that were not taken over, a sentence each"]
 
 
-class Pack(TypedDict):
+class PackAnswer(TypedDict):
     """A bundle that was written or, with --dry-run, would be: without identity and size then."""
 
     bundle: Path
     identity: Identity | None
     size: Bytes | None
-    counts: Counts
-    secrets: list[FoundSecret]
-    notices: list[Notice]
+    counts: CountsAnswer
+    secrets: list[FoundSecretAnswer]
+    notices: list[NoticeAnswer]
     incomplete: Annotated[list[str], "what was not there to be packed, a sentence each"]
 
 
-class Export(TypedDict):
+class ExportAnswer(TypedDict):
     """A bundle that was written in another format."""
 
     target: Path
@@ -62,10 +62,10 @@ class Export(TypedDict):
     identity: Identity
     size: Bytes
     files: int
-    losses: Annotated[list[Notice], "what the other format has no place for"]
+    losses: Annotated[list[NoticeAnswer], "what the other format has no place for"]
 
 
-def answer_trace(report: TraceReport) -> Trace:
+def answer_trace(report: TraceReport) -> TraceAnswer:
     """Return what `trace` answers."""
     return {
         "directory": str(report.directory.path),
@@ -78,7 +78,7 @@ def answer_trace(report: TraceReport) -> Trace:
     }
 
 
-def answer_combine(combined: Combined, directory: FilePath) -> Combination:
+def answer_combine(combined: Combined, directory: FilePath) -> CombinationAnswer:
     """Return what `combine` answers."""
     return {
         "directory": str(directory),
@@ -88,7 +88,7 @@ def answer_combine(combined: Combined, directory: FilePath) -> Combination:
     }
 
 
-def answer_pack(report: PackReport) -> Pack:
+def answer_pack(report: PackReport) -> PackAnswer:
     """Return what `pack` answers."""
     return {
         "bundle": str(report.target),
@@ -101,7 +101,7 @@ def answer_pack(report: PackReport) -> Pack:
     }
 
 
-def answer_forecast(foreseen: Forecast) -> Pack:
+def answer_forecast(foreseen: Forecast) -> PackAnswer:
     """Return what `pack --dry-run` answers; ``incomplete`` has what keeps it from writing a bundle."""
     plan = foreseen.plan
     return {
@@ -115,7 +115,7 @@ def answer_forecast(foreseen: Forecast) -> Pack:
     }
 
 
-def answer_export(written: Exported, form: str) -> Export:
+def answer_export(written: Exported, form: str) -> ExportAnswer:
     """Return what `export` answers."""
     return {
         "target": str(written.target),
@@ -127,6 +127,6 @@ def answer_export(written: Exported, form: str) -> Export:
     }
 
 
-def answer_notices(notices: Iterable[ModelNotice]) -> list[Notice]:
+def answer_notices(notices: Iterable[Notice]) -> list[NoticeAnswer]:
     """Return notices."""
     return [{"kind": notice.kind, "what": notice.what, "advice": notice.advice} for notice in notices]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rtrace.replay.protocol import Outcome, Unpacked
 
 
-class Unpack(TypedDict):
+class UnpackAnswer(TypedDict):
     """A target that was made."""
 
     target: Path
@@ -25,7 +25,7 @@ class Unpack(TypedDict):
     plan: Annotated[list[str], "with --dry-run: what would be done, a step each; nothing is written then"]
 
 
-class Replayed(TypedDict):
+class ReplayedAnswer(TypedDict):
     """How the replay of a run ended."""
 
     run: str
@@ -34,19 +34,19 @@ class Replayed(TypedDict):
     notes: Annotated[list[str], "what there is to know, a sentence each"]
 
 
-class Replay(TypedDict):
+class ReplayAnswer(TypedDict):
     """The runs that were replayed, in their order."""
 
-    runs: list[Replayed]
+    runs: list[ReplayedAnswer]
 
 
-class Destroy(TypedDict):
+class DestroyAnswer(TypedDict):
     """A target that was removed."""
 
     target: Path
 
 
-class Extracted(TypedDict):
+class ExtractedAnswer(TypedDict):
     """A file of the bundle."""
 
     path: Path
@@ -55,13 +55,13 @@ class Extracted(TypedDict):
     written: Annotated[bool, "false: the bundle holds only its size"]
 
 
-class Extract(TypedDict):
+class ExtractAnswer(TypedDict):
     """The files that were copied out of a bundle."""
 
-    files: list[Extracted]
+    files: list[ExtractedAnswer]
 
 
-def answer_unpack(unpacked: Unpacked, target: FilePath, unpacker: str) -> Unpack:
+def answer_unpack(unpacked: Unpacked, target: FilePath, unpacker: str) -> UnpackAnswer:
     """Return what `unpack` answers."""
     return {
         "target": str(target),
@@ -72,12 +72,12 @@ def answer_unpack(unpacked: Unpacked, target: FilePath, unpacker: str) -> Unpack
     }
 
 
-def answer_plan(steps: Iterable[str], target: FilePath, unpacker: str) -> Unpack:
+def answer_plan(steps: Iterable[str], target: FilePath, unpacker: str) -> UnpackAnswer:
     """Return what `unpack --dry-run` answers."""
     return {"target": str(target), "unpacker": unpacker, "incomplete": [], "notes": [], "plan": list(steps)}
 
 
-def answer_replay(outcomes: Iterable[Outcome]) -> Replay:
+def answer_replay(outcomes: Iterable[Outcome]) -> ReplayAnswer:
     """Return what `replay` answers."""
     return {
         "runs": [
@@ -92,7 +92,7 @@ def answer_replay(outcomes: Iterable[Outcome]) -> Replay:
     }
 
 
-def answer_extract(entries: Iterable[Entry], without: Iterable[Entry]) -> Extract:
+def answer_extract(entries: Iterable[Entry], without: Iterable[Entry]) -> ExtractAnswer:
     """Return what `extract` answers; of ``without`` nothing was written."""
     lost = {entry.path for entry in without}
     return {

@@ -14,20 +14,20 @@ FORMAT = 1
 """The first key of every answer. It changes when a key goes or gets another meaning; keys may be added without."""
 
 ANSWERS = {
-    "audit": "looking:Audit",
-    "check": "looking:Check",
-    "combine": "recording:Combination",
-    "destroy": "replaying:Destroy",
-    "doctor": "machine:Doctor",
-    "export": "recording:Export",
-    "extract": "replaying:Extract",
-    "info": "info:Info",
-    "list": "looking:Listing",
-    "pack": "recording:Pack",
-    "replay": "replaying:Replay",
-    "trace": "recording:Trace",
-    "unpack": "replaying:Unpack",
-    "verify": "verifying:Verification",
+    "audit": "looking:AuditAnswer",
+    "check": "looking:CheckAnswer",
+    "combine": "recording:CombinationAnswer",
+    "destroy": "replaying:DestroyAnswer",
+    "doctor": "machine:DoctorAnswer",
+    "export": "recording:ExportAnswer",
+    "extract": "replaying:ExtractAnswer",
+    "info": "info:InfoAnswer",
+    "list": "looking:ListingAnswer",
+    "pack": "recording:PackAnswer",
+    "replay": "replaying:ReplayAnswer",
+    "trace": "recording:TraceAnswer",
+    "unpack": "replaying:UnpackAnswer",
+    "verify": "verifying:VerificationAnswer",
 }
 """Where the type of each command's answer is."""
 
@@ -74,8 +74,9 @@ def _describe(hint: Any, parts: dict[str, object]) -> dict[str, object]:  # noqa
     if origin is dict:
         return {"type": "object"}
     if is_typeddict(hint):
-        if hint.__name__ not in parts:
-            parts[hint.__name__] = {}  # before its own parts, which may name it
-            parts[hint.__name__] = _describe_answer(hint, parts)
-        return {"$ref": f"#/$defs/{hint.__name__}"}
+        name = hint.__name__.removesuffix("Answer")
+        if name not in parts:
+            parts[name] = {}  # before its own parts, which may name it
+            parts[name] = _describe_answer(hint, parts)
+        return {"$ref": f"#/$defs/{name}"}
     return {"type": _PLAIN[hint]}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rtrace.verify.verdicts import Report
 
 
-class Line(TypedDict):
+class LineAnswer(TypedDict):
     """One thing that was compared: a path, a stream, or (neither) the exit status of a run."""
 
     verdict: Verdict
@@ -25,18 +25,18 @@ class Line(TypedDict):
     detail: Sentence
 
 
-class Verification(TypedDict):
+class VerificationAnswer(TypedDict):
     """Whether the results of a replay are those of the original run."""
 
     verdict: Annotated[Literal["same", "different", "unknown"], "what all lines of the scope output together mean"]
     limit: Annotated[str | None, "the limit that ended a run"]
     seconds: Seconds
     incomplete: Annotated[list[str], "what the bundle lacks, a sentence each"]
-    lines: list[Line]
+    lines: list[LineAnswer]
     notes: Annotated[list[str], "what else there is to know, a sentence each"]
 
 
-def answer_verify(report: Report) -> Verification:
+def answer_verify(report: Report) -> VerificationAnswer:
     """Return what `verify` answers."""
     return {
         "verdict": report.verdict,

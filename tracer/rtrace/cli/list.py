@@ -17,7 +17,7 @@ from rtrace.cli.terminal.table import Column, show_table
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.manifest.incompleteness import MARK, list_incomplete
 from rtrace.opening import open_bundle
-from rtrace.operations.list import Choice, describe_owner, list_entries
+from rtrace.operations.list import FileChoice, describe_owner, list_entries
 from rtrace.printable import format_size, printable
 
 COLUMNS = (
@@ -65,7 +65,7 @@ def command(
     the lines of the bundle's index, with digests and times.
     """
     tell_cleaned()
-    choice = Choice(patterns, packages, reasons, unowned)
+    choice = FileChoice(patterns, packages, reasons, unowned)
     with open_bundle(bundle) as opened:
         if as_json:
             give_json_files(opened, choice)
@@ -85,7 +85,7 @@ def describe(entry: Entry, *, human: bool) -> tuple[str, ...]:
     return describe_kind(entry), f"{entry.mode:04o}", size, owner, reason, f"{printable(entry.path)}{where}"
 
 
-def give_json_files(bundle: OpenBundle, choice: Choice) -> None:
+def give_json_files(bundle: OpenBundle, choice: FileChoice) -> None:
     """Write one object, piece by piece: a bundle may have a million files."""
     import json
 

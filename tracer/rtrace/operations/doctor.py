@@ -12,7 +12,7 @@ from rtrace.debugging import debug
 from rtrace.files.workspaces import temporary_folder
 from rtrace.operations.machine.leftovers import clean_folder, find_leftovers
 from rtrace.operations.machine.package_databases import examine_package_databases
-from rtrace.operations.machine.programs import Question, examine_kvm, list_programs
+from rtrace.operations.machine.programs import PendingAnswer, examine_kvm, list_programs
 from rtrace.operations.machine.tracing import trying_to_trace
 from rtrace.printable import printable
 from rtrace.replay.protocol import Ability, Cleaner, Examiner, Unpacker
@@ -25,7 +25,7 @@ def examine() -> tuple[Ability, ...]:
 
     What takes long is begun first, and its answers are taken last: programs that are asked, traces.
     """
-    questions = [Question(program) for program in list_programs()]
+    questions = [PendingAnswer(program) for program in list_programs()]
     engines: dict[str, str] = {}
     if sys.platform.startswith("linux"):  # elsewhere the tracer cannot be imported
         import_module("rtrace.operations.trace")  # once, and not in each child

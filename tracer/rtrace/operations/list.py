@@ -19,7 +19,7 @@ UNOWNED = "unowned"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class FileChoice:
     """Which files are wanted: those that fit everything that is given.
 
     ``patterns`` are glob patterns over absolute paths, as in a manifest's ``include``; a folder stands for all in it.
@@ -32,7 +32,7 @@ class Choice:
     unowned: bool = False
 
 
-def list_entries(bundle: OpenBundle, choice: Choice) -> Iterator[Entry]:
+def list_entries(bundle: OpenBundle, choice: FileChoice) -> Iterator[Entry]:
     """Yield the packed files that are wanted, in the order of their paths. Raises BundleError."""
     patterns = Patterns(choice.patterns) if choice.patterns else None
     packages, reasons = _compile(choice.packages), _compile(choice.reasons)

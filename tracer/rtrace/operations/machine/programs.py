@@ -45,7 +45,7 @@ def list_programs() -> tuple[Program, ...]:
     )
 
 
-class Question:
+class PendingAnswer:
     """A program that was asked."""
 
     def __init__(self, program: Program) -> None:

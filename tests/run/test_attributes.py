@@ -12,10 +12,10 @@ from subprocess import CompletedProcess
 import pytest
 
 from bundle_making import TIME, USER, BundleMaker, make_run, run_python
+from packing import pack
 from plain_user import PlainUser
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.opening import open_bundle
-from rtrace.pack.packing import pack
 from rtrace.trace.directory import TraceDirectory
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.engines.image.rootfs import is_sayable, write_rootfs

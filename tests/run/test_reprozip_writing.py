@@ -15,7 +15,7 @@ import pytest
 from bundle_making import BundleMaker, make_run, wrote
 from bundle_samples import make_bundle
 from observing import run_rtrace
-from reprozip_editing import describe, open_extended, read_parts, write_parts
+from reprozip_editing import convert, describe, open_extended, read_parts, write_parts
 from rtrace.bundle.data.archive import compress_frame, decompress_frame, frame_size
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reading.bundle_reader import Bundle
@@ -23,7 +23,6 @@ from rtrace.errors import BundleError, HostileBundleError
 from rtrace.opening import open_bundle
 from rtrace.operations.audit import audit_bundle
 from rtrace.operations.check import check_bundle
-from rtrace.operations.export import convert
 from rtrace.reprozip.reading import extension
 from rtrace.reprozip.reading.reprozip_bundle import ReprozipBundle
 

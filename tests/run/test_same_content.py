@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from bundle_making import TIME, BundleMaker, digest, make_run, run_python
+from packing import pack
 from plain_user import PlainUser
 from rtrace.bundle.data.archive import ArchiveReader
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reading.bundle_reader import Bundle
 from rtrace.bundle.writing.bundle_writer import Item, find_repeated
 from rtrace.errors import TargetError
-from rtrace.pack.packing import pack
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.engines.image.rootfs import write_rootfs
 from rtrace_unpackers.files.copying import refuse_too_large

@@ -186,7 +186,7 @@ def test_a_copy_before_a_change_keeps_holes(tmp_path: Path) -> None:
 
 def test_holes_beyond_the_limit_are_told_of(tmp_path: Path) -> None:
     """Their zeros would have to be hashed by everybody: such a file goes in by name and size, and is named."""
-    from rtrace.pack.packing import pack
+    from packing import pack
 
     home = tmp_path / "home"
     home.mkdir()

@@ -8,11 +8,13 @@ from typing import Any
 
 from rtrace.bundle import tar
 from rtrace.bundle.entry import FileType
+from rtrace.bundle.protocol import Exported
 from rtrace.bundle.reading.bundle_reader import Bundle
 from rtrace.bundle.writing.member_writer import write_member
 from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
 from rtrace.opening import open_bundle
+from rtrace.operations.export import export
 from rtrace.reprozip.extended import ExtendedBundle
 from rtrace.reprozip.reading import extension
 
@@ -56,3 +58,8 @@ def write_parts(path: Path, parts: dict[str, bytes], *, proven: bool = True, **c
             write_member(file, name, parts[name])
         file.write(tar.END)
     return path
+
+
+def convert(source: Path, target: Path) -> Exported:
+    """Write a bundle in ReproZip's format."""
+    return export(source, "reprozip", target)

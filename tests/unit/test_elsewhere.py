@@ -7,6 +7,7 @@ import pytest
 
 from big_files import BIG, DIGEST, contents, trace_big_files
 from bundle_samples import MANIFEST
+from packing import pack
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reading.validation import validate_entries
 from rtrace.describe.draft import draft_manifest
@@ -19,7 +20,7 @@ from rtrace.manifest.model import Elsewhere
 from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
 from rtrace.opening import open_bundle
-from rtrace.pack.packing import carry_out, pack
+from rtrace.pack.packing import carry_out
 from rtrace.pack.planning import plan_packing
 from rtrace.trace.reading.reader import open_for_reading
 from trace_builder import TraceBuilder

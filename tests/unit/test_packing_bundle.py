@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from packing import pack
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.describe.draft import draft_manifest
 from rtrace.errors import BundleError, TraceError
@@ -13,7 +14,7 @@ from rtrace.manifest.model import Notice
 from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
 from rtrace.opening import open_bundle
-from rtrace.pack.packing import PackReport, pack
+from rtrace.pack.packing import PackReport
 from rtrace.pack.planning import plan_packing
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.reading.reader import open_for_reading

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from bundle_bytes import read_everything
+from packing import pack
 from rtrace.errors import BundleError, IncompleteError
 from rtrace.manifest.incompleteness import find_missing
 from rtrace.opening import open_bundle
 from rtrace.operations.export import carry_out_for_reprozip
 from rtrace.pack.forecast import forecast_notices
-from rtrace.pack.packing import carry_out, pack
+from rtrace.pack.packing import carry_out
 from rtrace.pack.plan import PackingPlan
 from rtrace.pack.planning import plan_packing
 from rtrace.reprozip.reading.container import is_reprozip

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtrace.printable import printable, printable_text
+from rtrace.printable import count_more, printable, printable_text
 
 TEXTS = st.text() | st.text("ab\\\n\x1b\u202e\u200d\ufe0f\U0001f600\udcff")
 
@@ -30,3 +31,18 @@ def test_bytes_are_shown_as_the_text_that_they_are(path: bytes) -> None:
 def test_plain_text_is_shown_unchanged(text: str) -> None:
     """Nothing is escaped that anybody can read."""
     assert printable_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "number, noun, words",
+    [
+        (0, "file", ""),
+        (-3, "file", ""),
+        (1, "file", " and 1 more file"),
+        (2, "file", " and 2 more files"),
+        (2, "", " and 2 more"),
+    ],
+)
+def test_further_things_are_counted(number: int, noun: str, words: str) -> None:
+    """There is a word for one and for many, and nothing where all are named."""
+    assert count_more(number, noun) == words

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from bundle_making import make_run
 from bundle_samples import make_bundle
-from reprozip_editing import describe, open_extended, read_parts, write_parts
+from reprozip_editing import convert, describe, open_extended, read_parts, write_parts
 from rtrace.bundle import tar
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reading.bundle_reader import Bundle
@@ -28,7 +28,6 @@ from rtrace.manifest.model import Input, Manifest, NamedFile, Package
 from rtrace.manifest.reading.load import load
 from rtrace.opening import open_bundle
 from rtrace.operations.check import check_bundle
-from rtrace.operations.export import convert
 from rtrace.reprozip.reading import extension
 from rtrace.reprozip.reading.config import load_config
 from rtrace.reprozip.reading.trace_database import read_database

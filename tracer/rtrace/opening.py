@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rtrace.debugging import debug
 from rtrace.errors import BundleError
 from rtrace.plugins import find_plugins, load
-from rtrace.trace.directory import DATABASE
+from rtrace.trace import explain_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,9 +47,8 @@ def list_writable_formats() -> dict[str, Format]:
 
 def explain_folder(path: Path) -> str:
     """Return the end of a sentence about a folder in the place of a bundle: what it is instead, and what to do."""
-    if (path / DATABASE).is_file():
-        return f"; it is a trace directory: `rtrace pack -d {path}` makes a bundle of it"
-    return "; name a bundle, a file whose name ends in .rpz" if path.is_dir() else ""
+    advice = explain_trace(path) or ("name a bundle, a file whose name ends in .rpz" if path.is_dir() else None)
+    return "" if advice is None else f"; {advice}"
 
 
 def open_bundle(path: Path) -> OpenBundle:

@@ -95,8 +95,14 @@ def count(number: int, one: str, many: str = "") -> str:
 
 def name_some(names: Sequence[str], shown: int = 5) -> str:
     """Return the first few of a list, and how many more there are."""
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
+    return ", ".join(names[:shown]) + count_more(len(names) - shown)
+
+
+def count_more(number: int, noun: str = "") -> str:
+    """Return the words for so many further things: ` and 2 more lines`, or nothing; ``noun`` is in the singular."""
+    if number <= 0:
+        return ""
+    return f" and {number} more" + (f" {plural(number, noun)}" if noun else "")
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

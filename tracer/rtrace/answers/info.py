@@ -9,11 +9,11 @@ from rtrace.answers.words import Bytes, Identity, Path, Sentence, write_identity
 from rtrace.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rtrace.bundle.counts import Counts
     from rtrace.bundle.protocol import OpenBundle
-    from rtrace.manifest.model import NamedFile, Package, Run
+    from rtrace.manifest.model import NamedFile, Notice, Package, Run
 
 
 class CountsAnswer(TypedDict):
@@ -139,7 +139,7 @@ def answer_info(bundle: OpenBundle, counts: Counts, incomplete: Sequence[str]) -
             {"path": printable(folder.path), "files": folder.files, "size": folder.size} for folder in manifest.unowned
         ],
         "secrets": answer_secrets(manifest.secrets),
-        "notices": [{"kind": notice.kind, "what": notice.what, "advice": notice.advice} for notice in manifest.notices],
+        "notices": answer_notices(manifest.notices),
     }
 
 
@@ -196,3 +196,8 @@ def answer_counts(counts: Counts) -> CountsAnswer:
         "experiment": counts.experiment,
         "experiment_size": counts.experiment_size,
     }
+
+
+def answer_notices(notices: Iterable[Notice]) -> list[NoticeAnswer]:
+    """Return notices."""
+    return [{"kind": notice.kind, "what": notice.what, "advice": notice.advice} for notice in notices]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
-from rtrace.answers.info import CountsAnswer, NoticeAnswer, answer_counts
+from rtrace.answers.info import CountsAnswer, NoticeAnswer, answer_counts, answer_notices
 from rtrace.answers.looking import FoundSecretAnswer, answer_secrets
 from rtrace.answers.words import Bytes, Identity, Path, write_identity
 from rtrace.bundle.counts import count_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path as FilePath
 
     from rtrace.bundle.protocol import Exported
-    from rtrace.manifest.model import Notice
     from rtrace.operations.combine import Combined
     from rtrace.operations.pack import Forecast
     from rtrace.operations.trace import TraceReport
@@ -125,8 +123,3 @@ def answer_export(written: Exported, form: str) -> ExportAnswer:
         "files": written.files,
         "losses": answer_notices(written.losses),
     }
-
-
-def answer_notices(notices: Iterable[Notice]) -> list[NoticeAnswer]:
-    """Return notices."""
-    return [{"kind": notice.kind, "what": notice.what, "advice": notice.advice} for notice in notices]

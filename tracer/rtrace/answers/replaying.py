@@ -92,6 +92,11 @@ def answer_replay(outcomes: Iterable[Outcome]) -> ReplayAnswer:
     }
 
 
+def answer_destroy(target: FilePath) -> DestroyAnswer:
+    """Return what `destroy` answers."""
+    return {"target": str(target)}
+
+
 def answer_extract(entries: Iterable[Entry], without: Iterable[Entry]) -> ExtractAnswer:
     """Return what `extract` answers; of ``without`` nothing was written."""
     lost = {entry.path for entry in without}

@@ -15,7 +15,7 @@ from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import give_json, show
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.operations.audit import audit_bundle
-from rtrace.printable import plural
+from rtrace.printable import count, plural
 
 
 @click.command(
@@ -39,7 +39,7 @@ def command(bundle: Path, *, as_json: bool) -> None:
         for finding in findings:
             show(f"{finding.place}: {finding.what} ({finding.rule})")
         number = len(findings)
-        sentence = f"{number} {plural(number, 'place')} in {bundle} {plural(number, 'looks', 'look')} like a secret"
+        sentence = f"{count(number, 'place')} in {bundle} {plural(number, 'looks', 'look')} like a secret"
         show("", verdict=sentence, color="red")
     else:
         show("", verdict=f"nothing that looks like a secret was found in {bundle}", color="green")

@@ -11,7 +11,7 @@ from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import DIRECTORY, JSON
 from rtrace.cli.terminal.speaking import give_json, say, warn
 from rtrace.cli.terminal.tidying import tell_settled
-from rtrace.printable import plural
+from rtrace.printable import count
 from rtrace.trace.directory import TraceDirectory
 
 
@@ -37,5 +37,5 @@ def command(directory: Path, *, as_json: bool, sources: tuple[Path, ...]) -> Non
         warn(f"not captured: {notice.what}; {notice.advice}")
     for problem in combined.problems:
         warn(f"not taken over: {problem}")
-    sources_word = plural(len(traces), "trace directory", "trace directories")
-    say(f"joined {combined.runs} {plural(combined.runs, 'run')} of {len(traces)} {sources_word} in {directory}")
+    sources_told = count(len(traces), "trace directory", "trace directories")
+    say(f"joined {count(combined.runs, 'run')} of {sources_told} in {directory}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from rtrace.answers.replaying import answer_destroy
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import JSON
 from rtrace.cli.options.completing import complete_targets
@@ -24,6 +25,6 @@ def command(target: Path, *, as_json: bool) -> None:
     """
     destroy(target, tell_cleaned(target.absolute().parent))
     if as_json:
-        give_json({"target": str(target)})
+        give_json(answer_destroy(target))
     else:
         say(f"removed {target}")

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from rtrace.answers.recording import answer_export
+from rtrace.answers.words import write_identity
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import JSON
 from rtrace.cli.options.completing import complete_bundles, complete_formats
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import give_json, say, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
-from rtrace.printable import format_size, plural
+from rtrace.printable import count, format_size
 
 if TYPE_CHECKING:
     from rtrace.bundle.protocol import Exported
@@ -77,5 +78,5 @@ def tell(written: Exported) -> None:
     for loss in written.losses:
         warn(f"not for ReproZip: {loss.what}; {loss.advice}")
     size = format_size(written.target.stat().st_size)
-    say(f"wrote {written.files} {plural(written.files, 'file')} into {written.target} ({size}), for ReproZip")
-    say(f"identity: sha256:{written.identity}")
+    say(f"wrote {count(written.files, 'file')} into {written.target} ({size}), for ReproZip")
+    say(f"identity: {write_identity(written.identity)}")

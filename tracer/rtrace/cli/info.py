@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from rtrace.answers.info import answer_info
+from rtrace.answers.words import write_identity
 from rtrace.bundle.counts import count_entries
 from rtrace.bundle.protocol import OpenBundle
 from rtrace.cli.frame.command import RtraceCommand
@@ -48,7 +49,7 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
         yield f"{MARK}: {sentence}"
     packed = format_size(bundle.path.stat().st_size)
     yield f"{bundle.path}: {packed}, made by {bundle.maker}"
-    yield f"identity    sha256:{bundle.identity}"
+    yield f"identity    {write_identity(bundle.identity)}"
     yield f"files       {counts.text}, {format_size(counts.size)} unpacked"
     if bundle.extensions:
         yield f"extensions  {', '.join(bundle.extensions)}"

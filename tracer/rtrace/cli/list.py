@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from rtrace.answers.words import write_identity
 from rtrace.bundle.entry import Entry
 from rtrace.bundle.index.dumping import dump_entry
 from rtrace.bundle.protocol import OpenBundle
@@ -72,8 +73,8 @@ def command(
             return
         for sentence in list_incomplete(opened.manifest):
             warn(f"{MARK}: {sentence}")
-        show_table(COLUMNS, lambda: (describe(entry, human=human) for entry in list_entries(opened, choice)))
-        if next(list_entries(opened, choice), None) is None:
+        rows = show_table(COLUMNS, lambda: (describe(entry, human=human) for entry in list_entries(opened, choice)))
+        if not rows:
             warn(f"no file of {bundle} fits")
 
 
@@ -89,12 +90,20 @@ def give_json_files(bundle: OpenBundle, choice: FileChoice) -> None:
     """Write one object, piece by piece: a bundle may have a million files."""
     import json
 
-    incomplete = json.dumps(list(list_incomplete(bundle.manifest)))
-    head = f'{{"format": 1, "identity": "sha256:{bundle.identity}", "incomplete": {incomplete}, "files": ['
+    from rtrace.answers.schema import FORMAT
+
+    head = json.dumps(
+        {
+            "format": FORMAT,
+            "identity": write_identity(bundle.identity),
+            "incomplete": list(list_incomplete(bundle.manifest)),
+            "files": [],
+        }
+    )
     for _ in bundle.iterate_entries():  # raises before anything is written, which would be no JSON
         pass
     before = "\n"
-    give_json_line(head)
+    give_json_line(head.removesuffix("]}"))
     for entry in list_entries(bundle, choice):
         give_json_line(before + dump_entry(entry, entry.size, entry.sha256, entry.offset).rstrip("\n"))
         before = ",\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rtrace.answers.recording import answer_export, answer_forecast, answer_pack
+from rtrace.answers.words import write_identity
 from rtrace.bundle.entry import Entry
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import DIRECTORY, JSON, describe_kind, parse_size, read_patterns
@@ -20,7 +21,7 @@ from rtrace.manifest.model import Secret, SecretPack
 from rtrace.manifest.scalars import quoted
 from rtrace.operations.pack import Forecast, PackRequest, forecast, pack, pack_for_reprozip
 from rtrace.pack.packing import PackReport
-from rtrace.printable import format_size, plural, printable
+from rtrace.printable import count, format_size, printable
 from rtrace.trace.directory import TraceDirectory
 
 COLUMNS = (Column("KIND"), Column("SIZE", numbers=True), Column("WHY"), Column("PATH"))
@@ -153,7 +154,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     _tell_notices(report)
     size = format_size(bundle.stat().st_size)
     say(f"packed {report.counts.text} into {bundle} ({size})")
-    say(f"identity: sha256:{report.identity}")
+    say(f"identity: {write_identity(report.identity)}")
 
 
 def _tell_forecast(foreseen: Forecast) -> None:
@@ -165,7 +166,7 @@ def _tell_forecast(foreseen: Forecast) -> None:
         warn(f"{f'{MARK}: ' if notice.kind in INCOMPLETE else ''}{notice.what}; {notice.advice}")
     number = len(foreseen.missing)
     if number:
-        warn(f"no bundle would be written: the runs need {number} {plural(number, 'file')} whose content is missing")
+        warn(f"no bundle would be written: the runs need {count(number, 'file')} whose content is missing")
 
 
 def _describe(entry: Entry) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from rtrace.cli.options.completing import complete_command
 from rtrace.cli.terminal.speaking import say, say_more, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_settled
 from rtrace.errors import UsageError
-from rtrace.printable import plural
+from rtrace.printable import count
 from rtrace.trace.directory import TraceDirectory
 
 if TYPE_CHECKING:
@@ -141,8 +141,8 @@ def tell(report: TraceReport) -> None:
         warn(report.problem)
     traced = report.traced
     ended = f"exit status {traced.exit_code}" if traced.signal is None else f"killed by {name_signal(traced.signal)}"
-    processes, paths = plural(report.processes, "process", "processes"), plural(report.paths, "path")
-    say(f"traced {report.processes} {processes} and {report.paths} {paths}; {ended}")
+    processes, paths = count(report.processes, "process", "processes"), count(report.paths, "path")
+    say(f"traced {processes} and {paths}; {ended}")
     say_more(f"the command took {traced.ended - traced.began:.2f} s")
     say(f"next: `rtrace pack{report.pack_options}` (edit {report.directory.manifest} first to leave files out)")
 

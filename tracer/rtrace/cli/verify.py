@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -24,7 +24,7 @@ from rtrace.limits import Limits
 from rtrace.manifest.incompleteness import MARK
 from rtrace.operations.unpack import name_target
 from rtrace.operations.verify import verify_bundle
-from rtrace.printable import plural
+from rtrace.printable import count
 from rtrace.replay.registry import load_unpacker
 from rtrace.verify.verdicts import Line, Report
 
@@ -36,6 +36,8 @@ COLORS: dict[str, Color] = {
     "unknown": "yellow",
 }
 """Of the verdicts."""
+VERDICT_WIDTH = 11
+"""Columns that a verdict takes at the beginning of a line, with the blanks behind it."""
 
 
 @click.command(
@@ -107,10 +109,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     if as_json:
         give_json(answer_verify(report))
     else:
-        for line in describe(report, show_all=show_all or is_verbose()):
-            word = line if line.startswith(report.summary) else line.partition(" ")[0]
-            color = COLORS[report.verdict] if word == line else COLORS.get(word)
-            show(line[len(word) :], verdict=word, color=color)
+        show_report(report, show_all=show_all or is_verbose())
         if report.verdict == "different":
             target = name_target(bundle)
             steps = f"`rtrace unpack {unpacker_name} {bundle}`, then `rtrace replay {target}`"
@@ -118,27 +117,34 @@ def command(  # noqa: PLR0913 -- an argument for each option
     sys.exit(report.exit_status)
 
 
-def describe(report: Report, *, show_all: bool = False) -> Iterator[str]:
-    """Yield a report for a person: what differs, what else was written, and the verdict with the time it took."""
+def show_report(report: Report, *, show_all: bool) -> None:
+    """Write a report for a person: what differs, what else was written, and the verdict with the time it took."""
     for sentence in report.incomplete:
-        yield f"{MARK}: {sentence}"
+        show(f"{MARK}: {sentence}")
     judged = [line for line in report.lines if line.scope == "output"]
     for line in judged:
         if show_all or line.verdict != "same":
-            yield f"{line.verdict:9}  {line.text}"
+            show_verdict(line.verdict, line.text)
     same = [line for line in judged if line.verdict == "same"]
     if same and not show_all and len(same) < len(judged):
-        yield f"{'same':9}  {describe_same(same)}"
+        show_verdict("same", describe_same(same))
     if report.others and (show_all or report.others_differ):
-        yield "other files, which have no part in the verdict:"
-        yield from report.others
-    yield f"{report.summary} (took {report.seconds:.1f} s)"
+        show("other files, which have no part in the verdict:")
+        for text in report.others:
+            verdict = text.partition(" ")[0]
+            show(text[len(verdict) :], verdict=verdict, color=COLORS.get(verdict))
+    show("", verdict=f"{report.summary} (took {report.seconds:.1f} s)", color=COLORS[report.verdict])
+
+
+def show_verdict(verdict: str, text: str) -> None:
+    """Write a line that begins with a verdict."""
+    show(f"{'':{VERDICT_WIDTH - len(verdict)}}{text}", verdict=verdict, color=COLORS[verdict])
 
 
 def describe_same(lines: Sequence[Line]) -> str:
-    """Return what is the same, counted: ``2 exit statuses, standard output, 3 files``."""
+    """Return what is the same, counted: ``2 exit statuses, 1 stream, 3 files``."""
     statuses = sum(line.path is None and line.stream is None for line in lines)
     files = sum(line.path is not None for line in lines)
     streams = sum(line.stream is not None for line in lines)
     counted = ((statuses, "exit status", "exit statuses"), (streams, "stream", ""), (files, "file", ""))
-    return ", ".join(f"{number} {plural(number, one, many)}" for number, one, many in counted if number)
+    return ", ".join(count(number, one, many) for number, one, many in counted if number)

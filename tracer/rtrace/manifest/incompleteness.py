@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 MISSING = frozenset({"missing"})
 """The kinds of notices that keep a bundle from being written: content that a run had is gone."""
+CHANGED = "changed"
+"""The kind of those that tell of files that are not packed as the run found them, or may not be."""
 UNFINISHED = "unfinished"
 """The kind of those that tell of a run which did not come to its own end."""
 INPUT = "input"

@@ -39,11 +39,6 @@ def name_export(bundle: Path, form: str) -> Path:
     return Path(f"{Path(bundle.name).with_suffix('')}.{form}.rpz")
 
 
-def convert(source: Path, target: Path, *, progress: Progress = SILENT) -> Exported:
-    """Write a bundle in ReproZip's format. Raises BundleError; then there is no new file."""
-    return export(source, "reprozip", target, progress=progress)
-
-
 def carry_out_for_reprozip(
     plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: bool = False
 ) -> tuple[PackReport, Exported]:
@@ -54,6 +49,6 @@ def carry_out_for_reprozip(
     with Incomplete(plan.target, replace=plan.replace) as incomplete:
         own, other = incomplete.folder / "own.rpz", incomplete.folder / "other.rpz"
         report = carry_out(replace(plan, target=own), progress=progress, allow_missing=allow_missing)
-        exported = convert(own, other, progress=progress)
+        exported = export(own, "reprozip", other, progress=progress)
         incomplete.give_name(other)
         return replace(report, target=plan.target), replace(exported, target=plan.target)

@@ -18,7 +18,7 @@ from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
 from rtrace.files.hierarchy import is_provided
 from rtrace.files.workspaces import THROW_AWAY
 from rtrace.limits import DEFAULT_LIMITS, Limits
-from rtrace.manifest.incompleteness import DOUBTS, limit_waiting, list_incomplete
+from rtrace.manifest.incompleteness import CHANGED, DOUBTS, limit_waiting, list_incomplete
 from rtrace.manifest.model import Manifest, Run
 from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
@@ -37,8 +37,6 @@ from rtrace.verify.witness import Witness
 NO_INPUT = "some of the original's input was not captured"
 CUT_SHORT = "the original run was cut short"
 NO_PACKAGE = "packages were left out of the bundle (`pack: false`)"
-CHANGED = "changed"
-"""The kind of the notices that tell of files that are not packed as the run found them."""
 
 
 @dataclass(frozen=True, slots=True)

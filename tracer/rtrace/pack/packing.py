@@ -15,15 +15,14 @@ from rtrace.manifest.incompleteness import find_missing, list_incomplete
 from rtrace.pack.choosing.left_elsewhere import describe_elsewhere
 from rtrace.pack.file_writing import FileWriter
 from rtrace.pack.phases import phase
-from rtrace.pack.planning import plan_packing
 from rtrace.pack.results import finish_results
 from rtrace.pack.target import check_target
+from rtrace.printable import count_more
 from rtrace.privacy.masking import Masker
 from rtrace.privacy.redacting import redact_known, redact_trace
 from rtrace.privacy.redaction import Redactor
-from rtrace.privacy.wording import count_more
 from rtrace.progress import SILENT, Progress
-from rtrace.trace.directory import DATABASE
+from rtrace.trace import DATABASE
 from rtrace.trace.reading.reader import call_runs, copy_database, open_for_reading
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Elsewhere, Manifest, Notice, Secret
     from rtrace.pack.plan import PackingPlan
     from rtrace.privacy.anonymous.anonymizer import Anonymizer
-    from rtrace.trace.directory import TraceDirectory
 
 _SHOWN = 8
 """Notices that a sentence names."""
@@ -55,22 +53,6 @@ class PackReport:
     notices: tuple[Notice, ...]
     secrets: tuple[Secret, ...]
     incomplete: tuple[str, ...] = ()
-
-
-def pack(
-    directory: TraceDirectory,
-    target: Path,
-    *,
-    progress: Progress = SILENT,
-    allow_missing: bool = False,
-    replace: bool = False,
-) -> PackReport:
-    """Pack a trace into a bundle; with ``replace`` in place of one that has the name, which stays until then.
-
-    Raises TraceError, ManifestError and BundleError; then there is no new bundle.
-    """
-    plan = plan_packing(directory, target, replace=replace)
-    return carry_out(plan, progress=progress, allow_missing=allow_missing)
 
 
 def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: bool = False) -> PackReport:

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 
 from rtrace.bundle.writing.bundle_writer import Written
+from rtrace.manifest.incompleteness import CHANGED
 from rtrace.manifest.model import Notice
-from rtrace.printable import printable
-from rtrace.privacy.wording import count_more
+from rtrace.printable import count_more, printable
 
 _AFTER_A_CAUSE = {
     Written.CHANGED: "it was packed as it is now",
@@ -70,7 +70,7 @@ def describe_touched(paths: list[bytes]) -> Notice:
     """Return the one notice of all files that may have changed."""
     verb = "were" if len(paths) > 1 else "was"
     what = f"{printable(paths[0])}{count_more(len(paths) - 1, 'file')} {verb} {_TOUCHED}"
-    return Notice("changed", what, "trace again if the content may be another")
+    return Notice(CHANGED, what, "trace again if the content may be another")
 
 
 def describe_unkept(attributes: dict[str, tuple[bytes, int]]) -> Notice:
@@ -87,7 +87,7 @@ def _advise(shortfall: Shortfall) -> tuple[str, str]:
     """Return the kind of the notice, and the usual advice."""
     status = shortfall.status
     if status is Written.CHANGED:
-        return "changed" if shortfall.problem is None else "missing", "trace again to have it as the run finds it"
+        return CHANGED if shortfall.problem is None else "missing", "trace again to have it as the run finds it"
     if status is Written.VANISHED:
         return "missing", "put it back and pack again, or trace again"
     if status is Written.HOLLOW:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from rtrace.bundle.entry import FileType
 from rtrace.debugging import debug
 from rtrace.manifest.model import Notice, SecretPack
-from rtrace.printable import printable
+from rtrace.printable import count_more, printable
 from rtrace.privacy.file_search import Found, SearchJob, SecretSearch
 from rtrace.privacy.helpers import search_files
 from rtrace.privacy.masking import Masking
 from rtrace.privacy.searching.matching import IN_FILES, find_rules
 from rtrace.privacy.searching.scan import MOST
-from rtrace.privacy.wording import count_more
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

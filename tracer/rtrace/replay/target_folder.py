@@ -17,7 +17,7 @@ from rtrace.files.folders import directory_flags, open_parent, refuse_others
 from rtrace.files.locks import Lock, lock_folder
 from rtrace.printable import printable
 from rtrace.replay.protocol import STATE_FILE
-from rtrace.trace.directory import DATABASE
+from rtrace.trace import explain_trace
 
 
 class TargetFolder:
@@ -48,9 +48,7 @@ class TargetFolder:
 
     def no_target(self) -> TargetError:
         """Return the error of a folder that is no target."""
-        advice = "name the right folder"
-        if (self.path / DATABASE).is_file():
-            advice = f"it is a trace directory: `rtrace pack -d {self.path}` makes a bundle of it"
+        advice = explain_trace(self.path) or "name the right folder"
         return TargetError(f"{self.shown} is not a target of rtrace (it has no {STATE_FILE}); {advice}")
 
     def _explain(self, error: OSError) -> TargetError:

@@ -13,9 +13,9 @@ from rtrace import __version__
 from rtrace.errors import TraceError
 from rtrace.files.locks import Lock, lock_folder
 from rtrace.printable import printable
+from rtrace.trace import DATABASE
 from rtrace.trace.schema import SCHEMA, TRACE_FORMAT
 
-DATABASE = "trace.sqlite3"
 SNAPSHOTS = "snapshots"
 STREAMS = "streams"
 MANIFEST = "manifest.yml"

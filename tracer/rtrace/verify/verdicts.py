@@ -123,11 +123,11 @@ class Report:
             kinds: dict[Verdict, int] = {verdict: found[verdict] for verdict in DIFFERING if found[verdict]}
             only_different = kinds.keys() == {"different"}
             told.append(
-                f"{differing} of {number} {plural(number, 'result')} {plural(differing, 'differs', 'differ')}"
+                f"{differing} of {count(number, 'result')} {plural(differing, 'differs', 'differ')}"
                 f"{'' if only_different else f' ({list_counts(kinds)})'}"
             )
         if unknown:
-            told.append(f"{unknown} of {number} {plural(number, 'result')} could not be judged")
+            told.append(f"{unknown} of {count(number, 'result')} could not be judged")
         if self.verdict == "unknown":
             told.append("there is no verdict")
         return "; ".join(told) + more

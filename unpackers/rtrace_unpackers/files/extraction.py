@@ -20,7 +20,7 @@ from rtrace.progress import SILENT, Progress
 from rtrace_unpackers.files.copying import copy_content, find_room, refuse_too_large
 from rtrace_unpackers.files.creation import create, finish, finish_by_name
 from rtrace_unpackers.files.descent import Descent
-from rtrace_unpackers.files.layout import Layout, name_of, parent_of
+from rtrace_unpackers.files.layout import Layout, name_of, parent_of, take_contents
 from rtrace_unpackers.files.ownership import Ownership
 from rtrace_unpackers.files.placeholders import write_placeholders
 
@@ -62,15 +62,8 @@ def write_files(
     progress: Progress,
 ) -> None:
     """Write all regular files that have a content, as their contents come, each with its copies."""
-    wanted = {entry.path: entry for entry in layout.files}
-    progress.start("unpacking", layout.size)
-    for named, content in contents:
-        entry = wanted.pop(named.path, None)
-        if entry is not None:
-            write_file(entry, content, layout.copies.get(entry.path, ()), descent, ownership, progress)
-    progress.finish()
-    if wanted:
-        raise BundleError(f"the bundle lacks the content of {printable(next(iter(wanted)))}")
+    for entry, content in take_contents(layout, contents, progress):
+        write_file(entry, content, layout.copies.get(entry.path, ()), descent, ownership, progress)
 
 
 def write_file(

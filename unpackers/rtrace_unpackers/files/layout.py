@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -11,9 +11,10 @@ from rtrace.bundle.counts import Counts
 from rtrace.bundle.data.layout import stored_size
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reading.validation import validate_entries
-from rtrace.errors import HostileBundleError
+from rtrace.errors import BundleError, HostileBundleError
 from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.printable import printable
+from rtrace.progress import Progress
 
 PROVIDED = {b"/dev": 0o755, b"/proc": 0o555, b"/sys": 0o555}
 """What a replay mounts over: the mount points, with the modes they get where the bundle has none of its own."""
@@ -163,3 +164,21 @@ def add_ancestors(path: bytes, directories: dict[bytes, Entry]) -> None:
 def make_directory(path: bytes, mode: int, reason: str) -> Entry:
     """Return an entry for a directory that the bundle does not list."""
     return Entry(path, FileType.DIRECTORY, mode, 0, 0, 0, reason=reason)
+
+
+def take_contents(
+    layout: Layout, contents: Iterable[tuple[Entry, Iterator[bytes]]], progress: Progress
+) -> Iterator[tuple[Entry, Iterator[bytes]]]:
+    """Yield the files of a layout that have a content, as their contents come, and tell of the task.
+
+    Raises BundleError in the end when the content of one did not come.
+    """
+    wanted = {entry.path: entry for entry in layout.files}
+    progress.start("unpacking", layout.size)
+    for named, content in contents:
+        entry = wanted.pop(named.path, None)
+        if entry is not None:
+            yield entry, content
+    progress.finish()
+    if wanted:
+        raise BundleError(f"the bundle lacks the content of {printable(next(iter(wanted)))}")

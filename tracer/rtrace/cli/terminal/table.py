@@ -19,25 +19,27 @@ class Column(NamedTuple):
     numbers: bool = False
 
 
-def show_table(columns: Sequence[Column], rows: Callable[[], Iterable[Sequence[str]]]) -> None:
-    """Write rows to standard output. ``rows`` is called twice on a terminal: to measure them, and to write them.
+def show_table(columns: Sequence[Column], rows: Callable[[], Iterable[Sequence[str]]]) -> int:
+    """Write rows to standard output; return how many. ``rows`` is called twice on a terminal: to measure, and to write.
 
     Elsewhere there is no title, and one tab stands between two words, none of which can hold a tab: it is escaped.
     """
+    number = 0
     if not (sys.stdout is not None and sys.stdout.isatty()):
         for row in rows():
             show_fields(row)
-        return
+            number += 1
+        return number
     widths = [len(column.title) for column in columns]
-    empty = True
     for row in rows():
-        empty = False
-        for number, word in enumerate(row):
-            widths[number] = max(widths[number], len(printable_text(word)))
-    if not empty:
+        number += 1
+        for place, word in enumerate(row):
+            widths[place] = max(widths[place], len(printable_text(word)))
+    if number:
         show(_align([column.title for column in columns], columns, widths))
     for row in rows():
         show(_align([printable_text(word) for word in row], columns, widths))
+    return number
 
 
 def _align(row: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ from rtrace.files.hierarchy import is_provided
 from rtrace.files.patterns import Patterns
 from rtrace.manifest.merging.matching import match_runs, strip_record
 from rtrace.pack.choosing.notices import describe_interference, describe_lost_run
-from rtrace.privacy.wording import count_more
+from rtrace.printable import count_more
 from rtrace.trace.reading import reader
 from rtrace.trace.reading.between import read_interferences
 from rtrace.trace.reading.dependence import read_needs

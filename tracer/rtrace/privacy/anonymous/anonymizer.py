@@ -11,13 +11,12 @@ from rtrace.bundle.entry import FileType
 from rtrace.files.patterns import Patterns
 from rtrace.files.xattrs import read_attributes
 from rtrace.manifest.model import Manifest, Notice, Package
-from rtrace.printable import printable
+from rtrace.printable import count_more, printable
 from rtrace.privacy.anonymous.contents import ContentReplacer, PackedContent
 from rtrace.privacy.anonymous.ids import PersonalIds
 from rtrace.privacy.anonymous.names import PersonalNames
 from rtrace.privacy.anonymous.order import has_own_time
 from rtrace.privacy.values import rewrite_value
-from rtrace.privacy.wording import count_more
 from rtrace.trace.rewriting import Anonymization, anonymize_database
 
 if TYPE_CHECKING:

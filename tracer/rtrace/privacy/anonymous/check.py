@@ -9,8 +9,7 @@ from typing import IO, TYPE_CHECKING
 from rtrace.bundle import members
 from rtrace.errors import BundleError
 from rtrace.opening import open_bundle
-from rtrace.printable import printable
-from rtrace.privacy.wording import count_more
+from rtrace.printable import count_more, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -37,6 +37,15 @@ class Source(Protocol):
         """Leave out so many bytes. Raises BundleError when there are fewer."""
 
 
+def skip_by_reading(source: Source, size: int) -> None:
+    """Take so many bytes and forget them. Raises BundleError when there are fewer."""
+    while size:
+        part = source.read(min(size, CHUNK))
+        if not part:
+            raise BundleError("it is cut off")
+        size -= len(part)
+
+
 class _Decoder(Protocol):
     """What bz2 and lzma call a decompressor."""
 
@@ -124,11 +133,7 @@ class Decompressed:
 
     def skip(self, size: int) -> None:
         """Take so many bytes and forget them."""
-        while size:
-            part = self.read(min(size, CHUNK))
-            if not part:
-                raise BundleError("it is cut off")
-            size -= len(part)
+        skip_by_reading(self, size)
 
     def _decode(self, size: int) -> bytes:
         while self._decoder is not None:

@@ -17,7 +17,7 @@ from rtrace.bundle import tar
 from rtrace.bundle.data.file_range import FileRange
 from rtrace.errors import BundleError, HostileBundleError
 from rtrace.printable import shorten_path
-from rtrace.reprozip.reading.byte_sources import CHUNK, Decompressed, take
+from rtrace.reprozip.reading.byte_sources import Decompressed, skip_by_reading, take
 from rtrace.reprozip.reading.limits import check_content_size
 from rtrace.reprozip.reading.tar_reader import TarMember, TarReader
 
@@ -166,11 +166,7 @@ class _ZipSource:
             raise BundleError(f"it cannot be decompressed ({error})") from None
 
     def skip(self, size: int) -> None:
-        while size:
-            part = self.read(min(size, CHUNK))
-            if not part:
-                raise BundleError("it is cut off")
-            size -= len(part)
+        skip_by_reading(self, size)
 
 
 def _check_zip_directory(file: BinaryIO) -> None:

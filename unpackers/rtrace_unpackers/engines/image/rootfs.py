@@ -12,7 +12,7 @@ from rtrace.bundle.entry import Entry
 from rtrace.errors import BundleError, HostileBundleError
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
-from rtrace_unpackers.files.layout import Layout
+from rtrace_unpackers.files.layout import Layout, take_contents
 
 HOLES_LIMIT = 256 << 20
 """Bytes that all placeholders together may take: an engine writes their zeros to the disk, and more than once."""
@@ -97,27 +97,18 @@ def write_files(
     progress: Progress,
 ) -> None:
     """Write all regular files that have a content, as their contents come, each with its copies."""
-    wanted = {entry.path: entry for entry in layout.files}
-    progress.start("unpacking", layout.size)
-    for named, content in contents:
-        entry = wanted.pop(named.path, None)
-        if entry is not None:
-            stream = ContentStream(content, progress)
-            try:
-                tar.addfile(make_header(entry, tarfile.REGTYPE, size=entry.size), stream)
-            except OSError:
-                if stream.is_short:
-                    raise BundleError(
-                        f"{printable(entry.path)} has fewer than {entry.size} bytes in the bundle"
-                    ) from None
-                raise
-            start = tar.offset - -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-            for copy in layout.copies.get(entry.path, ()):
-                tar.addfile(make_header(copy, tarfile.REGTYPE, size=copy.size), Again(file, start))
-                progress.advance(copy.size)
-    progress.finish()
-    if wanted:
-        raise BundleError(f"the bundle lacks the content of {printable(next(iter(wanted)))}")
+    for entry, content in take_contents(layout, contents, progress):
+        stream = ContentStream(content, progress)
+        try:
+            tar.addfile(make_header(entry, tarfile.REGTYPE, size=entry.size), stream)
+        except OSError:
+            if stream.is_short:
+                raise BundleError(f"{printable(entry.path)} has fewer than {entry.size} bytes in the bundle") from None
+            raise
+        start = tar.offset - -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        for copy in layout.copies.get(entry.path, ()):
+            tar.addfile(make_header(copy, tarfile.REGTYPE, size=copy.size), Again(file, start))
+            progress.advance(copy.size)
 
 
 def make_header(entry: Entry, kind: bytes, *, size: int = 0, link: bytes = b"") -> tarfile.TarInfo:

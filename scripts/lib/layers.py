@@ -43,9 +43,11 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("pack",),
         ("replay",),
         ("verify",),
+        ("record",),
+        ("declared", "figures"),
         ("operations",),
         ("answers",),
-        ("cli",),
+        ("cli", "web"),
         ("__main__",),
     ),
     "rtrace_unpackers": (

@@ -100,9 +100,8 @@ class StopHandler:
         self.tracees = tree.tracees
         self.listening = engine.listens
         self.last_words: LastWords = NOTHING
-        self.early: dict[
-            int, tuple[int, struct_rusage]
-        ] = {}  # ends told before the birth; without one, nothing of it ever ran
+        # Ends told before the birth; without one, nothing of it ever ran.
+        self.early: dict[int, tuple[int, struct_rusage]] = {}
         self.met: set[int] = set()
         self.detaching = False
         self.locked: dict[int, Locked] = {}

@@ -27,7 +27,12 @@ _MODULES = (
             re.DOTALL,
         ),
     ),
-    ("R", re.compile(rb"(?P<folder>.*/(?:library|site-library))/(?P<name>[A-Za-z][\w.]*)/(?:R|libs|Meta|help)/.*", re.DOTALL)),
+    (
+        "R",
+        re.compile(
+            rb"(?P<folder>.*/(?:library|site-library))/(?P<name>[A-Za-z][\w.]*)/(?:R|libs|Meta|help)/.*", re.DOTALL
+        ),
+    ),
     ("JavaScript", re.compile(rb"(?P<folder>.*/node_modules)/(?P<name>(?:@[^/]+/)?[^/.][^/]*)/.*", re.DOTALL)),
     ("Ruby", re.compile(rb"(?P<folder>.*/gems)/(?P<name>[^/]+?)-[0-9][^/]*/.*", re.DOTALL)),
     ("Julia", re.compile(rb"(?P<folder>.*/\.julia/packages)/(?P<name>[^/]+)/.*", re.DOTALL)),

@@ -19,8 +19,8 @@ from rtrace.privacy.redacting import (
     redact_known,
 )
 from rtrace.privacy.rules.spellings import find_values
-from rtrace.privacy.searching.scan import find_in_content, find_in_variable
 from rtrace.privacy.searching.matching import find_rules
+from rtrace.privacy.searching.scan import find_in_content, find_in_variable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from rtrace.printable import printable
 from rtrace.record.empty import empty_record
@@ -23,25 +23,17 @@ from rtrace.record.taking.streams import describe_stream
 from rtrace.record.times import write_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from rtrace.manifest.model import Run
-    from rtrace.record.document import NoticeFact, Record, RepositoryFact, Status, StreamFact
+    from rtrace.record.document import NoticeFact, Record, RepositoryFact, Status
     from rtrace.record.taking.evidence import Evidence
+    from rtrace.record.taking.said import Said
 
 _MILLION = 1_000_000
 _MOST_REPOSITORIES = 20
 _ELF = b"\x7fELF"
-
-
-class Said(NamedTuple):
-    """What a person says of a run when it is started: a name, why, words to find it by, what it is for."""
-
-    label: str | None = None
-    reason: str | None = None
-    tags: tuple[str, ...] = ()
-    project: str | None = None
 
 
 def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[NoticeFact] = ()) -> Record:
@@ -59,35 +51,33 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     numbers = {root: number for number, root in enumerate(roots)}
 
     record = empty_record()
-    record.update(
-        label=said.label,
-        reason=said.reason,
-        tags=list(dict.fromkeys(said.tags)),
-        status=find_status(run),
-        exit_code=run.exit_code,
-        signal=run.signal,
-        started=None if run.started is None else write_time(int(run.started * _MILLION)),
-        finished=None if run.finished is None else write_time(int(run.finished * _MILLION)),
-        usage=describe_usage(evidence),
-        workingdir=os.fsdecode(run.workingdir),
-        main=os.fsdecode(main),
-        user=read_user(environ),
-        machine=read_machine(environ),
-        surroundings=read_surroundings(environ),
-        processes=describe_processes(evidence),
-        packages=describe_packages(evidence),
-        libraries=describe_libraries(evidence),
-        executables=describe_executables(evidence, programs),
-        scripts=describe_scripts(evidence, programs, main, numbers),
-        inputs=describe_files(evidence, inputs, outputs=False),
-        outputs=describe_files(evidence, outputs, outputs=True),
-        stdin=describe_stream(evidence, 0),
-        stdout=describe_stream(evidence, 1),
-        stderr=describe_stream(evidence, 2),
-        repositories=[read_repository(root, environ=environ) for root in roots],
-        trace=os.path.realpath(target),
-        run_name=run.id,
-    )
+    record["label"] = said.label
+    record["reason"] = said.reason
+    record["tags"] = list(dict.fromkeys(said.tags))
+    record["status"] = find_status(run)
+    record["exit_code"] = run.exit_code
+    record["signal"] = run.signal
+    record["started"] = None if run.started is None else write_time(int(run.started * _MILLION))
+    record["finished"] = None if run.finished is None else write_time(int(run.finished * _MILLION))
+    record["usage"] = describe_usage(evidence)
+    record["workingdir"] = os.fsdecode(run.workingdir)
+    record["main"] = os.fsdecode(main)
+    record["user"] = read_user(environ)
+    record["machine"] = read_machine(environ)
+    record["surroundings"] = read_surroundings(environ)
+    record["processes"] = describe_processes(evidence)
+    record["packages"] = describe_packages(evidence)
+    record["libraries"] = describe_libraries(evidence)
+    record["executables"] = describe_executables(evidence, programs)
+    record["scripts"] = describe_scripts(evidence, programs, main, numbers)
+    record["inputs"] = describe_files(evidence, inputs, outputs=False)
+    record["outputs"] = describe_files(evidence, outputs, outputs=True)
+    record["stdin"] = describe_stream(evidence, 0)
+    record["stdout"] = describe_stream(evidence, 1)
+    record["stderr"] = describe_stream(evidence, 2)
+    record["repositories"] = [read_repository(root, environ=environ) for root in roots]
+    record["trace"] = os.path.realpath(target)
+    record["run_name"] = run.id
     machine = record["machine"]
     machine["gpus"] = read_gpus()
     machine["linkage"] = "ELF" if _is_elf(run.program) else None
@@ -129,8 +119,7 @@ def _redact_parts(record: Record, redactor: RecordRedactor) -> None:
         program = os.fsencode(process["program"] or "")
         words = [os.fsencode(word) for word in process["arguments"]]
         process["arguments"] = [os.fsdecode(word) for word in redactor.arguments(program, words)]
-    streams: Mapping[str, StreamFact | None] = {name: record[name] for name in ("stdin", "stdout", "stderr")}  # type: ignore[literal-required]
-    for name, stream in streams.items():
+    for name, stream in (("stdin", record["stdin"]), ("stdout", record["stdout"]), ("stderr", record["stderr"])):
         if stream is not None and stream["text"]:
             stream["text"] = _redact_text(redactor, f"the text of {name}", name, stream["text"])
     for script in record["scripts"]:

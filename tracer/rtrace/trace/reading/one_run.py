@@ -78,7 +78,9 @@ def read_found(connection: sqlite3.Connection, run: int) -> list[FoundFile]:
     """Return the files that a run used, in the order in which it met them; folders, links and devices are no files."""
     uses: dict[int, int] = {}
     own: set[int] = set()
-    rows = connection.execute("SELECT path, use FROM uses WHERE run = ? AND use & ? ORDER BY id", (run, _CONTENT | _REPLACING))
+    rows = connection.execute(
+        "SELECT path, use FROM uses WHERE run = ? AND use & ? ORDER BY id", (run, _CONTENT | _REPLACING)
+    )
     for path, use in rows:
         former = uses.get(path, 0)
         if use & _READ and former & _REPLACING and not former & _READ:
@@ -91,7 +93,11 @@ def read_found(connection: sqlite3.Connection, run: int) -> list[FoundFile]:
         " WHERE facts.run = ? AND (type = 'file' OR type IS NULL) ORDER BY time",
         (run,),
     )
-    return [FoundFile(*row, uses[number], number in own) for number, *row in facts if number in uses]
+    return [
+        FoundFile(path, kind, size, mtime_ns, inode, file, problem, uses[number], number in own)
+        for number, path, kind, size, mtime_ns, inode, file, problem in facts
+        if number in uses
+    ]
 
 
 def read_processes(connection: sqlite3.Connection, run: int) -> list[TracedProcess]:

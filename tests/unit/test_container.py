@@ -225,8 +225,8 @@ def test_a_version_that_is_damaged() -> None:
     assert not isinstance(refuse_version(bytes(content)), DamagedBundleError)
 
 
-def test_the_identity_may_be_absent() -> None:
-    """The first bundles have none: the index comes where it would be, and is found there."""
+def test_identity_and_records_may_be_absent() -> None:
+    """The first bundles have none: what follows comes where they would be, and is found there."""
     texts = dict.fromkeys(members.MEMBERS, b"x") | {members.VERSION: members.VERSION_TEXT}
     texts[members.IDENTITY] = b"y" * members.IDENTITY_SIZE
     for absent in ((), (members.IDENTITY,), (members.RECORDS,), tuple(members.OPTIONAL)):

@@ -184,6 +184,7 @@ class Bundle(FoundByPath):
             self._prove_entries()
         self._compare_digests()
         self.check_results()
+        self.read_records()
         if progress is not SILENT:  # a further look at the index, for whoever watches
             progress.start("checking", sum(one.size for one in self.iterate_entries() if one.offset is not None))
         for entry, content in self.stream_data():

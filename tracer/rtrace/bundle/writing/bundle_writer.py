@@ -140,6 +140,7 @@ def write_bundle(
     results: Iterable[Result],
     trace_database: Path,
     *,
+    records: Iterable[bytes] = (),
     progress: Progress = SILENT,
 ) -> str:
     """Write a bundle whose every content can be read, and return its identity.
@@ -154,6 +155,6 @@ def write_bundle(
             if written is not Written.WHOLE:
                 raise BundleError(f"cannot pack {printable(item.entry.path)}: {written.value}")
             progress.advance(1)
-        identity = writer.finish(manifest, results, trace_database)
+        identity = writer.finish(manifest, results, trace_database, records=records)
     progress.finish()
     return identity

@@ -14,6 +14,14 @@ FORMAT = 1
 """The first key of every answer. It changes when a key goes or gets another meaning; keys may be added without."""
 
 ANSWERS = {
+    "blame": "history:BlameAnswer",
+    "diff": "history:DiffAnswer",
+    "import": "history:ImportAnswer",
+    "log": "history:LogAnswer",
+    "repeat": "history:RepeatAnswer",
+    "search": "history:SearchAnswer",
+    "show": "history:ShowAnswer",
+    "sync": "history:SyncAnswer",
     "audit": "looking:AuditAnswer",
     "check": "looking:CheckAnswer",
     "combine": "recording:CombinationAnswer",

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rtrace.errors import UsageError
-from rtrace.printable import printable_text, shorten
+from rtrace.operations.history.recording import RecordRequest
+from rtrace.printable import printable, printable_text, shorten
 from rtrace.privacy.redacting import REDACTED
 from rtrace.record.diff import name_path
 from rtrace.record.document import FileFact, Record, VerdictFact
+from rtrace.record.history.protocol import History
 from rtrace.record.paths import to_bytes
+from rtrace.record.taking.said import Said
+
+if TYPE_CHECKING:
+    from rtrace.operations.trace import TraceReport
 
 SAME, DIFFERENT, UNKNOWN = "same", "different", "unknown"
 STATUSES = {SAME: 0, DIFFERENT: 1, UNKNOWN: 3}
@@ -135,10 +143,44 @@ def describe_end(record: Record) -> str:
     return f"signal {record['signal']}" if record["signal"] is not None else f"status {record['exit_code']}"
 
 
-def name_directory(parent: str) -> Iterator[Path]:
-    """Yield names for the trace directory of a repetition, none of which need be free."""
-    yield Path(f".rtrace-repeat-{parent}")
-    number = 2
-    while True:
-        yield Path(f".rtrace-repeat-{parent}-{number}")
-        number += 1
+def name_directory(short: str) -> Path:
+    """Return a name that is free here for the trace directory of the repetition of a run."""
+    names = (f".rtrace-repeat-{short}{f'-{number}' if number > 1 else ''}" for number in count(1))
+    return next(path for path in map(Path, names) if not os.path.lexists(path))
+
+
+def repeat(plan: Plan, directory: Path, said: Said, tell: Callable[[str], None]) -> tuple[Record | None, TraceReport]:
+    """Run a command again and trace it into a directory; return its record, None where none could be taken.
+
+    The record is not in the history yet. Raises what `trace_into` raises, and UsageError.
+    """
+    from rtrace.operations.trace import TraceRequest, trace_into
+    from rtrace.record.taking.keeping import read_from_trace
+    from rtrace.trace.directory import TraceDirectory
+
+    place = TraceDirectory(directory.absolute())
+    environ = tuple(name + b"=" + value for name, value in plan.environment.items())
+    request = TraceRequest(plan.argv, record=RecordRequest(said, history=False), environ=environ)
+    try:
+        os.chdir(plan.workingdir)
+    except OSError as error:
+        raise UsageError(f"cannot run in {printable(plan.workingdir)}: {error.strerror}; use `rtrace replay`") from None
+    report = trace_into(
+        place,
+        request,
+        on_waiting=lambda programs: tell(f"the command has ended; waiting for {', '.join(programs)}"),
+        on_loss=lambda what, advice: tell(f"{what}; {advice}"),
+    )
+    records = {record["id"]: record for record in read_from_trace(report.directory)}
+    return records.get(report.record or ""), report
+
+
+def judge(history: History, first: Record, second: Record, report: TraceReport) -> Repeated:
+    """Compare a repetition with the run that it repeats, and keep its record with the verdict. Raises HistoryError."""
+    from rtrace.record.taking.keeping import keep_in_trace
+
+    verdict = compare_results(first, second)
+    second["parent"], second["verdict"] = first["id"], verdict
+    keep_in_trace(report.directory, second)
+    history.add(second)
+    return Repeated(second["id"], first["id"], report.directory.path, verdict)

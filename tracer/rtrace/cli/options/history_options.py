@@ -19,6 +19,9 @@ KINDS = ("run", "replay", "verification")
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 
+NO_HISTORY = click.option("--no-history", is_flag=True, help="Do not add this to the history.")
+
+
 def read_moment_option(_context: click.Context, option: click.Parameter, text: str | None) -> int | None:
     """Read a moment."""
     if text is None:

@@ -54,6 +54,6 @@ def describe_row(row: Row, short: str, cut: Callable[[str], str]) -> tuple[str, 
 
 def describe_status(row: Row) -> str:
     """Return how a run ended in a word or two; of what was not simply run, what it was."""
-    if row.verdict is not None:
+    if row.verdict is not None and row.kind != "replay":
         return f"{'verified' if row.kind == 'verification' else 'repeated'}: {row.verdict}"
     return row.status if row.kind == "run" else f"{row.kind}: {row.status}"

@@ -35,9 +35,7 @@ def describe_report(report: Report, unpacker: str) -> VerdictFact:
         "exit_status": report.exit_status,
         "unpacker": unpacker,
         "compared": len(judged),
-        "differences": [f"{line.verdict}: {line.text}" for line in judged if line.verdict != "same"][
-            :_MOST_DIFFERENCES
-        ],
+        "differences": differences[:_MOST_DIFFERENCES],
     }
 
 

@@ -25,6 +25,7 @@ from layers import (
 # Where each outside dependency may be imported: below one package, and by how many modules at most.
 DOORS = {
     "ahocorasick_rs": ("rtrace.privacy", 1),
+    "pg8000": ("rtrace.record.stores", 1),
     "ptrace": ("rtrace.capture", None),
     "zstandard": ("rtrace.bundle", 1),
     "yaml": ("rtrace.manifest", None),

@@ -1,4 +1,4 @@
-"""``rtrace import``: take records into the history."""  # noqa: N999 -- a module is called as its command
+"""``rtrace import``: take records into the history."""
 
 from __future__ import annotations
 

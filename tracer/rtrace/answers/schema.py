@@ -58,6 +58,23 @@ def make_schema(command: str) -> dict[str, object]:
     }
 
 
+DOCUMENTS = {"record": "rtrace.record.document:Record"}
+"""What rtrace writes besides answers, with the type of each."""
+
+
+def make_document_schema(name: str) -> dict[str, object]:
+    """Return the schema of a document that rtrace writes. Raises KeyError for one that it does not."""
+    module, _, kind = DOCUMENTS[name].partition(":")
+    parts: dict[str, object] = {}
+    schema = _describe_answer(getattr(import_module(module), kind), parts)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"rtrace {name}",
+        **schema,
+        "$defs": dict(sorted(parts.items())),
+    }
+
+
 def _describe_answer(answer: type, parts: dict[str, object]) -> dict[str, Any]:
     """Return the schema of a TypedDict; those that it names are added to ``parts``."""
     hints = get_type_hints(answer, include_extras=True)

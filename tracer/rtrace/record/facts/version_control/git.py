@@ -71,7 +71,10 @@ def read_git(root: bytes, limits: model.Limits, environ: Mapping[str, str]) -> R
     fact = model.empty_fact("git", root)
     folders = layout.find_folders(root)
     if folders is None:
-        fact["problem"] = "Its .git leads to a folder that does not lead back here, and was not looked into."
+        fact["problem"] = (
+            "Its .git leads to a folder that does not lead back here, by `git worktree` or its setting core.worktree, "
+            "and was not looked into."
+        )
         return fact
     commit, branch = folders.read_head()
     fact["commit"] = commit.decode("ascii") if commit else None

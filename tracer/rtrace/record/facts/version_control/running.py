@@ -41,15 +41,21 @@ class Question:
     """A program that was started, and what it has answered so far."""
 
     def __init__(
-        self, words: Sequence[str | bytes], environ: Mapping[str, str | bytes], *, limit: int, given: bytes = b""
+        self,
+        words: Sequence[str | bytes],
+        environ: Mapping[str, str | bytes],
+        *,
+        limit: int,
+        given: bytes = b"",
+        folder: str | bytes = "/",
     ) -> None:
-        """Start it. Raises OSError."""
+        """Start it, in the folder that its relative names are of. Raises OSError."""
         self.limit = limit
         self.answer = bytearray()
         self.is_cut = False
         self.status: int | None = None
         self.process = subprocess.Popen(
-            words, env=environ, cwd="/", start_new_session=True, bufsize=0,
+            words, env=environ, cwd=folder, start_new_session=True, bufsize=0,
             stdin=subprocess.PIPE if given else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         with contextlib.suppress(OSError):  # ESRCH: it has ended already; EPERM: a limit below this one holds

@@ -1,6 +1,7 @@
 """One run of a real, git-versioned experiment fills every field of a record that other tools have too."""
 
 import hashlib
+import importlib
 import importlib.metadata
 import json
 import os
@@ -127,8 +128,7 @@ def list_expected(experiment: Experiment) -> dict[str, object]:
     folder, record = experiment.folder, experiment.record
     names, user = os.uname(), pwd.getpwuid(os.getuid()).pw_name
     started, finished = (
-        datetime.fromisoformat(str(record[name]).replace("Z", "+00:00"))
-        for name in ("started", "finished")  # type: ignore[literal-required]
+        datetime.fromisoformat(str(time).replace("Z", "+00:00")) for time in (record["started"], record["finished"])
     )
     yaml = importlib.import_module("yaml")
     return {
@@ -182,7 +182,6 @@ def list_expected(experiment: Experiment) -> dict[str, object]:
         "parameters[].value": 0.5,
         "parent": experiment.record["id"],
         "processes[].pid": lambda pid: pid > 1,
-        "processes[].started": lambda seconds: 0 <= seconds < 60,
         "project.name": "growth of everything",
         "reason": "is half enough?",
         "repositories[].commit": run_git(folder, "rev-parse", "HEAD"),
@@ -198,7 +197,7 @@ def list_expected(experiment: Experiment) -> dict[str, object]:
         "scripts[].text": HELPER + CHANGE,
         "started": is_within(experiment),
         "status": "succeeded",
-        "stderr.text": lambda text: "analysis.py:13: UserWarning: all rows count the same" in text,
+        "stderr.text": lambda text: "analysis.py:12: UserWarning: all rows count the same" in text,
         "stdout.text": "total 1.5\n",
         "tags": ["draft", "final"],
         "usage.wall": lambda wall: abs(wall - (finished - started).total_seconds()) < 0.001,

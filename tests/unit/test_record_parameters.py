@@ -133,7 +133,7 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 EMPTY_LAUGHS = LAUGHS.replace("[x, x, x, x, x, x, x, x, x]", "[]")
 MERGED_LAUGHS = f"a: &a {{{', '.join(f'k{n}: 1' for n in range(9000))}}}\n"
 MERGED_LAUGHS += "".join(f"m{n}: {{<<: *a}}\n" for n in range(900))
-HOSTILE = {
+HOSTILE: dict[str, str | bytes] = {
     "laughs.yaml": LAUGHS,
     "empty-laughs.yaml": EMPTY_LAUGHS,
     "merged.yaml": MERGED_LAUGHS,

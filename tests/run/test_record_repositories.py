@@ -242,6 +242,71 @@ def test_nothing_is_changed_by_asking(repository: Path) -> None:
     assert look() == before
 
 
+def copy(folder: Path, name: str, content: str) -> bytes:
+    """Put the content that a file had before a run aside."""
+    path = folder / "copies" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    return os.fsencode(path)
+
+
+def test_what_the_run_itself_has_changed(repository: Path, tmp_path: Path) -> None:
+    """Changed files and diff are those from before the run: what it has written, made or replaced counts as it was."""
+    for name in ("result", "dirty", "lost", "script"):
+        (repository / name).write_text("committed\n")
+    (repository / "script").chmod(0o755)
+    run_git(repository, "add", ".")
+    run_git(repository, "commit", "-q", "-m", "second")
+    for name in ("result", "dirty", "lost", "script", "new"):
+        (repository / name).write_text("by the run\n")
+    (repository / "analysis.py").write_text("by a person\n")
+    earlier = {
+        "result": copy(tmp_path, "result", "committed\n"),
+        "dirty": copy(tmp_path, "dirty", "by a person as well\n"),
+        "script": copy(tmp_path, "script", "committed\n"),
+        "lost": None,
+        "new": None,
+        "elsewhere": None,
+    }
+    changes = {os.fsencode(repository / name): path for name, path in earlier.items()}
+    fact = read_repository(os.fsencode(repository), earlier=changes)
+    assert changed(fact) == {"analysis.py": "modified", "dirty": "modified", "lost": "deleted"}
+    assert (fact["dirty"], fact["problem"]) == (True, None)
+    diff = str(fact["diff"])
+    assert "by the run" not in diff
+    assert "+by a person\n" in diff
+    assert "+by a person as well\n" in diff
+    assert "deleted file mode 100644" in diff
+    run_git(repository, "checkout", "-q", "analysis.py", "dirty", "lost")
+    fact = read_repository(os.fsencode(repository), earlier=changes)
+    assert (fact["dirty"], fact["diff"], fact["changed"]) == (False, "", [])
+
+
+def test_an_earlier_content_that_is_gone(repository: Path, tmp_path: Path) -> None:
+    """Where the content from before the run is not known any more, the one after it is told, and the record says so."""
+    (repository / "data.csv").write_text("by the run\n")
+    earlier = {os.fsencode(repository / "data.csv"): os.fsencode(tmp_path / "nowhere")}
+    fact = read_repository(os.fsencode(repository), earlier=earlier)
+    assert changed(fact) == {"data.csv": "modified"}
+    assert "data.csv had before the run is not known" in str(fact["problem"])
+
+
+def test_many_changed_files(tmp_path: Path) -> None:
+    """Thousands of changed files with long names, each passing through a filter, are told."""
+    folder = make_repository(tmp_path / "large")
+    names = [f"{'long' * 20}-{number:05}" for number in range(3000)]
+    for name in names:
+        (folder / name).write_text("one\n")
+    (folder / ".gitattributes").write_text("long* filter=lfs\n")
+    run_git(folder, "add", ".")
+    run_git(folder, "commit", "-q", "-m", "many")
+    for name in names:
+        (folder / name).write_text("two\n")
+    fact = read_repository(os.fsencode(folder), timeout=60)
+    assert len(changed(fact)) == 3000
+    assert "and 2995 more" in str(fact["problem"])
+
+
 def test_without_git(repository: Path, tmp_path: Path) -> None:
     """What can be read without git is; the record says what is missing, and why."""
     fact = read_repository(os.fsencode(repository), environ={"PATH": str(tmp_path / "nowhere")})

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from rtrace.record.facts.parameter_files import read_parameter_file
+from rtrace.record.facts.parameters import read_word
 from rtrace.record.foreign.source.literals import read_literal
 from rtrace.record.foreign.source.problem import Unreadable
 from rtrace.record.foreign.source.values import mapping, words
@@ -40,4 +41,14 @@ def read_parameters(said: Row, source: str) -> list[ParameterFact]:
             content = "{}"
     found = read_parameter_file(f"parameters{ending}", content.encode("utf-8", "replace"))
     where = words(said.get("source_file")) or source
-    return [{**fact, "source": where, "type": kind} for fact in found if fact["name"]]
+    typed = kind != "ini" or ending != ".json"
+    return [
+        {
+            "source": where,
+            "type": kind,
+            "name": fact["name"],
+            "value": fact["value"] if typed or not isinstance(fact["value"], str) else read_word(fact["value"]),
+        }
+        for fact in found
+        if fact["name"]
+    ]

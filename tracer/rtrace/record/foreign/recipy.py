@@ -13,6 +13,7 @@ from rtrace.record.empty import empty_record
 from rtrace.record.facts.parameters import read_command_line
 from rtrace.record.foreign.source.contents import Contents
 from rtrace.record.foreign.source.files import read_head, read_json
+from rtrace.record.foreign.source.plain import Plain
 from rtrace.record.foreign.source.problem import Unreadable
 from rtrace.record.foreign.source.secrets import withhold
 from rtrace.record.foreign.source.times import derive_id, read_when, show_when
@@ -53,7 +54,7 @@ class Recipy:
             differences = defaultdict(list)
             for row in mapping(tables.get("filediffs")).values():
                 differences[str(mapping(row).get("run_id"))].append(mapping(row))
-            contents = Contents("recipy")
+            contents, plain = Contents("recipy"), Plain()
             for number, run in mapping(tables.get("_default")).items():
                 record = _make_record(mapping(run), contents)
                 record["imported"] = {
@@ -61,7 +62,7 @@ class Recipy:
                     "number": number,
                     "run": run,
                     "filediffs": differences[number],
-                    "patches": tables.get("patches"),
+                    "patches": plain.convert(tables.get("patches")),
                 }
                 yield withhold(record)
         except (Unreadable, OSError) as problem:

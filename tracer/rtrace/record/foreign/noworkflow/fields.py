@@ -39,12 +39,12 @@ def make_record(trial: Trial, folder: str, contents: Contents) -> Record:
     options = {words(item.get("name")): item.get("value") for item in trial.rows.get("argument", [])}
     record["reason"] = text(_read_option(options, "message"))
     record["tags"] = [tag for item in trial.rows.get("tag", []) if (tag := text(item.get("name")))]
-    if trial.experiment is not None and text(trial.experiment.get("name")):
+    if text(trial.experiment.get("name")):
         described = text(trial.experiment.get("description"))
         record["project"] = {"name": words(trial.experiment.get("name")), "description": described, "url": None}
     record["status"] = _STATUSES.get(words(row.get("status")), "unknown")
     fill_environment(record, attributes)
-    if trial.user is not None and text(trial.user.get("userLogin")):
+    if text(trial.user.get("userLogin")):
         record["user"]["name"] = text(trial.user.get("userLogin"))
     _fill_times(record, row, attributes)
     _fill_command(record, trial, options, attributes)

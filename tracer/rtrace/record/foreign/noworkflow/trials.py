@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rtrace.record.foreign.source.plain import Plain
+from rtrace.record.foreign.source.values import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +28,8 @@ class Trial:
     database: str
     row: Row
     rows: dict[str, list[Row]] = field(default_factory=dict)
-    experiment: Row | None = None
-    user: Row | None = None
+    experiment: Row = field(default_factory=dict)
+    user: Row = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
 
 
@@ -41,8 +42,8 @@ def read_trials(tables: Tables, database: str) -> Iterator[Trial]:
     users = {row.get("id"): row for row in tables.read("user")} if "user" in names else {}
     for row in sorted(tables.read("trial"), key=lambda row: (str(row.get("start")), str(row.get("id")))):
         trial = Trial(database, row)
-        trial.experiment = experiments.get(row.get("experiment_id"))
-        trial.user = users.get(row.get("user_id"))
+        trial.experiment = mapping(plain.convert(experiments.get(row.get("experiment_id"))))
+        trial.user = mapping(plain.convert(users.get(row.get("user_id"))))
         left = MOST_ROWS
         for table in sorted(owners, key=lambda name: (name not in _NAMED, name)):
             count = tables.count(table, owners[table], row.get("id"))

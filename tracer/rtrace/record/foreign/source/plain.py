@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOST_VALUES = 5_000_000
+MOST_CHARACTERS = 1 << 30
 _DEEPEST = 100
 _NO_BYTES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _DATE_BYTES = 10
@@ -22,10 +23,14 @@ _MAPPINGS = {"builtins.dict", "collections.OrderedDict", "collections.defaultdic
 
 
 class Plain:
-    """Turns values into JSON, as many as are allowed in all: a value that is used twice is written twice."""
+    """Turns values into JSON, as many as are allowed in all: a value that is used twice is written twice.
+
+    So a megabyte that a million runs share is a terabyte, and refused.
+    """
 
     def __init__(self, left: int = MOST_VALUES) -> None:
         self._left = left
+        self._characters = MOST_CHARACTERS
         self._open: set[int] = set()
 
     def convert(self, value: object) -> object:
@@ -36,11 +41,11 @@ class Plain:
         if value is None or isinstance(value, (bool, int)):
             return value
         if isinstance(value, str):
-            return clean_text(value)
+            return self._count(clean_text(value))
         if isinstance(value, float):
             return value if math.isfinite(value) else str(value)
         if isinstance(value, (bytes, bytearray)):
-            return bytes(value).decode("utf-8", "surrogateescape")
+            return self._count(bytes(value).decode("utf-8", "surrogateescape"))
         if id(value) in self._open:
             return {"again": _name(value)}
         if len(self._open) > _DEEPEST:
@@ -50,6 +55,12 @@ class Plain:
             return self._convert_group(value)
         finally:
             self._open.discard(id(value))
+
+    def _count(self, text: str) -> str:
+        self._characters -= len(text)
+        if self._characters < 0:
+            raise Unreadable("it holds too much text, counted wherever it is used")
+        return text
 
     def _convert_group(self, value: object) -> object:
         if isinstance(value, dict):
@@ -84,7 +95,7 @@ class Plain:
         return made
 
     def _convert_pairs(self, pairs: Iterable[tuple[object, object]]) -> dict[str, object]:
-        return {_text(key): self.convert(item) for key, item in pairs}
+        return {self._count(_text(key)): self.convert(item) for key, item in pairs}
 
 
 def clean_text(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rtrace.record.empty import empty_record
 from rtrace.record.foreign.source.contents import Contents
+from rtrace.record.foreign.source.plain import Plain
 from rtrace.record.foreign.source.secrets import withhold
 from rtrace.record.foreign.source.times import add_seconds, derive_id, read_when, show_when
 from rtrace.record.foreign.source.values import integer, mapping, mappings, number, split_words, text, words
@@ -40,13 +41,17 @@ _SYSTEMS = {
 }
 _LANGUAGES = {"python": "Python", "r": "R", "matlab": "MATLAB", "neuron": "NEURON", "genesis": "GENESIS"}
 _VERSION = "0.8"
+_MOST_VALUES = 50_000_000
+"""In all records of a project, each of which repeats what it shares with others."""
 
 
 def make_records(said: Sequence[Row], project: Row, store: str) -> Iterator[Record]:
     """Yield the records of a project's runs."""
     ids = {(_name_project(run, project), words(run.get("label"))): _derive(run, project) for run in said}
     contents = Contents("Sumatra")
-    for run in said:
+    plain = Plain(_MOST_VALUES)
+    for shared in said:
+        run = mapping(plain.convert(shared))
         record = _make_record(run, project, contents)
         repeated = text(run.get("repeats"))
         record["parent"] = None if repeated is None else ids.get((_name_project(run, project), repeated))

@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 
@@ -24,7 +23,7 @@ from rtrace.record.facts.version_control import layout, model
 from rtrace.record.facts.version_control.configuration import LARGEST_CONFIGURATION
 from rtrace.record.facts.version_control.layout import GitFolders
 from rtrace.record.facts.version_control.remotes import strip_credentials
-from rtrace.record.facts.version_control.running import Question, absolute_path, collect, find_program
+from rtrace.record.facts.version_control.running import Question, absolute_path, collect, find_program, make_folder
 
 _STATUS_LIMIT = 16 << 20
 _MOST_CANDIDATES = 2000
@@ -87,8 +86,8 @@ def read_git(root: bytes, limits: model.Limits, environ: Mapping[str, str]) -> R
         model.add_problem(fact, "Git is not installed, so what was changed since the commit is not known.")
         return fact
     try:
-        with tempfile.TemporaryDirectory(prefix="rtrace-git-") as folder:
-            _Inquiry(program, folders, commit, os.fsencode(folder), environ, fact).ask(limits.diff, deadline)
+        with make_folder("git", layout.find_size(folders.own, b"index")) as folder:
+            _Inquiry(program, folders, commit, folder, environ, fact).ask(limits.diff, deadline)
     except OSError as error:
         model.add_problem(fact, f"Git could not be asked: {error.strerror or error}.")
     return fact
@@ -190,7 +189,7 @@ class _Inquiry:
     def _furnish(self) -> bool:
         """Make the folder; return whether there is an index, without which nothing is tracked. Raises OSError."""
         for name in (b"objects", b"objects/info", b"refs", b"info"):
-            os.mkdir(os.path.join(self.folder, name))
+            os.mkdir(os.path.join(self.folder, name), 0o700)
         self._write(b"objects/info/alternates", quote_path(os.path.join(self.folders.common, b"objects")) + b"\n")
         self._write(b"HEAD", (self.commit or b"ref: refs/heads/none") + b"\n")
         self._write(b"config", "".join(self._list_settings()).encode())

@@ -161,6 +161,14 @@ def is_git_folder(folder: bytes) -> bool:
     return all(os.path.exists(os.path.join(folder, name)) for name in (b"HEAD", b"objects", b"refs"))
 
 
+def find_size(folder: bytes, name: bytes) -> int:
+    """Return the size of a file in a folder; 0 where there is none."""
+    try:
+        return os.lstat(os.path.join(folder, name)).st_size
+    except OSError:  # ENOENT
+        return 0
+
+
 def read_inside(folder: bytes, name: bytes, limit: int) -> bytes | None:
     """Return the content of a regular file in a folder; None where there is none, it is longer, or lies elsewhere."""
     path = os.path.join(folder, name)

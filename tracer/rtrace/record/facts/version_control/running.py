@@ -5,15 +5,36 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _PART = 1 << 16
 _MEMORY = 2 << 30
 """Bytes that a program may take for itself: an object of a repository says how large it is, and may lie."""
+
+_IN_MEMORY = "/dev/shm"  # noqa: S108 -- names in it are random, and the folder private
+_SPARE = 16 << 20
+
+
+@contextlib.contextmanager
+def make_folder(purpose: str, size: int = 0) -> Iterator[bytes]:
+    """Yield the path of a private folder that is gone afterwards; in memory where files of that size have room there.
+
+    A file system on a disk may take milliseconds to remove a folder. Raises OSError.
+    """
+    import tempfile
+
+    place = None
+    with contextlib.suppress(OSError):  # ENOENT: no /dev/shm
+        room = os.statvfs(_IN_MEMORY)
+        if room.f_bavail * room.f_frsize > 2 * size + _SPARE and os.access(_IN_MEMORY, os.W_OK | os.X_OK):
+            place = _IN_MEMORY
+    with tempfile.TemporaryDirectory(prefix=f"rtrace-{purpose}-", dir=place, ignore_cleanup_errors=True) as name:
+        yield os.fsencode(name)
 
 
 class Question:
@@ -81,9 +102,22 @@ def collect(questions: Iterable[Question], deadline: float) -> None:
 
 def _finish(question: Question, deadline: float) -> None:
     """Wait for the end of a program that has closed its output; one that was cut short is not waited for."""
-    if not question.is_cut:
+    if question.is_cut or question.process.poll() is not None:
+        return
+    left = max(0.0, deadline - time.monotonic())
+    try:
+        descriptor = os.pidfd_open(question.process.pid)
+    except OSError:  # ENOSYS, before Linux 5.3: then it is asked time and again
         with contextlib.suppress(subprocess.TimeoutExpired):
-            question.process.wait(max(0.0, deadline - time.monotonic()))
+            question.process.wait(left)
+        return
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll(left * 1000)
+        question.process.poll()
+    finally:
+        os.close(descriptor)
 
 
 def find_program(name: str, environ: Mapping[str, str]) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
@@ -12,7 +11,7 @@ from xml.etree import ElementTree as ET
 from rtrace.record.document import ChangedFile, RepositoryFact
 from rtrace.record.facts.version_control import model
 from rtrace.record.facts.version_control.remotes import strip_credentials
-from rtrace.record.facts.version_control.running import Question, absolute_path, collect, find_program
+from rtrace.record.facts.version_control.running import Question, absolute_path, collect, find_program, make_folder
 
 _LIMIT = 16 << 20
 _STATES = {
@@ -31,7 +30,7 @@ def read_subversion(root: bytes, limits: model.Limits, environ: Mapping[str, str
         return fact
     settings = {"PATH": absolute_path(environ), "LC_ALL": "C.UTF-8", "HOME": "/nonexistent", "SVN_EDITOR": "false"}
     try:
-        with tempfile.TemporaryDirectory(prefix="rtrace-svn-") as folder:
+        with make_folder("svn") as folder:
             common: list[str | bytes] = ["--non-interactive", "--config-dir", folder]
             target = root + b"@"  # else what follows an @ in the name would be a revision
             info = Question([program, "info", "--xml", *common, target], settings, limit=_LIMIT)

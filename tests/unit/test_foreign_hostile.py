@@ -27,6 +27,7 @@ from rtrace.record.foreign.source.plain import Plain
 from rtrace.record.foreign.source.problem import Unreadable
 from rtrace.record.reading import read_record
 from rtrace.record.writing import write_record
+from secret_planting import Planter
 
 
 @pytest.fixture
@@ -421,6 +422,20 @@ def test_bait_in_a_log_of_recipy_is_text(tmp_path: Path, canary: Path) -> None:
     assert record["outputs"] == []
 
 
+def test_secrets_of_a_log_are_taken_out(tmp_path: Path) -> None:
+    """A token that the command line names is nowhere in the record, nor is a password in any address."""
+    token = Planter().make_up("gh~p_{36}")[0]
+    url = "see https://ada:hunter2secret@example.org/x?y=1 there"
+    log = tmp_path / "recipyDB.json"
+    log.write_text(run_of_recipy(command="/bin/python", command_args=f"--token={token}", notes=f"{url} and {token}"))
+    (record,) = read(log)
+    document = write_record(record).decode()
+    assert token not in document
+    assert "hunter2secret" not in document
+    assert record["outcome"] == "see https://example.org/x there and redacted"
+    assert "outcome: password in a URL" in record["redacted"]
+
+
 def test_files_that_a_log_names_are_not_told(tmp_path: Path) -> None:
     """A log that names a private file, a pipe or a link learns nothing of it: only what has its SHA-1 is digested."""
     (tmp_path / "private").write_text("secret")
@@ -465,6 +480,7 @@ def test_bait_in_a_database_of_noworkflow_is_text(tmp_path: Path, canary: Path) 
     INSERT INTO argument VALUES ('t', 2, 'argv', '[{"[" * 500}');
     INSERT INTO environment_attr VALUES ('t', 1, 'TZ', '../../../../etc/passwd');
     INSERT INTO environment_attr VALUES ('t', 2, 'API_TOKEN', 'hunter2secret');
+    INSERT INTO environment_attr VALUES ('t', 3, 'DB_PASSWORD', 'pw1');
     INSERT INTO file_access VALUES ('t', 1, '../../etc/passwd', 'r', '../../../../../etc/passwd', NULL);
     """  # noqa: S608 -- it is bait
     (record,) = read(make_trials(tmp_path / "x", change))
@@ -472,7 +488,8 @@ def test_bait_in_a_database_of_noworkflow_is_text(tmp_path: Path, canary: Path) 
     assert record["arguments"] == ["python", "run", "s.py"]
     assert record["inputs"][0]["sha256"] is None
     assert b"hunter2secret" not in write_record(record)
-    assert "environment.API_TOKEN: password" in record["redacted"]
+    assert b"pw1" not in write_record(record)
+    assert [place.partition(":")[0] for place in record["redacted"]] == ["variable API_TOKEN", "variable DB_PASSWORD"]
 
 
 @pytest.mark.parametrize(

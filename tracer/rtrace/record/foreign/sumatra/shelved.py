@@ -43,7 +43,7 @@ def _open_shelf(place: str) -> list[tuple[bytes, bytes]] | None:
     """Return keys and values of a shelf: the name is that of the file, or of the files without their endings."""
     if os.path.lexists(f"{place}.dat") and os.path.lexists(f"{place}.dir"):
         return list(read_dumb(read_plain(f"{place}.dir"), read_plain(f"{place}.dat")))
-    for path in (place, f"{place}.db", f"{place}.gdbm", f"{place}.shelf"):
+    for path in (place, f"{place}.db", f"{place}.pag", f"{place}.shelf"):
         head = read_head(path, _HEAD)
         if is_gdbm(head):
             return list(read_gdbm(read_plain(path)))

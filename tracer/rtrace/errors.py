@@ -81,3 +81,23 @@ class ForeignError(RtraceError):
 
 class TargetError(RtraceError):
     """A target is absent, exists already, or cannot be built or replayed."""
+
+
+class RecordError(RtraceError):
+    """A document is not a record, or is one of a newer rtrace."""
+
+
+class HistoryError(RtraceError):
+    """The history, or its catalogue, cannot be read or written."""
+
+
+class NoSuchRunError(HistoryError):
+    """The history has no run of this name."""
+
+    exit_status = 1
+
+
+class AmbiguousRunError(HistoryError):
+    """A name fits several runs of the history."""
+
+    exit_status = 2

@@ -35,7 +35,7 @@ ANONYMOUS_WITH_LINK = "--anonymous and a link contradict each other; leave one o
 )
 @JSON
 @click.option("--show", "shown", is_flag=True, help="Show the stamp, and change nothing.")
-@click.option("--remove", "removed", is_flag=True, help="Take the stamp out again: the file is then as the run made it.")
+@click.option("--remove", "removed", is_flag=True, help="Take the stamp out: the file is then as the run made it.")
 @click.option("--run", "run", metavar="RUN", help="The run that made it, if several made the same.")
 @click.option("--doi", help="The DOI under which readers find the run; by default that of its bundle.")
 @click.option("--url", help="The URL under which readers find the run; {run} in it stands for the run's id.")
@@ -70,10 +70,10 @@ def command(  # noqa: PLR0913 - an argument for each option
     folders: tuple[Path, ...],
     files: tuple[Path, ...],
 ) -> None:
-    """Find the run that made the figure FILE by its content, and stamp the file with it.
+    r"""Find the run that made the figure FILE by its content, and stamp the file with it.
 
     The stamp lies in the metadata of a PNG, PDF, SVG, JPEG or EPS: no pixel changes, and a new stamp replaces the old
-    one. The history knows the file with and without it. In LaTeX, \\rtraceincludegraphics{RUN?FILE} of rtrace.sty
+    one. The history knows the file with and without it. In LaTeX, \rtraceincludegraphics{RUN?FILE} of rtrace.sty
     includes a figure only if it is what the run made.
     """
     if not (files or papers or folders):

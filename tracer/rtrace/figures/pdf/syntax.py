@@ -1,4 +1,4 @@
-"""The syntax of PDF as far as dictionaries need it (ISO 32000-1, 7.2 and 7.3); values are handed on as they are written."""
+"""The syntax of PDF as far as dictionaries need it (ISO 32000-1, 7.2 and 7.3); values stay as they are written."""
 
 from __future__ import annotations
 

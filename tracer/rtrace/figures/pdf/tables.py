@@ -88,9 +88,7 @@ def _find_entry(data: bytes, number: int) -> tuple[int, int, int]:
         entry = section.entries.get(number)
         if entry is not None and entry[0] != _FREE:
             return entry
-        places += [
-            read_number(section.trailer, name) for name in (b"/XRefStm", b"/Prev") if name in section.trailer
-        ]
+        places += [read_number(section.trailer, name) for name in (b"/XRefStm", b"/Prev") if name in section.trailer]
     raise UnfitError(f"its structure is damaged: object {number} is missing")
 
 

@@ -1,6 +1,6 @@
 """A stamp in a PDF: an update behind the file, which has the document's information once more, with the stamp.
 
-    the file as the run wrote it | %rtrace-stamp LENGTH | information | cross-references | trailer
+the file as the run wrote it | %rtrace-stamp LENGTH | information | cross-references | trailer
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import hashlib
 import os
 import shlex
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from rtrace.figures.stamp import Stamp, UnfitError
 from rtrace.files.incomplete import Incomplete
 from rtrace.files.reading import open_at_once
 from rtrace.interrupts import held
-from rtrace.printable import printable_text
 from rtrace.record.document import Record
 from rtrace.record.history.protocol import Catalogue, History
 
@@ -178,7 +176,9 @@ def _find_maker(
     except UnfitError:
         stamp = None
     if stamp is not None and stamp.sha256 != digest:
-        raise UnknownFigureError(f"{path} has been changed since it was stamped as made by run {stamp.run}; make it again")
+        raise UnknownFigureError(
+            f"{path} has been changed since it was stamped as made by run {stamp.run}; make it again"
+        )
     if stamp is not None:
         raise UnknownFigureError(
             f"{path} was made by run {stamp.run}, which this history does not have; `rtrace import` brings it in"

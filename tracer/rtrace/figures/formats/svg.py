@@ -75,6 +75,8 @@ def _find_inside(data: bytes) -> tuple[int, bytes]:
         pass
     except expat.ExpatError as error:
         raise UnfitError(f"it is no XML: {expat.ErrorString(error.code)} in line {error.lineno}") from None
+    except (LookupError, ValueError):
+        raise UnfitError("it is in an encoding that nobody knows; save it in UTF-8") from None
     tag = _START_TAG.match(data, found) if found >= 0 else None
     if tag is None or tag[0].endswith(b"/>"):
         raise UnfitError("it has no svg element with something in it")

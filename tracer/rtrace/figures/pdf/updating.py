@@ -51,7 +51,7 @@ def join(plain: bytes, payload: bytes) -> bytes:
     start = plain + (b"" if plain.endswith(b"\n") else b"\n") + _MARK + b"%d\n" % len(plain)
     body = b"%d %d obj\n%b\nendobj\n" % (number, generation, _write_dictionary(information))
     place = len(start) + len(body)
-    kept = {name: trailer[name] for name in (b"/Root", b"/ID") if name in trailer}
+    kept: Dictionary = {name: trailer[name] for name in (b"/Root", b"/ID") if name in trailer}
     kept |= {b"/Info": b"%d %d R" % (number, generation), b"/Prev": b"%d" % last}
     size = max(size, number + 1)
     if not section.is_stream:

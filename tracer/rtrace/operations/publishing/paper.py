@@ -108,7 +108,7 @@ class _Digests:
 
 
 def _digest(path: Path) -> _Digests | None:
-    data = read_file(path, LARGEST)
+    data = read_file(os.fspath(path), LARGEST)
     plain = data
     with contextlib.suppress(UnfitError):  # a format without stamps is a figure, too
         plain = read_figure(data).plain

@@ -11,10 +11,11 @@ from rtrace.figures.stamp import Stamp
 from rtrace.record.document import FileFact, Record
 from rtrace.record.empty import empty_record
 
-SVG = (
-    b'<?xml version="1.0" encoding="UTF-8"?>\n<!-- a > b -->\n'
-    b'<svg xmlns="http://www.w3.org/2000/svg" aria-label="1 > 0" viewBox="0 0 9 9"><metadata>mine</metadata><path d="M0 0L9 9"/></svg>\n'
-)
+SVG = b"""<?xml version="1.0" encoding="UTF-8"?>
+<!-- a > b -->
+<svg xmlns="http://www.w3.org/2000/svg" aria-label="1 > 0" viewBox="0 0 9 9"><metadata>mine</metadata>
+<path d="M0 0L9 9"/></svg>
+"""
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n0 0 moveto 9 9 lineto stroke\n%%EOF\n"
 
 
@@ -43,10 +44,12 @@ def make_jpeg() -> bytes:
 
 
 def make_pdf(information: bytes | None = b"<< /Title (A \\(b\\)) >>", *, newline: bool = True) -> bytes:
-    """Return a PDF of one empty page, with a table of cross-references."""
+    """Return a PDF of one line on a page, with a table of cross-references."""
     objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>"]
-    objects += [b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] >>"]
+    drawing = 4 if information is None else 5
+    objects += [b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Resources << >> /Contents %d 0 R >>" % drawing]
     objects += [information] if information is not None else []
+    objects += [b"<< /Length 15 >>\nstream\n0 0 m 9 9 l S  \nendstream"]
     data, places = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", []
     for number, body in enumerate(objects, 1):
         places.append(len(data))
@@ -60,7 +63,7 @@ def make_pdf(information: bytes | None = b"<< /Title (A \\(b\\)) >>", *, newline
 
 
 def make_packed_pdf() -> bytes:
-    """Return the same PDF with its objects in a compressed stream, and a stream of cross-references behind a filter."""
+    """Return a PDF of an empty page with its objects in a compressed stream, and its cross-references in another."""
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",

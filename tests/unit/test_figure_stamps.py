@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from figure_samples import EPS, SAMPLES, STAMP, SVG, make_chunk, make_packed_pdf, make_pdf, make_png
 from rtrace.figures.kinds import KINDS, read_figure, write_figure
-from rtrace.figures.pdf.syntax import read_text, write_text
+from rtrace.figures.pdf_syntax import read_text, write_text
 from rtrace.figures.stamp import Stamp, UnfitError, read_stamp, write_stamp
 
 PDFS = {

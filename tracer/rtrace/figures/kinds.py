@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rtrace.figures.formats import eps, jpeg, png, svg
-from rtrace.figures.pdf import updating
+from rtrace.figures import eps, jpeg, pdf, png, svg
 from rtrace.figures.stamp import Stamp, UnfitError, read_stamp, write_stamp
 
 
@@ -26,7 +25,7 @@ def _begins(signature: bytes) -> Callable[[bytes], bool]:
 
 KINDS = (
     Kind("PNG", _begins(png.SIGNATURE), png.split, png.join),
-    Kind("PDF", _begins(updating.SIGNATURE), updating.split, updating.join),
+    Kind("PDF", _begins(pdf.SIGNATURE), pdf.split, pdf.join),
     Kind("JPEG", _begins(jpeg.SIGNATURE), jpeg.split, jpeg.join),
     Kind("EPS", _begins(eps.SIGNATURE), eps.split, eps.join),
     Kind("SVG", svg.recognise, svg.split, svg.join),

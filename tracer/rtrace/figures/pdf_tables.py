@@ -6,7 +6,7 @@ import re
 import zlib
 from dataclasses import dataclass, field
 
-from rtrace.figures.pdf.syntax import (
+from rtrace.figures.pdf_syntax import (
     Dictionary,
     read_dictionary,
     read_header,

@@ -1,4 +1,6 @@
-"""A stamp in a PDF: an update behind the file, which has the document's information once more, with the stamp.
+"""PDF: the stamp is an entry of the document's information, in an incremental update (ISO 32000-1, 7.5.6).
+
+An update is appended: no byte of what the run wrote changes, and without it the file is the same again.
 
 the file as the run wrote it | %rtrace-stamp LENGTH | information | cross-references | trailer
 """
@@ -7,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from rtrace.figures.pdf.syntax import Dictionary, read_dictionary, read_number, read_reference, read_text, write_text
-from rtrace.figures.pdf.tables import find_dictionary, find_last_section, read_section
+from rtrace.figures.pdf_syntax import Dictionary, read_dictionary, read_number, read_reference, read_text, write_text
+from rtrace.figures.pdf_tables import find_dictionary, find_last_section, read_section
 from rtrace.figures.stamp import UnfitError
 
 SIGNATURE = b"%PDF-"

@@ -2,7 +2,7 @@
 
 An update is appended: no byte of what the run wrote changes, and without it the file is the same again.
 
-the file as the run wrote it | %rtrace-stamp LENGTH | information | cross-references | trailer
+    the file as the run wrote it | %rtrace-stamp LENGTH | information | cross-references | trailer
 """
 
 from __future__ import annotations

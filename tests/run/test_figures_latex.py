@@ -173,3 +173,23 @@ def test_folders_of_graphics_are_searched(paper: Paper) -> None:
     (paper.folder / "figures/plot_1.png").write_bytes(PLOT)
     assert not paper.compile()
     assert os.listdir(paper.folder / "figures") == ["plot_1.png"]
+
+
+@pytest.mark.requires("gnuplot")
+def test_from_the_run_to_the_paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rtrace: Command) -> None:
+    """A plot that a traced run made is stamped and checks in LaTeX; that of a later run under its name is refused."""
+    monkeypatch.setenv("RTRACE_HISTORY", str(tmp_path / "history"))
+    for label, function in (("first", "sin(x)"), ("second", "cos(x)")):
+        (tmp_path / "plot.gp").write_text(f'set terminal pngcairo; set output "plot.png"; plot {function}\n')
+        assert rtrace("trace", "-q", "--continue", "--label", label, "gnuplot", "plot.gp").returncode == 0
+        done = rtrace("figure", "plot.png")
+        assert done.returncode == 0, done.stderr
+        assert f"({label})" in done.stderr.decode()
+        if label == "first":
+            paper = Paper(tmp_path)
+            paper.write(r"\rtraceincludegraphics[width=5cm]{first?plot}")
+            assert rtrace("figure", "--tex", "paper.tex", "--sty", ".").returncode == 0
+            assert paper.compile()
+    assert not paper.compile()
+    assert rtrace("figure", "--tex", ".").returncode == 1
+    assert not paper.compile()

@@ -181,7 +181,7 @@ def test_from_the_run_to_the_paper(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("RTRACE_HISTORY", str(tmp_path / "history"))
     for label, function in (("first", "sin(x)"), ("second", "cos(x)")):
         (tmp_path / "plot.gp").write_text(f'set terminal pngcairo; set output "plot.png"; plot {function}\n')
-        assert rtrace("trace", "-q", "--continue", "--label", label, "gnuplot", "plot.gp").returncode == 0
+        assert rtrace("trace", "-q", "-d", label, "--label", label, "gnuplot", "plot.gp").returncode == 0
         done = rtrace("figure", "plot.png")
         assert done.returncode == 0, done.stderr
         assert f"({label})" in done.stderr.decode()

@@ -111,3 +111,7 @@ class UnknownFigureError(FigureError):
     """No run of the history made a figure, or it has been changed since."""
 
     exit_status = 1
+
+
+class CaptureError(RtraceError):
+    """A function could not be run in a traced process, or gave no result back."""

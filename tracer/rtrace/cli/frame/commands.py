@@ -48,6 +48,7 @@ GROUPS = {
     },
     "Publish": {
         "export": "Write a bundle in another format.",
+        "figure": "Say in a figure which run made it; check the figures of a LaTeX document.",
     },
     "Help": {
         "help": "Show the help of a command.",

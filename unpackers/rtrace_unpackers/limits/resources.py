@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -37,3 +38,14 @@ def apply(resources: Resources) -> None:
     if resources.processors is not None:
         mine = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, mine[: resources.processors])
+
+
+def forbid_core_dumps() -> None:
+    """Let no process write a core dump from now on, nor the kernel hand one to a program of the machine, which is root.
+
+    A limit of 1 byte means both; 0 does not keep the kernel from starting that program: see core(5).
+    """
+    import resource
+
+    with contextlib.suppress(ValueError):  # a user whose own limit is 0 cannot raise it
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))

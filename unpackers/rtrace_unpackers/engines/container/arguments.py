@@ -100,6 +100,7 @@ def plan_container(
         "--log-driver=none",
         "--network=none",
         "--security-opt=no-new-privileges",
+        "--ulimit=core=1",  # 0 would not keep the machine's handler of core dumps from being started: see core(5)
         "--cap-drop=ALL",
         *(f"--cap-add={name}" for name in KEPT_CAPABILITIES),
         *(f"--env={name}=" for proxy in PROXIES for name in (proxy, proxy.lower())),

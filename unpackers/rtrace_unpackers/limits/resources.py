@@ -49,3 +49,12 @@ def forbid_core_dumps() -> None:
 
     with contextlib.suppress(ValueError):  # a user whose own limit is 0 cannot raise it
         resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+
+
+def may_forbid_core_dumps() -> bool:
+    """Whether processes that this user starts may have that limit: not where the user's own is 0."""
+    try:
+        import resource
+    except ImportError:  # this is no Unix, and an engine's processes have other limits
+        return True
+    return os.geteuid() == 0 or resource.getrlimit(resource.RLIMIT_CORE)[1] != 0

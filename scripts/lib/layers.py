@@ -47,7 +47,8 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("declared", "figures"),
         ("operations",),
         ("answers",),
-        ("cli", "web"),
+        ("web",),  # below the command line, which starts it
+        ("cli",),
         ("__main__",),
     ),
     "rtrace_unpackers": (

@@ -31,6 +31,9 @@ DOORS = {
     "elftools": ("rtrace.packages", 1),
     "distro": ("rtrace.capture.host", 1),
     "click": ("rtrace.cli", None),
+    "jinja2": ("rtrace.web.rendering", 1),
+    "waitress": ("rtrace.web.serving", 1),
+    "werkzeug": ("rtrace.web", None),
 }
 
 # What an unpacker may use of rtrace: what reads a bundle anywhere, and nothing that traces, packs or speaks.

@@ -81,3 +81,7 @@ class ForeignError(RtraceError):
 
 class TargetError(RtraceError):
     """A target is absent, exists already, or cannot be built or replayed."""
+
+
+class WebError(RtraceError):
+    """The pages of the history cannot be served."""

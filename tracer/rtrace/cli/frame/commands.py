@@ -34,6 +34,9 @@ GROUPS = {
         "unpack": "Make a target from a bundle: a chroot tree, a Docker image.",
         "destroy": "Remove a target and everything that belongs to it.",
     },
+    "History": {
+        "web": "Show the history in a browser: search, runs, files, graphs, comparisons.",
+    },
     "Publish": {
         "export": "Write a bundle in another format.",
     },

@@ -75,6 +75,10 @@ class BusyError(RtraceError):
     """Something is locked by another process of rtrace."""
 
 
+class WebError(RtraceError):
+    """The pages of a history cannot be served."""
+
+
 class ForeignError(RtraceError):
     """A folder is somebody else's, who could exchange what is in it."""
 
@@ -83,5 +87,21 @@ class TargetError(RtraceError):
     """A target is absent, exists already, or cannot be built or replayed."""
 
 
-class WebError(RtraceError):
-    """The pages of the history cannot be served."""
+class RecordError(RtraceError):
+    """A document is not a record, or is one of a newer rtrace."""
+
+
+class HistoryError(RtraceError):
+    """The history, or its catalogue, cannot be read or written."""
+
+
+class NoSuchRunError(HistoryError):
+    """The history has no run of this name."""
+
+    exit_status = 1
+
+
+class AmbiguousRunError(HistoryError):
+    """A name fits several runs of the history."""
+
+    exit_status = 2

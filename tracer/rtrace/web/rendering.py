@@ -9,7 +9,7 @@ import jinja2
 
 from rtrace import __version__
 from rtrace.printable import count, format_size, printable_text
-from rtrace.web.facts.values import show_command, show_duration, show_lines, show_microseconds, shorten_text
+from rtrace.web.facts.values import shorten_text, show_command, show_duration, show_lines, show_microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, Map, Rule
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
@@ -44,7 +44,13 @@ ROUTES = {
 FORMS = {f"{_RUN}/annotate": "editing:annotate_run"}
 """Addresses, each with the function below `rtrace.web.pages` that answers; the second ones change something."""
 
-_TITLES = {400: "This cannot be answered", 403: "Not allowed", 404: "Not found", 405: "Not possible", 421: "Another host"}
+_TITLES = {
+    400: "This cannot be answered",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not possible",
+    421: "Another host",
+}
 _MOST_PARTS = 40
 
 

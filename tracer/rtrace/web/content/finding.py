@@ -71,7 +71,9 @@ def _search_trace(trace: str, path: bytes, digests: frozenset[str]) -> Proven | 
     with open_trace(replace_lone(trace)) as connection:
         names = find_snapshots(connection, path)
     for name in names:
-        found = prove_file(os.fsencode(os.path.join(replace_lone(trace), SNAPSHOTS, name)), digests, None, "in the trace")
+        found = prove_file(
+            os.fsencode(os.path.join(replace_lone(trace), SNAPSHOTS, name)), digests, None, "in the trace"
+        )
         if found is not None:
             return found
     return None

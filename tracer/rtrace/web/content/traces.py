@@ -54,7 +54,7 @@ def find_users(connection: sqlite3.Connection, run: str, paths: list[bytes]) -> 
         "SELECT paths.path, uses.process, uses.use FROM uses JOIN paths ON paths.id = uses.path"
         " JOIN runs ON runs.id = uses.run WHERE runs.name = ?1"
         " AND uses.path IN (SELECT id FROM paths JOIN wanted ON wanted.path = paths.path)"
-        f" UNION ALL SELECT paths.path, moves.process, {_WRITING} FROM moves"  # noqa: S608 -- a number
+        f" UNION ALL SELECT paths.path, moves.process, {_WRITING} FROM moves"
         " JOIN paths ON paths.id = moves.destination JOIN runs ON runs.id = moves.run WHERE runs.name = ?1"
         " AND moves.destination IN (SELECT id FROM paths JOIN wanted ON wanted.path = paths.path)",
         (run,),

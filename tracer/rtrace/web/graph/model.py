@@ -72,7 +72,9 @@ def _add_files(nodes: list[Node], files: Sequence[FileFact], look: str, address:
         else:
             many = count(len(numbers), "file")
             href = f"{address.rpartition('/file/')[0]}/list/{look}s"
-            nodes.append(Node(identifier, look, f"{_end(title)} ({many})", f"{shorten_text(title, _TITLE)}: {many}", href))
+            nodes.append(
+                Node(identifier, look, f"{_end(title)} ({many})", f"{shorten_text(title, _TITLE)}: {many}", href)
+            )
         box_of.update(dict.fromkeys(numbers, identifier))
     return box_of
 

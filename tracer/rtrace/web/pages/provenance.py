@@ -44,7 +44,7 @@ def _find_before(visit: Visit, record: Record) -> list[Node]:
     return [_make_run(visit, parent["id"], parent["kind"], parent["label"], parent["arguments"], "before")]
 
 
-def _make_run(  # noqa: PLR0917 -- what a row and a record both have
+def _make_run(
     visit: Visit, identifier: str, kind: str, label: str | None, arguments: Sequence[str], place: str
 ) -> Node:
     name = label or show_command(shorten_text(word) for word in arguments[:20])

@@ -19,9 +19,7 @@ _GRAPHICAL = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")
     statuses={"130": "ended by Ctrl-C, as it always is"},
     examples=("rtrace web", "rtrace web --port 8000 --no-open", "rtrace web --history postgresql://lab.example/runs"),
 )
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, metavar="PORT", help="Not any free port."
-)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="PORT", help="Not any free port.")
 @click.option("--ipv6", is_flag=True, help="Listen on ::1, too.")
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
 @click.option("--history", "place", metavar="PLACE", help="Show the history of a folder or of a postgresql:// URL.")

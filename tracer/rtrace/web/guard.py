@@ -1,6 +1,6 @@
 """Whose request it is: one of the person who started the server, from one of its own pages, or a stranger's.
 
-Other people's programs on this machine can connect to a port of it, and any page in the browser can send requests there.
+Other people's programs on this machine can connect to its ports, and any page in the browser can send requests there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every answer says to the browser: run nothing, fetch nothing from elsewhere, keep nothing, show it nowhere else."""
+"""What every answer says to the browser: run nothing, fetch nothing from elsewhere, keep nothing, be in no frame."""
 
 from __future__ import annotations
 

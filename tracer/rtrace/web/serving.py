@@ -9,7 +9,7 @@ import socket
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-import waitress
+from waitress.server import create_server
 
 from rtrace.errors import WebError
 
@@ -46,7 +46,7 @@ def find_port(sockets: list[socket.socket]) -> int:
 def serving(application: WSGIApplication, sockets: list[socket.socket]) -> Iterator[None]:
     """Answer requests, in threads, as long as the block runs."""
     logging.getLogger("waitress").setLevel(logging.CRITICAL)  # a browser that goes away is no news
-    server = waitress.create_server(
+    server = create_server(
         application,
         sockets=sockets,
         threads=_THREADS,

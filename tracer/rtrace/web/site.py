@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -109,7 +110,10 @@ class Site:
         request.max_form_parts, request.max_form_memory_size = _MOST_PARTS, None  # the server has limited the whole
         response = secure(self._answer(request))
         debug(__name__, "%s %s: %d", request.method, request.path, response.status_code)  # without what is behind the ?
-        return response(environ, start_response)
+        answer = response(environ, start_response)
+        if request.method == "HEAD":  # nobody reads the file that it has open
+            response.close()
+        return answer
 
     def render(self, template: str, **values: object) -> str:
         """Return the text of a template."""
@@ -132,6 +136,9 @@ class Site:
             return self._explain(404, str(error))
         except RtraceError as error:
             return self._explain(500, str(error))
+        except Exception:  # noqa: BLE001 -- of a mistake of ours the other pages know nothing
+            debug(__name__, "%s", traceback.format_exc())
+            return self._explain(500, "This page could not be made: `RTRACE_DEBUG=1 rtrace web` tells why.")
 
     def _visit(self, request: Request) -> Response:
         endpoint, values = self._map.bind_to_environ(request.environ).match()
@@ -147,7 +154,7 @@ class Site:
         # Two slashes at the beginning would be the name of another host.
         target = "/" + request.path.lstrip("/\\") + (f"?{write_query(rest)}" if rest else "")
         if was_addressed(request):
-            response: Response = redirect(target, 303, Response=Response)  # type: ignore[assignment]
+            response: Response = redirect(target, 303, Response=Response)
         else:  # what another page leads to, the browser follows without our cookie
             response = answer_page(self.render("welcome.html", target=target))
         self._guard.admit(response)

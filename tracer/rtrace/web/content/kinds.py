@@ -1,4 +1,4 @@
-"""How a content can be shown: text, a table, a picture; all else can only be saved. Told by the bytes, not by a name."""
+"""How a content can be shown: text, a table, a picture; all else can only be saved. Told by the bytes."""
 
 from __future__ import annotations
 

@@ -54,10 +54,10 @@ def find_users(connection: sqlite3.Connection, run: str, paths: list[bytes]) -> 
         "SELECT paths.path, uses.process, uses.use FROM uses JOIN paths ON paths.id = uses.path"
         " JOIN runs ON runs.id = uses.run WHERE runs.name = ?1"
         " AND uses.path IN (SELECT id FROM paths JOIN wanted ON wanted.path = paths.path)"
-        f" UNION ALL SELECT paths.path, moves.process, {_WRITING} FROM moves"
+        " UNION ALL SELECT paths.path, moves.process, ?2 FROM moves"
         " JOIN paths ON paths.id = moves.destination JOIN runs ON runs.id = moves.run WHERE runs.name = ?1"
         " AND moves.destination IN (SELECT id FROM paths JOIN wanted ON wanted.path = paths.path)",
-        (run,),
+        (run, _WRITING),
     )
     for path, process, use in rows:
         if isinstance(path, bytes) and isinstance(process, int) and isinstance(use, int):

@@ -30,7 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value as it is shown: ``more`` is all of a text of which ``text`` is the beginning, up to ``cut`` characters."""
+    """A value as it is shown: ``more`` is the text that ``text`` begins, without its last ``cut`` characters."""
 
     text: str
     more: str = ""
@@ -41,7 +41,7 @@ class Cell:
 
 def make_cell(name: str, value: object, href: str = "") -> Cell | None:
     """Return the value of a key; None for what is not known, or nothing."""
-    if value is None or value == [] or value == {} or value == "":
+    if value is None or value in ([], {}, ""):
         return None
     if isinstance(value, bool):
         return Cell("yes" if value else "no")

@@ -1,4 +1,4 @@
-"""Where everything stands: inputs on the left, processes in the middle, outputs on the right, other runs above, below."""
+"""Where it stands: inputs on the left, processes in the middle, outputs on the right, other runs above and below."""
 
 from __future__ import annotations
 

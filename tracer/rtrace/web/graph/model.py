@@ -6,7 +6,7 @@ import os.path
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rtrace.printable import count
 from rtrace.web.facts.values import shorten_text, show_command
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_FILES, MOST_PROCESSES, MOST_RUNS = 40, 60, 12
 _LABEL, _TITLE, _DEEPEST = 44, 400, 8
+_FEW = 5
+"""With fewer folders than this, one sees more of the largest of the next finer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,8 @@ class Graph:
 def make_graph(record: Record, uses: Uses | None, before: Sequence[Node], after: Sequence[Node]) -> Graph:
     """Return the graph of a run; ``before`` and ``after`` are the runs that it repeats and those that repeat it."""
     graph = Graph(before=list(before[:MOST_RUNS]), after=list(after[:MOST_RUNS]), exact=uses is not None)
-    address = f"/run/{record['id']}"
-    input_of = _add_files(graph.inputs, record["inputs"], "input", f"{address}/file/inputs")
-    output_of = _add_files(graph.outputs, record["outputs"], "output", f"{address}/file/outputs")
+    input_of = _add_files(graph.inputs, record, "input")
+    output_of = _add_files(graph.outputs, record, "output")
     process_of, root = _add_processes(graph, record)
     _join(graph, record["inputs"], input_of, uses.reads if uses else None, process_of, root, written=False)
     _join(graph, record["outputs"], output_of, uses.writes if uses else None, process_of, root, written=True)
@@ -60,21 +61,21 @@ def make_graph(record: Record, uses: Uses | None, before: Sequence[Node], after:
     return graph
 
 
-def _add_files(nodes: list[Node], files: Sequence[FileFact], look: str, address: str) -> dict[int, str]:
+def _add_files(nodes: list[Node], record: Record, look: Literal["input", "output"]) -> dict[int, str]:
     """Add a box for each file, or for each folder where there are many; return which one a file is in."""
+    files = record["inputs"] if look == "input" else record["outputs"]
+    folder, address = record["workingdir"], f"/run/{record['id']}"
     groups = _group([file["path"] for file in files])
     box_of: dict[int, str] = {}
     for title, numbers in groups:
         identifier = f"{look}-{len(nodes)}"
-        if len(numbers) == 1:
-            path = files[numbers[0]]["path"]
-            nodes.append(Node(identifier, look, _end(path), shorten_text(path, _TITLE), f"{address}/{numbers[0]}"))
+        one, many = len(numbers) == 1, count(len(numbers), "file")
+        path = files[numbers[0]]["path"] if one else title
+        label, told = _end(path, folder), shorten_text(path, _TITLE)
+        if one:
+            nodes.append(Node(identifier, look, label, told, f"{address}/file/{look}s/{numbers[0]}"))
         else:
-            many = count(len(numbers), "file")
-            href = f"{address.rpartition('/file/')[0]}/list/{look}s"
-            nodes.append(
-                Node(identifier, look, f"{_end(title)} ({many})", f"{shorten_text(title, _TITLE)}: {many}", href)
-            )
+            nodes.append(Node(identifier, look, f"{label} ({many})", f"{told}: {many}", f"{address}/list/{look}s"))
         box_of.update(dict.fromkeys(numbers, identifier))
     return box_of
 
@@ -83,16 +84,20 @@ def _group(paths: Sequence[str]) -> list[tuple[str, list[int]]]:
     """Return at most MOST_FILES groups of paths by their numbers: each its own, or those of a folder together."""
     if len(paths) <= MOST_FILES:
         return [(path, [number]) for number, path in enumerate(paths)]
+    finer: list[tuple[str, list[int]]] = []
     for level in (None, 6, 5, 4, 3, 2):
         groups: defaultdict[str, list[int]] = defaultdict(list)
         for number, path in enumerate(paths):
             folder = os.path.dirname(path) if level is None else "/".join(path.split("/")[:level])
             groups[folder].append(number)
-        if len(groups) <= MOST_FILES:
+        if len(groups) <= MOST_FILES and (len(groups) >= _FEW or not finer):
             return sorted(groups.items())
-    largest = sorted(groups.items(), key=lambda item: -len(item[1]))
-    rest = [number for _title, numbers in largest[MOST_FILES - 1 :] for number in numbers]
-    return [*sorted(largest[: MOST_FILES - 1]), ("other folders", sorted(rest))]
+        if len(groups) <= MOST_FILES:
+            break
+        finer = list(groups.items())
+    finer.sort(key=lambda item: -len(item[1]))
+    rest = [number for _title, numbers in finer[MOST_FILES - 1 :] for number in numbers]
+    return [*sorted(finer[: MOST_FILES - 1]), ("other folders", sorted(rest))]
 
 
 def _add_processes(graph: Graph, record: Record) -> tuple[dict[int, str], str]:
@@ -138,7 +143,7 @@ def _make_process(graph: Graph, record: Record, alike: Sequence[ProcessFact], de
     words = show_command([shorten_text(word, _TITLE) for word in first["arguments"][:20]]) or f"process {first['pid']}"
     title = shorten_text(words, _TITLE)
     name = shorten_text(_name(first, words), _LABEL)
-    label = name if len(alike) == 1 else f"{len(alike)} × {name}"
+    label = name if len(alike) == 1 else f"{len(alike)} x {name}"
     href = f"/run/{record['id']}/list/processes"
     graph.processes.append(Node(box, "process", label, title, href, min(depth, _DEEPEST)))
     return box
@@ -180,6 +185,8 @@ def _join(
             graph.arrows[arrow] = "written" if written else "read"
 
 
-def _end(path: str) -> str:
-    """Return the end of a path, which tells files apart."""
+def _end(path: str, folder: str | None) -> str:
+    """Return the end of a path, which tells files apart; below the folder that the run was in, what is below it."""
+    if folder and folder != "/" and path.startswith(f"{folder}/"):
+        path = path[len(folder) + 1 :]
     return shorten_text(path) if len(path) <= _LABEL else "…" + shorten_text(path[-_LABEL:])

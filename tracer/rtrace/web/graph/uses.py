@@ -30,7 +30,7 @@ def read_uses(record: Record) -> Uses | None:
     """Return who used which input and output; None when no trace tells."""
     if record["trace"] is None or record["run_name"] is None:
         return None
-    paths = {file["path"] for name in ("inputs", "outputs") for file in record[name]}  # type: ignore[literal-required]
+    paths = {file["path"] for name in ("inputs", "outputs") for file in record[name]}
     names = {os.fsencode(replace_lone(path)): path for path in paths}
     try:
         with open_trace(replace_lone(record["trace"])) as connection:

@@ -48,7 +48,7 @@ def annotate_run(visit: Visit, run: str) -> Response:
         )
 
     visit.history.replace(run, change)
-    return redirect(f"/run/{run}", 303, Response=Response)  # type: ignore[return-value]
+    return redirect(f"/run/{run}", 303, Response=Response)
 
 
 def split_tags(text: str) -> list[str]:

@@ -44,7 +44,7 @@ def show_file(visit: Visit, run: str, kind: str, number: int) -> Response:
         path=path,
         facts=[(key, cell) for key, cell in cells if cell is not None],
         address=f"/run/{run}/file/{kind}/{number}",
-        place=None if proven is None else proven.place,
+        found=None if proven is None else proven.place,
         reason=_NOWHERE if list_digests(fact) else str(fact.get("problem") or "The record has no digest of it."),
         shown=shown,
         recorded=show_lines(text) if isinstance(text, str) and proven is None else "",

@@ -65,6 +65,8 @@ def read_page(visit: Visit) -> int:
 def read_query(given: dict[str, str], page: int) -> Query:
     """Return what a person asks for as the catalogue has it. Raises BadRequest."""
     status, kind, parameter = given["status"], given["kind"], given["param"]
+    if (status and not is_status(status)) or (kind and not is_kind(kind)):
+        raise BadRequest("There is no such status or kind.")
     name, equals, value = parameter.partition("=")
     if parameter and not (equals and name):
         raise BadRequest("A parameter is written NAME=VALUE.")
@@ -73,8 +75,8 @@ def read_query(given: dict[str, str], page: int) -> Query:
         project=given["project"] or None,
         since=_read_day(given["since"], 0),
         until=_read_day(given["until"], 1),
-        status=status if is_status(status) else _refuse(status, "status"),
-        kind=kind if is_kind(kind) else _refuse(kind, "kind"),
+        status=status if is_status(status) else None,
+        kind=kind if is_kind(kind) else None,
         file=os.fsencode(given["file"].encode("utf-8", "replace")) or None,
         parameters=((name, value),) if parameter else (),
         text=given["q"],
@@ -91,11 +93,6 @@ def is_status(word: str) -> TypeGuard[Status]:
 def is_kind(word: str) -> TypeGuard[Kind]:
     """Whether a word says what a record is of."""
     return word in KINDS
-
-
-def _refuse(word: str, what: str) -> None:
-    if word:
-        raise BadRequest(f"There is no such {what}.")
 
 
 def _read_day(text: str, days: int) -> int | None:

@@ -7,6 +7,7 @@
   const all = { x: whole.x, y: whole.y, width: whole.width, height: whole.height };
   let seen = { ...all };
   frame.classList.add("zooming");
+  frame.style.height = `${Math.min(innerHeight * 0.7, Math.max(260, all.height * frame.clientWidth / all.width))}px`;
 
   const show = () => svg.setAttribute("viewBox", `${seen.x} ${seen.y} ${seen.width} ${seen.height}`);
   const zoom = (factor, x = seen.x + seen.width / 2, y = seen.y + seen.height / 2) => {
@@ -17,6 +18,13 @@
   };
   const move = (x, y) => { seen.x += x * seen.width; seen.y += y * seen.height; show(); };
   const fit = () => { seen = { ...all }; show(); };
+  const SMALLEST = 0.65;  // at which labels are read without effort: a phone begins at a part of a wide drawing
+  if (frame.clientWidth < all.width * SMALLEST) {
+    seen.width = frame.clientWidth / SMALLEST;
+    seen.height = frame.clientHeight / SMALLEST;
+    seen.y = Math.max(0, (all.height - seen.height) / 2);
+    show();
+  }
   const place = (event) => new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
 
   document.getElementById("zoom-in").addEventListener("click", () => zoom(0.8));

@@ -34,6 +34,7 @@ DOORS = {
     "jinja2": ("rtrace.web.rendering", 1),
     "waitress": ("rtrace.web.serving", 1),
     "werkzeug": ("rtrace.web", None),
+    "tomli": ("rtrace.record.facts.parameter_files", 1),
 }
 
 # What an unpacker may use of rtrace: what reads a bundle anywhere, and nothing that traces, packs or speaks.

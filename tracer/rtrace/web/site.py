@@ -138,7 +138,7 @@ class Site:
             return self._explain(500, str(error))
         except Exception:  # noqa: BLE001 -- of a mistake of ours the other pages know nothing
             debug(__name__, "%s", traceback.format_exc())
-            return self._explain(500, "This page could not be made: `RTRACE_LOG=debug rtrace web` tells why.")
+            return self._explain(500, "This page could not be made: `RTRACE_LOG=1 rtrace web` tells why.")
 
     def _visit(self, request: Request) -> Response:
         endpoint, values = self._map.bind_to_environ(request.environ).match()

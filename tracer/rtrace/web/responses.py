@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING
+from typing import IO, Any, TypeAlias
 from urllib.parse import quote
 
 from werkzeug.wrappers import Response
@@ -10,8 +10,8 @@ from werkzeug.wsgi import wrap_file
 
 from rtrace.printable import printable_text
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+Environ: TypeAlias = "dict[str, Any]"
+"""A request, as WSGI has it."""
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -44,14 +44,14 @@ def answer_page(text: str, status: int = 200) -> Response:
     return Response(text, status, content_type="text/html; charset=utf-8")
 
 
-def answer_download(environ: WSGIEnvironment, file: IO[bytes], name: str, size: int) -> Response:
+def answer_download(environ: Environ, file: IO[bytes], name: str, size: int) -> Response:
     """Return a file that the browser saves and does not show."""
     response = _answer_file(environ, file, "application/octet-stream", size)
     response.headers["Content-Disposition"] = write_disposition(name)
     return response
 
 
-def answer_image(environ: WSGIEnvironment, file: IO[bytes], media_type: str, size: int) -> Response:
+def answer_image(environ: Environ, file: IO[bytes], media_type: str, size: int) -> Response:
     """Return a picture for a page: should somebody open it by itself, it is a document that may do nothing."""
     return _answer_file(environ, file, media_type, size)
 
@@ -63,7 +63,7 @@ def write_disposition(name: str) -> str:
     return f"attachment; filename=\"{plain.lstrip('.') or 'file'}\"; filename*=UTF-8''{quote(shown, safe='')}"
 
 
-def _answer_file(environ: WSGIEnvironment, file: IO[bytes], content_type: str, size: int) -> Response:
+def _answer_file(environ: Environ, file: IO[bytes], content_type: str, size: int) -> Response:
     response = Response(wrap_file(environ, file), content_type=content_type, direct_passthrough=True)
     response.call_on_close(file.close)
     response.content_length = size

@@ -16,7 +16,7 @@ from rtrace.errors import WebError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from _typeshed.wsgi import WSGIApplication
+    from rtrace.web.site import Site
 
 LOOPBACK, LOOPBACK6 = "127.0.0.1", "::1"
 _THREADS, _CONNECTIONS = 4, 100
@@ -43,11 +43,11 @@ def find_port(sockets: list[socket.socket]) -> int:
 
 
 @contextlib.contextmanager
-def serving(application: WSGIApplication, sockets: list[socket.socket]) -> Iterator[None]:
+def serving(site: Site, sockets: list[socket.socket]) -> Iterator[None]:
     """Answer requests, in threads, as long as the block runs."""
     logging.getLogger("waitress").setLevel(logging.CRITICAL)  # a browser that goes away is no news
     server = create_server(
-        application,
+        site,
         sockets=sockets,
         threads=_THREADS,
         connection_limit=_CONNECTIONS,

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, Map, Rule
@@ -19,11 +19,9 @@ from rtrace.errors import AmbiguousRunError, NoSuchRunError, RtraceError
 from rtrace.plugins import load
 from rtrace.web.guard import TICKET, TOKEN, was_addressed
 from rtrace.web.rendering import make_environment, write_query
-from rtrace.web.responses import answer_page, secure
+from rtrace.web.responses import Environ, answer_page, secure
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
     from rtrace.record.history.protocol import Catalogue, History
     from rtrace.web.guard import Guard
 
@@ -104,7 +102,7 @@ class Site:
         rules += [Rule(path, endpoint=name, methods=["POST"]) for path, name in FORMS.items()]
         self._map = Map(rules, converters={"id": IdConverter}, strict_slashes=True, merge_slashes=False)
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request, as WSGI has it."""
         request = Request(environ)
         request.max_form_parts, request.max_form_memory_size = _MOST_PARTS, None  # the server has limited the whole

@@ -9,10 +9,21 @@ import jinja2
 
 from rtrace import __version__
 from rtrace.printable import count, format_size, printable_text
-from rtrace.web.facts.values import shorten_text, show_command, show_duration, show_lines, show_microseconds
+from rtrace.web.facts.values import (
+    shorten_lines,
+    shorten_text,
+    show_command,
+    show_duration,
+    show_lines,
+    show_microseconds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+MOST_VALUE = 500
+"""Characters of a value in an address."""
 
 
 def make_environment() -> jinja2.Environment:
@@ -33,6 +44,7 @@ def make_environment() -> jinja2.Environment:
         lines=show_lines,
         query=write_query,
         short=shorten_text,
+        text=shorten_lines,
         size=format_size,
         when=show_microseconds,
     )
@@ -42,4 +54,6 @@ def make_environment() -> jinja2.Environment:
 
 def write_query(values: Mapping[str, object], **changed: object) -> str:
     """Return the part of an address behind the question mark: what has a value, with some exchanged."""
-    return urlencode({name: str(value) for name, value in {**values, **changed}.items() if value not in {None, ""}})
+    given = {**values, **changed}
+    cut = {name: str(value)[:MOST_VALUE] for name, value in given.items() if value not in {None, ""}}
+    return urlencode(cut, errors="replace")

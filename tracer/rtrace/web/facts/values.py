@@ -85,6 +85,11 @@ def shorten_text(text: str, limit: int = _FIRST) -> str:
     return printable_text(text[:limit]) + ("…" if len(text) > limit else "")
 
 
+def shorten_lines(text: str, limit: int = _FIRST) -> str:
+    """Return the printable beginning of a text of lines."""
+    return show_lines(text[:limit]) + ("…" if len(text) > limit else "")
+
+
 def show_command(arguments: Iterable[str]) -> str:
     """Return a command as one would type it."""
     return shlex.join(printable_text(argument[:MOST_SHOWN]) for argument in arguments)

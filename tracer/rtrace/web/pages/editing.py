@@ -25,13 +25,14 @@ def annotate_run(visit: Visit, run: str) -> Response:
     form = visit.request.form
     said = {name: _read_change(form.get(name), form.get(f"{name}_before")) for name in ("label", "reason", "outcome")}
     shown, tags = split_tags(form.get("tags_before", "")), split_tags(form.get("tags", ""))
-    if len(tags) > MOST_TAGS or any(len(tag) > MOST_TAG for tag in tags):
-        raise BadRequest(f"A run has at most {MOST_TAGS} tags of {MOST_TAG} characters.")
+    new = [tag for tag in tags if tag not in shown]
+    if len(new) > MOST_TAGS or any(len(tag) > MOST_TAG for tag in new):
+        raise BadRequest(f"At most {MOST_TAGS} tags can be added at once, of {MOST_TAG} characters at most.")
     by = _read_user()
 
     def change(record: Record) -> Record:
         # Compared with what the page has shown, so that what others said meanwhile stays.
-        added = [tag for tag in tags if tag not in shown and tag not in record["tags"]]
+        added = [tag for tag in new if tag not in record["tags"]]
         removed = [tag for tag in record["tags"] if printable_text(tag) in shown and printable_text(tag) not in tags]
         if not added and not removed and all(text is None for text in said.values()):
             return record

@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest
 
 from rtrace.record.document import Kind, Status
 from rtrace.record.query import Query
+from rtrace.web.rendering import MOST_VALUE
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 PAGE_ROWS = 50
 FILTERS = ("q", "tag", "project", "status", "kind", "since", "until", "param", "file")
 STATUSES, KINDS = get_args(Status), get_args(Kind)
-_MOST_PAGES, _MOST_VALUE = 1_000_000, 500
+_MOST_PAGES = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -35,7 +36,7 @@ class Line:
 
 def show_list(visit: Visit) -> Response:
     """Return the page."""
-    given = {name: visit.request.args.get(name, "").strip()[:_MOST_VALUE] for name in FILTERS}
+    given = {name: visit.request.args.get(name, "").strip()[:MOST_VALUE] for name in FILTERS}
     page = read_page(visit)
     query = read_query(given, page)
     catalogue = visit.catalogue

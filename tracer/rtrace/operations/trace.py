@@ -36,7 +36,7 @@ class TraceRequest(NamedTuple):
 
     ``keep`` is how many bytes of standard output and error are kept, None to leave these alone; ``snapshot_limit`` how
     many the copies of files that the run changes may take; ``record`` says what goes into the record of the run, and
-    where that goes.
+    where that goes; ``environ`` is the command's environment, None for that of this process.
     """
 
     argv: tuple[bytes, ...]
@@ -46,6 +46,7 @@ class TraceRequest(NamedTuple):
     keep: int | None = KEPT_BYTES
     snapshot_limit: int = SNAPSHOT_LIMIT
     record: RecordRequest | None = None
+    environ: tuple[bytes, ...] | None = None
 
 
 class TraceReport(NamedTuple):
@@ -89,7 +90,8 @@ def trace_into(
         load(directory.manifest)  # a mistake in it is told now, and not when the run is over
     check_proc()
     given = look_at_given()
-    command = find_command(request.argv, read_own_environment())._replace(limits=lift_limits())
+    environ = read_own_environment() if request.environ is None else request.environ
+    command = find_command(request.argv, environ)._replace(limits=lift_limits())
     architectures = native_architectures()
     with shielded():
         place = TracePlace(directory, continued=request.continued, overwrite=request.overwrite)

@@ -32,7 +32,7 @@ class TraceRequest(NamedTuple):
     """What to trace and how: as a further run (``continued``), or in place of an older trace (``overwrite``).
 
     ``keep`` is how many bytes of standard output and error are kept, None to leave these alone; ``snapshot_limit`` how
-    many the copies of files that the run changes may take.
+    many the copies of files that the run changes may take. ``name`` is what the run is called, None for its number.
     """
 
     argv: tuple[bytes, ...]
@@ -41,6 +41,7 @@ class TraceRequest(NamedTuple):
     detach_daemons: bool = False
     keep: int | None = KEPT_BYTES
     snapshot_limit: int = SNAPSHOT_LIMIT
+    name: str | None = None
 
 
 class TraceReport(NamedTuple):
@@ -103,6 +104,7 @@ def trace_into(
             request.snapshot_limit,
             place.hidden,
             place.shortcoming,
+            request.name,
         )
         try:
             with lifted():

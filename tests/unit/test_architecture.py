@@ -31,6 +31,7 @@ DOORS = {
     "elftools": ("rtrace.packages", 1),
     "distro": ("rtrace.capture.host", 1),
     "click": ("rtrace.cli", None),
+    "tomli": ("rtrace.record.facts.parameter_files", 1),
 }
 
 # What an unpacker may use of rtrace: what reads a bundle anywhere, and nothing that traces, packs or speaks.

@@ -66,6 +66,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="Space for copies of files that COMMAND changes; a file system with reflinks needs none.",
 )
+@click.option("--label", metavar="NAME", help="Call this run NAME in the history, as in `rtrace show NAME`.")
+@click.option("-m", "--reason", metavar="TEXT", help="Say in the record why this run is made.")
+@click.option("-t", "--tag", "tags", multiple=True, metavar="TAG", help="Add a tag to the record; may be repeated.")
+@click.option(
+    "--project",
+    metavar="NAME",
+    help="Say what the run belongs to; by default $RTRACE_PROJECT, or the name of the script's repository.",
+)
+@click.option("--no-history", is_flag=True, help="Keep the record in the trace directory alone.")
 @click.argument(
     "arguments",
     nargs=-1,
@@ -85,6 +94,11 @@ def command(  # noqa: PLR0913 - an argument for each option
     no_capture: bool,
     keep: int,
     snapshot_limit: int,
+    label: str | None,
+    reason: str | None,
+    tags: tuple[str, ...],
+    project: str | None,
+    no_history: bool,
     arguments: tuple[str, ...],
 ) -> None:
     """Run COMMAND and record everything that it and the processes it starts read, run and write.
@@ -99,7 +113,9 @@ def command(  # noqa: PLR0913 - an argument for each option
         raise UsageError(f"--rank and {option} do not go together; leave {option} out, and use -d for a further step")
     if not arguments[0]:
         raise UsageError("the command to trace is empty; name a program")
+    from rtrace.operations.history.recording import RecordRequest
     from rtrace.operations.trace import TraceRequest, trace_into  # 30 ms that --help does not need
+    from rtrace.record.taking.said import Said
 
     argv = tuple(os.fsencode(argument) for argument in arguments)
     request = TraceRequest(
@@ -109,6 +125,7 @@ def command(  # noqa: PLR0913 - an argument for each option
         detach_daemons=detach_daemons,
         keep=None if no_capture else keep,
         snapshot_limit=snapshot_limit,
+        record=RecordRequest(Said(label, reason, tags, project), history=not no_history),
     )
 
     if as_rank:
@@ -165,8 +182,9 @@ def tell(report: TraceReport) -> None:
     """Say what was traced, and what could not be."""
     for notice in report.notices:
         warn(f"not captured: {notice.what}; {notice.advice}")
-    if report.problem:
-        warn(report.problem)
+    for problem in (report.problem, report.unrecorded):
+        if problem:
+            warn(problem)
     traced = report.traced
     ended = f"exit status {traced.exit_code}" if traced.signal is None else f"killed by {name_signal(traced.signal)}"
     processes, paths = count(report.processes, "process", "processes"), count(report.paths, "path")

@@ -18,6 +18,7 @@ from rtrace.trace.schema import SCHEMA, TRACE_FORMAT
 
 SNAPSHOTS = "snapshots"
 STREAMS = "streams"
+RECORDS = "records"
 MANIFEST = "manifest.yml"
 PROBE = "mapping.probe"
 """A file that is there for a moment, while one finds out what the file system can do."""
@@ -43,6 +44,11 @@ class TraceDirectory(NamedTuple):
     def streams(self) -> Path:
         """The folder of what the runs wrote to standard output and error; not there when nothing was kept."""
         return self.path / STREAMS
+
+    @property
+    def records(self) -> Path:
+        """The folder of the runs' records; not there when nothing was recorded."""
+        return self.path / RECORDS
 
     @property
     def manifest(self) -> Path:

@@ -1,6 +1,6 @@
 """A change in a history's folder: whole or not at all, and told to the index, whatever kills who makes it.
 
-    records/XX/.ID.MARK     the new document in the making; XX are the last two digits of the id
+    records/XX/.ID.MARK     the new document in the making
     pending/ID.MARK         tells the index to look at this document
     records/XX/ID.json      the document, which the first is renamed to
 
@@ -19,9 +19,8 @@ from pathlib import Path
 
 from rtrace.errors import BusyError, HistoryError
 from rtrace.files.locks import Lock, open_lock_file, try_lock
+from rtrace.record.history.layout import FORGOTTEN, PENDING, RECORDS, document_path
 
-RECORDS, PENDING, FORGOTTEN = "records", "pending", "forgotten"
-SUFFIX = ".json"
 STALE = 3600
 """Seconds after which a change that is still going on was made by somebody who is gone."""
 
@@ -30,9 +29,9 @@ _PRIVATE = 0o700
 _PATIENCE, _PAUSE = 10.0, 0.01
 
 
-def folder_of(identifier: str) -> str:
-    """Return the folder of a document, below that of the history; ids begin alike and end at random."""
-    return f"{RECORDS}/{identifier[-2:]}"
+def make_mark(identifier: str) -> str:
+    """Return a name that nobody else gives a change of a document."""
+    return f"{identifier}.{os.urandom(_MARK_BYTES).hex()}"
 
 
 class Changing:
@@ -41,20 +40,16 @@ class Changing:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def document(self, identifier: str) -> Path:
-        """Return where a document is."""
-        return self.root / folder_of(identifier) / (identifier + SUFFIX)
-
     def write(self, identifier: str, data: bytes) -> None:
         """Make or replace a document. Raises HistoryError."""
         with self._telling():
             self._prepare(identifier)
-            mark = f"{identifier}.{os.urandom(_MARK_BYTES).hex()}"
-            incomplete = self.document(identifier).with_name("." + mark)
+            mark = make_mark(identifier)
+            incomplete = document_path(self.root, identifier).with_name("." + mark)
             try:
                 self._fill(incomplete, data)
                 self._touch(self.root / PENDING / mark)
-                incomplete.replace(self.document(identifier))
+                incomplete.replace(document_path(self.root, identifier))
             except BaseException:
                 with contextlib.suppress(OSError):  # what was to be removed is not there, or the disk has gone
                     incomplete.unlink()
@@ -62,19 +57,16 @@ class Changing:
             self._keep_names(incomplete.parent)
 
     def remove(self, identifier: str) -> None:
-        """Remove a document, and note that it is forgotten. Raises FileNotFoundError and HistoryError."""
-        document = self.document(identifier)
+        """Remove a document, and note that it is forgotten. Raises FileNotFoundError and HistoryError.
+
+        It becomes its own mark: from what it said the index knows what it has to forget.
+        """
+        document = document_path(self.root, identifier)
         with self._telling():
-            if not document.exists():
-                raise FileNotFoundError
+            document.stat()
             self._prepare(identifier)
-            mark = f"{identifier}.{os.urandom(_MARK_BYTES).hex()}"
-            going_on = document.with_name("." + mark)
-            self._touch(going_on)
-            self._touch(self.root / PENDING / mark)
             self.note_forgotten(identifier)
-            document.unlink()
-            going_on.unlink()
+            document.rename(self.root / PENDING / make_mark(identifier))
             self._keep_names(document.parent)
 
     def note_forgotten(self, identifier: str) -> None:
@@ -87,7 +79,7 @@ class Changing:
     def holding(self, identifier: str) -> Iterator[None]:
         """Let nobody else change the documents of a folder meanwhile. Raises BusyError after ten seconds."""
         self._prepare(identifier)
-        folder = os.open(self.root / folder_of(identifier), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = os.open(document_path(self.root, identifier).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             descriptor = open_lock_file(folder, create=True)
         finally:
@@ -117,8 +109,8 @@ class Changing:
                 self.root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 with contextlib.suppress(FileExistsError):
                     self.root.mkdir(mode=0o700)
-            for name in (PENDING, RECORDS, folder_of(identifier)):
-                self._make(self.root / name)
+            for folder in (self.root / PENDING, self.root / RECORDS, document_path(self.root, identifier).parent):
+                self._make(folder)
 
     def _make(self, folder: Path) -> None:
         """Make a folder, as private as the history's own one: a lab may have opened that to a group."""

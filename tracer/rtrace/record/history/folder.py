@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rtrace.errors import HistoryError, NoSuchRunError
 from rtrace.record.document import Record
-from rtrace.record.history.changing import FORGOTTEN, RECORDS, SUFFIX, Changing
+from rtrace.record.history.changing import Changing
+from rtrace.record.history.documents import read_document
+from rtrace.record.history.layout import FORGOTTEN, document_path, list_folder, list_identifiers
 from rtrace.record.ids import is_id
-from rtrace.record.reading import MOST_BYTES, read_record
+from rtrace.record.reading import read_record
 from rtrace.record.writing import write_record
+
+if TYPE_CHECKING:
+    from rtrace.record.history.indexing import Indexing
+    from rtrace.record.stores.sqlite_catalogue import SqliteCatalogue
 
 
 class FolderHistory:
     """A folder of documents, with an index beside them that is made of them."""
 
-    def __init__(self, root: Path) -> None:
-        """Know the folder; it is made when the first record comes."""
+    def __init__(self, root: Path, tell: Callable[[str], None] = lambda _sentence: None) -> None:
+        """Know the folder, which is made when the first record comes; ``tell`` is told what is wrong with its index."""
+        self._tell = tell
         self.root = root
         self.place = str(root)
         self._changing = Changing(root)
@@ -32,16 +39,16 @@ class FolderHistory:
         data = self.read_document(identifier)
         if data is None:
             raise NoSuchRunError(f"{self.place} has no run {identifier}; `rtrace log` lists all")
-        record = read_record(data, str(self._changing.document(identifier)))
+        record = read_record(data, str(document_path(self.root, identifier)))
         if record["id"] != identifier:
-            raise HistoryError(f"{self._changing.document(identifier)} is the document of another run; remove it")
+            raise HistoryError(f"{document_path(self.root, identifier)} is the document of another run; remove it")
         return record
 
     def read_document(self, identifier: str) -> bytes | None:
         """Return a document; None where there is none. Raises HistoryError."""
         if not is_id(identifier):
             return None
-        return read_document(self._changing.document(identifier))
+        return read_document(document_path(self.root, identifier))
 
     def replace(self, identifier: str, change: Callable[[Record], Record]) -> Record:
         """Change a record while nobody else does; return what it is now. Raises NoSuchRunError and HistoryError."""
@@ -53,7 +60,7 @@ class FolderHistory:
 
     def remove(self, identifier: str) -> None:
         """Forget a record. Raises NoSuchRunError and HistoryError."""
-        if not is_id(identifier) or not self._changing.document(identifier).exists():
+        if not is_id(identifier) or not document_path(self.root, identifier).exists():
             raise NoSuchRunError(f"{self.place} has no run {identifier}; `rtrace log` lists all")
         with self._changing.holding(identifier):
             try:
@@ -63,44 +70,27 @@ class FolderHistory:
 
     def identifiers(self) -> Iterator[str]:
         """Yield the identifiers of all documents. Raises HistoryError."""
-        for folder in self._list(self.root / RECORDS):
-            for name in self._list(self.root / RECORDS / folder):
-                identifier = name.removesuffix(SUFFIX)
-                if name.endswith(SUFFIX) and is_id(identifier):
-                    yield identifier
+        yield from list_identifiers(self.root)
 
     def forgotten(self) -> set[str]:
         """Return the identifiers of records that were removed. Raises HistoryError."""
-        return set(filter(is_id, self._list(self.root / FORGOTTEN)))
+        return set(filter(is_id, list_folder(self.root / FORGOTTEN)))
 
     def forget(self, identifier: str) -> None:
         """Note that a record that is not here was forgotten elsewhere."""
         self._changing.note_forgotten(identifier)
 
-    def _list(self, folder: Path) -> list[str]:
-        try:
-            return os.listdir(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise HistoryError(
-                f"cannot read the history {self.root}: {error.strerror}; check its permissions"
-            ) from None
+    def catalogue(self) -> SqliteCatalogue:
+        """Open the index, and bring it up to date. Raises HistoryError."""
+        from rtrace.record.stores.sqlite_catalogue import SqliteCatalogue
 
+        return SqliteCatalogue(self._indexing().open(), self.place, self.read)
 
-def read_document(path: Path) -> bytes | None:
-    """Return the bytes of a document, one more than it may have at most; None where there is none.
+    def rebuild(self, on_progress: Callable[[int], None] = lambda _number: None) -> int:
+        """Make the index again; return how many documents there are. Raises HistoryError and BusyError."""
+        return self._indexing().rebuild(on_progress)
 
-    Raises HistoryError for what is there and cannot be read; a fifo is never waited for.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise HistoryError(f"cannot read {path}: {error.strerror}; check its permissions") from None
-    with open(descriptor, "rb") as file:
-        try:
-            return file.read(MOST_BYTES + 1)
-        except OSError as error:
-            raise HistoryError(f"cannot read {path}: {error.strerror}; remove it, or restore it") from None
+    def _indexing(self) -> Indexing:
+        from rtrace.record.history.indexing import Indexing  # adding a record needs no SQLite
+
+        return Indexing(self.root, self._tell)

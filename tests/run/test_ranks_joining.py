@@ -144,3 +144,31 @@ def test_a_rank_without_a_launcher_is_wrong_usage(tmp_path: Path, options: tuple
     assert done.stderr.count(b"\n") == 1
     assert told in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_ranks_have_one_record(tmp_path: Path) -> None:
+    """The history has one run for all ranks, under what was said of it, and so has the trace directory."""
+    history = tmp_path / "history"
+    for number in (0, 1):
+        env = {**set_rank(number, 2), "RTRACE_HISTORY": str(history)}
+        script = 'echo "$SLURM_PROCID" > "out.$SLURM_PROCID"'
+        done = run_rtrace("trace", "-q", "--rank", "--label", "both", "sh", "-c", script, cwd=tmp_path, env=env)
+        assert (done.returncode, done.stderr) == (0, b"")
+    (document,) = history.glob("records/**/*.json")
+    record = json.loads(document.read_bytes())
+    assert record == json.loads((tmp_path / ".rtrace/records/rank0.json").read_bytes())
+    assert (record["label"], record["launch"]) == ("both", "distributed")
+    assert [(rank["rank"], rank["host"], rank["exit_code"]) for rank in record["ranks"]] == [
+        ("0", os.uname().nodename, 0),
+        ("1", os.uname().nodename, 0),
+    ]
+    assert {process["rank"] for process in record["processes"]} == {"0", "1"}
+    assert {Path(one["path"]).name for one in record["outputs"]} == {"out.0", "out.1"}
+
+
+def test_without_history_the_record_is_in_the_trace_alone(tmp_path: Path) -> None:
+    """--no-history holds for the record of all ranks, too."""
+    env = {**set_rank(0, 1), "RTRACE_HISTORY": str(tmp_path / "history")}
+    assert run_rtrace("trace", "-q", "--rank", "--no-history", "true", cwd=tmp_path, env=env).returncode == 0
+    assert not (tmp_path / "history").exists()
+    assert (tmp_path / ".rtrace/records/rank0.json").is_file()

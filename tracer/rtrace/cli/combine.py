@@ -34,6 +34,12 @@ def command(directory: Path, *, as_json: bool, sources: tuple[Path, ...]) -> Non
     traces += [left for left in find_left_ranks(traces) if left not in traces]
     tell_settled(*traces, TraceDirectory(directory))
     combined = combine(traces, TraceDirectory(directory))
+    if combined.record is not None:
+        from rtrace.operations.history.rank_records import keep_in_history
+
+        unrecorded = keep_in_history(combined.record)
+        if unrecorded:
+            warn(unrecorded)
     if as_json:
         give_json(answer_combine(combined, directory))
         return

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.capture.books.results import hash_file
 from rtrace.capture.books.snapshots import take_snapshot
-from rtrace.errors import TraceError, UsageError
+from rtrace.errors import RtraceError, TraceError, UsageError
 from rtrace.interrupts import held
 from rtrace.operations.trace import write_new_manifest
 from rtrace.printable import printable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtrace.manifest.model import Manifest
+    from rtrace.record.document import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Combined:
     manifest: Manifest
     problems: tuple[str, ...]
     runs: int
+    record: Record | None = None
+    """Of the ranks of one job: the one record of all, which is in the trace and not yet in the history."""
 
 
 def combine(sources: Sequence[TraceDirectory], target: TraceDirectory, *, edited: bool = True) -> Combined:
@@ -62,8 +65,26 @@ def combine(sources: Sequence[TraceDirectory], target: TraceDirectory, *, edited
         names = add_sources(sources, numbers, unfinished)
         manifest, problems = join_manifests(sources, manifests, names, unfinished, target)
         write_new_manifest(manifest, unfinished)
+        record, unrecorded = record_ranks(sources, unfinished, target, manifest)
         give_place(workspace, target)
-    return Combined(manifest, problems, sum(map(len, names)))
+    return Combined(manifest, (*problems, *unrecorded), sum(map(len, names)), record)
+
+
+def record_ranks(
+    sources: Sequence[TraceDirectory], unfinished: TraceDirectory, target: TraceDirectory, manifest: Manifest
+) -> tuple[Record | None, tuple[str, ...]]:
+    """Keep one record in a trace whose sources are the ranks of one job; return it, and what went wrong, if it did."""
+    from rtrace.operations.history.rank_records import join_rank_records
+
+    try:
+        record = join_rank_records(sources, target, manifest.notices)
+        if record is not None:
+            from rtrace.record.taking.keeping import keep_in_trace
+
+            keep_in_trace(unfinished, record)
+    except (OSError, RtraceError) as error:
+        return None, (f"the ranks' records: {error}",)
+    return record, ()
 
 
 class Copies:

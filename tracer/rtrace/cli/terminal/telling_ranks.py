@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 def tell_rank(report: RankReport) -> None:
     """Say what became of a rank's trace, and of the trace of all."""
     rank, own = report.rank, report.own
-    if own.problem:
-        warn(own.problem)
-    if report.problem:
-        warn(report.problem)
+    for problem in (own.problem, own.unrecorded, report.problem):
+        if problem:
+            warn(problem)
     combined = report.combined
     if combined is None:
         waiting = f"; {count(len(report.missing), 'rank')} have not ended" if report.missing else ""

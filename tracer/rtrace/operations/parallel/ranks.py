@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from rtrace.errors import RtraceError, UsageError
 from rtrace.operations.combine import Combined, combine
+from rtrace.operations.history.rank_records import keep_in_history
 from rtrace.operations.trace import TraceReport, TraceRequest, trace_into
 from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory
@@ -24,7 +25,8 @@ from rtrace.trace.place import exists_already
 class RankReport(NamedTuple):
     """What one rank has to say: of its own trace, and of that of all, if it was the last one.
 
-    ``missing`` are the ranks that had not ended, ``problem`` is why the traces could not be joined, in a sentence.
+    ``missing`` are the ranks that had not ended, ``problem`` is why the traces could not be joined, or why the
+    record of all is not in the history, in a sentence.
     """
 
     own: TraceReport
@@ -65,9 +67,11 @@ def trace_rank(
     Raises what `trace_into` raises, and TraceError when the trace of all would replace one that is there.
     """
     directory = places.directory
+    recording = request.record
+    apart = request._replace(name=rank.name, record=None if recording is None else recording._replace(history=False))
     if os.path.lexists(directory.path) and not request.overwrite:
         raise exists_already(directory)
-    own = trace_into(places.find(rank.number), request._replace(name=rank.name), on_waiting=on_waiting, on_loss=on_loss)
+    own = trace_into(places.find(rank.number), apart, on_waiting=on_waiting, on_loss=on_loss)
     missing = places.list_missing()
     if missing:
         return RankReport(own, rank, directory, missing)
@@ -78,7 +82,9 @@ def trace_rank(
         where = printable(os.fsencode(directory.path))
         problem = f"cannot join the traces of the ranks ({error}); try `rtrace combine -d {where} {pattern}*`"
         return RankReport(own, rank, directory, (), None, problem)
-    return RankReport(own, rank, directory, (), combined)
+    recorded = None if combined is None or recording is None or not recording.history else combined.record
+    unrecorded = None if recorded is None else keep_in_history(recorded)
+    return RankReport(own, rank, directory, (), combined, unrecorded)
 
 
 def join_ranks(places: RankPlaces, *, overwrite: bool) -> Combined | None:

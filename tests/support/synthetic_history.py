@@ -40,9 +40,7 @@ def make_synthetic(number: int) -> Record:
     record["workingdir"], record["main"] = "/home/ada/model", "/home/ada/model/simulate.py"
     record["user"]["name"], record["machine"]["hostname"] = "ada", "node1"
     for name, value in (("--seed", number), ("--rate", number % 100 / 100)):
-        record["parameters"].append(
-            {"source": "command line", "type": "command line", "name": name, "value": value}
-        )
+        record["parameters"].append({"source": "command line", "type": "command line", "name": name, "value": value})
     record["stdout"] = {
         "kind": "pipe",
         "path": None,
@@ -80,7 +78,9 @@ def make_file(path: str, digest: str) -> FileFact:
 
 def make_documents(runs: range, inputs: int = 800, outputs: int = 200) -> Iterator[tuple[str, bytes]]:
     """Yield the identifiers and documents of runs."""
-    pool = [json.dumps(make_file(*name_input(number)), separators=(",", ":")) for number in range(_POOL if inputs else 0)]
+    pool = [
+        json.dumps(make_file(*name_input(number)), separators=(",", ":")) for number in range(_POOL if inputs else 0)
+    ]
     for run in runs:
         record = make_synthetic(run)
         chance = random.Random(run)  # noqa: S311 -- no secret

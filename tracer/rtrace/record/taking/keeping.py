@@ -40,7 +40,7 @@ def list_documents(directory: TraceDirectory) -> dict[str, Path]:
 
 def read_from_trace(directory: TraceDirectory) -> list[Record]:
     """Return the records of a trace directory. Raises RecordError and HistoryError."""
-    from rtrace.record.history.folder import read_document
+    from rtrace.record.history.documents import read_document
 
     return [
         read_record(data, str(path))

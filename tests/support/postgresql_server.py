@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PASSWORD = "s3cret/pass"  # noqa: S105 -- of a server that is there for a moment
 
@@ -55,7 +55,7 @@ def find_programs() -> Path | None:
     return found[-1] if found else Path(here).parent if here else None
 
 
-def as_server() -> dict[str, object]:
+def as_server() -> dict[str, Any]:
     """Return what has subprocess run a program as a plain user: the server refuses to be root."""
     if os.geteuid() != 0:
         return {}

@@ -32,6 +32,9 @@ DOORS = {
     "elftools": ("rtrace.packages", 1),
     "distro": ("rtrace.capture.host", 1),
     "click": ("rtrace.cli", None),
+    "jinja2": ("rtrace.web.rendering", 1),
+    "waitress": ("rtrace.web.serving", 1),
+    "werkzeug": ("rtrace.web", None),
     "tomli": ("rtrace.record.facts.parameter_files", 1),
 }
 

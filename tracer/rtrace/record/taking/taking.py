@@ -18,6 +18,7 @@ from rtrace.record.taking.libraries import describe_libraries, describe_packages
 from rtrace.record.taking.parameters import describe_parameters
 from rtrace.record.taking.processes import MOST_PROCESSES, describe_processes, describe_usage, shorten_arguments
 from rtrace.record.taking.programs import describe_executables, describe_scripts, find_main, find_modules, find_programs
+from rtrace.record.taking.ranks import add_ranks
 from rtrace.record.taking.secrets.redacting import RecordRedactor
 from rtrace.record.taking.streams import describe_stream
 from rtrace.record.times import write_time
@@ -84,6 +85,7 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     machine["linkage"] = "ELF" if _is_elf(run.program) else None
     surroundings = record["surroundings"]
     record["launch"] = "mpi" if surroundings["mpi"] else "batch" if surroundings["batch"] else "serial"
+    add_ranks(record, evidence)
     project = said.project or environ.get("RTRACE_PROJECT") or _name_project(main, roots)
     record["project"] = None if project is None else {"name": project, "description": None, "url": None}
     record["notices"] = [*notices, *_tell_limits(evidence, len(inputs), len(outputs))]

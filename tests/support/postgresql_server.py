@@ -79,9 +79,9 @@ def serve_postgresql() -> Iterator[Server]:
         password.write_text(PASSWORD)
         if user:
             shutil.chown(password, str(user))
-        command = [programs / "initdb", "--pgdata", folder / "data", "--username=postgres", "--auth=scram-sha-256"]
+        command = [f"{programs}/initdb", f"--pgdata={folder}/data", "--username=postgres", "--auth=scram-sha-256"]
         command += [f"--pwfile={password}", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
-        subprocess.run(command, check=True, cwd="/", timeout=120, stdout=subprocess.DEVNULL, **as_server())  # type: ignore[call-overload]
+        subprocess.run(command, check=True, cwd="/", timeout=120, stdout=subprocess.DEVNULL, **as_server())
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

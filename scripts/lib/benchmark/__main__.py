@@ -173,7 +173,7 @@ def main() -> None:
         asked = True
     if arguments.recording:
         rounds = arguments.rounds or (1 if arguments.quick else 10)
-        with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        with tempfile.TemporaryDirectory() as folder:  # in no repository
             print(f"{machine}.\n{recording.run_recording(arguments.checkout, rounds, Path(folder))}")
         asked = True
     if arguments.hostile:

@@ -1,8 +1,8 @@
 """Show what the record of a run costs at its end.
 
-`scripts/bench --recording`: `true`; a script alone; the same in a repository of Git with parameters and a change that is
-not committed; one that reads and writes 1,000 files; one that is given a new secret each time, so that the rules are
-loaded. In every round each takes its turn. The first run of each is told apart: what is searched for secrets then is new.
+`scripts/bench --recording`: `true`; a script alone; the same in a repository of Git with a change that is not
+committed; one that reads 500 files and writes as many; one that is given a new secret each time, so that the rules are
+loaded. In every round each takes its turn. The first run of each is told apart: what is searched then is new.
 """
 
 import compileall
@@ -22,13 +22,17 @@ FILES = "import os\nfor n in range(500):\n    open(f'out/{n}', 'w').write(open(f
 
 @dataclass
 class Row:
-    """A workload and what was measured of it: seconds for the record, and from the end of the run to the end of rtrace."""
+    """A workload and what was measured of it, in seconds.
+
+    For the record by the clock and of processor time, and from the end of the run to that of rtrace.
+    """
 
     name: str
     folder: Path
     argv: tuple[str, ...]
     secret: bool = False
     records: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
     finishes: list[float] = field(default_factory=list)
 
 
@@ -70,7 +74,7 @@ def measure(row: Row, rtrace: Path, scratch: Path, chance: Random) -> None:
     environment = {**os.environ, "RTRACE_TIMINGS": str(timings), "XDG_STATE_HOME": str(scratch / "state")}
     if row.secret:
         environment["API_TOKEN"] = "ghp_" + "".join(chance.choices("aBcDeFgHiJ0123456789kLmNoP", k=36))
-    command = (rtrace, "trace", "--overwrite", *row.argv)
+    command = (str(rtrace), "trace", "--overwrite", *row.argv)
     done = subprocess.run(
         command, cwd=row.folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
@@ -78,6 +82,7 @@ def measure(row: Row, rtrace: Path, scratch: Path, chance: Random) -> None:
         sys.exit(f"scripts/bench: {command} failed: {done.stderr.decode(errors='replace')}")
     told = json.loads(timings.read_text())
     row.records.append(told["record"])
+    row.processor.append(told["record_processor"])
     row.finishes.append(told["finish"])
 
 
@@ -91,13 +96,14 @@ def run_recording(checkout: Path, rounds: int, scratch: Path) -> str:
         print(f"round {number} of {rounds} is over", file=sys.stderr, flush=True)
     lines = [
         f"What the record costs, in seconds; medians of {rounds} rounds, and the least in brackets.\n",
-        "| run | record | the first one | all of the finish |",
-        "|---|---|---|---|",
+        "| run | record | processor time of it | of the first one | all of the finish |",
+        "|---|---|---|---|---|",
     ]
     for row in rows:
-        record, finish = row.records[1:], row.finishes[1:]
+        record, finish, processor = row.records[1:], row.finishes[1:], row.processor[1:]
         lines.append(
-            f"| {row.name} | {statistics.median(record):.3f} ({min(record):.3f}) | {row.records[0]:.3f}"
+            f"| {row.name} | {statistics.median(record):.3f} ({min(record):.3f})"
+            f" | {statistics.median(processor):.3f} ({min(processor):.3f}) | {row.processor[0]:.3f}"
             f" | {statistics.median(finish):.3f} ({min(finish):.3f}) |"
         )
     return "\n".join(lines)

@@ -49,7 +49,8 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("operations",),
         ("answers",),
         ("cli", "web", "inside"),
-        ("__main__", "notebook"),
+        ("notebook",),
+        ("__main__",),
     ),
     "rtrace_unpackers": (
         ("files", "limits"),

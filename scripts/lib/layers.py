@@ -21,6 +21,7 @@ ROOTS = (CHECKOUT / "tracer", CHECKOUT / "unpackers")
 LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "rtrace": (
         (
+            "calling",
             "debugging",
             "errors",
             "gc_pause",
@@ -48,8 +49,8 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("operations",),
         ("answers",),
         ("web",),  # below the command line, which starts it
-        ("cli",),
-        ("__main__",),
+        ("cli", "inside"),
+        ("__main__", "notebook"),
     ),
     "rtrace_unpackers": (
         ("files", "limits"),

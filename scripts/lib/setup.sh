@@ -3,6 +3,7 @@
 #
 # Source it after `set -euo pipefail`. It sets CHECKOUT and VENV, and has one function a need:
 #   need_packages PACKAGE...   Debian packages, installed when missing
+#   need_postgresql            PostgreSQL's server, of which nothing is started
 #   need_cross_compiler        gcc 12 for arm64, in PATH
 #   need_venv EXTRA            .venv in the checkout, with rtrace (editable) and an extra of pyproject.toml
 #   need_tools NAME PACKAGE... Python packages, in a virtual environment of their own: .bench/NAME
@@ -69,6 +70,16 @@ need_packages() {
 
 # The same for a command, whoever brought it: need_command COMMAND PACKAGE
 need_command() { command -v "$1" >/dev/null || need_packages "$2"; }
+
+# The server of PostgreSQL, without the cluster that Debian makes and starts of itself: tests start their own.
+need_postgresql() {
+    is_installed postgresql && return
+    need_root "install postgresql"
+    as_root mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] \
+        || echo "create_main_cluster = false" | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+    need_packages postgresql
+}
 
 # The compiler for arm64, unpacked into the checkout: Debian's packages of it and gcc-multilib exclude each other. Where a
 # distribution has no gcc 12, the test that compares its code with what is shipped says so and is skipped.

@@ -18,7 +18,7 @@ from rtrace.record.taking.libraries import describe_libraries, describe_packages
 from rtrace.record.taking.parameters import describe_parameters
 from rtrace.record.taking.processes import MOST_PROCESSES, describe_processes, describe_usage, shorten_arguments
 from rtrace.record.taking.programs import describe_executables, describe_scripts, find_main, find_modules, find_programs
-from rtrace.record.taking.redacting import RecordRedactor
+from rtrace.record.taking.secrets.redacting import RecordRedactor
 from rtrace.record.taking.streams import describe_stream
 from rtrace.record.times import write_time
 
@@ -121,7 +121,7 @@ def _redact_parts(record: Record, redactor: RecordRedactor) -> None:
         process["arguments"] = [os.fsdecode(word) for word in redactor.arguments(program, words)]
     for name, stream in (("stdin", record["stdin"]), ("stdout", record["stdout"]), ("stderr", record["stderr"])):
         if stream is not None and stream["text"]:
-            stream["text"] = _redact_text(redactor, f"the text of {name}", name, stream["text"])
+            stream["text"] = redactor.output(f"the text of {name}", stream["text"])
     for script in record["scripts"]:
         if script["text"]:
             script["text"] = _redact_text(redactor, f"the text of {script['path']}", script["path"], script["text"])

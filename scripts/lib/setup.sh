@@ -4,6 +4,8 @@
 # Source it after `set -euo pipefail`. It sets CHECKOUT and VENV, and has one function a need:
 #   need_packages PACKAGE...   Debian packages, installed when missing
 #   need_postgresql            PostgreSQL's server, of which nothing is started
+#   need_idle_packages PACKAGE...
+#                              the same for packages of daemons, which are not started
 #   need_cross_compiler        gcc 12 for arm64, in PATH
 #   need_venv EXTRA            .venv in the checkout, with rtrace (editable) and an extra of pyproject.toml
 #   need_tools NAME PACKAGE... Python packages, in a virtual environment of their own: .bench/NAME
@@ -66,6 +68,20 @@ need_packages() {
     quietly as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get install --yes --no-install-recommends "${missing[@]}" </dev/null \
         || fail "could not install ${missing[*]}: see above."
+}
+
+# The same for packages of daemons, which are not started: the tests start their own, and end them.
+need_idle_packages() {
+    local package policy=/usr/sbin/policy-rc.d made='' # see invoke-rc.d(8)
+    for package in "$@"; do is_installed "$package" || made=maybe; done
+    [ -n "$made" ] || return 0
+    need_root "install $*"
+    if [ -e "$policy" ]; then made=; else
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+    fi
+    need_packages "$@"
+    [ -z "$made" ] || as_root rm -f "$policy"
 }
 
 # The same for a command, whoever brought it: need_command COMMAND PACKAGE

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PASSWORD = "s3cret/pass"  # noqa: S105 -- of a server that is there for a moment
 
@@ -55,7 +55,7 @@ def find_programs() -> Path | None:
     return found[-1] if found else Path(here).parent if here else None
 
 
-def as_server() -> dict[str, object]:
+def as_server() -> dict[str, Any]:
     """Return what has subprocess run a program as a plain user: the server refuses to be root."""
     if os.geteuid() != 0:
         return {}
@@ -79,9 +79,9 @@ def serve_postgresql() -> Iterator[Server]:
         password.write_text(PASSWORD)
         if user:
             shutil.chown(password, str(user))
-        command = [programs / "initdb", "--pgdata", folder / "data", "--username=postgres", "--auth=scram-sha-256"]
+        command = [f"{programs}/initdb", f"--pgdata={folder}/data", "--username=postgres", "--auth=scram-sha-256"]
         command += [f"--pwfile={password}", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
-        subprocess.run(command, check=True, cwd="/", timeout=120, stdout=subprocess.DEVNULL, **as_server())  # type: ignore[call-overload]
+        subprocess.run(command, check=True, cwd="/", timeout=120, stdout=subprocess.DEVNULL, **as_server())
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

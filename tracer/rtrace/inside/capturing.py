@@ -47,7 +47,8 @@ class Captured(Generic[P, R]):
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:  # noqa: ANN401 -- as functions do
         """Bind a method to its object, which is handed to the child as the first argument."""
-        return self if instance is None else functools.partial(self, instance)
+        bound: Any = functools.partial
+        return self if instance is None else bound(self, instance)
 
     def __reduce__(self) -> str | tuple[Callable[..., object], tuple[object, ...]]:
         """Return how it is found or made again in the child, where it just calls the function."""

@@ -28,7 +28,7 @@ from rtrace.trace.place import TracePlace
 from rtrace.trace.reading.reader import count_run
 
 if TYPE_CHECKING:
-    from rtrace.operations.history.recording import Recorded, RecordRequest
+    from rtrace.operations.recording.traced import Recorded, RecordRequest
 
 
 class TraceRequest(NamedTuple):
@@ -36,7 +36,8 @@ class TraceRequest(NamedTuple):
 
     ``keep`` is how many bytes of standard output and error are kept, None to leave these alone; ``snapshot_limit`` how
     many the copies of files that the run changes may take; ``record`` says what goes into the record of the run, and
-    where that goes; ``environ`` is the command's environment, None for that of this process.
+    where that goes; ``environ`` is the command's environment, None for that of this process; ``name`` is what the run
+    is called, None for its number.
     """
 
     argv: tuple[bytes, ...]
@@ -47,6 +48,7 @@ class TraceRequest(NamedTuple):
     snapshot_limit: int = SNAPSHOT_LIMIT
     record: RecordRequest | None = None
     environ: tuple[bytes, ...] | None = None
+    name: str | None = None
 
 
 class TraceReport(NamedTuple):
@@ -111,6 +113,7 @@ def trace_into(
             request.snapshot_limit,
             place.hidden,
             place.shortcoming,
+            request.name,
         )
         try:
             with lifted():
@@ -162,7 +165,7 @@ def _record(place: TracePlace, run: int, draft: Draft, request: RecordRequest | 
     """Take the record of the run that has ended; return what became of it."""
     if request is None:
         return None
-    from rtrace.operations.history.recording import record_run
+    from rtrace.operations.recording.traced import record_run
 
     return record_run(place.connection, place.trace, place.private.target, run, draft, request)
 

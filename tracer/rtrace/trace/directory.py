@@ -13,7 +13,7 @@ from rtrace import __version__
 from rtrace.errors import TraceError
 from rtrace.files.locks import Lock, lock_folder
 from rtrace.printable import printable
-from rtrace.trace import DATABASE
+from rtrace.trace import DATABASE, explain_absence
 from rtrace.trace.schema import SCHEMA, TRACE_FORMAT
 
 SNAPSHOTS = "snapshots"
@@ -99,9 +99,7 @@ class TraceDirectory(NamedTuple):
     def open(self) -> sqlite3.Connection:
         """Open the database of an existing trace; raise TraceError when it is not one that can be read."""
         if not self.database.is_file():
-            if self.path.exists():
-                raise TraceError(f"{self.path} is not a trace directory; name another with -d")
-            raise TraceError(f"{self.path} does not exist; run `rtrace trace COMMAND` first, or name another with -d")
+            raise TraceError(explain_absence(self.path))
         self.refuse_links()
         try:
             connection = self._connect()

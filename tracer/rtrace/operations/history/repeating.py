@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtrace.errors import UsageError
-from rtrace.operations.history.recording import RecordRequest
+from rtrace.operations.recording.traced import RecordRequest
 from rtrace.printable import printable, printable_text, shorten
 from rtrace.privacy.redacting import REDACTED
 from rtrace.record.diff import name_path
@@ -172,7 +172,7 @@ def repeat(plan: Plan, directory: Path, said: Said, tell: Callable[[str], None])
         on_loss=lambda what, advice: tell(f"{what}; {advice}"),
     )
     records = {record["id"]: record for record in read_from_trace(report.directory)}
-    return records.get(report.record or ""), report
+    return records.get((report.record and report.record.id) or ""), report
 
 
 def judge(history: History, first: Record, second: Record, report: TraceReport) -> Repeated:

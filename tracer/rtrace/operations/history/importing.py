@@ -18,6 +18,7 @@ from rtrace.record.history.layout import RECORDS
 from rtrace.record.history.protocol import History
 from rtrace.record.merging import merge_records
 from rtrace.record.reading import MOST_BYTES, read_record
+from rtrace.record.taking.keeping import read_bundle
 
 _DOCUMENT = b"{"
 _LEVELS = 3
@@ -144,15 +145,3 @@ def read_file(path: Path, tell: Callable[[str], None] | None = None) -> Iterator
                 if tell is None:
                     raise
                 tell(str(error))
-
-
-def read_bundle(path: Path) -> Iterator[Record]:
-    """Yield the records that travel in a bundle. Raises RtraceError when it is none."""
-    from rtrace.opening import open_bundle
-
-    with open_bundle(path) as bundle:
-        read = getattr(bundle, "read_records", None)
-        if read is None:
-            raise RecordError(f"{path} is a bundle without records; it was packed before there were any")
-        for number, document in enumerate(read(), 1):
-            yield read_record(document, f"record {number} of {path}")

@@ -135,7 +135,7 @@ def test_what_is_no_record_is_refused_in_a_sentence(document: bytes, reason: str
 
 def annotation(at: int, **said: Any) -> Annotation:
     """Return an annotation of a time."""
-    return {**make_annotation(**said), "at": write_time(at)}  # type: ignore[typeddict-item]
+    return {**make_annotation(**said), "at": write_time(at)}
 
 
 def test_annotations_change_what_they_speak_of() -> None:
@@ -178,7 +178,7 @@ def test_merging_joins_bundles_and_stamps() -> None:
     """What packing, keeping and stamping added to either copy is in both afterwards, once."""
     mine, theirs = make_synthetic(1), make_synthetic(1)
     mine["outputs"] = [make_file("/x/a", "0" * 64)]
-    theirs["outputs"] = [{**make_file("/x/a", "0" * 64), "stamped": ["1" * 64]}]  # type: ignore[typeddict-item]
+    theirs["outputs"] = [{**make_file("/x/a", "0" * 64), "stamped": ["1" * 64]}]
     for record, name in ((mine, "a.rpz"), (theirs, "b.rpz")):
         record["bundles"] = [{"path": name, "identity": None, "run": "run1", "doi": None}]
     joined = merge_records(mine, theirs)

@@ -85,7 +85,7 @@ def make_three(history: FolderHistory) -> None:
     add(history, 1, tags=["calm"], reason="Étude préliminaire of the tides", label="first")
     record = make_synthetic(2)
     record["inputs"] = [make_file(*name_input(5))]
-    record["outputs"] = [make_file(*name_output(2, 0)), {**make_file("/w/plot_a.png", "a" * 64), "stamped": ["b" * 64]}]  # type: ignore[typeddict-item]
+    record["outputs"] = [make_file(*name_output(2, 0)), {**make_file("/w/plot_a.png", "a" * 64), "stamped": ["b" * 64]}]
     record["tags"] = ["storm", "calm"]
     history.add(record)
     add(history, 9, outcome="diverged at step 40", project={"name": "tides", "description": None, "url": None})

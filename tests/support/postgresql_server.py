@@ -55,7 +55,7 @@ def find_programs() -> Path | None:
     return found[-1] if found else Path(here).parent if here else None
 
 
-def as_server() -> dict[str, object]:
+def as_server() -> dict[str, Any]:
     """Return what has subprocess run a program as a plain user: the server refuses to be root."""
     if os.geteuid() != 0:
         return {}

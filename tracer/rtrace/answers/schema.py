@@ -29,6 +29,7 @@ ANSWERS = {
     "doctor": "machine:DoctorAnswer",
     "export": "recording:ExportAnswer",
     "extract": "replaying:ExtractAnswer",
+    "figure": "publishing:FigureAnswer",
     "info": "info:InfoAnswer",
     "list": "looking:ListingAnswer",
     "pack": "recording:PackAnswer",

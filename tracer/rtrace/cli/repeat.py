@@ -66,7 +66,7 @@ def command(run: str, *, as_json: bool, directory: Path | None, label: str | Non
     if report.problem:
         warn(report.problem)
     if second is None:
-        warn(report.unrecorded or "the repetition was not recorded; nothing can be compared")
+        warn((report.record and report.record.problem) or "the repetition was not recorded; nothing can be compared")
         sys.exit(3)
     try:
         repeated = judge(history, first, second, report)

@@ -45,9 +45,11 @@ GROUPS = {
         "forget": "Remove runs from the history.",
         "import": "Take records into the history: of bundles, trace directories, dumps, other tools.",
         "sync": "Give two histories what the other one has.",
+        "web": "Show the history in a browser: search, runs, files, graphs, comparisons.",
     },
     "Publish": {
         "export": "Write a bundle in another format.",
+        "figure": "Say in a figure which run made it; check the figures of a LaTeX document.",
     },
     "Help": {
         "help": "Show the help of a command.",

@@ -172,7 +172,7 @@ def repeat(plan: Plan, directory: Path, said: Said, tell: Callable[[str], None])
         on_loss=lambda what, advice: tell(f"{what}; {advice}"),
     )
     records = {record["id"]: record for record in read_from_trace(report.directory)}
-    return records.get(report.record or ""), report
+    return records.get((report.record and report.record.id) or ""), report
 
 
 def judge(history: History, first: Record, second: Record, report: TraceReport) -> Repeated:

@@ -41,7 +41,8 @@ def history(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 def fill(history: DatabaseHistory) -> None:
     """Add three runs that differ in everything that can be asked."""
     record = make_synthetic(1)
-    record.update(tags=['q"u,o{}te\\', "calm"], reason="it's preliminary\n\t\\N of the tides \udcff\x00", label="first")
+    record["tags"], record["label"] = ['q"u,o{}te\\', "calm"], "first"
+    record["reason"] = "it's preliminary\n\t\\N of the tides \udcff\x00"
     history.add(record)
     record = make_synthetic(2)
     record["outputs"] = [make_file(*name_output(2, 0)), make_file("/w/plot_a.png", "a" * 64)]

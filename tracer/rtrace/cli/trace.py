@@ -214,7 +214,7 @@ def tell_of_loss(what: str, advice: str) -> None:
 def write_timings(report: TraceReport) -> None:
     """Write how long start, program and finish took, in seconds, to the file that RTRACE_TIMINGS names.
 
-    `record` is how much of the finish the record took.
+    `record` is how much of the finish the record took, `record_processor` its processor time.
     """
     target = os.environ.get("RTRACE_TIMINGS")
     if target:
@@ -224,6 +224,7 @@ def write_timings(report: TraceReport) -> None:
             "program": ended - began,
             "finish": time.monotonic() - ended,
             "record": 0.0 if report.record is None else report.record.seconds,
+            "record_processor": 0.0 if report.record is None else report.record.processor,
         }
         Path(target).write_text(json.dumps(timings), encoding="utf-8")
 

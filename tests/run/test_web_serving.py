@@ -219,6 +219,7 @@ def test_bundle_is_sent_byte_for_byte(rtrace: Run, tmp_path: Path) -> None:
             refused.value.close()
 
 
+@pytest.mark.requires("postgresql")
 def test_history_in_a_database_is_shown(tmp_path: Path) -> None:
     """The runs of a PostgreSQL server are shown and annotated, several pages at once, and its password is nowhere."""
     with serve_postgresql() as server:

@@ -1,6 +1,6 @@
 """Show how long the pages of `rtrace web` take with 10,000 runs in the history.
 
-`scripts/bench --web`: the index is made beforehand, as it is by any command on the history. The first page is timed from
+`scripts/bench --web`: the index is made beforehand, as by any command on the history. The first page is timed from
 the start of the command until all of it is there; others from the request on, in a server that runs. Medians of the
 rounds.
 """

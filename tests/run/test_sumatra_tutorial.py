@@ -85,7 +85,7 @@ def test_the_blocks_call_what_sumatra_has() -> None:
 
 
 def test_the_records(done: tuple[Tutorial, dict[str, str]]) -> None:
-    """The history has the runs with their labels, reasons, outcomes, parameters and results, and the forgotten one not."""
+    """The history has the runs with labels, reasons, outcomes, parameters and results, and not the forgotten one."""
     tutorial, _printed = done
     second, third, repetition = tutorial.read_records()
     assert [second["label"], third["label"], repetition["parent"]] == [None, "haggling", third["id"]]

@@ -132,6 +132,7 @@ def command(  # noqa: PLR0913 - an argument for each option
         else:
             tell(report)
         write_timings(report.traced.began, report.traced.ended)
+        keep_outputs(report, history=not no_history)
         return report
 
     if not detach_daemons:
@@ -163,6 +164,19 @@ def tell(report: TraceReport) -> None:
     say(f"traced {processes} and {paths}; {ended}")
     say_more(f"the command took {traced.ended - traced.began:.2f} s")
     say(f"next: `rtrace pack{report.pack_options}` (edit {report.directory.manifest} first to leave files out)")
+
+
+def keep_outputs(report: TraceReport, *, history: bool) -> None:
+    """Keep the outputs of the run, where a configuration file names a data store."""
+    if report.record is None:
+        return
+    from rtrace.record.keeping.configuration import find_configuration
+
+    configuration = find_configuration()
+    if configuration is not None:
+        from rtrace.operations.history.keeping import keep_run
+
+        keep_run(configuration, report.directory, report.record, history=history, tell=warn)
 
 
 def name_signal(number: int) -> str:

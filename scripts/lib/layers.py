@@ -21,6 +21,7 @@ ROOTS = (CHECKOUT / "tracer", CHECKOUT / "unpackers")
 LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "rtrace": (
         (
+            "calling",
             "debugging",
             "errors",
             "gc_pause",
@@ -47,8 +48,9 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("declared", "figures"),
         ("operations",),
         ("answers",),
-        ("cli", "web"),
-        ("__main__",),
+        ("web",),  # below the command line, which starts it
+        ("cli", "inside"),
+        ("__main__", "notebook"),
     ),
     "rtrace_unpackers": (
         ("files", "limits"),

@@ -18,7 +18,8 @@ from rtrace.record.taking.libraries import describe_libraries, describe_packages
 from rtrace.record.taking.parameters import describe_parameters
 from rtrace.record.taking.processes import MOST_PROCESSES, describe_processes, describe_usage, shorten_arguments
 from rtrace.record.taking.programs import describe_executables, describe_scripts, find_main, find_modules, find_programs
-from rtrace.record.taking.redacting import RecordRedactor
+from rtrace.record.taking.ranks import add_ranks
+from rtrace.record.taking.secrets.redacting import RecordRedactor
 from rtrace.record.taking.streams import describe_stream
 from rtrace.record.times import write_time
 
@@ -83,6 +84,7 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     machine["linkage"] = "ELF" if _is_elf(run.program) else None
     surroundings = record["surroundings"]
     record["launch"] = "mpi" if surroundings["mpi"] else "batch" if surroundings["batch"] else "serial"
+    add_ranks(record, evidence)
     project = said.project or environ.get("RTRACE_PROJECT") or _name_project(main, roots)
     record["project"] = None if project is None else {"name": project, "description": None, "url": None}
     record["notices"] = [*notices, *_tell_limits(evidence, len(inputs), len(outputs))]
@@ -121,7 +123,7 @@ def _redact_parts(record: Record, redactor: RecordRedactor) -> None:
         process["arguments"] = [os.fsdecode(word) for word in redactor.arguments(program, words)]
     for name, stream in (("stdin", record["stdin"]), ("stdout", record["stdout"]), ("stderr", record["stderr"])):
         if stream is not None and stream["text"]:
-            stream["text"] = _redact_text(redactor, f"the text of {name}", name, stream["text"])
+            stream["text"] = redactor.output(f"the text of {name}", stream["text"])
     for script in record["scripts"]:
         if script["text"]:
             script["text"] = _redact_text(redactor, f"the text of {script['path']}", script["path"], script["text"])

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, cast
 
 from rtrace.record.facts.version_control.remotes import strip_credentials
-from rtrace.record.taking.redacting import RecordRedactor
+from rtrace.record.taking.secrets.redacting import RecordRedactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -176,6 +176,7 @@ def trace_as_rank(directory: TraceDirectory, request: TraceRequest, *, as_json: 
     else:
         tell_rank(report)
     write_timings(report.own)
+    keep_outputs(report.own, history=False)  # the history has the record of all ranks
     return report.own.traced.exit_status
 
 
@@ -196,7 +197,8 @@ def tell(report: TraceReport) -> None:
 
 def keep_outputs(report: TraceReport, *, history: bool) -> None:
     """Keep the outputs of the run, where a configuration file names a data store."""
-    if report.record is None:
+    recorded = report.record
+    if recorded is None or recorded.id is None:
         return
     from rtrace.record.keeping.configuration import find_configuration
 
@@ -204,7 +206,8 @@ def keep_outputs(report: TraceReport, *, history: bool) -> None:
     if configuration is not None:
         from rtrace.operations.history.keeping import keep_run
 
-        keep_run(configuration, report.directory, report.record, history=history, tell=warn)
+        remembered = history and recorded.problem is None
+        keep_run(configuration, report.directory, recorded.id, history=remembered, tell=warn)
 
 
 def name_signal(number: int) -> str:

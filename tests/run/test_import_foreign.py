@@ -397,7 +397,7 @@ def test_nothing_of_noworkflow_is_lost(trials: tuple[Path, str]) -> None:
 def test_the_command_imports_once(
     rtrace: Callable[..., subprocess.CompletedProcess[bytes]], shelved: Project, tmp_path: Path
 ) -> None:
-    """`rtrace import` takes a project into the history, `log` and `blame` know its runs, and a second time adds none."""
+    """`rtrace import` takes a project into the history, `blame` knows its runs, and a second time adds none."""
     environ = {"RTRACE_HISTORY": str(tmp_path / "history"), "XDG_CONFIG_HOME": str(tmp_path)}
     number = len(shelved.exported)
     first = rtrace("import", shelved.folder, env=environ)

@@ -130,6 +130,34 @@ def test_a_place_that_fails_leaves_the_others(tmp_path: Path) -> None:
     assert kept.problems == [f"{tmp_path}/file cannot be written (Not a directory)"]
 
 
+def test_an_archive_is_made_where_it_can_be(tmp_path: Path) -> None:
+    """Where the first folder is none, the archive is made in the next one; an output without a digest is named."""
+    (tmp_path / "file").touch()
+    record = make_record(tmp_path, ["a", "b", "large"])
+    record["outputs"][2]["sha256"], record["outputs"][2]["problem"] = None, "it is large"
+    store = Store((str(tmp_path / "file"), str(tmp_path / "mirror")), None, archive=True)
+    kept = keep_outputs(record, store, tmp_path / "spare")
+    assert [file["path"] for file in kept.files] == [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert os.listdir(tmp_path / "mirror") == [f"{record['id']}.tar.zst"]
+    reasons = {sentence.removeprefix(f"{tmp_path}/file cannot be written ") for sentence in kept.problems}
+    assert reasons == {"(File exists)"}
+    assert kept.lost == [f"{tmp_path}/large has no digest (it is large)"]
+
+
+def test_what_a_killed_attempt_left_goes(tmp_path: Path) -> None:
+    """Half a copy of yesterday goes when the content is kept; one of today may be somebody's, and stays."""
+    record = make_record(tmp_path, ["content"])
+    sha256 = record["outputs"][0]["sha256"] or ""
+    folder = tmp_path / "kept" / sha256[:2]
+    folder.mkdir(parents=True)
+    for name, age in (("1", 90_000), ("2", 0)):
+        left = folder / f".{sha256}.{name}.incomplete"
+        left.touch()
+        os.utime(left, (left.stat().st_mtime - age,) * 2)
+    keep_outputs(record, Store((str(tmp_path / "kept"),), None, archive=False), tmp_path)
+    assert sorted(os.listdir(folder)) == [f".{sha256}.2.incomplete", sha256]
+
+
 def test_a_half_copy_is_made_whole(tmp_path: Path) -> None:
     """A file under a digest that is shorter than the content is written anew."""
     record = make_record(tmp_path, ["content"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,10 @@ from rtrace.errors import KeepingError
 
 if TYPE_CHECKING:
     from rtrace.record.keeping.content import Content
+
+
+_STALE = 24 * 60 * 60
+"""Seconds after which nobody is writing a copy any more: who did was killed."""
 
 
 class FolderPlace:
@@ -31,6 +36,7 @@ class FolderPlace:
             if target.is_file() and target.stat().st_size == size:
                 return target.as_uri()
             target.parent.mkdir(parents=True, exist_ok=True)
+            _remove_stale(target)
             incomplete = target.with_name(f".{target.name}.{os.getpid()}.incomplete")
             try:
                 with open(incomplete, "wb") as file:
@@ -45,3 +51,10 @@ class FolderPlace:
         finally:
             os.close(descriptor)
         return target.as_uri()
+
+
+def _remove_stale(target: Path) -> None:
+    """Remove what an attempt to write the same content left, which was killed."""
+    for left in target.parent.glob(f".{target.name}.*.incomplete"):
+        if left.stat().st_mtime < time.time() - _STALE:
+            left.unlink(missing_ok=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote
 
 from rtrace.errors import KeepingError
@@ -13,10 +13,12 @@ from rtrace.record.keeping.content import ChangedError, Content, name_content
 from rtrace.record.keeping.folders import FolderPlace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rtrace.record.document import KeptFile, Record
     from rtrace.record.keeping.configuration import Store
+
+T = TypeVar("T")
 
 
 class Place(Protocol):
@@ -50,15 +52,18 @@ def keep_outputs(record: Record, store: Store, spare: Path) -> Kept:
         if fact["sha256"] is not None
     }
     paths = [(fact["path"], fact["sha256"]) for fact in record["outputs"] if fact["sha256"] is not None]
-    kept = Kept([], [], [])
+    kept = Kept(
+        [],
+        [f"{fact['path']} has no digest ({fact['problem']})" for fact in record["outputs"] if fact["sha256"] is None],
+        [],
+    )
     with ExitStack() as stack:
         places = _open_places(store, stack, kept)
         if not contents or not places:
             return kept
         if store.archive:
             wanted = [Content(path, "", sha256) for path, sha256 in paths]
-            made_in = Path(store.folders[0]) if store.folders else spare
-            _keep_archive(record["id"], wanted, places, made_in, kept)
+            _keep_archive(f"{record['id']}.tar.zst", wanted, places, (*map(Path, store.folders), spare), kept)
         else:
             for place in places:
                 addresses = _keep_each(place, list(contents.values()), kept)
@@ -99,30 +104,42 @@ def _keep_each(place: Place, contents: Sequence[Content], kept: Kept) -> dict[st
     return addresses
 
 
-def _keep_archive(identifier: str, contents: list[Content], places: list[Place], folder: Path, kept: Kept) -> None:
-    """Make an archive of the outputs and put it into each place that has none of this run."""
+def _keep_archive(name: str, contents: list[Content], places: list[Place], folders: Sequence[Path], kept: Kept) -> None:
+    """Make an archive of the outputs, in the first of some folders that takes it, and put it where there is none."""
     from rtrace.record.keeping.archives import check_contents, write_archive
 
-    name = f"{identifier}.tar.zst"
-    missing = [place for place in places if place.find(name) is None] if places else []
+    known = {number: _try(kept, place.find, name) for number, place in enumerate(places)}
+    missing = [number for number, address in known.items() if address is None]
     whole, lost = check_contents(contents) if missing else (contents, [])
     kept.lost.extend(lost)
-    incomplete = folder / f".{name}.incomplete"
+    if missing and whole:
+        for folder in folders:
+            incomplete = folder / f".{name}.incomplete"
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                archive = Content(str(incomplete), name, write_archive(incomplete, whole))
+                for number in missing:
+                    known[number] = _try(kept, places[number].put, archive)
+                break
+            except OSError as error:
+                kept.problems.append(f"{folder} cannot be written ({error.strerror})")
+            except ChangedError as error:
+                kept.problems.append(str(error))
+                break
+            finally:
+                with suppress(OSError):  # ENOTDIR and ENOENT: there is nothing
+                    incomplete.unlink()
+    for address in filter(None, known.values()):
+        kept.files.extend(
+            {"path": content.path, "sha256": content.sha256, "url": f"{address}#{quote(os.fsencode(content.path))}"}
+            for content in whole
+        )
+
+
+def _try(kept: Kept, ask: Callable[[T], str | None], what: T) -> str | None:
+    """Return what a place answers; None where it fails, which is noted."""
     try:
-        if missing and whole:
-            folder.mkdir(parents=True, exist_ok=True)
-            archive = Content(str(incomplete), name, write_archive(incomplete, whole))
-        for place in places:
-            if place in missing and not whole:
-                continue
-            address = place.put(archive) if place in missing else place.find(name)
-            kept.files.extend(
-                {"path": content.path, "sha256": content.sha256, "url": f"{address}#{quote(os.fsencode(content.path))}"}
-                for content in whole
-            )
-    except OSError as error:
-        kept.problems.append(f"{folder} cannot be written ({error.strerror})")
+        return ask(what)
     except (ChangedError, KeepingError) as error:
         kept.problems.append(str(error))
-    finally:
-        incomplete.unlink(missing_ok=True)
+        return None

@@ -7,12 +7,11 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import cast
 
 from rtrace.errors import HistoryError, NoSuchRunError, RecordError, RtraceError, UsageError
 from rtrace.record.document import Record
+from rtrace.record.foreign.registry import find_importer
 from rtrace.record.history.documents import read_document
 from rtrace.record.history.layout import RECORDS
 from rtrace.record.history.protocol import History
@@ -98,12 +97,8 @@ def read_records(path: Path, tell: Callable[[str], None]) -> Iterator[Record]:
 
 def read_foreign(path: Path) -> Iterator[Record] | None:
     """Return the records of a path that is the store of another tool, None for one that is not."""
-    try:
-        registry = import_module("rtrace.record.foreign.registry")
-    except ImportError:
-        return None
-    importer = registry.find_importer(str(path))
-    return None if importer is None else cast("Iterator[Record]", importer.read(str(path)))
+    importer = find_importer(str(path))
+    return None if importer is None else importer.read(str(path))
 
 
 def find_documents(folder: Path) -> Iterator[Path]:

@@ -36,7 +36,7 @@ def missing(name: str) -> str | None:
             return None if met else "needs user namespaces that a plain user may create"
         case "modules":
             return None if find_modules() else "needs Environment Modules or Lmod"
-        case "eggs" | "easybuild" | "rattler" | "notebook":
+        case "eggs" | "easybuild" | "rattler" | "notebook" | "sphinx":
             met = (CHECKOUT / f".bench/{name}/.whole").exists()
             return None if met else f"needs .bench/{name}, which scripts/test makes"
         case command:

@@ -30,6 +30,8 @@ DOORS = {
     "yaml": ("rtrace.manifest", None),
     "elftools": ("rtrace.packages", 1),
     "distro": ("rtrace.capture.host", 1),
+    "docutils": ("rtrace.figures.sphinx", 1),
+    "sphinx": ("rtrace.figures.sphinx", 1),
     "click": ("rtrace.cli", None),
     "tomli": ("rtrace.record.facts.parameter_files", 1),
 }

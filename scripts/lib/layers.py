@@ -48,7 +48,8 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("declared", "figures"),
         ("operations",),
         ("answers",),
-        ("cli", "web", "inside"),
+        ("web",),  # below the command line, which starts it
+        ("cli", "inside"),
         ("notebook",),
         ("__main__",),
     ),

@@ -25,6 +25,7 @@ from layers import (
 # Where each outside dependency may be imported: below one package, and by how many modules at most.
 DOORS = {
     "ahocorasick_rs": ("rtrace.privacy", 1),
+    "pg8000": ("rtrace.record.stores", 1),
     "ptrace": ("rtrace.capture", None),
     "zstandard": ("rtrace.bundle", 1),
     "yaml": ("rtrace.manifest", None),
@@ -33,6 +34,9 @@ DOORS = {
     "docutils": ("rtrace.figures.sphinx", 1),
     "sphinx": ("rtrace.figures.sphinx", 1),
     "click": ("rtrace.cli", None),
+    "jinja2": ("rtrace.web.rendering", 1),
+    "waitress": ("rtrace.web.serving", 1),
+    "werkzeug": ("rtrace.web", None),
     "tomli": ("rtrace.record.facts.parameter_files", 1),
 }
 

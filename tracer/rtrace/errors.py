@@ -75,6 +75,10 @@ class BusyError(RtraceError):
     """Something is locked by another process of rtrace."""
 
 
+class WebError(RtraceError):
+    """The pages of a history cannot be served."""
+
+
 class ForeignError(RtraceError):
     """A folder is somebody else's, who could exchange what is in it."""
 

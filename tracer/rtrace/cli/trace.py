@@ -24,7 +24,7 @@ from rtrace.printable import count
 from rtrace.trace.directory import TraceDirectory
 
 if TYPE_CHECKING:
-    from rtrace.operations.trace import TraceReport
+    from rtrace.operations.trace import TraceReport, TraceRequest
 
 
 @click.command(
@@ -40,12 +40,14 @@ if TYPE_CHECKING:
         "rtrace trace ./run.sh",
         "rtrace trace --continue python3 plot.py --dpi 300",
         "rtrace trace -- sh -c 'sort words | uniq -c > counts'",
+        "mpirun -n 4 rtrace trace --rank ./solver",
     ),
 )
 @DIRECTORY
 @JSON_LAST
 @click.option("--continue", "continued", is_flag=True, help="Add this run to the trace directory's earlier ones.")
 @click.option("--overwrite", is_flag=True, help="Replace the trace directory.")
+@click.option("--rank", "as_rank", is_flag=True, help="Be one rank of a job: the last one to end joins all traces.")
 @click.option("--detach-daemons", is_flag=True, help="Do not wait for processes that outlive COMMAND.")
 @click.option("--no-capture", is_flag=True, help="Keep neither what COMMAND reads from pipes nor what it prints.")
 @click.option(
@@ -87,6 +89,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     as_json: bool,
     continued: bool,
     overwrite: bool,
+    as_rank: bool,
     detach_daemons: bool,
     no_capture: bool,
     keep: int,
@@ -105,9 +108,12 @@ def command(  # noqa: PLR0913 - an argument for each option
     """
     if continued and overwrite:
         raise UsageError("--continue and --overwrite contradict each other; choose one")
+    if as_rank and (continued or detach_daemons):
+        option = "--continue" if continued else "--detach-daemons"
+        raise UsageError(f"--rank and {option} do not go together; leave {option} out, and use -d for a further step")
     if not arguments[0]:
         raise UsageError("the command to trace is empty; name a program")
-    from rtrace.operations.history.recording import RecordRequest
+    from rtrace.operations.recording.traced import RecordRequest
     from rtrace.operations.trace import TraceRequest, trace_into  # 30 ms that --help does not need
     from rtrace.record.taking.said import Said
 
@@ -122,6 +128,9 @@ def command(  # noqa: PLR0913 - an argument for each option
         record=RecordRequest(Said(label, reason, tags, project), history=not no_history),
     )
 
+    if as_rank:
+        sys.exit(trace_as_rank(TraceDirectory(directory), request, as_json=as_json))
+
     def trace() -> TraceReport:
         tell_settled(TraceDirectory(directory))
         report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
@@ -131,7 +140,7 @@ def command(  # noqa: PLR0913 - an argument for each option
             tell_json(answer_trace(report))
         else:
             tell(report)
-        write_timings(report.traced.began, report.traced.ended)
+        write_timings(report)
         return report
 
     if not detach_daemons:
@@ -150,11 +159,30 @@ def command(  # noqa: PLR0913 - an argument for each option
     sys.exit(run_detached(trace_and_linger))
 
 
+def trace_as_rank(directory: TraceDirectory, request: TraceRequest, *, as_json: bool) -> int:
+    """Trace as one process of a parallel program; return its exit status."""
+    from rtrace.cli.terminal.telling_ranks import tell_rank
+    from rtrace.operations.parallel.ranks import find_own_rank, place_own_ranks, trace_rank
+
+    rank = find_own_rank()
+    places = place_own_ranks(directory, rank)
+    tell_settled(places.find(rank.number))
+    report = trace_rank(places, rank, request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
+    if as_json:
+        from rtrace.answers.recording import answer_rank
+
+        tell_json(answer_rank(report))
+    else:
+        tell_rank(report)
+    write_timings(report.own)
+    return report.own.traced.exit_status
+
+
 def tell(report: TraceReport) -> None:
     """Say what was traced, and what could not be."""
     for notice in report.notices:
         warn(f"not captured: {notice.what}; {notice.advice}")
-    for problem in (report.problem, report.unrecorded):
+    for problem in (report.problem, None if report.record is None else report.record.problem):
         if problem:
             warn(problem)
     traced = report.traced
@@ -183,11 +211,20 @@ def tell_of_loss(what: str, advice: str) -> None:
     warn(f"{what}; {advice}")
 
 
-def write_timings(began: float, ended: float) -> None:
-    """Write how long start, program and finish took, in seconds, to the file that RTRACE_TIMINGS names."""
+def write_timings(report: TraceReport) -> None:
+    """Write how long start, program and finish took, in seconds, to the file that RTRACE_TIMINGS names.
+
+    `record` is how much of the finish the record took.
+    """
     target = os.environ.get("RTRACE_TIMINGS")
     if target:
-        timings = {"start": began - process_start(), "program": ended - began, "finish": time.monotonic() - ended}
+        began, ended = report.traced.began, report.traced.ended
+        timings = {
+            "start": began - process_start(),
+            "program": ended - began,
+            "finish": time.monotonic() - ended,
+            "record": 0.0 if report.record is None else report.record.seconds,
+        }
         Path(target).write_text(json.dumps(timings), encoding="utf-8")
 
 

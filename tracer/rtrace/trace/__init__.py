@@ -20,6 +20,18 @@ DEFAULT_NAME = ".rtrace"
 DATABASE = "trace.sqlite3"
 
 
+def explain_absence(path: Path) -> str:
+    """Return the sentence for a folder that is no trace directory, or is not there."""
+    if path.exists():
+        return f"{path} is not a trace directory; name another with -d"
+    import glob
+
+    if path.name and any(path.parent.glob(glob.escape(path.name) + ".*.rank-*")):  # see rtrace.trace.parallel
+        advice = f"`rtrace combine -d {path} {path}.*.rank-*` joins the traces of those that have"
+        return f"{path} does not exist, for not all ranks have ended: {advice}"
+    return f"{path} does not exist; run `rtrace trace COMMAND` first, or name another with -d"
+
+
 def explain_trace(path: Path) -> str | None:
     """Return what is to be said of a trace directory that was named in place of something else; None for others."""
     if not (path / DATABASE).is_file():

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rtrace.trace.parallel.processes import read_process_ranks, read_ranks
 from rtrace.trace.reading.one_run import read_executions, read_found, read_processes, read_standard_streams
 from rtrace.trace.reading.reader import read_results, read_run_names
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Run
     from rtrace.packages.model import Installed
     from rtrace.trace.directory import TraceDirectory
+    from rtrace.trace.parallel.launchers import Rank
+    from rtrace.trace.parallel.processes import RankedProcess
     from rtrace.trace.reading.one_run import FoundFile, TracedExecution, TracedProcess, TracedStream
     from rtrace.trace.reading.reader import After
 
@@ -28,7 +31,7 @@ class Evidence:
 
     ``directory`` is where the trace lies now. ``found`` is by path, in the order in which the run met the files;
     ``owners`` says which package owns a path, ``concern`` which files are a person's. ``left`` is the state in which
-    the run left files.
+    the run left files. ``ranks`` are those of processes of a parallel program, ``ranked`` the first process of each.
     """
 
     run: Run
@@ -40,6 +43,8 @@ class Evidence:
     streams: Mapping[int, TracedStream]
     owners: Mapping[bytes, Installed]
     concern: Concern
+    ranks: Mapping[int, Rank]
+    ranked: tuple[RankedProcess, ...]
 
     def resolve(self, word: bytes, folder: bytes) -> bytes | None:
         """Return the path of a file that the run used, as a word of a command names it; None where it names none."""
@@ -60,6 +65,7 @@ class Evidence:
 def gather(connection: sqlite3.Connection, directory: TraceDirectory, number: int, draft: Draft) -> Evidence:
     """Return what a trace says of the run of a number; ``draft`` is of all its runs."""
     name = read_run_names(connection)[number]
+    ranks = read_process_ranks(connection)
     return Evidence(
         run=next(run for run in draft.manifest.runs if run.id == name),
         directory=directory,
@@ -70,4 +76,6 @@ def gather(connection: sqlite3.Connection, directory: TraceDirectory, number: in
         streams=read_standard_streams(connection, number),
         owners=draft.owners,
         concern=draft.concern,
+        ranks=ranks,
+        ranked=tuple(one for one in read_ranks(connection) if one.run == number) if ranks else (),
     )

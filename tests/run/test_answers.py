@@ -99,7 +99,9 @@ def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The answer of each command, on one small experiment."""
+    from figure_samples import STAMP, SVG
     from observing import run_rtrace
+    from rtrace.figures.kinds import read_figure, write_figure
 
     root = tmp_path_factory.mktemp("answers")
     work = root / "work"
@@ -127,6 +129,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     ask("audit", root / "b.rpz")
     ask("export", "--format", "reprozip", "-o", root / "r.rpz", root / "b.rpz")
     ask("extract", "-o", root / "copies", root / "b.rpz", "**/in.txt")
+    (root / "plot.svg").write_bytes(write_figure(read_figure(SVG), STAMP))
+    ask("figure", "--show", root / "plot.svg")
     ask("unpack", "chroot", root / "b.rpz", root / "target")
     ask("replay", root / "target", last=True)
     ask("destroy", root / "target")

@@ -31,7 +31,8 @@ DOORS = {
     "elftools": ("rtrace.packages", 1),
     "distro": ("rtrace.capture.host", 1),
     "click": ("rtrace.cli", None),
-    "tomli": ("rtrace.record.facts.parameter_files", 1),
+    "tomli": ("rtrace.manifest.reading.toml", 1),
+    "packaging": ("rtrace.declared.pep508", 1),
 }
 
 # What an unpacker may use of rtrace: what reads a bundle anywhere, and nothing that traces, packs or speaks.

@@ -19,6 +19,7 @@ ANSWERS = {
     "combine": "recording:CombinationAnswer",
     "destroy": "replaying:DestroyAnswer",
     "doctor": "machine:DoctorAnswer",
+    "drift": "declared:DriftAnswer",
     "export": "recording:ExportAnswer",
     "extract": "replaying:ExtractAnswer",
     "info": "info:InfoAnswer",

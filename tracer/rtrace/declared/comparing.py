@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtrace.declared.constraints import fits
-from rtrace.declared.model import CONSTRAINT, LOCK, Declared, Drift, Finding
+from rtrace.declared.model import BUILD, CONSTRAINT, DEV, LOCK, Declared, Drift, Finding
 from rtrace.declared.names import INSTALLERS, SYSTEMS
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rtrace.declared.model import Declarations, Key, Kind, Requires, Used
 
+_APART = (DEV, BUILD, LOCK)
 _ORDER: dict[Kind, int] = {"undeclared": 0, "version": 1, "unused": 2}
 
 
@@ -61,27 +62,39 @@ def _join(*several: Mapping[Key, set[Key]]) -> dict[Key, set[Key]]:
 
 
 def _find_undeclared(declared: Declarations, used: list[Used], requires: Requires) -> list[Finding]:
-    """Return what was used, and is neither declared nor needed by what is.
+    """Return what was used, and is neither declared for runs nor needed by what is.
 
     A package that is several things, such as one of Debian that is a distribution of Python, is declared as any of
     them. Packages of a system are looked at only where files declare some, and the rest of the system is its own.
     """
-    known = close_over((one.key for one in declared.items if one.group != CONSTRAINT), requires)
-    declaring = {one.ecosystem for one in declared.items}
+    known = close_over(find_roots(declared), requires)
     fine = {(one.manager, one.shown) for one in used if one.key in known}
+    systems = {one.ecosystem for one in declared.items} & SYSTEMS
+    elsewhere = {one.key: one for one in reversed(declared.items) if one.group in _APART}
     found = []
     for one in used:
-        is_own = one.ecosystem == one.manager
-        silent = one.ecosystem in SYSTEMS or one.name in INSTALLERS or one.manager in SYSTEMS
-        if is_own and not silent and (one.manager, one.shown) not in fine:
-            found.append(Finding("undeclared", one.ecosystem, one.shown, None, one.version, None))
-    system = [one for one in used if one.ecosystem in SYSTEMS & declaring and (one.manager, one.shown) not in fine]
-    found += [
-        Finding("undeclared", one.ecosystem, one.shown, None, one.version, None)
-        for one in system
-        if one.key in requires and not _is_basic(one.key, requires)
-    ]
+        if one.ecosystem != one.manager or (one.manager, one.shown) in fine or one.name in INSTALLERS:
+            continue
+        if one.ecosystem in SYSTEMS and (
+            one.ecosystem not in systems or one.key not in requires or _is_basic(one.key, requires)
+        ):
+            continue
+        source = elsewhere.get(one.key)
+        where = (None, None) if source is None else (source.source, source.group)
+        found.append(Finding("undeclared", one.ecosystem, one.shown, None, one.version, *where))
     return found
+
+
+def find_roots(declared: Declarations) -> list[Key]:
+    """Return what a project declares that its runs need, extras included.
+
+    A lock file has what developers need as well, and counts by itself only where nothing else declares anything.
+    """
+    roots = [one for one in declared.items if one.group not in _APART and one.group != CONSTRAINT]
+    chosen, declaring = set(roots), {one.ecosystem for one in roots}
+    return [
+        one.key for one in declared.items if one in chosen or (one.group == LOCK and one.ecosystem not in declaring)
+    ]
 
 
 def _is_basic(key: Key, requires: Requires) -> bool:

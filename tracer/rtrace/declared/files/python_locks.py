@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import posixpath
 import re
+from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from rtrace.declared.files.values import items, mapping, read_toml, text, texts
-from rtrace.declared.model import LOCK, MAIN, Archive, Declared
+from rtrace.declared.model import DEV, LOCK, MAIN, Archive, Declared
 from rtrace.declared.names import normalise_python
 
 if TYPE_CHECKING:
@@ -30,10 +31,16 @@ def read_uv(name: str, data: bytes, _folder: Folder, into: Declarations) -> None
         extras = mapping(package.get("optional-dependencies"))
         source = mapping(package.get("source"))
         if not source.keys().isdisjoint(("virtual", "editable", "directory")):  # the project
-            groups = [*extras.values(), *mapping(package.get("dev-dependencies")).values()]
-            optional = [other for group in groups for other in _list_names(group)]
-            for group, names in ((MAIN, needed), ("extra", optional)):
-                into.items += [Declared("python", other, "", name, group) for other in names if "[" not in other]
+            developing = mapping(package.get("dev-dependencies"))
+            kinds = ((MAIN, [package.get("dependencies")]), ("extra", extras.values()), (DEV, developing.values()))
+            for group, lists in kinds:
+                names = [other for listed in lists for other in _list_names(listed)]
+                sure = {text(one.get("name")) for one in map(mapping, chain(*map(items, lists))) if "marker" not in one}
+                into.items += [
+                    Declared("python", other, "", name, group if other in sure else "extra")
+                    for other in names
+                    if "[" not in other
+                ]
                 for other in names:
                     into.require(("python", other.partition("[")[0]), ("python", other))
             continue

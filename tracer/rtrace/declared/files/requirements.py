@@ -23,6 +23,7 @@ _INCLUDED = re.compile(r"(?:-r|--requirement|-c|--constraint)[= ]?\s*(\S+)")
 _EGG = re.compile(r"#egg=([A-Za-z0-9._-]+)")
 _DEV_NAME = re.compile(r"dev|test|doc|lint|build|ci\b|check|typing", re.IGNORECASE)
 _PIN = re.compile(r"==([^,*\s]+)")
+_ARCHIVES = (".whl", ".tar.gz", ".zip")
 _DEEPEST = 10
 
 
@@ -44,7 +45,7 @@ def read_requirements(
             egg = _EGG.search(line)
             if egg is not None:
                 into.items.append(Declared("python", parse_requirement(egg[1]).name, "", name, group))
-        elif not line.startswith(("-", ".", "/")) and not line.endswith((".whl", ".tar.gz", ".zip")):
+        elif not line.startswith(("-", ".", "/")) and (" @ " in line or not line.endswith(_ARCHIVES)):
             add_requirement(line, name, group, into)
 
 

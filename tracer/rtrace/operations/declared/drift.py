@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.declared.comparing import compare
-from rtrace.declared.finding import read_declarations
-from rtrace.declared.installed import KINDS
+from rtrace.declared.files.finding import read_declarations
+from rtrace.declared.files.installed import KINDS
 from rtrace.declared.model import Declarations, Drift
 from rtrace.declared.names import find_used
 from rtrace.operations.declared.places import (
@@ -25,7 +25,7 @@ from rtrace.operations.declared.places import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rtrace.declared.installed import Requires
+    from rtrace.declared.files.installed import Requires
     from rtrace.declared.model import Folder, Used
     from rtrace.manifest.model import Manifest
 

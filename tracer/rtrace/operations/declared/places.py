@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtrace.declared.finding import is_declaration
-from rtrace.declared.installed import KINDS
+from rtrace.declared.files.finding import is_declaration
+from rtrace.declared.files.installed import KINDS
 from rtrace.errors import UsageError
 from rtrace.files.reading import open_at_once
 from rtrace.trace import DATABASE, DEFAULT_NAME

@@ -1,5 +1,6 @@
 """What a hostile bundle may try in a container: calls, the caller's descriptors and terminal, ids, arguments."""
 
+import contextlib
 import json
 import os
 import re
@@ -102,6 +103,32 @@ def test_script_of_a_launcher_ends(maker: BundleMaker, tmp_path: Path) -> None:
     with made_target(maker, tmp_path, run) as target:
         outcome = replay(target, run, limits=Limits(processes=60, timeout=120))[0]
         assert (outcome.reached, outcome.exit_status) == (None, 126)
+
+
+EXCHANGES = {
+    "launcher": b"rm -f /.rtrace/first; busybox cp evil /.rtrace/first",
+    "first process": b"busybox cp evil other; mv other /.rtrace/pause",
+    "folder": b"mv /.rtrace /gone; busybox mkdir /.rtrace; for n in first pause; do busybox cp evil /.rtrace/$n; done",
+    "symlink": b"mv /.rtrace /gone; ln -s /work /.rtrace; busybox cp evil first; busybox cp evil pause",
+    "mode": b"busybox cp evil /.rtrace/first; busybox chmod 4777 /.rtrace/first; busybox chmod 0 /.rtrace",
+}
+
+
+@pytest.mark.requires("docker")
+@pytest.mark.parametrize("way", EXCHANGES)
+def test_launchers_are_not_exchanged(way: str, maker: BundleMaker, tmp_path: Path) -> None:
+    """What a run puts in the place of launchers, which bring the filter of calls, is not what starts the next run."""
+    maker.file(b"/work/evil", b"#!/bin/sh\necho evil; grep Seccomp_filters /proc/self/status\n", mode=0o755)
+    maker.symlink(b"/bin/grep", b"busybox")
+    script = b"grep Seccomp_filters /proc/self/status; " + EXCHANGES[way]
+    root = {"uid": 0, "gid": 0, "groups": ()}
+    first, second = make_run(script, id="first", **root), make_run(b"grep Seccomp_filters /proc/self/status", **root)
+    with made_target(maker, tmp_path, first, second) as target:
+        outcome, printed, err = replay(target, first)
+        assert outcome.exit_status == 0, err
+        for run in (second, first):
+            with contextlib.suppress(TargetError):  # of what cannot be put back, nothing is started
+                assert replay(target, run)[1] == printed
 
 
 GRAB = (

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -90,6 +92,27 @@ def test_what_is_not_the_content_is_refused(
     assert words.count("\n") == 1
     assert all(part in words for part in ("/work/big", f"{server.url}/big", DIGEST, "--from"))
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.requires("busybox", "root")
+def test_a_name_does_not_lead_to_this_machine(tmp_path: Path, server: Server) -> None:
+    """A name of a bundle that its author's name server resolves to this machine is not asked; nothing is made."""
+    maker = BundleMaker(tmp_path / "made")
+    maker.file(b"/work/big", BIG)
+    server.files = {"/big": BIG}
+    bundle = write_elsewhere(maker, f"{server.url.replace('127.0.0.1', 'data.example.org')}/big")
+    (tmp_path / "hosts").write_text("127.0.0.1 localhost data.example.org\n")
+    script = 'mount --bind hosts /etc/hosts && exec "$0" -m rtrace unpack chroot --fetch "$1" target'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, sys.executable, bundle],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 125
+    assert b"data.example.org has the address 127.0.0.1, of this machine" in done.stderr
+    assert server.asked == []
+    assert not (tmp_path / "target").exists()
 
 
 def write_elsewhere(maker: BundleMaker, url: str | None, *, script: bytes = b"cat big") -> Path:

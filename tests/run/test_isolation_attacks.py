@@ -17,7 +17,7 @@ from bundle_making import BundleMaker, make_run, run_python
 from plain_user import PlainUser
 from rtrace.errors import RtraceError, TargetError
 from rtrace.limits import ALLOWABLE, KEYRINGS, NESTED_NAMESPACES
-from rtrace.manifest.model import Input, Run
+from rtrace.manifest.model import Descriptor, Input, Run
 from rtrace.replay.protocol import Streams
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.chroot.target import ChrootTarget
@@ -184,6 +184,18 @@ def test_standard_input_is_handed_on(maker: BundleMaker, tmp_path: Path) -> None
         (f"rtrace run {bundle} <&-", b"0\n0\n"),
     ):
         assert run_at_shell(source, tmp_path).stdout == expected
+
+
+def test_no_descriptor_of_rtraces_is_copied(maker: BundleMaker, tmp_path: Path) -> None:
+    """A run that has copies of descriptors which it was not given gets none of rtrace's, to report another end by."""
+    target = open_target(maker, tmp_path, make_run(b"true"))
+    copies = tuple(Descriptor(number, "same", same=number - 1) for number in range(4, 12))
+    run = make_run(b"for n in 3 4 5 6 7 8 9 10 11; do readlink /proc/$$/fd/$n; done; exit 7", descriptors=copies)
+    with (tmp_path / "out").open("w+b") as out, open(os.devnull, "rb") as null:
+        outcome = target.run(run, streams=Streams(null.fileno(), out.fileno(), out.fileno()))
+    assert outcome.exit_status == 7
+    assert set((tmp_path / "out").read_text().split()) <= {"/"}
+    target.destroy()
 
 
 KEYS = """\

@@ -281,6 +281,37 @@ def test_a_target_is_used_by_one_at_a_time(make: Make) -> None:
     other.destroy()
 
 
+@pytest.mark.requires("root")
+@pytest.mark.parametrize("name", ["trace.sqlite3", "snapshots", "streams", "manifest.yml"])
+def test_a_trace_of_a_user_does_not_lead_root_elsewhere(name: str, plain_user: PlainUser, canary: Path) -> None:
+    """A symlink that a user puts into their trace has root neither write nor read what it leads to; root's own may."""
+    traced = plain_user.run(plain_user.rtrace, "trace", "-q", "sh", "-c", "echo x > changed; echo said")
+    assert traced.returncode == 0, traced.stderr
+    trace = plain_user.home / ".rtrace"
+    (trace / name).rename(canary / name)
+    os.chown(canary / name, 0, 0)
+    (trace / name).symlink_to(canary / name)
+    os.lchown(trace / name, plain_user.uid, plain_user.uid)
+    before = read_all(canary)
+    run = ("sh", "-c", "echo y > changed; echo said more")
+    for arguments in (
+        ("trace", "-q", "-d", trace, "--continue", *run),
+        ("pack", "-d", trace, canary.with_name("b.rpz")),
+        ("combine", "-d", canary.with_name("both"), trace),
+    ):
+        done = run_rtrace(*arguments, cwd=plain_user.home)
+        assert done.returncode == 125
+        assert f"holds {name}, a symbolic link of another user" in done.stderr.decode()
+    assert read_all(canary) == before
+    os.lchown(trace / name, 0, 0)
+    assert run_rtrace("trace", "-q", "-d", trace, "--continue", *run, cwd=plain_user.home).returncode == 0
+
+
+def read_all(folder: Path) -> dict[Path, bytes | None]:
+    """Return what is in a folder: each file with its content, and each folder."""
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
 def test_a_lock_is_let_go_of_with_its_holder(make: Make) -> None:
     """A process that is killed leaves no lock behind."""
     path = make().path

@@ -326,6 +326,17 @@ def test_bundle_cannot_replace_a_launcher(maker: BundleMaker, tmp_path: Path) ->
     assert not (tmp_path / "target").exists()
 
 
+@pytest.mark.usefixtures("without_engine")
+@pytest.mark.parametrize("name", [b".wh.kept", b".wh..wh..opq", b".wh..", b".wh..rtrace"])
+def test_bundle_removes_nothing_from_an_image(name: bytes, maker: BundleMaker, tmp_path: Path) -> None:
+    """A file whose name tells an engine to remove another file of the image is no file of an image."""
+    maker.file(b"/work/kept", b"x")
+    maker.file(b"/work/" + name, b"x")
+    with pytest.raises(TargetError, match=r"takes for the mark of something removed; use the chroot unpacker"):
+        UNPACKER.unpack(maker.write(make_run()), tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
 # From here on, with an engine.
 
 

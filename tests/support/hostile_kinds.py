@@ -80,6 +80,11 @@ def manifest(old: str, new: bytes | str) -> Callable[[], bytes]:
     return lambda: seal(join({**parts(), "manifest": change(parts()["manifest"], old, new)}))
 
 
+def given(descriptors: str) -> Callable[[], bytes]:
+    """Give the run descriptors."""
+    return manifest('umask: "?0022"?', f'umask: "0022"\n    descriptors: [{descriptors}]')
+
+
 def line(place: object, **changes: object) -> Callable[[], bytes]:
     """Change keys of the entry at a path; None takes a key away. Digests, offsets and data are right."""
 
@@ -142,7 +147,8 @@ def assemble(found: dict[str, bytes], headers: dict[str, bytes]) -> bytes:
     """Write members as a bundle."""
     text = found[members.MANIFEST].split(b"digests:\n")[0] + b"digests:\n"
     text += b"".join(
-        b"  %b: %b\n" % (n.encode(), hashlib.sha256(found[n]).hexdigest().encode()) for n in members.DIGESTED
+        b"  %b: %b\n" % (n.encode(), hashlib.sha256(found[n]).hexdigest().encode())
+        for n in (*members.DIGESTED, members.RECORDS)
     )
     found[members.MANIFEST] = text
     found[members.IDENTITY] = (members.IDENTITY_TEXT % hashlib.sha256(text).hexdigest()).encode()
@@ -159,7 +165,7 @@ def wrong_digest(name: str, digest: str = "0" * 64) -> Callable[[], bytes]:
     def make() -> bytes:
         found = {n: hashlib.sha256(whole()[start:end]).hexdigest() for n, (start, end) in places().items()}
         found[name] = digest
-        lines = "".join(f"  {n}: {found[n]}\n" for n in members.DIGESTED)
+        lines = "".join(f"  {n}: {found[n]}\n" for n in (*members.DIGESTED, members.RECORDS))
         return planned(b"D", manifest=parts()["manifest"] + f"digests:\n{lines}".encode())()
 
     return make
@@ -365,6 +371,24 @@ KINDS: dict[str, Kind] = {
         manifest("started: [0-9.]+", "started: 1e999"), "a number is expected here, not '1e999'"
     ),
     "an umask of another base": Kind(manifest('umask: "?0022"?', 'umask: "0999"'), "octal digits up to"),
+    "a descriptor of rtrace's own": Kind(
+        given("{descriptor: 4, kind: same, same: 3}"), "descriptor 3 is not above, for 4 to be the same"
+    ),
+    "a descriptor that is itself": Kind(
+        given("{descriptor: 4, kind: same, same: 4}"), "`same` goes with `kind: same`, and is the number of a lower"
+    ),
+    "a descriptor beyond all": Kind(
+        given("{descriptor: 70000, kind: 'null'}"), "a replay has no descriptor above 1023"
+    ),
+    "a descriptor twice": Kind(
+        given("{descriptor: 4, kind: 'null'}, {descriptor: 4, kind: 'null'}"), "a descriptor is here twice"
+    ),
+    "a descriptor in the place of an output": Kind(
+        given("{descriptor: 1, kind: file, path: /data/f}"), "a standard stream is `closed` here"
+    ),
+    "a descriptor that creates files": Kind(
+        given("{descriptor: 4, kind: file, path: /data/f, access: create}"), "'create' is not a way to open a file"
+    ),
     "a list that is a mapping": Kind(manifest("groups: \\[4, 1000\\]", "groups: {a: b}"), "a list is expected here"),
     "a NUL in an argument": Kind(manifest(r"argv: \[", 'argv: ["\\0", '), "may not hold a NUL character"),
     "bytes that are no base64": Kind(manifest('ODD: !!binary "[^"]*"', 'ODD: !!binary "*"'), "is not base64"),
@@ -485,6 +509,7 @@ KINDS: dict[str, Kind] = {
     "a result without a type": Kind(results('"type":null,?|,"type":null', ""), "line 1 has no type"),
     "results out of order": Kind(results("/data/gone", "/data/z"), "a result for /data/l twice or out of order"),
     "a result that climbs": Kind(results("/data/gone", "/../gone"), "a result for /../gone with a path that climbs"),
+    "records with another digest": Kind(wrong_digest(members.RECORDS), "records.jsonl.zst is not what", CHECK),
     "results with another digest": Kind(wrong_digest(members.RESULTS), "results.jsonl.zst is not what"),
     # what unpacking does not need
     "data with another digest": Kind(wrong_digest(members.DATA), "DATA.tar.zst is not what was packed", CHECK),

@@ -36,8 +36,11 @@ def missing(name: str) -> str | None:
             return None if met else "needs user namespaces that a plain user may create"
         case "modules":
             return None if find_modules() else "needs Environment Modules or Lmod"
-        case "eggs" | "easybuild" | "rattler":
+        case "eggs" | "easybuild" | "rattler" | "sumatra" | "sumatra-django" | "recipy" | "noworkflow" | "notebook":
             met = (CHECKOUT / f".bench/{name}/.whole").exists()
             return None if met else f"needs .bench/{name}, which scripts/test makes"
+        case "page-checkers":
+            met = (CHECKOUT / ".bench/web/node_modules/vnu-jar").exists()
+            return None if met else "needs axe-core and vnu-jar in .bench/web, which scripts/test installs"
         case command:
             return None if shutil.which(command) else f"needs the command {command}"

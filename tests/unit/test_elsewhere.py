@@ -12,7 +12,7 @@ from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reading.validation import validate_entries
 from rtrace.describe.draft import draft_manifest
 from rtrace.elsewhere import http
-from rtrace.elsewhere.guarding import is_public
+from rtrace.elsewhere.guarding import is_here, is_public, says_local
 from rtrace.elsewhere.http import Fetcher
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.errors import BundleError, ElsewhereError, HostileBundleError, ManifestError
@@ -193,6 +193,25 @@ def test_public_addresses_are_public() -> None:
     """Addresses of the internet are told from those of networks of one's own, in every way they are written."""
     assert all(map(is_public, ("93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822", "::ffff:93.184.216.34")))
     assert not any(map(is_public, ("fe80::1%eth0", "::", "198.18.0.1", "2001:db8::1", "ff02::1", "255.255.255.255")))
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0"])
+def test_an_address_that_nobody_recognises_leads_to_nobody(host: str, server: Server) -> None:
+    """This machine is asked when the bundle names it so that a person sees it, and not by an address in disguise."""
+    port = server.url.rpartition(":")[2]
+    server.files = {"/big": BIG}
+    with pytest.raises(ElsewhereError, match=r"has the address .*, of this machine or its own network"):
+        fetch(f"http://{host}:{port}/big", len(BIG))
+    assert server.asked == []
+
+
+def test_what_is_here_and_what_says_so() -> None:
+    """Addresses of this machine and its links are told from others, and names that say so from those that do not."""
+    here = ("127.0.0.1", "127.8.8.8", "::1", "::", "169.254.169.254", "fe80::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1")
+    assert all(map(is_here, here))
+    assert not any(map(is_here, ("10.1.2.3", "192.168.0.1", "fd00::1", "93.184.216.34", "2606:2800:220:1::1")))
+    assert all(map(says_local, ("127.0.0.1", "::1", "localhost", "LOCALHOST", "nas", "nas.local", "x.localhost.")))
+    assert not any(map(says_local, ("data.example.org", "localhost.example.org", "127.1", "0x7f000001", "2130706433")))
 
 
 def test_a_password_for_a_proxy_stays_with_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,10 @@ class BusyError(RtraceError):
     """Something is locked by another process of rtrace."""
 
 
+class WebError(RtraceError):
+    """The pages of a history cannot be served."""
+
+
 class ForeignError(RtraceError):
     """A folder is somebody else's, who could exchange what is in it."""
 
@@ -105,3 +109,17 @@ class AmbiguousRunError(HistoryError):
     """A name fits several runs of the history."""
 
     exit_status = 2
+
+
+class FigureError(RtraceError):
+    """A figure cannot be read, stamped or checked."""
+
+
+class UnknownFigureError(FigureError):
+    """No run of the history made a figure, or it has been changed since."""
+
+    exit_status = 1
+
+
+class CaptureError(RtraceError):
+    """A function could not be run in a traced process, or gave no result back."""

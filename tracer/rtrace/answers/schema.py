@@ -14,6 +14,14 @@ FORMAT = 1
 """The first key of every answer. It changes when a key goes or gets another meaning; keys may be added without."""
 
 ANSWERS = {
+    "blame": "history:BlameAnswer",
+    "diff": "history:DiffAnswer",
+    "import": "history:ImportAnswer",
+    "log": "history:LogAnswer",
+    "repeat": "history:RepeatAnswer",
+    "search": "history:SearchAnswer",
+    "show": "history:ShowAnswer",
+    "sync": "history:SyncAnswer",
     "audit": "looking:AuditAnswer",
     "check": "looking:CheckAnswer",
     "combine": "recording:CombinationAnswer",
@@ -22,6 +30,7 @@ ANSWERS = {
     "drift": "declared:DriftAnswer",
     "export": "recording:ExportAnswer",
     "extract": "replaying:ExtractAnswer",
+    "figure": "publishing:FigureAnswer",
     "info": "info:InfoAnswer",
     "list": "looking:ListingAnswer",
     "pack": "recording:PackAnswer",
@@ -48,6 +57,23 @@ def make_schema(command: str) -> dict[str, object]:
         "properties": {"format": {"const": FORMAT}, **schema["properties"]},
         "required": ["format", *schema["required"]],
         **({"$defs": dict(sorted(parts.items()))} if parts else {}),
+    }
+
+
+DOCUMENTS = {"record": "rtrace.record.document:Record"}
+"""What rtrace writes besides answers, with the type of each."""
+
+
+def make_document_schema(name: str) -> dict[str, object]:
+    """Return the schema of a document that rtrace writes. Raises KeyError for one that it does not."""
+    module, _, kind = DOCUMENTS[name].partition(":")
+    parts: dict[str, object] = {}
+    schema = _describe_answer(getattr(import_module(module), kind), parts)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"rtrace {name}",
+        **schema,
+        "$defs": dict(sorted(parts.items())),
     }
 
 

@@ -113,7 +113,7 @@ def command(  # noqa: PLR0913 - an argument for each option
         raise UsageError(f"--rank and {option} do not go together; leave {option} out, and use -d for a further step")
     if not arguments[0]:
         raise UsageError("the command to trace is empty; name a program")
-    from rtrace.operations.history.recording import RecordRequest
+    from rtrace.operations.recording.traced import RecordRequest
     from rtrace.operations.trace import TraceRequest, trace_into  # 30 ms that --help does not need
     from rtrace.record.taking.said import Said
 
@@ -140,7 +140,7 @@ def command(  # noqa: PLR0913 - an argument for each option
             tell_json(answer_trace(report))
         else:
             tell(report)
-        write_timings(report.traced.began, report.traced.ended)
+        write_timings(report)
         return report
 
     if not detach_daemons:
@@ -174,7 +174,7 @@ def trace_as_rank(directory: TraceDirectory, request: TraceRequest, *, as_json: 
         tell_json(answer_rank(report))
     else:
         tell_rank(report)
-    write_timings(report.own.traced.began, report.own.traced.ended)
+    write_timings(report.own)
     return report.own.traced.exit_status
 
 
@@ -182,7 +182,7 @@ def tell(report: TraceReport) -> None:
     """Say what was traced, and what could not be."""
     for notice in report.notices:
         warn(f"not captured: {notice.what}; {notice.advice}")
-    for problem in (report.problem, report.unrecorded):
+    for problem in (report.problem, None if report.record is None else report.record.problem):
         if problem:
             warn(problem)
     traced = report.traced
@@ -211,11 +211,20 @@ def tell_of_loss(what: str, advice: str) -> None:
     warn(f"{what}; {advice}")
 
 
-def write_timings(began: float, ended: float) -> None:
-    """Write how long start, program and finish took, in seconds, to the file that RTRACE_TIMINGS names."""
+def write_timings(report: TraceReport) -> None:
+    """Write how long start, program and finish took, in seconds, to the file that RTRACE_TIMINGS names.
+
+    `record` is how much of the finish the record took.
+    """
     target = os.environ.get("RTRACE_TIMINGS")
     if target:
-        timings = {"start": began - process_start(), "program": ended - began, "finish": time.monotonic() - ended}
+        began, ended = report.traced.began, report.traced.ended
+        timings = {
+            "start": began - process_start(),
+            "program": ended - began,
+            "finish": time.monotonic() - ended,
+            "record": 0.0 if report.record is None else report.record.seconds,
+        }
         Path(target).write_text(json.dumps(timings), encoding="utf-8")
 
 

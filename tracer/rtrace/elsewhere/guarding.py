@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SILENCE = 60
 """Seconds that a server may be silent."""
 _SECRETS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_NEAR = (".localhost", ".local", ".localdomain")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -41,16 +42,26 @@ class Guard:
         self._left = seconds
 
     def check(self, host: str, port: int) -> list[tuple[Any, ...]]:
-        """Return the addresses of a host. Raises ElsewhereError for one neither public nor named by the bundle."""
+        """Return the addresses of a host.
+
+        Raises ElsewhereError for one neither public nor named by the bundle, and for a name in the bundle that leads
+        to this machine without saying so.
+        """
         self.wait()
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        if host.lower() not in self._hosts:
-            for *_, place in found:
-                if not is_public(str(place[0])):
-                    raise ElsewhereError(
-                        f"the server sends rtrace on to {shorten(host)}, whose address is not public, and the bundle "
-                        "does not name it"
-                    )
+        is_named = host.lower() in self._hosts
+        for *_, place in found:
+            address = str(place[0])
+            if is_named and not says_local(host) and is_here(address):
+                raise ElsewhereError(
+                    f"{shorten(host)} has the address {address}, of this machine or its own network, and its name does "
+                    "not say so"
+                )
+            if not is_named and not is_public(address):
+                raise ElsewhereError(
+                    f"the server sends rtrace on to {shorten(host)}, whose address is not public, and the bundle "
+                    "does not name it"
+                )
         return list(found)
 
     def wait(self) -> float:
@@ -93,14 +104,35 @@ class Guard:
 
 def is_public(address: str) -> bool:
     """Whether an address is one of the internet, and not one of this machine, its network or a group of hosts."""
+    number = look_through(address)
+    return number.is_global and not number.is_multicast and not number.is_reserved
+
+
+def is_here(address: str) -> bool:
+    """Whether an address is of this machine, or of a link of its own, where a cloud has services for its machines."""
+    number = look_through(address)
+    return number.is_loopback or number.is_link_local or number.is_unspecified or number.is_multicast
+
+
+def says_local(host: str) -> bool:
+    """Whether a person sees by a host's name that it is near: an address as usual, one word, or a name for that."""
+    name = host.lower().partition("%")[0].rstrip(".")
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:  # 127.1 and 0x7f000001 are addresses, too, that nobody recognises
+        return name.endswith(_NEAR) or ("." not in name and name[:1].isalpha())
+    return True
+
+
+def look_through(address: str) -> Address:
+    """Return an address, or the one of IPv4 that it stands for."""
     number: Address = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(number, ipaddress.IPv6Address):
         inner = number.ipv4_mapped or number.sixtofour or (number.teredo[1] if number.teredo else None)
         if number in _NAT64:
             inner = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return number.is_global and not number.is_multicast and not number.is_reserved
+        return number if inner is None else inner
+    return number
 
 
 class _Timed(io.RawIOBase):

@@ -28,7 +28,7 @@ from rtrace.trace.place import TracePlace
 from rtrace.trace.reading.reader import count_run
 
 if TYPE_CHECKING:
-    from rtrace.operations.history.recording import RecordRequest
+    from rtrace.operations.recording.traced import Recorded, RecordRequest
 
 
 class TraceRequest(NamedTuple):
@@ -36,7 +36,8 @@ class TraceRequest(NamedTuple):
 
     ``keep`` is how many bytes of standard output and error are kept, None to leave these alone; ``snapshot_limit`` how
     many the copies of files that the run changes may take; ``record`` says what goes into the record of the run, and
-    where that goes. ``name`` is what the run is called, None for its number.
+    where that goes; ``environ`` is the command's environment, None for that of this process; ``name`` is what the run
+    is called, None for its number.
     """
 
     argv: tuple[bytes, ...]
@@ -46,6 +47,7 @@ class TraceRequest(NamedTuple):
     keep: int | None = KEPT_BYTES
     snapshot_limit: int = SNAPSHOT_LIMIT
     record: RecordRequest | None = None
+    environ: tuple[bytes, ...] | None = None
     name: str | None = None
 
 
@@ -54,8 +56,7 @@ class TraceReport(NamedTuple):
 
     ``directory`` is the trace directory as the caller named it, or where it had to stay.
     ``problem`` is what is wrong with the manifest, when a person edited it during the run and made a mistake, or what
-    keeps the trace from its place. ``record`` is the identifier of the run's record, ``unrecorded`` why there is none,
-    or why it is not in the history.
+    keeps the trace from its place. ``record`` is what became of the record of the run.
     """
 
     traced: FinishedRun
@@ -64,8 +65,7 @@ class TraceReport(NamedTuple):
     notices: tuple[Notice, ...]
     directory: TraceDirectory
     problem: str | None = None
-    record: str | None = None
-    unrecorded: str | None = None
+    record: Recorded | None = None
 
     @property
     def pack_options(self) -> str:
@@ -92,7 +92,8 @@ def trace_into(
         load(directory.manifest)  # a mistake in it is told now, and not when the run is over
     check_proc()
     given = look_at_given()
-    command = find_command(request.argv, read_own_environment())._replace(limits=lift_limits())
+    environ = read_own_environment() if request.environ is None else request.environ
+    command = find_command(request.argv, environ)._replace(limits=lift_limits())
     architectures = native_architectures()
     with shielded():
         place = TracePlace(directory, continued=request.continued, overwrite=request.overwrite)
@@ -146,7 +147,7 @@ def report_trace(place: TracePlace, traced: FinishedRun, request: RecordRequest 
         notices, problem = (), str(error)
     run = place.earlier_runs + 1
     count = count_run(place.connection, run)
-    record, unrecorded = _record(place, run, draft, request)
+    record = _record(place, run, draft, request)
     kept_from_place = place.leave()
     directory = place.trace if kept_from_place else place.directory
     return TraceReport(
@@ -157,15 +158,14 @@ def report_trace(place: TracePlace, traced: FinishedRun, request: RecordRequest 
         directory,
         kept_from_place or problem,
         record,
-        unrecorded,
     )
 
 
-def _record(place: TracePlace, run: int, draft: Draft, request: RecordRequest | None) -> tuple[str | None, str | None]:
-    """Take the record of the run that has ended; return its identifier, and what went wrong, if anything did."""
+def _record(place: TracePlace, run: int, draft: Draft, request: RecordRequest | None) -> Recorded | None:
+    """Take the record of the run that has ended; return what became of it."""
     if request is None:
-        return None, None
-    from rtrace.operations.history.recording import record_run
+        return None
+    from rtrace.operations.recording.traced import record_run
 
     return record_run(place.connection, place.trace, place.private.target, run, draft, request)
 

@@ -79,16 +79,28 @@ class TraceDirectory(NamedTuple):
         """
         if not self.database.is_file():
             return Lock(None)
+        self.refuse_links()
         folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             return lock_folder(folder, printable(os.fsencode(self.path)), shared=shared)
         finally:
             os.close(folder)
 
+    def refuse_links(self) -> None:
+        """Raise TraceError for another user's symlink in the directory, which leads what is written there elsewhere."""
+        with os.scandir(self.path) as entries:
+            links = sorted(entry.name for entry in entries if entry.is_symlink() and not is_own(entry))
+        if links:
+            raise TraceError(
+                f"{printable(os.fsencode(self.path))} holds {printable(os.fsencode(links[0]))}, a symbolic link of "
+                "another user; put in its place what it leads to, or name another directory with -d"
+            )
+
     def open(self) -> sqlite3.Connection:
         """Open the database of an existing trace; raise TraceError when it is not one that can be read."""
         if not self.database.is_file():
             raise TraceError(explain_absence(self.path))
+        self.refuse_links()
         try:
             connection = self._connect()
             with closing(connection.execute("SELECT value FROM meta WHERE key = 'format'")) as rows:
@@ -117,6 +129,11 @@ class TraceDirectory(NamedTuple):
             whole.replace(self.database)
             remove_pieces(self.path)
         return connect(self.database)
+
+
+def is_own(entry: os.DirEntry[str]) -> bool:
+    """Whether something in a folder, and no file that it may lead to, is this user's."""
+    return entry.stat(follow_symlinks=False).st_uid == os.geteuid()
 
 
 def add_columns(connection: sqlite3.Connection) -> None:

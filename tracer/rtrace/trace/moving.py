@@ -74,7 +74,9 @@ def copy_file(source: Path, target: Path) -> None:
     """Copy a file with its holes, owner, mode and times; a lock that is there stays the same file. Raises OSError."""
     from rtrace.files.holes import find_segments
 
-    with open(source, "rb", buffering=0) as reading, open(target, "wb", buffering=0) as writing:
+    # Whoever owns the directory can still exchange what is in it.
+    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb", buffering=0) as reading, open(target, "wb", buffering=0) as writing:
         status = os.fstat(reading.fileno())
         for start, length in find_segments(reading.fileno(), status) or ((0, status.st_size),):
             reading.seek(start)

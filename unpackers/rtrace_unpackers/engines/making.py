@@ -34,8 +34,8 @@ from rtrace_unpackers.engines.container.arguments import refuse_ids
 from rtrace_unpackers.engines.container.exported import REPLACED
 from rtrace_unpackers.engines.engine.choice import choose_engine
 from rtrace_unpackers.engines.engine.command_line import Engine
-from rtrace_unpackers.engines.image.dockerfile import FOLDER, IGNORED, PAUSE, ROOTFS, name_launchers, render_dockerfile
-from rtrace_unpackers.engines.image.launcher import build_launcher, build_pause
+from rtrace_unpackers.engines.image.dockerfile import FOLDER, IGNORED, ROOTFS, render_dockerfile
+from rtrace_unpackers.engines.image.launcher import build_programs
 from rtrace_unpackers.engines.image.rootfs import is_sayable, write_rootfs
 from rtrace_unpackers.engines.target import KEEPING
 from rtrace_unpackers.files.copying import refuse_too_large
@@ -107,13 +107,6 @@ def write_context(
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8", newline="\n")
     (folder / ".dockerignore").write_text(IGNORED, encoding="utf-8", newline="\n")
     return lock, empty
-
-
-def build_programs(runs: Sequence[Run]) -> dict[str, bytes]:
-    """Return the launchers of an image by their paths."""
-    launchers = name_launchers(runs)
-    programs = {launchers[run.id]: build_launcher(run) for run in runs}
-    return {**programs, f"{FOLDER}/{PAUSE}": build_pause(runs[0].architecture)}
 
 
 def name_image(target: Path, identity: str) -> str:

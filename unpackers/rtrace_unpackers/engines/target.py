@@ -38,10 +38,13 @@ from rtrace_unpackers.engines.container.arguments import (
 from rtrace_unpackers.engines.container.exported import add_volume, read_changes, read_export
 from rtrace_unpackers.engines.container.limiting import refuse_unconfined
 from rtrace_unpackers.engines.container.replaying import replay_in
+from rtrace_unpackers.engines.container.restoring import put_launchers_back
 from rtrace_unpackers.engines.engine.choice import choose_engine, demand_answer
 from rtrace_unpackers.engines.engine.command_line import Engine
 from rtrace_unpackers.engines.engine.facts import Thing
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, name_launchers
+from rtrace_unpackers.engines.image.launcher import build_programs
+from rtrace_unpackers.limits.resources import may_forbid_core_dumps
 from rtrace_unpackers.target.removal import remove_target
 from rtrace_unpackers.target.state import State, update_state
 
@@ -106,6 +109,7 @@ class DockerTarget:
             possible = keep_possible(limits, abilities)
             debug(__name__, "the engine can do %s; limits kept: %s", abilities, possible)
             container = self.provide_container(engine, lock, possible)
+            put_launchers_back(engine, container, build_programs(self.manifest.runs))
             outcome = replay_in(engine, container, run, launcher, streams, possible, allow_network=allow_network)
         return replace(outcome, notes=(*outcome.notes, *notes))
 
@@ -135,6 +139,7 @@ class DockerTarget:
             labels,
             limits,
             keeps_shared_memory=self.keeps_shared_memory,
+            forbids_dumps=may_forbid_core_dumps(),
         )
         engine.demand(*arguments, keep=lock)
         container = self.find_container(engine)

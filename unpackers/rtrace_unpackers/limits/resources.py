@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -37,3 +38,23 @@ def apply(resources: Resources) -> None:
     if resources.processors is not None:
         mine = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, mine[: resources.processors])
+
+
+def forbid_core_dumps() -> None:
+    """Let no process write a core dump from now on, nor the kernel hand one to a program of the machine, which is root.
+
+    A limit of 1 byte means both; 0 does not keep the kernel from starting that program: see core(5).
+    """
+    import resource
+
+    with contextlib.suppress(ValueError):  # a user whose own limit is 0 cannot raise it
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+
+
+def may_forbid_core_dumps() -> bool:
+    """Whether processes that this user starts may have that limit: not where the user's own is 0."""
+    try:
+        import resource
+    except ImportError:  # this is no Unix, and an engine's processes have other limits
+        return True
+    return os.geteuid() == 0 or resource.getrlimit(resource.RLIMIT_CORE)[1] != 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def tell_rank(report: RankReport) -> None:
     """Say what became of a rank's trace, and of the trace of all."""
     rank, own = report.rank, report.own
-    for problem in (own.problem, own.unrecorded, report.problem):
+    for problem in (own.problem, None if own.record is None else own.record.problem, report.problem):
         if problem:
             warn(problem)
     combined = report.combined

@@ -96,6 +96,11 @@ def _descriptors(node: Node) -> tuple[Descriptor, ...]:
     found = items(_descriptor)(node)
     if len({descriptor.number for descriptor in found}) < len(found):
         raise node.place.error("a descriptor is here twice")
+    given = {0, 1, 2}
+    for descriptor in found:  # any other number may be one of rtrace's own while a program is started
+        if descriptor.same is not None and descriptor.same not in given:
+            raise node.place.error(f"descriptor {descriptor.same} is not above, for {descriptor.number} to be the same")
+        given.add(descriptor.number)
     return found
 
 

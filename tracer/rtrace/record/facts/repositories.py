@@ -6,8 +6,10 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 
+from rtrace.printable import name_some, printable_text
 from rtrace.record.document import RepositoryFact
-from rtrace.record.facts.version_control.model import Limits
+from rtrace.record.facts.version_control.earlier import Earlier
+from rtrace.record.facts.version_control.model import Limits, add_problem
 
 _SIGNS = ((b".git", "git", b"HEAD"), (b".hg", "hg", b"store"), (b".svn", "svn", b"wc.db"))
 """What lies in the root of a working tree, by kind, with what lies in that; else it is somebody's empty folder."""
@@ -53,9 +55,18 @@ def find_kind(folder: bytes) -> str | None:
 
 
 def read_repository(
-    root: bytes, *, diff_limit: int = 1 << 20, timeout: float = 5.0, environ: Mapping[str, str] | None = None
+    root: bytes,
+    *,
+    diff_limit: int = 1 << 20,
+    timeout: float = 5.0,
+    environ: Mapping[str, str] | None = None,
+    earlier: Earlier | None = None,
 ) -> RepositoryFact:
     """Return what is known of a working tree; nothing in it is started, fetched or changed.
+
+    ``earlier`` are files that a run has changed, by absolute paths, each with where the content lies that it had before
+    the run, or None where there was no such file. The changes that are told are those from before the run then; what
+    Mercurial and Subversion tell is from after it, and the record says so.
 
     What takes longer than ``timeout`` seconds, or is longer than the limit, is said in `problem`. Of the environment
     nothing but PATH counts, by default our own.
@@ -68,5 +79,11 @@ def read_repository(
     elif kind == "svn":
         from rtrace.record.facts.version_control.subversion import read_subversion as read
     else:
-        from rtrace.record.facts.version_control.git import read_git as read
-    return read(root, limits, environ)
+        from rtrace.record.facts.version_control.git import read_git
+
+        return read_git(root, limits, environ, earlier or {})
+    fact = read(root, limits, environ)
+    own = [file["path"] for file in fact["changed"] if os.path.join(root, os.fsencode(file["path"])) in (earlier or {})]
+    if own:
+        add_problem(fact, f"The run itself has changed {name_some(list(map(printable_text, own)))}.")
+    return fact

@@ -55,6 +55,8 @@ class Changing:
                     incomplete.unlink()
                 raise
             self._keep_names(incomplete.parent)
+            with contextlib.suppress(FileNotFoundError):
+                (self.root / FORGOTTEN / identifier).unlink()
 
     def remove(self, identifier: str) -> None:
         """Remove a document, and note that it is forgotten. Raises FileNotFoundError and HistoryError.

@@ -16,7 +16,7 @@ from pathlib import Path
 from rtrace.errors import HistoryError
 from rtrace.record.ids import is_id
 
-RECORDS, PENDING, FORGOTTEN = "records", "pending", "forgotten"
+RECORDS, PENDING, FORGOTTEN, OUTBOX = "records", "pending", "forgotten", "outbox"
 SUFFIX = ".json"
 
 

@@ -35,6 +35,10 @@ class Catalogue(Protocol):
         """Return the shortest beginning of an identifier that names it alone: eight characters, or more."""
         ...
 
+    def unread(self) -> list[tuple[str, str]]:
+        """Return the identifiers of records that could not be read, and why."""
+        ...
+
     def close(self) -> None:
         """Close the index."""
         ...
@@ -56,6 +60,10 @@ class History(Protocol):
         """Return the record of a full identifier. Raises NoSuchRunError and RecordError."""
         ...
 
+    def read_document(self, identifier: str) -> bytes | None:
+        """Return a record as it is kept, None where there is none. Raises HistoryError."""
+        ...
+
     def replace(self, identifier: str, change: Callable[[Record], Record]) -> Record:
         """Change a record while nobody else does; return what it is now. Raises NoSuchRunError and HistoryError."""
         ...
@@ -70,6 +78,14 @@ class History(Protocol):
 
     def forgotten(self) -> set[str]:
         """Return the identifiers of records that were removed."""
+        ...
+
+    def forget(self, identifier: str) -> None:
+        """Note that a record that is not here was removed elsewhere. Raises HistoryError."""
+        ...
+
+    def rebuild(self, on_progress: Callable[[int], None] = ...) -> int:
+        """Make the index again from all records; return how many there are. Raises HistoryError and BusyError."""
         ...
 
     def catalogue(self) -> Catalogue:

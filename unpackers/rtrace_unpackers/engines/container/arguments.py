@@ -79,12 +79,14 @@ def plan_container(
     limits: Limits = DEFAULT_LIMITS,
     *,
     keeps_shared_memory: bool = False,
+    forbids_dumps: bool = True,
 ) -> tuple[str, ...]:
     """Return the engine's arguments that create the container of a target: no network, no new privileges.
 
     Its first process reads its standard input, and ends when that does. It is root's, so that no other user's program
     can signal it, and since an engine gives a program of root's no capabilities in a container of somebody else's.
-    With ``keeps_shared_memory`` its /dev/shm is a volume that begins with the image's files and stays with it.
+    With ``keeps_shared_memory`` its /dev/shm is a volume that begins with the image's files and stays with it. With
+    ``forbids_dumps`` a crash in it hands no memory to the machine.
     """
     first = runs[0]
     memory = f"--volume={SHARED_MEMORY.decode()}" if keeps_shared_memory else f"--shm-size={MEMORY_SIZE}"
@@ -100,6 +102,7 @@ def plan_container(
         "--log-driver=none",
         "--network=none",
         "--security-opt=no-new-privileges",
+        *(["--ulimit=core=1"] if forbids_dumps else []),  # 0 would not keep a handler from being started: see core(5)
         "--cap-drop=ALL",
         *(f"--cap-add={name}" for name in KEPT_CAPABILITIES),
         *(f"--env={name}=" for proxy in PROXIES for name in (proxy, proxy.lower())),

@@ -40,8 +40,6 @@ def replay_in(
 
     Raises TargetError when the engine fails, and the error that kept its output from being passed on.
     """
-    if (container.facts.get("State") or {}).get("Running"):  # somebody else started it
-        engine.kill(container.id)
     with connected(engine, container, allow_network=allow_network), running(engine, container.id):
         notes = change_limits(engine, container, limits)
         written = DiskUse(engine, container.id, is_wanted=limits.disk is not None)

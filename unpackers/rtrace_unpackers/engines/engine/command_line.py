@@ -121,9 +121,20 @@ class Engine:
 
     def load(self, write: Callable[[IO[bytes]], None], *, keep: int | None = None) -> None:
         """Load an image that ``write`` writes, whole or not at all. Raises TargetError."""
+        self._feed(("load", "--quiet"), write, keep)
+
+    def put(self, container: str, write: Callable[[IO[bytes]], None]) -> None:
+        """Put the files of a tar that ``write`` writes into a container, in the place of what it has there.
+
+        Raises TargetError.
+        """
+        self._feed(("cp", "-", f"{container}:/"), write, None)
+
+    def _feed(self, arguments: Sequence[str], write: Callable[[IO[bytes]], None], keep: int | None) -> None:
+        """Call the command, which reads what ``write`` writes. Raises TargetError."""
         began = time.monotonic()
         with subprocess.Popen(
-            [*self.command, "load", "--quiet"],
+            [*self.command, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -137,9 +148,9 @@ class Engine:
             except BaseException:
                 process.kill()
                 raise
-        self.tell_call(("load",), process.returncode, began)
+        self.tell_call(arguments, process.returncode, began)
         if process.returncode != 0:
-            raise self.fail("load", process.returncode, stderr.decode("utf-8", "replace"))
+            raise self.fail(arguments[0], process.returncode, stderr.decode("utf-8", "replace"))
 
     def start(self, arguments: Sequence[str], streams: tuple[int, int, int]) -> subprocess.Popen[bytes]:
         """Start the command with these streams, away from the signals of a terminal.

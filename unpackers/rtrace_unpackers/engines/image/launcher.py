@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
 from rtrace_unpackers.engines.image.descriptors import Step, lay_out, plan_descriptors
+from rtrace_unpackers.engines.image.dockerfile import FOLDER, PAUSE, name_launchers
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter
 from rtrace_unpackers.launchers.elf import BASE, EXECUTABLE, READABLE, WIDE, Segment, build_program
 from rtrace_unpackers.launchers.machine_code import CODE
@@ -38,6 +39,13 @@ def find_processor(name: str) -> Processor:
             "use the chroot unpacker on such a machine"
         )
     return processor
+
+
+def build_programs(runs: Sequence[Run]) -> dict[str, bytes]:
+    """Return the launchers of an image by their paths."""
+    launchers = name_launchers(runs)
+    programs = {launchers[run.id]: build_launcher(run) for run in runs}
+    return {**programs, f"{FOLDER}/{PAUSE}": build_pause(runs[0].architecture)}
 
 
 def build_launcher(run: Run) -> bytes:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import BinaryIO
 
 from rtrace.bundle.entry import Entry
-from rtrace.errors import BundleError, HostileBundleError
+from rtrace.errors import BundleError, HostileBundleError, TargetError
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 from rtrace_unpackers.files.layout import Layout, take_contents
@@ -17,6 +17,8 @@ from rtrace_unpackers.files.layout import Layout, take_contents
 HOLES_LIMIT = 256 << 20
 """Bytes that all placeholders together may take: an engine writes their zeros to the disk, and more than once."""
 SECOND = 1_000_000_000
+REMOVED = b"/.wh."
+"""Begins the name of a file by which a layer says that the rest of the name, or all of a folder, is removed."""
 ATTRIBUTE = "SCHILY.xattr."
 """Begins the names of extended attributes in a pax header, as star(1) writes them and engines read them."""
 
@@ -32,7 +34,8 @@ def write_rootfs(
 ) -> tuple[Entry, ...]:
     """Write a layout, and programs of our own in a folder of our own; return the placeholders that were left empty.
 
-    ``programs`` are by their paths. Raises HostileBundleError when the bundle holds something in that folder.
+    ``programs`` are by their paths. Raises HostileBundleError when the bundle holds something in that folder, and
+    TargetError for names that an engine would not make files of.
     """
     refuse_taken(layout, folder.encode())
     empty = choose_empty(layout.placeholders)
@@ -60,7 +63,10 @@ def write_rootfs(
 
 
 def refuse_taken(layout: Layout, folder: bytes) -> None:
-    """Raise HostileBundleError when the bundle holds more than an empty directory at our folder."""
+    """Raise HostileBundleError when the bundle holds more than an empty directory at our folder.
+
+    Raises TargetError for a name that is an order in the layer of an image: it would remove other files of it.
+    """
     copies = chain.from_iterable(layout.copies.values())
     everything = (
         *layout.files,
@@ -74,6 +80,11 @@ def refuse_taken(layout: Layout, folder: bytes) -> None:
     for entry in (*everything, *layout.directories):
         if entry.path.startswith(folder + b"/"):
             raise HostileBundleError(f"the bundle holds {printable(entry.path)}, where rtrace puts launchers")
+        if REMOVED in entry.path:
+            raise TargetError(
+                f"the bundle holds {printable(entry.path)}, which an engine takes for the mark of something removed; "
+                "use the chroot unpacker"
+            )
     if any(entry.path == folder for entry in everything):
         raise HostileBundleError(f"the bundle holds {printable(folder)}, where rtrace puts launchers")
 

@@ -111,4 +111,7 @@ CLONE: Numbers = (56, 120, 220, 120)
 SOCKET: Numbers = (41, 359, 198, 281)
 IOCTL: Numbers = (16, 54, 29, 54)
 PERSONALITY: Numbers = (135, 136, 92, 136)
-"""Looked into: namespaces, address families, requests that type into a terminal, ways to be another system."""
+SETRLIMIT: Numbers = (160, 75, 164, 75)
+PRLIMIT: Numbers = (302, 340, 261, 369)
+"""Looked into: namespaces, address families, requests that type into a terminal, ways to be another system, and the
+limit on core dumps."""

@@ -30,6 +30,8 @@ from rtrace_unpackers.isolation.kernel.refused_calls import (
     KERNEL,
     LAST_CALL,
     PERSONALITY,
+    PRLIMIT,
+    SETRLIMIT,
     SOCKET,
     UNKNOWN_TO_PROGRAMS,
 )
@@ -46,6 +48,7 @@ PERSONALITIES = tuple(
 )
 ASK_FOR_PERSONALITY = 0xFFFFFFFF
 ARM_PRIVATE_CALLS = 0x0F0000
+RLIMIT_CORE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,20 @@ def build_block(interface: Interface, allowed: frozenset[str]) -> list[Instructi
     for value in (*PERSONALITIES, ASK_FOR_PERSONALITY):
         personalities += when_equal(value, [ALLOW])
     code += look_into(PERSONALITY[interface.column], [*personalities, refuse(errno.EPERM)])
+    code += look_into(SETRLIMIT[interface.column], [load_argument(0), *when_equal(RLIMIT_CORE, [refuse(0)])])
+    code += look_into(PRLIMIT[interface.column], [load_argument(1), *when_equal(RLIMIT_CORE, pass_over_a_new_limit())])
     return [*code, ALLOW]
+
+
+def pass_over_a_new_limit() -> list[Instruction]:
+    """Return instructions that let prlimit(2) tell a limit, and do as if it had set one when it is given one.
+
+    A replay keeps the limit on core dumps that it begins with; scripts that want another go on.
+    """
+    given: list[Instruction] = []
+    for high in (False, True):
+        given += [load_argument(2, high=high), if_any_bit(0xFFFFFFFF, otherwise=1), refuse(0)]
+    return given
 
 
 def list_refused(column: int, allowed: frozenset[str]) -> Iterator[tuple[int, int]]:

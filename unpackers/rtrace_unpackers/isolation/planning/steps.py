@@ -104,8 +104,8 @@ def plan_last_calls(program: Program, *, has_terminal: bool) -> Steps:
 
 
 def choose_report(program: Program) -> int:
-    """Return the first descriptor from `REPORT` on that the program is not given."""
-    taken = {one.number for one in program.descriptors}
+    """Return the first descriptor from `REPORT` on that the program is not given, nor a copy of."""
+    taken = {number for one in program.descriptors for number in (one.number, one.same)}
     return next(number for number in range(REPORT, LARGEST_DESCRIPTOR + REPORT) if number not in taken)
 
 

@@ -23,7 +23,7 @@ from rtrace_unpackers.isolation.running.report import write_record
 from rtrace_unpackers.isolation.streams import terminal
 from rtrace_unpackers.isolation.users.access import MappedBy
 from rtrace_unpackers.isolation.users.user_namespace import write_to
-from rtrace_unpackers.limits.resources import Resources, unpack_resources
+from rtrace_unpackers.limits.resources import Resources, forbid_core_dumps, unpack_resources
 
 _NAMES = (
     "HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "URG", "TSTP", "CONT",
@@ -55,6 +55,7 @@ def be_keeper(isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
     caller, callers_group = os.getppid(), os.getpgrp()
     os.setpgid(0, 0)  # a signal to the caller's group would hide the one that the caller hands on
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would reap children before they are waited for
+    forbid_core_dumps()
     connect_streams(ends.streams)
     sys.path.clear()  # nobody may import from below the new root
     sys.meta_path.clear()

@@ -8,6 +8,7 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
 _SHORT = re.compile(r"([^/@\s]*@)?([^/:@\s]+):(?!//)(.*)", re.DOTALL)
 _HELPER = re.compile(r"([A-Za-z0-9_-]+)::(.*)", re.DOTALL)
 _USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
+_LATE = re.compile(r":[^@]*@")
 _PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(:[0-9]*)?")
 _LOGIN = ("ssh", "git+ssh", "ssh+git", "svn+ssh", "sftp", "rsync")
 """Schemes in which a user's name says where to go, and lets nobody in."""
@@ -26,7 +27,9 @@ def strip_credentials(url: str) -> str:
     if match:
         scheme, authority, rest = match[1], match[2], match[3]
         user, _at, host = authority.rpartition("@")
-        if not _PORT.fullmatch(host) and "@" in rest:  # a password with a slash in it, or with what ends an authority
+        if _LATE.search(rest) or (
+            not _PORT.fullmatch(host) and "@" in rest
+        ):  # a password with a slash in it, or the like
             authority, rest = _split_late(f"{authority}{rest}")
             user, _at, host = authority.rpartition("@")
         path = re.split(r"[?#]", rest, maxsplit=1)[0]

@@ -37,26 +37,48 @@ def make_folder(purpose: str, size: int = 0) -> Iterator[bytes]:
         yield os.fsencode(name)
 
 
+@contextlib.contextmanager
+def open_given(given: bytes) -> Iterator[int]:
+    """Yield a descriptor of a file to read something from. Raises OSError.
+
+    At a pipe, a program that answers before it has read everything would wait for us as we wait for it.
+    """
+    descriptor = os.memfd_create("given") if given else os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with open(descriptor, "wb" if given else "rb", closefd=False) as file:
+            if given:
+                file.write(given)
+        if given:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 class Question:
     """A program that was started, and what it has answered so far."""
 
     def __init__(
-        self, words: Sequence[str | bytes], environ: Mapping[str, str | bytes], *, limit: int, given: bytes = b""
+        self,
+        words: Sequence[str | bytes],
+        environ: Mapping[str, str | bytes],
+        *,
+        limit: int,
+        given: bytes = b"",
+        folder: str | bytes = "/",
     ) -> None:
-        """Start it. Raises OSError."""
+        """Start it, in the folder that its relative names are of. Raises OSError."""
         self.limit = limit
         self.answer = bytearray()
         self.is_cut = False
         self.status: int | None = None
-        self.process = subprocess.Popen(
-            words, env=environ, cwd="/", start_new_session=True, bufsize=0,
-            stdin=subprocess.PIPE if given else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        with open_given(given) as source:
+            self.process = subprocess.Popen(
+                words, env=environ, cwd=folder, start_new_session=True, bufsize=0,
+                stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
         with contextlib.suppress(OSError):  # ESRCH: it has ended already; EPERM: a limit below this one holds
             resource.prlimit(self.process.pid, resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
-        if given and self.process.stdin:
-            with contextlib.suppress(BrokenPipeError), self.process.stdin as file:
-                file.write(given)
 
     @property
     def is_answered(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
@@ -32,13 +31,17 @@ def read_subversion(root: bytes, limits: model.Limits, environ: Mapping[str, str
     try:
         with make_folder("svn") as folder:
             common: list[str | bytes] = ["--non-interactive", "--config-dir", folder]
-            target = root + b"@"  # else what follows an @ in the name would be a revision
-            info = Question([program, "info", "--xml", *common, target], settings, limit=_LIMIT)
-            status = Question(
-                [program, "status", "--xml", "--ignore-externals", *common, target], settings, limit=_LIMIT
-            )
-            diff = Question([program, "diff", "--internal-diff", *common, target], settings, limit=limits.diff)
-            collect([info, status, diff], deadline)
+            # Asked from within: what follows an @ in a folder's name would be a revision to some of its commands.
+            questions = [
+                Question([program, *words, *common], settings, limit=limit, folder=root)
+                for words, limit in (
+                    (("info", "--xml"), _LIMIT),
+                    (("status", "--xml", "--ignore-externals"), _LIMIT),
+                    (("diff", "--internal-diff"), limits.diff),
+                )
+            ]
+            collect(questions, deadline)
+            info, status, diff = questions
     except OSError as error:
         fact["problem"] = f"Subversion could not be asked: {error.strerror or error}."
         return fact
@@ -48,7 +51,7 @@ def read_subversion(root: bytes, limits: model.Limits, environ: Mapping[str, str
     if info.is_answered:
         _keep_information(fact, bytes(info.answer))
     if status.is_answered:
-        model.keep_changed(fact, list(_read_status(bytes(status.answer), root)))
+        model.keep_changed(fact, list(_read_status(bytes(status.answer))))
     if diff.is_answered or diff.is_cut:
         model.keep_diff(fact, bytes(diff.answer), cut=diff.is_cut)
     return fact
@@ -76,7 +79,7 @@ def _keep_information(fact: RepositoryFact, answer: bytes) -> None:
         fact["committed"] = model.format_time(moment.timestamp())
 
 
-def _read_status(answer: bytes, root: bytes) -> Iterator[ChangedFile]:
+def _read_status(answer: bytes) -> Iterator[ChangedFile]:
     for entry in _parse(answer).iter("entry"):
         status = entry.find("wc-status")
         item = status.get("item", "") if status is not None else ""
@@ -84,7 +87,7 @@ def _read_status(answer: bytes, root: bytes) -> Iterator[ChangedFile]:
         if state is None and status is not None and status.get("props") == "modified":
             state = "modified"
         if state:
-            yield {"path": os.path.relpath(entry.get("path", ""), os.fsdecode(root)), "state": state}
+            yield {"path": entry.get("path", ""), "state": state}
 
 
 def _parse(answer: bytes) -> ET.Element:

@@ -23,6 +23,14 @@ class RecordRequest(NamedTuple):
     history: bool = True
 
 
+class Recorded(NamedTuple):
+    """What became of the record of a run: its identifier, what went wrong, in a sentence, and how long it took."""
+
+    id: str | None
+    problem: str | None
+    seconds: float
+
+
 def record_run(
     connection: sqlite3.Connection,
     directory: TraceDirectory,
@@ -30,28 +38,27 @@ def record_run(
     run: int,
     draft: Draft,
     request: RecordRequest,
-) -> tuple[str | None, str | None]:
-    """Take the record of a run by its number; return its identifier, and a sentence on what went wrong, if it did.
+) -> Recorded:
+    """Take the record of a run by its number, and keep it.
 
     ``directory`` is where its trace lies now, ``target`` where it is to be. Nothing is raised: the run is over, and
     whatever keeps it from being recorded, its exit status and its trace are the more important things.
     """
     began = time.perf_counter()
+    again = f"add it with `rtrace import {target.path}`"
     try:
         record = _take(connection, directory, target, run, draft, request)
-        debug(__name__, "the record was taken in %.3f s", time.perf_counter() - began)
     except Exception as error:  # noqa: BLE001 - a fault in a record must cost nobody a run
         debug(__name__, "no record: %r", error)
-        return (
-            None,
-            f"the run was not recorded ({_name(error)}); add it with `rtrace import {target.path}`",
-        )
+        return Recorded(None, f"the run was not recorded ({_name(error)}); {again}", time.perf_counter() - began)
+    problem = None
     try:
         _keep(record, directory, history=request.history)
     except (OSError, RtraceError, sqlite3.Error) as error:
-        reason = f"{_name(error)}".rstrip(".")
-        return record["id"], f"the record is not in the history ({reason}); add it with `rtrace import {target.path}`"
-    return record["id"], None
+        problem = f"the record is not in the history ({_name(error)}); {again}"
+    seconds = time.perf_counter() - began
+    debug(__name__, "the record took %.3f s", seconds)
+    return Recorded(record["id"], problem, seconds)
 
 
 def _take(

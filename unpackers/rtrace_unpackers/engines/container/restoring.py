@@ -1,0 +1,37 @@
+"""The launchers of a container, put back before each replay but the first.
+
+What root replays in a container may write there. A launcher brings the filter of system calls, so none is started that
+a run may have exchanged; where it put something there that cannot be replaced, there is no further replay.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+from typing import IO
+
+from rtrace_unpackers.engines.engine.command_line import Engine
+from rtrace_unpackers.engines.engine.facts import Thing
+from rtrace_unpackers.engines.image.dockerfile import FOLDER
+from rtrace_unpackers.engines.image.rootfs import make_own_header
+
+UNUSED = frozenset({"created", "configured"})
+"""What engines call a container that nothing has run in."""
+
+
+def put_launchers_back(engine: Engine, container: Thing, programs: Mapping[str, bytes]) -> None:
+    """Write the launchers, by their paths, into a container, which is ended if it runs. Raises TargetError."""
+    state = container.facts.get("State") or {}
+    if state.get("Status") in UNUSED:
+        return
+    if state.get("Running"):  # somebody else started it
+        engine.kill(container.id)
+
+    def write(stream: IO[bytes]) -> None:
+        with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT) as tar:
+            tar.addfile(make_own_header(FOLDER, tarfile.DIRTYPE, 0))
+            for path, program in programs.items():
+                tar.addfile(make_own_header(path, tarfile.REGTYPE, len(program)), io.BytesIO(program))
+
+    engine.put(container.id, write)

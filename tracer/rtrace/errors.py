@@ -43,6 +43,10 @@ class ManifestError(RtraceError):
     """A manifest is not valid; the sentence names file, line and column."""
 
 
+class DeclarationError(RtraceError):
+    """What a run used cannot be written down as asked for."""
+
+
 class BundleError(RtraceError):
     """A bundle is absent, exists already, is damaged, or is not a bundle."""
 

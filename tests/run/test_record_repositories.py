@@ -10,6 +10,7 @@ import pytest
 from repositories import make_repository, run_git
 from rtrace.record.document import RepositoryFact
 from rtrace.record.facts.repositories import find_repositories, read_repository
+from rtrace.record.facts.version_control.earlier import Stamp
 
 pytestmark = pytest.mark.requires("git")
 
@@ -280,6 +281,18 @@ def test_what_the_run_itself_has_changed(repository: Path, tmp_path: Path) -> No
     run_git(repository, "checkout", "-q", "analysis.py", "dirty", "lost")
     fact = read_repository(os.fsencode(repository), earlier=changes)
     assert (fact["dirty"], fact["diff"], fact["changed"]) == (False, "", [])
+
+
+def test_what_the_run_has_replaced_unread(repository: Path) -> None:
+    """Of a file without a copy, size and time from before the run tell that it was as in the index."""
+    status = (repository / "data.csv").stat()
+    (repository / "data.csv").write_text("by the run, and longer\n")
+    path = os.fsencode(repository / "data.csv")
+    fact = read_repository(os.fsencode(repository), earlier={path: Stamp(status.st_size, status.st_mtime_ns)})
+    assert (fact["dirty"], fact["diff"], fact["changed"], fact["problem"]) == (False, "", [], None)
+    fact = read_repository(os.fsencode(repository), earlier={path: Stamp(status.st_size, status.st_mtime_ns + 1)})
+    assert changed(fact) == {"data.csv": "modified"}
+    assert "data.csv had before the run is not known" in str(fact["problem"])
 
 
 def test_an_earlier_content_that_is_gone(repository: Path, tmp_path: Path) -> None:

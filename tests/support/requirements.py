@@ -41,7 +41,7 @@ def missing(name: str) -> str | None:
             return None if there else "needs PostgreSQL's server: install the package postgresql"
         case "modules":
             return None if find_modules() else "needs Environment Modules or Lmod"
-        case "eggs" | "easybuild" | "rattler" | "sumatra" | "sumatra-django" | "recipy" | "noworkflow":
+        case "eggs" | "easybuild" | "rattler" | "sumatra" | "sumatra-django" | "recipy" | "noworkflow" | "notebook":
             met = (CHECKOUT / f".bench/{name}/.whole").exists()
             return None if met else f"needs .bench/{name}, which scripts/test makes"
         case "page-checkers":

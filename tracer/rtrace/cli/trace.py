@@ -113,7 +113,7 @@ def command(  # noqa: PLR0913 - an argument for each option
         raise UsageError(f"--rank and {option} do not go together; leave {option} out, and use -d for a further step")
     if not arguments[0]:
         raise UsageError("the command to trace is empty; name a program")
-    from rtrace.operations.history.recording import RecordRequest
+    from rtrace.operations.recording.traced import RecordRequest
     from rtrace.operations.trace import TraceRequest, trace_into  # 30 ms that --help does not need
     from rtrace.record.taking.said import Said
 

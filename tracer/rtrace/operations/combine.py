@@ -74,7 +74,7 @@ def record_ranks(
     sources: Sequence[TraceDirectory], unfinished: TraceDirectory, target: TraceDirectory, manifest: Manifest
 ) -> tuple[Record | None, tuple[str, ...]]:
     """Keep one record in a trace whose sources are the ranks of one job; return it, and what went wrong, if it did."""
-    from rtrace.operations.history.rank_records import join_rank_records
+    from rtrace.operations.recording.ranked import join_rank_records
 
     try:
         record = join_rank_records(sources, target, manifest.notices)

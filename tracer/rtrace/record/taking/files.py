@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from rtrace.describe.internals import Internals
 from rtrace.describe.program_files import is_program
+from rtrace.record.facts.version_control.earlier import Stamp
 from rtrace.record.taking.contents import Content, describe_contents
 from rtrace.record.times import write_time
 from rtrace.trace.schema import KEPT_INPUT, Use
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from rtrace.record.document import FileFact
     from rtrace.record.taking.evidence import Evidence
@@ -55,6 +56,32 @@ def find_outputs(evidence: Evidence) -> list[Content]:
                 continue
         found.append(Content(path, path, after.size, after.mtime_ns, after.inode))
     return sorted(found)
+
+
+def find_earlier(evidence: Evidence, roots: Sequence[bytes]) -> dict[bytes, bytes | Stamp | None]:
+    """Return what files below some folders were before the run, of those that have become something else since.
+
+    A copy of each, where the trace has one; else size and time; None for files that the run has made.
+    """
+    places = tuple(root.rstrip(b"/") + b"/" for root in roots)
+    earlier: dict[bytes, bytes | Stamp | None] = {}
+    for path, file in evidence.found.items():
+        if not path.startswith(places) or file.type not in {None, "file"}:
+            continue
+        if file.type is None:
+            earlier[path] = None
+        elif file.snapshot is not None:
+            earlier[path] = os.path.join(os.fsencode(evidence.directory.snapshots), os.fsencode(file.snapshot))
+        elif file.size is not None and file.mtime_ns is not None:
+            was = Stamp(file.size, file.mtime_ns)
+            try:
+                status = os.lstat(path)
+            except OSError:  # ENOENT: gone since
+                earlier[path] = was
+                continue
+            if was != (status.st_size, status.st_mtime_ns):
+                earlier[path] = was
+    return earlier
 
 
 def locate(evidence: Evidence, file: FoundFile) -> Content:

@@ -13,7 +13,7 @@ from rtrace.record.facts.repositories import find_repositories, read_repository
 from rtrace.record.facts.surroundings import read_surroundings
 from rtrace.record.facts.users import read_user
 from rtrace.record.taking.contents import MOST_BYTES
-from rtrace.record.taking.files import MOST_FILES, describe_files, find_inputs, find_outputs
+from rtrace.record.taking.files import MOST_FILES, describe_files, find_earlier, find_inputs, find_outputs
 from rtrace.record.taking.libraries import describe_libraries, describe_packages
 from rtrace.record.taking.parameters import describe_parameters
 from rtrace.record.taking.processes import MOST_PROCESSES, describe_processes, describe_usage, shorten_arguments
@@ -76,7 +76,8 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     record["stdin"] = describe_stream(evidence, 0)
     record["stdout"] = describe_stream(evidence, 1)
     record["stderr"] = describe_stream(evidence, 2)
-    record["repositories"] = [read_repository(root, environ=environ) for root in roots]
+    earlier = find_earlier(evidence, roots)
+    record["repositories"] = [read_repository(root, environ=environ, earlier=earlier) for root in roots]
     record["trace"] = os.path.realpath(target)
     record["run_name"] = run.id
     machine = record["machine"]

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rtrace.printable import name_some, printable
 from rtrace.record.document import RepositoryFact
 from rtrace.record.facts.version_control import layout, model
-from rtrace.record.facts.version_control.earlier import Earlier, Entry, divide
+from rtrace.record.facts.version_control.earlier import Earlier, Entry, Stamp, divide, read_stamps
 from rtrace.record.facts.version_control.furnishing import COMMIT, OWN_REFERENCES, OwnFolder
 from rtrace.record.facts.version_control.layout import GitFolders
 from rtrace.record.facts.version_control.remotes import strip_credentials
@@ -103,7 +103,7 @@ class _Inquiry:
         if not status.is_answered and not (status.is_cut and status.answer):
             self._say_failed("which files are changed")
             return
-        division = divide(own.folders.root, list(read_status(bytes(status.answer))), earlier)
+        division = divide(own.folders.root, list(read_status(bytes(status.answer))), earlier, self._list_stamps)
         if division.unknown:
             names = name_some([printable(path) for path in division.unknown])
             model.add_problem(
@@ -131,10 +131,12 @@ class _Inquiry:
             return [], []
         lines = []
         for entry in entries:
+            if entry.path not in contents:
+                continue
             content = contents[entry.path]
             name = b"0" * len(own.base) if content is None else own.add_content(content)
-            lines.append(b"%b %b\t%b" % (b"0" if content is None else entry.mode, name, entry.path))
-        update = own.question(_LIMIT, "update-index", "-z", "--index-info", given=b"\0".join(lines) + b"\0")
+            lines.append(b"%b %b\t%b\0" % (b"0" if content is None else entry.mode, name, entry.path))
+        update = own.question(_LIMIT, "update-index", "-z", "--index-info", given=b"".join(lines))
         collect([update], self.deadline)
         paths = [b":(top,literal)" + entry.path for entry in entries]
         listing = own.question(
@@ -149,6 +151,13 @@ class _Inquiry:
             Entry(path, _STATES.get(line[-1:].decode("ascii", "replace"), "modified"))
             for line, path in zip(fields[::2], fields[1::2], strict=False)
         ], [diff]
+
+    def _list_stamps(self, paths: list[bytes]) -> dict[bytes, Stamp]:
+        listing = self.own.question(
+            _LIMIT, "ls-files", "-z", "--debug", "--", *(b":(top,literal)" + path for path in paths)
+        )
+        collect([listing], self.deadline)
+        return read_stamps(bytes(listing.answer)) if listing.is_answered else {}
 
     def _keep_diff(self, diffs: Sequence[Question]) -> None:
         if any(not diff.is_answered and not diff.is_cut for diff in diffs):

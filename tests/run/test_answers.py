@@ -88,7 +88,8 @@ def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
     if command == "export":
         answer["files"] = 1
     if command in HISTORY:
-        return neutral(answer)
+        found: dict[str, Any] = neutral(answer)
+        return found
     if command == "doctor":
         for key, found in answer.items():
             if isinstance(found, list):

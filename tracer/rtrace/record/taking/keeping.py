@@ -56,8 +56,8 @@ def read_bundle(path: Path) -> Iterator[Record]:
     from rtrace.opening import open_bundle
 
     with open_bundle(path) as bundle:
-        read = getattr(bundle, "read_records", None)
-        if read is None:
-            raise RecordError(f"{path} is a bundle without records; it was packed before there were any")
-        for number, document in enumerate(read(), 1):
-            yield read_record(document, f"record {number} of {path}")
+        documents = bundle.read_records()
+    if not documents:
+        raise RecordError(f"{path} is a bundle without records; it was packed before there were any")
+    for number, document in enumerate(documents, 1):
+        yield read_record(document, f"record {number} of {path}")

@@ -22,6 +22,8 @@ GOLDEN = Path(__file__).resolve().parents[2] / "fixtures/answers"
 REGENERATE = "RTRACE_WRITE_GOLDEN" in os.environ
 Command = Callable[..., "CompletedProcess[bytes]"]
 
+RECORD_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+
 # What is another on every machine, and in every run.
 CHANGING = {
     "architecture", "binary", "detail", "distribution", "first", "gid", "hostname", "identity", "last", "maker", "mode",
@@ -39,7 +41,9 @@ def mask(value: Any, root: str) -> Any:
         }
     if isinstance(value, list):
         return [mask(one, root) for one in value]
-    return re.sub(r"[0-9a-f]{64}", "<digest>", value.replace(root, "/ROOT")) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return RECORD_ID.sub("<id>", re.sub(r"[0-9a-f]{64}", "<digest>", value.replace(root, "/ROOT")))
 
 
 HISTORY = {"blame", "diff", "import", "log", "repeat", "search", "show", "sync"}

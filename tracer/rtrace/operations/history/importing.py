@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtrace.errors import HistoryError, NoSuchRunError, RecordError, RtraceError, UsageError
+from rtrace.record.bundled import read_bundle
+from rtrace.record.changing.merging import merge_records
 from rtrace.record.document import Record
 from rtrace.record.foreign.registry import find_importer
 from rtrace.record.history.documents import read_document
 from rtrace.record.history.layout import RECORDS
 from rtrace.record.history.protocol import History
-from rtrace.record.merging import merge_records
 from rtrace.record.reading import MOST_BYTES, read_record
-from rtrace.record.taking.keeping import read_bundle
 
 _DOCUMENT = b"{"
 _LEVELS = 3

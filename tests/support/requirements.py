@@ -36,7 +36,10 @@ def missing(name: str) -> str | None:
             return None if met else "needs user namespaces that a plain user may create"
         case "modules":
             return None if find_modules() else "needs Environment Modules or Lmod"
-        case "eggs" | "easybuild" | "rattler" | "sumatra" | "sumatra-django" | "recipy" | "noworkflow" | "notebook":
+        case (
+            "eggs" | "easybuild" | "rattler" | "uv"
+            | "sumatra" | "sumatra-django" | "recipy" | "noworkflow" | "notebook"
+        ):
             met = (CHECKOUT / f".bench/{name}/.whole").exists()
             return None if met else f"needs .bench/{name}, which scripts/test makes"
         case "page-checkers":

@@ -127,6 +127,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
 
     ask("trace", "./run.sh", last=True)
     ask("combine", "-d", root / "joined", ".rtrace")
+    (work / "apt.txt").write_text("no-such-package\n")
+    ask("drift")
     ask("pack", root / "b.rpz")
     ask("info", root / "b.rpz")
     ask("list", root / "b.rpz")

@@ -141,6 +141,7 @@ def command(  # noqa: PLR0913 - an argument for each option
         else:
             tell(report)
         write_timings(report)
+        keep_outputs(report, history=not no_history)
         return report
 
     if not detach_daemons:
@@ -175,6 +176,7 @@ def trace_as_rank(directory: TraceDirectory, request: TraceRequest, *, as_json: 
     else:
         tell_rank(report)
     write_timings(report.own)
+    keep_outputs(report.own, history=False)  # the history has the record of all ranks
     return report.own.traced.exit_status
 
 
@@ -191,6 +193,21 @@ def tell(report: TraceReport) -> None:
     say(f"traced {processes} and {paths}; {ended}")
     say_more(f"the command took {traced.ended - traced.began:.2f} s")
     say(f"next: `rtrace pack{report.pack_options}` (edit {report.directory.manifest} first to leave files out)")
+
+
+def keep_outputs(report: TraceReport, *, history: bool) -> None:
+    """Keep the outputs of the run, where a configuration file names a data store."""
+    recorded = report.record
+    if recorded is None or recorded.id is None:
+        return
+    from rtrace.record.keeping.configuration import find_configuration
+
+    configuration = find_configuration()
+    if configuration is not None:
+        from rtrace.operations.history.keeping import keep_run
+
+        remembered = history and recorded.problem is None
+        keep_run(configuration, report.directory, recorded.id, history=remembered, tell=warn)
 
 
 def name_signal(number: int) -> str:

@@ -21,6 +21,7 @@ ROOTS = (CHECKOUT / "tracer", CHECKOUT / "unpackers")
 LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "rtrace": (
         (
+            "calling",
             "debugging",
             "errors",
             "gc_pause",
@@ -47,7 +48,9 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("declared", "figures"),
         ("operations",),
         ("answers",),
-        ("cli", "web"),
+        ("web",),  # below the command line, which starts it
+        ("cli", "inside"),
+        ("notebook",),
         ("__main__",),
     ),
     "rtrace_unpackers": (

@@ -3,9 +3,13 @@
 #
 # Source it after `set -euo pipefail`. It sets CHECKOUT and VENV, and has one function a need:
 #   need_packages PACKAGE...   Debian packages, installed when missing
+#   need_postgresql            PostgreSQL's server, of which nothing is started
+#   need_idle_packages PACKAGE...
+#                              the same for packages of daemons, which are not started
 #   need_cross_compiler        gcc 12 for arm64, in PATH
 #   need_venv EXTRA            .venv in the checkout, with rtrace (editable) and an extra of pyproject.toml
 #   need_tools NAME PACKAGE... Python packages, in a virtual environment of their own: .bench/NAME
+#   need_page_checkers         axe-core and the Nu HTML checker: .bench/web
 #   need_unit_tools            what tests/unit needs, likewise; nothing is installed as root
 #   need_docker                a Docker engine that answers; one that was started here is stopped in the end
 #   at_exit COMMAND...         run a command when the script ends, last one first
@@ -66,8 +70,32 @@ need_packages() {
         || fail "could not install ${missing[*]}: see above."
 }
 
+# The same for packages of daemons, which are not started: the tests start their own, and end them.
+need_idle_packages() {
+    local package policy=/usr/sbin/policy-rc.d made='' # see invoke-rc.d(8)
+    for package in "$@"; do is_installed "$package" || made=maybe; done
+    [ -n "$made" ] || return 0
+    need_root "install $*"
+    if [ -e "$policy" ]; then made=; else
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+    fi
+    need_packages "$@"
+    [ -z "$made" ] || as_root rm -f "$policy"
+}
+
 # The same for a command, whoever brought it: need_command COMMAND PACKAGE
 need_command() { command -v "$1" >/dev/null || need_packages "$2"; }
+
+# The server of PostgreSQL, without the cluster that Debian makes and starts of itself: tests start their own.
+need_postgresql() {
+    is_installed postgresql && return
+    need_root "install postgresql"
+    as_root mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] \
+        || echo "create_main_cluster = false" | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+    need_packages postgresql
+}
 
 # The compiler for arm64, unpacked into the checkout: Debian's packages of it and gcc-multilib exclude each other. Where a
 # distribution has no gcc 12, the test that compares its code with what is shipped says so and is skipped.
@@ -115,6 +143,17 @@ need_tools() {
     quietly "${PYTHON:-python3}" -m venv --clear "$folder" || fail "could not make $folder: see above."
     quietly "$folder/bin/python" -m pip install --disable-pip-version-check "$@" </dev/null || return 1
     printf '%s\n' "$*" >"$folder/.whole"
+}
+
+# What judges the pages of `rtrace web`: axe-core, and the Nu HTML checker, which is a JAR and needs no script to install.
+need_page_checkers() {
+    local folder=$CHECKOUT/.bench/web packages=(axe-core@4 vnu-jar)
+    [ "$(cat "$folder/.whole" 2>/dev/null)" = "${packages[*]}" ] && return
+    say "Installing ${packages[*]} into .bench/web ..."
+    mkdir -p "$folder"
+    quietly npm install --prefix "$folder" --no-save --no-audit --no-fund --ignore-scripts "${packages[@]}" </dev/null \
+        || fail "could not install what checks pages: see above."
+    printf '%s\n' "${packages[*]}" >"$folder/.whole"
 }
 
 # What tests/unit needs, in a virtual environment of its own without rtrace: .bench/unit

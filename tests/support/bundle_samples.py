@@ -28,6 +28,7 @@ RUN = Run(
     signal=None,
 )
 MANIFEST = Manifest("0.1.0", (RUN,))
+RECORDS = (b'{"format":1,"run_name":"run1"}\n', b'{"format":1,"run_name":"run2"}\n')
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def make_bundle(folder: Path, *, without: bytes = b"") -> Sample:
     trace.write_bytes(b"a database " * 1000)
     ordered = tuple(sorted(items, key=lambda item: item.entry.path))
     target = folder / "bundle.rpz"
-    identity = write_bundle(target, MANIFEST, ordered, results, trace)
+    identity = write_bundle(target, MANIFEST, ordered, results, trace, records=RECORDS)
     return Sample(target, identity, ordered, contents, results, trace)
 
 

@@ -147,7 +147,8 @@ def assemble(found: dict[str, bytes], headers: dict[str, bytes]) -> bytes:
     """Write members as a bundle."""
     text = found[members.MANIFEST].split(b"digests:\n")[0] + b"digests:\n"
     text += b"".join(
-        b"  %b: %b\n" % (n.encode(), hashlib.sha256(found[n]).hexdigest().encode()) for n in members.DIGESTED
+        b"  %b: %b\n" % (n.encode(), hashlib.sha256(found[n]).hexdigest().encode())
+        for n in (*members.DIGESTED, members.RECORDS)
     )
     found[members.MANIFEST] = text
     found[members.IDENTITY] = (members.IDENTITY_TEXT % hashlib.sha256(text).hexdigest()).encode()
@@ -164,7 +165,7 @@ def wrong_digest(name: str, digest: str = "0" * 64) -> Callable[[], bytes]:
     def make() -> bytes:
         found = {n: hashlib.sha256(whole()[start:end]).hexdigest() for n, (start, end) in places().items()}
         found[name] = digest
-        lines = "".join(f"  {n}: {found[n]}\n" for n in members.DIGESTED)
+        lines = "".join(f"  {n}: {found[n]}\n" for n in (*members.DIGESTED, members.RECORDS))
         return planned(b"D", manifest=parts()["manifest"] + f"digests:\n{lines}".encode())()
 
     return make
@@ -508,6 +509,7 @@ KINDS: dict[str, Kind] = {
     "a result without a type": Kind(results('"type":null,?|,"type":null', ""), "line 1 has no type"),
     "results out of order": Kind(results("/data/gone", "/data/z"), "a result for /data/l twice or out of order"),
     "a result that climbs": Kind(results("/data/gone", "/../gone"), "a result for /../gone with a path that climbs"),
+    "records with another digest": Kind(wrong_digest(members.RECORDS), "records.jsonl.zst is not what", CHECK),
     "results with another digest": Kind(wrong_digest(members.RESULTS), "results.jsonl.zst is not what"),
     # what unpacking does not need
     "data with another digest": Kind(wrong_digest(members.DATA), "DATA.tar.zst is not what was packed", CHECK),

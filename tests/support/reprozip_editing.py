@@ -49,12 +49,14 @@ def write_parts(path: Path, parts: dict[str, bytes], *, proven: bool = True, **c
     """Put it together again, as rtrace would: with digests that agree, and a manifest with some changes."""
     if proven:
         manifest = load(parts[extension.MANIFEST], "manifest")
-        digests = {name: hashlib.sha256(parts[name]).hexdigest() for name in DIGESTS}
+        digests = {
+            name: hashlib.sha256(parts[name]).hexdigest() for name in (*DIGESTS, extension.RECORDS) if name in parts
+        }
         text = render(replace(manifest, digests=digests, **changes)).encode()
         identity = f"sha256:{hashlib.sha256(text).hexdigest()}\n".encode()
         parts = {**parts, extension.MANIFEST: text, extension.IDENTITY: identity}
     with path.open("xb") as file:
-        for name in extension.MEMBERS:
+        for name in (name for name in extension.MEMBERS if name in parts):
             write_member(file, name, parts[name])
         file.write(tar.END)
     return path

@@ -25,12 +25,20 @@ from layers import (
 # Where each outside dependency may be imported: below one package, and by how many modules at most.
 DOORS = {
     "ahocorasick_rs": ("rtrace.privacy", 1),
+    "pg8000": ("rtrace.record.stores", 1),
     "ptrace": ("rtrace.capture", None),
     "zstandard": ("rtrace.bundle", 1),
     "yaml": ("rtrace.manifest", None),
     "elftools": ("rtrace.packages", 1),
     "distro": ("rtrace.capture.host", 1),
+    "docutils": ("rtrace.figures.sphinx", 1),
+    "sphinx": ("rtrace.figures.sphinx", 1),
     "click": ("rtrace.cli", None),
+    "tomli": ("rtrace.manifest.reading.toml", 1),
+    "packaging": ("rtrace.declared.pep508", 1),
+    "jinja2": ("rtrace.web.rendering", 1),
+    "waitress": ("rtrace.web.serving", 1),
+    "werkzeug": ("rtrace.web", None),
 }
 
 # What an unpacker may use of rtrace: what reads a bundle anywhere, and nothing that traces, packs or speaks.
@@ -52,7 +60,8 @@ FORMAT_HALF = (
 )
 # Folders of more modules than a chapter has: one file a command is a rule that a reader knows without counting.
 CROWDED = {"rtrace.cli"}
-SPEAKERS = ("rtrace.__main__", "rtrace.cli")
+# The last two are parts of somebody's own program, and speak where that does.
+SPEAKERS = ("rtrace.__main__", "rtrace.cli", "rtrace.inside", "rtrace.notebook")
 
 # What `rtrace --help` may load of rtrace and of other people's packages ...
 HELP_LOADS = (

@@ -34,6 +34,7 @@ def read_all(path: Path) -> None:
             if entry.offset is not None:
                 for _ in bundle.read_file(entry.path):
                     pass
+        bundle.read_records()
         bundle.extract_trace(path.with_suffix(".sqlite3"))
 
 
@@ -47,7 +48,7 @@ def take_apart(path: Path) -> dict[str, bytes]:
 def put_together(path: Path, parts: dict[str, bytes], *, sign: bool = True) -> Path:
     """Write members as a bundle, with the manifest's identity; signed, the manifest has the digests that fit."""
     if sign:
-        digests = {name: hashlib.sha256(parts[name]).hexdigest() for name in members.DIGESTED}
+        digests = {name: hashlib.sha256(parts[name]).hexdigest() for name in (*members.DIGESTED, members.RECORDS)}
         head = render(MANIFEST)
         lines = "".join(f"  {name}: {digest}\n" for name, digest in digests.items())
         parts = {**parts, members.MANIFEST: f"{head}digests:\n{lines}".encode()}
@@ -223,6 +224,7 @@ BOMB = zstandard.compress(bytes(300 << 20))
 BROKEN: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "index that is no zstd": (members.FILES, lambda _: b"x" * 100, "not a zstd frame"),
     "index that is a bomb": (members.FILES, lambda _: BOMB, "314572800 bytes long when decompressed"),
+    "records that are a bomb": (members.RECORDS, lambda _: BOMB, "314572800 bytes long when decompressed"),
     "results that are a bomb": (members.RESULTS, lambda _: BOMB, "314572800 bytes long when decompressed"),
     "index that hides its size": (
         members.FILES,

@@ -101,6 +101,7 @@ def test_the_manifest_is_found_by_the_standard_library(tmp_path: Path) -> None:
             "METADATA/identity",
             "METADATA/files.jsonl.zst",
             "METADATA/results.jsonl.zst",
+            "METADATA/records.jsonl.zst",
             "METADATA/trace.sqlite3",
             "DATA.tar.zst",
         ]

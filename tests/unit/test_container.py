@@ -29,7 +29,7 @@ def write(*contents: bytes, end: bytes = tar.END) -> bytes:
 def locate(content: bytes, count: int = 1, **limits: int) -> dict[str, Member]:
     """Find the members called 0, 1, 2 ... in a container; a limit of member 0 is called ``_0``."""
     sizes = {name[1:]: size for name, size in limits.items()}
-    return locate_members(PATH, io.BytesIO(content), map(str, range(count)), sizes)
+    return locate_members(PATH, io.BytesIO(content), map(str, range(count)), sizes, {})
 
 
 def damage(content: bytes, count: int = 1, **limits: int) -> tuple[str, int | None, int | None]:
@@ -225,11 +225,11 @@ def test_a_version_that_is_damaged() -> None:
     assert not isinstance(refuse_version(bytes(content)), DamagedBundleError)
 
 
-def test_the_identity_may_be_absent() -> None:
-    """The first bundles have none: the index comes where it would be, and is found there."""
+def test_identity_and_records_may_be_absent() -> None:
+    """The first bundles have none: what follows comes where they would be, and is found there."""
     texts = dict.fromkeys(members.MEMBERS, b"x") | {members.VERSION: members.VERSION_TEXT}
     texts[members.IDENTITY] = b"y" * members.IDENTITY_SIZE
-    for absent in ((), (members.IDENTITY,)):
+    for absent in ((), (members.IDENTITY,), (members.RECORDS,), tuple(members.OPTIONAL)):
         names = [name for name in members.MEMBERS if name not in absent]
         content = b"".join(
             tar.header(name.encode(), tar.REGULAR, len(texts[name])) + texts[name] + tar.padding(len(texts[name]))
@@ -238,7 +238,7 @@ def test_the_identity_may_be_absent() -> None:
         copies = ["".join(list(name)) for name in members.MEMBERS]  # equal names, and not the same objects
         for found in (
             find_members(PATH, io.BytesIO(content + tar.END)),
-            locate_members(PATH, io.BytesIO(content + tar.END), copies, {}),
+            locate_members(PATH, io.BytesIO(content + tar.END), copies, {}, members.OPTIONAL),
         ):
             assert {name: content[place.offset : place.offset + place.size] for name, place in found.items()} == {
                 name: texts[name] for name in names

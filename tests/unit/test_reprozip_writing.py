@@ -297,7 +297,8 @@ def test_runs_that_overlap_are_put_behind_each_other(tmp_path: Path) -> None:
         trace.connection.execute("UPDATE runs SET started = ? WHERE id = ?", (started, run))
         for process, parent, begun in ((run * 10, None, 5), (run * 10 + 1, run * 10, 5), (run * 10 + 2, None, 9)):
             trace.connection.execute(
-                "INSERT INTO processes VALUES (?, ?, ?, ?, 0, ?, NULL, ?, ?)",
+                "INSERT INTO processes(id, run, parent, pid, is_thread, started, exit_code, signal)"
+                " VALUES (?, ?, ?, ?, 0, ?, ?, ?)",
                 (process, run, parent, process, begun, 3, 9 if begun == 9 else None),
             )
         number = trace.touch(tmp_path / "in")
@@ -362,7 +363,10 @@ def test_trace_that_cannot_be_read_gives_the_beginnings(hostile: str, tmp_path: 
                     " SELECT x AS id, 1 AS run, 1 AS process, x AS time, 1 AS path, 1 AS use FROM n"
                 )
             else:
-                trace.connection.execute("INSERT INTO processes VALUES (1, 1, NULL, 1, 0, 'soon', NULL, x'00', 'x')")
+                trace.connection.execute(
+                    "INSERT INTO processes(id, run, pid, is_thread, started, exit_code, signal)"
+                    " VALUES (1, 1, 1, 0, 'soon', x'00', 'x')"
+                )
             path = trace.finish().database
     runs = [make_run(), make_run(id="run2", exit_code=None, signal=9)]
     assert write_trace(path, tmp_path / "theirs", runs)

@@ -43,6 +43,10 @@ class ManifestError(RtraceError):
     """A manifest is not valid; the sentence names file, line and column."""
 
 
+class DeclarationError(RtraceError):
+    """What a run used cannot be written down as asked for."""
+
+
 class BundleError(RtraceError):
     """A bundle is absent, exists already, is damaged, or is not a bundle."""
 
@@ -71,8 +75,20 @@ class ElsewhereError(RtraceError):
     """Content that a bundle leaves elsewhere is not to be had there, or is not what was packed."""
 
 
+class ConfigurationError(RtraceError):
+    """A person's configuration file is not valid; the sentence names the file and the key."""
+
+
+class KeepingError(RtraceError):
+    """An output cannot be put into the data store, this time."""
+
+
 class BusyError(RtraceError):
     """Something is locked by another process of rtrace."""
+
+
+class WebError(RtraceError):
+    """The pages of a history cannot be served."""
 
 
 class ForeignError(RtraceError):
@@ -81,3 +97,37 @@ class ForeignError(RtraceError):
 
 class TargetError(RtraceError):
     """A target is absent, exists already, or cannot be built or replayed."""
+
+
+class RecordError(RtraceError):
+    """A document is not a record, or is one of a newer rtrace."""
+
+
+class HistoryError(RtraceError):
+    """The history, or its catalogue, cannot be read or written."""
+
+
+class NoSuchRunError(HistoryError):
+    """The history has no run of this name."""
+
+    exit_status = 1
+
+
+class AmbiguousRunError(HistoryError):
+    """A name fits several runs of the history."""
+
+    exit_status = 2
+
+
+class FigureError(RtraceError):
+    """A figure cannot be read, stamped or checked."""
+
+
+class UnknownFigureError(FigureError):
+    """No run of the history made a figure, or it has been changed since."""
+
+    exit_status = 1
+
+
+class CaptureError(RtraceError):
+    """A function could not be run in a traced process, or gave no result back."""

@@ -18,7 +18,13 @@ from rtrace.errors import BundleError
 from rtrace.manifest.scalars import quoted
 
 _CONTENT_LIMIT = 16 << 10
-_NAMES = {"files": members.FILES, "results": members.RESULTS, "trace": members.TRACE, "data": members.DATA}
+_NAMES = {
+    "files": members.FILES,
+    "results": members.RESULTS,
+    "records": members.RECORDS,
+    "trace": members.TRACE,
+    "data": members.DATA,
+}
 
 
 def seal(content: bytes) -> bytes:
@@ -44,11 +50,13 @@ def seal(content: bytes) -> bytes:
         members.IDENTITY: b"",
         members.FILES: pack(files),
         members.RESULTS: pack(parts.get("results", b"")),
+        members.RECORDS: pack(parts.get("records", b"{}\n")),
         members.TRACE: parts.get("trace", b""),
         members.DATA: data if "R" in plan else _archive(data, plan, parts.get("table", b"")),
     }
     if "D" not in plan:
-        lines = [f"  {name}: {quoted(hashlib.sha256(found[name]).hexdigest())}\n" for name in sorted(members.DIGESTED)]
+        names = sorted((*members.DIGESTED, members.RECORDS))
+        lines = [f"  {name}: {quoted(hashlib.sha256(found[name]).hexdigest())}\n" for name in names]
         found[members.MANIFEST] += ("digests:\n" + "".join(lines)).encode()
     identity = hashlib.sha256(found[members.MANIFEST] + (b"x" if "I" in plan else b"")).hexdigest()
     found[members.IDENTITY] = (members.IDENTITY_TEXT % identity).encode()

@@ -15,8 +15,20 @@ if TYPE_CHECKING:
     from rtrace.bundle.protocol import Exported
     from rtrace.operations.combine import Combined
     from rtrace.operations.pack import Forecast
+    from rtrace.operations.parallel.ranks import RankReport
     from rtrace.operations.trace import TraceReport
     from rtrace.pack.packing import PackReport
+
+
+class RankAnswer(TypedDict):
+    """Which process of a parallel program was traced, and what became of the trace of all."""
+
+    number: Annotated[int, "from 0 on"]
+    size: Annotated[int, "how many ranks there are"]
+    launcher: str
+    job: str
+    missing: Annotated[list[int], "the ranks that had not ended yet"]
+    joined: Annotated[str | None, "the trace directory of all ranks, when this was the last one"]
 
 
 class TraceAnswer(TypedDict):
@@ -29,6 +41,7 @@ class TraceAnswer(TypedDict):
     paths: int
     notices: list[NoticeAnswer]
     problem: Annotated[str | None, "what is wrong with the manifest or keeps the trace from its place, in a sentence"]
+    rank: Annotated[RankAnswer | None, "with --rank"]
 
 
 class CombinationAnswer(TypedDict):
@@ -73,7 +86,26 @@ def answer_trace(report: TraceReport) -> TraceAnswer:
         "paths": report.paths,
         "notices": answer_notices(report.notices),
         "problem": report.problem,
+        "rank": None,
     }
+
+
+def answer_rank(report: RankReport) -> TraceAnswer:
+    """Return what `trace --rank` answers: the notices of all ranks when this was the last one."""
+    answer = answer_trace(report.own)
+    answer["problem"] = report.own.problem or report.problem
+    combined = report.combined
+    if combined is not None:
+        answer["notices"] = answer_notices(combined.manifest.notices)
+    answer["rank"] = {
+        "number": report.rank.number,
+        "size": report.rank.size,
+        "launcher": report.rank.launcher,
+        "job": report.rank.job,
+        "missing": list(report.missing),
+        "joined": None if combined is None else str(report.directory.path),
+    }
+    return answer
 
 
 def answer_combine(combined: Combined, directory: FilePath) -> CombinationAnswer:

@@ -15,16 +15,26 @@ FORMAT = 1
 
 ANSWERS = {
     "audit": "looking:AuditAnswer",
+    "blame": "history:BlameAnswer",
     "check": "looking:CheckAnswer",
     "combine": "recording:CombinationAnswer",
     "destroy": "replaying:DestroyAnswer",
+    "diff": "history:DiffAnswer",
     "doctor": "machine:DoctorAnswer",
+    "drift": "declared:DriftAnswer",
     "export": "recording:ExportAnswer",
     "extract": "replaying:ExtractAnswer",
+    "figure": "publishing:FigureAnswer",
+    "import": "history:ImportAnswer",
     "info": "info:InfoAnswer",
     "list": "looking:ListingAnswer",
+    "log": "history:LogAnswer",
     "pack": "recording:PackAnswer",
+    "repeat": "history:RepeatAnswer",
     "replay": "replaying:ReplayAnswer",
+    "search": "history:SearchAnswer",
+    "show": "history:ShowAnswer",
+    "sync": "history:SyncAnswer",
     "trace": "recording:TraceAnswer",
     "unpack": "replaying:UnpackAnswer",
     "verify": "verifying:VerificationAnswer",
@@ -47,6 +57,23 @@ def make_schema(command: str) -> dict[str, object]:
         "properties": {"format": {"const": FORMAT}, **schema["properties"]},
         "required": ["format", *schema["required"]],
         **({"$defs": dict(sorted(parts.items()))} if parts else {}),
+    }
+
+
+DOCUMENTS = {"record": "rtrace.record.document:Record"}
+"""What rtrace writes besides answers, with the type of each."""
+
+
+def make_document_schema(name: str) -> dict[str, object]:
+    """Return the schema of a document that rtrace writes. Raises KeyError for one that it does not."""
+    module, _, kind = DOCUMENTS[name].partition(":")
+    parts: dict[str, object] = {}
+    schema = _describe_answer(getattr(import_module(module), kind), parts)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"rtrace {name}",
+        **schema,
+        "$defs": dict(sorted(parts.items())),
     }
 
 

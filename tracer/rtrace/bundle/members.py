@@ -11,12 +11,15 @@ MANIFEST = "METADATA/manifest.yml"
 IDENTITY = "METADATA/identity"
 FILES = "METADATA/files.jsonl.zst"
 RESULTS = "METADATA/results.jsonl.zst"
+RECORDS = "METADATA/records.jsonl.zst"
 TRACE = "METADATA/trace.sqlite3"
 DATA = "DATA.tar.zst"
 
-MEMBERS = (VERSION, MANIFEST, IDENTITY, FILES, RESULTS, TRACE, DATA)
+MEMBERS = (VERSION, MANIFEST, IDENTITY, FILES, RESULTS, RECORDS, TRACE, DATA)
+OPTIONAL = {IDENTITY: FILES, RECORDS: TRACE}
+"""The members that a bundle need not have, each with the one that stands in its place then."""
 DIGESTED = (FILES, RESULTS, TRACE, DATA)
-"""The members whose SHA-256 the manifest holds."""
+"""The members whose SHA-256 the manifest holds, besides that of RECORDS where there are any."""
 
 IDENTITY_TEXT = "sha256:%s\n"
 IDENTITY_SIZE = len(IDENTITY_TEXT % ("0" * 64))
@@ -26,5 +29,8 @@ FRAME_SIZE = 4 << 20
 """Bytes of uncompressed data in every frame of DATA.tar.zst but the last."""
 
 MANIFEST_LIMIT = 16 << 20
+RECORDS_LIMIT = 128 << 20
+"""Bytes that the records may have when decompressed; compressed they may not be larger either."""
+RECORDS_MOST = 10_000
 INDEX_LIMIT = 256 << 20
 """Bytes that an index (FILES, RESULTS) may have when decompressed; compressed it may not be larger either."""

@@ -82,6 +82,9 @@ class OpenBundle(Protocol):
     def stream_data(self) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         """Yield the entries, at least those with content, each with the parts of it."""
 
+    def read_records(self) -> list[bytes]:
+        """Return the records of the runs, a JSON document each; none where the bundle has none."""
+
     def extract_trace(self, destination: Path) -> None:
         """Write the trace database to a new file."""
 

@@ -34,6 +34,7 @@ class RunOptions(NamedTuple):
     ``detach_daemons`` those that outlive it are not waited for. ``keep`` is how many bytes of standard output and error
     are kept, None to leave them alone; ``snapshot_limit`` how many the copies of what is changed may take. ``hidden``
     is the folder that was made for the trace, and ``shortcoming`` what is to be told of that, and what to do about it.
+    ``name`` is what the run is called; None for its number.
     """
 
     on_start: Callable[[], None]
@@ -44,6 +45,7 @@ class RunOptions(NamedTuple):
     snapshot_limit: int = SNAPSHOT_LIMIT
     hidden: bytes = b""
     shortcoming: tuple[str, str] | None = None
+    name: str | None = None
 
 
 class Books(NamedTuple):
@@ -123,7 +125,7 @@ def next_row(connection: sqlite3.Connection, table: str) -> int:
     return (highest or 0) + 1
 
 
-def add_run(connection: sqlite3.Connection, command: Command) -> int:
+def add_run(connection: sqlite3.Connection, command: Command, name: str | None) -> int:
     """Add a run with all that is known before it begins; return its id."""
     host = describe_host()
     run = next_row(connection, "runs")
@@ -131,7 +133,7 @@ def add_run(connection: sqlite3.Connection, command: Command) -> int:
     os.umask(umask)
     row = RunRow(
         id=run,
-        name=f"run{run}",
+        name=name or f"run{run}",
         argv=b"".join(item + b"\0" for item in command.argv),
         environ=b"".join(item + b"\0" for item in command.environ),
         binary=command.binary,

@@ -66,7 +66,7 @@ def trace_command(
         if not silent:
             options.on_waiting(programs)
 
-    books = open_books(add_run(connection, command), directory, connection, given, options, silent=silent)
+    books = open_books(add_run(connection, command, options.name), directory, connection, given, options, silent=silent)
     context, record = books.context, books.record
     began = time.monotonic()
     try:

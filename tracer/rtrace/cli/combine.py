@@ -15,7 +15,9 @@ from rtrace.printable import count
 from rtrace.trace.directory import TraceDirectory
 
 
-@click.command(cls=RtraceCommand, examples=("rtrace combine -d all rank0/.rtrace rank1/.rtrace",))
+@click.command(
+    cls=RtraceCommand, examples=("rtrace combine -d all prepare/.rtrace fit/.rtrace", "rtrace combine .rtrace.*.rank-*")
+)
 @DIRECTORY
 @JSON
 @click.argument("sources", nargs=-1, required=True, metavar="TRACE...", type=click.Path(path_type=Path))
@@ -26,10 +28,18 @@ def command(directory: Path, *, as_json: bool, sources: tuple[Path, ...]) -> Non
     contradict each other, or an edit no longer fits, a sentence says so. The trace directories named are not changed.
     """
     from rtrace.operations.combine import combine
+    from rtrace.trace.parallel.gathering import find_left_ranks
 
     traces = [TraceDirectory(source) for source in sources]
+    traces += [left for left in find_left_ranks(traces) if left not in traces]
     tell_settled(*traces, TraceDirectory(directory))
     combined = combine(traces, TraceDirectory(directory))
+    if combined.record is not None:
+        from rtrace.operations.recording.ranked import keep_in_history
+
+        unrecorded = keep_in_history(combined.record)
+        if unrecorded:
+            warn(unrecorded)
     if as_json:
         give_json(answer_combine(combined, directory))
         return

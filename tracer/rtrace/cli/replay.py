@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from rtrace.answers.replaying import answer_replay
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import FETCH, FROM, JSON_LAST, UNPACKER, fill_standard_streams
 from rtrace.cli.options.completing import complete_replayable, complete_runs
+from rtrace.cli.options.history_options import NO_HISTORY
 from rtrace.cli.options.limit_options import limited
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import say, say_more, tell_json, warn
@@ -37,6 +39,7 @@ from rtrace.replay.protocol import Outcome
 @FETCH
 @FROM
 @limited
+@NO_HISTORY
 @click.argument("target", type=click.Path(path_type=Path), shell_complete=complete_replayable)
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
 def command(  # noqa: PLR0913 -- an argument for each option
@@ -49,6 +52,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     folders: tuple[Path, ...],
     limits: Limits,
     allowed: frozenset[str],
+    no_history: bool,
 ) -> None:
     """Replay the runs of TARGET: all of them in their order, or those that are named.
 
@@ -57,6 +61,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     `rtrace run` is another name of this command. To record a run, use `rtrace trace`.
     """
     fill_standard_streams()
+    began = time.time()
     if target.is_file():
         tell_cleaned()
     outcomes: list[Outcome] = []
@@ -69,4 +74,10 @@ def command(  # noqa: PLR0913 -- an argument for each option
     status = replay.replay(target, names, unpacker_name, Sources(folders, fetch))
     if as_json:
         tell_json(answer_replay(outcomes))
+    if not no_history:
+        from rtrace.operations.recording.judged import record_judgement
+
+        problem = record_judgement("replay", target, names, began, status)
+        if problem:
+            warn(problem)
     sys.exit(status)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rtrace.answers.schema import ANSWERS, make_schema
+from rtrace.answers.schema import ANSWERS, DOCUMENTS, make_document_schema, make_schema
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.terminal.speaking import give, give_json_line
 from rtrace.manifest.schema import read_schema
@@ -12,9 +12,14 @@ from rtrace.manifest.schema import read_schema
 
 @click.command(
     cls=RtraceCommand,
-    examples=("rtrace schema > manifest.schema.json", "rtrace schema --of verify > verify.schema.json"),
+    examples=("rtrace schema > manifest.schema.json", "rtrace schema --of record > record.schema.json"),
 )
-@click.option("--of", "answering", type=click.Choice(sorted(ANSWERS)), help="What this command answers with --json.")
+@click.option(
+    "--of",
+    "answering",
+    type=click.Choice(sorted({*ANSWERS, *DOCUMENTS})),
+    help="What this command answers with --json, or the record of a run.",
+)
 def command(answering: str | None) -> None:
     """Print the manifest's JSON Schema, with which an editor completes and explains its keys; or that of an answer.
 
@@ -27,4 +32,5 @@ def command(answering: str | None) -> None:
         return
     import json
 
-    give_json_line(json.dumps(make_schema(answering), indent=2) + "\n")
+    make = make_document_schema if answering in DOCUMENTS else make_schema
+    give_json_line(json.dumps(make(answering), indent=2) + "\n")

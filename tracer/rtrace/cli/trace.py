@@ -24,7 +24,7 @@ from rtrace.printable import count
 from rtrace.trace.directory import TraceDirectory
 
 if TYPE_CHECKING:
-    from rtrace.operations.trace import TraceReport
+    from rtrace.operations.trace import TraceReport, TraceRequest
 
 
 @click.command(
@@ -40,12 +40,14 @@ if TYPE_CHECKING:
         "rtrace trace ./run.sh",
         "rtrace trace --continue python3 plot.py --dpi 300",
         "rtrace trace -- sh -c 'sort words | uniq -c > counts'",
+        "mpirun -n 4 rtrace trace --rank ./solver",
     ),
 )
 @DIRECTORY
 @JSON_LAST
 @click.option("--continue", "continued", is_flag=True, help="Add this run to the trace directory's earlier ones.")
 @click.option("--overwrite", is_flag=True, help="Replace the trace directory.")
+@click.option("--rank", "as_rank", is_flag=True, help="Be one rank of a job: the last one to end joins all traces.")
 @click.option("--detach-daemons", is_flag=True, help="Do not wait for processes that outlive COMMAND.")
 @click.option("--no-capture", is_flag=True, help="Keep neither what COMMAND reads from pipes nor what it prints.")
 @click.option(
@@ -64,6 +66,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="Space for copies of files that COMMAND changes; a file system with reflinks needs none.",
 )
+@click.option("--label", metavar="NAME", help="Call this run NAME in the history, as in `rtrace show NAME`.")
+@click.option("-m", "--reason", metavar="TEXT", help="Say in the record why this run is made.")
+@click.option("-t", "--tag", "tags", multiple=True, metavar="TAG", help="Add a tag to the record; may be repeated.")
+@click.option(
+    "--project",
+    metavar="NAME",
+    help="Say what the run belongs to; by default $RTRACE_PROJECT, or the name of the script's repository.",
+)
+@click.option("--no-history", is_flag=True, help="Keep the record in the trace directory alone.")
 @click.argument(
     "arguments",
     nargs=-1,
@@ -78,10 +89,16 @@ def command(  # noqa: PLR0913 - an argument for each option
     as_json: bool,
     continued: bool,
     overwrite: bool,
+    as_rank: bool,
     detach_daemons: bool,
     no_capture: bool,
     keep: int,
     snapshot_limit: int,
+    label: str | None,
+    reason: str | None,
+    tags: tuple[str, ...],
+    project: str | None,
+    no_history: bool,
     arguments: tuple[str, ...],
 ) -> None:
     """Run COMMAND and record everything that it and the processes it starts read, run and write.
@@ -91,9 +108,14 @@ def command(  # noqa: PLR0913 - an argument for each option
     """
     if continued and overwrite:
         raise UsageError("--continue and --overwrite contradict each other; choose one")
+    if as_rank and (continued or detach_daemons):
+        option = "--continue" if continued else "--detach-daemons"
+        raise UsageError(f"--rank and {option} do not go together; leave {option} out, and use -d for a further step")
     if not arguments[0]:
         raise UsageError("the command to trace is empty; name a program")
+    from rtrace.operations.recording.traced import RecordRequest
     from rtrace.operations.trace import TraceRequest, trace_into  # 30 ms that --help does not need
+    from rtrace.record.taking.said import Said
 
     argv = tuple(os.fsencode(argument) for argument in arguments)
     request = TraceRequest(
@@ -103,7 +125,11 @@ def command(  # noqa: PLR0913 - an argument for each option
         detach_daemons=detach_daemons,
         keep=None if no_capture else keep,
         snapshot_limit=snapshot_limit,
+        record=RecordRequest(Said(label, reason, tags, project), history=not no_history),
     )
+
+    if as_rank:
+        sys.exit(trace_as_rank(TraceDirectory(directory), request, as_json=as_json))
 
     def trace() -> TraceReport:
         tell_settled(TraceDirectory(directory))
@@ -114,7 +140,8 @@ def command(  # noqa: PLR0913 - an argument for each option
             tell_json(answer_trace(report))
         else:
             tell(report)
-        write_timings(report.traced.began, report.traced.ended)
+        write_timings(report)
+        keep_outputs(report, history=not no_history)
         return report
 
     if not detach_daemons:
@@ -133,18 +160,54 @@ def command(  # noqa: PLR0913 - an argument for each option
     sys.exit(run_detached(trace_and_linger))
 
 
+def trace_as_rank(directory: TraceDirectory, request: TraceRequest, *, as_json: bool) -> int:
+    """Trace as one process of a parallel program; return its exit status."""
+    from rtrace.cli.terminal.telling_ranks import tell_rank
+    from rtrace.operations.parallel.ranks import find_own_rank, place_own_ranks, trace_rank
+
+    rank = find_own_rank()
+    places = place_own_ranks(directory, rank)
+    tell_settled(places.find(rank.number))
+    report = trace_rank(places, rank, request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
+    if as_json:
+        from rtrace.answers.recording import answer_rank
+
+        tell_json(answer_rank(report))
+    else:
+        tell_rank(report)
+    write_timings(report.own)
+    keep_outputs(report.own, history=False)  # the history has the record of all ranks
+    return report.own.traced.exit_status
+
+
 def tell(report: TraceReport) -> None:
     """Say what was traced, and what could not be."""
     for notice in report.notices:
         warn(f"not captured: {notice.what}; {notice.advice}")
-    if report.problem:
-        warn(report.problem)
+    for problem in (report.problem, None if report.record is None else report.record.problem):
+        if problem:
+            warn(problem)
     traced = report.traced
     ended = f"exit status {traced.exit_code}" if traced.signal is None else f"killed by {name_signal(traced.signal)}"
     processes, paths = count(report.processes, "process", "processes"), count(report.paths, "path")
     say(f"traced {processes} and {paths}; {ended}")
     say_more(f"the command took {traced.ended - traced.began:.2f} s")
     say(f"next: `rtrace pack{report.pack_options}` (edit {report.directory.manifest} first to leave files out)")
+
+
+def keep_outputs(report: TraceReport, *, history: bool) -> None:
+    """Keep the outputs of the run, where a configuration file names a data store."""
+    recorded = report.record
+    if recorded is None or recorded.id is None:
+        return
+    from rtrace.record.keeping.configuration import find_configuration
+
+    configuration = find_configuration()
+    if configuration is not None:
+        from rtrace.operations.history.keeping import keep_run
+
+        remembered = history and recorded.problem is None
+        keep_run(configuration, report.directory, recorded.id, history=remembered, tell=warn)
 
 
 def name_signal(number: int) -> str:
@@ -165,11 +228,21 @@ def tell_of_loss(what: str, advice: str) -> None:
     warn(f"{what}; {advice}")
 
 
-def write_timings(began: float, ended: float) -> None:
-    """Write how long start, program and finish took, in seconds, to the file that RTRACE_TIMINGS names."""
+def write_timings(report: TraceReport) -> None:
+    """Write how long start, program and finish took, in seconds, to the file that RTRACE_TIMINGS names.
+
+    `record` is how much of the finish the record took, `record_processor` its processor time.
+    """
     target = os.environ.get("RTRACE_TIMINGS")
     if target:
-        timings = {"start": began - process_start(), "program": ended - began, "finish": time.monotonic() - ended}
+        began, ended = report.traced.began, report.traced.ended
+        timings = {
+            "start": began - process_start(),
+            "program": ended - began,
+            "finish": time.monotonic() - ended,
+            "record": 0.0 if report.record is None else report.record.seconds,
+            "record_processor": 0.0 if report.record is None else report.record.processor,
+        }
         Path(target).write_text(json.dumps(timings), encoding="utf-8")
 
 

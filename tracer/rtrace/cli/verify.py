@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rtrace.answers.verifying import answer_verify
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
 from rtrace.cli.options.completing import complete_bundles, complete_runs
+from rtrace.cli.options.history_options import NO_HISTORY
 from rtrace.cli.options.limit_options import limited
 from rtrace.cli.terminal.manner import Color, is_verbose
 from rtrace.cli.terminal.progress_bar import progress
@@ -63,6 +65,7 @@ VERDICT_WIDTH = 11
     help="Leave out of the verdict what matches, as `ignore:`.",
 )
 @click.option("--all", "show_all", is_flag=True, help="A line for each result, identical ones included.")
+@NO_HISTORY
 @click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
 def command(  # noqa: PLR0913 -- an argument for each option
@@ -77,6 +80,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     allowed: frozenset[str],
     ignore: tuple[bytes, ...],
     show_all: bool,
+    no_history: bool,
 ) -> None:
     """Replay the runs of BUNDLE and tell whether the results are the same (`rtrace check` checks only the file).
 
@@ -89,6 +93,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     A PATTERN is a glob pattern over absolute paths, or stdout or stderr for these streams.
     """
     fill_standard_streams()
+    began = time.time()
     unpacker = load_unpacker(unpacker_name)
     tell_cleaned()
     with temporary("verify") as workspace, shown_output() as shown:
@@ -114,7 +119,19 @@ def command(  # noqa: PLR0913 -- an argument for each option
             target = name_target(bundle)
             steps = f"`rtrace unpack {unpacker_name} {bundle}`, then `rtrace replay {target}`"
             say(f"to look at the replay's files: {steps}")
+    if not no_history:
+        tell_recorded(bundle, names, began, report, unpacker_name)
     sys.exit(report.exit_status)
+
+
+def tell_recorded(bundle: Path, names: Sequence[str], began: float, report: Report, unpacker_name: str) -> None:
+    """Add the verdict to the history, and say what keeps it from being there."""
+    from rtrace.operations.recording.judged import describe_report, record_judgement
+
+    verdict = describe_report(report, unpacker_name)
+    problem = record_judgement("verification", bundle, names, began, report.exit_status, verdict)
+    if problem:
+        warn(problem)
 
 
 def show_report(report: Report, *, show_all: bool) -> None:

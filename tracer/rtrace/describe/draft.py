@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace import __version__
 from rtrace.describe.belonging import attribute_choices, find_experiment, say_belonging
 from rtrace.describe.completion import Addition, complete
-from rtrace.describe.names import name_files
+from rtrace.describe.concern import Concern, find_homes
+from rtrace.describe.names import find_files, name_files
 from rtrace.describe.selection import Choice, resolve_directory, select
 from rtrace.gc_pause import without_collector
 from rtrace.manifest.incompleteness import UNFINISHED
@@ -30,13 +31,26 @@ _EXECUTE = int(Use.EXECUTE)
 _LOOKED = frozenset({Treatment.LOOKED_UP, Treatment.LISTED})
 
 
+class Draft(NamedTuple):
+    """A manifest, and what was found out for it: which package owns a path, and which files are a person's."""
+
+    manifest: Manifest
+    owners: Mapping[bytes, Installed]
+    concern: Concern
+
+
 def draft_manifest(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
     """Describe a trace: its runs, the files that have a name, the packages that own the rest, and what is missing."""
+    return make_draft(connection, directory).manifest
+
+
+def make_draft(connection: sqlite3.Connection, directory: TraceDirectory) -> Draft:
+    """Describe a trace, for those who need to know more than its manifest says."""
     with without_collector():
         return _draft(connection, directory)
 
 
-def _draft(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifest:
+def _draft(connection: sqlite3.Connection, directory: TraceDirectory) -> Draft:
     names, needs = reader.read_run_names(connection), read_needs(connection)
     numbers = {
         number: replace(run, needs=tuple(names[one] for one in needs.get(number, ())))
@@ -50,11 +64,12 @@ def _draft(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifes
     ]
     attribution = attribute_choices(choices, runs, reader.read_modules(connection))
     owners = attribution.owners
-    inputs, outputs = name_files(connection, world, numbers, owners.keys(), place)
+    files = find_files(connection, world, find_homes(runs), owners.keys(), place)
+    inputs, outputs = name_files(connection, world, numbers, files)
     chosen = {choice.before.path: choice for choice in choices}
     experiment = find_experiment(runs, (*inputs, *outputs), owners.keys(), chosen.keys())
     belonging = say_belonging(choices, attribution, experiment, owners.keys())
-    return Manifest(
+    manifest = Manifest(
         rtrace=__version__,
         runs=runs,
         inputs=inputs,
@@ -68,6 +83,7 @@ def _draft(connection: sqlite3.Connection, directory: TraceDirectory) -> Manifes
         unowned=belonging.unowned,
         folders=belonging.experiment,
     )
+    return Draft(manifest, owners, files.concern)
 
 
 def complete_choices(choices: Collection[Choice]) -> list[Addition]:

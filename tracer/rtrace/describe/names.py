@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.describe.changing import DAY, find_pattern
-from rtrace.describe.concern import Concern, find_homes
+from rtrace.describe.concern import Concern
 from rtrace.describe.folding import fold_shown, limit_shown
 from rtrace.describe.internals import Internals
 from rtrace.describe.program_files import is_program
@@ -34,6 +34,7 @@ class ChosenFiles(NamedTuple):
     """Inputs and outputs by their paths: how a person knows each, who used it, and what a folder stands for.
 
     ``uses`` are the flags of every use, by run number and path, ``members`` the outputs in each folder of the list.
+    ``concern`` says what is a person's.
     """
 
     inputs: list[bytes]
@@ -41,21 +42,16 @@ class ChosenFiles(NamedTuple):
     shown: dict[bytes, bytes]
     uses: dict[tuple[int, bytes], int]
     members: dict[bytes, list[bytes]]
+    concern: Concern
 
 
 def name_files(
-    connection: sqlite3.Connection,
-    world: Sequence[Before],
-    runs: Mapping[int, Run],
-    packaged: Collection[bytes],
-    trace_directory: bytes,
+    connection: sqlite3.Connection, world: Sequence[Before], runs: Mapping[int, Run], files: ChosenFiles
 ) -> tuple[tuple[NamedFile, ...], tuple[NamedFile, ...]]:
     """Return inputs and outputs under names that are unique; one file that is both has one name.
 
     What one step of the experiment wrote and a later one reads is an intermediate, not an input.
     """
-    homes = find_homes(runs.values())
-    files = find_files(connection, world, homes, packaged, trace_directory)
     names = choose_shown_names(files)
     inputs = [make_named(path, names[path], runs, files, _READ) for path in dict.fromkeys(files.inputs)]
     outputs = [make_named(path, names[path], runs, files, _CONTENT_CHANGED) for path in dict.fromkeys(files.outputs)]
@@ -86,7 +82,7 @@ def find_files(
     shown.update((folder, folder) for folder in members)
     inputs = limit_shown((path for path in read if path in shown), shown)
     uses.update(reader.read_uses(connection, inputs))
-    return ChosenFiles(inputs, outputs, shown, uses, members)
+    return ChosenFiles(inputs, outputs, shown, uses, members, concern)
 
 
 def find_read(world: Iterable[Before], packaged: Collection[bytes], replaced: Collection[bytes]) -> list[bytes]:

@@ -23,7 +23,9 @@ WAITING = "fifo"
 """The kind of those that tell of a FIFO at which a replay may wait for a program that is not in the bundle."""
 PATIENCE, PATIENCE_SECONDS = 10, 60
 """How many times as long as the run such a replay may take, and as many seconds besides."""
-DOUBTS = frozenset({INPUT, WAITING, "descriptor"})
+LAUNCHER = "launcher"
+"""The kind of those that tell of ranks which spoke through a launcher that is not in the bundle."""
+DOUBTS = frozenset({INPUT, WAITING, LAUNCHER, "descriptor"})
 """The kinds after which a difference says nothing: the replay was, or may have been, given less than the run."""
 INCOMPLETE = MISSING | {UNFINISHED, INPUT, WAITING, "unreadable"}
 """These, and those of programs that may be executed only, of what came by descriptor, and of runs."""

@@ -10,25 +10,28 @@ import contextlib
 import os
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rtrace.capture.books.results import hash_file
 from rtrace.capture.books.snapshots import take_snapshot
-from rtrace.errors import TraceError, UsageError
+from rtrace.errors import RtraceError, TraceError, UsageError
 from rtrace.interrupts import held
 from rtrace.operations.trace import write_new_manifest
 from rtrace.printable import printable
 from rtrace.trace.adding import add_trace, note_differences
 from rtrace.trace.directory import TraceDirectory, close
+from rtrace.trace.parallel.noting import note_ranks
+from rtrace.trace.parallel.processes import read_run_ranks, read_scratch
 from rtrace.trace.place import give_place, make_trace
 from rtrace.trace.reading.reader import copy_database, open_for_reading, read_run_starts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rtrace.manifest.model import Manifest
+    from rtrace.record.document import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,12 @@ class Combined:
     manifest: Manifest
     problems: tuple[str, ...]
     runs: int
+    record: Record | None = None
+    """Of the ranks of one job: the one record of all, which is in the trace and not yet in the history."""
 
 
-def combine(sources: Sequence[TraceDirectory], target: TraceDirectory) -> Combined:
-    """Make one trace directory of several, which stay as they are.
+def combine(sources: Sequence[TraceDirectory], target: TraceDirectory, *, edited: bool = True) -> Combined:
+    """Make one trace directory of several, which stay as they are; unless ``edited``, their manifests do not count.
 
     Raises TraceError when one cannot be read or the target exists, UsageError when one is given twice, BusyError when
     one is in use, and ManifestError when one of the manifests is invalid.
@@ -53,15 +58,33 @@ def combine(sources: Sequence[TraceDirectory], target: TraceDirectory) -> Combin
     with contextlib.ExitStack() as stack:
         for source in sources:
             stack.enter_context(source.lock(shared=True))
-        manifests = read_manifests(sources)
+        manifests = read_manifests(sources) if edited else (None,) * len(sources)
         numbers = number_runs(sources)
         workspace = stack.enter_context(held(lambda: make_trace(target)))
         unfinished = TraceDirectory(workspace.path)
         names = add_sources(sources, numbers, unfinished)
         manifest, problems = join_manifests(sources, manifests, names, unfinished, target)
         write_new_manifest(manifest, unfinished)
+        record, unrecorded = record_ranks(sources, unfinished, target, manifest)
         give_place(workspace, target)
-    return Combined(manifest, problems, sum(map(len, names)))
+    return Combined(manifest, (*problems, *unrecorded), sum(map(len, names)), record)
+
+
+def record_ranks(
+    sources: Sequence[TraceDirectory], unfinished: TraceDirectory, target: TraceDirectory, manifest: Manifest
+) -> tuple[Record | None, tuple[str, ...]]:
+    """Keep one record in a trace whose sources are the ranks of one job; return it, and what went wrong, if it did."""
+    from rtrace.operations.recording.ranked import join_rank_records
+
+    try:
+        record = join_rank_records(sources, target, manifest.notices)
+        if record is not None:
+            from rtrace.record.taking.keeping import keep_in_trace
+
+            keep_in_trace(unfinished, record)
+    except (OSError, RtraceError) as error:
+        return None, (f"the ranks' records: {error}",)
+    return record, ()
 
 
 class Copies:
@@ -108,13 +131,26 @@ def add_sources(
                 copy.unlink()
             except sqlite3.Error as error:
                 raise TraceError(f"{source.database} cannot be read ({error}); leave it out, or trace again") from None
+            carry_records(source, target, names[-1])
             snapshots.add(source.snapshots, f"{index + 1}-")
             if source.streams.is_dir():
                 target.streams.mkdir(mode=0o700, exist_ok=True)
                 streams.add(source.streams, f"{index + 1}-")
         note_differences(connection)
+        note_ranks(connection)
         close(connection)
     return tuple(names)
+
+
+def carry_records(source: TraceDirectory, target: TraceDirectory, names: Mapping[str, str]) -> None:
+    """Copy the records of a trace's runs; ``names`` are their new names by the former ones. Raises RecordError."""
+    from rtrace.record.taking.keeping import keep_in_trace, read_from_trace
+
+    for record in read_from_trace(source):
+        name = names.get(record["run_name"] or "")
+        if name is not None:
+            record["run_name"] = name
+            keep_in_trace(target, record)
 
 
 def read_manifests(sources: Sequence[TraceDirectory]) -> tuple[tuple[str, Manifest] | None, ...]:
@@ -156,17 +192,32 @@ def join_manifests(
             problems.append(f"comments and layout of {name} stay there, for the manifest of all is a new one")
     with closing(open_for_reading(unfinished)) as connection:
         draft = draft_manifest(connection, target)
+        scratch = read_scratch(connection)
     joined, more = join_edits(draft, edited)
+    if scratch:
+        exclude, ignore = (tuple(dict.fromkeys((*kept, *scratch))) for kept in (joined.exclude, joined.ignore))
+        joined = replace(joined, exclude=exclude, ignore=ignore)
     return joined, (*problems, *more)
 
 
 def number_runs(sources: Sequence[TraceDirectory]) -> list[dict[int, int]]:
-    """Return for each source the new number of each of its runs, in the order in which they began."""
+    """Return for each source the new number of each of its runs, in the order in which they began.
+
+    The ranks of a job follow each other by their numbers, from where the first of them began.
+    """
     began = []
+    jobs: dict[tuple[str, str, int], float] = {}
     for index, source in enumerate(sources):
         with closing(open_for_reading(source)) as connection:
-            began += [(time, index, run) for run, time in read_run_starts(connection).items()]
+            ranks = read_run_ranks(connection)
+            for run, time in read_run_starts(connection).items():
+                rank = ranks.get(run)
+                job = None if rank is None else (rank.launcher, rank.job, rank.size)
+                if job is not None:
+                    jobs[job] = min(time, jobs.get(job, time))
+                began.append((time, job, -1 if rank is None else rank.number, index, run))
     numbers: list[dict[int, int]] = [{} for _ in sources]
-    for number, (_, index, run) in enumerate(sorted(began), 1):
+    ordered = sorted((time if job is None else jobs[job], rank, index, run) for time, job, rank, index, run in began)
+    for number, (_, _, index, run) in enumerate(ordered, 1):
         numbers[index][run] = number
     return numbers

@@ -91,7 +91,18 @@ def forecast(request: PackRequest, *, progress: Progress = SILENT) -> Forecast:
 def pack(request: PackRequest, *, progress: Progress = SILENT) -> PackReport:
     """Write a bundle: whole, or not at all. Raises IncompleteError where content is missing that a run needs."""
     with planned(request, progress) as plan:
-        return carry_out(plan, progress=progress, allow_missing=request.allow_missing)
+        report = carry_out(plan, progress=progress, allow_missing=request.allow_missing)
+    note_bundle(report)
+    return report
+
+
+def note_bundle(report: PackReport) -> None:
+    """Let the history know which bundle holds a run; what keeps it from that is no matter of the bundle's."""
+    if not report.records:
+        return
+    from rtrace.operations.recording.packed import note_packed
+
+    note_packed(report.target, report.identity, report.records)
 
 
 def pack_for_reprozip(request: PackRequest, *, progress: Progress = SILENT) -> tuple[PackReport, Exported]:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.capture.books.snapshots import SNAPSHOT_LIMIT
 from rtrace.capture.kernel.architecture import native_architectures
@@ -17,7 +17,7 @@ from rtrace.capture.relay.keeping import KEPT_BYTES
 from rtrace.capture.relay.streams import look_at_given
 from rtrace.capture.run_books import RunOptions
 from rtrace.capture.session import FinishedRun, trace_command
-from rtrace.describe.draft import draft_manifest
+from rtrace.describe.draft import Draft, make_draft
 from rtrace.errors import ManifestError, TraceError
 from rtrace.interrupts import lifted, shielded
 from rtrace.manifest.model import Manifest, Notice
@@ -27,12 +27,17 @@ from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
 from rtrace.trace.reading.reader import count_run
 
+if TYPE_CHECKING:
+    from rtrace.operations.recording.traced import Recorded, RecordRequest
+
 
 class TraceRequest(NamedTuple):
     """What to trace and how: as a further run (``continued``), or in place of an older trace (``overwrite``).
 
     ``keep`` is how many bytes of standard output and error are kept, None to leave these alone; ``snapshot_limit`` how
-    many the copies of files that the run changes may take.
+    many the copies of files that the run changes may take; ``record`` says what goes into the record of the run, and
+    where that goes; ``environ`` is the command's environment, None for that of this process; ``name`` is what the run
+    is called, None for its number.
     """
 
     argv: tuple[bytes, ...]
@@ -41,6 +46,9 @@ class TraceRequest(NamedTuple):
     detach_daemons: bool = False
     keep: int | None = KEPT_BYTES
     snapshot_limit: int = SNAPSHOT_LIMIT
+    record: RecordRequest | None = None
+    environ: tuple[bytes, ...] | None = None
+    name: str | None = None
 
 
 class TraceReport(NamedTuple):
@@ -48,7 +56,7 @@ class TraceReport(NamedTuple):
 
     ``directory`` is the trace directory as the caller named it, or where it had to stay.
     ``problem`` is what is wrong with the manifest, when a person edited it during the run and made a mistake, or what
-    keeps the trace from its place.
+    keeps the trace from its place. ``record`` is what became of the record of the run.
     """
 
     traced: FinishedRun
@@ -57,6 +65,7 @@ class TraceReport(NamedTuple):
     notices: tuple[Notice, ...]
     directory: TraceDirectory
     problem: str | None = None
+    record: Recorded | None = None
 
     @property
     def pack_options(self) -> str:
@@ -83,7 +92,8 @@ def trace_into(
         load(directory.manifest)  # a mistake in it is told now, and not when the run is over
     check_proc()
     given = look_at_given()
-    command = find_command(request.argv, read_own_environment())._replace(limits=lift_limits())
+    environ = read_own_environment() if request.environ is None else request.environ
+    command = find_command(request.argv, environ)._replace(limits=lift_limits())
     architectures = native_architectures()
     with shielded():
         place = TracePlace(directory, continued=request.continued, overwrite=request.overwrite)
@@ -103,6 +113,7 @@ def trace_into(
             request.snapshot_limit,
             place.hidden,
             place.shortcoming,
+            request.name,
         )
         try:
             with lifted():
@@ -117,14 +128,16 @@ def trace_into(
                 sentence = f"{directory.database} cannot be written ({reason}); free some space and trace again"
                 raise TraceError(sentence) from None
             raise
-        return report_trace(place, traced)
+        return report_trace(place, traced, request.record)
 
 
-def report_trace(place: TracePlace, traced: FinishedRun) -> TraceReport:
-    """Draft the manifest when the run is over, and tell what was traced."""
+def report_trace(place: TracePlace, traced: FinishedRun, request: RecordRequest | None) -> TraceReport:
+    """Draft the manifest when the run is over, take the record, and tell what was traced."""
     problem: str | None = None
+    target = place.private.target
+    draft = make_draft(place.connection, target)
     try:
-        notices = write_manifest(place.connection, place.trace, place.private.target).notices
+        notices = write_manifest(draft.manifest, place.trace, target).notices
     except OSError as error:  # a limit on the size of files; `rtrace pack` drafts it again
         if error.errno not in {errno.EFBIG, errno.ENOSPC, errno.EDQUOT}:
             raise
@@ -134,18 +147,35 @@ def report_trace(place: TracePlace, traced: FinishedRun) -> TraceReport:
         notices, problem = (), str(error)
     run = place.earlier_runs + 1
     count = count_run(place.connection, run)
+    record = _record(place, run, draft, request)
     kept_from_place = place.leave()
     directory = place.trace if kept_from_place else place.directory
-    return TraceReport(traced, count.processes, count.paths, notices, directory, kept_from_place or problem)
+    return TraceReport(
+        traced,
+        count.processes,
+        count.paths,
+        notices,
+        directory,
+        kept_from_place or problem,
+        record,
+    )
 
 
-def write_manifest(connection: sqlite3.Connection, directory: TraceDirectory, target: TraceDirectory) -> Manifest:
-    """Draft the manifest of a trace and write it, whole or not at all; what a person wrote into it stays.
+def _record(place: TracePlace, run: int, draft: Draft, request: RecordRequest | None) -> Recorded | None:
+    """Take the record of the run that has ended; return what became of it."""
+    if request is None:
+        return None
+    from rtrace.operations.recording.traced import record_run
+
+    return record_run(place.connection, place.trace, place.private.target, run, draft, request)
+
+
+def write_manifest(manifest: Manifest, directory: TraceDirectory, target: TraceDirectory) -> Manifest:
+    """Write the manifest of a trace, whole or not at all; what a person wrote into it stays.
 
     ``target`` is where the trace directory will be.
     Raises ManifestError when a person's manifest is invalid; the draft is then beside it.
     """
-    manifest = draft_manifest(connection, target)
     if not directory.manifest.exists():
         write_new_manifest(manifest, directory)
         return manifest

@@ -86,8 +86,10 @@ def make_anonymous(connection: sqlite3.Connection, plan: PackingPlan, allowed: t
     from rtrace.privacy.anonymous.names import PersonalNames
     from rtrace.privacy.anonymous.order import sort_items
     from rtrace.privacy.anonymous.plan import plan_anonymity
+    from rtrace.privacy.anonymous.records import find_people
 
-    anonymity = plan_anonymity(connection, plan.manifest.runs, plan.items, plan.directory.streams, allowed)
+    people = frozenset(find_people(record.content for record in plan.records))
+    anonymity = plan_anonymity(connection, plan.manifest.runs, plan.items, plan.directory.streams, allowed, people)
     return replace(plan, items=sort_items(plan.items, PersonalNames(anonymity.pseudonyms).replace), anonymity=anonymity)
 
 

@@ -15,6 +15,7 @@ from rtrace.manifest.incompleteness import find_missing, list_incomplete
 from rtrace.pack.choosing.left_elsewhere import describe_elsewhere
 from rtrace.pack.file_writing import FileWriter
 from rtrace.pack.phases import phase
+from rtrace.pack.records import finish_records
 from rtrace.pack.results import finish_results
 from rtrace.pack.target import check_target
 from rtrace.printable import count_more
@@ -44,7 +45,8 @@ class PackReport:
     """What was packed.
 
     ``notices`` are the troubles that packing met, ``secrets`` what looked like one: the bundle's manifest has them too.
-    ``incomplete`` says, a sentence each, what the bundle lacks.
+    ``incomplete`` says, a sentence each, what the bundle lacks. ``records`` are the identifiers of the records in it,
+    each with the name of its run.
     """
 
     target: Path
@@ -53,6 +55,7 @@ class PackReport:
     notices: tuple[Notice, ...]
     secrets: tuple[Secret, ...]
     incomplete: tuple[str, ...] = ()
+    records: tuple[tuple[str, str], ...] = ()
 
 
 def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: bool = False) -> PackReport:
@@ -75,6 +78,8 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: 
             database = _write_database(plan, writer.folder)
         manifest = _complete_manifest(plan, files.notices, writer.elsewhere, anonymizer)
         results: Iterable[Result] = finish_results(plan, progress)
+        named = {run.id: run for run in manifest.runs}
+        disguised = named
         text, inspect = _read_earlier_text(plan, masker, redactor), None
         if anonymizer is not None:
             from rtrace.privacy.anonymous.check import check_anonymity
@@ -82,10 +87,12 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: 
             anonymizer.anonymize_trace(database)
             results = anonymizer.anonymize_results(results, plan.results, plan.run_names)
             manifest = anonymizer.anonymize_manifest(manifest)
+            disguised = dict(zip(named, manifest.runs, strict=True))
             text = text and anonymizer.names.replace(text.encode()).decode()
             inspect = partial(check_anonymity, anonymizer=anonymizer)
         with phase(__name__, "hash the results and put the bundle together"):
-            identity = writer.finish(manifest, results, database, earlier=text, inspect=inspect)
+            records = finish_records(plan.records, named, redactor, anonymizer, disguised)
+            identity = writer.finish(manifest, results, database, earlier=text, records=records, inspect=inspect)
     anonymous = () if anonymizer is None else (*anonymizer.notices, *anonymizer.private_notices)
     return PackReport(
         plan.target,
@@ -94,6 +101,7 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: 
         (*plan.notices, *files.notices, *anonymous),
         manifest.secrets,
         tuple(list_incomplete(manifest)),
+        tuple((str(found.content.get("id")), found.run) for found in plan.records),
     )
 
 

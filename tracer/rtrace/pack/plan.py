@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rtrace.bundle.writing.bundle_writer import Item
     from rtrace.manifest.model import Elsewhere, Manifest, Notice
     from rtrace.pack.choosing.moved import Location
+    from rtrace.pack.records import FoundRecord
     from rtrace.packages.model import Installed
     from rtrace.privacy.anonymous.plan import Anonymity
     from rtrace.trace.directory import TraceDirectory
@@ -30,7 +31,7 @@ class PackingPlan:
     ``run_names`` are the manifest's ids of runs by number, without those taken out. ``problems`` says by path why there
     is no copy of a file that a run changed, ``locations`` where the content of renamed files is, ``elsewhere`` where
     content is that is left out, ``owners`` which package has a file now. ``redaction`` and ``masking`` are the secrets
-    in the trace and in files, ``anonymity`` the names that are replaced.
+    in the trace and in files, ``anonymity`` the names that are replaced. ``records`` are those of the runs.
     """
 
     directory: TraceDirectory
@@ -48,6 +49,7 @@ class PackingPlan:
     redaction: Redaction = field(default_factory=Redaction)
     masking: Masking = field(default_factory=Masking)
     anonymity: Anonymity | None = None
+    records: tuple[FoundRecord, ...] = ()
     replace: bool = False
 
     @property

@@ -38,6 +38,7 @@ from rtrace.pack.hiding import (
 )
 from rtrace.pack.phases import phase
 from rtrace.pack.plan import PackingPlan
+from rtrace.pack.records import read_records
 from rtrace.pack.target import check_target
 from rtrace.privacy.decisions import Decisions
 from rtrace.progress import SILENT, Progress
@@ -167,7 +168,14 @@ def _plan_files(
         locations=locations,
         elsewhere=left.places,
         owners=chosen.owners,
+        records=read_records(directory, _pair_names(connection, run_names)),
     )
+
+
+def _pair_names(connection: sqlite3.Connection, run_names: Mapping[int, str]) -> dict[str, str]:
+    """Return the names that runs have in the manifest by those that they have in the trace."""
+    traced = reader.read_run_names(connection)
+    return {traced[number]: name for number, name in run_names.items()}
 
 
 def _find_belonging(chosen: ChosenFiles, manifest: Manifest) -> Belonging:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias, TypedDict
 RECORD_FORMAT = 1
 """A document says this number; a greater one is refused. It grows when a key goes or gets another meaning."""
 
-Json: TypeAlias = "dict[str, object]"
+Json: TypeAlias = dict[str, object]
 Time: TypeAlias = Annotated[str, "UTC, ISO 8601 with microseconds and Z"]
 
 Status: TypeAlias = Literal["succeeded", "failed", "killed", "crashed", "unknown"]

@@ -59,6 +59,7 @@ class ExtendedBundle(Bundle):
     IDENTITY = extension.IDENTITY
     FILES = extension.FILES
     RESULTS = extension.RESULTS
+    RECORDS = extension.RECORDS
     TRACE = extension.OWN_TRACE
     DATA = extension.DATA
     DIGESTED = extension.DIGESTED
@@ -93,7 +94,7 @@ class ExtendedBundle(Bundle):
         return None
 
     def _find_members(self) -> dict[str, Member]:
-        found = locate_members(self.path, self._file, extension.MEMBERS, extension.LIMITS)
+        found = locate_members(self.path, self._file, extension.MEMBERS, extension.LIMITS, extension.OPTIONAL)
         if self._reader.read(found[extension.VERSION]) != extension.VERSION_TEXT:
             raise BundleError(f"{self.path} is damaged: its {extension.VERSION} is another")
         return found

@@ -1,18 +1,35 @@
 """The trace directory: what tracing wrote, for packing to read.
 
-What stands here itself is for those who only name or recognise one, and need no database for that.
+What stands here itself is for those who only name or recognise one, and need no database for that. As a function it
+traces a command, see `rtrace.inside.tracing`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rtrace.calling import make_callable
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+make_callable(__name__, "rtrace.inside.tracing:trace")
 
 DEFAULT_NAME = ".rtrace"
 """What a trace directory is called that nobody has named."""
 DATABASE = "trace.sqlite3"
+
+
+def explain_absence(path: Path) -> str:
+    """Return the sentence for a folder that is no trace directory, or is not there."""
+    if path.exists():
+        return f"{path} is not a trace directory; name another with -d"
+    import glob
+
+    if path.name and any(path.parent.glob(glob.escape(path.name) + ".*.rank-*")):  # see rtrace.trace.parallel
+        advice = f"`rtrace combine -d {path} {path}.*.rank-*` joins the traces of those that have"
+        return f"{path} does not exist, for not all ranks have ended: {advice}"
+    return f"{path} does not exist; run `rtrace trace COMMAND` first, or name another with -d"
 
 
 def explain_trace(path: Path) -> str | None:

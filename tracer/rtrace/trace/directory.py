@@ -13,11 +13,12 @@ from rtrace import __version__
 from rtrace.errors import TraceError
 from rtrace.files.locks import Lock, lock_folder
 from rtrace.printable import printable
-from rtrace.trace import DATABASE
+from rtrace.trace import DATABASE, explain_absence
 from rtrace.trace.schema import SCHEMA, TRACE_FORMAT
 
 SNAPSHOTS = "snapshots"
 STREAMS = "streams"
+RECORDS = "records"
 MANIFEST = "manifest.yml"
 PROBE = "mapping.probe"
 """A file that is there for a moment, while one finds out what the file system can do."""
@@ -43,6 +44,11 @@ class TraceDirectory(NamedTuple):
     def streams(self) -> Path:
         """The folder of what the runs wrote to standard output and error; not there when nothing was kept."""
         return self.path / STREAMS
+
+    @property
+    def records(self) -> Path:
+        """The folder of the runs' records; not there when nothing was recorded."""
+        return self.path / RECORDS
 
     @property
     def manifest(self) -> Path:
@@ -93,9 +99,7 @@ class TraceDirectory(NamedTuple):
     def open(self) -> sqlite3.Connection:
         """Open the database of an existing trace; raise TraceError when it is not one that can be read."""
         if not self.database.is_file():
-            if self.path.exists():
-                raise TraceError(f"{self.path} is not a trace directory; name another with -d")
-            raise TraceError(f"{self.path} does not exist; run `rtrace trace COMMAND` first, or name another with -d")
+            raise TraceError(explain_absence(self.path))
         self.refuse_links()
         try:
             connection = self._connect()

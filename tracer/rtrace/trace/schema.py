@@ -67,7 +67,8 @@ CREATE TABLE attributes(
 CREATE TABLE environments(id INTEGER PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE processes(
   id INTEGER PRIMARY KEY, run INTEGER NOT NULL, parent INTEGER, pid INTEGER NOT NULL, is_thread INTEGER NOT NULL,
-  started INTEGER NOT NULL, ended INTEGER, exit_code INTEGER, signal INTEGER);
+  started INTEGER NOT NULL, ended INTEGER, exit_code INTEGER, signal INTEGER,
+  user_time INTEGER, system_time INTEGER, peak_memory INTEGER, bytes_read INTEGER, bytes_written INTEGER);
 CREATE TABLE executions(
   id INTEGER PRIMARY KEY, run INTEGER NOT NULL, process INTEGER NOT NULL, time INTEGER NOT NULL,
   path INTEGER NOT NULL, argv BLOB NOT NULL, environment INTEGER NOT NULL, workingdir BLOB NOT NULL);

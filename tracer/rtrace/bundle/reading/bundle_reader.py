@@ -44,6 +44,7 @@ class Bundle(FoundByPath):
     IDENTITY = members.IDENTITY
     FILES = members.FILES
     RESULTS = members.RESULTS
+    RECORDS = members.RECORDS
     TRACE = members.TRACE
     DATA = members.DATA
     DIGESTED: tuple[str, ...] = members.DIGESTED
@@ -68,9 +69,16 @@ class Bundle(FoundByPath):
             self.manifest: Manifest = load(text, f"{path}: {self.MANIFEST}")
         except ManifestError as error:
             raise BundleError(str(error)) from None
-        missing = [name for name in self.DIGESTED if name not in self.manifest.digests]
+        missing = [name for name in self._digested if name not in self.manifest.digests]
         if missing:
             raise BundleError(f"{path}: the manifest lacks the digest of {missing[0]}; the bundle is damaged")
+        if self.RECORDS in self.manifest.digests and self.RECORDS not in self._members:
+            raise BundleError(f"{path} is damaged: {self.RECORDS} is missing; fetch it again")
+
+    @property
+    def _digested(self) -> tuple[str, ...]:
+        """The members whose digest the manifest has."""
+        return (*self.DIGESTED, self.RECORDS) if self.RECORDS in self._members else self.DIGESTED
 
     @property
     def maker(self) -> str:
@@ -176,6 +184,7 @@ class Bundle(FoundByPath):
             self._prove_entries()
         self._compare_digests()
         self.check_results()
+        self.read_records()
         if progress is not SILENT:  # a further look at the index, for whoever watches
             progress.start("checking", sum(one.size for one in self.iterate_entries() if one.offset is not None))
         for entry, content in self.stream_data():
@@ -186,7 +195,7 @@ class Bundle(FoundByPath):
 
     def _compare_digests(self) -> None:
         """Read all members that have a digest. Raises BundleError."""
-        for name in self.DIGESTED:
+        for name in self._digested:
             for _ in self._verified(name):
                 pass
 
@@ -235,6 +244,17 @@ class Bundle(FoundByPath):
     def extract_trace(self, destination: Path) -> None:
         """Write the trace database to a new file. Raises BundleError; then there is no file."""
         self._reader.extract(self.TRACE, self._members[self.TRACE], self.manifest.digests[self.TRACE], destination)
+
+    def read_records(self) -> list[bytes]:
+        """Return the records of the runs, a JSON document each, whatever is in it; none where the bundle has none.
+
+        Raises BundleError.
+        """
+        if self.RECORDS not in self._members:
+            return []
+        member, sha256 = self._members[self.RECORDS], self.manifest.digests[self.RECORDS]
+        with self._judging(self.RECORDS):
+            return self._reader.read_lines(self.RECORDS, member, sha256)
 
     def _parts(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
         """Yield the content of an entry whose member comes next in the data."""

@@ -24,6 +24,7 @@ _LIMITS = {
     members.IDENTITY: members.IDENTITY_SIZE,
     members.FILES: members.INDEX_LIMIT,
     members.RESULTS: members.INDEX_LIMIT,
+    members.RECORDS: members.RECORDS_LIMIT,
 }
 
 
@@ -46,19 +47,22 @@ def is_bundle(file: BinaryIO) -> bool:
 def find_members(path: Path, file: BinaryIO) -> dict[str, Member]:
     """Find the members of the bundle in ``file``. Raises BundleError unless it is intact and of this format."""
     _check_version(path, file)
-    return locate_members(path, file, members.MEMBERS, _LIMITS)
+    return locate_members(path, file, members.MEMBERS, _LIMITS, members.OPTIONAL)
 
 
-def locate_members(path: Path, file: BinaryIO, names: Iterable[str], limits: Mapping[str, int]) -> dict[str, Member]:
+def locate_members(
+    path: Path, file: BinaryIO, names: Iterable[str], limits: Mapping[str, int], optional: Mapping[str, str]
+) -> dict[str, Member]:
     """Find the members of these names, which must be all that is there, in this order and as rtrace writes them.
 
-    ``limits`` are the most bytes that some of them may have. Raises BundleError.
+    ``limits`` are the most bytes that some of them may have, ``optional`` those that may be absent, each with the one
+    that comes in its place then. Raises BundleError.
     """
     length = file.seek(0, os.SEEK_END)
     found: dict[str, Member] = {}
     position = 0
     for name in names:
-        if name == members.IDENTITY and _begins(file, position, members.FILES):
+        if name in optional and _begins(file, position, optional[name]):
             continue
         size = _member_size(path, file, position, name)
         offset = position + tar.BLOCK

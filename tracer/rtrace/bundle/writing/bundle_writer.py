@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rtrace.bundle import members, tar
-from rtrace.bundle.data.archive import ArchiveWriter
+from rtrace.bundle.data.archive import ArchiveWriter, compress_frame
 from rtrace.bundle.data.layout import entry_header, has_content
 from rtrace.bundle.index.buffer import LineFile
 from rtrace.bundle.index.dumping import dump_entry, dump_result
@@ -89,12 +89,14 @@ class BundleWriter:
         trace_database: Path,
         *,
         earlier: str | None = None,
+        records: Iterable[bytes] = (),
         inspect: Callable[[Path], None] | None = None,
     ) -> str:
         """Put the bundle together, give it its name, and tell its identity. Raises BundleError when the name is taken.
 
         The manifest is written with the digests of the other members, and with a person's own comments in an earlier
-        text of it. ``inspect`` sees the complete file before it has its name, and raises an error to refuse it.
+        text of it. ``records`` are documents, each with a newline at its end. ``inspect`` sees the complete file before
+        it has its name, and raises an error to refuse it.
         """
         self._archive.write(tar.END)
         files = self._lines.compress()  # while the last frames of the data are compressed
@@ -103,6 +105,10 @@ class BundleWriter:
             for result in results:
                 lines.write(dump_result(result))
             outcomes = lines.compress()
+        documents = b"".join(records)
+        kept = compress_frame(documents) if documents else b""
+        if kept:
+            digests[members.RECORDS] = hashlib.sha256(kept).hexdigest()
         digests[members.FILES] = hashlib.sha256(files).hexdigest()
         digests[members.RESULTS] = hashlib.sha256(outcomes).hexdigest()
         with trace_database.open("rb") as trace:
@@ -116,6 +122,8 @@ class BundleWriter:
                 write_member(bundle, members.IDENTITY, (members.IDENTITY_TEXT % identity).encode())
                 write_member(bundle, members.FILES, files)
                 write_member(bundle, members.RESULTS, outcomes)
+                if kept:
+                    write_member(bundle, members.RECORDS, kept)
                 copy_member(bundle, members.TRACE, trace)
                 copy_member(bundle, members.DATA, self._data)
                 bundle.write(tar.END)
@@ -132,6 +140,7 @@ def write_bundle(
     results: Iterable[Result],
     trace_database: Path,
     *,
+    records: Iterable[bytes] = (),
     progress: Progress = SILENT,
 ) -> str:
     """Write a bundle whose every content can be read, and return its identity.
@@ -146,6 +155,6 @@ def write_bundle(
             if written is not Written.WHOLE:
                 raise BundleError(f"cannot pack {printable(item.entry.path)}: {written.value}")
             progress.advance(1)
-        identity = writer.finish(manifest, results, trace_database)
+        identity = writer.finish(manifest, results, trace_database, records=records)
     progress.finish()
     return identity

@@ -183,7 +183,12 @@ class NoticeBook:
         self.add("unseen", what, "trace with a 64-bit Python, or build the program for this machine's own interface")
 
     def add_connection(self, program: str, address: str) -> None:
-        """Tell that a program talked to something that no bundle can hold."""
+        """Tell that a program talked to something that no bundle can hold, or gave work to somebody out of sight."""
+        handing = services.HANDING.get(program)
+        if handing is not None and not address.startswith(("/", "@")):
+            what, advice = handing
+            self.add("escape", f"{program} {what.format(address=address)}", advice)
+            return
         self.add_deed("connection", program, f"connected to {address}", NO_NETWORK)
 
     def add_attempt(self, program: str, address: str) -> None:

@@ -91,7 +91,8 @@ STATEMENTS = {
     "attributes": insert("attributes", ("run", "path", "name", "value"), otherwise="OR IGNORE"),
     "environments": insert("environments", ("id", "content")),
     "processes": insert("processes", ProcessRow._fields),
-    "ends": "UPDATE processes SET ended = ?, exit_code = ?, signal = ? WHERE id = ?",
+    "ends": "UPDATE processes SET ended = ?, exit_code = ?, signal = ?, user_time = ?, system_time = ?,"
+    " peak_memory = ?, bytes_read = ?, bytes_written = ? WHERE id = ?",
     "executions": insert("executions", ExecutionRow._fields),
     "uses": insert("uses", ("run", "process", "time", "path", "use")),
     "moves": insert("moves", ("run", "process", "time", "kind", "source", "destination")),

@@ -22,7 +22,7 @@ INSIDE = "start what it needs inside the run, where rtrace sees it"
 
 SERVICES = (
     # Name services and logs: the C library asks them unasked, and works without them.
-    Service(r"(/var)?/run/(nscd|avahi-daemon|systemd/(userdb|resolve|journal))/|/var/lib/sss/|/dev/log$"),
+    Service(r"(/var)?/run/(nscd|munge|avahi-daemon|systemd/(userdb|resolve|journal))/|/var/lib/sss/|/dev/log$"),
     Service(
         r"(/var)?/run/(user/\d+/)?systemd/",
         "escape",
@@ -48,6 +48,20 @@ SERVICES = (
         "a replay has no screen: let it draw into a file",
     ),
 )
+
+
+ELSEWHERE = "there, as `ssh HOST rtrace trace COMMAND`, copy its trace directory here, and `rtrace combine` both"
+IN_SCRIPT = "put `rtrace trace` before the command in the job's script"
+IN_STEP = f"{IN_SCRIPT}, or `srun rtrace trace --rank` before that of many tasks"
+HANDING = {
+    "ssh": ("spoke to another host, {address}: what it had done there is out of sight", f"trace {ELSEWHERE}"),
+    **dict.fromkeys(("sbatch", "srun", "salloc"), ("gave work to Slurm, whose daemons do it out of sight", IN_STEP)),
+    **dict.fromkeys(
+        ("qsub", "bsub", "condor_submit", "flux"),
+        ("gave work to a batch system, which does it out of sight", IN_SCRIPT),
+    ),
+}
+"""Programs that let others work, by name: what is to be said once they reach these, and what to do about it."""
 
 
 def find_service(address: str) -> Service | None:

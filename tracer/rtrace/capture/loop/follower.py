@@ -1,6 +1,6 @@
 """The tracer's loop, in two threads that each block in the kernel until there is something to do.
 
-    main thread      waitpid            -> a stop or an end of some thread -> handle it -> let it go on
+    main thread      wait4              -> a stop or an end of some thread -> handle it -> let it go on
     listener thread  receive            -> a call of some thread           -> observe it -> answer "continue"
     flushing thread  once a second      -> commit what was noted
 
@@ -97,11 +97,11 @@ class Follower:
 
     def _take_next(self) -> bool:
         try:
-            tid, status = os.waitpid(-1, WALL)
+            tid, status, usage = os.wait4(-1, WALL)
         except ChildProcessError:
             return False
         with self.lock:
-            self.stops.take(tid, status)
+            self.stops.take(tid, status, usage)
         return True
 
     @contextlib.contextmanager

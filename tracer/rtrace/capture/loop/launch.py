@@ -24,6 +24,7 @@ from rtrace.linux.ptrace import (
     PTRACE_O_EXITKILL,
     PTRACE_O_TRACECLONE,
     PTRACE_O_TRACEEXEC,
+    PTRACE_O_TRACEEXIT,
     PTRACE_O_TRACEFORK,
     PTRACE_O_TRACESECCOMP,
     PTRACE_O_TRACESYSGOOD,
@@ -44,6 +45,8 @@ SEIZE_OPTIONS = (
     | PTRACE_O_TRACESYSGOOD
     | PTRACE_O_EXITKILL
 )
+FIRST_OPTIONS = SEIZE_OPTIONS | PTRACE_O_TRACEEXIT
+"""Of a run's first process, which is asked what it took when it is about to end; its children inherit that."""
 
 
 def execute(command: Command) -> int:
@@ -173,7 +176,7 @@ def launch(command: Command, programs: Mapping[TracingEngine, bytes], fork: Call
         ours.recv(5)
     theirs.close()
     try:
-        ptrace(PTRACE_SEIZE, pid, SEIZE_OPTIONS)
+        ptrace(PTRACE_SEIZE, pid, FIRST_OPTIONS)
     except OSError as error:
         tracer = read_tracer(pid)  # before the process hears that it is not wanted: one that ends has no tracer
         ours.close()

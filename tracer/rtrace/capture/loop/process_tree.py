@@ -7,6 +7,7 @@ import os
 from rtrace.capture.books.rows import ProcessRow
 from rtrace.capture.calls.context import Context
 from rtrace.capture.processes.tracee import Process, Tracee
+from rtrace.capture.processes.usage import UNKNOWN, Row
 
 
 class ProcessTree:
@@ -75,11 +76,11 @@ class ProcessTree:
                 self.executions[tid] = execution
             executing.process.threads -= 1
             tracee.process.forget_memory()
-            self.ends.append((self.ledger.now(), 0, None, executing.row))
+            self.ends.append((self.ledger.now(), 0, None, *UNKNOWN, executing.row))
         return tracee
 
-    def ended(self, tid: int, status: int) -> None:
-        """Note that a thread or process ended, with its wait status."""
+    def ended(self, tid: int, status: int, usage: Row = UNKNOWN) -> None:
+        """Note that a thread or process ended, with its wait status, and what it took."""
         tracee = self.tracees.pop(tid, None)
         if tracee is None:
             return
@@ -89,7 +90,9 @@ class ProcessTree:
             tracee.process.forget_memory()
         killed = os.WIFSIGNALED(status)
         code = None if killed else os.WEXITSTATUS(status)
-        self.ends.append((self.ledger.now(), code, os.WTERMSIG(status) if killed else None, tracee.row))
+        if tid != tracee.process.tgid:
+            usage = UNKNOWN  # the kernel tells that of its process
+        self.ends.append((self.ledger.now(), code, os.WTERMSIG(status) if killed else None, *usage, tracee.row))
 
 
 def read_status(tid: int) -> dict[bytes, int]:

@@ -4,6 +4,7 @@ a thread is born      parent: event FORK, VFORK or CLONE      child: its first s
 it executes           event EXEC, in the new program
 it gets a signal      a stop with that signal, which is passed on
 its group is stopped  event STOP with a stop signal: it is left stopped (PTRACE_LISTEN) until SIGCONT
+it is about to end    event EXIT, of the run's first process alone
 it makes a call       engine seccomp: event SECCOMP          engine stops: SIGTRAP|0x80 at entry and exit
 one that is awaited   event SECCOMP in notify, too           SIGTRAP|0x80 at its exit in every engine
 it ends               a wait status that is no stop
@@ -14,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.capture.calls.execution import note_execution
 from rtrace.capture.calls.recorder import Recorder
@@ -22,8 +23,10 @@ from rtrace.capture.kernel.architecture import Architecture
 from rtrace.capture.loop.call_stops import hides, is_fstat, keep_traced
 from rtrace.capture.loop.deliveries import Deliveries
 from rtrace.capture.loop.engines import TracingEngine
+from rtrace.capture.loop.launch import SEIZE_OPTIONS
 from rtrace.capture.loop.process_tree import ProcessTree
 from rtrace.capture.loop.restarts import restart_interrupted_call
+from rtrace.capture.processes.usage import NOTHING, LastWords, make_row, read_last_words
 from rtrace.linux.credentials import may_look_into_all
 from rtrace.linux.interfaces import WIDE_POINTER, X32_BIT, X32_END
 from rtrace.linux.libc import PR_SET_DUMPABLE
@@ -32,12 +35,14 @@ from rtrace.linux.ptrace import (
     PTRACE_DETACH,
     PTRACE_EVENT_CLONE,
     PTRACE_EVENT_EXEC,
+    PTRACE_EVENT_EXIT,
     PTRACE_EVENT_FORK,
     PTRACE_EVENT_SECCOMP,
     PTRACE_EVENT_STOP,
     PTRACE_EVENT_VFORK,
     PTRACE_INTERRUPT,
     PTRACE_LISTEN,
+    PTRACE_SETOPTIONS,
     PTRACE_SYSCALL,
     ptrace,
     read_event_message,
@@ -51,6 +56,9 @@ from rtrace.linux.registers import (
     restore_call,
     skip_syscall,
 )
+
+if TYPE_CHECKING:
+    from resource import struct_rusage
 
 STOP_SIGNALS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 STOPPED = 0x7F  # the low byte of a stop's wait status, see WIFSTOPPED of wait(2)
@@ -91,14 +99,16 @@ class StopHandler:
         self.tree = tree
         self.tracees = tree.tracees
         self.listening = engine.listens
-        self.early: dict[int, int] = {}  # ends told before the birth; without one, nothing of it ever ran
+        self.last_words: LastWords = NOTHING
+        # Ends told before the birth; without one, nothing of it ever ran.
+        self.early: dict[int, tuple[int, struct_rusage]] = {}
         self.met: set[int] = set()
         self.detaching = False
         self.locked: dict[int, Locked] = {}
         self.exposing = engine.stops_at_every_call and not may_look_into_all()
 
-    def take(self, tid: int, status: int) -> None:
-        """Take one answer of waitpid(2): a stop, after which the thread goes on, or an end."""
+    def take(self, tid: int, status: int, usage: struct_rusage) -> None:
+        """Take one answer of wait4(2): a stop, after which the thread goes on, or an end."""
         if status & 0xFF == STOPPED:
             try:  # noqa: SIM105 - contextlib.suppress takes a microsecond
                 self._take_stop(tid, status >> 16, status >> 8 & 0xFF)
@@ -108,9 +118,9 @@ class StopHandler:
         self.context.moving.discard(tid)
         self.locked.pop(tid, None)
         if tid in self.tracees:
-            self.tree.ended(tid, status)
+            self.tree.ended(tid, status, make_row(usage, self.last_words if tid == self.main else NOTHING))
         else:
-            self.early[tid] = status
+            self.early[tid] = status, usage
         if tid == self.main:
             self.main_status = status
 
@@ -140,9 +150,14 @@ class StopHandler:
         elif event == PTRACE_EVENT_STOP:
             if tid == self.main:
                 self.deliveries.stopped = signal_number in STOP_SIGNALS
+            else:
+                ptrace(PTRACE_SETOPTIONS, tid, SEIZE_OPTIONS)
             if signal_number in STOP_SIGNALS:
                 ptrace(PTRACE_LISTEN, tid)
                 return
+        elif event == PTRACE_EVENT_EXIT:
+            if tid == self.main:
+                self.last_words = read_last_words(tid)
         elif event == PTRACE_EVENT_SECCOMP or (event == 0 and signal_number == SYSCALL_SIGNAL):
             if tid in self.locked:
                 self._unlock(tid)
@@ -218,7 +233,8 @@ class StopHandler:
         is_thread = event == PTRACE_EVENT_CLONE and os.path.exists(f"/proc/{parent.process.tgid}/task/{child}")
         self.tree.born(child, parent, is_thread=is_thread)
         if child in self.early:
-            self.tree.ended(child, self.early.pop(child))
+            status, usage = self.early.pop(child)
+            self.tree.ended(child, status, make_row(usage, NOTHING))
 
     def _take_call(self, tid: int) -> None:
         stop = read_syscall(tid)

@@ -26,6 +26,7 @@ GROUPS = {
         "extract": "Copy files out of a bundle without unpacking it.",
         "check": "Check that a bundle is intact (runs nothing).",
         "audit": "Look for passwords, keys and tokens in a bundle.",
+        "drift": "Compare the packages that a project declares with those that a run used.",
         "doctor": "Show what works on this machine, and what killed processes left.",
     },
     "Replay": {
@@ -34,8 +35,22 @@ GROUPS = {
         "unpack": "Make a target from a bundle: a chroot tree, a Docker image.",
         "destroy": "Remove a target and everything that belongs to it.",
     },
+    "History": {
+        "log": "List the runs of the history.",
+        "show": "Show the record of a run: who ran what, when, where, on what and why.",
+        "search": "Find runs by words in what was said, run, read, written or printed.",
+        "blame": "Tell which run made a file.",
+        "diff": "Tell what differs between two runs.",
+        "annotate": "Say why a run was made and what came of it; give it tags or a label.",
+        "repeat": "Run a command again as it was recorded, and compare the results.",
+        "forget": "Remove runs from the history.",
+        "import": "Take records into the history: of bundles, trace directories, dumps, other tools.",
+        "sync": "Give two histories what the other one has.",
+        "web": "Show the history in a browser: search, runs, files, graphs, comparisons.",
+    },
     "Publish": {
         "export": "Write a bundle in another format.",
+        "figure": "Say in a figure which run made it; check the figures of a LaTeX document.",
     },
     "Help": {
         "help": "Show the help of a command.",
@@ -51,7 +66,7 @@ STATUSES = sort_statuses(
     {
         "0": "it is done",
         "1": "`verify`: a result differs; `check`: the bundle is damaged; `audit`: there may be secrets",
-        "3": "`verify`: a result could not be judged",
+        "3": "`verify`: a result could not be judged; `drift`: nothing is declared, or known",
         **ALWAYS,
         "other": "`trace`, `replay`: that of the program; 128+N when signal N ended it",
     }

@@ -26,7 +26,7 @@ _NODE_SIZE = 8
 _NODES_LIMIT = 750_000
 """Scalars, lists and mappings of any text, one more for so many of its characters, and of any text at most."""
 _BINARY = "tag:yaml.org,2002:binary"
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def parse(content: str, source: str, *, surrogates: bool = False) -> Node:
     """
     content = content.removeprefix("\ufeff")
     try:
-        events = yaml.parse(content, Loader=yaml.SafeLoader if surrogates else _LOADER)
+        events = yaml.parse(content, Loader=yaml.SafeLoader if surrogates else LOADER)
         return _Builder(events, source, min(_NODES_LIMIT, _NODES_FREE + len(content) // _NODE_SIZE)).document()
     except yaml.MarkedYAMLError as error:
         line, column, what = explain(content, error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,8 @@ from rtrace.privacy.anonymous.contents import ContentReplacer, PackedContent
 from rtrace.privacy.anonymous.ids import PersonalIds
 from rtrace.privacy.anonymous.names import PersonalNames
 from rtrace.privacy.anonymous.order import has_own_time
+from rtrace.privacy.anonymous.records import anonymize_record
+from rtrace.privacy.anonymous.releases import shorten_release
 from rtrace.privacy.values import rewrite_value
 from rtrace.trace.rewriting import Anonymization, anonymize_database
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rtrace.files.xattrs import Attributes
     from rtrace.manifest.model import Output, Run
     from rtrace.privacy.anonymous.plan import Anonymity
+    from rtrace.privacy.anonymous.records import Json
     from rtrace.trace.reading.reader import After
 
 _SHOWN = 5
@@ -126,12 +128,19 @@ class Anonymizer:
                 text=self.names.replace,
                 environment=self.names.replace_environment,
                 hostname=self.names.replace_hostname,
-                release=_shorten_release,
+                release=shorten_release,
                 user=self._ids.replace,
                 groups=self._ids.replace_in_text,
                 attribute=self._ids.replace_in_attribute,
             ),
         )
+
+    def anonymize_record(self, record: Json, run: Run | None) -> Json:
+        """Return the record of a run with pseudonyms, without what leads to a person, a machine or a repository.
+
+        ``run`` is what an anonymous manifest says of it.
+        """
+        return anonymize_record(record, run, self.names, self._ids, self._contents.hash)
 
     def find_names(self, path: bytes, parts: Iterator[bytes]) -> bytes | None:
         """Return the own path of a written file if it holds a name and may not; ``path`` is the one in the bundle."""
@@ -148,7 +157,7 @@ class Anonymizer:
             uid=self._ids.replace(run.uid),
             gid=self._ids.replace(run.gid),
             groups=tuple(map(self._ids.replace, run.groups)),
-            system=(run.system[0], _shorten_release(run.system[1])),
+            system=(run.system[0], shorten_release(run.system[1])),
             environ=tuple((variable, self.names.replace_variable(variable, value)) for variable, value in run.environ),
             stdout=self._anonymize_output(name, 1, run.stdout),
             stderr=self._anonymize_output(name, 2, run.stderr),
@@ -171,9 +180,3 @@ class Anonymizer:
 def _list(paths: Sequence[bytes]) -> str:
     """Return the first few paths for a sentence, and the number of the others."""
     return ", ".join(map(printable, paths[:_SHOWN])) + count_more(len(paths) - _SHOWN)
-
-
-def _shorten_release(release: str) -> str:
-    """Return the version in the release of a kernel, without what its builder appended."""
-    found = re.match(r"[0-9.]+", release)
-    return found[0] if found else release

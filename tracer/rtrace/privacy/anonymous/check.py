@@ -10,6 +10,7 @@ from rtrace.bundle import members
 from rtrace.errors import BundleError
 from rtrace.opening import open_bundle
 from rtrace.printable import count_more, printable
+from rtrace.privacy.anonymous.records import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,8 @@ def check_anonymity(bundle: Path, anonymizer: Anonymizer) -> None:
             if content is not None and anonymizer.names.occur_in(_read(content)):
                 found.append(name)
     with open_bundle(bundle) as opened:
+        if any(anonymizer.names.occur_in(iter([read_text(record)])) for record in opened.read_records()):
+            found.append(members.RECORDS)
         ones = [(entry.path, b"\n".join(_yield_texts(entry))) for entry in opened.entries]
         ones += [(result.path, b"\n".join(_yield_texts(result))) for result in opened.results]
         found += [printable(path) for path, text in ones if anonymizer.names.occur_in(iter([text]))]

@@ -48,9 +48,13 @@ def plan_anonymity(
     items: Sequence[Item],
     streams: Path,
     allowed: tuple[bytes, ...] = (),
+    people: frozenset[bytes] = frozenset(),
 ) -> Anonymity:
-    """Decide what is replaced; ``streams`` is the folder of what the runs wrote to standard output and error."""
-    pseudonyms = find_pseudonyms(runs, partial(is_in_some_path, connection))
+    """Decide what is replaced; ``streams`` is the folder of what the runs wrote to standard output and error.
+
+    ``people`` are further names of who ran them.
+    """
+    pseudonyms = find_pseudonyms(runs, partial(is_in_some_path, connection), people)
     names = PersonalNames(pseudonyms)
     homes = {*find_homes(read_paths(connection)), *find_homes(item.entry.path for item in items)}
     folder = os.fsencode(streams)

@@ -54,10 +54,15 @@ class _Identity:
     homes: set[bytes] = field(default_factory=set)
 
 
-def find_pseudonyms(runs: Iterable[Run], is_taken: Callable[[bytes], bool]) -> Pseudonyms:
-    """Return the names of users, hosts, people and machines with their pseudonyms; ``is_taken`` words are avoided."""
+def find_pseudonyms(
+    runs: Iterable[Run], is_taken: Callable[[bytes], bool], people: frozenset[bytes] = frozenset()
+) -> Pseudonyms:
+    """Return the names of users, hosts, people and machines with their pseudonyms; ``is_taken`` words are avoided.
+
+    ``people`` are full names and addresses of mail that are known besides those of the accounts.
+    """
     runs = tuple(runs)
-    identity = _Identity(hosts={os.fsencode(os.uname().nodename)})
+    identity = _Identity(hosts={os.fsencode(os.uname().nodename)}, people=set(people))
     for run in runs:
         _note_run(identity, run)
     for uid in {os.getuid(), *(run.uid for run in runs)}:

@@ -17,13 +17,15 @@ MANIFEST = f"{FOLDER}manifest.yml"
 IDENTITY = f"{FOLDER}identity"
 FILES = f"{FOLDER}files.jsonl.zst"
 RESULTS = f"{FOLDER}results.jsonl.zst"
+RECORDS = f"{FOLDER}records.jsonl.zst"
 OWN_TRACE = f"{FOLDER}trace.sqlite3"
 TRACE = "METADATA/trace.sqlite3"
 DATA = "DATA.tar.gz"
 
-MEMBERS = (VERSION, MANIFEST, IDENTITY, CONFIG, FILES, RESULTS, OWN_TRACE, TRACE, DATA)
+MEMBERS = (VERSION, MANIFEST, IDENTITY, CONFIG, FILES, RESULTS, RECORDS, OWN_TRACE, TRACE, DATA)
+OPTIONAL = {RECORDS: OWN_TRACE}
 DIGESTED = (CONFIG, FILES, RESULTS, OWN_TRACE, TRACE, DATA)
-"""The members whose SHA-256 the manifest holds."""
+"""The members whose SHA-256 the manifest holds, besides that of RECORDS where there are any."""
 LIMITS = {
     VERSION: len(VERSION_TEXT),
     MANIFEST: members.MANIFEST_LIMIT,
@@ -31,4 +33,5 @@ LIMITS = {
     CONFIG: 64 << 20,
     FILES: members.INDEX_LIMIT,
     RESULTS: members.INDEX_LIMIT,
+    RECORDS: members.RECORDS_LIMIT,
 }

@@ -175,6 +175,10 @@ class ReprozipBundle(FoundByPath):
         except BundleError as error:
             raise self._explain(error) from None
 
+    def read_records(self) -> list[bytes]:
+        """Return nothing: ReproZip keeps no records."""
+        return []
+
     def extract_trace(self, destination: Path) -> None:
         """Write the trace database to a new file. Raises BundleError; then there is no file."""
         try:

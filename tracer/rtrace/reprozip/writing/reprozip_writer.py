@@ -49,6 +49,10 @@ def write_reprozip(bundle: OpenBundle, target: Path, *, progress: Progress = SIL
         paths[extension.FILES].write_bytes(compress_frame("".join(lines).encode()))
         lines.clear()
         paths[extension.RESULTS].write_bytes(compress_frame("".join(map(dump_result, bundle.results)).encode()))
+        records = b"".join(bundle.read_records())
+        if records:
+            paths[extension.RECORDS] = folder / "records"
+            paths[extension.RECORDS].write_bytes(compress_frame(records))
         bundle.extract_trace(paths[extension.OWN_TRACE])
         problem = write_trace(paths[extension.OWN_TRACE], paths[extension.TRACE], manifest.runs)
         losses = list_losses(manifest, entries, problem)
@@ -68,7 +72,7 @@ def write_reprozip(bundle: OpenBundle, target: Path, *, progress: Progress = SIL
             for name in extension.MEMBERS:
                 if name in small:
                     write_member(file, name, small[name])
-                else:
+                elif name in paths:
                     with paths[name].open("rb") as source:
                         copy_member(file, name, source)
                     paths[name].unlink()

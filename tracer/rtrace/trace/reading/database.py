@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from rtrace.errors import TraceError
+from rtrace.trace import explain_absence
 from rtrace.trace.schema import TRACE_FORMAT
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ def open_for_reading(directory: TraceDirectory) -> sqlite3.Connection:
     """
     database = directory.database
     if not database.is_file():
-        if directory.path.exists():
-            raise TraceError(f"{directory.path} is not a trace directory; name another with -d")
-        raise TraceError(f"{directory.path} does not exist; run `rtrace trace COMMAND` first, or name another with -d")
+        raise TraceError(explain_absence(directory.path))
     from rtrace.trace.pieces import list_pieces, open_in_memory
 
     try:

@@ -1,0 +1,86 @@
+"""``rtrace repeat``: run a command again as it was recorded, and compare."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.common import JSON_LAST, fill_standard_streams
+from rtrace.cli.terminal.run_table import open_own_history
+from rtrace.cli.terminal.speaking import say, tell_json, warn
+from rtrace.errors import RtraceError, UsageError
+from rtrace.printable import count
+
+
+@click.command(
+    cls=RtraceCommand,
+    statuses={
+        "0": "the results are the same",
+        "1": "a result differs",
+        "3": "a result could not be judged",
+        "126": "the program is not executable any more",
+        "127": "the program is not there any more",
+    },
+    examples=("rtrace repeat last", "rtrace repeat -m 'after the update' baseline"),
+)
+@JSON_LAST
+@click.option(
+    "-d", "--dir", "directory", type=click.Path(path_type=Path), metavar="DIR", help="The trace directory to write."
+)
+@click.option("--label", metavar="NAME", help="Name the repetition in the history.")
+@click.option("-m", "--reason", metavar="TEXT", help="Why it is run again.")
+@click.argument("run", metavar="RUN", default="last")
+def command(run: str, *, as_json: bool, directory: Path | None, label: str | None, reason: str | None) -> None:
+    """Run the command of RUN again on this machine as it was recorded, and compare its results with the first ones.
+
+    The words of the command, its folder and its environment are those of the record; secrets that were taken out of
+    the environment are taken from the present one. It reads and writes the files that are there now, and is traced in
+    a trace directory of its own. Its exit status, outputs and what it prints are compared by their digests; the
+    verdict is kept in the history. To run it on the files as they were, use `rtrace replay` or `rtrace verify`.
+
+    RUN is a label, the beginning of an id, last, or last~2 (two before the last).
+    """
+    from rtrace.operations.repeating.repetition import judge, name_directory, plan_repetition, repeat
+    from rtrace.record.taking.said import Said
+
+    fill_standard_streams()
+    history = open_own_history()
+    catalogue = history.catalogue()
+    first = history.read(catalogue.resolve(run))
+    short = catalogue.short(first["id"])
+    catalogue.close()
+    plan = plan_repetition(first, os.environb, short)
+    if plan.present:
+        say(f"taken from the present environment, as secrets are not recorded: {', '.join(plan.present)}")
+    if plan.absent:
+        warn(f"secrets that the first run had are not in the environment: {', '.join(plan.absent)}")
+    if directory is not None and os.path.lexists(directory):
+        raise UsageError(f"{directory} exists already; name another directory")
+    project = first["project"]
+    said = Said(label, reason or f"repeats {short}", tuple(first["tags"]), project["name"] if project else None)
+    second, report = repeat(plan, directory or name_directory(short), said, warn)
+    if report.problem:
+        warn(report.problem)
+    if second is None:
+        warn((report.record and report.record.problem) or "the repetition was not recorded; nothing can be compared")
+        sys.exit(3)
+    try:
+        repeated = judge(history, first, second, report)
+    except (OSError, RtraceError) as error:
+        warn(f"the repetition is not in the history ({error}); `rtrace import {report.directory.path}` adds it")
+        sys.exit(3)
+    verdict = repeated.verdict
+    if as_json:
+        from rtrace.answers.history import answer_repeat
+
+        tell_json(answer_repeat(repeated))
+    else:
+        for sentence in verdict["differences"]:
+            warn(sentence)
+        compared = count(verdict["compared"] or 0, "result")
+        say(f"{verdict['verdict']}: {compared} compared; the trace is in {report.directory.path}")
+    sys.exit(verdict["exit_status"])

@@ -1,0 +1,1 @@
+"""The operations on the history of runs, one file each."""

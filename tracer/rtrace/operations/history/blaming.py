@@ -1,0 +1,50 @@
+"""`rtrace blame`: which runs made a file, by its content, wherever it was moved or renamed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from rtrace.errors import UsageError
+from rtrace.record.history.protocol import History
+from rtrace.record.query import Made, Query, Row
+
+SHOWN = 10
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Blamed:
+    """The runs that wrote a content, newest first; or, where nobody knows the content, those that used the path."""
+
+    sha256: str
+    made: list[Made]
+    by_path: list[Row]
+    """Runs that read or wrote a file of this path, with another content."""
+
+
+def blame_file(history: History, file: Path) -> Blamed:
+    """Return which runs made a file. Raises UsageError when it cannot be read."""
+    digest = digest_file(file)
+    catalogue = history.catalogue()
+    made = catalogue.blame(digest)
+    by_path = [] if made else catalogue.find(Query(file=os.fsencode(os.path.abspath(file)), limit=SHOWN))
+    return Blamed(digest, made, by_path)
+
+
+def digest_file(file: Path) -> str:
+    """Return the SHA-256 of a file. Raises UsageError when it is no file, or cannot be read."""
+    digest = sha256()
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, "rb") as opened:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UsageError(f"{file} is not a file; name one that a run wrote")
+            while block := opened.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}; name a file that a run wrote") from None
+    return digest.hexdigest()

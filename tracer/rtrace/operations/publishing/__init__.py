@@ -1,0 +1,1 @@
+"""What goes into a paper: figures with their stamps, and what LaTeX checks them by."""

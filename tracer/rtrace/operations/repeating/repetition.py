@@ -1,0 +1,186 @@
+"""`rtrace repeat`: a command is run again as it was recorded, traced, and its results compared with the first ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtrace.errors import UsageError
+from rtrace.operations.recording.traced import RecordRequest
+from rtrace.printable import printable, printable_text, shorten
+from rtrace.privacy.redacting import REDACTED
+from rtrace.record.diff import name_path
+from rtrace.record.document import FileFact, Record, VerdictFact
+from rtrace.record.history.protocol import History
+from rtrace.record.paths import to_bytes
+from rtrace.record.taking.said import Said
+
+if TYPE_CHECKING:
+    from rtrace.operations.trace import TraceReport
+
+SAME, DIFFERENT, UNKNOWN = "same", "different", "unknown"
+STATUSES = {SAME: 0, DIFFERENT: 1, UNKNOWN: 3}
+_MOST_DIFFERENCES = 100
+_REDACTED = REDACTED.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is run again: the words of the command, where, and with which variables.
+
+    ``present`` are variables that were taken out of the record as secrets and are taken from here; ``absent`` those
+    that are not here either.
+    """
+
+    argv: tuple[bytes, ...]
+    workingdir: bytes
+    environment: dict[bytes, bytes]
+    present: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What came of it."""
+
+    identifier: str
+    parent: str
+    directory: Path
+    verdict: VerdictFact
+
+
+def plan_repetition(record: Record, present: Mapping[bytes, bytes], shown: str) -> Plan:
+    """Return what has to be run for a record, which errors call ``shown``.
+
+    Raises UsageError when the record does not say enough.
+    """
+    if record["kind"] != "run":
+        raise UsageError(f"{shown} is a {record['kind']}; name the run that it is of")
+    if not record["arguments"] or not record["workingdir"]:
+        raise UsageError(f"the record of {shown} has no command and folder to run it in; use `rtrace replay`")
+    hidden = [word for word in record["arguments"] if _REDACTED in word and record["redacted"]]
+    if hidden:
+        word = printable_text(shorten(hidden[0]))
+        raise UsageError(f"a secret was taken out of the command of {shown} ({word}); run it with `rtrace trace`")
+    folder = to_bytes(record["workingdir"])
+    if not os.path.isdir(folder):
+        raise UsageError(
+            f"the folder {printable_text(record['workingdir'])} is not there any more; use `rtrace replay`"
+        )
+    environment, taken, absent = {}, [], []
+    for name, value in record["environment"].items():
+        key = to_bytes(name)
+        if _REDACTED not in value or not record["redacted"]:
+            environment[key] = to_bytes(value)
+        elif key in present:
+            environment[key] = present[key]
+            taken.append(name)
+        else:
+            absent.append(name)
+    argv = tuple(map(to_bytes, record["arguments"]))
+    return Plan(argv, folder, environment or dict(present), tuple(taken), tuple(absent))
+
+
+def compare_results(first: Record, second: Record) -> VerdictFact:
+    """Return whether a repetition left the same: its end, its outputs and what it printed, by their digests."""
+    differences: list[str] = []
+    doubts: list[str] = []
+    if (first["exit_code"], first["signal"]) != (second["exit_code"], second["signal"]):
+        differences.append(f"it ended otherwise: {describe_end(first)}, now {describe_end(second)}")
+    if first["status"] == "crashed" or second["status"] == "crashed":
+        doubts.append("a tracer was ended before its run")
+    before, after = index_outputs(first), index_outputs(second)
+    for path in sorted({*before, *after}):
+        difference, doubt = compare_file(path, before.get(path), after.get(path))
+        differences += difference
+        doubts += doubt
+    streams = 0
+    for name in ("stdout", "stderr"):
+        one, other = first[name], second[name]
+        if one is None or other is None or one["sha256"] is None or other["sha256"] is None:
+            continue
+        streams += 1
+        if one["sha256"] != other["sha256"]:
+            differences.append(f"{name}: something else was printed")
+    compared = len({*before, *after}) + streams
+    if differences:
+        verdict = DIFFERENT
+    else:
+        verdict = UNKNOWN if doubts or (not compared and second["status"] == "unknown") else SAME
+    return {
+        "verdict": verdict,
+        "exit_status": STATUSES[verdict],
+        "unpacker": None,
+        "compared": compared,
+        "differences": [*differences, *doubts][:_MOST_DIFFERENCES],
+    }
+
+
+def index_outputs(record: Record) -> dict[str, FileFact]:
+    """Return the outputs of a run by their paths, those below the folder that it ran in as seen from there."""
+    return {name_path(record, file["path"]): file for file in record["outputs"]}
+
+
+def compare_file(path: str, before: FileFact | None, after: FileFact | None) -> tuple[Iterable[str], Iterable[str]]:
+    """Return sentences on how an output differs, and on why that is not known."""
+    shown = printable_text(path)
+    if before is None:
+        return [f"{shown}: written now alone"], []
+    if after is None:
+        return [f"{shown}: not written again"], []
+    if before["sha256"] is None or after["sha256"] is None:
+        problem = before["problem"] or after["problem"] or "its content was not digested"
+        return [], [f"{shown}: {problem}"]
+    return ([], []) if before["sha256"] == after["sha256"] else ([f"{shown}: another content"], [])
+
+
+def describe_end(record: Record) -> str:
+    """Return how a run ended."""
+    return f"signal {record['signal']}" if record["signal"] is not None else f"status {record['exit_code']}"
+
+
+def name_directory(short: str) -> Path:
+    """Return a name that is free here for the trace directory of the repetition of a run."""
+    names = (f".rtrace-repeat-{short}{f'-{number}' if number > 1 else ''}" for number in count(1))
+    return next(path for path in map(Path, names) if not os.path.lexists(path))
+
+
+def repeat(plan: Plan, directory: Path, said: Said, tell: Callable[[str], None]) -> tuple[Record | None, TraceReport]:
+    """Run a command again and trace it into a directory; return its record, None where none could be taken.
+
+    The record is not in the history yet. Raises what `trace_into` raises, and UsageError.
+    """
+    from rtrace.operations.trace import TraceRequest, trace_into
+    from rtrace.record.taking.keeping import read_from_trace
+    from rtrace.trace.directory import TraceDirectory
+
+    place = TraceDirectory(directory.absolute())
+    environ = tuple(name + b"=" + value for name, value in plan.environment.items())
+    request = TraceRequest(plan.argv, record=RecordRequest(said, history=False), environ=environ)
+    try:
+        os.chdir(plan.workingdir)
+    except OSError as error:
+        raise UsageError(f"cannot run in {printable(plan.workingdir)}: {error.strerror}; use `rtrace replay`") from None
+    report = trace_into(
+        place,
+        request,
+        on_waiting=lambda programs: tell(f"the command has ended; waiting for {', '.join(programs)}"),
+        on_loss=lambda what, advice: tell(f"{what}; {advice}"),
+    )
+    records = {record["id"]: record for record in read_from_trace(report.directory)}
+    return records.get((report.record and report.record.id) or ""), report
+
+
+def judge(history: History, first: Record, second: Record, report: TraceReport) -> Repeated:
+    """Compare a repetition with the run that it repeats, and keep its record with the verdict. Raises HistoryError."""
+    from rtrace.record.taking.keeping import keep_in_trace
+
+    verdict = compare_results(first, second)
+    second["parent"], second["verdict"] = first["id"], verdict
+    keep_in_trace(report.directory, second)
+    history.add(second)
+    return Repeated(second["id"], first["id"], report.directory.path, verdict)

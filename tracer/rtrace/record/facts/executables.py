@@ -1,0 +1,76 @@
+"""What a program's own file says of it: build id, compiler, options and language."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from rtrace.record.document import ExecutableFact
+from rtrace.record.facts.elf.dwarf import read_producer
+from rtrace.record.facts.elf.notes import read_build_id, read_compilers, read_dynamic
+from rtrace.record.facts.elf.sections import ElfFile
+
+_OPTIONS = re.compile(r"\s-")
+_BY_LIBRARY = (("libgfortran.so", "Fortran"), ("libifcore", "Fortran"), ("libflang", "Fortran"), ("libgo.so", "Go"),
+               ("libgnat", "Ada"), ("libHS", "Haskell"), ("libjulia", "Julia"), ("libphobos", "D"),
+               ("libstdc++.so", "C++"), ("libc++.so", "C++"))  # fmt: skip
+_BY_COMPILER = (("rustc", "Rust"), ("GHC", "Haskell"), ("GNAT", "Ada"), ("ldc", "D"), ("zig", "Zig"))
+
+
+def read_executable(path: str, *, package: str | None = None, version: str | None = None) -> ExecutableFact:
+    """Return what is known of a program from its file; nothing is ever started to ask it.
+
+    ``package`` owns it (kind:name), and ``version`` is the package's. What is left open is for who has seen the run:
+    the digest, and how often it was executed.
+    """
+    fact: ExecutableFact = {
+        "path": path, "name": os.path.basename(path), "version": version, "build_id": None, "sha256": None,
+        "size": None, "compiler": None, "compiler_flags": None, "language": None, "package": package, "executions": 0,
+    }  # fmt: skip
+    try:
+        fact["size"] = os.stat(path).st_size
+        with ElfFile(os.fsencode(path)) as elf:
+            _add_facts(fact, elf)
+    except (
+        OSError,
+        ValueError,
+    ):  # gone or unreadable by now, or a script: then its interpreter is a program of its own
+        pass
+    return fact
+
+
+def _add_facts(fact: ExecutableFact, elf: ElfFile) -> None:
+    fact["build_id"] = read_build_id(elf)
+    compilers = read_compilers(elf)
+    fact["compiler"] = "; ".join(compilers) or None
+    producer = read_producer(elf)
+    if producer.text:
+        name, flags = split_producer(producer.text)
+        fact["compiler"] = fact["compiler"] or name
+        fact["compiler_flags"] = flags
+    fact["language"] = find_language(elf, producer.language, compilers)
+
+
+def split_producer(producer: str) -> tuple[str, str | None]:
+    """Return the compiler's name and its options from what DW_AT_producer holds of both."""
+    match = _OPTIONS.search(producer)
+    if match is None:
+        return producer, None
+    return producer[: match.start()], producer[match.start() :].strip()
+
+
+def find_language(elf: ElfFile, told: str | None, compilers: list[str]) -> str | None:
+    """Return the language that a program is written in: as it is told, else by its libraries, else by its compiler.
+
+    Raises OSError. The first unit of a program may be the C library's start-up code, so libraries count more than that.
+    """
+    if ".go.buildinfo" in elf.sections or ".note.go.buildid" in elf.sections:
+        return "Go"
+    if ".dep-v0" in elf.sections:
+        return "Rust"
+    needed = read_dynamic(elf).needed
+    by_library = next((name for sign, name in _BY_LIBRARY if any(lib.startswith(sign) for lib in needed)), None)
+    if told not in {None, "C", "assembler"}:
+        return told
+    by_compiler = next((name for sign, name in _BY_COMPILER if any(sign in text for text in compilers)), None)
+    return by_library or by_compiler or told or ("C" if compilers and needed else None)

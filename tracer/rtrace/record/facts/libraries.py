@@ -1,0 +1,36 @@
+"""What a shared object says of itself: name, version and build id."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from rtrace.record.document import LibraryFact
+from rtrace.record.facts.elf.notes import read_build_id, read_dynamic
+from rtrace.record.facts.elf.sections import ElfFile
+
+_VERSION = re.compile(r"\.so\.([0-9][0-9A-Za-z.]*)$|-([0-9]+(?:\.[0-9A-Za-z]+)+)\.so(?:\.[0-9.]+)?$")
+
+
+def read_shared_object(path: str) -> LibraryFact:
+    """Return what is known of a shared object from its file; its version is that of its name, links resolved.
+
+    A name that says more than the soname does counts: `libz.so.1` leads to `libz.so.1.2.13`.
+    """
+    fact: LibraryFact = {
+        "name": os.path.basename(path), "path": path, "version": find_version(path), "build_id": None, "language": "C",
+        "package": None,
+    }  # fmt: skip
+    try:
+        with ElfFile(os.fsencode(path)) as elf:
+            fact["build_id"] = read_build_id(elf)
+            fact["name"] = read_dynamic(elf).soname or fact["name"]
+    except (OSError, ValueError):  # gone or unreadable by now, or no ELF file
+        pass
+    return fact
+
+
+def find_version(path: str) -> str | None:
+    """Return the version in the name of a shared object, or of what its name leads to."""
+    found = [match[1] or match[2] for name in (os.path.realpath(path), path) if (match := _VERSION.search(name))]
+    return found[0] if found else None

@@ -1,0 +1,32 @@
+"""Who ran it: the user database, and what git's configuration says of that person."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+
+from rtrace.record.document import UserFact
+from rtrace.record.facts.version_control.configuration import read_person
+
+
+def read_user(environ: Mapping[str, str] | None = None) -> UserFact:
+    """Return the user of this process; name and e-mail address as commits have them, else the database's full name."""
+    import pwd
+
+    environ = os.environ if environ is None else environ
+    identifier = os.getuid()
+    name = full_name = home = None
+    with contextlib.suppress(KeyError):  # a number without an entry, as in a container
+        entry = pwd.getpwuid(identifier)
+        name, home = entry.pw_name, entry.pw_dir
+        full_name = entry.pw_gecos.partition(",")[0].replace("&", name.capitalize()).strip() or None
+    person = read_person(environ, environ.get("HOME") or home)
+    return {
+        "name": name or environ.get("LOGNAME") or environ.get("USER"),
+        "full_name": person.name or full_name,
+        "email": person.email or environ.get("EMAIL") or None,
+        "uid": identifier,
+        "gid": os.getgid(),
+        "groups": sorted(os.getgroups()),
+    }

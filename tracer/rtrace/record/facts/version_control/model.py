@@ -1,0 +1,56 @@
+"""What a repository is asked within, and the record of one that nothing is known of yet."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from rtrace.record.document import ChangedFile, RepositoryFact
+from rtrace.record.times import write_time
+
+MOST_CHANGED = 10_000
+"""Files of a working tree that are told to be changed."""
+
+
+class Limits(NamedTuple):
+    """Bytes of a diff, and the seconds in which all has to be said."""
+
+    diff: int = 1 << 20
+    seconds: float = 5.0
+
+
+def empty_fact(kind: str, root: bytes) -> RepositoryFact:
+    """Return what is known of a repository without looking into it."""
+    return {
+        "type": kind, "path": os.fsdecode(root), "commit": None, "branch": None, "tag": None, "committed": None,
+        "remote": None, "upstream": None, "dirty": None, "changed": [], "diff": None, "problem": None,
+    }  # fmt: skip
+
+
+def format_time(seconds: float) -> str | None:
+    """Return a time since 1970 as a record has it; None for one beyond the years that there are."""
+    try:
+        return write_time(int(seconds * 1_000_000))
+    except OverflowError:
+        return None
+
+
+def add_problem(fact: RepositoryFact, problem: str) -> None:
+    """Say that something is not known, after what has been said already."""
+    fact["problem"] = f"{fact['problem']} {problem}" if fact["problem"] else problem
+
+
+def keep_changed(fact: RepositoryFact, changed: list[ChangedFile]) -> None:
+    """Keep the files that are not as committed, as many as fit; files that are not tracked make no tree dirty."""
+    fact["dirty"] = any(file["state"] != "untracked" for file in changed)
+    fact["changed"] = changed[:MOST_CHANGED]
+    if len(changed) > MOST_CHANGED:
+        add_problem(fact, f"{len(changed) - MOST_CHANGED} more changed files are not listed.")
+
+
+def keep_diff(fact: RepositoryFact, diff: bytes, *, cut: bool) -> None:
+    """Keep a diff; of one that was cut, the whole lines."""
+    if cut:
+        diff = diff[: diff.rfind(b"\n") + 1]
+        add_problem(fact, "The changes that are not committed are longer than the limit; the diff is their beginning.")
+    fact["diff"] = diff.decode("utf-8", "surrogateescape")

@@ -1,0 +1,1 @@
+"""noWorkflow 2: its database in `.noworkflow`, and the contents beside it."""

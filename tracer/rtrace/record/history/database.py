@@ -1,0 +1,144 @@
+"""A history in a PostgreSQL database, for a lab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rtrace.errors import HistoryError, NoSuchRunError
+from rtrace.record.document import Record
+from rtrace.record.history.documents import extract_document
+from rtrace.record.history.outbox import open_outbox, send
+from rtrace.record.reading import read_record
+from rtrace.record.stores.extraction import extract
+from rtrace.record.stores.postgresql_address import read_address
+from rtrace.record.stores.postgresql_catalogue import PostgresqlCatalogue
+from rtrace.record.stores.postgresql_connection import Database, DatabaseGoneError
+from rtrace.record.stores.postgresql_index import prepare, put
+from rtrace.record.writing import write_record
+
+
+class DatabaseHistory:
+    """A database of documents and of the tables by which they are found; both change together.
+
+    A record that the database cannot take waits in the outbox until it can.
+    """
+
+    def __init__(self, url: str, tell: Callable[[str], None] = lambda _sentence: None) -> None:
+        self._database = Database(read_address(url))
+        self._tell = tell
+        self._prepared = False
+        self.place = self._database.address.shown
+
+    def add(self, record: Record) -> None:
+        """Keep a new record, and send those that wait. Raises HistoryError when it has to wait itself."""
+        try:
+            self._keep(record)
+        except DatabaseGoneError as error:
+            open_outbox(self.place).add(record)
+            raise HistoryError(f"{error}; the record waits, and is sent when a command reaches it") from None
+        self._send()
+
+    def read(self, identifier: str) -> Record:
+        """Return a record. Raises NoSuchRunError, RecordError and HistoryError."""
+        document = self.read_document(identifier)
+        if document is None:
+            raise NoSuchRunError(f"{self.place} has no run {identifier}; `rtrace log` lists all")
+        return read_record(document, f"the record {identifier} in {self.place}")
+
+    def read_document(self, identifier: str) -> bytes | None:
+        """Return a document; None where there is none. Raises HistoryError."""
+        rows = self._ask("SELECT document FROM rtrace.documents WHERE id = :id", id=identifier)
+        return rows[0][0].encode("utf-8", "surrogatepass") if rows else None
+
+    def replace(self, identifier: str, change: Callable[[Record], Record]) -> Record:
+        """Change a record while nobody else does. Raises NoSuchRunError and HistoryError."""
+        self._prepare()
+        with self._database.changing():
+            self._ask("SELECT 1 FROM rtrace.documents WHERE id = :id FOR UPDATE", id=identifier)
+            record = change(self.read(identifier))
+            document = write_record(record).decode("ascii")
+            self._ask(
+                "UPDATE rtrace.documents SET document = :document WHERE id = :id", document=document, id=identifier
+            )
+            put(self._database, extract(record))
+        return record
+
+    def remove(self, identifier: str) -> None:
+        """Forget a record. Raises NoSuchRunError and HistoryError."""
+        self._prepare()
+        with self._database.changing():
+            rows = self._ask("DELETE FROM rtrace.documents WHERE id = :id RETURNING id", id=identifier)
+            if not rows:
+                raise NoSuchRunError(f"{self.place} has no run {identifier}; `rtrace log` lists all")
+            self._ask("DELETE FROM rtrace.runs WHERE id = :id", id=identifier)
+            self._ask("DELETE FROM rtrace.files WHERE id = :id", id=identifier)
+            self.forget(identifier)
+
+    def forget(self, identifier: str) -> None:
+        """Note that a record that is not here was forgotten elsewhere."""
+        self._ask("INSERT INTO rtrace.forgotten VALUES (:id) ON CONFLICT DO NOTHING", id=identifier)
+
+    def identifiers(self) -> Iterator[str]:
+        """Yield the identifiers of all documents. Raises HistoryError."""
+        yield from (row[0] for row in self._ask("SELECT id FROM rtrace.documents"))
+
+    def forgotten(self) -> set[str]:
+        """Return the identifiers of records that were removed. Raises HistoryError."""
+        return {row[0] for row in self._ask("SELECT id FROM rtrace.forgotten")}
+
+    def catalogue(self) -> PostgresqlCatalogue:
+        """Open the tables, and send what waits. Raises HistoryError."""
+        self._prepare()
+        self._send()
+        return PostgresqlCatalogue(self._database, self.read)
+
+    def rebuild(self, on_progress: Callable[[int], None] = lambda _number: None) -> int:
+        """Make the tables again from all documents; return how many there are. Raises HistoryError."""
+        from rtrace.record.history.database_rebuilding import rebuild_tables
+
+        made = rebuild_tables(self._database, on_progress)
+        self._prepared = True
+        return made
+
+    def _keep(self, record: Record) -> None:
+        document = write_record(record).decode("ascii")
+        indexed = extract_document(document.encode("ascii"), record["id"], "the record")
+        self._prepare()
+        with self._database.changing():
+            self._ask(
+                "INSERT INTO rtrace.documents VALUES (:id, :document) "
+                "ON CONFLICT (id) DO UPDATE SET document = excluded.document",
+                id=record["id"],
+                document=document,
+            )
+            self._ask("DELETE FROM rtrace.forgotten WHERE id = :id", id=record["id"])
+            put(self._database, indexed)
+
+    def _send(self) -> None:
+        try:
+            sent = send(open_outbox(self.place), _Direct(self))
+        except HistoryError as error:
+            self._tell(str(error))
+        else:
+            if sent:
+                self._tell(f"sent {sent} waiting to {self.place}")
+
+    def _ask(self, sql: str, **values: object) -> list[list[str]]:
+        self._prepare()
+        return self._database.ask(sql, **values)
+
+    def _prepare(self) -> None:
+        if not self._prepared:
+            prepare(self._database)
+            self._prepared = True
+
+
+class _Direct(DatabaseHistory):
+    """The same history, which lets nothing wait a second time."""
+
+    def __init__(self, history: DatabaseHistory) -> None:
+        self.__dict__.update(history.__dict__)
+
+    def add(self, record: Record) -> None:
+        """Keep a record. Raises DatabaseGoneError."""
+        self._keep(record)

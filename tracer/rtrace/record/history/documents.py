@@ -1,0 +1,46 @@
+"""Documents in a folder: read with limits, and read for an index."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import cast
+
+from rtrace.errors import HistoryError, RecordError
+from rtrace.record.document import Record
+from rtrace.record.reading import MOST_BYTES, check_record, parse_document, refuse_newer
+from rtrace.record.stores.extraction import Indexed, extract
+
+
+def read_document(path: Path) -> bytes | None:
+    """Return the bytes of a document, one more than it may have at most; None where there is none.
+
+    Raises HistoryError for what is there and cannot be read; a fifo is never waited for.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HistoryError(f"cannot read {path}: {error.strerror}; check its permissions") from None
+    try:
+        with open(descriptor, "rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise HistoryError(f"cannot read {path}: {error.strerror}; remove it, or restore it") from None
+
+
+def extract_document(data: bytes, identifier: str, shown: str) -> Indexed:
+    """Return what an index keeps of a document. Raises RecordError when it is not the record of this identifier.
+
+    A document with all that is wanted of it is not looked at further: an index of thousands is made of them.
+    """
+    value = parse_document(data, shown)
+    if isinstance(value, dict):
+        refuse_newer(value, shown)
+        if value.get("id") != identifier:
+            raise RecordError(f"{shown} is the document of another run; remove it")
+    try:
+        return extract(cast("Record", value))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return extract(check_record(value, shown))

@@ -1,0 +1,1 @@
+"""Where a catalogue lies: SQLite for a person, PostgreSQL for a lab."""

@@ -1,0 +1,202 @@
+"""What an index keeps of a document: what lists show, what filters ask for, and what can be looked up.
+
+Files are kept as keys, which are words of their digests, paths and names; a run's files are in its document.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from hashlib import blake2b
+from operator import itemgetter
+from typing import NamedTuple, overload
+
+from rtrace.record.document import FileFact, Record
+from rtrace.record.times import read_time
+
+EXTRACTION = 1
+"""Grows with every change of what is kept, so that indexes are made again."""
+
+COLUMNS = (
+    "id",
+    "kind",
+    "status",
+    "label",
+    "parent",
+    "started",
+    "wall",
+    "exit_code",
+    "signal",
+    "project",
+    "reason",
+    "outcome",
+    "user",
+    "host",
+    "main",
+    "workingdir",
+    "verdict",
+    "inputs",
+    "outputs",
+    "tags",
+    "arguments",
+)
+"""Those of a run in a list, in the order of `Row`; the last two are JSON."""
+
+WROTE, READ, PATH, NAME = "o", "i", "p", "n"
+"""The letters with which keys begin."""
+
+_DIGEST_DIGITS = 24
+_HASH_BYTES = 8
+_MOST_WORDS = 50_000
+_MOST_TEXT = 1 << 20
+_MOST = 1 << 63
+_WORD = re.compile(r"[^\W_]+")
+_get_path, _get_digest = itemgetter("path"), itemgetter("sha256")
+
+
+class Indexed(NamedTuple):
+    """What an index keeps of one document. ``keys`` and ``words`` are joined by blanks."""
+
+    row: tuple[object, ...]
+    tags: list[str]
+    parameters: list[tuple[str, str]]
+    prose: str
+    words: str
+    keys: str
+    fingerprint: bytes
+
+
+def extract(record: Record) -> Indexed:
+    """Return what an index keeps of a record. Raises KeyError, TypeError and ValueError for what is no record."""
+    words, keys = extract_files(record)
+    fingerprint = blake2b(f"{words}\0{keys}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    tags = [mend(tag) for tag in record["tags"]]
+    parameters = [(mend(fact["name"]), write_value(fact["value"])) for fact in record["parameters"]]
+    return Indexed(extract_row(record), tags, parameters, extract_prose(record), words, keys, fingerprint)
+
+
+def extract_row(record: Record) -> tuple[object, ...]:
+    """Return the columns of a run; text has no surrogates there, which databases refuse."""
+    project, verdict = record["project"], record["verdict"]
+    return (
+        record["id"],
+        mend(record["kind"]),
+        mend(record["status"]),
+        mend(record["label"]),
+        mend(record["parent"]),
+        read_time(record["started"]) if record["started"] else None,
+        keep_number(record["usage"]["wall"]),
+        keep_number(record["exit_code"]),
+        keep_number(record["signal"]),
+        mend(project["name"]) if project else None,
+        mend(record["reason"]),
+        mend(record["outcome"]),
+        mend(record["user"]["name"]),
+        mend(record["machine"]["hostname"]),
+        mend(record["main"]),
+        mend(record["workingdir"]),
+        mend(verdict["verdict"]) if verdict else None,
+        len(record["inputs"]),
+        len(record["outputs"]),
+        json.dumps(record["tags"]),
+        json.dumps(record["arguments"]),
+    )
+
+
+def extract_prose(record: Record) -> str:
+    """Return the text of a run that can be searched, where words may stand together."""
+    project = record["project"]
+    parts: list[str | None] = [
+        record["label"],
+        record["reason"],
+        record["outcome"],
+        " ".join(record["tags"]),
+        project["name"] if project else None,
+        project["description"] if project else None,
+        " ".join(record["arguments"]),
+        record["user"]["name"],
+        record["machine"]["hostname"],
+        *(stream["text"] for stream in (record["stdout"], record["stderr"]) if stream),
+    ]
+    return mend("\n".join(part for part in parts if part))[:_MOST_TEXT]
+
+
+def extract_files(record: Record) -> tuple[str, str]:
+    """Return the words in the paths of a run's files, and the keys of these files."""
+    outputs, inputs = record["outputs"], record["inputs"]
+    keys = {WROTE + digest[:_DIGEST_DIGITS] for digest in find_digests(outputs)}
+    keys.update(READ + digest[:_DIGEST_DIGITS] for digest in map(_get_digest, inputs) if digest)
+    paths = {*map(_get_path, outputs), *map(_get_path, inputs)}
+    for more in (*record["scripts"], *record["executables"]):
+        paths.add(more["path"])
+        if more["sha256"]:
+            keys.add(READ + more["sha256"][:_DIGEST_DIGITS])
+    paths.update(path for path in (record["main"], record["workingdir"]) if path)
+    folders, names = set(), set()
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        folders.add(folder)
+        names.add(name)
+    keys.update([PATH + _hash(path) for path in paths])
+    keys.update([NAME + _hash(name) for name in names])
+    words = set(_WORD.findall(mend("\n".join((*folders, *names)).lower())))
+    return " ".join(sorted(words)[:_MOST_WORDS]), " ".join(sorted(keys))
+
+
+def find_digests(files: Iterable[FileFact]) -> Iterable[str]:
+    """Yield the digests of files, with and without a stamp."""
+    for file in files:
+        if file["sha256"]:
+            yield file["sha256"]
+        yield from file["stamped"]
+
+
+def find_keys(digest: str) -> tuple[str, str]:
+    """Return the keys under which a content is found that was written, or read."""
+    return WROTE + digest[:_DIGEST_DIGITS], READ + digest[:_DIGEST_DIGITS]
+
+
+def find_file_key(path: bytes) -> str:
+    """Return the key of a path, or of a file's name when there is no slash in it."""
+    text = path.decode("utf-8", "surrogateescape")
+    return (PATH if "/" in text else NAME) + _hash(text)
+
+
+def write_value(value: object) -> str:
+    """Return the value of a parameter as text, numbers in one way: 0.10 is 0.1, and 1e3 is 1000."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    text = str(value)
+    try:
+        number = float(text)
+    except ValueError:
+        return mend(text)
+    return str(int(number)) if number.is_integer() and abs(number) < 1 << 53 else repr(number)
+
+
+def keep_number(value: float | None) -> float | None:
+    """Return a number that a database can keep. Raises TypeError for what is no such number."""
+    if value is not None and (type(value) not in {int, float} or abs(value) >= _MOST):
+        raise TypeError
+    return value
+
+
+@overload
+def mend(text: str) -> str: ...
+@overload
+def mend(text: None) -> None: ...
+@overload
+def mend(text: str | None) -> str | None: ...
+def mend(text: str | None) -> str | None:
+    """Return text with what no database keeps replaced: NUL, and the surrogates of bytes that are no UTF-8."""
+    if text is None:
+        return text
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
+    return text.replace("\0", "�") if "\0" in text else text
+
+
+def _hash(text: str) -> str:
+    data = text.encode("utf-8", "surrogatepass")
+    return blake2b(data, digest_size=_HASH_BYTES).hexdigest()

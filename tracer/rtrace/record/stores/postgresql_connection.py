@@ -1,0 +1,130 @@
+"""The one door to PostgreSQL: connecting, asking, and errors as sentences without passwords."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol, cast
+
+from rtrace.errors import HistoryError
+from rtrace.printable import printable_text
+from rtrace.record.stores.postgresql_address import Address
+
+CONNECT_SECONDS = 5
+_ANSWER_SECONDS = 300
+_SHOWN = 200
+
+
+class Connection(Protocol):
+    """What is used of a connection of pg8000."""
+
+    def run(self, sql: str, stream: Any = None, types: Any = None, **params: Any) -> list[list[Any]]:  # noqa: ANN401
+        """Ask."""
+        ...
+
+    def close(self) -> None:
+        """Say goodbye."""
+        ...
+
+
+class DatabaseGoneError(HistoryError):
+    """A database cannot be reached, or does not do what it is asked."""
+
+
+class Database:
+    """A database, to which a connection is made when it is asked first."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._connection: Connection | None = None
+
+    def ask(self, sql: str, **values: object) -> list[list[Any]]:
+        """Send a statement with named values; return the rows of the answer. Raises DatabaseGoneError."""
+        connection = self._connect()
+        with self._telling():
+            return connection.run(sql, **values) or []
+
+    def copy(self, sql: str, lines: Iterable[bytes]) -> None:
+        """Send lines to a COPY. Raises DatabaseGoneError."""
+        connection = self._connect()
+        with self._telling():
+            connection.run(sql, stream=lines)
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Do all of what is asked meanwhile, or nothing."""
+        self.ask("BEGIN")
+        try:
+            yield
+            self.ask("COMMIT")
+        except BaseException:
+            with contextlib.suppress(DatabaseGoneError):  # what went wrong is being raised
+                self.ask("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._connection is not None:
+            with contextlib.suppress(Exception):  # it is gone already, in one of many ways
+                self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> Connection:
+        if self._connection is None:
+            try:
+                import pg8000.native
+            except ImportError:
+                raise HistoryError(
+                    "a history in PostgreSQL needs pg8000; install it with `pip install 'rtrace-repro[postgresql]'`"
+                ) from None
+            address = self.address
+            place: dict[str, object] = {"host": address.host, "port": address.port}
+            if address.host.startswith("/"):
+                place = {"unix_sock": f"{address.host}/.s.PGSQL.{address.port}"}
+            with self._telling():
+                connection = pg8000.native.Connection(
+                    address.user,
+                    database=address.database,
+                    password=address.password,
+                    timeout=CONNECT_SECONDS,
+                    ssl_context=make_ssl(address),
+                    application_name="rtrace",
+                    **place,
+                )
+                connection._usock.settimeout(_ANSWER_SECONDS)  # noqa: SLF001 -- the time to connect is not that to answer
+                connection.run("SET lock_timeout = '10s'; SET client_min_messages = 'warning'")
+            self._connection = cast("Connection", connection)
+        return self._connection
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        from pg8000.exceptions import DatabaseError
+
+        try:
+            yield
+        except DatabaseError as error:
+            details = error.args[0] if error.args else ""
+            text = details.get("M", "") if isinstance(details, dict) else str(details)
+            raise self._fail(text) from None
+        except Exception as error:  # noqa: BLE001 -- pg8000, scramp, ssl and sockets each have kinds of their own
+            self.close()
+            raise self._fail(str(error) or "it is gone") from None
+
+    def _fail(self, reason: str) -> DatabaseGoneError:
+        text = printable_text(reason)[:_SHOWN]
+        if self.address.password:
+            text = text.replace(self.address.password, "...")
+        return DatabaseGoneError(
+            f"the history {self.address.shown} cannot be used ({text}); check the address and the server"
+        )
+
+
+def make_ssl(address: Address) -> object:
+    """Return what pg8000 wants to know of encryption: None tries it, and goes on without."""
+    if address.host.startswith("/") or address.ssl == "disable":
+        return False
+    if address.ssl == "verify-full":
+        import ssl
+
+        return ssl.create_default_context()
+    return True if address.ssl == "require" else None

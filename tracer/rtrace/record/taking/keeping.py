@@ -1,0 +1,63 @@
+"""Where the record of a run is kept besides the history: in its trace directory, and in bundles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtrace.errors import RecordError
+from rtrace.record.reading import read_record
+from rtrace.record.writing import write_record
+
+if TYPE_CHECKING:
+    from rtrace.record.document import Record
+    from rtrace.trace.directory import TraceDirectory
+
+SUFFIX = ".json"
+
+
+def keep_in_trace(directory: TraceDirectory, record: Record) -> None:
+    """Write a record into a trace directory, whole or not at all. Raises OSError."""
+    folder = directory.records
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{record['run_name']}{SUFFIX}"
+    incomplete = path.with_name(path.name + ".incomplete")
+    incomplete.unlink(missing_ok=True)
+    descriptor = os.open(incomplete, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(write_record(record))
+    incomplete.replace(path)
+
+
+def list_documents(directory: TraceDirectory) -> dict[str, Path]:
+    """Return the documents of a trace directory by the names of their runs."""
+    try:
+        names = sorted(os.listdir(directory.records))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return {name.removesuffix(SUFFIX): directory.records / name for name in names if name.endswith(SUFFIX)}
+
+
+def read_from_trace(directory: TraceDirectory) -> list[Record]:
+    """Return the records of a trace directory. Raises RecordError and HistoryError."""
+    from rtrace.record.history.documents import read_document
+
+    return [
+        read_record(data, str(path))
+        for path in list_documents(directory).values()
+        if (data := read_document(path)) is not None
+    ]
+
+
+def read_bundle(path: Path) -> Iterator[Record]:
+    """Yield the records that travel in a bundle. Raises RtraceError when it is none."""
+    from rtrace.opening import open_bundle
+
+    with open_bundle(path) as bundle:
+        read = getattr(bundle, "read_records", None)
+        if read is None:
+            raise RecordError(f"{path} is a bundle without records; it was packed before there were any")
+        for number, document in enumerate(read(), 1):
+            yield read_record(document, f"record {number} of {path}")

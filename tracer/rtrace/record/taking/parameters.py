@@ -1,0 +1,46 @@
+"""The parameters of a run: the words of its command, and the files of names and values that it read."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from rtrace.record.facts.parameter_files import LARGEST_FILE, find_kind, read_parameter_file
+from rtrace.record.facts.parameters import read_command_line
+from rtrace.record.taking.contents import read_content
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rtrace.record.document import ParameterFact
+    from rtrace.record.taking.contents import Content
+    from rtrace.record.taking.evidence import Evidence
+
+MOST_PARAMETERS = 20_000
+_MOST_FILES = 200
+
+
+def describe_parameters(
+    evidence: Evidence,
+    argv: Sequence[bytes],
+    main: bytes,
+    inputs: Sequence[Content],
+    redact: Callable[[bytes, bytes], bytes],
+) -> list[ParameterFact]:
+    """Return the parameters of a run.
+
+    ``argv`` is the command without its secrets, and ``redact`` returns the content of a file, by its path, without
+    them: so the values that are read from both have none.
+    """
+    run = evidence.run
+    named = {evidence.resolve(word, run.workingdir): word for word in run.argv}
+    spelt = named.get(main)
+    facts = read_command_line([os.fsdecode(word) for word in argv], None if spelt is None else os.fsdecode(spelt))
+    files = [one for one in inputs if find_kind(os.fsdecode(one.path), named=one.path in named) is not None]
+    for content in files[:_MOST_FILES]:
+        data = read_content(content, LARGEST_FILE)
+        if data:
+            facts += read_parameter_file(content.path, redact(content.path, data), named=content.path in named)
+        if len(facts) >= MOST_PARAMETERS:
+            break
+    return facts[:MOST_PARAMETERS]

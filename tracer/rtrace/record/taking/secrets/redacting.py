@@ -1,0 +1,114 @@
+"""Secrets taken out of a record before it is written, by the rules that bundles are searched by.
+
+What is found in one place is looked for in all others: a token of the environment that a program prints is taken out of
+its output, too. The record says in `redacted` where something was, and what kind of thing; never the value.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, cast
+
+from rtrace.privacy.remembered import Remembered
+from rtrace.record.history.place import own_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rtrace.manifest.model import Environment
+    from rtrace.record.document import Record
+    from rtrace.record.taking.secrets.search import Search
+
+REDACTED = "redacted"
+
+
+class RecordRedactor:
+    """Takes secrets out of the parts of one record, and knows them from then on.
+
+    The rules are loaded when a text comes that was never searched before.
+    """
+
+    def __init__(self, memory: Path | None = None) -> None:
+        """Know of what was searched before from a file, by default the user's."""
+        self._remembered = Remembered(own_folder().with_name("harmless") if memory is None else memory)
+        self._search: Search | None = None
+
+    def environment(self, environ: Environment) -> Environment:
+        """Return variables without their secrets."""
+        items = [name if value is None else name + b"=" + value for name, value in environ]
+        if all(self._remembered.knows("variable", item) for item in items):
+            return environ
+        kept = self._load().environment(environ)
+        clean = set(kept)
+        for item, variable in zip(items, environ, strict=True):
+            if variable in clean:
+                self._remembered.remember("variable", item)
+        return kept
+
+    def arguments(self, program: bytes, argv: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Return the words of a command without their secrets."""
+        words, text = tuple(argv), b"\0".join(argv)
+        if self._is_harmless("argument", text):
+            return words
+        kept = self._load().arguments(program, words)
+        if kept == words:
+            self._remembered.remember("argument", text)
+        return kept
+
+    def address(self, place: str, address: str) -> str:
+        """Return an address without its secrets."""
+        text = os.fsencode(address)
+        if self._is_harmless("argument", text):
+            return address
+        kept = self._load().address(place, address)
+        if kept == address:
+            self._remembered.remember("argument", text)
+        return kept
+
+    def output(self, place: str, text: str) -> str:
+        """Return what a program printed without its secrets."""
+        data = os.fsencode(text)
+        if self._remembered.has_no_needle("file", data):
+            return text
+        return os.fsdecode(self.content(place, b"/output", data))
+
+    def content(self, place: str, path: bytes, text: bytes) -> bytes:
+        """Return a text without its secrets, searched as a file of this path would be."""
+        known = path + b"\0" + text
+        if self._remembered.knows("content", known):
+            return text
+        kept = self._load().content(place, path, text)
+        if kept == text:
+            self._remembered.remember("content", known)
+        return kept
+
+    def value(self, place: str, name: str, value: str) -> str:
+        """Return the value of a parameter; a word in its place where its name and it look like a secret."""
+        item = os.fsencode(name.rpartition(".")[2]), os.fsencode(value)
+        text = b"=".join(item)
+        if self._remembered.knows("variable", text):
+            return value
+        if self._load().is_secret(place, *item):
+            return REDACTED
+        self._remembered.remember("variable", text)
+        return value
+
+    def finish(self, record: Record) -> Record:
+        """Return a record without any secret that was found in a part of it, and with the list of their places."""
+        self._remembered.save()
+        if self._search is None:
+            return record
+        record = cast("Record", self._search.rewrite(record))
+        record["redacted"] = self._search.list_places()
+        return record
+
+    def _is_harmless(self, kind: str, text: bytes) -> bool:
+        return self._remembered.has_no_needle(kind, text) or self._remembered.knows(kind, text)
+
+    def _load(self) -> Search:
+        if self._search is None:
+            from rtrace.record.taking.secrets.search import Search  # with all rules: 50 ms
+
+            self._search = Search()
+        return self._search

@@ -1,0 +1,59 @@
+"""Pages out of templates, everything escaped. The one door to Jinja."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import jinja2
+
+from rtrace import __version__
+from rtrace.printable import count, format_size, printable_text
+from rtrace.web.facts.values import (
+    shorten_lines,
+    shorten_text,
+    show_command,
+    show_duration,
+    show_lines,
+    show_microseconds,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+MOST_VALUE = 500
+"""Characters of a value in an address."""
+
+
+def make_environment() -> jinja2.Environment:
+    """Return what renders the templates: autoescape in all of them, and an error for a name that nobody gave."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("rtrace.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(
+        command=show_command,
+        count=count,
+        duration=show_duration,
+        line=printable_text,
+        lines=show_lines,
+        query=write_query,
+        short=shorten_text,
+        text=shorten_lines,
+        size=format_size,
+        when=show_microseconds,
+    )
+    environment.globals["version"] = __version__
+    return environment
+
+
+def write_query(values: Mapping[str, object], **changed: object) -> str:
+    """Return the part of an address behind the question mark: what has a value, with some exchanged."""
+    given = {**values, **changed}
+    cut = {name: str(value)[:MOST_VALUE] for name, value in given.items() if value not in {None, ""}}
+    return urlencode(cut, errors="replace")

@@ -1,0 +1,87 @@
+"""The server itself: sockets on the loopback interface, and threads that answer. The one door to waitress."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import socket
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from waitress.server import create_server
+
+from rtrace.errors import WebError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rtrace.web.site import Site
+
+LOOPBACK, LOOPBACK6 = "127.0.0.1", "::1"
+_THREADS, _CONNECTIONS = 4, 100
+_MOST_HEADERS, MOST_SENT = 16 << 10, 256 << 10
+"""Bytes of a request: its headers, and a form."""
+_IDLE = 30
+"""Seconds after which a connection is closed on which nothing moves."""
+
+
+@contextlib.contextmanager
+def listening(port: int, *, ipv6: bool) -> Iterator[list[socket.socket]]:
+    """Yield sockets that listen on the loopback interface, on one port; 0 is one that is free. Raises WebError."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(_bind(socket.AF_INET, LOOPBACK, port))]
+        if ipv6:
+            sockets.append(stack.enter_context(_bind(socket.AF_INET6, LOOPBACK6, find_port(sockets))))
+        yield sockets
+
+
+def find_port(sockets: list[socket.socket]) -> int:
+    """Return the port that sockets listen on."""
+    port: int = sockets[0].getsockname()[1]
+    return port
+
+
+@contextlib.contextmanager
+def serving(site: Site, sockets: list[socket.socket]) -> Iterator[None]:
+    """Answer requests, in threads, as long as the block runs."""
+    logging.getLogger("waitress").setLevel(logging.CRITICAL)  # a browser that goes away is no news
+    server = create_server(
+        site,
+        sockets=sockets,
+        threads=_THREADS,
+        connection_limit=_CONNECTIONS,
+        channel_timeout=_IDLE,
+        cleanup_interval=_IDLE // 3,
+        max_request_header_size=_MOST_HEADERS,
+        max_request_body_size=MOST_SENT,
+        ident=None,
+        clear_untrusted_proxy_headers=True,
+    )
+    # Not in the main thread, where a signal may come in the middle of what swallows every exception.
+    Thread(target=server.run, name="web", daemon=True).start()
+    try:
+        yield
+    finally:
+        server.close()
+
+
+def wait() -> None:
+    """Wait for a signal that ends this."""
+    Event().wait()
+
+
+def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    try:
+        made = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise WebError(f"cannot listen on {host}: {error.strerror}; leave out --ipv6") from None
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        made.listen(_CONNECTIONS)
+    except OSError as error:
+        made.close()
+        what = "somebody else listens there" if error.errno == errno.EADDRINUSE else error.strerror
+        raise WebError(f"cannot listen on port {port} of {host}: {what}; choose another one with --port") from None
+    return made

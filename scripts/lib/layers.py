@@ -50,7 +50,8 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("answers",),
         ("web",),  # below the command line, which starts it
         ("cli", "inside"),
-        ("__main__", "notebook"),
+        ("notebook",),
+        ("__main__",),
     ),
     "rtrace_unpackers": (
         ("files", "limits"),

@@ -168,7 +168,7 @@ def make_repeat(record: Record) -> Record:
     return repeat
 
 
-def fill_history(place: Path, folder: Path) -> list[Record]:
+def fill_history(place: Path | str, folder: Path) -> list[Record]:
     """Fill a history with two runs and a verification, and return them."""
     first, second = make_run(folder, 0.1), make_run(folder, 0.2)
     second["started"] = "2026-11-29T11:15:22.000000Z"
@@ -176,6 +176,7 @@ def fill_history(place: Path, folder: Path) -> list[Record]:
     history = open_history(str(place))
     for record in records:
         history.add(record)
+    history.catalogue().close()  # and the connection with it, where there is one
     return records
 
 

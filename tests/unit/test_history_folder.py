@@ -34,7 +34,7 @@ def history(tmp_path: Path, told: list[str]) -> FolderHistory:
 def add(history: FolderHistory, number: int, **changes: object) -> Record:
     """Add a run, the same for the same number, with changes."""
     record = make_synthetic(number)
-    record.update(changes)
+    record.update(changes)  # type: ignore[typeddict-item]
     history.add(record)
     return record
 

@@ -35,7 +35,7 @@ def command(directory: Path, *, as_json: bool, sources: tuple[Path, ...]) -> Non
     tell_settled(*traces, TraceDirectory(directory))
     combined = combine(traces, TraceDirectory(directory))
     if combined.record is not None:
-        from rtrace.operations.history.rank_records import keep_in_history
+        from rtrace.operations.recording.ranked import keep_in_history
 
         unrecorded = keep_in_history(combined.record)
         if unrecorded:

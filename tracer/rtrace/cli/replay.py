@@ -75,7 +75,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     if as_json:
         tell_json(answer_replay(outcomes))
     if not no_history:
-        from rtrace.operations.history.judging import record_judgement
+        from rtrace.operations.recording.judged import record_judgement
 
         problem = record_judgement("replay", target, names, began, status)
         if problem:

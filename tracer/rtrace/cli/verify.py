@@ -126,7 +126,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
 
 def tell_recorded(bundle: Path, names: Sequence[str], began: float, report: Report, unpacker_name: str) -> None:
     """Add the verdict to the history, and say what keeps it from being there."""
-    from rtrace.operations.history.judging import describe_report, record_judgement
+    from rtrace.operations.recording.judged import describe_report, record_judgement
 
     verdict = describe_report(report, unpacker_name)
     problem = record_judgement("verification", bundle, names, began, report.exit_status, verdict)

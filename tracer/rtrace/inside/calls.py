@@ -20,7 +20,7 @@ from rtrace.errors import CaptureError
 from rtrace.inside import runner
 
 FOLDER = "rtrace-calls"
-SOURCE = "function.py"
+SOURCE, CELL = "function.py", "cell.py"
 
 
 class TracebackOfChildError(Exception):
@@ -45,19 +45,36 @@ def write_call(
 ) -> None:
     """Write what is to be called. Raises CaptureError for what cannot be handed over."""
     reference = find_reference(function)
-    sources = []
+    sources: list[str] = []
     dumps: Callable[[Any], bytes] = pickle.dumps
     if reference is None:
-        dumps = load_cloudpickle(function)
+        dumps = load_cloudpickle(function.__qualname__)
         sources = write_source(folder, function)
-    head = {"path": [os.path.abspath(path) for path in sys.path], "sources": sources}
     call = {"function": reference or function, "arguments": tuple(arguments), "keywords": dict(keywords)}
+    _write(folder, call, sources, dumps, f"{function.__qualname__} and its arguments")
+
+
+def write_cell(folder: Path, text: str, values: Mapping[str, object], wanted: Sequence[str]) -> None:
+    """Write a cell that is to be run with some variables. Raises CaptureError for what cannot be handed over."""
+    source = folder / CELL
+    source.write_text(text, encoding="utf-8", errors="surrogateescape")
+    call = {"function": "cell", "arguments": (os.fspath(source), dict(values), tuple(wanted)), "keywords": {}}
+    dumps = load_cloudpickle("a variable or class of the notebook") if values or wanted else pickle.dumps
+    _write(folder, call, [], dumps, ", ".join(values))
+
+
+def _write(
+    folder: Path, call: Mapping[str, object], sources: Sequence[str], dumps: Callable[[Any], bytes], what: str
+) -> None:
+    head = {
+        "path": [os.path.abspath(path) for path in sys.path],
+        "sources": sources,
+        "by_value": dumps is not pickle.dumps,
+    }
     try:
         data = dumps(call)
     except Exception as error:  # noqa: BLE001 -- a class may raise anything when it is pickled
-        raise CaptureError(
-            f"cannot hand {function.__qualname__} and its arguments to another process: {error}; give it plain data"
-        ) from None
+        raise CaptureError(f"cannot hand {what} to another process: {error}; give it plain data") from None
     with (folder / runner.CALL).open("xb") as file:
         pickle.dump(head, file)
         file.write(data)
@@ -92,14 +109,14 @@ def find_reference(function: Callable[..., object]) -> tuple[str, str] | None:
     return (module, name) if getattr(found, "__wrapped__", None) is function else None
 
 
-def load_cloudpickle(function: Callable[..., object]) -> Callable[[Any], bytes]:
+def load_cloudpickle(what: str) -> Callable[[Any], bytes]:
     """Return what pickles functions by their code. Raises CaptureError where it is not installed."""
     try:
         dumps: Callable[[Any], bytes] = import_module("cloudpickle").dumps
     except ImportError:
         raise CaptureError(
-            f"{function.__qualname__} is defined in a script or notebook, and handing it over needs cloudpickle; "
-            "install `rtrace-repro[python]`, or move the function into a module"
+            f"handing over what a script or notebook defines ({what}) needs cloudpickle; "
+            "install `rtrace-repro[python]`, or move it into a module"
         ) from None
     return dumps
 

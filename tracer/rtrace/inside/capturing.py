@@ -29,13 +29,13 @@ class Captured(Generic[P, R]):
         if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
             raise TypeError(f"{function.__qualname__} gives no result at once; capture a function that does")
         functools.update_wrapper(self, function)
-        self.__wrapped__ = function
+        self._function = function
         self._said = said
         self._base = base
 
     def __call__(self, *arguments: P.args, **keywords: P.kwargs) -> R:
         """Call the function in a traced child; return what it returns, raise what it raises."""
-        function = self.__wrapped__
+        function = self._function
         if is_traced():  # the run around this one sees all that the function does
             return function(*arguments, **keywords)
         folder = make_folder(self._base, function.__name__)
@@ -47,14 +47,14 @@ class Captured(Generic[P, R]):
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:  # noqa: ANN401 -- as functions do
         """Bind a method to its object, which is handed to the child as the first argument."""
-        bound: Any = functools.partial
-        return self if instance is None else bound(self, instance)
+        function: Callable[..., R] = self
+        return self if instance is None else functools.partial(function, instance)
 
     def __reduce__(self) -> str | tuple[Callable[..., object], tuple[object, ...]]:
         """Return how it is found or made again in the child, where it just calls the function."""
-        if find_reference(self.__wrapped__) is not None:
-            return self.__wrapped__.__qualname__
-        return Captured, (self.__wrapped__, self._said, self._base)
+        if find_reference(self._function) is not None:
+            return self._function.__qualname__
+        return Captured, (self._function, self._said, self._base)
 
 
 @overload

@@ -2,7 +2,7 @@
 
 It is run by its path and imports nothing of rtrace, so that a trace holds what the function needs and no more.
 
-    call.pickle     a dictionary with sys.path and the sources to read, and behind it what to call, which may need them
+    call.pickle     a dictionary: sys.path, the sources to read; and behind it what to call, which may need these
     result.pickle   whether it succeeded, the value or exception as a pickle of its own, and the traceback
 """
 
@@ -14,6 +14,7 @@ import os
 import pickle
 import sys
 import traceback
+import types
 from typing import Any
 
 CALL, RESULT = "call.pickle", "result.pickle"
@@ -28,6 +29,8 @@ def main(folder: str) -> int:
             "sources"
         ]:  # what was defined there comes as a pickle: the trace has to hold the text as well
             read(source)
+        if head["by_value"]:
+            importlib.import_module("cloudpickle")
         call = pickle.load(file)  # noqa: S301
     try:
         value = find(call["function"])(*call["arguments"], **call["keywords"])
@@ -48,8 +51,21 @@ def read(path: str) -> None:
         file.read()
 
 
+def run_source(path: str, values: dict[str, Any], wanted: tuple[str, ...]) -> dict[str, Any]:
+    """Run the file of a cell as a main program that has some variables already; return those that are wanted."""
+    with open(path, encoding="utf-8") as file:
+        code = compile(file.read(), path, "exec")
+    main = types.ModuleType("__main__")
+    main.__dict__.update(values, __file__=path)
+    sys.modules["__main__"] = main  # where classes of the cell are looked for
+    exec(code, main.__dict__)  # noqa: S102 -- what the user typed into the cell
+    return {name: main.__dict__[name] for name in wanted}
+
+
 def find(function: Any) -> Any:  # noqa: ANN401 -- whatever was captured
-    """Return what to call: a function, or the one below its decorator in a module."""
+    """Return what to call: a function, the one below its decorator in a module, or what runs a cell."""
+    if function == "cell":
+        return run_source
     if not isinstance(function, tuple):
         return function
     module, name = function
@@ -60,7 +76,7 @@ def find(function: Any) -> Any:  # noqa: ANN401 -- whatever was captured
 
 
 def dump(value: object) -> bytes:
-    """Return a pickle; cloudpickle, where the call came by it, knows classes of scripts and notebooks as well."""
+    """Return a pickle; cloudpickle, where the call came with it, knows classes of scripts and notebooks as well."""
     data: bytes = getattr(sys.modules.get("cloudpickle"), "dumps", pickle.dumps)(value)
     return data
 

@@ -100,7 +100,7 @@ def note_bundle(report: PackReport) -> None:
     """Let the history know which bundle holds a run; what keeps it from that is no matter of the bundle's."""
     if not report.records:
         return
-    from rtrace.operations.history.packed import note_packed
+    from rtrace.operations.recording.packed import note_packed
 
     note_packed(report.target, report.identity, report.records)
 

@@ -28,7 +28,7 @@ from rtrace.trace.place import TracePlace
 from rtrace.trace.reading.reader import count_run
 
 if TYPE_CHECKING:
-    from rtrace.operations.history.recording import Recorded, RecordRequest
+    from rtrace.operations.recording.traced import Recorded, RecordRequest
 
 
 class TraceRequest(NamedTuple):
@@ -165,7 +165,7 @@ def _record(place: TracePlace, run: int, draft: Draft, request: RecordRequest | 
     """Take the record of the run that has ended; return what became of it."""
     if request is None:
         return None
-    from rtrace.operations.history.recording import record_run
+    from rtrace.operations.recording.traced import record_run
 
     return record_run(place.connection, place.trace, place.private.target, run, draft, request)
 

@@ -7,17 +7,17 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import cast
 
 from rtrace.errors import HistoryError, NoSuchRunError, RecordError, RtraceError, UsageError
 from rtrace.record.document import Record
+from rtrace.record.foreign.registry import find_importer
 from rtrace.record.history.documents import read_document
 from rtrace.record.history.layout import RECORDS
 from rtrace.record.history.protocol import History
 from rtrace.record.merging import merge_records
 from rtrace.record.reading import MOST_BYTES, read_record
+from rtrace.record.taking.keeping import read_bundle
 
 _DOCUMENT = b"{"
 _LEVELS = 3
@@ -97,12 +97,8 @@ def read_records(path: Path, tell: Callable[[str], None]) -> Iterator[Record]:
 
 def read_foreign(path: Path) -> Iterator[Record] | None:
     """Return the records of a path that is the store of another tool, None for one that is not."""
-    try:
-        registry = import_module("rtrace.record.foreign.registry")
-    except ImportError:
-        return None
-    importer = registry.find_importer(str(path))
-    return None if importer is None else cast("Iterator[Record]", importer.read(str(path)))
+    importer = find_importer(str(path))
+    return None if importer is None else importer.read(str(path))
 
 
 def find_documents(folder: Path) -> Iterator[Path]:
@@ -144,15 +140,3 @@ def read_file(path: Path, tell: Callable[[str], None] | None = None) -> Iterator
                 if tell is None:
                     raise
                 tell(str(error))
-
-
-def read_bundle(path: Path) -> Iterator[Record]:
-    """Yield the records that travel in a bundle. Raises RtraceError when it is none."""
-    from rtrace.opening import open_bundle
-
-    with open_bundle(path) as bundle:
-        read = getattr(bundle, "read_records", None)
-        if read is None:
-            raise RecordError(f"{path} is a bundle without records; it was packed before there were any")
-        for number, document in enumerate(read(), 1):
-            yield read_record(document, f"record {number} of {path}")

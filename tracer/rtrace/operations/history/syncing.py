@@ -22,7 +22,7 @@ class Synced:
 
 
 def sync_histories(mine: History, theirs: History, tell: Callable[[str], None]) -> Synced:
-    """Give each of two histories what the other one has, and take from each what was forgotten in the other.
+    """Send each of two histories what the other one has, and take from each what was forgotten in the other.
 
     Of a record that both have, all that was added to either is kept. A document that cannot be read is told of.
     """

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rtrace.errors import RtraceError, UsageError
 from rtrace.operations.combine import Combined, combine
-from rtrace.operations.history.rank_records import keep_in_history
+from rtrace.operations.recording.ranked import keep_in_history
 from rtrace.operations.trace import TraceReport, TraceRequest, trace_into
 from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory

@@ -1,11 +1,13 @@
-"""Where the record of a run is kept: in its trace directory, and in the history."""
+"""Where the record of a run is kept besides the history: in its trace directory, and in bundles."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rtrace.errors import RecordError
 from rtrace.record.reading import read_record
 from rtrace.record.writing import write_record
 
@@ -47,3 +49,15 @@ def read_from_trace(directory: TraceDirectory) -> list[Record]:
         for path in list_documents(directory).values()
         if (data := read_document(path)) is not None
     ]
+
+
+def read_bundle(path: Path) -> Iterator[Record]:
+    """Yield the records that travel in a bundle. Raises RtraceError when it is none."""
+    from rtrace.opening import open_bundle
+
+    with open_bundle(path) as bundle:
+        read = getattr(bundle, "read_records", None)
+        if read is None:
+            raise RecordError(f"{path} is a bundle without records; it was packed before there were any")
+        for number, document in enumerate(read(), 1):
+            yield read_record(document, f"record {number} of {path}")

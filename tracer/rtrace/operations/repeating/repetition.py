@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtrace.errors import UsageError
-from rtrace.operations.history.recording import RecordRequest
+from rtrace.operations.recording.traced import RecordRequest
 from rtrace.printable import printable, printable_text, shorten
 from rtrace.privacy.redacting import REDACTED
 from rtrace.record.diff import name_path

@@ -57,8 +57,7 @@ def read_mercurial(root: bytes, limits: model.Limits, environ: Mapping[str, str]
         fact["problem"] = f"Mercurial could not be asked: {error.strerror or error}."
         return fact
     if not (log.is_answered and status.is_answered and (diff.is_answered or diff.is_cut)):
-        why = "took too long" if time.monotonic() >= deadline else "failed"
-        model.add_problem(fact, f"Mercurial {why}, so something of this is not known.")
+        model.add_failure(fact, "Mercurial", deadline, "something of this")
     fields = bytes(log.answer).decode("utf-8", "surrogateescape").split("\0")
     if log.is_answered and len(fields) >= len(_TEMPLATE.split(r"\0")):
         node, branch, bookmarks, tags, moment, *_rest = fields

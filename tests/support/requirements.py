@@ -41,9 +41,6 @@ def missing(name: str) -> str | None:
             return None if there else "needs PostgreSQL's server: install the package postgresql"
         case "modules":
             return None if find_modules() else "needs Environment Modules or Lmod"
-<<<<<<< HEAD
-        case "eggs" | "easybuild" | "rattler" | "sumatra" | "sumatra-django" | "recipy" | "noworkflow" | "notebook" | "webdav":
-=======
         case (
             "eggs"
             | "easybuild"
@@ -54,8 +51,8 @@ def missing(name: str) -> str | None:
             | "noworkflow"
             | "notebook"
             | "sphinx"
+            | "webdav"
         ):
->>>>>>> refs/heads/figures
             met = (CHECKOUT / f".bench/{name}/.whole").exists()
             return None if met else f"needs .bench/{name}, which scripts/test makes"
         case "page-checkers":

@@ -34,9 +34,10 @@ def command(*, port: int, ipv6: bool, no_open: bool, place: str | None) -> None:
         from rtrace.web.serving import LOOPBACK, LOOPBACK6, find_port, listening, serving, wait
         from rtrace.web.site import Site
     except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] == "rtrace":
+        needed = str(error.name).partition(".")[0]
+        if needed == "rtrace":
             raise
-        raise WebError(f"`rtrace web` needs {error.name}: pip install 'rtrace-repro[web]'") from None
+        raise WebError(f"`rtrace web` needs {needed}: pip install 'rtrace-repro[web]'") from None
     from rtrace.record.history.opening import open_history
 
     history = open_history(place)
@@ -44,7 +45,7 @@ def command(*, port: int, ipv6: bool, no_open: bool, place: str | None) -> None:
     with listening(port, ipv6=ipv6) as sockets:
         chosen = find_port(sockets)
         guard = Guard([LOOPBACK, "localhost", *([f"[{LOOPBACK6}]"] if ipv6 else [])], chosen)
-        with serving(Site(history, guard), sockets):
+        with serving(Site(lambda: open_history(place), guard), sockets):
             address = f"http://{LOOPBACK}:{chosen}/"
             say(f"showing {history.place}; end with Ctrl-C")
             tell([f"{address}?{TOKEN}={guard.token}"])  # also with --quiet: nobody gets in without it

@@ -1,0 +1,240 @@
+"""`rtrace web` as a process: who it listens to, how it ends, and real traces and bundles on its pages."""
+
+from __future__ import annotations
+
+import contextlib
+import http.cookiejar
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from postgresql_server import PASSWORD, serve_postgresql
+from rtrace.opening import open_bundle
+from rtrace.record.document import Record
+from rtrace.record.empty import empty_record
+from rtrace.record.history.opening import open_history
+from web_browser import Served, serve_history
+from web_history import fill_history, make_process, write_file
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+class Browser:
+    """What asks for pages as a browser that was let in."""
+
+    def __init__(self, served: Served) -> None:
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+        self._base = served.base
+        self._opener.open(served.address).close()
+
+    def post(self, path: str, form: Mapping[str, str]) -> None:
+        """Send a form of a page."""
+        headers = {"Origin": self._base.rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+        request = urllib.request.Request(self._base + path.lstrip("/"), urlencode(form).encode(), headers)  # noqa: S310
+        self._opener.open(request).close()
+
+    def get(self, path: str) -> bytes:
+        """Return what an address answers."""
+        with self._opener.open(self._base + path.lstrip("/")) as response:
+            data: bytes = response.read()
+        return data
+
+
+def ask(served: Served, request: bytes) -> bytes:
+    """Return all that the server says to some bytes before it closes the connection."""
+    port = int(served.base.rpartition(":")[2].strip("/"))
+    with closing(socket.create_connection(("127.0.0.1", port))) as connection:
+        answer = b""
+        with contextlib.suppress(ConnectionError):  # it has not read all that it refused
+            connection.sendall(request)
+            while part := connection.recv(1 << 16):
+                answer += part
+    return answer
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A history of a few runs."""
+    fill_history(tmp_path / "history", tmp_path / "experiment")
+    return tmp_path / "history"
+
+
+def test_address_is_printed_and_ctrl_c_ends_it(place: Path) -> None:
+    """The address is on standard error, on the loopback interface alone; Ctrl-C and SIGTERM end it as any command."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with serve_history(place) as served:
+            assert str(place) in served.said
+            port = int(served.base.rpartition(":")[2].strip("/"))
+            listening = Path("/proc/net/tcp").read_text("ascii") + Path("/proc/net/tcp6").read_text("ascii")
+            assert re.findall(rf" (\w+):{port:04X} \w+:0000 0A", listening) == ["0100007F"]
+            served.process.send_signal(number)
+            _, said = served.process.communicate(timeout=60)
+            assert served.process.returncode == 128 + number
+            assert "Traceback" not in said
+
+
+def test_port_can_be_chosen(place: Path, rtrace: Run) -> None:
+    """A port that is taken is told in a sentence, with IPv6 as well."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        for options in ((), ("--ipv6",)):
+            done = rtrace("web", "--no-open", "--history", place, "--port", port, *options)
+            assert done.returncode == 125
+            assert f"port {port} of 127.0.0.1: somebody else listens there; choose another one" in done.stderr.decode()
+    with serve_history(place, "--no-open", "--port", port) as served:
+        assert served.base == f"http://127.0.0.1:{port}/"
+
+
+def test_browser_is_opened_with_a_ticket(place: Path, tmp_path: Path) -> None:
+    """What the browser's command line shows to everybody on the machine is not the token, and is good once."""
+    pipe, browser = tmp_path / "asked", tmp_path / "browser"
+    os.mkfifo(pipe)
+    browser.write_text(f'#!/bin/sh\nprintf "%s" "$1" >{pipe}\n', "utf-8")
+    browser.chmod(0o755)
+    with serve_history(place, "--port", "0", environment={"BROWSER": f"{browser} %s"}) as served:
+        opened = pipe.read_text("utf-8")
+        assert opened.startswith(f"{served.base}?ticket=")
+        assert served.address.partition("token=")[2] not in opened
+        Browser(Served(served.process, opened, ""))
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            Browser(Served(served.process, opened, ""))
+        assert refused.value.code == 403
+        refused.value.close()
+        Browser(served)
+
+
+def test_requests_have_limits(place: Path) -> None:
+    """A request whose headers or form are endless, or that is none, is refused, and the server goes on."""
+    with serve_history(place) as served:
+        host = served.base.removeprefix("http://").strip("/").encode()
+        close = b"Connection: close\r\n"
+        begin = b"POST /run/x/annotate HTTP/1.1\r\nHost: " + host + b"\r\n" + close
+        assert ask(served, begin + b"Content-Length: 9999999\r\n\r\n").startswith(b"HTTP/1.1 413")
+        assert ask(served, begin + b"X: " + b"x" * (1 << 16))[:12] in {b"HTTP/1.1 431", b"HTTP/1.0 431", b""}
+        assert ask(served, b"\x16\x03\x01 rubbish\r\n\r\n").startswith(b"HTTP/1.0 400")
+        refused = ask(served, b"GET / HTTP/1.1\r\nHost: evil.example\r\n" + close + b"\r\n")
+        assert refused.startswith(b"HTTP/1.1 421")
+        assert b"\r\nServer:" not in refused
+        assert b"trend" in Browser(served).get("/")
+
+
+def test_missing_library_is_named(place: Path) -> None:
+    """Without what the extra `web` installs, one sentence says how to get it."""
+    for name in ("werkzeug", "jinja2", "waitress"):
+        program = (
+            f"import sys; sys.modules[{name!r}] = None; sys.argv = ['rtrace', 'web', '--history', {str(place)!r}]\n"
+            "from rtrace.cli import main; main()"
+        )
+        done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+        assert done.returncode == 125
+        assert f"`rtrace web` needs {name}: pip install 'rtrace-repro[web]'" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def trace_pipeline(rtrace: Run, folder: Path) -> Record:
+    """Trace a small pipeline, and return a record of it that knows the trace and its processes."""
+    command = "sort in.txt -o sorted.tmp; mv sorted.tmp sorted.txt; cp sorted.txt copy.txt; echo changed >>log.txt"
+    write_file(folder / "in.txt", b"b\na\n")
+    log = write_file(folder / "log.txt", b"before\n")
+    done = rtrace("trace", "--no-history", "sh", "-c", command, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    record = empty_record()
+    record["arguments"], record["workingdir"] = ["sh", "-c", command], str(folder)
+    record["trace"], record["run_name"] = str(folder / ".rtrace"), "run1"
+    record["inputs"] = [write_file(folder / "in.txt", b"b\na\n"), log]
+    record["outputs"] = [
+        write_file(folder / name, (folder / name).read_bytes()) for name in ("sorted.txt", "copy.txt", "log.txt")
+    ]
+    query = "SELECT id, parent, name FROM (SELECT processes.id, processes.parent, paths.path AS name FROM processes "
+    query += "LEFT JOIN executions ON executions.process = processes.id LEFT JOIN paths ON paths.id = executions.path)"
+    lines = subprocess.run(
+        ["sqlite3", "-readonly", folder / ".rtrace/trace.sqlite3", query], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    for line in lines:
+        number, parent, program = line.split("|")
+        record["processes"].append(make_process(int(number), int(parent) if parent else None, program or "sh"))
+    return record
+
+
+@pytest.mark.requires("sqlite3")
+def test_graph_knows_which_process_wrote_what(rtrace: Run, tmp_path: Path) -> None:
+    """While the trace is there, arrows lead from a file to the process that read it, and on to what that one wrote."""
+    folder = tmp_path / "pipeline"
+    record = trace_pipeline(rtrace, folder)
+    open_history(str(tmp_path / "history")).add(record)
+    with serve_history(tmp_path / "history") as served:
+        browser = Browser(served)
+        text = browser.get(f"/run/{record['id']}/graph").decode()
+        labels = dict(re.findall(r'id="([^"]+)" href="[^"]+"><title>[^<]*</title>.*?<text[^>]*>([^<]*)</text>', text))
+        arrows = {
+            (labels[source].partition(" ")[0], labels[target].partition(" ")[0])
+            for look, source, target in re.findall(r'class="arrow (\w+)" data-from="([^"]+)" data-to="([^"]+)"', text)
+            if look != "child"
+        }
+        assert {("in.txt", "sort"), ("mv", "sorted.txt"), ("sorted.txt", "cp"), ("cp", "copy.txt")} <= arrows
+        assert ("in.txt", "cp") not in arrows
+        # What the file was before the run is in the trace, and what it is now in its place.
+        assert browser.get(f"/run/{record['id']}/file/inputs/1/save") == b"before\n"
+        assert browser.get(f"/run/{record['id']}/file/outputs/2/save") == b"before\nchanged\n"
+
+
+def test_bundle_is_sent_byte_for_byte(rtrace: Run, tmp_path: Path) -> None:
+    """A bundle comes as it lies there; after another one took its place, it does not; its inputs are shown from it."""
+    folder = tmp_path / "experiment"
+    given = write_file(folder / "in.txt", b"only in the bundle\n")
+    assert rtrace("trace", "--no-history", "cat", "in.txt", cwd=folder).returncode == 0
+    assert rtrace("pack", cwd=folder).returncode == 0
+    bundle = folder / "bundle.rpz"
+    with open_bundle(bundle) as opened:
+        identity = opened.identity
+    record = empty_record()
+    record["inputs"] = [given]
+    record["bundles"] = [{"path": str(bundle), "identity": f"sha256:{identity}", "run": "run1", "doi": None}]
+    open_history(str(tmp_path / "history")).add(record)
+    (folder / "in.txt").unlink()
+    with serve_history(tmp_path / "history") as served:
+        browser = Browser(served)
+        assert browser.get(f"/run/{record['id']}/bundle/0") == bundle.read_bytes()
+        assert b"only in the bundle" in browser.get(f"/run/{record['id']}/file/inputs/0")
+        bundle.unlink()
+        (folder / "in.txt").write_bytes(b"other\n")
+        assert rtrace("trace", "--no-history", "--overwrite", "cat", "in.txt", cwd=folder).returncode == 0
+        assert rtrace("pack", cwd=folder).returncode == 0
+        for path in (f"/run/{record['id']}/bundle/0", f"/run/{record['id']}/file/inputs/0/save"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                browser.get(path)
+            assert refused.value.code == 404
+            refused.value.close()
+
+
+@pytest.mark.requires("postgresql")
+def test_history_in_a_database_is_shown(tmp_path: Path) -> None:
+    """The runs of a PostgreSQL server are shown and annotated, several pages at once, and its password is nowhere."""
+    with serve_postgresql() as server:
+        history = open_history(server.url)
+        records = fill_history(server.url, tmp_path / "experiment")
+        with serve_history(server.url) as served, ThreadPoolExecutor(8) as pool:
+            browser = Browser(served)
+            run = f"/run/{records[0]['id']}"
+            paths = ["/", "/?q=depends", run, f"{run}/graph", f"{run}/file/inputs/0"] * 8
+            pages = list(pool.map(browser.get, paths))
+            assert all(b"trend-0.1" in page for page in pages)
+            assert server.shown in served.said
+            assert not any(quote(PASSWORD, safe="").encode() in page or PASSWORD.encode() in page for page in pages)
+            assert PASSWORD not in served.said
+            check = re.findall(rb'name="check" value="(\w+)"', pages[2])[0].decode()
+            browser.post(f"{run}/annotate", {"check": check, "outcome": "written in a database"})
+            assert history.read(records[0]["id"])["outcome"] == "written in a database"
+        history.catalogue().close()

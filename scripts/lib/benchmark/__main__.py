@@ -14,6 +14,7 @@ from benchmark import (
     killed_commands,
     killing,
     packing,
+    recording,
     replaying,
     report,
     scaling,
@@ -48,6 +49,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     others.add_argument("--scaling", action="store_true", help="time and memory of rtrace: many calls, many paths")
     others.add_argument("--packing", action="store_true", help="packing and unpacking beside tar and zstd")
     others.add_argument("--replaying", action="store_true", help="what it takes to verify the sample experiments")
+    others.add_argument("--recording", action="store_true", help="what the record of a run costs at its end")
     others.add_argument("--hostile", action="store_true", help="what hostile bundles of 2, 20 and 200 MB cost a reader")
     others.add_argument("--web", action="store_true", help="the pages of `rtrace web`, with 10,000 runs")
     others.add_argument("--kill", type=int, metavar="N", help="kill the tracer of N busy runs, and read their traces")
@@ -170,6 +172,11 @@ def main() -> None:
         rounds = arguments.rounds or (1 if arguments.quick else 5)
         replayed = replaying.run_replaying(arguments.checkout, scratch, rounds)
         print(f"{machine}.\nMedians of {rounds} interleaved rounds.\n\n{replaying.format_replaying(replayed)}")
+        asked = True
+    if arguments.recording:
+        rounds = arguments.rounds or (1 if arguments.quick else 10)
+        with tempfile.TemporaryDirectory() as folder:  # in no repository
+            print(f"{machine}.\n{recording.run_recording(arguments.checkout, rounds, Path(folder))}")
         asked = True
     if arguments.web:
         print(f"{machine}.\n")

@@ -1,15 +1,19 @@
 """What a record says of git repositories: every kind of them, and nothing of anybody else's."""
 
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from repositories import make_repository, run_git
+from rtrace.operations.doctor import list_places
+from rtrace.operations.machine.leftovers import clean_folder, find_leftovers
 from rtrace.record.document import RepositoryFact
-from rtrace.record.facts.repositories import find_repositories, read_repository
+from rtrace.record.facts.repositories import find_repositories, read_repositories, read_repository
 from rtrace.record.facts.version_control.earlier import Stamp
 
 pytestmark = pytest.mark.requires("git")
@@ -340,6 +344,47 @@ def test_git_that_takes_too_long(repository: Path, tmp_path: Path) -> None:
     assert fact["commit"] == run_git(repository, "rev-parse", "HEAD")
     for pid in (tmp_path / "pids").read_text().split():
         assert not Path(f"/proc/{pid}").exists()
+
+
+def test_several_repositories_have_one_time_limit(tmp_path: Path) -> None:
+    """What is left of the time is for the next repository; one for which none is left has what can be read at once."""
+    roots = [os.fsencode(make_repository(tmp_path / name)) for name in "abc"]
+    facts = read_repositories(roots, environ=os.environ, earlier={})
+    assert [(fact["dirty"], fact["problem"]) for fact in facts] == [(False, None)] * 3
+    facts = read_repositories(roots, environ=os.environ, earlier={}, seconds=0)
+    assert [(fact["branch"], fact["dirty"]) for fact in facts] == [("main", None)] * 3
+    assert all("took too long" in str(fact["problem"]) for fact in facts)
+
+
+def test_what_a_killed_process_leaves(repository: Path, tmp_path: Path) -> None:
+    """The folder in which git was asked is one that `rtrace doctor --clean` removes when whoever asked was killed."""
+    program = tmp_path / "bin/git"
+    program.parent.mkdir()
+    os.mkfifo(tmp_path / "told")
+    program.write_text(f'#!/bin/sh\necho "$$ $GIT_DIR" >{tmp_path}/told\nexec sleep 1000\n')
+    program.chmod(0o755)
+    asking = (
+        "import sys; from rtrace.record.facts.repositories import read_repository;"
+        "read_repository(sys.argv[1].encode(), timeout=1000, environ={'PATH': sys.argv[2]})"
+    )
+    path = f"{program.parent}:{os.environ['PATH']}"
+    with subprocess.Popen([sys.executable, "-c", asking, repository, path]) as process:
+        pids: set[int] = set()
+        folders: set[Path] = set()
+        while len(pids) < 2:  # both that are asked at once
+            with (tmp_path / "told").open() as told:
+                for line in told:
+                    pid, _, folder = line.strip().partition(" ")
+                    pids.add(int(pid))
+                    folders.add(Path(folder))
+        process.kill()
+    for number in pids:
+        os.kill(number, signal.SIGKILL)
+    (left,) = folders
+    assert left.parent in list_places(())
+    assert left in find_leftovers(left.parent)
+    clean_folder(left.parent)
+    assert not left.exists()
 
 
 def test_a_broken_repository(repository: Path) -> None:

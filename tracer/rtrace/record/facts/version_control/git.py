@@ -55,7 +55,7 @@ def read_git(root: bytes, limits: model.Limits, environ: Mapping[str, str], earl
         model.add_problem(fact, "Git is not installed, so what was changed since the commit is not known.")
         return fact
     try:
-        with make_folder("git", layout.find_size(folders.own, b"index")) as folder:
+        with make_folder(layout.find_size(folders.own, b"index")) as folder:
             own = OwnFolder(program, folders, commit, folder, environ)
             _Inquiry(own, fact, limits.diff, deadline).ask(earlier)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.declared.names import INSTALLERS
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rtrace.declared.model import Archive, Ecosystem, Used
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 class Pins(NamedTuple):
@@ -33,6 +36,12 @@ class Written(NamedTuple):
 
     text: str
     losses: tuple[str, ...] = ()
+
+
+def split_origin(origin: str) -> tuple[str, str]:
+    """Return where a Python distribution came from, and the commit, which is empty where it was no repository."""
+    address, _, commit = origin.rpartition("@")
+    return (address, commit) if _COMMIT.fullmatch(commit) else (origin, "")
 
 
 def collect_pins(

@@ -1,5 +1,6 @@
 """What a record says of git repositories: every kind of them, and nothing of anybody else's."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -211,9 +212,35 @@ def test_a_change_within_the_same_moment(repository: Path) -> None:
 
 def test_a_filter_is_told(repository: Path) -> None:
     """A changed file that passes through a filter is compared as it lies, and the record says so."""
-    (repository / ".gitattributes").write_text("*.csv filter=lfs\n")
+    (repository / ".gitattributes").write_text("*.csv filter=crypt\n")
     (repository / "data.csv").write_text("a,b\n1,3\n")
     assert "A filter of git belongs to data.csv" in str(read(repository)["problem"])
+
+
+def test_large_files_that_are_kept_elsewhere(repository: Path) -> None:
+    """A file of Git LFS is compared by the digest in its pointer, without Git LFS; the diff is that of the pointers."""
+
+    def point(content: bytes) -> str:
+        digest = hashlib.sha256(content).hexdigest()
+        return f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(content)}\n"
+
+    (repository / ".gitattributes").write_text("*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    content, other = b"\0content" * 1000, b"\0another" * 1000
+    for name in ("same.bin", "other.bin"):
+        (repository / name).write_text(point(content))
+    (repository / "none.bin").write_text("never was a pointer\n")
+    run_git(repository, "add", ".")
+    run_git(repository, "commit", "-q", "-m", "large files")
+    (repository / "same.bin").write_bytes(content)
+    fact = read(repository)
+    assert (fact["dirty"], fact["diff"], fact["changed"], fact["problem"]) == (False, "", [], None)
+    (repository / "other.bin").write_bytes(other)
+    (repository / "none.bin").write_bytes(other)
+    fact = read(repository)
+    assert changed(fact) == {"none.bin": "modified", "other.bin": "modified"}
+    assert f"-oid sha256:{hashlib.sha256(content).hexdigest()}\n" in str(fact["diff"])
+    assert f"+oid sha256:{hashlib.sha256(other).hexdigest()}\n" in str(fact["diff"])
+    assert "belongs to none.bin," in str(fact["problem"])
 
 
 def test_a_long_diff_is_cut(repository: Path) -> None:

@@ -138,6 +138,7 @@ def test_pictures_are_told_by_their_bytes() -> None:
     assert find_picture(b"RIFF....WEBPVP8 ") == "image/webp"
     assert find_picture(b'<?xml version="1.0"?>\n<!-- x -->\n<!DOCTYPE svg>\n<svg xmlns="x">') == "image/svg+xml"
     assert find_picture(b"<html><svg>") is None
+    assert find_picture(b"<!---->" * 500 + b"<svg") is None  # and that at once: each comment is one in one way alone
     assert find_picture(b"") is None
 
 

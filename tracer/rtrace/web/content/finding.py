@@ -14,7 +14,7 @@ from rtrace.errors import RtraceError
 from rtrace.opening import open_bundle
 from rtrace.printable import printable, shorten
 from rtrace.trace.directory import SNAPSHOTS
-from rtrace.web.content.proof import Proven, prove_file, prove_parts
+from rtrace.web.content.proof import Proven, is_regular, prove_file, prove_parts
 from rtrace.web.content.traces import find_snapshots, open_trace
 
 if TYPE_CHECKING:
@@ -80,7 +80,10 @@ def _search_trace(trace: str, path: bytes, digests: frozenset[str]) -> Proven | 
 
 
 def _search_bundle(bundle: str, identity: str | None, path: bytes, digests: frozenset[str]) -> Proven | None:
-    with open_bundle(Path(replace_lone(bundle))) as opened:
+    place = replace_lone(bundle)
+    if not is_regular(place):
+        return None
+    with open_bundle(Path(place)) as opened:
         if identity is not None and identity.removeprefix(_IDENTITY) != opened.identity:
             return None
         entry = opened.find(path)

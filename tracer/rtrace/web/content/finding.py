@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rtrace.record.document import Record
 
 _IDENTITY = "sha256:"
+MOST_PLACES = 20
+"""Bundles, and copies, that are looked into for one file: a record can name a million."""
 _LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
@@ -59,11 +61,11 @@ def _list_searches(
     trace = record["trace"]
     if trace is not None:
         yield lambda: _search_trace(trace, path, digests)
-    for bundle in record["bundles"]:
+    for bundle in record["bundles"][:MOST_PLACES]:
         yield lambda bundle=bundle: _search_bundle(bundle["path"], bundle["identity"], path, digests)  # type: ignore[misc]
-    for kept in record["kept"]:
-        if kept["sha256"] in digests:
-            yield lambda url=kept["url"]: _search_copy(url, digests)  # type: ignore[misc]
+    copies = [kept for kept in record["kept"] if kept["sha256"] in digests]
+    for kept in copies[:MOST_PLACES]:
+        yield lambda url=kept["url"]: _search_copy(url, digests)  # type: ignore[misc]
 
 
 def _search_trace(trace: str, path: bytes, digests: frozenset[str]) -> Proven | None:

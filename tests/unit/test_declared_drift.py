@@ -33,8 +33,12 @@ Requires-Dist: old; python_version < "3"
 Requires-Dist: body
 """
 STATUS = b"""\
-Package: libc6
+Package: dash
 Priority: required
+Depends: libc6
+
+Package: libc6
+Priority: optional
 Version: 1
 
 Package: jq

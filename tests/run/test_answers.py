@@ -22,6 +22,8 @@ GOLDEN = Path(__file__).resolve().parents[2] / "fixtures/answers"
 REGENERATE = "RTRACE_WRITE_GOLDEN" in os.environ
 Command = Callable[..., "CompletedProcess[bytes]"]
 
+RECORD_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+
 # What is another on every machine, and in every run.
 CHANGING = {
     "architecture", "binary", "detail", "distribution", "first", "gid", "hostname", "identity", "last", "maker", "mode",
@@ -39,7 +41,41 @@ def mask(value: Any, root: str) -> Any:
         }
     if isinstance(value, list):
         return [mask(one, root) for one in value]
-    return re.sub(r"[0-9a-f]{64}", "<digest>", value.replace(root, "/ROOT")) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return RECORD_ID.sub("<id>", re.sub(r"[0-9a-f]{64}", "<digest>", value.replace(root, "/ROOT")))
+
+
+HISTORY = {"blame", "diff", "import", "log", "repeat", "search", "show", "sync"}
+"""What answers about runs, each of which has another identifier."""
+OF_A_RUN = {
+    "id",
+    "short",
+    "parent",
+    "before",
+    "after",
+    "wall",
+    "user",
+    "host",
+    "directory",
+    "packages",
+    "machine",
+    "places",
+}
+
+
+def neutral(value: Any) -> Any:
+    """Replace what is another in each run and on each machine; of a record its keys are kept."""
+    if isinstance(value, dict):
+        return {
+            key: {name: f"<{type(inner).__name__}>" for name, inner in one.items()}
+            if key == "record"
+            else f"<{type(one).__name__}>"
+            if (key in OF_A_RUN or (key == "run" and isinstance(one, str))) and one is not None
+            else neutral(one)
+            for key, one in value.items()
+        }
+    return [neutral(one) for one in value] if isinstance(value, list) else value
 
 
 def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
@@ -55,6 +91,9 @@ def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
         answer["counts"] = dict.fromkeys(answer["counts"], 1)
     if command == "export":
         answer["files"] = 1
+    if command in HISTORY:
+        found: dict[str, Any] = neutral(answer)
+        return found
     if command == "doctor":
         for key, found in answer.items():
             if isinstance(found, list):
@@ -65,7 +104,9 @@ def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The answer of each command, on one small experiment."""
+    from figure_samples import STAMP, SVG
     from observing import run_rtrace
+    from rtrace.figures.kinds import read_figure, write_figure
 
     root = tmp_path_factory.mktemp("answers")
     work = root / "work"
@@ -76,7 +117,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     found: dict[str, dict[str, Any]] = {}
 
     def ask(command: str, *arguments: str | Path, last: bool = False) -> None:
-        done = run_rtrace(command, "--json", *arguments, cwd=work)
+        env = {**os.environ, "RTRACE_HISTORY": str(root / "history")}
+        done = run_rtrace(command, "--json", *arguments, cwd=work, env=env)
         text = done.stderr.splitlines()[-1] if last else done.stdout
         try:
             found[command] = json.loads(text)
@@ -94,11 +136,21 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     ask("audit", root / "b.rpz")
     ask("export", "--format", "reprozip", "-o", root / "r.rpz", root / "b.rpz")
     ask("extract", "-o", root / "copies", root / "b.rpz", "**/in.txt")
+    (root / "plot.svg").write_bytes(write_figure(read_figure(SVG), STAMP))
+    ask("figure", "--show", root / "plot.svg")
     ask("unpack", "chroot", root / "b.rpz", root / "target")
     ask("replay", root / "target", last=True)
     ask("destroy", root / "target")
     ask("verify", root / "b.rpz")
     ask("doctor")
+    ask("log")
+    ask("show")
+    ask("search", "in.txt")
+    ask("blame", "out.txt")
+    ask("repeat", last=True)
+    ask("diff", "last~1", "last")
+    ask("import", ".rtrace")
+    ask("sync", root / "other")
     return {command: mask(take(answer, command), str(root)) for command, answer in found.items()}
 
 

@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +45,7 @@ class Server(NamedTuple):
 
     def _control(self, *arguments: str) -> None:
         command = [str(self.programs / "pg_ctl"), "--pgdata", str(self.folder / "data"), *arguments]
-        subprocess.run(command, check=True, cwd="/", timeout=60, stdout=subprocess.DEVNULL, **as_server())
+        run_as_server(command)
 
 
 def find_programs() -> Path | None:
@@ -65,6 +65,12 @@ def as_server() -> dict[str, Any]:
     return {"user": "nobody", "group": "nogroup", "extra_groups": []}
 
 
+def run_as_server(command: Sequence[str | Path]) -> None:
+    """Run one of the server's programs as the user that the server is."""
+    options: dict[str, Any] = as_server()
+    subprocess.run(command, check=True, cwd="/", timeout=120, stdout=subprocess.DEVNULL, **options)
+
+
 @contextlib.contextmanager
 def serve_postgresql() -> Iterator[Server]:
     """Yield a server with an empty database; it is stopped and removed afterwards."""
@@ -79,9 +85,10 @@ def serve_postgresql() -> Iterator[Server]:
         password.write_text(PASSWORD)
         if user:
             shutil.chown(password, str(user))
-        command = [f"{programs}/initdb", f"--pgdata={folder}/data", "--username=postgres", "--auth=scram-sha-256"]
+        command: list[str | Path] = [programs / "initdb", "--pgdata", folder / "data"]
+        command += ["--username=postgres", "--auth=scram-sha-256"]
         command += [f"--pwfile={password}", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
-        subprocess.run(command, check=True, cwd="/", timeout=120, stdout=subprocess.DEVNULL, **as_server())
+        run_as_server(command)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from postgresql_server import find_programs
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -34,11 +36,23 @@ def missing(name: str) -> str | None:
         case "user-namespaces":
             met = answers("unshare", "--user", "--map-root-user", "--mount", "true")
             return None if met else "needs user namespaces that a plain user may create"
+        case "postgresql":
+            there = find_programs() is not None
+            return None if there else "needs PostgreSQL's server: install the package postgresql"
         case "modules":
             return None if find_modules() else "needs Environment Modules or Lmod"
         case (
-            "eggs" | "easybuild" | "rattler" | "uv"
-            | "sumatra" | "sumatra-django" | "recipy" | "noworkflow" | "notebook"
+            "eggs"
+            | "easybuild"
+            | "rattler"
+            | "uv"
+            | "sumatra"
+            | "sumatra-django"
+            | "recipy"
+            | "noworkflow"
+            | "notebook"
+            | "sphinx"
+            | "webdav"
         ):
             met = (CHECKOUT / f".bench/{name}/.whole").exists()
             return None if met else f"needs .bench/{name}, which scripts/test makes"

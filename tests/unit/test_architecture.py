@@ -31,6 +31,8 @@ DOORS = {
     "yaml": ("rtrace.manifest", None),
     "elftools": ("rtrace.packages", 1),
     "distro": ("rtrace.capture.host", 1),
+    "docutils": ("rtrace.figures.sphinx", 1),
+    "sphinx": ("rtrace.figures.sphinx", 1),
     "click": ("rtrace.cli", None),
     "tomli": ("rtrace.manifest.reading.toml", 1),
     "packaging": ("rtrace.declared.pep508", 1),

@@ -75,6 +75,14 @@ class ElsewhereError(RtraceError):
     """Content that a bundle leaves elsewhere is not to be had there, or is not what was packed."""
 
 
+class ConfigurationError(RtraceError):
+    """A person's configuration file is not valid; the sentence names the file and the key."""
+
+
+class KeepingError(RtraceError):
+    """An output cannot be put into the data store, this time."""
+
+
 class BusyError(RtraceError):
     """Something is locked by another process of rtrace."""
 

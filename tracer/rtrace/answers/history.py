@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from rtrace.operations.history.blaming import Blamed
     from rtrace.operations.history.importing import Imported
-    from rtrace.operations.history.repeating import Repeated
     from rtrace.operations.history.syncing import Synced
+    from rtrace.operations.repeating.repetition import Repeated
     from rtrace.record.diff import Change, RecordDifference
     from rtrace.record.query import Made, Row
 

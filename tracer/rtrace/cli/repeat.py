@@ -44,7 +44,7 @@ def command(run: str, *, as_json: bool, directory: Path | None, label: str | Non
 
     RUN is a label, the beginning of an id, last, or last~2 (two before the last).
     """
-    from rtrace.operations.history.repeating import judge, name_directory, plan_repetition, repeat
+    from rtrace.operations.repeating.repetition import judge, name_directory, plan_repetition, repeat
     from rtrace.record.taking.said import Said
 
     fill_standard_streams()

@@ -45,7 +45,7 @@ def command(*, port: int, ipv6: bool, no_open: bool, place: str | None) -> None:
     with listening(port, ipv6=ipv6) as sockets:
         chosen = find_port(sockets)
         guard = Guard([LOOPBACK, "localhost", *([f"[{LOOPBACK6}]"] if ipv6 else [])], chosen)
-        with serving(Site(history, guard), sockets):
+        with serving(Site(lambda: open_history(place), guard), sockets):
             address = f"http://{LOOPBACK}:{chosen}/"
             say(f"showing {history.place}; end with Ctrl-C")
             tell([f"{address}?{TOKEN}={guard.token}"])  # also with --quiet: nobody gets in without it

@@ -7,16 +7,16 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import cast
 
 from rtrace.errors import HistoryError, NoSuchRunError, RecordError, RtraceError, UsageError
+from rtrace.record.bundled import read_bundle
+from rtrace.record.changing.merging import merge_records
 from rtrace.record.document import Record
+from rtrace.record.foreign.registry import find_importer
 from rtrace.record.history.documents import read_document
 from rtrace.record.history.layout import RECORDS
 from rtrace.record.history.protocol import History
-from rtrace.record.merging import merge_records
 from rtrace.record.reading import MOST_BYTES, read_record
 
 _DOCUMENT = b"{"
@@ -82,9 +82,9 @@ def take_in(history: History, record: Record, imported: Imported) -> None:
 
 def read_records(path: Path, tell: Callable[[str], None]) -> Iterator[Record]:
     """Yield the records at a path. Raises RtraceError, and tells of single documents that are none."""
-    foreign = read_foreign(path)
-    if foreign is not None:
-        yield from foreign
+    importer = find_importer(str(path))
+    if importer is not None:
+        yield from importer.read(str(path))
     elif path.is_dir():
         for document in find_documents(path):
             try:
@@ -93,16 +93,6 @@ def read_records(path: Path, tell: Callable[[str], None]) -> Iterator[Record]:
                 tell(str(error))
     else:
         yield from read_file(path, tell)
-
-
-def read_foreign(path: Path) -> Iterator[Record] | None:
-    """Return the records of a path that is the store of another tool, None for one that is not."""
-    try:
-        registry = import_module("rtrace.record.foreign.registry")
-    except ImportError:
-        return None
-    importer = registry.find_importer(str(path))
-    return None if importer is None else cast("Iterator[Record]", importer.read(str(path)))
 
 
 def find_documents(folder: Path) -> Iterator[Path]:
@@ -144,15 +134,3 @@ def read_file(path: Path, tell: Callable[[str], None] | None = None) -> Iterator
                 if tell is None:
                     raise
                 tell(str(error))
-
-
-def read_bundle(path: Path) -> Iterator[Record]:
-    """Yield the records that travel in a bundle. Raises RtraceError when it is none."""
-    from rtrace.opening import open_bundle
-
-    with open_bundle(path) as bundle:
-        read = getattr(bundle, "read_records", None)
-        if read is None:
-            raise RecordError(f"{path} is a bundle without records; it was packed before there were any")
-        for number, document in enumerate(read(), 1):
-            yield read_record(document, f"record {number} of {path}")

@@ -98,7 +98,7 @@ class Database:
 
     @contextlib.contextmanager
     def _telling(self) -> Iterator[None]:
-        from pg8000.exceptions import DatabaseError, InterfaceError
+        from pg8000.exceptions import DatabaseError
 
         try:
             yield
@@ -106,7 +106,7 @@ class Database:
             details = error.args[0] if error.args else ""
             text = details.get("M", "") if isinstance(details, dict) else str(details)
             raise self._fail(text) from None
-        except (InterfaceError, OSError, EOFError, AttributeError, TypeError) as error:  # how it ends in mid-answer
+        except Exception as error:  # noqa: BLE001 -- pg8000, scramp, ssl and sockets each have kinds of their own
             self.close()
             raise self._fail(str(error) or "it is gone") from None
 

@@ -1,0 +1,1 @@
+"""`rtrace repeat`, which traces, and so stands above the other operations on the history."""

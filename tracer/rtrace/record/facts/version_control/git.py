@@ -196,8 +196,7 @@ class _Inquiry:
             model.add_problem(self.fact, "Git could not read the commit, so when it was made is not known.")
 
     def _say_failed(self, what: str) -> None:
-        why = "took too long" if time.monotonic() >= self.deadline else "failed"
-        model.add_problem(self.fact, f"Git {why}, so {what} is not known.")
+        model.add_failure(self.fact, "Git", self.deadline, what)
 
 
 def read_status(answer: bytes) -> Iterator[Entry]:

@@ -10,7 +10,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _PART = 1 << 16
 _MEMORY = 2 << 30
@@ -66,8 +66,12 @@ class Question:
         limit: int,
         given: bytes = b"",
         folder: str | bytes = "/",
+        first: Callable[[], None] | None = None,
     ) -> None:
-        """Start it, in the folder that its relative names are of. Raises OSError."""
+        """Start it, in the folder that its relative names are of. Raises OSError.
+
+        ``first`` is called in its process before it begins.
+        """
         self.limit = limit
         self.answer = bytearray()
         self.is_cut = False
@@ -76,6 +80,7 @@ class Question:
             self.process = subprocess.Popen(
                 words, env=environ, cwd=folder, start_new_session=True, bufsize=0,
                 stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                preexec_fn=first,  # noqa: PLW1509 -- it takes no lock
             )  # fmt: skip
         with contextlib.suppress(OSError):  # ESRCH: it has ended already; EPERM: a limit below this one holds
             resource.prlimit(self.process.pid, resource.RLIMIT_DATA, (_MEMORY, _MEMORY))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmark import (
     attribution,
+    history,
     hostile,
     kill_scenarios,
     killed_commands,
@@ -47,6 +48,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     others.add_argument("--scaling", action="store_true", help="time and memory of rtrace: many calls, many paths")
     others.add_argument("--packing", action="store_true", help="packing and unpacking beside tar and zstd")
     others.add_argument("--replaying", action="store_true", help="what it takes to verify the sample experiments")
+    others.add_argument("--history", action="store_true", help="how fast a history of 10,000 runs answers")
     others.add_argument("--hostile", action="store_true", help="what hostile bundles of 2, 20 and 200 MB cost a reader")
     others.add_argument("--kill", type=int, metavar="N", help="kill the tracer of N busy runs, and read their traces")
     others.add_argument("--kills", type=int, metavar="N", help="kill every command at N moments: what is left?")
@@ -168,6 +170,10 @@ def main() -> None:
         rounds = arguments.rounds or (1 if arguments.quick else 5)
         replayed = replaying.run_replaying(arguments.checkout, scratch, rounds)
         print(f"{machine}.\nMedians of {rounds} interleaved rounds.\n\n{replaying.format_replaying(replayed)}")
+        asked = True
+    if arguments.history:
+        with tempfile.TemporaryDirectory(dir=scratch) as made:
+            print(f"{machine}.\n\n{history.measure_history(arguments.checkout, Path(made), quick=arguments.quick)}")
         asked = True
     if arguments.hostile:
         rtrace = arguments.checkout / ".venv/bin/rtrace"

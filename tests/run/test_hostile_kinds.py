@@ -80,6 +80,17 @@ def test_the_bundle_that_is_broken_is_the_packers() -> None:
     assert whole() == pack_bundle()
 
 
+@pytest.mark.parametrize("command", ["info", "list", "check", "audit", "verify", "export", "extract"])
+def test_what_is_no_file_is_not_waited_for(command: str, tmp_path: Path) -> None:
+    """A FIFO that is called as a bundle is gets a sentence at once, whoever would write to it."""
+    path = tmp_path / "x.rpz"
+    os.mkfifo(path)
+    more = {"export": ("--format", "reprozip", "-o", "y.rpz"), "extract": ("-o", "y", "/bin/sh")}.get(command, ())
+    done = run_bounded((command, str(path), *more), tmp_path)
+    assert (done.status, done.said.count("\n")) == (125, 1)
+    assert "x.rpz is not a file; name a bundle" in done.said
+
+
 @pytest.mark.requires("busybox")
 def test_more_than_the_disk_takes_leaves_nothing(tmp_path: Path) -> None:
     """A bundle of a few kilobytes that is honest about a hundred megabytes stops where the disk does."""

@@ -45,7 +45,7 @@ class Served:
 
 
 @contextmanager
-def serve_history(place: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
+def serve_history(place: Path | str, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
     """Have the pages of a history while the block runs; they end as Ctrl-C ends them."""
     command = [sys.executable, "-m", "rtrace", "web", "--history", str(place), *(options or ("--no-open",))]
     process = subprocess.Popen(

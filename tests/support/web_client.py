@@ -11,6 +11,7 @@ from werkzeug.test import Client, TestResponse
 
 from rtrace.record.document import Record
 from rtrace.record.history.opening import open_history
+from rtrace.record.history.protocol import History
 from rtrace.web.guard import Guard
 from rtrace.web.site import Site
 from web_history import fill_history
@@ -28,6 +29,11 @@ class Pages:
     client: Client
     records: list[Record]
     folder: Path
+
+    @property
+    def history(self) -> History:
+        """The history that is shown."""
+        return open_history(str(self.folder / "history"))
 
     @property
     def run(self) -> str:
@@ -57,11 +63,11 @@ class Pages:
 
     def stored(self, number: int = 0) -> Record:
         """Return a record as the history has it now."""
-        return self.site.history.read(self.records[number]["id"])
+        return self.history.read(self.records[number]["id"])
 
     def add(self, record: Record) -> str:
         """Add a record, and return the address of its page."""
-        self.site.history.add(record)
+        self.history.add(record)
         return f"/run/{record['id']}"
 
 
@@ -69,7 +75,7 @@ def make_pages(folder: Path) -> Pages:
     """Return the pages of a history with a few runs, in a browser that was let in."""
     records = fill_history(folder / "history", folder / "experiment")
     guard = Guard(["127.0.0.1", "localhost"], 8000)
-    site = Site(open_history(str(folder / "history")), guard)
+    site = Site(lambda: open_history(str(folder / "history")), guard)
     client = Client(site)
     assert client.get(f"/?token={guard.token}", base_url=BASE).status_code == 303
     return Pages(site, guard, client, records, folder)

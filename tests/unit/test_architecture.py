@@ -31,11 +31,14 @@ DOORS = {
     "yaml": ("rtrace.manifest", None),
     "elftools": ("rtrace.packages", 1),
     "distro": ("rtrace.capture.host", 1),
+    "docutils": ("rtrace.figures.sphinx", 1),
+    "sphinx": ("rtrace.figures.sphinx", 1),
     "click": ("rtrace.cli", None),
+    "tomli": ("rtrace.manifest.reading.toml", 1),
+    "packaging": ("rtrace.declared.pep508", 1),
     "jinja2": ("rtrace.web.rendering", 1),
     "waitress": ("rtrace.web.serving", 1),
     "werkzeug": ("rtrace.web", None),
-    "tomli": ("rtrace.record.facts.parameter_files", 1),
 }
 
 # What an unpacker may use of rtrace: what reads a bundle anywhere, and nothing that traces, packs or speaks.

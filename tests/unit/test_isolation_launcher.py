@@ -37,6 +37,8 @@ def test_numbers_of_calls_are_the_kernels(checkout: Path) -> None:
         "socket": refused_calls.SOCKET,
         "ioctl": refused_calls.IOCTL,
         "personality": refused_calls.PERSONALITY,
+        "setrlimit": refused_calls.SETRLIMIT,
+        "prlimit64": refused_calls.PRLIMIT,
     }
     del known["_sysctl"]  # the headers have forgotten it
     wrong = [
@@ -52,7 +54,10 @@ def test_numbers_of_calls_are_the_kernels(checkout: Path) -> None:
 
 
 def decide(code: bytes, architecture: int, number: int, *arguments: int) -> int:
-    """Interpret a filter as the kernel does, for one call; return 0 when it is allowed, else the errno."""
+    """Interpret a filter as the kernel does, for one call.
+
+    Return 0 when it is allowed, -1 when it succeeds without having been made, else the errno.
+    """
     data = struct.pack("<IIQ6Q", number, architecture, 0, *arguments, *[0] * (6 - len(arguments)))
     at = accumulator = 0
     while True:
@@ -63,7 +68,7 @@ def decide(code: bytes, architecture: int, number: int, *arguments: int) -> int:
         elif operation == 0x05:
             at += value
         elif operation == 0x06:
-            return 0 if value == 0x7FFF0000 else value & 0xFFFF
+            return 0 if value == 0x7FFF0000 else value & 0xFFFF or -1
         else:
             holds = {0x15: accumulator == value, 0x35: accumulator >= value, 0x45: bool(accumulator & value)}[operation]
             at += if_true if holds else if_false
@@ -107,6 +112,18 @@ def test_filter_decides_as_the_table_says(interface: object, checkout: Path) -> 
     assert [decide(code, architecture, personality, value) for value in (0, 8, 0x40000, 0xFFFFFFFF, 5)] == [0] * 4 + [
         errno.EPERM
     ]
+
+
+@pytest.mark.parametrize("interface", INTERFACES, ids=lambda interface: COLUMNS[interface.column])
+def test_the_limit_on_core_dumps_is_told_and_not_changed(interface: object) -> None:
+    """Whoever sets the limit on core dumps is told that it is done, by either call; other limits are set and told."""
+    column, machine = interface.column, interface.machine  # type: ignore[attr-defined]
+    code = build_filter(machine)
+    architecture = interface.audit_architecture  # type: ignore[attr-defined]
+    by_one, by_other = refused_calls.SETRLIMIT[column] or 0, refused_calls.PRLIMIT[column] or 0
+    assert [decide(code, architecture, by_one, limit, 0x1000) for limit in (3, 4, 5)] == [0, -1, 0]
+    assert [decide(code, architecture, by_other, 0, 4, new) for new in (0, 8, 1 << 32)] == [0, -1, -1]
+    assert [decide(code, architecture, by_other, 1, limit, 8) for limit in (3, 4, 5)] == [0, -1, 0]
 
 
 def test_what_is_allowed_is_let_through() -> None:

@@ -1,13 +1,16 @@
 """What a record says of the machine, its processors and addresses, the person, and what a run ran in."""
 
+import ipaddress
 import json
 import os
 import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rtrace.record.facts.addresses import read_addresses
+from rtrace.record.facts.addresses import read_addresses, write_address
 from rtrace.record.facts.gpus import read_gpus
 from rtrace.record.facts.machine import read_machine, read_processor, read_time_zone
 from rtrace.record.facts.surroundings import read_batch, read_container, read_hypervisor, read_mpi, read_surroundings
@@ -59,6 +62,15 @@ def test_addresses_are_those_of_the_interfaces(tmp_path: Path) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family) as bound:
             bound.bind((address, 0))
+
+
+@given(
+    st.binary(min_size=16, max_size=16)
+    | st.lists(st.sampled_from([b"\0\0", b"\0\1"]), min_size=8, max_size=8).map(b"".join)
+)
+def test_addresses_are_written_as_others_write_them(address: bytes) -> None:
+    """An address of version 6 is shortened where its longest row of zeros is, and there alone."""
+    assert write_address(address) == str(ipaddress.IPv6Address(address))
 
 
 CPU_X86 = "processor\t: 0\nmodel name\t: Fast 9000\nflags\t\t: fpu sse avx\n\nprocessor\t: 1\nmodel name\t: Other\n"

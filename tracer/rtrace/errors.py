@@ -43,6 +43,10 @@ class ManifestError(RtraceError):
     """A manifest is not valid; the sentence names file, line and column."""
 
 
+class DeclarationError(RtraceError):
+    """What a run used cannot be written down as asked for."""
+
+
 class BundleError(RtraceError):
     """A bundle is absent, exists already, is damaged, or is not a bundle."""
 
@@ -69,6 +73,14 @@ class HostileBundleError(BundleError):
 
 class ElsewhereError(RtraceError):
     """Content that a bundle leaves elsewhere is not to be had there, or is not what was packed."""
+
+
+class ConfigurationError(RtraceError):
+    """A person's configuration file is not valid; the sentence names the file and the key."""
+
+
+class KeepingError(RtraceError):
+    """An output cannot be put into the data store, this time."""
 
 
 class BusyError(RtraceError):

@@ -8,6 +8,8 @@ A new one is a file and a line here; see `rtrace.bundle.protocol`. Other distrib
 
 from __future__ import annotations
 
+import os
+import stat
 from typing import TYPE_CHECKING
 
 from rtrace.debugging import debug
@@ -51,13 +53,20 @@ def explain_folder(path: Path) -> str:
     return "" if advice is None else f"; {advice}"
 
 
+def open_at_once(path: str, flags: int) -> int:
+    """Open a file that may be a FIFO, for whose writer nobody waits."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def open_bundle(path: Path) -> OpenBundle:
     """Open a bundle of any format. Raises BundleError for anything else, and for what is not intact."""
     try:
-        file = path.open("rb")
+        file = open(path, "rb", opener=open_at_once)  # noqa: SIM115 -- the open bundle closes it
     except OSError as error:
         raise BundleError(f"cannot open {path}: {error.strerror}{explain_folder(path)}") from None
     try:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise BundleError(f"{path} is not a file; name a bundle")
         found = next((one for one in list_formats() if one.recognise(file)), None)
         debug(__name__, "%s: a bundle of %s", path, found.name if found else "no format that is known")
         # Rtrace's own says best what is wrong with a file of no format.

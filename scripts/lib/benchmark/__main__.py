@@ -15,10 +15,12 @@ from benchmark import (
     killed_commands,
     killing,
     packing,
+    recording,
     replaying,
     report,
     scaling,
     torture,
+    web,
 )
 from benchmark.rep24 import REP24
 from benchmark.tools import BARE, Measurement, Tool, find_tools
@@ -49,7 +51,9 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     others.add_argument("--packing", action="store_true", help="packing and unpacking beside tar and zstd")
     others.add_argument("--replaying", action="store_true", help="what it takes to verify the sample experiments")
     others.add_argument("--history", action="store_true", help="how fast a history of 10,000 runs answers")
+    others.add_argument("--recording", action="store_true", help="what the record of a run costs at its end")
     others.add_argument("--hostile", action="store_true", help="what hostile bundles of 2, 20 and 200 MB cost a reader")
+    others.add_argument("--web", action="store_true", help="the pages of `rtrace web`, with 10,000 runs")
     others.add_argument("--kill", type=int, metavar="N", help="kill the tracer of N busy runs, and read their traces")
     others.add_argument("--kills", type=int, metavar="N", help="kill every command at N moments: what is left?")
     others.add_argument("--torture", type=int, metavar="N", help="compare N random process trees with their traces")
@@ -174,6 +178,15 @@ def main() -> None:
     if arguments.history:
         with tempfile.TemporaryDirectory(dir=scratch) as made:
             print(f"{machine}.\n\n{history.measure_history(arguments.checkout, Path(made), quick=arguments.quick)}")
+        asked = True
+    if arguments.recording:
+        rounds = arguments.rounds or (1 if arguments.quick else 10)
+        with tempfile.TemporaryDirectory() as folder:  # in no repository
+            print(f"{machine}.\n{recording.run_recording(arguments.checkout, rounds, Path(folder))}")
+        asked = True
+    if arguments.web:
+        print(f"{machine}.\n")
+        web.show(arguments.checkout, rounds=arguments.rounds or (1 if arguments.quick else 5), quick=arguments.quick)
         asked = True
     if arguments.hostile:
         rtrace = arguments.checkout / ".venv/bin/rtrace"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 from rtrace.answers.looking import FoundSecretAnswer, answer_secrets
 from rtrace.answers.words import Bytes, Identity, Path, Sentence, write_identity
 from rtrace.printable import printable
+from rtrace.record.bundled import read_bundled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rtrace.bundle.counts import Counts
     from rtrace.bundle.protocol import OpenBundle
     from rtrace.manifest.model import NamedFile, Notice, Package, Run
+    from rtrace.record.document import Record
 
 
 class CountsAnswer(TypedDict):
@@ -27,6 +29,27 @@ class CountsAnswer(TypedDict):
     fifos: int
     experiment: Annotated[int, "those of the files that belong to the experiment"]
     experiment_size: Bytes
+
+
+class RepositoryAnswer(TypedDict):
+    """A working tree that a run touched."""
+
+    type: Annotated[str, "git, hg or svn"]
+    path: Path
+    commit: str | None
+    dirty: Annotated[bool | None, "whether something in it was not committed"]
+
+
+class RecordSummaryAnswer(TypedDict):
+    """What the record of a run says of it; `rtrace show` has all of a record."""
+
+    id: str
+    label: str | None
+    reason: str | None
+    outcome: str | None
+    tags: list[str]
+    project: str | None
+    repositories: list[RepositoryAnswer]
 
 
 class RunAnswer(TypedDict):
@@ -47,6 +70,7 @@ class RunAnswer(TypedDict):
     exit_code: int | None
     signal: Annotated[int | None, "the signal that ended it"]
     needs: Annotated[list[str], "earlier runs that wrote what it used"]
+    record: RecordSummaryAnswer | None
 
 
 class NamedFileAnswer(TypedDict):
@@ -118,7 +142,7 @@ class InfoAnswer(TypedDict):
 
 def answer_info(bundle: OpenBundle, counts: Counts, incomplete: Sequence[str]) -> InfoAnswer:
     """Return what `info` answers."""
-    manifest = bundle.manifest
+    manifest, records = bundle.manifest, read_bundled(bundle)
     return {
         "identity": write_identity(bundle.identity),
         "rtrace": manifest.rtrace,
@@ -126,7 +150,7 @@ def answer_info(bundle: OpenBundle, counts: Counts, incomplete: Sequence[str]) -
         "extensions": list(bundle.extensions),
         "counts": answer_counts(counts),
         "incomplete": list(incomplete),
-        "runs": [answer_run(run) for run in manifest.runs],
+        "runs": [answer_run(run, records.get(run.id)) for run in manifest.runs],
         "inputs": [answer_named(file) for file in manifest.inputs],
         "outputs": [answer_named(file) for file in manifest.outputs],
         "ignore": [printable(pattern) for pattern in manifest.ignore],
@@ -143,8 +167,8 @@ def answer_info(bundle: OpenBundle, counts: Counts, incomplete: Sequence[str]) -
     }
 
 
-def answer_run(run: Run) -> RunAnswer:
-    """Return a run."""
+def answer_run(run: Run, record: Record | None) -> RunAnswer:
+    """Return a run, with what its record says."""
     return {
         "id": run.id,
         "argv": [printable(argument) for argument in run.argv],
@@ -161,6 +185,23 @@ def answer_run(run: Run) -> RunAnswer:
         "exit_code": run.exit_code,
         "signal": run.signal,
         "needs": list(run.needs),
+        "record": None if record is None else answer_record_summary(record),
+    }
+
+
+def answer_record_summary(record: Record) -> RecordSummaryAnswer:
+    """Return what a person asks first of a record."""
+    return {
+        "id": record["id"],
+        "label": record["label"],
+        "reason": record["reason"],
+        "outcome": record["outcome"],
+        "tags": record["tags"],
+        "project": None if record["project"] is None else record["project"]["name"],
+        "repositories": [
+            {"type": one["type"], "path": one["path"], "commit": one["commit"], "dirty": one["dirty"]}
+            for one in record["repositories"]
+        ],
     }
 
 

@@ -21,6 +21,7 @@ ANSWERS = {
     "destroy": "replaying:DestroyAnswer",
     "diff": "history:DiffAnswer",
     "doctor": "machine:DoctorAnswer",
+    "drift": "declared:DriftAnswer",
     "export": "recording:ExportAnswer",
     "extract": "replaying:ExtractAnswer",
     "figure": "publishing:FigureAnswer",

@@ -11,7 +11,7 @@ import click
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import JSON
 from rtrace.cli.terminal.speaking import fail, give_json, say, show, show_fields, warn
-from rtrace.errors import FigureError, RtraceError, UsageError
+from rtrace.errors import BundleError, FigureError, RtraceError, UsageError
 
 if TYPE_CHECKING:
     from rtrace.operations.publishing.figure import Links, Stamped
@@ -120,7 +120,7 @@ def treat_files(files: tuple[Path, ...], links: Links, run: str | None, *, shown
                 results.append((path, remove_stamp(path), None))
             else:
                 results.append((path, stamp_figure(path, open_history(), links, run), None))
-        except FigureError as error:
+        except (FigureError, BundleError) as error:
             results.append((path, None, error))
     return results
 

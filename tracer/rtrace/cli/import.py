@@ -13,6 +13,7 @@ from rtrace.cli.terminal.run_table import open_own_history
 from rtrace.cli.terminal.speaking import give_json, say, warn
 from rtrace.operations.history.importing import import_paths
 from rtrace.printable import count
+from rtrace.record.keeping.configuration import find_configuration
 
 
 @click.command(
@@ -30,6 +31,11 @@ def command(paths: tuple[Path, ...], *, as_json: bool) -> None:
     added.
     """
     imported = import_paths(open_own_history(), list(paths), warn)
+    configuration = find_configuration()
+    if configuration is not None:
+        from rtrace.operations.history.keeping import complete_keeping
+
+        complete_keeping(configuration, warn)
     if as_json:
         from rtrace.answers.history import answer_import
 

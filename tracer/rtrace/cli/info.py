@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,7 +22,11 @@ from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.manifest.incompleteness import INCOMPLETE, MARK, list_incomplete
 from rtrace.manifest.model import Descriptor, NamedFile, Run, SecretPack
 from rtrace.opening import open_bundle
-from rtrace.printable import count, format_size, printable
+from rtrace.printable import count, format_size, printable, printable_text
+from rtrace.record.bundled import read_bundled
+
+if TYPE_CHECKING:
+    from rtrace.record.document import Record
 
 STREAMS = {0: "standard input", 1: "standard output", 2: "standard error"}
 
@@ -53,8 +58,11 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
     yield f"files       {counts.text}, {format_size(counts.size)} unpacked"
     if bundle.extensions:
         yield f"extensions  {', '.join(bundle.extensions)}"
+    records = read_bundled(bundle)
     for run in manifest.runs:
         yield from describe_run(run)
+        if run.id in records:
+            yield from describe_record(records[run.id])
     yield from describe_names("inputs", manifest.inputs)
     yield from describe_names("outputs", manifest.outputs)
     if manifest.ignore:
@@ -109,6 +117,25 @@ def describe_run(run: Run) -> Iterable[str]:
     for one in run.descriptors:
         yield f"  {'open':9} {describe_descriptor(one)}"
     yield f"  machine   {run.hostname}: {' '.join(run.distribution)}, {' '.join(run.system)}, {run.architecture}"
+
+
+def describe_record(record: Record) -> Iterable[str]:
+    """Yield what a person said of a run, and what it was run of."""
+    if record["label"]:
+        yield f"  label     {printable_text(record['label'])}"
+    if record["reason"]:
+        yield f"  why       {printable_text(record['reason'])}"
+    if record["outcome"]:
+        yield f"  outcome   {printable_text(record['outcome'])}"
+    if record["tags"]:
+        yield f"  tags      {', '.join(map(printable_text, record['tags']))}"
+    if record["project"]:
+        yield f"  project   {printable_text(record['project']['name'])}"
+    for repository in record["repositories"]:
+        commit = printable_text(repository["commit"] or "no known commit")
+        changed = ", with changes that are not committed" if repository["dirty"] else ""
+        where = printable_text(repository["path"])
+        yield f"  {printable_text(repository['type']):9} {where} at {commit}{changed}"
 
 
 def describe_descriptor(one: Descriptor) -> str:

@@ -19,7 +19,7 @@ from rtrace.cli.options.common import DIRECTORY, JSON_LAST, parse_size
 from rtrace.cli.options.completing import complete_command
 from rtrace.cli.terminal.speaking import say, say_more, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_settled
-from rtrace.errors import UsageError
+from rtrace.errors import BusyError, TraceError, UsageError
 from rtrace.printable import count
 from rtrace.trace.directory import TraceDirectory
 
@@ -133,7 +133,10 @@ def command(  # noqa: PLR0913 - an argument for each option
 
     def trace() -> TraceReport:
         tell_settled(TraceDirectory(directory))
-        report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
+        try:
+            report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
+        except (TraceError, BusyError) as error:
+            raise type(error)(f"{error}{advise_ranks()}") from None
         if as_json:
             from rtrace.answers.recording import answer_trace
 
@@ -141,6 +144,7 @@ def command(  # noqa: PLR0913 - an argument for each option
         else:
             tell(report)
         write_timings(report)
+        keep_outputs(report, history=not no_history)
         return report
 
     if not detach_daemons:
@@ -175,7 +179,16 @@ def trace_as_rank(directory: TraceDirectory, request: TraceRequest, *, as_json: 
     else:
         tell_rank(report)
     write_timings(report.own)
+    keep_outputs(report.own, history=False)  # the history has the record of all ranks
     return report.own.traced.exit_status
+
+
+def advise_ranks() -> str:
+    """Return what to add to an error where several ranks may have traced into one folder."""
+    from rtrace.trace.parallel.launchers import find_rank
+
+    rank = find_rank(os.environb)
+    return "; this is one of several ranks: with --rank each has its own" if rank is not None and rank.size > 1 else ""
 
 
 def tell(report: TraceReport) -> None:
@@ -191,6 +204,21 @@ def tell(report: TraceReport) -> None:
     say(f"traced {processes} and {paths}; {ended}")
     say_more(f"the command took {traced.ended - traced.began:.2f} s")
     say(f"next: `rtrace pack{report.pack_options}` (edit {report.directory.manifest} first to leave files out)")
+
+
+def keep_outputs(report: TraceReport, *, history: bool) -> None:
+    """Keep the outputs of the run, where a configuration file names a data store."""
+    recorded = report.record
+    if recorded is None or recorded.id is None:
+        return
+    from rtrace.record.keeping.configuration import find_configuration
+
+    configuration = find_configuration()
+    if configuration is not None:
+        from rtrace.operations.history.keeping import keep_run
+
+        remembered = history and recorded.problem is None
+        keep_run(configuration, report.directory, recorded.id, history=remembered, tell=warn)
 
 
 def name_signal(number: int) -> str:
@@ -214,7 +242,7 @@ def tell_of_loss(what: str, advice: str) -> None:
 def write_timings(report: TraceReport) -> None:
     """Write how long start, program and finish took, in seconds, to the file that RTRACE_TIMINGS names.
 
-    `record` is how much of the finish the record took.
+    `record` is how much of the finish the record took, `record_processor` its processor time.
     """
     target = os.environ.get("RTRACE_TIMINGS")
     if target:
@@ -224,6 +252,7 @@ def write_timings(report: TraceReport) -> None:
             "program": ended - began,
             "finish": time.monotonic() - ended,
             "record": 0.0 if report.record is None else report.record.seconds,
+            "record_processor": 0.0 if report.record is None else report.record.processor,
         }
         Path(target).write_text(json.dumps(timings), encoding="utf-8")
 

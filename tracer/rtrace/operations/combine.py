@@ -27,7 +27,7 @@ from rtrace.trace.place import give_place, make_trace
 from rtrace.trace.reading.reader import copy_database, open_for_reading, read_run_starts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rtrace.manifest.model import Manifest
@@ -131,6 +131,7 @@ def add_sources(
                 copy.unlink()
             except sqlite3.Error as error:
                 raise TraceError(f"{source.database} cannot be read ({error}); leave it out, or trace again") from None
+            carry_records(source, target, names[-1])
             snapshots.add(source.snapshots, f"{index + 1}-")
             if source.streams.is_dir():
                 target.streams.mkdir(mode=0o700, exist_ok=True)
@@ -139,6 +140,17 @@ def add_sources(
         note_ranks(connection)
         close(connection)
     return tuple(names)
+
+
+def carry_records(source: TraceDirectory, target: TraceDirectory, names: Mapping[str, str]) -> None:
+    """Copy the records of a trace's runs; ``names`` are their new names by the former ones. Raises RecordError."""
+    from rtrace.record.taking.keeping import keep_in_trace, read_from_trace
+
+    for record in read_from_trace(source):
+        name = names.get(record["run_name"] or "")
+        if name is not None:
+            record["run_name"] = name
+            keep_in_trace(target, record)
 
 
 def read_manifests(sources: Sequence[TraceDirectory]) -> tuple[tuple[str, Manifest] | None, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -61,17 +60,15 @@ class IdConverter(BaseConverter):
 
 @dataclass
 class Visit:
-    """A request that was let in, and what its page needs: one history, and one catalogue if it asks for it."""
+    """A request that was let in, and what its page needs: a history of its own, and a catalogue if it asks for it.
+
+    Requests are answered in several threads, and a connection to a database is for one.
+    """
 
     site: Site
     request: Request
-    began: float
+    history: History
     _catalogue: Catalogue | None = None
-
-    @property
-    def history(self) -> History:
-        """The history that is shown."""
-        return self.site.history
 
     @property
     def catalogue(self) -> Catalogue:
@@ -93,9 +90,10 @@ class Visit:
 class Site:
     """The pages of one history, for whom the guard lets in."""
 
-    def __init__(self, history: History, guard: Guard) -> None:
+    def __init__(self, open_history: Callable[[], History], guard: Guard) -> None:
         """Prepare the templates and addresses."""
-        self.history = history
+        self._open_history = open_history
+        self._place = open_history().place
         self._guard = guard
         self._templates = make_environment()
         rules = [Rule(path, endpoint=name, methods=["GET"]) for path, name in ROUTES.items()]
@@ -116,7 +114,7 @@ class Site:
     def render(self, template: str, **values: object) -> str:
         """Return the text of a template."""
         return self._templates.get_template(template).render(
-            {"q": "", "check": self._guard.check, "place": self.history.place, **values}
+            {"q": "", "check": self._guard.check, "place": self._place, **values}
         )
 
     def _answer(self, request: Request) -> Response:
@@ -143,7 +141,7 @@ class Site:
         if request.method == "POST":
             self._guard.check_form(request)
         page: Callable[..., Response] = load(f"rtrace.web.pages.{endpoint}")
-        with closing(Visit(self, request, time.perf_counter())) as visit:
+        with closing(Visit(self, request, self._open_history())) as visit:
             return page(visit, **values)
 
     def _welcome(self, request: Request) -> Response:

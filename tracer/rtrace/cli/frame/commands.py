@@ -26,6 +26,7 @@ GROUPS = {
         "extract": "Copy files out of a bundle without unpacking it.",
         "check": "Check that a bundle is intact (runs nothing).",
         "audit": "Look for passwords, keys and tokens in a bundle.",
+        "drift": "Compare the packages that a project declares with those that a run used.",
         "doctor": "Show what works on this machine, and what killed processes left.",
     },
     "Replay": {
@@ -65,7 +66,7 @@ STATUSES = sort_statuses(
     {
         "0": "it is done",
         "1": "`verify`: a result differs; `check`: the bundle is damaged; `audit`: there may be secrets",
-        "3": "`verify`: a result could not be judged",
+        "3": "`verify`: a result could not be judged; `drift`: nothing is declared, or known",
         **ALWAYS,
         "other": "`trace`, `replay`: that of the program; 128+N when signal N ended it",
     }

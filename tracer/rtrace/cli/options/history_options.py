@@ -89,7 +89,7 @@ _FILTERS = (
 
 
 def filtered(function: Function) -> Function:
-    """Return a command with the options that choose runs; it gets them as one value with `make_query`."""
+    """Return a command with the options that choose runs; `make_query` makes one value of them."""
     for option in reversed(_FILTERS):
         function = option(function)
     return function

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _DEPTH_LIMIT = 12
 _NODES_FREE = 100_000
 _NODE_SIZE = 8
-_NODES_LIMIT = 850_000
+_NODES_LIMIT = 750_000
 """Scalars, lists and mappings of any text, one more for so many of its characters, and of any text at most."""
 _BINARY = "tag:yaml.org,2002:binary"
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

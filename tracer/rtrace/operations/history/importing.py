@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtrace.errors import HistoryError, NoSuchRunError, RecordError, RtraceError, UsageError
+from rtrace.record.bundled import read_bundle
+from rtrace.record.changing.merging import merge_records
 from rtrace.record.document import Record
 from rtrace.record.foreign.registry import find_importer
 from rtrace.record.history.documents import read_document
 from rtrace.record.history.layout import RECORDS
 from rtrace.record.history.protocol import History
-from rtrace.record.merging import merge_records
 from rtrace.record.reading import MOST_BYTES, read_record
 
 _DOCUMENT = b"{"
@@ -133,15 +134,3 @@ def read_file(path: Path, tell: Callable[[str], None] | None = None) -> Iterator
                 if tell is None:
                     raise
                 tell(str(error))
-
-
-def read_bundle(path: Path) -> Iterator[Record]:
-    """Yield the records that travel in a bundle. Raises RtraceError when it is none."""
-    from rtrace.opening import open_bundle
-
-    with open_bundle(path) as bundle:
-        documents = bundle.read_records()
-    if not documents:
-        raise RecordError(f"{path} is a bundle without records; it was packed before there were any")
-    for number, document in enumerate(documents, 1):
-        yield read_record(document, f"record {number} of {path}")

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtrace.errors import NoSuchRunError, RecordError
+from rtrace.record.changing.merging import merge_records
 from rtrace.record.history.protocol import History
-from rtrace.record.merging import merge_records
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Synced:
 
 
 def sync_histories(mine: History, theirs: History, tell: Callable[[str], None]) -> Synced:
-    """Return what two histories were given of each other, and what was forgotten in both.
+    """Send each of two histories what the other one has, and take from each what was forgotten in the other.
 
     Of a record that both have, all that was added to either is kept. A document that cannot be read is told of.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,11 +25,15 @@ class RecordRequest(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """What became of the record of a run: its identifier, what went wrong, in a sentence, and how long it took."""
+    """What became of the record of a run: its identifier, what went wrong, in a sentence, and what it cost.
+
+    That is in seconds, by the clock, and of processor time, that of the programs that were asked included.
+    """
 
     id: str | None
     problem: str | None
     seconds: float
+    processor: float = 0.0
 
 
 def record_run(
@@ -44,7 +49,7 @@ def record_run(
     ``directory`` is where its trace lies now, ``target`` where it is to be. Nothing is raised: the run is over, and
     whatever keeps it from being recorded, its exit status and its trace are the more important things.
     """
-    began = time.perf_counter()
+    began, used = time.perf_counter(), read_processor_time()
     again = f"add it with `rtrace import {target.path}`"
     try:
         record = _take(connection, directory, target, run, draft, request)
@@ -58,7 +63,13 @@ def record_run(
         problem = f"the record is not in the history ({_name(error)}); {again}"
     seconds = time.perf_counter() - began
     debug(__name__, "the record took %.3f s", seconds)
-    return Recorded(record["id"], problem, seconds)
+    return Recorded(record["id"], problem, seconds, read_processor_time() - used)
+
+
+def read_processor_time() -> float:
+    """Return the processor time of this process and of its children that have ended, in seconds."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _take(

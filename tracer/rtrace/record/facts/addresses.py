@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import re
 
 _LOCAL = re.compile(rb"\|-- ([0-9.]+)\n\s+/32 host LOCAL")
 _TABLE_LIMIT = 1 << 20
-_LINK_LOCAL = 0x20  # the scope of if_inet6: what is good on one wire alone tells nothing
+_NEARBY = (0x10, 0x20)  # scopes of if_inet6: loopback, and what is good on one wire alone
 
 
 def read_addresses(net: str = "/proc/net") -> list[str]:
@@ -20,9 +19,20 @@ def read_addresses(net: str = "/proc/net") -> list[str]:
     for line in _read(net, "if_inet6").splitlines():
         fields = line.split()
         with contextlib.suppress(ValueError, IndexError):
-            if int(fields[3], 16) != _LINK_LOCAL:
-                found.setdefault(str(ipaddress.IPv6Address(int(fields[0], 16))))
-    return [address for address in found if not ipaddress.ip_address(address).is_loopback]
+            if int(fields[3], 16) not in _NEARBY:
+                found.setdefault(write_address(bytes.fromhex(fields[0].decode("ascii"))))
+    return [address for address in found if not address.startswith("127.")]
+
+
+def write_address(address: bytes) -> str:
+    """Return an address of version 6 as RFC 5952 writes it; importing `ipaddress` takes longer than all else here."""
+    groups = [address[place : place + 2].hex().lstrip("0") or "0" for place in range(0, len(address), 2)]
+    text = ":".join(groups)
+    zeros = max(re.findall(r"(?:^|(?<=:))0(?::0)+(?=:|$)", text), key=len, default="")
+    if not zeros:
+        return text
+    before, _, after = text.partition(zeros) if text.startswith(zeros) else text.partition(f":{zeros}")
+    return f"{before.rstrip(':')}::{after.lstrip(':')}"
 
 
 def _read(net: str, name: str) -> bytes:

@@ -77,15 +77,11 @@ def _read_integer(written: str) -> object:
 
 
 def _read_toml(text: str) -> Iterator[tuple[str, Value]]:
-    import sys
+    from rtrace.manifest.reading.toml import read_toml
 
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     if any(line.count(".") > _LONGEST_KEY for line in text.splitlines() if "." in line):
         raise _RefusedError  # keys of so many parts take the square of that long
-    yield from _flatten(tomllib.loads(text))
+    yield from _flatten(read_toml(text))
 
 
 def _read_ini(text: str) -> Iterator[tuple[str, Value]]:

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtrace.record.reading import read_record
 from rtrace.record.writing import write_record
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ def list_documents(directory: TraceDirectory) -> dict[str, Path]:
 def read_from_trace(directory: TraceDirectory) -> list[Record]:
     """Return the records of a trace directory. Raises RecordError and HistoryError."""
     from rtrace.record.history.documents import read_document
+    from rtrace.record.reading import read_record
 
     return [
         read_record(data, str(path))

@@ -23,7 +23,7 @@ HEADERS_PER_ITEM = 3
 """Headers of a tar, for each member that there may be: most have one before their own, for a long name or a time."""
 ITEMS_FREE = 50_000
 ITEM_SIZE = 32
-ITEMS_LIMIT = 1_200_000
+ITEMS_LIMIT = 500_000
 """Members of the data, and lines of the configuration, of any bundle; besides for so many bytes one; at most."""
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from rtrace.files.reading import open_at_once
 
@@ -23,8 +22,7 @@ MACHINES = {3: "i386", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390x", 40: "arm"
             243: "riscv64", 258: "loongarch64"}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """Where a section lies in the file."""
 
     kind: int

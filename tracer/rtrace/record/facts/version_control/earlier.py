@@ -17,7 +17,7 @@ LARGEST_COPY = 16 << 20
 """Bytes of an earlier content that are compared; git takes what is longer for no text either."""
 MOST_COPIES = 500
 _REGULAR = b"100644"
-_LISTED = re.compile(rb"([^\0]+)\0  ctime: .*\n  mtime: (\d+):(\d+)\n  dev: .*\n  uid: .*\n  size: (\d+)\t.*\n")
+_LISTED = rb"([^\0]+)\0  ctime: .*\n  mtime: (\d+):(\d+)\n  dev: .*\n  uid: .*\n  size: (\d+)\t.*\n"
 
 
 class Stamp(NamedTuple):
@@ -34,11 +34,12 @@ Stamps = Callable[[list[bytes]], Mapping[bytes, Stamp]]
 
 
 class Entry(NamedTuple):
-    """A file that is not as committed: its path in the tree, its state, and its mode in the index."""
+    """A file that is not as committed: its path in the tree, its state, and its mode and content in the index."""
 
     path: bytes
     state: str
     mode: bytes = _REGULAR
+    name: bytes = b""
 
 
 class Division(NamedTuple):
@@ -86,7 +87,7 @@ def read_stamps(listing: bytes) -> dict[bytes, Stamp]:
     """Return what `git ls-files -z --debug` tells of the files in the index."""
     return {
         match[1]: Stamp(int(match[4]), int(match[2]) * 1_000_000_000 + int(match[3]))
-        for match in _LISTED.finditer(listing)
+        for match in re.finditer(_LISTED, listing)
     }
 
 

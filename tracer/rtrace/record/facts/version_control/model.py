@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from datetime import datetime, timezone
+import time
+from typing import NamedTuple
 
 from rtrace.record.document import ChangedFile, RepositoryFact
+from rtrace.record.times import write_time
 
 MOST_CHANGED = 10_000
 """Files of a working tree that are told to be changed."""
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """Bytes of a diff, and the seconds in which all has to be said."""
 
     diff: int = 1 << 20
@@ -31,15 +31,20 @@ def empty_fact(kind: str, root: bytes) -> RepositoryFact:
 def format_time(seconds: float) -> str | None:
     """Return a time since 1970 as a record has it; None for one beyond the years that there are."""
     try:
-        moment = datetime.fromtimestamp(seconds, timezone.utc)
-    except (ValueError, OverflowError, OSError):
+        return write_time(int(seconds * 1_000_000))
+    except OverflowError:
         return None
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def add_problem(fact: RepositoryFact, problem: str) -> None:
     """Say that something is not known, after what has been said already."""
     fact["problem"] = f"{fact['problem']} {problem}" if fact["problem"] else problem
+
+
+def add_failure(fact: RepositoryFact, program: str, deadline: float, what: str) -> None:
+    """Say that a program has not told something: it failed, or the deadline, one of time.monotonic(), has passed."""
+    why = "took too long" if time.monotonic() >= deadline else "failed"
+    add_problem(fact, f"{program} {why}, so {what} is not known.")
 
 
 def keep_changed(fact: RepositoryFact, changed: list[ChangedFile]) -> None:

@@ -56,7 +56,11 @@ class Contents:
         if not isinstance(sha1, str) or not SHA1.fullmatch(sha1) or sha1 == _NOT_DIGESTED:
             fact["problem"] = f"{self._tool} noted no digest of it"
             return fact
-        found = self._digest(copy or path)
+        place = copy or path
+        if size is not None and os.path.isfile(place) and os.path.getsize(place) != size:
+            fact["problem"] = f"{self._tool} noted its SHA-1 alone, {sha1}; it has changed since"
+            return fact
+        found = self._digest(place)
         if isinstance(found, str):
             fact["problem"] = f"{self._tool} noted its SHA-1 alone, {sha1}; {found}"
         elif sha1 not in {found.sha1, found.blob}:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmark import (
     attribution,
+    history,
     hostile,
     kill_scenarios,
     killed_commands,
@@ -49,6 +50,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     others.add_argument("--scaling", action="store_true", help="time and memory of rtrace: many calls, many paths")
     others.add_argument("--packing", action="store_true", help="packing and unpacking beside tar and zstd")
     others.add_argument("--replaying", action="store_true", help="what it takes to verify the sample experiments")
+    others.add_argument("--history", action="store_true", help="how fast a history of 10,000 runs answers")
     others.add_argument("--recording", action="store_true", help="what the record of a run costs at its end")
     others.add_argument("--hostile", action="store_true", help="what hostile bundles of 2, 20 and 200 MB cost a reader")
     others.add_argument("--web", action="store_true", help="the pages of `rtrace web`, with 10,000 runs")
@@ -172,6 +174,10 @@ def main() -> None:
         rounds = arguments.rounds or (1 if arguments.quick else 5)
         replayed = replaying.run_replaying(arguments.checkout, scratch, rounds)
         print(f"{machine}.\nMedians of {rounds} interleaved rounds.\n\n{replaying.format_replaying(replayed)}")
+        asked = True
+    if arguments.history:
+        with tempfile.TemporaryDirectory(dir=scratch) as made:
+            print(f"{machine}.\n\n{history.measure_history(arguments.checkout, Path(made), quick=arguments.quick)}")
         asked = True
     if arguments.recording:
         rounds = arguments.rounds or (1 if arguments.quick else 10)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from repositories import make_repository, run_git
+from repositories import PATIENCE, make_repository, run_git
 from rtrace.operations.doctor import list_places
 from rtrace.operations.machine.leftovers import clean_folder, find_leftovers
 from rtrace.record.document import RepositoryFact
@@ -24,7 +24,7 @@ AT_THREE = "2020-01-02T03:04:05.000000Z"
 
 def read(folder: Path, diff_limit: int = 1 << 20) -> RepositoryFact:
     """Read what a record says of a folder."""
-    return read_repository(os.fsencode(folder), diff_limit=diff_limit)
+    return read_repository(os.fsencode(folder), diff_limit=diff_limit, timeout=PATIENCE)
 
 
 def changed(fact: RepositoryFact) -> dict[str, str]:
@@ -301,7 +301,7 @@ def test_what_the_run_itself_has_changed(repository: Path, tmp_path: Path) -> No
         "elsewhere": None,
     }
     changes = {os.fsencode(repository / name): path for name, path in earlier.items()}
-    fact = read_repository(os.fsencode(repository), earlier=changes)
+    fact = read_repository(os.fsencode(repository), earlier=changes, timeout=PATIENCE)
     assert changed(fact) == {"analysis.py": "modified", "dirty": "modified", "lost": "deleted"}
     assert (fact["dirty"], fact["problem"]) == (True, None)
     diff = str(fact["diff"])
@@ -310,7 +310,7 @@ def test_what_the_run_itself_has_changed(repository: Path, tmp_path: Path) -> No
     assert "+by a person as well\n" in diff
     assert "deleted file mode 100644" in diff
     run_git(repository, "checkout", "-q", "analysis.py", "dirty", "lost")
-    fact = read_repository(os.fsencode(repository), earlier=changes)
+    fact = read_repository(os.fsencode(repository), earlier=changes, timeout=PATIENCE)
     assert (fact["dirty"], fact["diff"], fact["changed"]) == (False, "", [])
 
 
@@ -319,9 +319,13 @@ def test_what_the_run_has_replaced_unread(repository: Path) -> None:
     status = (repository / "data.csv").stat()
     (repository / "data.csv").write_text("by the run, and longer\n")
     path = os.fsencode(repository / "data.csv")
-    fact = read_repository(os.fsencode(repository), earlier={path: Stamp(status.st_size, status.st_mtime_ns)})
+    fact = read_repository(
+        os.fsencode(repository), earlier={path: Stamp(status.st_size, status.st_mtime_ns)}, timeout=PATIENCE
+    )
     assert (fact["dirty"], fact["diff"], fact["changed"], fact["problem"]) == (False, "", [], None)
-    fact = read_repository(os.fsencode(repository), earlier={path: Stamp(status.st_size, status.st_mtime_ns + 1)})
+    fact = read_repository(
+        os.fsencode(repository), earlier={path: Stamp(status.st_size, status.st_mtime_ns + 1)}, timeout=PATIENCE
+    )
     assert changed(fact) == {"data.csv": "modified"}
     assert "data.csv had before the run is not known" in str(fact["problem"])
 
@@ -330,7 +334,7 @@ def test_an_earlier_content_that_is_gone(repository: Path, tmp_path: Path) -> No
     """Where the content from before the run is not known any more, the one after it is told, and the record says so."""
     (repository / "data.csv").write_text("by the run\n")
     earlier = {os.fsencode(repository / "data.csv"): os.fsencode(tmp_path / "nowhere")}
-    fact = read_repository(os.fsencode(repository), earlier=earlier)
+    fact = read_repository(os.fsencode(repository), earlier=earlier, timeout=PATIENCE)
     assert changed(fact) == {"data.csv": "modified"}
     assert "data.csv had before the run is not known" in str(fact["problem"])
 
@@ -353,7 +357,7 @@ def test_many_changed_files(tmp_path: Path) -> None:
 
 def test_without_git(repository: Path, tmp_path: Path) -> None:
     """What can be read without git is; the record says what is missing, and why."""
-    fact = read_repository(os.fsencode(repository), environ={"PATH": str(tmp_path / "nowhere")})
+    fact = read_repository(os.fsencode(repository), environ={"PATH": str(tmp_path / "nowhere")}, timeout=PATIENCE)
     assert (fact["commit"], fact["branch"]) == (run_git(repository, "rev-parse", "HEAD"), "main")
     assert (fact["dirty"], fact["diff"]) == (None, None)
     assert fact["problem"] == "Git is not installed, so what was changed since the commit is not known."

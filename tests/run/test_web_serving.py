@@ -98,6 +98,21 @@ def test_port_can_be_chosen(place: Path, rtrace: Run) -> None:
         assert served.base == f"http://127.0.0.1:{port}/"
 
 
+def test_ipv6_is_served_when_asked_for(place: Path, rtrace: Run) -> None:
+    """With --ipv6 the same pages are on ::1, under that name; on a machine without IPv6 a sentence says so."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        done = rtrace("web", "--no-open", "--ipv6", "--history", place)
+        assert done.returncode == 125
+        assert b"::1" in done.stderr
+        return
+    with serve_history(place, "--no-open", "--ipv6") as served:
+        other = Served(served.process, served.address.replace("127.0.0.1", "[::1]"), served.said)
+        assert b"trend-0.1" in Browser(other).get("/")
+        assert b"trend-0.1" in Browser(served).get("/")
+
+
 def test_browser_is_opened_with_a_ticket(place: Path, tmp_path: Path) -> None:
     """What the browser's command line shows to everybody on the machine is not the token, and is good once."""
     pipe, browser = tmp_path / "asked", tmp_path / "browser"

@@ -226,3 +226,41 @@ def test_a_project_of_uv_is_locked_again_by_what_was_used(tmp_path: Path) -> Non
         done = call(uv, "pip", "install", "--dry-run", "--reinstall", "-r", file, cwd=tmp_path)
         assert b"packaging==" in done.stderr
     assert b"--hash=sha256:" in (tmp_path / "requirements.txt").read_bytes()
+
+
+@pytest.mark.requires("Rscript", "R")
+def test_drift_of_packages_of_r(tmp_path: Path) -> None:
+    """Packages in a library, with DESCRIPTION and renv.lock; what is written is JSON with R's version and theirs."""
+    library = tmp_path / "library"
+    library.mkdir()
+    for name, needed in (("below", ""), ("topmost", "Imports: below\n"), ("beside", "")):
+        source = tmp_path / "sources" / name
+        (source / "R").mkdir(parents=True)
+        (source / "DESCRIPTION").write_text(
+            f"Package: {name}\nVersion: 1.4.0\nTitle: T\nDescription: D.\nLicense: GPL-2\nAuthor: A\n{needed}"
+        )
+        (source / "NAMESPACE").write_text("import(below)\n" if needed else "export(f)\n")
+        (source / "R/f.R").write_text("f <- function() 1\n")
+        call("R", "CMD", "INSTALL", "--no-test-load", f"--library={library}", source, cwd=tmp_path)
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "run.R").write_text(
+        f'.libPaths("{library}")\nlibrary(topmost)\nlibrary(beside)\nwriteLines("done", "out")\n'
+    )
+    traced = run_rtrace("trace", "-q", "Rscript", "run.R", cwd=study)
+    assert traced.returncode == 0, traced.stderr
+    (study / "DESCRIPTION").write_text("Package: study\nImports: topmost (>= 2.0), idle\nSuggests: beside\n")
+    status, lines, _ = drift(study)
+    assert status == 1
+    assert [line for line in lines if line[1] == "R"] == [
+        ["undeclared", "R", "beside", "-", "1.4.0", "DESCRIPTION"],
+        ["version", "R", "topmost", ">= 2.0", "1.4.0", "DESCRIPTION"],
+        ["unused", "R", "idle", "-", "-", "DESCRIPTION"],
+    ]
+    assert drift(study, "--write", "renv")[0] == 1
+    lock = json.loads((study / "renv.lock").read_bytes())
+    assert {name: one["Version"] for name, one in lock["Packages"].items()} == dict.fromkeys(
+        ("below", "beside", "topmost"), "1.4.0"
+    )
+    (study / "DESCRIPTION").unlink()
+    assert drift(study)[:2] == (0, [])

@@ -302,7 +302,7 @@ def test_every_field_of_recipy_has_its_place(recipy_log: tuple[Path, list[Said]]
     assert good["status"] == "succeeded"
     assert {fact["name"]: fact["value"] for fact in good["parameters"]} == {"#2": "x", "y": 3}
     assert bad["status"] == "failed"
-    assert [notice["what"] for notice in bad["notices"]] == ["ValueError: never, née"]
+    assert [notice["what"] for notice in bad["notices"]] == ["ValueError: no, néver"]
     assert bad["repositories"][0]["dirty"] is True
 
 

@@ -505,6 +505,17 @@ def test_bait_in_a_database_of_noworkflow_is_text(tmp_path: Path, canary: Path) 
     assert places == {"variable API_TOKEN", "environment.DB_PASSWORD", "imported.environment.DB_PASSWORD"}
 
 
+def test_a_name_that_is_there_twice_keeps_both_values(tmp_path: Path) -> None:
+    """The variable HOSTNAME and the name of the machine are in one table of noWorkflow: neither is lost."""
+    change = """
+    INSERT INTO environment_attr VALUES ('t', 1, 'HOSTNAME', 'of the variable');
+    INSERT INTO environment_attr VALUES ('t', 2, 'HOSTNAME', 'of the machine');
+    """
+    (record,) = read(make_trials(tmp_path / "x", change))
+    assert record["machine"]["hostname"] == "of the machine"
+    assert (record["imported"] or {})["environment_besides"] == {"HOSTNAME": "of the variable"}
+
+
 @pytest.mark.parametrize(
     "change, reason",
     [

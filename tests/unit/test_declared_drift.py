@@ -315,3 +315,13 @@ def test_the_interpreter_is_compared_and_never_pinned_as_a_distribution(manager:
     pins = collect_pins([one for row in used for one in find_used(*row)], {}, {}, "rtrace")
     assert pins.of("python") == ()
     assert bool(pins.of("conda")) == (manager == "conda")
+
+
+def test_metadata_of_a_stranger_is_read_within_limits() -> None:
+    """Of a distribution that says it has very many needs and extras, so many are looked at, and no more."""
+    extras = b"".join(b"Provides-Extra: e%d\n" % number for number in range(1000))
+    needs = b"".join(b"Requires-Dist: p%d; extra == 'e1'\n" % number for number in range(3000))
+    requires: dict[Key, set[Key]] = {}
+    work = read_metadata(b"Name: huge\n" + extras + needs + b"Requires-Dist: " + b"x" * 100_000 + b"\n", requires)
+    assert 3000 <= work <= 10_000
+    assert len(requires["python", "huge[e1]"]) == 3000

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rtrace.bundle.entry import Entry
     from rtrace.bundle.protocol import OpenBundle
 
-LARGEST = 64 << 20
+LARGEST = 16 << 20
 """Bytes of the largest file that is read."""
 _MOST_METADATA = 20_000
 _INSIDE = ("requirements",)

@@ -87,8 +87,11 @@ def test_processes_have_the_rank_of_who_started_them(tmp_path: Path) -> None:
     processes = [(1, None), (2, 1), (3, 1), (4, 3)]
     for process, parent in processes:
         row = (process, 1, parent, 100 + process, 0, 0, 9, process, None)
-        connection.execute("INSERT INTO processes(id, run, parent, pid, is_thread, started, ended, exit_code, signal)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        connection.execute(
+            "INSERT INTO processes(id, run, parent, pid, is_thread, started, ended, exit_code, signal)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
     for process, environment in [(1, 1), (2, 2), (3, 3)]:
         connection.execute(
             "INSERT INTO executions(run, process, time, path, argv, environment, workingdir)"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -264,3 +266,59 @@ def test_drift_of_packages_of_r(tmp_path: Path) -> None:
     )
     (study / "DESCRIPTION").unlink()
     assert drift(study)[:2] == (0, [])
+
+
+INSTALL_WITH_RATTLER = """
+import asyncio, os, sys
+from rattler import PackageRecord, RepoDataRecord, install
+folder, *names = sys.argv[1:]
+records = [
+    RepoDataRecord(PackageRecord.from_index_json(f"{folder}/{name}.json"), name, f"file://{folder}/noarch/{name}", f"file://{folder}")
+    for name in names
+]
+asyncio.run(install(records, f"{folder}/env", cache_dir=f"{folder}/cache", show_progress=False))
+os._exit(0)  # it is done; when Python ends by itself, one run in twenty crashes in the threads of the library
+"""
+
+
+def make_conda_package(folder: Path, name: str, depends: list[str]) -> str:
+    """Build a package of conda that has one program, and return the name of its archive."""
+    program = f"#!/bin/sh\n{'exec $(dirname $0)/below' if depends else 'echo done > out'}\n".encode()
+    index = {"name": name, "version": "1.5", "build": "h1_3", "build_number": 3, "subdir": "noarch", "depends": depends}
+    place = {"_path": f"bin/{name}", "path_type": "hardlink", "size_in_bytes": len(program)}
+    paths = [{**place, "sha256": hashlib.sha256(program).hexdigest()}]
+    files = {
+        f"bin/{name}": program,
+        "info/index.json": json.dumps(index).encode(),
+        "info/paths.json": json.dumps({"paths": paths, "paths_version": 1}).encode(),
+        "info/files": f"bin/{name}".encode(),
+    }
+    archive = f"{name}-1.5-h1_3.tar.bz2"
+    (folder / "noarch").mkdir(exist_ok=True)
+    with tarfile.open(folder / "noarch" / archive, "w:bz2") as tar:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path)
+            member.size, member.mode = len(content), 0o755
+            tar.addfile(member, io.BytesIO(content))
+    (folder / f"{archive}.json").write_bytes(files["info/index.json"])
+    return archive
+
+
+@pytest.mark.requires("rattler")
+def test_drift_of_an_environment_of_conda(tmp_path: Path) -> None:
+    """What a declared package depends on is declared; versions are compared without builds, and pinned with them."""
+    archives = [make_conda_package(tmp_path, "below", []), make_conda_package(tmp_path, "topmost", ["below >=1"])]
+    call(CHECKOUT / ".bench/rattler/bin/python", "-c", INSTALL_WITH_RATTLER, tmp_path, *archives)
+    study = tmp_path / "study"
+    study.mkdir()
+    traced = run_rtrace("trace", "-q", tmp_path / "env/bin/topmost", cwd=study)
+    assert traced.returncode == 0, traced.stderr
+    (study / "environment.yml").write_text("dependencies: [topmost=1.5, idle]\n")
+    status, lines, _ = drift(study)
+    assert (status, lines) == (1, [["unused", "conda", "idle", "-", "-", "environment.yml"]])
+    (study / "environment.yml").write_text("dependencies: [topmost=1.4]\n")
+    status, lines, _ = drift(study, "--write", "pinned.yml")
+    assert (status, lines) == (1, [["version", "conda", "topmost", "=1.4", "1.5", "environment.yml"]])
+    pinned = (study / "pinned.yml").read_text()
+    assert f'  - "file://{tmp_path}"\n' in pinned
+    assert '  - "below=1.5=h1_3"\n  - "topmost=1.5=h1_3"\n' in pinned

@@ -164,7 +164,7 @@ def test_a_pin_of_what_others_need_is_not_unused() -> None:
 def test_packages_of_other_managers_are_known_by_both_names() -> None:
     """A distribution of Python or package of R that Debian or conda installed is what a requirement means."""
     assert find([need("numpy", ">=1.20")], [("dpkg", "python3-numpy", "1:1.24.2-1+deb12u1")]) == []
-    conda = [("conda", "numpy", "1.24.2")]
+    conda = [("conda", "numpy", "1.24.2-py311_0")]
     assert find([need("numpy", ">=2")], conda) == [("version", "numpy", ">=2", "main.txt")]
     assert find([need("ggplot2", ecosystem="R")], [("dpkg", "r-cran-ggplot2", "3.4.1+dfsg-1")]) == []
 
@@ -197,7 +197,7 @@ def test_the_system_of_a_dockerfile_is_compared() -> None:
 USED = [
     *find_used("python", "A_b", "1.0"),
     *find_used("python", "pip", "23.0"),
-    *find_used("conda", "numpy", "1.26", "https://conda.anaconda.org/conda-forge/linux-64"),
+    *find_used("conda", "numpy", "1.26-py311h_0", "https://conda.example.org/forge/linux-64/numpy-1.26-py311h_0.conda"),
     *find_used("R", "digest", "0.6.33", "CRAN"),
     *find_used("dpkg", "r-base-core", "4.2.2.20221110-2"),
     *find_used("dpkg", "python3-six", "1.16.0-4"),
@@ -239,8 +239,8 @@ def test_other_formats_are_what_their_tools_read() -> None:
     """environment.yml is YAML, renv.lock JSON with R's version, and a list for apt has a pin a line."""
     (environment,) = read_documents(write("environment")[0], most=1000, deepest=10)
     assert environment == {
-        "channels": ["conda-forge"],
-        "dependencies": ["numpy=1.26", "pip", {"pip": ["a-b==1.0"]}],
+        "channels": ["https://conda.example.org/forge"],
+        "dependencies": ["numpy=1.26=py311h_0", "pip", {"pip": ["a-b==1.0"]}],
     }
     renv = json.loads(write("renv")[0])
     assert renv["R"]["Version"] == "4.2.2.20221110"
@@ -315,3 +315,13 @@ def test_the_interpreter_is_compared_and_never_pinned_as_a_distribution(manager:
     pins = collect_pins([one for row in used for one in find_used(*row)], {}, {}, "rtrace")
     assert pins.of("python") == ()
     assert bool(pins.of("conda")) == (manager == "conda")
+
+
+def test_metadata_of_a_stranger_is_read_within_limits() -> None:
+    """Of a distribution that says it has very many needs and extras, so many are looked at, and no more."""
+    extras = b"".join(b"Provides-Extra: e%d\n" % number for number in range(1000))
+    needs = b"".join(b"Requires-Dist: p%d; extra == 'e1'\n" % number for number in range(3000))
+    requires: dict[Key, set[Key]] = {}
+    work = read_metadata(b"Name: huge\n" + extras + needs + b"Requires-Dist: " + b"x" * 100_000 + b"\n", requires)
+    assert 3000 <= work <= 10_000
+    assert len(requires["python", "huge[e1]"]) == 3000

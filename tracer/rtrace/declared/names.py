@@ -59,7 +59,10 @@ def find_used(manager: str, shown: str, version: str, origin: str = "") -> list[
         return [Used("python", INTERPRETER, version, manager, INTERPRETER)]
     if ecosystem == "dpkg":
         name = name.partition(":")[0]
-    found = [Used(ecosystem, normalise(ecosystem, name), version, manager, name, origin)]
+    build = ""
+    if ecosystem == "conda":
+        version, _, build = version.partition("-")
+    found = [Used(ecosystem, normalise(ecosystem, name), version, manager, name, origin, build)]
     if ecosystem == "conda":
         found.append(Used("python", normalise_python(name), version, manager, name))
     if ecosystem == "dpkg":

@@ -55,7 +55,11 @@ def collect_pins(
     """Return what is to be pinned of the packages that a run used."""
     packages: dict[Ecosystem, set[Used]] = {}
     for one in used:
-        if one.ecosystem != one.manager or not _PLAIN.fullmatch(one.shown) or not _PLAIN.fullmatch(one.version):
+        if (
+            one.ecosystem != one.manager
+            or not _PLAIN.fullmatch(one.shown)
+            or not _PLAIN.fullmatch(one.version + one.build)
+        ):
             continue  # what another one installed is pinned as its; a stranger's bundle may say anything
         if one.ecosystem == "conda" or one.name not in INSTALLERS:
             origin = one.origin if _ADDRESS.fullmatch(one.origin) else ""

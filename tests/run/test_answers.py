@@ -22,6 +22,8 @@ GOLDEN = Path(__file__).resolve().parents[2] / "fixtures/answers"
 REGENERATE = "RTRACE_WRITE_GOLDEN" in os.environ
 Command = Callable[..., "CompletedProcess[bytes]"]
 
+RECORD_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+
 # What is another on every machine, and in every run.
 CHANGING = {
     "architecture", "binary", "detail", "distribution", "first", "gid", "hostname", "identity", "last", "maker", "mode",
@@ -39,7 +41,9 @@ def mask(value: Any, root: str) -> Any:
         }
     if isinstance(value, list):
         return [mask(one, root) for one in value]
-    return re.sub(r"[0-9a-f]{64}", "<digest>", value.replace(root, "/ROOT")) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return RECORD_ID.sub("<id>", re.sub(r"[0-9a-f]{64}", "<digest>", value.replace(root, "/ROOT")))
 
 
 HISTORY = {"blame", "diff", "import", "log", "repeat", "search", "show", "sync"}
@@ -88,7 +92,8 @@ def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
     if command == "export":
         answer["files"] = 1
     if command in HISTORY:
-        return neutral(answer)
+        found: dict[str, Any] = neutral(answer)
+        return found
     if command == "doctor":
         for key, found in answer.items():
             if isinstance(found, list):
@@ -122,6 +127,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
 
     ask("trace", "./run.sh", last=True)
     ask("combine", "-d", root / "joined", ".rtrace")
+    (work / "apt.txt").write_text("no-such-package\n")
+    ask("drift")
     ask("pack", root / "b.rpz")
     ask("info", root / "b.rpz")
     ask("list", root / "b.rpz")

@@ -17,7 +17,7 @@ from synthetic_history import make_synthetic
 
 WORKER = """
 import sys
-from rtrace.record.annotating import annotate, make_annotation
+from rtrace.record.changing.annotating import annotate, make_annotation
 from rtrace.record.history.opening import open_history
 from rtrace.record.query import Query
 from synthetic_history import make_synthetic

@@ -10,7 +10,7 @@ import pytest
 from observing import run_rtrace
 from postgresql_server import PASSWORD, Server, serve_postgresql
 from rtrace.errors import HistoryError, NoSuchRunError, UsageError
-from rtrace.record.annotating import annotate, make_annotation
+from rtrace.record.changing.annotating import annotate, make_annotation
 from rtrace.record.history.database import DatabaseHistory
 from rtrace.record.history.folder import FolderHistory
 from rtrace.record.history.opening import open_history
@@ -116,7 +116,7 @@ def test_what_is_forgotten_stays_so(history: DatabaseHistory) -> None:
 
 WRITER = """
 import sys
-from rtrace.record.annotating import annotate, make_annotation
+from rtrace.record.changing.annotating import annotate, make_annotation
 from rtrace.record.history.opening import open_history
 from synthetic_history import make_synthetic
 

@@ -60,6 +60,27 @@ def test_mercurial(mercurial: Path) -> None:
     assert "-one\n+two\n" in str(fact["diff"])
 
 
+def look(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Return times and numbers of all that is below a folder."""
+    return {
+        str(path): (path.lstat().st_mtime_ns, path.lstat().st_ctime_ns, path.lstat().st_ino)
+        for path in [folder, *folder.rglob("*")]
+    }
+
+
+@pytest.mark.requires("hg", "svn", "svnadmin")
+def test_nothing_is_changed_by_asking(mercurial: Path, subversion: Path) -> None:
+    """No file is written, touched or added, though Mercurial likes to remember what it has seen."""
+    for folder in (mercurial, subversion):
+        os.utime(folder / "data.csv", (1, 1))
+        (folder / "analysis.py").write_text("two\n")
+        before = look(folder)
+        assert changed(read_repository(os.fsencode(folder))) == {"analysis.py": "modified"}
+        assert look(folder) == before
+    run(mercurial, "hg", "status")
+    assert look(mercurial) != before
+
+
 @pytest.mark.requires("hg")
 def test_a_hostile_mercurial(mercurial: Path) -> None:
     """Settings of a repository that start a program in Mercurial itself start none in what reads a record."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -33,6 +34,13 @@ def list_modes(folder: Path) -> dict[str, int]:
     return {name: stat.S_IMODE(path.lstat().st_mode) for name, path in {".": folder, **below}.items()}
 
 
+def list_left(home: Path) -> list[Path]:
+    """Return what traces left in the folder for state, where the history is as well."""
+    state = home / ".local/state/rtrace"
+    kept = (state / "history", state / "harmless")
+    return [path for path in home.rglob("*") if path.is_file() and not any(map(path.is_relative_to, kept))]
+
+
 @pytest.mark.parametrize("options", [(), ("-d", "trace"), ("-d", "../trace")])
 @pytest.mark.parametrize("way", [(), ("--continue",), ("--overwrite",)])
 def test_run_sees_nothing_new(way: tuple[str, ...], options: tuple[str, ...], work: Path, tmp_path: Path) -> None:
@@ -45,7 +53,7 @@ def test_run_sees_nothing_new(way: tuple[str, ...], options: tuple[str, ...], wo
     assert done.stderr == b""
     directory = work / (options[1] if options else ".rtrace")
     assert (directory / "manifest.yml").exists()
-    assert [path for path in (tmp_path / "home").rglob("*") if path.is_file()] == []
+    assert list_left(tmp_path / "home") == []
     packed = run_rtrace("pack", *options, tmp_path / "bundle.rpz", cwd=work)
     assert packed.returncode == 0, packed.stderr
     verified = run_rtrace("verify", tmp_path / "bundle.rpz")
@@ -74,7 +82,9 @@ def test_run_that_works_at_home_sees_nothing_new(tmp_path: Path) -> None:
     home = tmp_path / "home"
     done = run_rtrace("trace", "-q", "sh", "-c", "find . -mindepth 1", cwd=home)
     assert (done.stdout, done.stderr) == (b"", b"")
-    assert os.listdir(home) == [".rtrace"]
+    assert sorted(os.listdir(home)) == [".local", ".rtrace"]
+    assert os.listdir(home / ".local/state/rtrace") != []
+    assert not (home / ".local/state/rtrace/traces").exists()
 
 
 def test_trace_is_its_owners_alone(work: Path) -> None:
@@ -112,7 +122,7 @@ def test_trace_gets_its_place_on_another_file_system(way: str, work: Path, tmp_p
     assert done.returncode == 0, done.stderr
     seen = done.stdout.splitlines()
     assert seen[1 if way != "new" else 0 :][:3] == ["./file", ".rtrace", "file"]
-    assert [path for path in (tmp_path / "home").rglob("*") if path.is_file()] == []
+    assert list_left(tmp_path / "home") == []
 
 
 def test_taken_place_is_told(work: Path, tmp_path: Path) -> None:
@@ -148,7 +158,10 @@ def test_folder_that_cannot_be_written_is_refused_before(plain_user: PlainUser) 
 
 
 def test_home_that_cannot_be_written_is_no_hindrance(plain_user: PlainUser) -> None:
-    """Without a home folder, or with one that is read-only, the trace lies in a folder for temporary files."""
+    """Without a home folder, or with one that is read-only, the trace lies in a folder for temporary files.
+
+    One sentence tells that there is no history.
+    """
     work = plain_user.home / "work"
     work.mkdir()
     plain_user.give(work)
@@ -157,7 +170,11 @@ def test_home_that_cannot_be_written_is_no_hindrance(plain_user: PlainUser) -> N
         done = plain_user.run(
             plain_user.rtrace, "trace", "-q", "--overwrite", "sh", "-c", LIST, cwd=work, env={"HOME": home}
         )
-        assert (done.returncode, done.stdout, done.stderr) == (0, b"work\n", b"")
+        assert (done.returncode, done.stdout) == (0, b"work\n")
+        assert re.fullmatch(
+            rb"rtrace: the record is not in the history \(.*\); add it with `rtrace import .*`\n", done.stderr
+        )
+        assert (work / ".rtrace/records/run1.json").exists()
 
 
 @pytest.mark.requires("root")

@@ -183,7 +183,7 @@ def test_graph_knows_which_process_wrote_what(rtrace: Run, tmp_path: Path) -> No
             for look, source, target in re.findall(r'class="arrow (\w+)" data-from="([^"]+)" data-to="([^"]+)"', text)
             if look != "child"
         }
-        assert {("in.txt", "sort"), ("mv", "sorted.txt"), ("cp", "copy.txt")} <= arrows
+        assert {("in.txt", "sort"), ("mv", "sorted.txt"), ("sorted.txt", "cp"), ("cp", "copy.txt")} <= arrows
         assert ("in.txt", "cp") not in arrows
         # What the file was before the run is in the trace, and what it is now in its place.
         assert browser.get(f"/run/{record['id']}/file/inputs/1/save") == b"before\n"

@@ -9,6 +9,20 @@ from pathlib import Path
 from postgresql_server import find_programs
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+TOOLS = {
+    "eggs",
+    "easybuild",
+    "rattler",
+    "uv",
+    "sumatra",
+    "sumatra-django",
+    "recipy",
+    "noworkflow",
+    "notebook",
+    "sphinx",
+    "webdav",
+}
+"""What `need_tools` of scripts/test installs, each in a virtual environment of its own."""
 
 
 @functools.cache
@@ -41,20 +55,9 @@ def missing(name: str) -> str | None:
             return None if there else "needs PostgreSQL's server: install the package postgresql"
         case "modules":
             return None if find_modules() else "needs Environment Modules or Lmod"
-        case (
-            "eggs"
-            | "easybuild"
-            | "rattler"
-            | "sumatra"
-            | "sumatra-django"
-            | "recipy"
-            | "noworkflow"
-            | "notebook"
-            | "sphinx"
-            | "webdav"
-        ):
-            met = (CHECKOUT / f".bench/{name}/.whole").exists()
-            return None if met else f"needs .bench/{name}, which scripts/test makes"
+        case tool if tool in TOOLS:
+            met = (CHECKOUT / f".bench/{tool}/.whole").exists()
+            return None if met else f"needs .bench/{tool}, which scripts/test makes"
         case "page-checkers":
             met = (CHECKOUT / ".bench/web/node_modules/vnu-jar").exists()
             return None if met else "needs axe-core and vnu-jar in .bench/web, which scripts/test installs"

@@ -22,13 +22,13 @@ CSV = b"year,anomaly\n2021,0.85\n2022,0.89\n2023,1.17\n"
 SCRIPT = b"import pandas\n\n# Fit a trend.\ntable = pandas.read_csv('stations.csv')\n"
 
 
-def make_png(width: int, height: int) -> bytes:
+def make_png(width: int, height: int, bend: float = 2) -> bytes:
     """Return a picture with a curve in it, as PNG."""
     rows = bytearray()
     for y in range(height):
         rows.append(0)
         for x in range(width):
-            near = abs(y - height * (0.8 - 0.6 * (x / width) ** 2)) < 3
+            near = abs(y - height * (0.8 - 0.6 * (x / width) ** bend)) < 3
             rows += b"\x0b\x5c\x82" if near else b"\xf4\xf6\xf8"
     parts = (
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),

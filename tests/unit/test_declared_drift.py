@@ -33,8 +33,12 @@ Requires-Dist: old; python_version < "3"
 Requires-Dist: body
 """
 STATUS = b"""\
-Package: libc6
+Package: dash
 Priority: required
+Depends: libc6
+
+Package: libc6
+Priority: optional
 Version: 1
 
 Package: jq
@@ -280,3 +284,34 @@ def test_wheels_in_pips_cache_have_the_hashes_that_an_index_says(
     found = find_hashes({("a-b", "1.0"), ("c", "1")})
     assert found == {("a-b", "1.0"): {hashlib.sha256((folder / "one.body").read_bytes()).hexdigest()}}
     assert find_hashes(set()) == {}
+
+
+def test_names_of_a_strangers_bundle_cannot_add_lines() -> None:
+    """What is no name, version or address of a package is not pinned: it could be an option of pip or apt."""
+    hostile = [
+        *find_used("python", "x\n--index-url evil", "1"),
+        *find_used("python", "y", "1\n--pre"),
+        *find_used("python", "z", "1", "https://example.org/z\n-r /etc/passwd"),
+        *find_used("dpkg", "-oAPT::x", "1"),
+        *find_used("dpkg", "a b", "1"),
+        *find_used("conda", "c", '1"\n  - d'),
+    ]
+    pins = collect_pins(hostile, {}, {}, "rtrace")
+    requirements, apt, environment = (FORMATS[name].write(pins).text for name in ("requirements", "apt", "environment"))
+    assert requirements.splitlines()[1:] == ["z==1"]
+    assert apt == ""
+    assert environment.partition("dependencies:")[2].split() == ["-", "pip", "-", "pip:", "-", '"z==1"']
+
+
+@pytest.mark.parametrize(
+    "manager,name", [("python", "venv in /work/.venv"), ("dpkg", "python3.11-minimal"), ("conda", "python")]
+)
+def test_the_interpreter_is_compared_and_never_pinned_as_a_distribution(manager: str, name: str) -> None:
+    """`requires-python` is about the Python that the run used, whoever installed that."""
+    used = [(manager, name, "3.11.2-6+deb12u3" if manager == "dpkg" else "3.11.2")]
+    assert find([need("python", ">=3.10", "constraint")], used) == []
+    ((kind, _, wanted, _),) = find([need("python", ">=3.12", "constraint")], used)
+    assert (kind, wanted) == ("version", ">=3.12")
+    pins = collect_pins([one for row in used for one in find_used(*row)], {}, {}, "rtrace")
+    assert pins.of("python") == ()
+    assert bool(pins.of("conda")) == (manager == "conda")

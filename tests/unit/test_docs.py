@@ -32,7 +32,7 @@ ANSWER = re.compile(r"^\| (Wh[^|]+\?) \| `([^`]+)` \| `([^`]+)` \|$", re.MULTILI
 CALL = re.compile(r"(?:^|[$;&|(]|exec|sudo) *\brtrace ([^`\n|;&#>]*)", re.MULTILINE)
 
 # Folders of a trace directory, and of a person's experiment.
-NOT_OURS = {"snapshots/", "streams/", "trace/", "old/", "root/"}
+NOT_OURS = {"snapshots/", "streams/", "trace/", "records/", "old/", "root/"}
 AMERICAN = (
     "behavior|colors?|centers?|favorite|honor|artifacts?|catalogs?|defense|"
     r"(?:anal|anonym|author|initial|minim|maxim|normal|optim|organ|real|recogn|serial|summar|synchron)[iy]z(?:e|ed|es|ing|ation)"
@@ -163,7 +163,7 @@ def is_right(call: str) -> bool:
         return False
     options = list_options(COMMANDS[word])
     for argument in words:
-        if argument == "--" or (word == "trace" and argument.startswith(("./", "sh"))):
+        if argument == "--" or (word == "trace" and argument.startswith(("./", "sh", "python3"))):
             return True  # what follows is the traced command's own
         if argument.startswith("-") and argument.strip("[]").partition("=")[0] not in options:
             return False

@@ -436,6 +436,18 @@ def test_secrets_of_a_log_are_taken_out(tmp_path: Path) -> None:
     assert "outcome: password in a URL" in record["redacted"]
 
 
+@pytest.mark.parametrize("field", ["notes", "description", "diff", "traceback"])
+def test_a_secret_in_one_text_alone_is_taken_out(field: str, tmp_path: Path) -> None:
+    """Whichever text has it, one of the record's own or one that is under `imported` alone, it is nowhere."""
+    token = Planter().make_up("gh~p_{36}")[0]
+    said = {"exception": {"traceback": f"x {token} y"}} if field == "traceback" else {field: f"x {token} y"}
+    log = tmp_path / "recipyDB.json"
+    log.write_text(run_of_recipy(gitrepo="/x", **said))
+    (record,) = read(log)
+    assert token not in write_record(record).decode()
+    assert record["redacted"]
+
+
 def test_files_that_a_log_names_are_not_told(tmp_path: Path) -> None:
     """A log that names a private file, a pipe or a link learns nothing of it: only what has its SHA-1 is digested."""
     (tmp_path / "private").write_text("secret")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rtrace.record.changing.joining import join_records
 from rtrace.record.empty import empty_record, empty_usage
-from rtrace.record.joining import join_records
 from rtrace.record.reading import read_record
 from rtrace.record.writing import write_record
 

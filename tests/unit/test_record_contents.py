@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtrace.record.facts.executables import find_version as find_program_version
 from rtrace.record.facts.executables import read_executable, split_producer
 from rtrace.record.facts.libraries import find_version as find_library_version
 from rtrace.record.facts.libraries import read_shared_object
@@ -149,6 +150,25 @@ def test_broken_elf_files(tmp_path: Path) -> None:
 def test_producers(producer: str, expected: tuple[str, str | None]) -> None:
     """What DWARF calls a producer is a compiler and, where it keeps them, its options."""
     assert split_producer(producer) == expected
+
+
+@pytest.mark.parametrize(
+    "path,expected",
+    [
+        ("/opt/apps/gcc/12.3.0/bin/gcc", "12.3.0"),
+        ("/opt/node-v18.1.0-linux-x64/bin/node", "18.1.0"),
+        ("/opt/R/4.3.1/bin/R", "4.3.1"),
+        ("/spack/opt/julia-1.9.2-abcdefgh/bin/julia", "1.9.2"),
+        ("/home/ada/.pyenv/versions/3.11.7/bin/python3.11", "3.11.7"),
+        ("/usr/bin/gcc-12", None),
+        ("/home/ada/2024/bin/run", None),
+        ("/home/ada/project/run", None),
+        ("run", None),
+    ],
+)
+def test_versions_of_programs_by_their_folders(path: str, expected: str | None) -> None:
+    """A program that no package owns has the version of the folder that it was installed into."""
+    assert find_program_version(path) == expected
 
 
 def test_versions_of_libraries(tmp_path: Path) -> None:

@@ -164,6 +164,8 @@ def test_comparison_shows_what_differs(pages: Pages) -> None:
         assert re.search(r"rate.*?0\.1.*?0\.2", text, re.DOTALL)
         assert "results/logo.svg (the same)" in text
         assert "trend-0.1.png of" not in text  # only one made it
+    (pages.folder / "experiment/results/logo.svg").unlink()
+    assert "That of trend-0.1 is not there any more" in pages.read("/compare?run=trend-0.1&run=trend-0.2")
     assert pages.get("/compare?run=trend-0.1&run=nothing").status_code == 404
     again = make_run(pages.folder / "experiment", 0.1)
     pages.add({**again, "label": "again"})

@@ -8,7 +8,7 @@ from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.terminal.run_table import open_own_history
 from rtrace.cli.terminal.speaking import say
 from rtrace.errors import UsageError
-from rtrace.record.annotating import annotate, make_annotation
+from rtrace.record.changing.annotating import annotate, make_annotation
 
 
 @click.command(

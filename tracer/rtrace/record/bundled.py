@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtrace.debugging import debug
@@ -28,3 +30,15 @@ def read_bundled(bundle: OpenBundle) -> dict[str, Record]:
         if record["run_name"] is not None:
             found.setdefault(record["run_name"], record)
     return found
+
+
+def read_bundle(path: Path) -> Iterator[Record]:
+    """Yield the records that travel in a bundle. Raises RtraceError when it is none."""
+    from rtrace.opening import open_bundle
+
+    with open_bundle(path) as bundle:
+        documents = bundle.read_records()
+    if not documents:
+        raise RecordError(f"{path} is a bundle without records; it was packed before there were any")
+    for number, document in enumerate(documents, 1):
+        yield read_record(document, f"record {number} of {path}")

@@ -74,7 +74,7 @@ def read_conda(data: bytes, into: Requires) -> None:
 
 
 def read_dpkg(data: bytes, into: Requires) -> None:
-    """Add what the status file of dpkg says; what every system has is needed by the package without a name."""
+    """Add what the status file of dpkg says; what every system has, the package without a name needs."""
     for paragraph in decode(data).split("\n\n"):
         fields = dict(line.partition(": ")[::2] for line in paragraph.splitlines() if line[:1].isalpha())
         name = fields.get("Package", "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from rtrace.declared.writing.pins import Pins, Written
+from rtrace.declared.writing.pins import Pins, Written, split_origin
 from rtrace.errors import DeclarationError
 from rtrace.printable import name_some
 
@@ -34,7 +34,7 @@ def write_pylock(pins: Pins) -> Written:
     for one in packages:
         lines += ["[[packages]]", f"name = {_quote(one.name)}", f"version = {_quote(one.version)}"]
         if _has_commit(one):
-            address, _, commit = one.origin.rpartition("@")
+            address, commit = split_origin(one.origin)
             lines.append(f'vcs = {{type = "git", url = {_quote(address)}, commit-id = {_quote(commit)}}}')
         else:
             lines += _write_archives(pins.archives[one.name, one.version])
@@ -43,7 +43,7 @@ def write_pylock(pins: Pins) -> Written:
 
 
 def _has_commit(one: Used) -> bool:
-    return "@" in one.origin
+    return bool(split_origin(one.origin)[1])
 
 
 def _write_archives(archives: Mapping[str, Archive]) -> Iterator[str]:

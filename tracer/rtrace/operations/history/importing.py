@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtrace.errors import HistoryError, NoSuchRunError, RecordError, RtraceError, UsageError
+from rtrace.record.bundled import read_bundle
+from rtrace.record.changing.merging import merge_records
 from rtrace.record.document import Record
 from rtrace.record.foreign.registry import find_importer
 from rtrace.record.history.documents import read_document
 from rtrace.record.history.layout import RECORDS
 from rtrace.record.history.protocol import History
-from rtrace.record.merging import merge_records
 from rtrace.record.reading import MOST_BYTES, read_record
-from rtrace.record.taking.keeping import read_bundle
 
 _DOCUMENT = b"{"
 _LEVELS = 3
@@ -82,9 +82,9 @@ def take_in(history: History, record: Record, imported: Imported) -> None:
 
 def read_records(path: Path, tell: Callable[[str], None]) -> Iterator[Record]:
     """Yield the records at a path. Raises RtraceError, and tells of single documents that are none."""
-    foreign = read_foreign(path)
-    if foreign is not None:
-        yield from foreign
+    importer = find_importer(str(path))
+    if importer is not None:
+        yield from importer.read(str(path))
     elif path.is_dir():
         for document in find_documents(path):
             try:
@@ -93,12 +93,6 @@ def read_records(path: Path, tell: Callable[[str], None]) -> Iterator[Record]:
                 tell(str(error))
     else:
         yield from read_file(path, tell)
-
-
-def read_foreign(path: Path) -> Iterator[Record] | None:
-    """Return the records of a path that is the store of another tool, None for one that is not."""
-    importer = find_importer(str(path))
-    return None if importer is None else importer.read(str(path))
 
 
 def find_documents(folder: Path) -> Iterator[Path]:

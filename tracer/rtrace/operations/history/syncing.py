@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtrace.errors import NoSuchRunError, RecordError
+from rtrace.record.changing.merging import merge_records
 from rtrace.record.history.protocol import History
-from rtrace.record.merging import merge_records
 
 
 @dataclass

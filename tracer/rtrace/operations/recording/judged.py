@@ -76,7 +76,7 @@ def record_judgement(
 def name_bundle(record: Record, place: Path, names: Sequence[str]) -> None:
     """Say in a record which bundle was replayed, and whose run that was."""
     from rtrace.opening import open_bundle
-    from rtrace.record.taking.keeping import read_bundle
+    from rtrace.record.bundled import read_bundle
 
     fact: BundleFact = {"path": str(place.absolute()), "identity": None, "run": None, "doi": None}
     with open_bundle(place) as opened:

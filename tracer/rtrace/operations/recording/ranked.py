@@ -29,7 +29,7 @@ def join_rank_records(
     ranks = [_read_rank(source) for source in sources]
     if not ranks or None in ranks or len({(rank[1:]) for rank in ranks if rank}) > 1:
         return None
-    from rtrace.record.joining import join_records
+    from rtrace.record.changing.joining import join_records
     from rtrace.record.taking.keeping import read_from_trace
 
     ordered = sorted(zip(ranks, sources, strict=True), key=lambda one: one[0] or ())

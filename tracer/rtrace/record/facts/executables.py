@@ -10,6 +10,10 @@ from rtrace.record.facts.elf.dwarf import read_producer
 from rtrace.record.facts.elf.notes import read_build_id, read_compilers, read_dynamic
 from rtrace.record.facts.elf.sections import ElfFile
 
+_PROGRAM_FOLDERS = frozenset({"bin", "sbin", "libexec"})
+_FOLDER_VERSION = re.compile(
+    r"(?:[A-Za-z][\w+]*[-_@])*v?([0-9]+(?:\.[0-9]+)+(?:[-.]?(?:rc|beta|alpha|p)?[0-9]+)?)(?:-\S*)?"
+)
 _OPTIONS = re.compile(r"\s-")
 _BY_LIBRARY = (("libgfortran.so", "Fortran"), ("libifcore", "Fortran"), ("libflang", "Fortran"), ("libgo.so", "Go"),
                ("libgnat", "Ada"), ("libHS", "Haskell"), ("libjulia", "Julia"), ("libphobos", "D"),
@@ -20,11 +24,13 @@ _BY_COMPILER = (("rustc", "Rust"), ("GHC", "Haskell"), ("GNAT", "Ada"), ("ldc", 
 def read_executable(path: str, *, package: str | None = None, version: str | None = None) -> ExecutableFact:
     """Return what is known of a program from its file; nothing is ever started to ask it.
 
-    ``package`` owns it (kind:name), and ``version`` is the package's. What is left open is for who has seen the run:
+    ``package`` owns it (kind:name), and ``version`` is the package's; without one it is that of the folder that the
+    program was installed into. What is left open is for who has seen the run:
     the digest, and how often it was executed.
     """
     fact: ExecutableFact = {
-        "path": path, "name": os.path.basename(path), "version": version, "build_id": None, "sha256": None,
+        "path": path, "name": os.path.basename(path), "version": version or find_version(path), "build_id": None,
+        "sha256": None,
         "size": None, "compiler": None, "compiler_flags": None, "language": None, "package": package, "executions": 0,
     }  # fmt: skip
     try:
@@ -37,6 +43,15 @@ def read_executable(path: str, *, package: str | None = None, version: str | Non
     ):  # gone or unreadable by now, or a script: then its interpreter is a program of its own
         pass
     return fact
+
+
+def find_version(path: str) -> str | None:
+    """Return the version in the name of a program's folder, as `gcc/12.3.0/bin/gcc` and `node-v18.1.0/bin/node`."""
+    folder = os.path.dirname(path)
+    if os.path.basename(folder) in _PROGRAM_FOLDERS:
+        folder = os.path.dirname(folder)
+    match = _FOLDER_VERSION.fullmatch(os.path.basename(folder))
+    return match[1] if match else None
 
 
 def _add_facts(fact: ExecutableFact, elf: ElfFile) -> None:

@@ -7,12 +7,12 @@ from hashlib import blake2b
 from pathlib import Path
 
 from rtrace.errors import RtraceError
+from rtrace.record.changing.merging import merge_records
 from rtrace.record.document import Record
 from rtrace.record.history.folder import FolderHistory
 from rtrace.record.history.layout import OUTBOX, document_path
 from rtrace.record.history.place import own_folder
 from rtrace.record.history.protocol import History
-from rtrace.record.merging import merge_records
 
 
 def open_outbox(place: str) -> FolderHistory:

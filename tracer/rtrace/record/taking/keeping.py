@@ -1,14 +1,11 @@
-"""Where the record of a run is kept besides the history: in its trace directory, and in bundles."""
+"""Where the record of a run is kept: in its trace directory, and in the history."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtrace.errors import RecordError
-from rtrace.record.reading import read_record
 from rtrace.record.writing import write_record
 
 if TYPE_CHECKING:
@@ -43,21 +40,10 @@ def list_documents(directory: TraceDirectory) -> dict[str, Path]:
 def read_from_trace(directory: TraceDirectory) -> list[Record]:
     """Return the records of a trace directory. Raises RecordError and HistoryError."""
     from rtrace.record.history.documents import read_document
+    from rtrace.record.reading import read_record
 
     return [
         read_record(data, str(path))
         for path in list_documents(directory).values()
         if (data := read_document(path)) is not None
     ]
-
-
-def read_bundle(path: Path) -> Iterator[Record]:
-    """Yield the records that travel in a bundle. Raises RtraceError when it is none."""
-    from rtrace.opening import open_bundle
-
-    with open_bundle(path) as bundle:
-        read = getattr(bundle, "read_records", None)
-        if read is None:
-            raise RecordError(f"{path} is a bundle without records; it was packed before there were any")
-        for number, document in enumerate(read(), 1):
-            yield read_record(document, f"record {number} of {path}")

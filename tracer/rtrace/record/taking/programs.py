@@ -98,6 +98,9 @@ def find_main(evidence: Evidence, programs: Programs) -> bytes:
         path = evidence.resolve(word, evidence.run.workingdir)
         if path in programs.scripts:
             return path
+    given = find_script(evidence, evidence.executions[0]) if evidence.executions else None
+    if given in programs.scripts:
+        return given
     program = os.path.normpath(evidence.run.program)
     if program in evidence.owners or os.path.realpath(program) in evidence.owners:
         return next(iter(programs.scripts), program)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from rtrace.web.facts.tables import LISTS, Linker, Table, as_rows, list_rows, make_table
+from rtrace.web.facts.tables import FEW_ROWS, FIRST_ROWS, LISTS, Linker, Table, as_rows, list_rows, make_table
 from rtrace.web.facts.values import Cell, make_cell
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _make_section(
         value = values.get(key)
         if key in LISTS:
             if list_rows(record, key):
-                section.tables.append(make_table(record, key, link))
+                section.tables.append(make_table(record, key, link, most=FEW_ROWS.get(key, FIRST_ROWS)))
         elif key == "repositories":
             for number, row in enumerate(as_rows(value)):
                 section.blocks.append(_make_block(f"Repository {number}", row, link, key))

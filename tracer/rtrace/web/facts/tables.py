@@ -16,6 +16,8 @@ Linker = Callable[[str, int, str, object], str]
 """Returns the address that a cell leads to, given the table, the row, the column and the value; empty for none."""
 
 FIRST_ROWS, PAGE_ROWS = 50, 500
+FEW_ROWS = {"settings": 5}
+"""Lists that few people look for, and how many rows the page of a run has of each."""
 LISTS = {
     "parameters": "Parameters",
     "inputs": "Inputs",

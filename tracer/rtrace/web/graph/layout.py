@@ -94,7 +94,11 @@ def _draw_line(source: Box, target: Box, look: str) -> str:
     if look == "run":
         middle = source.x + source.width // 2
         return f"M{middle} {source.y + HEIGHT}L{target.x + target.width // 2} {target.y}"
-    x1, y1 = source.x + source.width, source.y + HEIGHT // 2
-    x2, y2 = target.x, target.y + HEIGHT // 2
-    bend = max(_ARROWS // 2, (x2 - x1) // 2)
+    y1, y2 = source.y + HEIGHT // 2, target.y + HEIGHT // 2
+    if source.x > target.x:  # back from what one process wrote to another one that read it, a little below
+        x1, y1, x2, y2 = source.x, y1 + HEIGHT // 4, target.x + target.width, y2 + HEIGHT // 4
+        bend = -_ARROWS // 2
+    else:
+        x1, x2 = source.x + source.width, target.x
+        bend = max(_ARROWS // 2, (x2 - x1) // 2)
     return f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"

@@ -54,6 +54,8 @@ def make_graph(record: Record, uses: Uses | None, before: Sequence[Node], after:
     process_of, root = _add_processes(graph, record)
     _join(graph, record["inputs"], input_of, uses.reads if uses else None, process_of, root, written=False)
     _join(graph, record["outputs"], output_of, uses.writes if uses else None, process_of, root, written=True)
+    if uses is not None:
+        _join_readers(graph, record, output_of, uses, process_of)
     for node in graph.before:
         graph.arrows[node.id, root] = "run"
     for node in graph.after:
@@ -183,6 +185,17 @@ def _join(
         for process in who or {root}:
             arrow = (process, box_of[number]) if written else (box_of[number], process)
             graph.arrows[arrow] = "written" if written else "read"
+
+
+def _join_readers(
+    graph: Graph, record: Record, box_of: Mapping[int, str], uses: Uses, process_of: Mapping[int, str]
+) -> None:
+    """Add an arrow from what one process wrote to each other one that read it."""
+    for number, file in enumerate(record["outputs"]):
+        for one in uses.reads.get(file["path"], ()):
+            process = process_of.get(one)
+            if process is not None and (process, box_of[number]) not in graph.arrows:
+                graph.arrows[box_of[number], process] = "read"
 
 
 def _end(path: str, folder: str | None) -> str:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from werkzeug.exceptions import BadRequest
 
 from rtrace.record.diff import SECTIONS, compare_records, name_path
+from rtrace.web.content.finding import find_content
+from rtrace.web.content.kinds import MOST_PICTURE, read_picture_type
 from rtrace.web.facts.values import Cell, fold, make_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from werkzeug.wrappers import Response
 
@@ -35,12 +37,20 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that a run made: the address of its page, its digest, and whether it can still be shown."""
+
+    address: str
+    sha256: str | None
+    is_there: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
-    """A picture that both runs made, at their addresses; ``same``: with the same bytes."""
+    """A picture that both runs made; ``same``: with the same bytes."""
 
     name: str
-    first: str
-    second: str
+    pictures: tuple[Picture, Picture]
     same: bool
 
 
@@ -57,7 +67,7 @@ def show_comparison(visit: Visit) -> Response:
         top=_compare_top(first, second),
         sections=[_make_section(name, difference.sections[name]) for name in SECTIONS],
         nothing=difference.is_empty,
-        pictures=list(_find_pictures(first, second))[:MOST_PICTURES],
+        pictures=list(_find_pictures(first, second)),
     )
 
 
@@ -84,17 +94,29 @@ def _make_side(value: str | None) -> Cell | None:
     return None if value is None else fold(value)
 
 
-def _find_pictures(first: Record, second: Record) -> list[Pair]:
-    mine, theirs = _list_pictures(first), _list_pictures(second)
-    return [
-        Pair(name, mine[name][0], theirs[name][0], mine[name][1] == theirs[name][1]) for name in mine if name in theirs
-    ]
+def _find_pictures(first: Record, second: Record) -> Iterator[Pair]:
+    """Yield the pictures that both runs made, up to a number."""
+    mine, theirs = _number_pictures(first), _number_pictures(second)
+    for name in [name for name in mine if name in theirs][:MOST_PICTURES]:
+        pair = (_look_at(first, mine[name]), _look_at(second, theirs[name]))
+        yield Pair(name, pair, pair[0].sha256 == pair[1].sha256 is not None)
 
 
-def _list_pictures(record: Record) -> Mapping[str, tuple[str, str | None]]:
-    """Return the addresses and digests of the pictures that a run made, by their names in its folder."""
+def _number_pictures(record: Record) -> Mapping[str, int]:
+    """Return the numbers of the outputs that are pictures, by their names in the folder of the run."""
     return {
-        name_path(record, file["path"]): (f"/run/{record['id']}/file/outputs/{number}", file["sha256"])
+        name_path(record, file["path"]): number
         for number, file in enumerate(record["outputs"])
         if (file["media_type"] or "").startswith(_PICTURES)
     }
+
+
+def _look_at(record: Record, number: int) -> Picture:
+    output = record["outputs"][number]
+    is_small = (output["size"] or 0) <= MOST_PICTURE
+    proven = find_content(record, dict(output)) if is_small else None
+    is_picture = False
+    if proven is not None:
+        with proven.file:
+            is_picture = read_picture_type(proven) is not None
+    return Picture(f"/run/{record['id']}/file/outputs/{number}", output["sha256"], is_picture)

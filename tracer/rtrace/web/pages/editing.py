@@ -10,7 +10,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from rtrace.printable import printable_text
-from rtrace.record.annotating import annotate, make_annotation
+from rtrace.record.changing.annotating import annotate, make_annotation
 
 if TYPE_CHECKING:
     from rtrace.record.document import Record

@@ -1,15 +1,20 @@
-"""What Mercurial says of a working tree. Its settings are not read, by which extensions and hooks would be loaded."""
+"""What Mercurial says of a working tree.
+
+The settings of a repository, by which extensions and hooks would be loaded, are not read, and nothing is written.
+"""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from rtrace.record.document import ChangedFile, RepositoryFact
 from rtrace.record.facts.version_control import layout, model
 from rtrace.record.facts.version_control.configuration import LARGEST_CONFIGURATION
 from rtrace.record.facts.version_control.remotes import strip_credentials
+from rtrace.record.facts.version_control.restraining import make_filter, restrain
 from rtrace.record.facts.version_control.running import Question, absolute_path, collect, find_program
 
 _LIMIT = 16 << 20
@@ -31,7 +36,10 @@ def read_mercurial(root: bytes, limits: model.Limits, environ: Mapping[str, str]
     settings = {
         "PATH": absolute_path(environ), "LC_ALL": "C.UTF-8", "HOME": "/nonexistent", "HGPLAIN": "1", "HGRCPATH": "",
         "HGRCSKIPREPO": "1", "HGMERGE": "false", "HGEDITOR": "false", "PYTHONNOUSERSITE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
     }  # fmt: skip
+    program_filter = make_filter()
+    first = None if program_filter is None else partial(restrain, program_filter)
     try:
         version = Question([program, "--version", "--quiet"], settings, limit=_LIMIT)
         collect([version], deadline)
@@ -41,16 +49,15 @@ def read_mercurial(root: bytes, limits: model.Limits, environ: Mapping[str, str]
             )
             return fact
         common: list[str | bytes] = [program, "--noninteractive", "--cwd", root, "-R", root]
-        log = Question([*common, "log", "-r", ".", "-T", _TEMPLATE], settings, limit=_LIMIT)
-        status = Question([*common, "status", "-0mardu"], settings, limit=_LIMIT)
-        diff = Question([*common, "diff", "--git"], settings, limit=limits.diff)
+        log = Question([*common, "log", "-r", ".", "-T", _TEMPLATE], settings, limit=_LIMIT, first=first)
+        status = Question([*common, "status", "-0mardu"], settings, limit=_LIMIT, first=first)
+        diff = Question([*common, "diff", "--git"], settings, limit=limits.diff, first=first)
         collect([log, status, diff], deadline)
     except OSError as error:
         fact["problem"] = f"Mercurial could not be asked: {error.strerror or error}."
         return fact
     if not (log.is_answered and status.is_answered and (diff.is_answered or diff.is_cut)):
-        why = "took too long" if time.monotonic() >= deadline else "failed"
-        model.add_problem(fact, f"Mercurial {why}, so something of this is not known.")
+        model.add_failure(fact, "Mercurial", deadline, "something of this")
     fields = bytes(log.answer).decode("utf-8", "surrogateescape").split("\0")
     if log.is_answered and len(fields) >= len(_TEMPLATE.split(r"\0")):
         node, branch, bookmarks, tags, moment, *_rest = fields

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import NamedTuple
 
 from rtrace.record.document import ChangedFile, RepositoryFact
@@ -38,6 +39,12 @@ def format_time(seconds: float) -> str | None:
 def add_problem(fact: RepositoryFact, problem: str) -> None:
     """Say that something is not known, after what has been said already."""
     fact["problem"] = f"{fact['problem']} {problem}" if fact["problem"] else problem
+
+
+def add_failure(fact: RepositoryFact, program: str, deadline: float, what: str) -> None:
+    """Say that a program has not told something: it failed, or the deadline, one of time.monotonic(), has passed."""
+    why = "took too long" if time.monotonic() >= deadline else "failed"
+    add_problem(fact, f"{program} {why}, so {what} is not known.")
 
 
 def keep_changed(fact: RepositoryFact, changed: list[ChangedFile]) -> None:

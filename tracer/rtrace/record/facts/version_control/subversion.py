@@ -29,7 +29,7 @@ def read_subversion(root: bytes, limits: model.Limits, environ: Mapping[str, str
         return fact
     settings = {"PATH": absolute_path(environ), "LC_ALL": "C.UTF-8", "HOME": "/nonexistent", "SVN_EDITOR": "false"}
     try:
-        with make_folder("svn") as folder:
+        with make_folder() as folder:
             common: list[str | bytes] = ["--non-interactive", "--config-dir", folder]
             # Asked from within: what follows an @ in a folder's name would be a revision to some of its commands.
             questions = [
@@ -46,8 +46,7 @@ def read_subversion(root: bytes, limits: model.Limits, environ: Mapping[str, str
         fact["problem"] = f"Subversion could not be asked: {error.strerror or error}."
         return fact
     if not (info.is_answered and status.is_answered and (diff.is_answered or diff.is_cut)):
-        why = "took too long" if time.monotonic() >= deadline else "failed"
-        model.add_problem(fact, f"Subversion {why}, so something of this is not known.")
+        model.add_failure(fact, "Subversion", deadline, "something of this")
     if info.is_answered:
         _keep_information(fact, bytes(info.answer))
     if status.is_answered:

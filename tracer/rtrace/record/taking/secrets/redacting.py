@@ -33,6 +33,7 @@ class RecordRedactor:
         """Know of what was searched before from a file, by default the user's."""
         self._remembered = Remembered(own_folder().with_name("harmless") if memory is None else memory)
         self._search: Search | None = None
+        self._harmless: set[bytes] = set()  # commands; a shell executes one a thousand times
 
     def environment(self, environ: Environment) -> Environment:
         """Return variables without their secrets."""
@@ -49,10 +50,12 @@ class RecordRedactor:
     def arguments(self, program: bytes, argv: Sequence[bytes]) -> tuple[bytes, ...]:
         """Return the words of a command without their secrets."""
         words, text = tuple(argv), b"\0".join(argv)
-        if self._is_harmless("argument", text):
+        if text in self._harmless or self._is_harmless("argument", text):
+            self._harmless.add(text)
             return words
         kept = self._load().arguments(program, words)
         if kept == words:
+            self._harmless.add(text)
             self._remembered.remember("argument", text)
         return kept
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from rtrace.record.annotating import merge_annotations
+from rtrace.record.changing.annotating import merge_annotations
 from rtrace.record.document import FileFact, Record
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import packing, programs, scaling
+from benchmark import history, packing, programs, scaling
 from benchmark.descendants import find_marked, kill_marked, make_mark
 from benchmark.programs import compile_program
 from benchmark.rep24 import REP24
@@ -144,3 +144,12 @@ def test_packing_is_measured_beside_tar(tmp_path: Path) -> None:
     assert 1 << 10 <= row.fetched <= row.bundle
     assert list(tmp_path.iterdir()) == []
     assert packing.format_packing([material], [row]).count("a few files") == 3
+
+
+@pytest.mark.requires("postgresql")
+def test_a_history_is_measured_on_both_stores(tmp_path: Path, checkout: Path) -> None:
+    """The table has a line for each command, with figures of SQLite and PostgreSQL."""
+    lines = history.measure_history(checkout, tmp_path, quick=True).splitlines()
+    assert lines[0].startswith("100 runs of 1,000 files")
+    assert lines[2] == "| | SQLite | PostgreSQL |"
+    assert any(line.startswith("| `blame` |") for line in lines)

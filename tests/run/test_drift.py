@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -226,3 +228,97 @@ def test_a_project_of_uv_is_locked_again_by_what_was_used(tmp_path: Path) -> Non
         done = call(uv, "pip", "install", "--dry-run", "--reinstall", "-r", file, cwd=tmp_path)
         assert b"packaging==" in done.stderr
     assert b"--hash=sha256:" in (tmp_path / "requirements.txt").read_bytes()
+
+
+@pytest.mark.requires("Rscript", "R")
+def test_drift_of_packages_of_r(tmp_path: Path) -> None:
+    """Packages in a library, with DESCRIPTION and renv.lock; what is written is JSON with R's version and theirs."""
+    library = tmp_path / "library"
+    library.mkdir()
+    for name, needed in (("below", ""), ("topmost", "Imports: below\n"), ("beside", "")):
+        source = tmp_path / "sources" / name
+        (source / "R").mkdir(parents=True)
+        (source / "DESCRIPTION").write_text(
+            f"Package: {name}\nVersion: 1.4.0\nTitle: T\nDescription: D.\nLicense: GPL-2\nAuthor: A\n{needed}"
+        )
+        (source / "NAMESPACE").write_text("import(below)\n" if needed else "export(f)\n")
+        (source / "R/f.R").write_text("f <- function() 1\n")
+        call("R", "CMD", "INSTALL", "--no-test-load", f"--library={library}", source, cwd=tmp_path)
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "run.R").write_text(
+        f'.libPaths("{library}")\nlibrary(topmost)\nlibrary(beside)\nwriteLines("done", "out")\n'
+    )
+    traced = run_rtrace("trace", "-q", "Rscript", "run.R", cwd=study)
+    assert traced.returncode == 0, traced.stderr
+    (study / "DESCRIPTION").write_text("Package: study\nImports: topmost (>= 2.0), idle\nSuggests: beside\n")
+    status, lines, _ = drift(study)
+    assert status == 1
+    assert [line for line in lines if line[1] == "R"] == [
+        ["undeclared", "R", "beside", "-", "1.4.0", "DESCRIPTION"],
+        ["version", "R", "topmost", ">= 2.0", "1.4.0", "DESCRIPTION"],
+        ["unused", "R", "idle", "-", "-", "DESCRIPTION"],
+    ]
+    assert drift(study, "--write", "renv")[0] == 1
+    lock = json.loads((study / "renv.lock").read_bytes())
+    assert {name: one["Version"] for name, one in lock["Packages"].items()} == dict.fromkeys(
+        ("below", "beside", "topmost"), "1.4.0"
+    )
+    (study / "DESCRIPTION").unlink()
+    assert drift(study)[:2] == (0, [])
+
+
+INSTALL_WITH_RATTLER = """
+import asyncio, os, sys
+from rattler import PackageRecord, RepoDataRecord, install
+folder, *names = sys.argv[1:]
+records = [
+    RepoDataRecord(PackageRecord.from_index_json(f"{folder}/{name}.json"), name, f"file://{folder}/noarch/{name}", f"file://{folder}")
+    for name in names
+]
+asyncio.run(install(records, f"{folder}/env", cache_dir=f"{folder}/cache", show_progress=False))
+os._exit(0)  # it is done; when Python ends by itself, one run in twenty crashes in the threads of the library
+"""
+
+
+def make_conda_package(folder: Path, name: str, depends: list[str]) -> str:
+    """Build a package of conda that has one program, and return the name of its archive."""
+    program = f"#!/bin/sh\n{'exec $(dirname $0)/below' if depends else 'echo done > out'}\n".encode()
+    index = {"name": name, "version": "1.5", "build": "h1_3", "build_number": 3, "subdir": "noarch", "depends": depends}
+    place = {"_path": f"bin/{name}", "path_type": "hardlink", "size_in_bytes": len(program)}
+    paths = [{**place, "sha256": hashlib.sha256(program).hexdigest()}]
+    files = {
+        f"bin/{name}": program,
+        "info/index.json": json.dumps(index).encode(),
+        "info/paths.json": json.dumps({"paths": paths, "paths_version": 1}).encode(),
+        "info/files": f"bin/{name}".encode(),
+    }
+    archive = f"{name}-1.5-h1_3.tar.bz2"
+    (folder / "noarch").mkdir(exist_ok=True)
+    with tarfile.open(folder / "noarch" / archive, "w:bz2") as tar:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path)
+            member.size, member.mode = len(content), 0o755
+            tar.addfile(member, io.BytesIO(content))
+    (folder / f"{archive}.json").write_bytes(files["info/index.json"])
+    return archive
+
+
+@pytest.mark.requires("rattler")
+def test_drift_of_an_environment_of_conda(tmp_path: Path) -> None:
+    """What a declared package depends on is declared; versions are compared without builds, and pinned with them."""
+    archives = [make_conda_package(tmp_path, "below", []), make_conda_package(tmp_path, "topmost", ["below >=1"])]
+    call(CHECKOUT / ".bench/rattler/bin/python", "-c", INSTALL_WITH_RATTLER, tmp_path, *archives)
+    study = tmp_path / "study"
+    study.mkdir()
+    traced = run_rtrace("trace", "-q", tmp_path / "env/bin/topmost", cwd=study)
+    assert traced.returncode == 0, traced.stderr
+    (study / "environment.yml").write_text("dependencies: [topmost=1.5, idle]\n")
+    status, lines, _ = drift(study)
+    assert (status, lines) == (1, [["unused", "conda", "idle", "-", "-", "environment.yml"]])
+    (study / "environment.yml").write_text("dependencies: [topmost=1.4]\n")
+    status, lines, _ = drift(study, "--write", "pinned.yml")
+    assert (status, lines) == (1, [["version", "conda", "topmost", "=1.4", "1.5", "environment.yml"]])
+    pinned = (study / "pinned.yml").read_text()
+    assert f'  - "file://{tmp_path}"\n' in pinned
+    assert '  - "below=1.5=h1_3"\n  - "topmost=1.5=h1_3"\n' in pinned

@@ -148,7 +148,7 @@ def test_what_is_hostile_in_a_record_reaches_no_terminal(work: Path, tmp_path: P
     bad = "\x1b]0;owned\x07\x1b[2J\u202e\udcff\r\n\t"
     record = make_synthetic(1)
     for key in ("label", "reason", "outcome", "workingdir", "main"):
-        record[key] = f"word {bad}"  # type: ignore[literal-required]
+        record[key] = f"word {bad}"
     record["tags"], record["arguments"] = [bad], ["cmd", bad]
     record["project"] = {"name": bad, "description": bad, "url": bad}
     record["environment"], record["redacted"] = {bad: bad}, [bad]

@@ -8,6 +8,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from rtrace.record.reading import read_record
 from rtrace.record.writing import write_record
 
 pytestmark = [pytest.mark.requires("git"), pytest.mark.xdist_group("foreign")]
+
+NO_IMP = "recipy 0.3 hooks into imports in a way that Python 3.12 removed"
 
 Said = dict[str, Any]
 
@@ -268,6 +271,7 @@ def recipy_log(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Sai
     return folder, said
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason=NO_IMP)
 @pytest.mark.requires("recipy")
 def test_every_field_of_recipy_has_its_place(recipy_log: tuple[Path, list[Said]]) -> None:
     """What `recipy search --json` says of each run is in the record's own fields."""
@@ -298,10 +302,11 @@ def test_every_field_of_recipy_has_its_place(recipy_log: tuple[Path, list[Said]]
     assert good["status"] == "succeeded"
     assert {fact["name"]: fact["value"] for fact in good["parameters"]} == {"#2": "x", "y": 3}
     assert bad["status"] == "failed"
-    assert [notice["what"] for notice in bad["notices"]] == ["ValueError: never, née"]
+    assert [notice["what"] for notice in bad["notices"]] == ["ValueError: no, néver"]
     assert bad["repositories"][0]["dirty"] is True
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason=NO_IMP)
 @pytest.mark.requires("recipy")
 def test_nothing_of_recipy_is_lost_but_a_password(recipy_log: tuple[Path, list[Said]]) -> None:
     """Under `imported` is the run as the log has it; the password in the address of the repository is nowhere."""

@@ -240,7 +240,7 @@ def test_a_trace_that_never_began_is_put_back(kind: str, tmp_path: Path, state_h
     else:
         assert os.listdir(tmp_path) == ["t"]
         assert count_runs(trace) == 1
-        names = [".gitignore", "manifest.yml", LOCK_FILE, "snapshots", "streams", "trace.sqlite3"]
+        names = [".gitignore", "manifest.yml", "records", LOCK_FILE, "snapshots", "streams", "trace.sqlite3"]
         assert sorted(os.listdir(trace.path)) == names
 
 

@@ -172,3 +172,29 @@ def test_without_history_the_record_is_in_the_trace_alone(tmp_path: Path) -> Non
     assert run_rtrace("trace", "-q", "--rank", "--no-history", "true", cwd=tmp_path, env=env).returncode == 0
     assert not (tmp_path / "history").exists()
     assert (tmp_path / ".rtrace/records/rank0.json").is_file()
+
+
+@pytest.mark.requires("root", "unshare", "hostname")
+def test_hosts_are_told_apart(tmp_path: Path) -> None:
+    """Ranks on two hosts with a common folder are one trace, which says where each ran."""
+    rtrace = (sys.executable, "-m", "rtrace", "trace", "--rank", "true")
+    others = {1: ("unshare", "--uts", "sh", "-c", 'hostname elsewhere && exec "$@"', "sh"), 0: ()}
+    for number, before in others.items():
+        done = subprocess.run(
+            [*before, *rtrace], check=True, cwd=tmp_path, env=set_rank(number, 2), capture_output=True, timeout=100
+        )
+    assert b"traced 2 ranks on 2 hosts" in done.stderr
+    record = json.loads((tmp_path / ".rtrace/records/rank0.json").read_bytes())
+    own = os.uname().nodename
+    assert [rank["host"] for rank in record["ranks"]] == [own, "elsewhere"]
+    assert record["machine"]["hostname"] == own
+    assert record["ranks"][1]["machine"]["hostname"] == "elsewhere"
+    assert {process["host"] for process in record["processes"]} == {own, "elsewhere"}
+
+
+def test_ranks_that_trace_into_one_folder_are_told_of_the_option(tmp_path: Path) -> None:
+    """Without --rank the second one finds the folder taken, and the sentence says what to add."""
+    for number, status in ((0, 0), (1, 125)):
+        done = run_rtrace("trace", "-q", "true", cwd=tmp_path, env=set_rank(number, 2))
+        assert done.returncode == status
+    assert b"this is one of several ranks: with --rank each has its own" in done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from repositories import QUIET, make_repository, run_git
+from repositories import PATIENCE, QUIET, make_repository, run_git
 from rtrace.record.facts.repositories import read_repository
 
 pytestmark = pytest.mark.requires("git")
@@ -278,7 +278,7 @@ def test_a_repository_starts_nothing(trap: Trap, trick: Trick, monkeypatch: pyte
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(trap.root)
     before = hash_folder(trap.root)
-    fact = read_repository(os.fsencode(trap.root))
+    fact = read_repository(os.fsencode(trap.root), timeout=PATIENCE)
     assert not trap.canary.exists()
     assert hash_folder(trap.root) == before
     assert fact["dirty"] is True
@@ -298,7 +298,7 @@ def test_all_tricks_at_once(trap: Trap, environ: dict[str, str], monkeypatch: py
     trap.canary.unlink()  # making them has set some off
     for name, value in {**trap.environ, **environ}.items():
         monkeypatch.setenv(name, value)
-    fact = read_repository(os.fsencode(trap.root))
+    fact = read_repository(os.fsencode(trap.root), timeout=PATIENCE)
     assert not trap.canary.exists()
     assert (fact["branch"], fact["dirty"]) == ("main", True)
     assert "+1,3\n" in str(fact["diff"])

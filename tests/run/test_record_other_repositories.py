@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from repositories import PATIENCE
 from rtrace.record.document import RepositoryFact
 from rtrace.record.facts.repositories import find_repositories, read_repository
 
@@ -45,14 +46,14 @@ def test_mercurial(mercurial: Path) -> None:
     (mercurial / ".hg/hgrc").write_text(
         "[paths]\ndefault = https://ada:secret@example.org/hg\nupstream = /srv/theirs\n"
     )
-    fact = read_repository(os.fsencode(mercurial))
+    fact = read_repository(os.fsencode(mercurial), timeout=PATIENCE)
     assert (fact["dirty"], fact["diff"], fact["changed"]) == (False, "", [])
     (mercurial / "analysis.py").write_text("two\n")
     (mercurial / "gone").unlink()
     for name in ("new", "other"):
         (mercurial / name).write_text("x\n")
     run(mercurial, "hg", "add", "new")
-    fact = read_repository(os.fsencode(mercurial))
+    fact = read_repository(os.fsencode(mercurial), timeout=PATIENCE)
     assert (fact["type"], fact["branch"], fact["tag"], fact["committed"]) == ("hg", "default", "v1.0", MOMENT)
     assert fact["commit"] == run(mercurial, "hg", "log", "-r", ".", "-T", "{node}")
     assert (fact["remote"], fact["upstream"], fact["problem"]) == ("https://example.org/hg", "/srv/theirs", None)
@@ -75,7 +76,7 @@ def test_nothing_is_changed_by_asking(mercurial: Path, subversion: Path) -> None
         os.utime(folder / "data.csv", (1, 1))
         (folder / "analysis.py").write_text("two\n")
         before = look(folder)
-        assert changed(read_repository(os.fsencode(folder))) == {"analysis.py": "modified"}
+        assert changed(read_repository(os.fsencode(folder), timeout=PATIENCE)) == {"analysis.py": "modified"}
         assert look(folder) == before
     run(mercurial, "hg", "status")
     assert look(mercurial) != before
@@ -97,7 +98,7 @@ def test_a_hostile_mercurial(mercurial: Path) -> None:
     assert canary.exists(), "the trick does not work on Mercurial itself"
     canary.unlink()
     (mercurial / "analysis.py").write_text("two\n")
-    fact = read_repository(os.fsencode(mercurial))
+    fact = read_repository(os.fsencode(mercurial), timeout=PATIENCE)
     assert not canary.exists()
     assert changed(fact)["analysis.py"] == "modified"
 
@@ -121,14 +122,14 @@ def subversion(tmp_path: Path) -> Path:
 @pytest.mark.requires("svn", "svnadmin")
 def test_subversion(subversion: Path) -> None:
     """Revision, branch, time, address, changed files and the diff."""
-    fact = read_repository(os.fsencode(subversion))
+    fact = read_repository(os.fsencode(subversion), timeout=PATIENCE)
     assert (fact["dirty"], fact["diff"], fact["changed"], fact["problem"]) == (False, "", [], None)
     (subversion / "analysis.py").write_text("two\n")
     run(subversion, "svn", "delete", "-q", "gone")
     for name in ("new", "other"):
         (subversion / name).write_text("x\n")
     run(subversion, "svn", "add", "-q", "new")
-    fact = read_repository(os.fsencode(subversion))
+    fact = read_repository(os.fsencode(subversion), timeout=PATIENCE)
     assert (fact["type"], fact["commit"], fact["branch"], fact["tag"]) == ("svn", "2", "trunk", None)
     assert str(fact["committed"]).endswith("Z")
     assert fact["remote"] == f"file://{subversion.parent}/store/trunk"
@@ -150,7 +151,7 @@ def test_a_hostile_subversion(subversion: Path, monkeypatch: pytest.MonkeyPatch)
     run(subversion, "svn", "diff")
     assert canary.exists(), "the trick does not work on Subversion itself"
     canary.unlink()
-    assert changed(read_repository(os.fsencode(subversion))) == {"analysis.py": "modified"}
+    assert changed(read_repository(os.fsencode(subversion), timeout=PATIENCE)) == {"analysis.py": "modified"}
     assert not canary.exists()
 
 
@@ -165,5 +166,5 @@ def test_each_kind_is_found(mercurial: Path, subversion: Path) -> None:
 def test_without_their_programs(mercurial: Path, subversion: Path) -> None:
     """Where the program is missing, the record says so."""
     for folder, name in ((mercurial, "Mercurial"), (subversion, "Subversion")):
-        fact = read_repository(os.fsencode(folder), environ={"PATH": ""})
+        fact = read_repository(os.fsencode(folder), environ={"PATH": ""}, timeout=PATIENCE)
         assert str(fact["problem"]).startswith(f"{name} is not installed")

@@ -1,15 +1,20 @@
 """What a record says of git repositories: every kind of them, and nothing of anybody else's."""
 
+import hashlib
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from repositories import make_repository, run_git
+from repositories import PATIENCE, make_repository, run_git
+from rtrace.operations.doctor import list_places
+from rtrace.operations.machine.leftovers import clean_folder, find_leftovers
 from rtrace.record.document import RepositoryFact
-from rtrace.record.facts.repositories import find_repositories, read_repository
+from rtrace.record.facts.repositories import find_repositories, read_repositories, read_repository
 from rtrace.record.facts.version_control.earlier import Stamp
 
 pytestmark = pytest.mark.requires("git")
@@ -19,7 +24,7 @@ AT_THREE = "2020-01-02T03:04:05.000000Z"
 
 def read(folder: Path, diff_limit: int = 1 << 20) -> RepositoryFact:
     """Read what a record says of a folder."""
-    return read_repository(os.fsencode(folder), diff_limit=diff_limit)
+    return read_repository(os.fsencode(folder), diff_limit=diff_limit, timeout=PATIENCE)
 
 
 def changed(fact: RepositoryFact) -> dict[str, str]:
@@ -207,9 +212,35 @@ def test_a_change_within_the_same_moment(repository: Path) -> None:
 
 def test_a_filter_is_told(repository: Path) -> None:
     """A changed file that passes through a filter is compared as it lies, and the record says so."""
-    (repository / ".gitattributes").write_text("*.csv filter=lfs\n")
+    (repository / ".gitattributes").write_text("*.csv filter=crypt\n")
     (repository / "data.csv").write_text("a,b\n1,3\n")
     assert "A filter of git belongs to data.csv" in str(read(repository)["problem"])
+
+
+def test_large_files_that_are_kept_elsewhere(repository: Path) -> None:
+    """A file of Git LFS is compared by the digest in its pointer, without Git LFS; the diff is that of the pointers."""
+
+    def point(content: bytes) -> str:
+        digest = hashlib.sha256(content).hexdigest()
+        return f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(content)}\n"
+
+    (repository / ".gitattributes").write_text("*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    content, other = b"\0content" * 1000, b"\0another" * 1000
+    for name in ("same.bin", "other.bin"):
+        (repository / name).write_text(point(content))
+    (repository / "none.bin").write_text("never was a pointer\n")
+    run_git(repository, "add", ".")
+    run_git(repository, "commit", "-q", "-m", "large files")
+    (repository / "same.bin").write_bytes(content)
+    fact = read(repository)
+    assert (fact["dirty"], fact["diff"], fact["changed"], fact["problem"]) == (False, "", [], None)
+    (repository / "other.bin").write_bytes(other)
+    (repository / "none.bin").write_bytes(other)
+    fact = read(repository)
+    assert changed(fact) == {"none.bin": "modified", "other.bin": "modified"}
+    assert f"-oid sha256:{hashlib.sha256(content).hexdigest()}\n" in str(fact["diff"])
+    assert f"+oid sha256:{hashlib.sha256(other).hexdigest()}\n" in str(fact["diff"])
+    assert "belongs to none.bin," in str(fact["problem"])
 
 
 def test_a_long_diff_is_cut(repository: Path) -> None:
@@ -270,7 +301,7 @@ def test_what_the_run_itself_has_changed(repository: Path, tmp_path: Path) -> No
         "elsewhere": None,
     }
     changes = {os.fsencode(repository / name): path for name, path in earlier.items()}
-    fact = read_repository(os.fsencode(repository), earlier=changes)
+    fact = read_repository(os.fsencode(repository), earlier=changes, timeout=PATIENCE)
     assert changed(fact) == {"analysis.py": "modified", "dirty": "modified", "lost": "deleted"}
     assert (fact["dirty"], fact["problem"]) == (True, None)
     diff = str(fact["diff"])
@@ -279,7 +310,7 @@ def test_what_the_run_itself_has_changed(repository: Path, tmp_path: Path) -> No
     assert "+by a person as well\n" in diff
     assert "deleted file mode 100644" in diff
     run_git(repository, "checkout", "-q", "analysis.py", "dirty", "lost")
-    fact = read_repository(os.fsencode(repository), earlier=changes)
+    fact = read_repository(os.fsencode(repository), earlier=changes, timeout=PATIENCE)
     assert (fact["dirty"], fact["diff"], fact["changed"]) == (False, "", [])
 
 
@@ -288,9 +319,13 @@ def test_what_the_run_has_replaced_unread(repository: Path) -> None:
     status = (repository / "data.csv").stat()
     (repository / "data.csv").write_text("by the run, and longer\n")
     path = os.fsencode(repository / "data.csv")
-    fact = read_repository(os.fsencode(repository), earlier={path: Stamp(status.st_size, status.st_mtime_ns)})
+    fact = read_repository(
+        os.fsencode(repository), earlier={path: Stamp(status.st_size, status.st_mtime_ns)}, timeout=PATIENCE
+    )
     assert (fact["dirty"], fact["diff"], fact["changed"], fact["problem"]) == (False, "", [], None)
-    fact = read_repository(os.fsencode(repository), earlier={path: Stamp(status.st_size, status.st_mtime_ns + 1)})
+    fact = read_repository(
+        os.fsencode(repository), earlier={path: Stamp(status.st_size, status.st_mtime_ns + 1)}, timeout=PATIENCE
+    )
     assert changed(fact) == {"data.csv": "modified"}
     assert "data.csv had before the run is not known" in str(fact["problem"])
 
@@ -299,7 +334,7 @@ def test_an_earlier_content_that_is_gone(repository: Path, tmp_path: Path) -> No
     """Where the content from before the run is not known any more, the one after it is told, and the record says so."""
     (repository / "data.csv").write_text("by the run\n")
     earlier = {os.fsencode(repository / "data.csv"): os.fsencode(tmp_path / "nowhere")}
-    fact = read_repository(os.fsencode(repository), earlier=earlier)
+    fact = read_repository(os.fsencode(repository), earlier=earlier, timeout=PATIENCE)
     assert changed(fact) == {"data.csv": "modified"}
     assert "data.csv had before the run is not known" in str(fact["problem"])
 
@@ -322,7 +357,7 @@ def test_many_changed_files(tmp_path: Path) -> None:
 
 def test_without_git(repository: Path, tmp_path: Path) -> None:
     """What can be read without git is; the record says what is missing, and why."""
-    fact = read_repository(os.fsencode(repository), environ={"PATH": str(tmp_path / "nowhere")})
+    fact = read_repository(os.fsencode(repository), environ={"PATH": str(tmp_path / "nowhere")}, timeout=PATIENCE)
     assert (fact["commit"], fact["branch"]) == (run_git(repository, "rev-parse", "HEAD"), "main")
     assert (fact["dirty"], fact["diff"]) == (None, None)
     assert fact["problem"] == "Git is not installed, so what was changed since the commit is not known."
@@ -340,6 +375,47 @@ def test_git_that_takes_too_long(repository: Path, tmp_path: Path) -> None:
     assert fact["commit"] == run_git(repository, "rev-parse", "HEAD")
     for pid in (tmp_path / "pids").read_text().split():
         assert not Path(f"/proc/{pid}").exists()
+
+
+def test_several_repositories_have_one_time_limit(tmp_path: Path) -> None:
+    """What is left of the time is for the next repository; one for which none is left has what can be read at once."""
+    roots = [os.fsencode(make_repository(tmp_path / name)) for name in "abc"]
+    facts = read_repositories(roots, environ=os.environ, earlier={})
+    assert [(fact["dirty"], fact["problem"]) for fact in facts] == [(False, None)] * 3
+    facts = read_repositories(roots, environ=os.environ, earlier={}, seconds=0)
+    assert [(fact["branch"], fact["dirty"]) for fact in facts] == [("main", None)] * 3
+    assert all("took too long" in str(fact["problem"]) for fact in facts)
+
+
+def test_what_a_killed_process_leaves(repository: Path, tmp_path: Path) -> None:
+    """The folder in which git was asked is one that `rtrace doctor --clean` removes when whoever asked was killed."""
+    program = tmp_path / "bin/git"
+    program.parent.mkdir()
+    os.mkfifo(tmp_path / "told")
+    program.write_text(f'#!/bin/sh\necho "$$ $GIT_DIR" >{tmp_path}/told\nexec sleep 1000\n')
+    program.chmod(0o755)
+    asking = (
+        "import sys; from rtrace.record.facts.repositories import read_repository;"
+        "read_repository(sys.argv[1].encode(), timeout=1000, environ={'PATH': sys.argv[2]})"
+    )
+    path = f"{program.parent}:{os.environ['PATH']}"
+    with subprocess.Popen([sys.executable, "-c", asking, repository, path]) as process:
+        pids: set[int] = set()
+        folders: set[Path] = set()
+        while len(pids) < 2:  # both that are asked at once
+            with (tmp_path / "told").open() as told:
+                for line in told:
+                    pid, _, folder = line.strip().partition(" ")
+                    pids.add(int(pid))
+                    folders.add(Path(folder))
+        process.kill()
+    for number in pids:
+        os.kill(number, signal.SIGKILL)
+    (left,) = folders
+    assert left.parent in list_places(())
+    assert left in find_leftovers(left.parent)
+    clean_folder(left.parent)
+    assert not left.exists()
 
 
 def test_a_broken_repository(repository: Path) -> None:

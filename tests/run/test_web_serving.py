@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -26,7 +27,7 @@ from rtrace.record.document import Record
 from rtrace.record.empty import empty_record
 from rtrace.record.history.opening import open_history
 from web_browser import Served, serve_history
-from web_history import fill_history, make_process, write_file
+from web_history import fill_history, write_file
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
@@ -97,6 +98,21 @@ def test_port_can_be_chosen(place: Path, rtrace: Run) -> None:
         assert served.base == f"http://127.0.0.1:{port}/"
 
 
+def test_ipv6_is_served_when_asked_for(place: Path, rtrace: Run) -> None:
+    """With --ipv6 the same pages are on ::1, under that name; on a machine without IPv6 a sentence says so."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        done = rtrace("web", "--no-open", "--ipv6", "--history", place)
+        assert done.returncode == 125
+        assert b"::1" in done.stderr
+        return
+    with serve_history(place, "--no-open", "--ipv6") as served:
+        other = Served(served.process, served.address.replace("127.0.0.1", "[::1]"), served.said)
+        assert b"trend-0.1" in Browser(other).get("/")
+        assert b"trend-0.1" in Browser(served).get("/")
+
+
 def test_browser_is_opened_with_a_ticket(place: Path, tmp_path: Path) -> None:
     """What the browser's command line shows to everybody on the machine is not the token, and is good once."""
     pipe, browser = tmp_path / "asked", tmp_path / "browser"
@@ -143,40 +159,36 @@ def test_missing_library_is_named(place: Path) -> None:
         assert done.stderr.count("\n") == 1
 
 
-def trace_pipeline(rtrace: Run, folder: Path) -> Record:
-    """Trace a small pipeline, and return a record of it that knows the trace and its processes."""
-    command = "sort in.txt -o sorted.tmp; mv sorted.tmp sorted.txt; cp sorted.txt copy.txt; echo changed >>log.txt"
-    write_file(folder / "in.txt", b"b\na\n")
-    log = write_file(folder / "log.txt", b"before\n")
-    done = rtrace("trace", "--no-history", "sh", "-c", command, cwd=folder)
+def trace_pipeline(rtrace: Run, folder: Path, place: Path) -> Record:
+    """Trace a small pipeline, and return its record out of the history."""
+    folder.mkdir()
+    (folder / "in.txt").write_bytes(b"b\na\n")
+    (folder / "list.txt").write_bytes(b"2\n1\n")
+    command = "sort in.txt -o sorted.tmp; mv sorted.tmp sorted.txt; cp sorted.txt copy.txt; sort list.txt -o list.txt"
+    said = ("--label", "pipeline", "-m", "To see <who> wrote what", "-t", "real")
+    done = rtrace("trace", *said, "sh", "-c", command, cwd=folder, env={"RTRACE_HISTORY": str(place)})
     assert done.returncode == 0, done.stderr
-    record = empty_record()
-    record["arguments"], record["workingdir"] = ["sh", "-c", command], str(folder)
-    record["trace"], record["run_name"] = str(folder / ".rtrace"), "run1"
-    record["inputs"] = [write_file(folder / "in.txt", b"b\na\n"), log]
-    record["outputs"] = [
-        write_file(folder / name, (folder / name).read_bytes()) for name in ("sorted.txt", "copy.txt", "log.txt")
-    ]
-    query = "SELECT id, parent, name FROM (SELECT processes.id, processes.parent, paths.path AS name FROM processes "
-    query += "LEFT JOIN executions ON executions.process = processes.id LEFT JOIN paths ON paths.id = executions.path)"
-    lines = subprocess.run(
-        ["sqlite3", "-readonly", folder / ".rtrace/trace.sqlite3", query], check=True, capture_output=True, text=True
-    ).stdout.splitlines()
-    for line in lines:
-        number, parent, program = line.split("|")
-        record["processes"].append(make_process(int(number), int(parent) if parent else None, program or "sh"))
-    return record
+    history = open_history(str(place))
+    return history.read(next(history.identifiers()))
 
 
-@pytest.mark.requires("sqlite3")
-def test_graph_knows_which_process_wrote_what(rtrace: Run, tmp_path: Path) -> None:
-    """While the trace is there, arrows lead from a file to the process that read it, and on to what that one wrote."""
-    folder = tmp_path / "pipeline"
-    record = trace_pipeline(rtrace, folder)
-    open_history(str(tmp_path / "history")).add(record)
+def number_of(record: Record, kind: Literal["inputs", "outputs"], name: str) -> int:
+    """Return the number of a file in a list of a record."""
+    return [Path(file["path"]).name for file in record[kind]].index(name)
+
+
+def test_traced_run_is_shown(rtrace: Run, tmp_path: Path) -> None:
+    """What `rtrace trace` has noted is on the pages: arrows lead from a file to who read it, and on to what that wrote.
+
+    A file that the run has changed is shown as it was, out of the trace, and as it is.
+    """
+    record = trace_pipeline(rtrace, tmp_path / "pipeline", tmp_path / "history")
+    run = f"/run/{record['id']}"
     with serve_history(tmp_path / "history") as served:
         browser = Browser(served)
-        text = browser.get(f"/run/{record['id']}/graph").decode()
+        assert b"To see &lt;who&gt; wrote what" in browser.get("/?tag=real")
+        assert b"sort in.txt -o sorted.tmp" in browser.get(run)
+        text = browser.get(f"{run}/graph").decode()
         labels = dict(re.findall(r'id="([^"]+)" href="[^"]+"><title>[^<]*</title>.*?<text[^>]*>([^<]*)</text>', text))
         arrows = {
             (labels[source].partition(" ")[0], labels[target].partition(" ")[0])
@@ -185,9 +197,9 @@ def test_graph_knows_which_process_wrote_what(rtrace: Run, tmp_path: Path) -> No
         }
         assert {("in.txt", "sort"), ("mv", "sorted.txt"), ("sorted.txt", "cp"), ("cp", "copy.txt")} <= arrows
         assert ("in.txt", "cp") not in arrows
-        # What the file was before the run is in the trace, and what it is now in its place.
-        assert browser.get(f"/run/{record['id']}/file/inputs/1/save") == b"before\n"
-        assert browser.get(f"/run/{record['id']}/file/outputs/2/save") == b"before\nchanged\n"
+        before, after = number_of(record, "inputs", "list.txt"), number_of(record, "outputs", "list.txt")
+        assert browser.get(f"{run}/file/inputs/{before}/save") == b"2\n1\n"
+        assert browser.get(f"{run}/file/outputs/{after}/save") == b"1\n2\n"
 
 
 def test_bundle_is_sent_byte_for_byte(rtrace: Run, tmp_path: Path) -> None:

@@ -20,6 +20,10 @@ QUIET = {
 }
 
 
+PATIENCE = 120
+"""Seconds for version control to answer in, however much else goes on."""
+
+
 def run_git(folder: Path, *words: str | Path, given: bytes = b"", env: Mapping[str, str] | None = None) -> str:
     """Run git in a folder and return what it says, without the newline at the end; it must succeed."""
     done = subprocess.run(

@@ -33,8 +33,12 @@ Requires-Dist: old; python_version < "3"
 Requires-Dist: body
 """
 STATUS = b"""\
-Package: libc6
+Package: dash
 Priority: required
+Depends: libc6
+
+Package: libc6
+Priority: optional
 Version: 1
 
 Package: jq
@@ -160,7 +164,7 @@ def test_a_pin_of_what_others_need_is_not_unused() -> None:
 def test_packages_of_other_managers_are_known_by_both_names() -> None:
     """A distribution of Python or package of R that Debian or conda installed is what a requirement means."""
     assert find([need("numpy", ">=1.20")], [("dpkg", "python3-numpy", "1:1.24.2-1+deb12u1")]) == []
-    conda = [("conda", "numpy", "1.24.2")]
+    conda = [("conda", "numpy", "1.24.2-py311_0")]
     assert find([need("numpy", ">=2")], conda) == [("version", "numpy", ">=2", "main.txt")]
     assert find([need("ggplot2", ecosystem="R")], [("dpkg", "r-cran-ggplot2", "3.4.1+dfsg-1")]) == []
 
@@ -193,7 +197,7 @@ def test_the_system_of_a_dockerfile_is_compared() -> None:
 USED = [
     *find_used("python", "A_b", "1.0"),
     *find_used("python", "pip", "23.0"),
-    *find_used("conda", "numpy", "1.26", "https://conda.anaconda.org/conda-forge/linux-64"),
+    *find_used("conda", "numpy", "1.26-py311h_0", "https://conda.example.org/forge/linux-64/numpy-1.26-py311h_0.conda"),
     *find_used("R", "digest", "0.6.33", "CRAN"),
     *find_used("dpkg", "r-base-core", "4.2.2.20221110-2"),
     *find_used("dpkg", "python3-six", "1.16.0-4"),
@@ -235,8 +239,8 @@ def test_other_formats_are_what_their_tools_read() -> None:
     """environment.yml is YAML, renv.lock JSON with R's version, and a list for apt has a pin a line."""
     (environment,) = read_documents(write("environment")[0], most=1000, deepest=10)
     assert environment == {
-        "channels": ["conda-forge"],
-        "dependencies": ["numpy=1.26", "pip", {"pip": ["a-b==1.0"]}],
+        "channels": ["https://conda.example.org/forge"],
+        "dependencies": ["numpy=1.26=py311h_0", "pip", {"pip": ["a-b==1.0"]}],
     }
     renv = json.loads(write("renv")[0])
     assert renv["R"]["Version"] == "4.2.2.20221110"
@@ -280,3 +284,44 @@ def test_wheels_in_pips_cache_have_the_hashes_that_an_index_says(
     found = find_hashes({("a-b", "1.0"), ("c", "1")})
     assert found == {("a-b", "1.0"): {hashlib.sha256((folder / "one.body").read_bytes()).hexdigest()}}
     assert find_hashes(set()) == {}
+
+
+def test_names_of_a_strangers_bundle_cannot_add_lines() -> None:
+    """What is no name, version or address of a package is not pinned: it could be an option of pip or apt."""
+    hostile = [
+        *find_used("python", "x\n--index-url evil", "1"),
+        *find_used("python", "y", "1\n--pre"),
+        *find_used("python", "z", "1", "https://example.org/z\n-r /etc/passwd"),
+        *find_used("dpkg", "-oAPT::x", "1"),
+        *find_used("dpkg", "a b", "1"),
+        *find_used("conda", "c", '1"\n  - d'),
+    ]
+    pins = collect_pins(hostile, {}, {}, "rtrace")
+    requirements, apt, environment = (FORMATS[name].write(pins).text for name in ("requirements", "apt", "environment"))
+    assert requirements.splitlines()[1:] == ["z==1"]
+    assert apt == ""
+    assert environment.partition("dependencies:")[2].split() == ["-", "pip", "-", "pip:", "-", '"z==1"']
+
+
+@pytest.mark.parametrize(
+    "manager,name", [("python", "venv in /work/.venv"), ("dpkg", "python3.11-minimal"), ("conda", "python")]
+)
+def test_the_interpreter_is_compared_and_never_pinned_as_a_distribution(manager: str, name: str) -> None:
+    """`requires-python` is about the Python that the run used, whoever installed that."""
+    used = [(manager, name, "3.11.2-6+deb12u3" if manager == "dpkg" else "3.11.2")]
+    assert find([need("python", ">=3.10", "constraint")], used) == []
+    ((kind, _, wanted, _),) = find([need("python", ">=3.12", "constraint")], used)
+    assert (kind, wanted) == ("version", ">=3.12")
+    pins = collect_pins([one for row in used for one in find_used(*row)], {}, {}, "rtrace")
+    assert pins.of("python") == ()
+    assert bool(pins.of("conda")) == (manager == "conda")
+
+
+def test_metadata_of_a_stranger_is_read_within_limits() -> None:
+    """Of a distribution that says it has very many needs and extras, so many are looked at, and no more."""
+    extras = b"".join(b"Provides-Extra: e%d\n" % number for number in range(1000))
+    needs = b"".join(b"Requires-Dist: p%d; extra == 'e1'\n" % number for number in range(3000))
+    requires: dict[Key, set[Key]] = {}
+    work = read_metadata(b"Name: huge\n" + extras + needs + b"Requires-Dist: " + b"x" * 100_000 + b"\n", requires)
+    assert 3000 <= work <= 10_000
+    assert len(requires["python", "huge[e1]"]) == 3000

@@ -76,12 +76,13 @@ def test_groups_of_pyproject_are_told_apart() -> None:
     """Dependencies, extras, groups and what building needs, of PEP 621 and PEP 735."""
     declared = read(
         "pyproject.toml",
-        '[project]\ndependencies = ["a>=1", "b; python_version < \'3\'"]\n'
+        '[project]\nrequires-python = ">=3.10"\ndependencies = ["a>=1", "b; python_version < \'3\'"]\n'
         '[project.optional-dependencies]\nplot = ["c"]\n'
         '[dependency-groups]\ntest = ["d", {include-group = "other"}]\nother = ["e"]\n'
         '[build-system]\nrequires = ["f"]\n',
     )
     assert tell(declared) == [
+        ("python", "python", ">=3.10", "constraint"),
         ("python", "a", ">=1", "main"),
         ("python", "c", "", "extra plot"),
         ("python", "d", "", "dev"),
@@ -109,7 +110,10 @@ def test_groups_of_pyproject_are_told_apart() -> None:
 def test_constraints_of_poetry_are_translated(written: str, specifiers: str) -> None:
     """Caret, tilde and plain versions mean what Poetry's documentation says."""
     declared = read("pyproject.toml", f'[tool.poetry.dependencies]\npython = "^3.10"\na = "{written}"\n')
-    assert tell(declared) == [("python", "a", specifiers, "main")]
+    assert tell(declared) == [
+        ("python", "python", ">=3.10,<4", "constraint"),
+        ("python", "a", specifiers, "main"),
+    ]
 
 
 UV = """
@@ -310,3 +314,11 @@ def test_included_files_do_not_lead_in_circles_or_outside() -> None:
     declared = read("requirements.txt", "-r a.txt\n-r ../../secret\n", **{"a.txt": "-r requirements.txt\nsix\n"})
     assert tell(declared) == [("python", "six", "", "main")]
     assert declared.problems == ["requirements.txt includes ../../secret, which is not there"]
+
+
+def test_a_line_that_is_no_requirement_spoils_no_other() -> None:
+    """All other lines count, and the problem says how many such lines there are."""
+    declared = read("requirements.txt", "a\nnot one\nb\nnor this one\n")
+    assert [one.name for one in declared.items] == ["a", "b"]
+    (problem,) = declared.problems
+    assert problem.endswith("and 1 more line)")

@@ -167,6 +167,13 @@ def test_a_circle_of_tables_ends() -> None:
         write_figure(read_figure(data), STAMP)
 
 
+def test_a_pdf_of_too_many_objects_is_refused() -> None:
+    """A table that claims more objects than any figure has is refused before it is read."""
+    data = make_pdf().replace(b"xref\n0 6", b"xref\n0 9999999999")
+    with pytest.raises(UnfitError, match="more than 1,000,000 objects"):
+        write_figure(read_figure(data), STAMP)
+
+
 def test_a_bomb_in_a_pdf_is_not_unpacked() -> None:
     """A stream of structure that becomes larger than 64 MiB is refused."""
     bomb = zlib.compress(bytes(65 << 20))

@@ -436,6 +436,18 @@ def test_secrets_of_a_log_are_taken_out(tmp_path: Path) -> None:
     assert "outcome: password in a URL" in record["redacted"]
 
 
+@pytest.mark.parametrize("field", ["notes", "description", "diff", "traceback"])
+def test_a_secret_in_one_text_alone_is_taken_out(field: str, tmp_path: Path) -> None:
+    """Whichever text has it, one of the record's own or one that is under `imported` alone, it is nowhere."""
+    token = Planter().make_up("gh~p_{36}")[0]
+    said = {"exception": {"traceback": f"x {token} y"}} if field == "traceback" else {field: f"x {token} y"}
+    log = tmp_path / "recipyDB.json"
+    log.write_text(run_of_recipy(gitrepo="/x", **said))
+    (record,) = read(log)
+    assert token not in write_record(record).decode()
+    assert record["redacted"]
+
+
 def test_files_that_a_log_names_are_not_told(tmp_path: Path) -> None:
     """A log that names a private file, a pipe or a link learns nothing of it: only what has its SHA-1 is digested."""
     (tmp_path / "private").write_text("secret")
@@ -491,6 +503,17 @@ def test_bait_in_a_database_of_noworkflow_is_text(tmp_path: Path, canary: Path) 
     assert b"pw1" not in write_record(record)
     places = {place.partition(":")[0] for place in record["redacted"]}
     assert places == {"variable API_TOKEN", "environment.DB_PASSWORD", "imported.environment.DB_PASSWORD"}
+
+
+def test_a_name_that_is_there_twice_keeps_both_values(tmp_path: Path) -> None:
+    """The variable HOSTNAME and the name of the machine are in one table of noWorkflow: neither is lost."""
+    change = """
+    INSERT INTO environment_attr VALUES ('t', 1, 'HOSTNAME', 'of the variable');
+    INSERT INTO environment_attr VALUES ('t', 2, 'HOSTNAME', 'of the machine');
+    """
+    (record,) = read(make_trials(tmp_path / "x", change))
+    assert record["machine"]["hostname"] == "of the machine"
+    assert (record["imported"] or {})["environment_besides"] == {"HOSTNAME": "of the variable"}
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,11 @@ def test_processes_have_the_rank_of_who_started_them(tmp_path: Path) -> None:
     processes = [(1, None), (2, 1), (3, 1), (4, 3)]
     for process, parent in processes:
         row = (process, 1, parent, 100 + process, 0, 0, 9, process, None)
-        connection.execute("INSERT INTO processes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        connection.execute(
+            "INSERT INTO processes(id, run, parent, pid, is_thread, started, ended, exit_code, signal)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
     for process, environment in [(1, 1), (2, 2), (3, 3)]:
         connection.execute(
             "INSERT INTO executions(run, process, time, path, argv, environment, workingdir)"
@@ -182,3 +186,26 @@ def test_work_that_others_do_is_told(tmp_path: Path, program: str, address: str,
     ((_, kind, what, advice),) = journal.pending["notices"]
     assert what.startswith(told)
     assert ("rtrace trace" in advice) == (kind == "escape")
+
+
+def test_ways_between_ranks_are_told_once(tmp_path: Path) -> None:
+    """What leads to another rank, or to the launcher, is no notice of its own; a server beside them stays one."""
+    builder = TraceBuilder(tmp_path)
+    scratch = b"/tmp/x/y\0PMIX_SERVER_URI2=7.0;tcp4://127.0.0.1:40001"
+    add_rank(builder, 0, 2, scratch=scratch)
+    add_rank(builder, 1, 2, scratch=scratch)
+    path = builder.touch(tmp_path / "libmpi.so.40")
+    connection = builder.connection
+    connection.execute("INSERT INTO uses(run, process, time, path, use) VALUES (1, 1, 0, ?, 1)", (path,))
+    connection.execute(
+        "INSERT INTO connections(run, process, time, call, family, address, port)"
+        " VALUES (2, 1, 0, 'bind', 'inet', '192.0.2.7', 1024)"
+    )
+    places = ["127.0.0.1 port 40001", "192.0.2.7 port 1024 (3 times)", "@0f5a3", "127.0.0.1 port 5432"]
+    told = [(1, "connection", f"solver connected to {place}") for place in places]
+    told.append((2, "descriptor", "descriptors 5, 7, 8 of the run are each a socket: what came there was not kept"))
+    connection.executemany("INSERT INTO notices(run, kind, what, advice) VALUES (?, ?, ?, '')", told)
+    note_ranks(connection)
+    left = connection.execute("SELECT kind, what FROM notices ORDER BY id").fetchall()
+    assert [kind for kind, _ in left] == ["connection", "launcher"]
+    assert left[0][1].endswith("5432")

@@ -138,6 +138,7 @@ def test_pictures_are_told_by_their_bytes() -> None:
     assert find_picture(b"RIFF....WEBPVP8 ") == "image/webp"
     assert find_picture(b'<?xml version="1.0"?>\n<!-- x -->\n<!DOCTYPE svg>\n<svg xmlns="x">') == "image/svg+xml"
     assert find_picture(b"<html><svg>") is None
+    assert find_picture(b"<!---->" * 500 + b"<svg") is None  # and that at once: each comment is one in one way alone
     assert find_picture(b"") is None
 
 
@@ -152,8 +153,14 @@ def test_bundle_is_sent_only_as_the_one_it_was(pages: Pages) -> None:
         {"path": str(pages.folder / "gone.rpz"), "identity": f"sha256:{'0' * 64}", "run": None, "doi": None},
         {"path": "\ud800", "identity": "x", "run": None, "doi": None},
     ]
+    os.mkfifo(pages.folder / "pipe.rpz")
+    record["bundles"].append(
+        {"path": str(pages.folder / "pipe.rpz"), "identity": f"sha256:{'0' * 64}", "run": None, "doi": None}
+    )
+    record["inputs"] = [{**pages.records[0]["inputs"][0], "path": "/nowhere"}]  # is looked for in all bundles
     address = pages.add(record)
-    for number in range(5):
+    assert "No file with the digest" in pages.read(f"{address}/file/inputs/0")
+    for number in range(6):
         response = pages.get(f"{address}/bundle/{number}")
         assert response.status_code == 404
         assert b"secret" not in response.data

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmark import (
     attribution,
+    history,
     hostile,
     kill_scenarios,
     killed_commands,
@@ -49,6 +50,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     others.add_argument("--scaling", action="store_true", help="time and memory of rtrace: many calls, many paths")
     others.add_argument("--packing", action="store_true", help="packing and unpacking beside tar and zstd")
     others.add_argument("--replaying", action="store_true", help="what it takes to verify the sample experiments")
+    others.add_argument("--history", action="store_true", help="how fast a history of 10,000 runs answers")
     others.add_argument("--recording", action="store_true", help="what the record of a run costs at its end")
     others.add_argument("--hostile", action="store_true", help="what hostile bundles of 2, 20 and 200 MB cost a reader")
     others.add_argument("--web", action="store_true", help="the pages of `rtrace web`, with 10,000 runs")
@@ -148,17 +150,12 @@ def choose_scales(*, quick: bool) -> Iterable[scaling.Scale]:
     return [scale.scaled(100) for scale in scaling.SCALES] if quick else scaling.SCALES
 
 
-def main() -> None:
-    """Do what the command line asks for; exit status 1 when a killed or tortured run failed."""
-    arguments = parse_arguments(sys.argv[1:])
-    scratch = arguments.checkout / ".bench"
-    scratch.mkdir(exist_ok=True)
-    tracer = [str(arguments.checkout / ".venv/bin/rtrace"), "trace", "-q"]
-    machine = report.describe_machine()
-    passed, asked = True, False
+def measure_costs(arguments: argparse.Namespace, machine: str, scratch: Path) -> bool:
+    """Whether a figure of rtrace alone was asked for; each that was is measured and printed."""
+    asked = False
     if arguments.scaling:
         scales = tuple(choose_scales(quick=arguments.quick))
-        costs = scaling.run_scaling(tracer, scales, scratch)
+        costs = scaling.run_scaling(find_tracer(arguments), scales, scratch)
         print(f"{machine}.\n\n{scaling.format_scaling(scales, costs)}")
         asked = True
     if arguments.packing:
@@ -172,6 +169,10 @@ def main() -> None:
         rounds = arguments.rounds or (1 if arguments.quick else 5)
         replayed = replaying.run_replaying(arguments.checkout, scratch, rounds)
         print(f"{machine}.\nMedians of {rounds} interleaved rounds.\n\n{replaying.format_replaying(replayed)}")
+        asked = True
+    if arguments.history:
+        with tempfile.TemporaryDirectory(dir=scratch) as made:
+            print(f"{machine}.\n\n{history.measure_history(arguments.checkout, Path(made), quick=arguments.quick)}")
         asked = True
     if arguments.recording:
         rounds = arguments.rounds or (1 if arguments.quick else 10)
@@ -195,26 +196,45 @@ def main() -> None:
         )
         print(f"{machine}.\n\n{attribution.format_attribution(owned)}")
         asked = True
+    return asked
+
+
+def attack(arguments: argparse.Namespace, machine: str, scratch: Path) -> list[bool]:
+    """Return whether all was well, for each kind of attack that was asked for; what it did is printed."""
+    passed: list[bool] = []
     if arguments.kill is not None:
-        kills = killing.run_killing(tracer, arguments.kill, scratch, arguments.seed)
+        kills = killing.run_killing(find_tracer(arguments), arguments.kill, scratch, arguments.seed)
         print(f"{machine}.\n\n{killing.format_killing(kills)}")
-        passed = passed and all(killed.passed for killed in kills)
-        asked = True
+        passed.append(all(killed.passed for killed in kills))
     if arguments.kills is not None:
         killed = kill_scenarios.run_all_kills(
             (str(arguments.checkout / ".venv/bin/rtrace"),), arguments.kills, scratch, arguments.seed
         )
         print(f"{machine}.\n\n{killed_commands.format_kills(killed)}")
-        passed = passed and not any(kill.problems for kill in killed)
-        asked = True
+        passed.append(not any(kill.problems for kill in killed))
     if arguments.torture is not None:
-        trees = torture.run_tortures(tracer, arguments.torture, torture.SIZE, scratch, arguments.seed)
+        trees = torture.run_tortures(find_tracer(arguments), arguments.torture, torture.SIZE, scratch, arguments.seed)
         print(f"{machine}.\n\n{torture.format_tortures(trees, torture.SIZE)}")
-        passed = passed and not any(trees.values())
-        asked = True
-    if not asked:
+        passed.append(not any(trees.values()))
+    return passed
+
+
+def find_tracer(arguments: argparse.Namespace) -> list[str]:
+    """Return the command that traces what follows it."""
+    return [str(arguments.checkout / ".venv/bin/rtrace"), "trace", "-q"]
+
+
+def main() -> None:
+    """Do what the command line asks for; exit status 1 when a killed or tortured run failed."""
+    arguments = parse_arguments(sys.argv[1:])
+    scratch = arguments.checkout / ".bench"
+    scratch.mkdir(exist_ok=True)
+    machine = report.describe_machine()
+    asked = measure_costs(arguments, machine, scratch)
+    passed = attack(arguments, machine, scratch)
+    if not asked and not passed:
         compare_tools(arguments, machine, scratch)
-    sys.exit(not passed)
+    sys.exit(not all(passed))
 
 
 if __name__ == "__main__":

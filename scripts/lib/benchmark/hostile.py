@@ -48,7 +48,7 @@ _RUN = """\
 """
 _MANIFEST = "version: 1\nrtrace: 0.1.0\nruns:\n" + _RUN
 _LARGE_INDEX = 255 << 20
-_MOST_MEMBERS = 2_000_000
+_MOST_MEMBERS = 700_000
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from rtrace.cli.options.common import DIRECTORY, JSON_LAST, parse_size
 from rtrace.cli.options.completing import complete_command
 from rtrace.cli.terminal.speaking import say, say_more, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_settled
-from rtrace.errors import UsageError
+from rtrace.errors import BusyError, TraceError, UsageError
 from rtrace.printable import count
 from rtrace.trace.directory import TraceDirectory
 
@@ -133,7 +133,10 @@ def command(  # noqa: PLR0913 - an argument for each option
 
     def trace() -> TraceReport:
         tell_settled(TraceDirectory(directory))
-        report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
+        try:
+            report = trace_into(TraceDirectory(directory), request, on_waiting=tell_of_daemons, on_loss=tell_of_loss)
+        except (TraceError, BusyError) as error:
+            raise type(error)(f"{error}{advise_ranks()}") from None
         if as_json:
             from rtrace.answers.recording import answer_trace
 
@@ -178,6 +181,14 @@ def trace_as_rank(directory: TraceDirectory, request: TraceRequest, *, as_json: 
     write_timings(report.own)
     keep_outputs(report.own, history=False)  # the history has the record of all ranks
     return report.own.traced.exit_status
+
+
+def advise_ranks() -> str:
+    """Return what to add to an error where several ranks may have traced into one folder."""
+    from rtrace.trace.parallel.launchers import find_rank
+
+    rank = find_rank(os.environb)
+    return "; this is one of several ranks: with --rank each has its own" if rank is not None and rank.size > 1 else ""
 
 
 def tell(report: TraceReport) -> None:

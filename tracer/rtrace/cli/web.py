@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 
 import click
@@ -49,9 +50,14 @@ def command(*, port: int, ipv6: bool, no_open: bool, place: str | None) -> None:
             address = f"http://{LOOPBACK}:{chosen}/"
             say(f"showing {history.place}; end with Ctrl-C")
             tell([f"{address}?{TOKEN}={guard.token}"])  # also with --quiet: nobody gets in without it
-            if not no_open and any(os.environ.get(name) for name in _GRAPHICAL):
+            if not no_open and has_windows():
                 open_browser(f"{address}?{TICKET}={guard.make_ticket()}")
             wait()
+
+
+def has_windows() -> bool:
+    """Whether a browser would have a window: one for the terminal would take that away from who is there."""
+    return sys.platform in {"darwin", "win32"} or any(os.environ.get(name) for name in _GRAPHICAL)
 
 
 def open_browser(address: str) -> None:

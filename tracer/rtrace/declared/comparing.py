@@ -70,14 +70,13 @@ def _find_undeclared(declared: Declarations, used: list[Used], requires: Require
     known = close_over(find_roots(declared), requires)
     fine = {(one.manager, one.shown) for one in used if one.key in known}
     systems = {one.ecosystem for one in declared.items} & SYSTEMS
+    basic = close_over([(ecosystem, "") for ecosystem in systems], requires)
     elsewhere = {one.key: one for one in reversed(declared.items) if one.group in _APART}
     found = []
     for one in used:
         if one.ecosystem != one.manager or (one.manager, one.shown) in fine or one.name in INSTALLERS:
             continue
-        if one.ecosystem in SYSTEMS and (
-            one.ecosystem not in systems or one.key not in requires or _is_basic(one.key, requires)
-        ):
+        if one.ecosystem in SYSTEMS and (one.ecosystem not in systems or one.key not in requires or one.key in basic):
             continue
         source = elsewhere.get(one.key)
         where = (None, None) if source is None else (source.source, source.group)
@@ -95,11 +94,6 @@ def find_roots(declared: Declarations) -> list[Key]:
     return [
         one.key for one in declared.items if one in chosen or (one.group == LOCK and one.ecosystem not in declaring)
     ]
-
-
-def _is_basic(key: Key, requires: Requires) -> bool:
-    """Whether a package is part of every system: whoever describes these marks it as needed by the system itself."""
-    return key in requires.get((key[0], ""), ())
 
 
 def _find_versions(declared: Declarations, used: Mapping[Key, Used]) -> list[Finding]:

@@ -42,7 +42,10 @@ class Declared(NamedTuple):
 
 
 class Used(NamedTuple):
-    """A package that a run used. ``manager`` is who installed it, ``shown`` the name it has there."""
+    """A package that a run used. ``manager`` is who installed it, ``shown`` the name it has there.
+
+    ``build`` is what conda calls so; ``origin`` where it came from, as its manager says.
+    """
 
     ecosystem: Ecosystem
     name: str
@@ -50,6 +53,7 @@ class Used(NamedTuple):
     manager: str
     shown: str
     origin: str = ""
+    build: str = ""
 
     @property
     def key(self) -> Key:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _SEPARATORS = re.compile(r"[-_.]+")
 _DEBIAN_PYTHON = re.compile(r"python3-([a-z0-9][a-z0-9.+-]*)")
+_DEBIAN_INTERPRETER = re.compile(r"python3\.\d+-minimal")
 _DEBIAN_R = re.compile(r"r-(?:cran|bioc)-([a-z0-9][a-z0-9.+-]*)")
 _EPOCH = re.compile(r"^\d+:")
 _ADDED = re.compile(r"(?:[+~](?:dfsg|ds|repack|git)[^-]*)?-[^-]*$")
@@ -24,9 +25,11 @@ _ECOSYSTEMS: dict[str, Ecosystem] = {
     "rpm": "rpm",
     "apk": "apk",
 }
+INTERPRETER = "python"
+"""What Python itself is called among distributions of Python: it is never declared as one."""
 SYSTEMS = frozenset({"dpkg", "rpm", "apk"})
-INSTALLERS = frozenset({"pip", "setuptools", "wheel", "uv", "virtualenv", "npm", "corepack", "renv"})
-"""What is there so that others can be installed: nobody declares it, and starting Python reads some of it."""
+INSTALLERS = frozenset({INTERPRETER, "pip", "setuptools", "wheel", "uv", "virtualenv", "npm", "corepack", "renv"})
+"""What is there so that others can be installed and run: nobody has to declare it."""
 
 
 def normalise_python(name: str) -> str:
@@ -50,15 +53,22 @@ def find_used(manager: str, shown: str, version: str, origin: str = "") -> list[
     """
     ecosystem = _ECOSYSTEMS.get(manager)
     name, nested, _place = shown.partition(" in ")  # of several in several folders
-    if ecosystem is None or (nested and name in {"venv", "environment"}) or version in {"develop", "unknown"}:
+    if ecosystem is None or version in {"develop", "unknown"} or (nested and name == "environment"):
         return []
+    if nested and name == "venv":  # its version is that of the interpreter
+        return [Used("python", INTERPRETER, version, manager, INTERPRETER)]
     if ecosystem == "dpkg":
         name = name.partition(":")[0]
-    found = [Used(ecosystem, normalise(ecosystem, name), version, manager, name, origin)]
+    build = ""
+    if ecosystem == "conda":
+        version, _, build = version.partition("-")
+    found = [Used(ecosystem, normalise(ecosystem, name), version, manager, name, origin, build)]
     if ecosystem == "conda":
         found.append(Used("python", normalise_python(name), version, manager, name))
     if ecosystem == "dpkg":
         upstream = _ADDED.sub("", _EPOCH.sub("", version))
+        if _DEBIAN_INTERPRETER.fullmatch(name):
+            found.append(Used("python", INTERPRETER, upstream, manager, name))
         for pattern, other in ((_DEBIAN_PYTHON, "python"), (_DEBIAN_R, "R")):
             match = pattern.fullmatch(name)
             if match is not None:

@@ -18,7 +18,8 @@ from rtrace.figures.pdf_syntax import (
 from rtrace.figures.stamp import UnfitError
 
 _LARGEST_STREAM = 64 << 20
-_MOST_SECTIONS = 1000
+_MOST_SECTIONS, _MOST_ENTRIES = 1000, 1_000_000
+_TOO_MANY = f"it has more than {_MOST_ENTRIES:,} objects"
 _SUBSECTION = re.compile(rb"[\0\t\n\f\r ]*(\d{1,10}) +(\d{1,10})[\0\t\n\f\r ]*")
 _ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])[ \r\n]{1,2}")
 _STREAM = re.compile(rb"stream\r?\n")
@@ -52,6 +53,8 @@ def read_section(data: bytes, place: int) -> Section:
     entries: dict[int, tuple[int, int, int]] = {}
     while (match := _SUBSECTION.match(data, place)) is not None:
         place = match.end()
+        if len(entries) + int(match[2]) > _MOST_ENTRIES:
+            raise UnfitError(_TOO_MANY)
         for number in range(int(match[1]), int(match[1]) + int(match[2])):
             entry = _ENTRY.match(data, place)
             if entry is None:
@@ -78,13 +81,16 @@ def find_dictionary(data: bytes, number: int) -> Dictionary:
 
 
 def _find_entry(data: bytes, number: int) -> tuple[int, int, int]:
-    places, seen = [find_last_section(data)], set[int]()
+    places, seen, entries = [find_last_section(data)], set[int](), 0
     while places and len(seen) < _MOST_SECTIONS:
         place = places.pop(0)
         if place in seen or place >= len(data):
             break
         seen.add(place)
         section = read_section(data, place)
+        entries += len(section.entries)
+        if entries > _MOST_ENTRIES:
+            raise UnfitError(_TOO_MANY)
         entry = section.entries.get(number)
         if entry is not None and entry[0] != _FREE:
             return entry
@@ -125,6 +131,8 @@ def _read_stream_section(data: bytes, place: int) -> Section:
     size = read_number(trailer, b"/Size")
     index = [int(number) for number in re.findall(rb"\d{1,10}", trailer.get(b"/Index", b"[0 %d]" % size))]
     section = Section(trailer, is_stream=True)
+    if len(content) // sum(widths) > _MOST_ENTRIES:
+        raise UnfitError(_TOO_MANY)
     at = 0
     for first, many in zip(index[::2], index[1::2], strict=False):
         for number in range(first, first + many):

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from rtrace.debugging import debug
-from rtrace.files.workspaces import temporary_folder
+from rtrace.files.workspaces import IN_MEMORY, temporary_folder
 from rtrace.operations.machine.leftovers import clean_folder, find_leftovers
 from rtrace.operations.machine.package_databases import examine_package_databases
 from rtrace.operations.machine.programs import PendingAnswer, examine_kvm, list_programs
@@ -75,9 +75,9 @@ def load_unpackers() -> Iterator[Unpacker]:
 
 
 def list_places(folders: Iterable[Path]) -> tuple[Path, ...]:
-    """Return where to look for leftovers: in these folders, and in the one for temporary files."""
+    """Return where to look for leftovers: in these folders, and in those for temporary files."""
     places: dict[str, Path] = {}
-    for folder in (*folders, temporary_folder()):
+    for folder in (*folders, temporary_folder(), IN_MEMORY):
         places.setdefault(os.path.realpath(folder), folder)
     return tuple(places.values())
 

@@ -22,6 +22,7 @@ class Query:
     until: int | None = None
     status: Status | None = None
     kind: Kind | None = None
+    parent: str | None = None
     file: bytes | None = None
     digest: str | None = None
     parameters: tuple[tuple[str, str], ...] = ()

@@ -1,7 +1,4 @@
-"""npm: package.json, and package-lock.json of all versions.
-
-https://docs.npmjs.com/cli/configuring-npm/package-json and .../package-lock-json
-"""
+"""npm: package.json, and package-lock.json of all versions, as npm's documentation has them."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from rtrace.declared.files.requirements import add_requirement
 from rtrace.declared.files.values import items, mapping, read_toml, text, texts
-from rtrace.declared.model import BUILD, DEV, MAIN, Declared
-from rtrace.declared.names import normalise_python
+from rtrace.declared.model import BUILD, CONSTRAINT, DEV, MAIN, Declared
+from rtrace.declared.names import INTERPRETER, normalise_python
 
 if TYPE_CHECKING:
     from rtrace.declared.model import Declarations, Folder
@@ -26,6 +26,9 @@ def read_pyproject(name: str, data: bytes, _folder: Folder, into: Declarations) 
     """Add what a pyproject.toml declares: dependencies, extras, groups, and what building needs. Raises ValueError."""
     document = read_toml(data)
     project = mapping(document.get("project"))
+    python = text(project.get("requires-python"))
+    if python:
+        into.items.append(Declared("python", INTERPRETER, python, name, CONSTRAINT))
     for line in texts(project.get("dependencies")):
         add_requirement(line, name, MAIN, into)
     for extra, lines in mapping(project.get("optional-dependencies")).items():
@@ -48,7 +51,8 @@ def _read_poetry(name: str, poetry: dict[str, object], into: Declarations) -> No
         tables.append((MAIN if group == MAIN else DEV, mapping(table).get("dependencies")))
     for group, table in tables:
         for package, wanted in mapping(table).items():
-            if package == "python":
+            if package == INTERPRETER:
+                into.items.append(Declared("python", INTERPRETER, translate_poetry(text(wanted)), name, CONSTRAINT))
                 continue
             choices = items(wanted) or [wanted]
             constraints = [text(mapping(one).get("version")) if isinstance(one, dict) else text(one) for one in choices]

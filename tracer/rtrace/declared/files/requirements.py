@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from rtrace.declared.files.values import decode
 from rtrace.declared.model import CONSTRAINT, DEV, MAIN, Declared
+from rtrace.declared.names import normalise_python
 from rtrace.declared.pep508 import parse_requirement
+from rtrace.printable import count_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +25,7 @@ _INCLUDED = re.compile(r"(?:-r|--requirement|-c|--constraint)[= ]?\s*(\S+)")
 _EGG = re.compile(r"#egg=([A-Za-z0-9._-]+)")
 _DEV_NAME = re.compile(r"dev|test|doc|lint|build|ci\b|check|typing", re.IGNORECASE)
 _PIN = re.compile(r"==([^,*\s]+)")
-_ARCHIVES = (".whl", ".tar.gz", ".zip")
+ARCHIVES = (".whl", ".tar.gz", ".zip")
 _DEEPEST = 10
 
 
@@ -36,6 +38,7 @@ def read_requirements(
     requirement.
     """
     group = group or (DEV if _DEV_NAME.search(posixpath.basename(name)) else MAIN)
+    wrong: list[str] = []
     for line in read_lines(data):
         included = _INCLUDED.fullmatch(line)
         if included is not None:
@@ -44,9 +47,14 @@ def read_requirements(
         elif line.startswith(("-e", "--editable")) or "://" in line.partition(" @ ")[0]:
             egg = _EGG.search(line)
             if egg is not None:
-                into.items.append(Declared("python", parse_requirement(egg[1]).name, "", name, group))
-        elif not line.startswith(("-", ".", "/")) and (" @ " in line or not line.endswith(_ARCHIVES)):
-            add_requirement(line, name, group, into)
+                into.items.append(Declared("python", normalise_python(egg[1]), "", name, group))
+        elif not line.startswith(("-", ".", "/")) and (" @ " in line or not line.endswith(ARCHIVES)):
+            try:
+                add_requirement(line, name, group, into)
+            except ValueError as error:  # a line that is none spoils no other
+                wrong.append(str(error))
+    if wrong:
+        raise ValueError(f"{wrong[0]}{count_more(len(wrong) - 1, 'line')}")
 
 
 def read_lines(data: bytes) -> Iterator[str]:

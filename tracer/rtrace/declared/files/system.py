@@ -5,6 +5,7 @@ https://docs.docker.com/reference/dockerfile/
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import posixpath
 import re
@@ -12,9 +13,10 @@ import shlex
 from typing import TYPE_CHECKING
 
 from rtrace.declared.files.conda import add_spec
-from rtrace.declared.files.requirements import add_requirement, read_requirements
+from rtrace.declared.files.requirements import ARCHIVES, add_requirement, read_requirements
 from rtrace.declared.files.values import decode
-from rtrace.declared.model import MAIN, Declared
+from rtrace.declared.model import CONSTRAINT, MAIN, Declared
+from rtrace.declared.names import INTERPRETER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +30,7 @@ _DEBIAN_NAME = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?::[a-z0-9-]+)?(?:=([^\s=]+)|
 _IMAGE = re.compile(
     r"(?:docker\.io/)?(?:library/)?(debian|ubuntu|fedora|alpine|rockylinux|almalinux):([0-9]+(?:\.[0-9]+)*)"
 )
+_PYTHON_IMAGE = re.compile(r"(?:docker\.io/)?(?:library/)?python:([0-9]+(?:\.[0-9]+)*)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*")
 _MANAGERS: dict[str, Ecosystem] = {
     "apt-get": "dpkg",
@@ -75,6 +78,9 @@ def read_dockerfile(name: str, data: bytes, folder: Folder, into: Declarations) 
             for command in split_commands(match[2]):
                 _read_command(name, command, folder, into)
     image = _IMAGE.match(base) if base else None
+    python = _PYTHON_IMAGE.match(base) if base else None
+    if python is not None:
+        into.items.append(Declared("python", INTERPRETER, f"=={python[1]}.*", name, CONSTRAINT))
     if image is not None:
         into.items.append(Declared("base", image[1], image[2], name, MAIN))
 
@@ -137,8 +143,9 @@ def _read_pip(name: str, arguments: list[str], folder: Folder, into: Declaration
                 read_requirements(place, data, folder, into)
                 break
     for word in _leave_out_options(arguments, "-r", "--requirement"):
-        if not word.startswith((".", "/")) and "://" not in word and "$" not in word:
-            add_requirement(word, name, MAIN, into)
+        if not word.startswith((".", "/")) and "://" not in word and "$" not in word and not word.endswith(ARCHIVES):
+            with contextlib.suppress(ValueError):  # a shell's word that is none of pip's
+                add_requirement(word, name, MAIN, into)
 
 
 def _leave_out_options(words: list[str], *more: str) -> Iterator[str]:

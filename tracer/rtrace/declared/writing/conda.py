@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from rtrace.declared.writing.pins import Pins, Written
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from rtrace.declared.model import Used
 
 _USUAL = "conda-forge"
+_CHANNEL = re.compile(
+    r"(.+?)/(?:noarch|(?:linux|osx|win)-[a-z0-9_]+)(?:/[^/]+)?|([a-z]+://.+)/[^/]+\.(?:conda|tar\.bz2)"
+)
 
 
 def write_environment(pins: Pins) -> Written:
@@ -20,7 +24,7 @@ def write_environment(pins: Pins) -> Written:
     lines = [f"# What the run used, exactly; written by {pins.maker}.", "channels:"]
     lines += [f"  - {quoted(channel)}" for channel in channels]
     lines.append("dependencies:" if conda or python else "dependencies: []")
-    lines += [f"  - {quoted(f'{one.name}={one.version}')}" for one in conda]
+    lines += [f"  - {quoted(_write(one))}" for one in conda]
     if python:
         lines += [] if any(one.name == "pip" for one in conda) else ["  - pip"]
         lines.append("  - pip:")
@@ -29,9 +33,11 @@ def write_environment(pins: Pins) -> Written:
     return Written("\n".join(lines) + "\n", losses)
 
 
+def _write(one: Used) -> str:
+    return f"{one.name}={one.version}" + (f"={one.build}" if one.build else "")
+
+
 def _find_channel(one: Used) -> str:
-    """Return the channel that a package of conda came from, as an environment.yml has it."""
-    address = one.origin.rstrip("/")
-    for ending in ("/noarch", "/linux-64", "/linux-aarch64"):
-        address = address.removesuffix(ending)
-    return address.rpartition("/")[2] if "://" in address and "anaconda" in address else address
+    """Return the channel that a package of conda came from: its address without folder and file."""
+    match = _CHANNEL.fullmatch(one.origin)
+    return (match[1] or match[2]) if match else one.origin

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from rtrace.declared.model import Archive, Ecosystem, Used
 
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~:!-]*")
+_ADDRESS = re.compile(r"[A-Za-z][!-~]*")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
@@ -53,8 +55,15 @@ def collect_pins(
     """Return what is to be pinned of the packages that a run used."""
     packages: dict[Ecosystem, set[Used]] = {}
     for one in used:
-        if one.ecosystem == one.manager and one.name not in INSTALLERS:  # what another one installed is pinned as its
-            packages.setdefault(one.ecosystem, set()).add(one)
+        if (
+            one.ecosystem != one.manager
+            or not _PLAIN.fullmatch(one.shown)
+            or not _PLAIN.fullmatch(one.version + one.build)
+        ):
+            continue  # what another one installed is pinned as its; a stranger's bundle may say anything
+        if one.ecosystem == "conda" or one.name not in INSTALLERS:
+            origin = one.origin if _ADDRESS.fullmatch(one.origin) else ""
+            packages.setdefault(one.ecosystem, set()).add(one._replace(origin=origin))
     return Pins(
         {ecosystem: tuple(sorted(several)) for ecosystem, several in packages.items()},
         {key: frozenset(several) for key, several in hashes.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.declared.comparing import compare
 from rtrace.declared.files.finding import read_declarations
-from rtrace.declared.files.installed import KINDS
+from rtrace.declared.files.installed import KINDS, MOST_WORK
 from rtrace.declared.model import Declarations, Drift
 from rtrace.declared.names import find_used
 from rtrace.operations.declared.places import (
@@ -93,7 +94,8 @@ def find_drift(subject: Subject) -> DriftReport:
         for one in find_used(package.manager, package.name, package.version, package.origin)
     ]
     base = manifest.runs[0].distribution if manifest.runs else None
-    drift = compare(declarations, used, read_installed(subject), base)
+    installed = read_installed(subject, declarations.problems)
+    drift = compare(declarations, used, installed, base)
     unknown = None
     if not used:
         unknown = f"no packages are known of {subject.name}; trace again with a newer rtrace"
@@ -104,15 +106,17 @@ def find_drift(subject: Subject) -> DriftReport:
     return DriftReport(drift, declarations, tuple(used), unknown)
 
 
-def read_installed(subject: Subject) -> Requires:
-    """Return what the installed packages say that they need."""
+def read_installed(subject: Subject, problems: list[str]) -> Requires:
+    """Return what the installed packages say that they need; it is a problem where that is more than rtrace reads."""
     requires: Requires = {}
+    work = 0
     for path in subject.metadata:
         reader = next(reader for pattern, reader in KINDS if pattern.fullmatch(path))
         data = subject.read(path)
         if data is not None:
-            try:
-                reader(data, requires)
-            except ValueError:  # metadata that is none: then nobody knows what that package needs
-                continue
+            with contextlib.suppress(ValueError):  # metadata that is none: then nobody knows what that package needs
+                work += reader(data, requires)
+        if work > MOST_WORK:
+            problems.append(f"the packages of {subject.name} need more than {MOST_WORK} others; not all were read")
+            break
     return requires

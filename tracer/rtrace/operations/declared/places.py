@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rtrace.bundle.entry import Entry
     from rtrace.bundle.protocol import OpenBundle
 
-LARGEST = 64 << 20
+LARGEST = 16 << 20
 """Bytes of the largest file that is read."""
 _MOST_METADATA = 20_000
 _INSIDE = ("requirements",)
@@ -132,23 +132,33 @@ def find_local_metadata(trace: TraceDirectory) -> Iterator[bytes]:
         package = _PACKAGE.match(path)
         if package is not None:
             found.add(package[1] + b"/package.json" if package[1] else package[2] + b"/DESCRIPTION")
+    for prefix in {above for path in paths for above in list_above(path)}:
+        found.update(_list_folder(prefix + b"/conda-meta"))
     found.add(b"/var/lib/dpkg/status")
     yield from sorted(filter(is_metadata, found))[:_MOST_METADATA]
 
 
 def _list_site(site: bytes) -> Iterable[bytes]:
-    """Return the metadata of a site folder, and of the environment of conda that it belongs to."""
+    """Return the metadata of the distributions in a site folder."""
     from rtrace.packages.language.sites import list_distributions
 
-    for folder in list_distributions(site):
-        yield b"%b/%b/METADATA" % (site, folder)
-    meta = os.path.normpath(site + b"/../../../conda-meta")
+    return [b"%b/%b/METADATA" % (site, folder) for folder in list_distributions(site)]
+
+
+def _list_folder(folder: bytes) -> Iterable[bytes]:
+    """Return the paths of what is in a folder; nothing where there is none."""
     try:
-        names = os.listdir(meta)
-    except OSError:  # it belongs to none
-        return
-    for name in names:
-        yield meta + b"/" + name
+        return [folder + b"/" + name for name in os.listdir(folder)]
+    except OSError:
+        return ()
+
+
+def list_above(path: bytes) -> Iterator[bytes]:
+    """Yield the folders that a path lies in, but for the root."""
+    above = os.path.dirname(path)
+    while len(above) > 1:
+        yield above
+        above = os.path.dirname(above)
 
 
 def find_bundled_metadata(bundle: OpenBundle) -> Iterator[bytes]:

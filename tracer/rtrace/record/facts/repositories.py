@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterable, Mapping
 
 from rtrace.printable import name_some, printable_text
@@ -52,6 +53,17 @@ def find_kind(folder: bytes) -> str | None:
         if os.path.lexists(os.path.join(path, content)) or (kind == "git" and stat.S_ISREG(mode)):
             return kind
     return None
+
+
+def read_repositories(
+    roots: Iterable[bytes], *, environ: Mapping[str, str], earlier: Earlier, seconds: float = 10.0
+) -> list[RepositoryFact]:
+    """Return what is known of several working trees; all together take no longer than some seconds."""
+    deadline = time.monotonic() + seconds
+    return [
+        read_repository(root, timeout=max(0.0, deadline - time.monotonic()), environ=environ, earlier=earlier)
+        for root in roots
+    ]
 
 
 def read_repository(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -86,8 +87,11 @@ def extract_all(paths: list[tuple[str, Path]]) -> Iterator[Extracted]:
         return
     from multiprocessing import get_context
 
+    def begin() -> None:
+        gc.disable()  # what is read of a document makes no circles, and goes at once
+
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
-    with get_context("fork").Pool(processors) as pool:
+    with get_context("fork").Pool(processors, begin) as pool:
         for extracted in pool.imap_unordered(_extract_list, chunks):
             yield from extracted
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
 from typing import NamedTuple, overload
@@ -46,7 +47,7 @@ COLUMNS = (
 WROTE, READ, PATH, NAME = "o", "i", "p", "n"
 """The letters with which keys begin."""
 
-_DIGEST_DIGITS = 24
+_KEY_DIGITS = 16
 _HASH_BYTES = 8
 _MOST_WORDS = 50_000
 _MOST_TEXT = 1 << 20
@@ -125,23 +126,19 @@ def extract_prose(record: Record) -> str:
 def extract_files(record: Record) -> tuple[str, str]:
     """Return the words in the paths of a run's files, and the keys of these files."""
     outputs, inputs = record["outputs"], record["inputs"]
-    keys = {WROTE + digest[:_DIGEST_DIGITS] for digest in find_digests(outputs)}
-    keys.update(READ + digest[:_DIGEST_DIGITS] for digest in map(_get_digest, inputs) if digest)
-    paths = {*map(_get_path, outputs), *map(_get_path, inputs)}
-    for more in (*record["scripts"], *record["executables"]):
-        paths.add(more["path"])
-        if more["sha256"]:
-            keys.add(READ + more["sha256"][:_DIGEST_DIGITS])
-    paths.update(path for path in (record["main"], record["workingdir"]) if path)
-    folders, names = set(), set()
-    for path in paths:
-        folder, _, name = path.rpartition("/")
-        folders.add(folder)
-        names.add(name)
-    keys.update([PATH + _hash(path) for path in paths])
-    keys.update([NAME + _hash(name) for name in names])
-    words = set(_WORD.findall(mend("\n".join((*folders, *names)).lower())))
-    return " ".join(sorted(words)[:_MOST_WORDS]), " ".join(sorted(keys))
+    more = [*record["scripts"], *record["executables"]]
+    keys = [WROTE + digest[:_KEY_DIGITS] for digest in find_digests(outputs)]
+    keys += [READ + digest[:_KEY_DIGITS] for digest in map(_get_digest, inputs) if digest]
+    keys += [READ + one["sha256"][:_KEY_DIGITS] for one in more if one["sha256"]]
+    paths = [*map(_get_path, outputs), *map(_get_path, inputs), *(one["path"] for one in more)]
+    paths += [path for path in (record["main"], record["workingdir"]) if path]
+    parts = []
+    for path in dict.fromkeys(paths):
+        folder, name, path_key, name_key = _split(path)
+        parts += [folder, name]
+        keys += [path_key, name_key]
+    words = dict.fromkeys(_WORD.findall(mend("\n".join(dict.fromkeys(parts))).lower()))  # in one order, unlike a set
+    return " ".join(list(words)[:_MOST_WORDS]), " ".join(dict.fromkeys(keys))
 
 
 def find_digests(files: Iterable[FileFact]) -> Iterable[str]:
@@ -154,7 +151,7 @@ def find_digests(files: Iterable[FileFact]) -> Iterable[str]:
 
 def find_keys(digest: str) -> tuple[str, str]:
     """Return the keys under which a content is found that was written, or read."""
-    return WROTE + digest[:_DIGEST_DIGITS], READ + digest[:_DIGEST_DIGITS]
+    return WROTE + digest[:_KEY_DIGITS], READ + digest[:_KEY_DIGITS]
 
 
 def find_file_key(path: bytes) -> str:
@@ -195,6 +192,13 @@ def mend(text: str | None) -> str | None:
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
     return text.replace("\0", "�") if "\0" in text else text
+
+
+@lru_cache(maxsize=1 << 16)  # runs have many of their files in common
+def _split(path: str) -> tuple[str, str, str, str]:
+    """Return the folder and the name of a path, and the keys of path and name."""
+    folder, _, name = path.rpartition("/")
+    return folder, name, PATH + _hash(path), NAME + _hash(name)
 
 
 def _hash(text: str) -> str:

@@ -84,6 +84,7 @@ def write_conditions(query: Query) -> tuple[str, dict[str, object]]:
         ("started < CAST(:value AS bigint)", query.until),
         ("status = :value", query.status),
         ("kind = :value", query.kind),
+        ("parent = :value", query.parent),
     ):
         if value is not None:
             add(condition, value)

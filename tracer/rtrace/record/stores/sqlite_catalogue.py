@@ -84,6 +84,7 @@ def write_conditions(query: Query) -> tuple[str, tuple[object, ...]]:
         ("started < ?", query.until),
         ("status = ?", query.status),
         ("kind = ?", query.kind),
+        ("parent = ?", query.parent),
     ):
         if value is not None:
             conditions.append(condition)

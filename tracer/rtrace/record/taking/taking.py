@@ -9,7 +9,7 @@ from rtrace.printable import printable
 from rtrace.record.empty import empty_record
 from rtrace.record.facts.gpus import read_gpus
 from rtrace.record.facts.machine import read_machine
-from rtrace.record.facts.repositories import find_repositories, read_repository
+from rtrace.record.facts.repositories import find_repositories, read_repositories
 from rtrace.record.facts.surroundings import read_surroundings
 from rtrace.record.facts.users import read_user
 from rtrace.record.taking.contents import MOST_BYTES
@@ -76,8 +76,7 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     record["stdin"] = describe_stream(evidence, 0)
     record["stdout"] = describe_stream(evidence, 1)
     record["stderr"] = describe_stream(evidence, 2)
-    earlier = find_earlier(evidence, roots)
-    record["repositories"] = [read_repository(root, environ=environ, earlier=earlier) for root in roots]
+    record["repositories"] = read_repositories(roots, environ=environ, earlier=find_earlier(evidence, roots))
     record["trace"] = os.path.realpath(target)
     record["run_name"] = run.id
     machine = record["machine"]

@@ -14,7 +14,7 @@ from rtrace.errors import RtraceError
 from rtrace.opening import open_bundle
 from rtrace.printable import printable, shorten
 from rtrace.trace.directory import SNAPSHOTS
-from rtrace.web.content.proof import Proven, prove_file, prove_parts
+from rtrace.web.content.proof import Proven, is_regular, prove_file, prove_parts
 from rtrace.web.content.traces import find_snapshots, open_trace
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rtrace.record.document import Record
 
 _IDENTITY = "sha256:"
+MOST_PLACES = 20
+"""Bundles, and copies, that are looked into for one file: a record can name a million."""
 _LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
@@ -59,11 +61,11 @@ def _list_searches(
     trace = record["trace"]
     if trace is not None:
         yield lambda: _search_trace(trace, path, digests)
-    for bundle in record["bundles"]:
+    for bundle in record["bundles"][:MOST_PLACES]:
         yield lambda bundle=bundle: _search_bundle(bundle["path"], bundle["identity"], path, digests)  # type: ignore[misc]
-    for kept in record["kept"]:
-        if kept["sha256"] in digests:
-            yield lambda url=kept["url"]: _search_copy(url, digests)  # type: ignore[misc]
+    copies = [kept for kept in record["kept"] if kept["sha256"] in digests]
+    for kept in copies[:MOST_PLACES]:
+        yield lambda url=kept["url"]: _search_copy(url, digests)  # type: ignore[misc]
 
 
 def _search_trace(trace: str, path: bytes, digests: frozenset[str]) -> Proven | None:
@@ -80,7 +82,10 @@ def _search_trace(trace: str, path: bytes, digests: frozenset[str]) -> Proven | 
 
 
 def _search_bundle(bundle: str, identity: str | None, path: bytes, digests: frozenset[str]) -> Proven | None:
-    with open_bundle(Path(replace_lone(bundle))) as opened:
+    place = replace_lone(bundle)
+    if not is_regular(place):
+        return None
+    with open_bundle(Path(place)) as opened:
         if identity is not None and identity.removeprefix(_IDENTITY) != opened.identity:
             return None
         entry = opened.find(path)

@@ -24,7 +24,7 @@ _MAGIC = (
     (b"BM", "image/bmp"),
 )
 _SVG_START = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]", re.DOTALL
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]", re.DOTALL
 )
 _TABLE_NAMES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _TABLE_TYPES = {"text/csv": ",", "text/tab-separated-values": "\t"}

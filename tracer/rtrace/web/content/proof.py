@@ -33,9 +33,11 @@ def prove_file(path: bytes, digests: Collection[str], size: int | None, place: s
 
     ``size`` is what the digested content had, where that is known: a file of another size is not read.
     """
+    if not is_regular(path):
+        return None
     try:
         descriptor = open_content(path)
-    except (OSError, ValueError):  # ValueError: a name with a null character
+    except OSError:
         return None
     try:
         found = os.fstat(descriptor)
@@ -48,6 +50,14 @@ def prove_file(path: bytes, digests: Collection[str], size: int | None, place: s
         return None
     finally:
         os.close(descriptor)
+
+
+def is_regular(path: str | bytes) -> bool:
+    """Whether there is a regular file: to open a device can do something, and to open a pipe can take for ever."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (OSError, ValueError):  # ValueError: a name that no file can have
+        return False
 
 
 def prove_parts(parts: Iterable[bytes], digests: Collection[str], place: str) -> Proven | None:

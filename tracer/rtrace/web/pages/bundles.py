@@ -11,6 +11,7 @@ from werkzeug.exceptions import NotFound
 from rtrace.errors import BundleError
 from rtrace.files.reading import open_content
 from rtrace.opening import open_bundle
+from rtrace.web.content.proof import is_regular
 from rtrace.web.responses import answer_download
 
 if TYPE_CHECKING:
@@ -30,9 +31,11 @@ def save_bundle(visit: Visit, run: str, number: int) -> Response:
     if bundle["identity"] is None:
         raise NotFound("The record does not say which bundle it was: what lies there now could be another one.")
     path = Path(bundle["path"])
+    if not is_regular(bundle["path"]):
+        raise NotFound("The bundle is not in its place any more.")
     try:
         file = os.fdopen(open_content(bundle["path"]), "rb")
-    except (OSError, ValueError):
+    except OSError:
         raise NotFound("The bundle is not in its place any more.") from None
     try:
         if not is_bundle(path, bundle["identity"]) or not os.path.samestat(os.stat(path), os.fstat(file.fileno())):

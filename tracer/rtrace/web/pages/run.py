@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import NotFound
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 FILES = {"inputs": "path", "outputs": "path", "scripts": "path"}
 """The lists whose rows are files with a page of their own, and the column that leads there."""
-_MOST_SEARCHED = 2000
+_MOST_FOLLOWERS = 100
 
 
 def show_run(visit: Visit, run: str) -> Response:
@@ -69,8 +68,8 @@ def name_run(visit: Visit, record: Record) -> dict[str, object]:
 
 
 def find_followers(visit: Visit, run: str) -> list[Row]:
-    """Return what repeats, replays or verifies a run, among the newest records."""
-    return [row for row in visit.catalogue.find(Query(limit=_MOST_SEARCHED)) if row.parent == run]
+    """Return what repeats, replays or verifies a run, the newest first."""
+    return visit.catalogue.find(Query(parent=run, limit=_MOST_FOLLOWERS))
 
 
 def make_linker(run: str) -> Linker:
@@ -90,8 +89,3 @@ def make_linker(run: str) -> Linker:
 
 def _lead_to(begin: str) -> Callable[[int, object], str]:
     return lambda number, _value: f"{begin}/{number}"
-
-
-def is_row(value: object) -> bool:
-    """Whether a value is one with names."""
-    return isinstance(value, Mapping)

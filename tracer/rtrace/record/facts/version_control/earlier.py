@@ -34,11 +34,12 @@ Stamps = Callable[[list[bytes]], Mapping[bytes, Stamp]]
 
 
 class Entry(NamedTuple):
-    """A file that is not as committed: its path in the tree, its state, and its mode in the index."""
+    """A file that is not as committed: its path in the tree, its state, and its mode and content in the index."""
 
     path: bytes
     state: str
     mode: bytes = _REGULAR
+    name: bytes = b""
 
 
 class Division(NamedTuple):

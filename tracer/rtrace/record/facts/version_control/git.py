@@ -7,6 +7,7 @@ leave, and no owner that it would have to trust.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +15,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from rtrace.printable import name_some, printable
 from rtrace.record.document import RepositoryFact
 from rtrace.record.facts.version_control import layout, model
-from rtrace.record.facts.version_control.earlier import Earlier, Entry, Stamp, divide, read_stamps
+from rtrace.record.facts.version_control.earlier import (
+    MOST_COPIES,
+    Division,
+    Earlier,
+    Entry,
+    Stamp,
+    divide,
+    read_stamps,
+)
 from rtrace.record.facts.version_control.furnishing import COMMIT, OWN_REFERENCES, OwnFolder
 from rtrace.record.facts.version_control.layout import GitFolders
+from rtrace.record.facts.version_control.pointers import FILTER, is_pointer, make_pointer, read_answers
 from rtrace.record.facts.version_control.remotes import strip_credentials
 from rtrace.record.facts.version_control.running import Question, collect, find_program, make_folder
 
@@ -55,7 +65,7 @@ def read_git(root: bytes, limits: model.Limits, environ: Mapping[str, str], earl
         model.add_problem(fact, "Git is not installed, so what was changed since the commit is not known.")
         return fact
     try:
-        with make_folder("git", layout.find_size(folders.own, b"index")) as folder:
+        with make_folder(layout.find_size(folders.own, b"index")) as folder:
             own = OwnFolder(program, folders, commit, folder, environ)
             _Inquiry(own, fact, limits.diff, deadline).ask(earlier)
     except OSError as error:
@@ -109,6 +119,7 @@ class _Inquiry:
             model.add_problem(
                 self.fact, f"The content that {names} had before the run is not known; the diff is of the one after it."
             )
+        self._look_through_filters(division)
         before, diffs = self._compare_earlier(division.earlier, division.contents)
         entries = sorted([*division.untouched, *before])
         model.keep_changed(
@@ -118,14 +129,13 @@ class _Inquiry:
         if any(entry.state != "untracked" for entry in division.untouched):
             left_out = [b":(top,exclude,literal)" + entry.path for entry in division.earlier]
             diffs.insert(0, own.question(self.limit, *_DIFF, own.base, "--", *left_out))
-            self._tell_filters([entry.path for entry in division.untouched if entry.state in {"modified", "added"}])
         collect(diffs, self.deadline)
         self._keep_diff(diffs)
 
     def _compare_earlier(
         self, entries: Sequence[Entry], contents: Mapping[bytes, bytes | None]
     ) -> tuple[list[Entry], list[Question]]:
-        """Return which files were not as committed before the run, and what asks for the diff of them."""
+        """Return which files are not as committed by what the index is to say of them, and what asks for their diff."""
         own = self.own
         if not entries:
             return [], []
@@ -166,22 +176,47 @@ class _Inquiry:
         text = b"".join(bytes(diff.answer) for diff in diffs)
         model.keep_diff(self.fact, text[: self.limit], cut=len(text) > self.limit or any(diff.is_cut for diff in diffs))
 
-    def _tell_filters(self, paths: Sequence[bytes]) -> None:
-        """Say which of the changed files pass through a filter, which was not started."""
-        filters = self.own.question(_LIMIT, "check-attr", "-z", "--stdin", "filter", given=b"\0".join(paths))
+    def _look_through_filters(self, division: Division) -> None:
+        """Compare changed files that pass through a filter, as far as it is known what the filter would do."""
+        changed = {entry.path: entry for entry in division.untouched if entry.state in {"modified", "added"}}
+        if not changed:
+            return
+        filters = self.own.question(_LIMIT, "check-attr", "-z", "--stdin", "filter", given=b"\0".join(changed))
         collect([filters], self.deadline)
         fields = bytes(filters.answer).split(b"\0")
-        filtered = [
-            printable(path)
+        filtered = {
+            path: value
             for path, value in zip(fields[::3], fields[2::3], strict=False)
             if value not in {b"unspecified", b"unset"}
-        ]
+        }
+        pointing = self._find_pointing([changed[path] for path, value in filtered.items() if value == FILTER])
+        for entry in pointing:
+            pointer = make_pointer(os.path.join(self.own.folders.root or b"", entry.path))
+            if pointer is not None and time.monotonic() < self.deadline and len(division.earlier) < MOST_COPIES:
+                division.untouched.remove(entry)
+                division.earlier.append(entry)
+                division.contents[entry.path] = pointer
+                del filtered[entry.path]
         if filtered:
+            names = name_some(list(map(printable, filtered)))
             model.add_problem(
                 self.fact,
-                f"A filter of git belongs to {name_some(filtered)}, and was not started: what lies in the folder was "
-                "compared with what the filter once made.",
+                f"A filter of git belongs to {names}, and was not started: what lies in the folder was compared with "
+                "what the filter once made.",
             )
+
+    def _find_pointing(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return those files that the index has a pointer to."""
+        names = b"".join(entry.name + b"\n" for entry in entries)
+        if not names:
+            return []
+        batch = self.own.question(_LIMIT, "cat-file", "--batch", given=names)
+        collect([batch], self.deadline)
+        return [
+            entry
+            for entry, content in zip(entries, read_answers(bytes(batch.answer)), strict=False)
+            if is_pointer(content)
+        ]
 
     def _keep_history(self, history: Question) -> None:
         tag = self.own.tag
@@ -206,9 +241,9 @@ def read_status(answer: bytes) -> Iterator[Entry]:
         if kind == b"?":
             yield Entry(rest, "untracked")
         elif kind == b"1":
-            letters, _sub, head, index, _tree, _head_name, _index_name, path = rest.split(b" ", 7)
+            letters, _sub, head, index, _tree, _head_name, name, path = rest.split(b" ", 7)
             mode = index if int(index) else head
-            yield Entry(path, _name_state(letters.decode("ascii", "replace")), mode)
+            yield Entry(path, _name_state(letters.decode("ascii", "replace")), mode, name)
         elif kind == b"u":
             yield Entry(rest.split(b" ", 9)[-1], "unmerged")
 

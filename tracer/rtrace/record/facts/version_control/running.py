@@ -12,29 +12,28 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from rtrace.files.workspaces import IN_MEMORY, temporary_folder, working
+
 _PART = 1 << 16
 _MEMORY = 2 << 30
 """Bytes that a program may take for itself: an object of a repository says how large it is, and may lie."""
 
-_IN_MEMORY = "/dev/shm"  # noqa: S108 -- names in it are random, and the folder private
 _SPARE = 16 << 20
 
 
 @contextlib.contextmanager
-def make_folder(purpose: str, size: int = 0) -> Iterator[bytes]:
+def make_folder(size: int = 0) -> Iterator[bytes]:
     """Yield the path of a private folder that is gone afterwards; in memory where files of that size have room there.
 
-    A file system on a disk may take milliseconds to remove a folder. Raises OSError.
+    Raises OSError.
     """
-    import tempfile
-
-    place = None
+    place = temporary_folder()
     with contextlib.suppress(OSError):  # ENOENT: no /dev/shm
-        room = os.statvfs(_IN_MEMORY)
-        if room.f_bavail * room.f_frsize > 2 * size + _SPARE and os.access(_IN_MEMORY, os.W_OK | os.X_OK):
-            place = _IN_MEMORY
-    with tempfile.TemporaryDirectory(prefix=f"rtrace-{purpose}-", dir=place, ignore_cleanup_errors=True) as name:
-        yield os.fsencode(name)
+        room = os.statvfs(IN_MEMORY)
+        if room.f_bavail * room.f_frsize > 2 * size + _SPARE and os.access(IN_MEMORY, os.W_OK | os.X_OK):
+            place = IN_MEMORY
+    with working(place, "rtrace-record-") as folder:
+        yield os.fsencode(folder)
 
 
 @contextlib.contextmanager
@@ -74,7 +73,7 @@ class Question:
         """
         self.limit = limit
         self.answer = bytearray()
-        self.is_cut = False
+        self.is_cut = self.is_whole = False
         self.status: int | None = None
         with open_given(given) as source:
             self.process = subprocess.Popen(
@@ -88,10 +87,11 @@ class Question:
     @property
     def is_answered(self) -> bool:
         """Whether the program has said all that it had to say, and that it went well."""
-        return self.status == 0 and not self.is_cut
+        return self.status == 0 and self.is_whole and not self.is_cut
 
     def take(self, part: bytes) -> bool:
         """Take a part of the answer; return whether there may be more."""
+        self.is_whole = not part
         self.answer += part[: self.limit - len(self.answer)]
         if part and len(self.answer) == self.limit:
             self.is_cut = True

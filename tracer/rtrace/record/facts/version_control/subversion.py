@@ -29,7 +29,7 @@ def read_subversion(root: bytes, limits: model.Limits, environ: Mapping[str, str
         return fact
     settings = {"PATH": absolute_path(environ), "LC_ALL": "C.UTF-8", "HOME": "/nonexistent", "SVN_EDITOR": "false"}
     try:
-        with make_folder("svn") as folder:
+        with make_folder() as folder:
             common: list[str | bytes] = ["--non-interactive", "--config-dir", folder]
             # Asked from within: what follows an @ in a folder's name would be a revision to some of its commands.
             questions = [

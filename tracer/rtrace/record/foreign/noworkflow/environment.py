@@ -16,12 +16,23 @@ _OWN = {
     "OS_NAME", "OS_RELEASE", "OS_VERSION", "PID", "HOSTNAME", "ARCH", "PROCESSOR",
     "PYTHON_IMPLEMENTATION", "PYTHON_VERSION", "NOWORKFLOW_VERSION",
 }  # fmt: skip
+_TWICE = _OWN | {"USER", "PWD"}
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 def read_attributes(rows: list[Row]) -> dict[str, str]:
     """Return the names and values; a name that is there twice has the later value, which is noWorkflow's own."""
     return {words(row.get("name")): words(row.get("value")) for row in rows}
+
+
+def find_besides(rows: list[Row]) -> dict[str, str]:
+    """Return the earlier values of names that are there twice with different ones: a variable called as a fact is."""
+    attributes = read_attributes(rows)
+    return {
+        name: words(row.get("value"))
+        for row in rows
+        if (name := words(row.get("name"))) in _TWICE and words(row.get("value")) != attributes[name]
+    }
 
 
 def fill_environment(record: Record, attributes: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from rtrace.record.empty import empty_record
 from rtrace.record.facts.parameters import read_command_line
-from rtrace.record.foreign.noworkflow.environment import fill_environment, read_attributes
+from rtrace.record.foreign.noworkflow.environment import fill_environment, find_besides, read_attributes
 from rtrace.record.foreign.source.contents import SHA1
 from rtrace.record.foreign.source.files import read_plain
 from rtrace.record.foreign.source.literals import read_literal
@@ -182,6 +182,7 @@ def _keep_all(trial: Trial, attributes: dict[str, str]) -> dict[str, object]:
     return {
         "trial": trial.row,
         "environment": attributes,
+        "environment_besides": find_besides(trial.rows.get("environment_attr", [])),
         "experiment": trial.experiment,
         "user": trial.user,
         "tables": tables,

@@ -150,6 +150,25 @@ def choose_scales(*, quick: bool) -> Iterable[scaling.Scale]:
     return [scale.scaled(100) for scale in scaling.SCALES] if quick else scaling.SCALES
 
 
+def show_history(arguments: argparse.Namespace, machine: str, scratch: Path) -> None:
+    """Print what --history asks for."""
+    with tempfile.TemporaryDirectory(dir=scratch) as made:
+        print(f"{machine}.\n\n{history.measure_history(arguments.checkout, Path(made), quick=arguments.quick)}")
+
+
+def show_recording(arguments: argparse.Namespace, machine: str) -> None:
+    """Print what --recording asks for."""
+    rounds = arguments.rounds or (1 if arguments.quick else 10)
+    with tempfile.TemporaryDirectory() as folder:  # in no repository
+        print(f"{machine}.\n{recording.run_recording(arguments.checkout, rounds, Path(folder))}")
+
+
+def show_web(arguments: argparse.Namespace, machine: str) -> None:
+    """Print what --web asks for."""
+    print(f"{machine}.\n")
+    web.show(arguments.checkout, rounds=arguments.rounds or (1 if arguments.quick else 5), quick=arguments.quick)
+
+
 def main() -> None:
     """Do what the command line asks for; exit status 1 when a killed or tortured run failed."""
     arguments = parse_arguments(sys.argv[1:])
@@ -176,17 +195,13 @@ def main() -> None:
         print(f"{machine}.\nMedians of {rounds} interleaved rounds.\n\n{replaying.format_replaying(replayed)}")
         asked = True
     if arguments.history:
-        with tempfile.TemporaryDirectory(dir=scratch) as made:
-            print(f"{machine}.\n\n{history.measure_history(arguments.checkout, Path(made), quick=arguments.quick)}")
+        show_history(arguments, machine, scratch)
         asked = True
     if arguments.recording:
-        rounds = arguments.rounds or (1 if arguments.quick else 10)
-        with tempfile.TemporaryDirectory() as folder:  # in no repository
-            print(f"{machine}.\n{recording.run_recording(arguments.checkout, rounds, Path(folder))}")
+        show_recording(arguments, machine)
         asked = True
     if arguments.web:
-        print(f"{machine}.\n")
-        web.show(arguments.checkout, rounds=arguments.rounds or (1 if arguments.quick else 5), quick=arguments.quick)
+        show_web(arguments, machine)
         asked = True
     if arguments.hostile:
         rtrace = arguments.checkout / ".venv/bin/rtrace"

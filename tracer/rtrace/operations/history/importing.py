@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtrace.errors import HistoryError, NoSuchRunError, RecordError, RtraceError, UsageError
+from rtrace.operations.recording.missing import record_missing
 from rtrace.record.bundled import read_bundle
 from rtrace.record.changing.merging import merge_records
 from rtrace.record.document import Record
@@ -18,6 +19,7 @@ from rtrace.record.history.documents import read_document
 from rtrace.record.history.layout import RECORDS
 from rtrace.record.history.protocol import History
 from rtrace.record.reading import MOST_BYTES, read_record
+from rtrace.trace.directory import TraceDirectory
 
 _DOCUMENT = b"{"
 _LEVELS = 3
@@ -86,6 +88,8 @@ def read_records(path: Path, tell: Callable[[str], None]) -> Iterator[Record]:
     if importer is not None:
         yield from importer.read(str(path))
     elif path.is_dir():
+        if TraceDirectory(path).database.is_file():
+            yield from record_missing(TraceDirectory(path))
         for document in find_documents(path):
             try:
                 yield from read_file(document)

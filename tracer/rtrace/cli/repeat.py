@@ -14,13 +14,14 @@ from rtrace.cli.terminal.run_table import open_own_history
 from rtrace.cli.terminal.speaking import say, tell_json, warn
 from rtrace.errors import RtraceError, UsageError
 from rtrace.printable import count
+from rtrace.record.names import check_label
 
 
 @click.command(
     cls=RtraceCommand,
     statuses={
         "0": "the results are the same",
-        "1": "a result differs",
+        "1": "a result differs, or there is no such run",
         "3": "a result could not be judged",
         "126": "the program is not executable any more",
         "127": "the program is not there any more",
@@ -47,6 +48,7 @@ def command(run: str, *, as_json: bool, directory: Path | None, label: str | Non
     from rtrace.operations.repeating.repetition import judge, name_directory, plan_repetition, repeat
     from rtrace.record.taking.said import Said
 
+    check_label(label)
     fill_standard_streams()
     history = open_own_history()
     catalogue = history.catalogue()

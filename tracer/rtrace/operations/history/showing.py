@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rtrace.operations.history.moments import write_moment, write_seconds
 from rtrace.printable import count, format_size
-from rtrace.record.document import FileFact, Record, StreamFact
+from rtrace.record.document import FileFact, ParameterFact, Record, StreamFact
 from rtrace.record.times import read_time
 
 SHOWN = 10
@@ -80,7 +80,7 @@ def list_sections(record: Record, *, whole: bool) -> Iterator[tuple[str, Sequenc
             for one in record["repositories"]
         ],
     )
-    yield "parameters", [f"{one['name']} = {one['value']}" for one in record["parameters"]]
+    yield "parameters", list(map(describe_parameter, record["parameters"]))
     yield "scripts", [f"{shorten_digest(one['sha256'])}  {one['path']}" for one in record["scripts"]]
     yield "programs", [" ".join(filter(None, (one["path"], one["version"]))) for one in record["executables"]]
     yield "inputs", list(map(describe_file, record["inputs"]))
@@ -96,6 +96,12 @@ def list_sections(record: Record, *, whole: bool) -> Iterator[tuple[str, Sequenc
     if record["verdict"]:
         yield "differences", record["verdict"]["differences"]
     yield "said", list(describe_annotations(record))
+
+
+def describe_parameter(fact: ParameterFact) -> str:
+    """Return a parameter in a line, with the file that it is from: a command line often has the same name again."""
+    source = "" if fact["source"] == "command line" else f" ({fact['source']})"
+    return f"{fact['name']} = {fact['value']}{source}"
 
 
 def describe_end(record: Record) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,7 +43,7 @@ def show_table(columns: Sequence[Column], rows: Callable[[], Iterable[Sequence[s
         number += 1
         for place, word in enumerate(row):
             widths[place] = max(widths[place], len(printable_text(word)))
-    widths = fit(columns, widths, _measure_terminal())
+    widths = fit(columns, widths, shutil.get_terminal_size((sys.maxsize, 0)).columns)
     if number:
         show(_align([column.title for column in columns], columns, widths))
     for row in rows():
@@ -63,14 +63,6 @@ def fit(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int
         fitted[place] -= 1
         over -= 1
     return fitted
-
-
-def _measure_terminal() -> int:
-    """Return how many characters a line of the terminal has; very many where it does not say."""
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or sys.maxsize
-    except (OSError, ValueError):
-        return sys.maxsize
 
 
 def _cut(word: str, width: int) -> str:

@@ -72,6 +72,10 @@ QUERIES = [
     ({"text": "plot_a.png"}, [2]),
     ({"text": "diverged 40 simulate.py"}, [9]),
     ({"text": "\" ' OR ( * & | ! :*"}, []),
+    ({"tag": "odd \udcff"}, []),
+    ({"project": "odd \udcff"}, []),
+    ({"parameters": (("odd \udcff", "\udcff"),)}, []),
+    ({"file": b"/odd \xff", "text": "odd\udcff"}, []),
 ]
 
 
@@ -88,8 +92,9 @@ def test_filters_find_what_they_find_in_a_folder(history: DatabaseHistory, *, re
     assert catalogue.count(Query(limit=1)) == 3
     assert catalogue.resolve("first") == catalogue.resolve("last~2") == make_synthetic(1)["id"]
     assert [made.path for made in catalogue.blame("b" * 64)] == [b"/w/plot_a.png"]
-    with pytest.raises(NoSuchRunError):
-        catalogue.resolve("nobody")
+    for name in ("nobody", "nobody \udcff"):
+        with pytest.raises(NoSuchRunError):
+            catalogue.resolve(name)
 
 
 def test_documents_come_back_as_they_were(history: DatabaseHistory) -> None:

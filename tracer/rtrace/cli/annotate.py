@@ -8,7 +8,8 @@ from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.terminal.run_table import open_own_history
 from rtrace.cli.terminal.speaking import say
 from rtrace.errors import UsageError
-from rtrace.record.changing.annotating import annotate, make_annotation
+from rtrace.operations.history.annotating import write_annotation
+from rtrace.record.changing.annotating import annotate
 
 
 @click.command(
@@ -48,7 +49,7 @@ def command(
     catalogue = history.catalogue()
     identifiers = [catalogue.resolve(name) for name in runs]
     for identifier in identifiers:
-        annotation = make_annotation(
+        annotation = write_annotation(
             by=find_user(),
             label=label,
             reason=reason,

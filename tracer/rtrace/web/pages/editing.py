@@ -9,8 +9,9 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
+from rtrace.operations.history.annotating import write_annotation
 from rtrace.printable import printable_text
-from rtrace.record.changing.annotating import annotate, make_annotation
+from rtrace.record.changing.annotating import annotate
 
 if TYPE_CHECKING:
     from rtrace.record.document import Record
@@ -38,7 +39,7 @@ def annotate_run(visit: Visit, run: str) -> Response:
             return record
         return annotate(
             record,
-            make_annotation(
+            write_annotation(
                 by=by,
                 label=said["label"],
                 reason=said["reason"],

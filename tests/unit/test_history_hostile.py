@@ -154,7 +154,7 @@ ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
 @pytest.mark.parametrize(
     "sql",
     [
-        f"ALTER TABLE runs RENAME TO a; CREATE VIEW runs AS {ENDLESS} SELECT a.* FROM n, a",
+        f"ALTER TABLE runs RENAME TO a; CREATE VIEW runs AS {ENDLESS} SELECT a.* FROM n, a",  # noqa: S608 - ours
         "CREATE TRIGGER evil AFTER INSERT ON runs BEGIN DELETE FROM runs; END",
     ],
 )

@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 
 from observing import run_rtrace
+from waiting import wait_until
 
 
 @pytest.fixture
@@ -62,6 +66,25 @@ def test_a_difference_is_named(work: Path) -> None:
         "./out.txt: another content",
         "stdout: something else was printed",
     ]
+
+
+def test_an_interrupted_repetition_proves_nothing(work: Path) -> None:
+    """Ctrl-C ends a repetition with 130 and no verdict, also when the first run was interrupted just so."""
+    traced = call(work, "trace", "-q", "sh", "-c", "echo > begun; test ! -e again || exec sleep 60")
+    assert traced.returncode == 0
+    (work / "again").touch()
+    for _ in range(2):
+        (work / "begun").unlink()
+        words = [sys.executable, "-m", "rtrace", "repeat", "last"]
+        with subprocess.Popen(words, cwd=work, stderr=subprocess.PIPE, start_new_session=True) as repeating:
+            wait_until((work / "begun").exists)
+            os.killpg(repeating.pid, signal.SIGINT)
+            said = repeating.communicate(timeout=60)[1].decode()
+        assert repeating.returncode == 130
+        assert "interrupted by SIGINT, so nothing is compared" in said
+        second = show(work, "last")
+        assert (second["status"], second["verdict"]) == ("killed", None)
+        assert second["parent"] is not None
 
 
 def test_secrets_come_from_the_present_environment(work: Path) -> None:

@@ -49,8 +49,6 @@ class Tool:
         """Run a program and return what it said on standard output."""
         self.home.mkdir(exist_ok=True)
         tools = self.home / "tools"  # Sumatra gives names of programs to a shell: a checkout's blank is in the way
-            self.home / "tools"
-        )  # Sumatra gives the names of programs to a shell, so a checkout's blank is in the way
         if not tools.is_symlink():
             tools.symlink_to(CHECKOUT / ".bench" / self.name)
         kept = {name: os.environ[name] for name in ("LANG", "TZ") if name in os.environ}

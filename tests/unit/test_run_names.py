@@ -7,11 +7,26 @@ import pytest
 from rtrace.errors import UsageError
 from rtrace.operations.history.blaming import blame_file
 from rtrace.operations.history.showing import describe_record
+from rtrace.record.document import ExecutableFact
 from rtrace.record.empty import empty_record
 from rtrace.record.history.folder import FolderHistory
 from rtrace.record.history.opening import open_history
 from rtrace.record.names import check_label, check_tags
 from synthetic_history import make_file, make_synthetic
+
+EXECUTABLE: ExecutableFact = {
+    "path": "",
+    "name": "",
+    "version": None,
+    "build_id": None,
+    "sha256": None,
+    "size": None,
+    "compiler": None,
+    "compiler_flags": None,
+    "language": None,
+    "package": None,
+    "executions": 1,
+}
 
 
 def test_labels_that_no_command_would_find_are_refused() -> None:
@@ -59,3 +74,23 @@ def test_a_parameter_of_a_file_is_told_from_the_one_that_overrides_it() -> None:
         record["parameters"].append({"source": source, "type": kind, "name": "rate", "value": value})
     lines = list(describe_record(record))
     assert lines[lines.index("parameters (2):") + 1 :][:2] == ["  rate = 0.2", "  rate = 0.1 (/w/p.yml)"]
+
+
+def test_a_record_is_shown_with_its_compiler_its_copies_and_its_ranks() -> None:
+    """Of a program of no package the compiler counts, of outputs where they are kept, of ranks how each ended."""
+    record = empty_record()
+    record["executables"] = [
+        {**EXECUTABLE, "path": "/w/solve", "compiler": "GCC 12", "compiler_flags": "-O2"},
+        {**EXECUTABLE, "path": "/bin/sh", "version": "0.5", "compiler": "GCC 12", "package": "dpkg:dash"},
+    ]
+    record["kept"] = [{"path": "/w/out", "sha256": "0" * 64, "url": "file:///kept/00/0"}]
+    record["ranks"] = [
+        {"rank": "0", "host": "a", "exit_code": 0, "signal": None, "usage": {"wall": 2.0}},
+        {"rank": "1", "host": "b", "exit_code": None, "signal": 9, "usage": {"wall": None}},
+        {"rank": "2"},
+    ]
+    lines = list(describe_record(record))
+    assert lines[lines.index("programs (2):") + 1 :][:2] == ["  /w/solve (GCC 12, -O2)", "  /bin/sh 0.5"]
+    assert "  /w/out as file:///kept/00/0" in lines
+    ranks = ["  0 on a: exit status 0, 2.0 s", "  1 on b: signal 9", "  2 on an unknown host: unknown"]
+    assert lines[lines.index("ranks (3):") + 1 :][:3] == ranks

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtrace.errors import HistoryError, NoSuchRunError, RecordError, RtraceError, UsageError
+from rtrace.errors import HistoryError, NoSuchRunError, NotABundleError, RecordError, RtraceError, UsageError
 from rtrace.operations.recording.missing import record_missing
 from rtrace.record.bundled import read_bundle
 from rtrace.record.changing.merging import merge_records
@@ -46,7 +46,7 @@ def import_paths(history: History, paths: list[Path], tell: Callable[[str], None
             raise UsageError(f"{path} does not exist; name a document, a dump, a folder or a bundle")
     imported = Imported()
     for path in paths:
-        found = False
+        found, before = False, imported.problems
         try:
             for record in read_records(path, lambda sentence: tell_problem(imported, tell, sentence)):
                 found = True
@@ -59,7 +59,7 @@ def import_paths(history: History, paths: list[Path], tell: Callable[[str], None
         except RtraceError as error:
             tell_problem(imported, tell, str(error))
             continue
-        if not found and not imported.problems:
+        if not found and imported.problems == before:
             tell_problem(imported, tell, f"{path} holds no record")
     return imported
 
@@ -121,7 +121,11 @@ def read_file(path: Path, tell: Callable[[str], None] | None = None) -> Iterator
             raise UsageError(f"{path} is not a file; name a document, a dump, a folder or a bundle")
         start = file.read(1)
         if start != _DOCUMENT:
-            yield from read_bundle(path)
+            try:
+                yield from read_bundle(path)
+            except NotABundleError:
+                what = "neither a record nor a bundle; name a document, a dump, a folder or a bundle"
+                raise UsageError(f"{path} is {what}") from None
             return
         file.seek(0)
         first = file.readline(MOST_BYTES + 1)

@@ -466,3 +466,17 @@ def test_an_attribute_of_a_file_tells_nothing(tmp_path: Path) -> None:
         entry = opened.find(bytes(home / "data.csv"))
     assert entry is not None
     assert entry.xattrs == ((b"user.unit", b"m"),)
+
+
+def test_outputs_whose_names_hold_secrets_leave_a_bundle_that_can_be_read(tmp_path: Path) -> None:
+    """Two that differ in the secret alone were one name: the trace and the manifest of such a bundle were broken."""
+    home = tmp_path.resolve() / "home"
+    home.mkdir()
+    planter = Planter()
+    tokens = [planter.make_up("gh~p_{36}")[0] for _ in range(2)]
+    trace(home, "/bin/sh", "-c", 'for token; do echo 1 > "out-$token.txt"; done', "sh", *tokens)
+    done = command("pack", "-d", "../trace", "../bundle.rpz", cwd=home, env={})
+    assert done.returncode == 0, done.stderr
+    assert find_anywhere(home.parent / "bundle.rpz", *tokens) == []
+    checked = command("check", "../bundle.rpz", cwd=home, env={})
+    assert checked.returncode == 0, checked.stderr

@@ -20,7 +20,7 @@ from rtrace.record.document import Record
 from rtrace.record.foreign.registry import find_importer
 from rtrace.record.foreign.shelves.berkeley import read_berkeley
 from rtrace.record.foreign.shelves.dumb import read_dumb
-from rtrace.record.foreign.shelves.gdbm import read_gdbm
+from rtrace.record.foreign.shelves.gdbm import MAGICS, read_gdbm
 from rtrace.record.foreign.source.literals import read_literal
 from rtrace.record.foreign.source.pickles import Node, read_pickle
 from rtrace.record.foreign.source.plain import Plain
@@ -567,3 +567,11 @@ def test_a_pickle_of_python_2_is_read() -> None:
         "when": "2026-01-02 03:04:05+00:00",
         "old": {"type": "sumatra.x.Y", "a": 1},
     }
+
+
+def test_a_place_beyond_all_memory_is_refused() -> None:
+    """A file of gdbm names its buckets by numbers of 64 bits."""
+    header = struct.pack("<IiQiiii", MAGICS[0], 4096, 64, 8, 0, 1024, 1)
+    data = header.ljust(64, b"\0") + struct.pack("<Q", (1 << 64) - 1) + bytes(4096)
+    with pytest.raises(Unreadable, match="ends too early"):
+        list(read_gdbm(data))

@@ -181,7 +181,7 @@ def test_of_a_long_output_both_ends_are_kept(trace: TraceBuilder) -> None:
         " VALUES (1, 1, 'pipe', 0, 'run1.stdout', ?, ?, 'x', 0)",
         (len(text), len(text)),
     )
-    stream = describe_stream(look(trace), 1)
+    stream = describe_stream(look(trace), 1, lambda text: text)
     assert stream is not None
     assert stream["cut"]
     assert stream["text"] is not None

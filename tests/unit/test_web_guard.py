@@ -76,6 +76,16 @@ def test_ticket_is_good_once(pages: Pages) -> None:
     assert (first.status_code, again.status_code) == (303, 403)
 
 
+def test_another_users_program_is_refused_whatever_it_brings(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of somebody else on another port of this host is sent the cookie by every browser that visits it."""
+    environ = {"REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": "40000", "SERVER_PORT": "8000"}
+    monkeypatch.setattr("rtrace.web.peers.find_user", lambda *_: os.getuid() + 1)
+    for path in ("/", f"/?token={pages.guard.token}"):
+        assert pages.client.get(path, base_url=BASE, environ_overrides=environ).status_code == 403
+    monkeypatch.setattr("rtrace.web.peers.find_user", lambda *_: os.getuid())
+    assert pages.client.get("/", base_url=BASE, environ_overrides=environ).status_code == 200
+
+
 def test_kernel_tells_whose_connection_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection is traced to the user of its other end; another user's is refused."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:

@@ -9,7 +9,8 @@ from rtrace.cli.options.history_options import NO_RUN
 from rtrace.cli.terminal.run_table import open_own_history
 from rtrace.cli.terminal.speaking import say, warn
 from rtrace.errors import UsageError
-from rtrace.record.changing.annotating import annotate, make_annotation
+from rtrace.operations.history.annotating import write_annotation
+from rtrace.record.changing.annotating import annotate
 from rtrace.record.names import check_label, check_tags
 
 
@@ -55,7 +56,7 @@ def command(
         for tag in removed:
             if tag not in has:
                 warn(f"{catalogue.short(identifier)} has no tag {tag}, so none was taken away")
-        annotation = make_annotation(
+        annotation = write_annotation(
             by=find_user(),
             label=label,
             reason=reason,

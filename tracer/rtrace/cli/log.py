@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SHOWN = 50
 """Runs that are listed on a terminal without --limit."""
+_MOST = 1 << 31
+_FORMULA = ("=", "+", "-", "@")
 
 
 @click.command(
@@ -37,7 +39,9 @@ SHOWN = 50
 @JSON
 @click.option("--csv", "as_csv", is_flag=True, help="Write comma-separated values, with a line of titles.")
 @click.option("--dump", is_flag=True, help="Write the whole records, one a line, as `rtrace import` reads them.")
-@click.option("-n", "--limit", type=click.IntRange(0), metavar="N", help="At most so many, the newest; 0 for all.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(0, _MOST), metavar="N", help="At most so many, the newest; 0 for all."
+)
 @click.option("--rebuild", is_flag=True, help="Make the catalogue again from the records first.")
 @filtered
 @click.argument("words", metavar="[TEXT]...", nargs=-1)
@@ -154,5 +158,12 @@ def give_csv(rows: Iterable[Row]) -> None:
         if not names:
             names = list(values)
             writer.writerow(names)
-        writer.writerow([printable_text(value) if isinstance(value, str) else value for value in values.values()])
+        writer.writerow(
+            [protect_cell(printable_text(value)) if isinstance(value, str) else value for value in values.values()]
+        )
     give(text.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def protect_cell(text: str) -> str:
+    """Return a text with an apostrophe before it where a spreadsheet would take it for a formula, and carry it out."""
+    return f"'{text}" if text.startswith(_FORMULA) else text

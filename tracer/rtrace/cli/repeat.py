@@ -35,14 +35,20 @@ from rtrace.record.names import check_label
 )
 @click.option("--label", metavar="NAME", help="Name the repetition in the history.")
 @click.option("-m", "--reason", metavar="TEXT", help="Why it is run again.")
+@click.option("-y", "--yes", is_flag=True, help="Run it although the record was not made here by you.")
 @click.argument("run", metavar="RUN", default="last")
-def command(run: str, *, as_json: bool, directory: Path | None, label: str | None, reason: str | None) -> None:
+def command(
+    run: str, *, as_json: bool, directory: Path | None, label: str | None, reason: str | None, yes: bool
+) -> None:
     """Run the command of RUN again on this machine as it was recorded, and compare its results with the first ones.
 
     The words of the command, its folder and its environment are those of the record; secrets that were taken out of
     the environment are taken from the present one. It reads and writes the files that are there now, and is traced in
     a trace directory of its own. Its exit status, outputs and what it prints are compared by their digests; the
     verdict is kept in the history. To run it on the files as they were, use `rtrace replay` or `rtrace verify`.
+
+    A record that you have not made yourself on this machine can hold any command: it is shown, and run with --yes
+    alone.
 
     RUN is a label, the beginning of an id, last, or last~2 (two before the last).
     """
@@ -52,6 +58,7 @@ def command(run: str, *, as_json: bool, directory: Path | None, label: str | Non
         keep_repetition,
         name_directory,
         plan_repetition,
+        refuse_foreign,
         repeat,
     )
     from rtrace.record.taking.said import Said
@@ -64,6 +71,8 @@ def command(run: str, *, as_json: bool, directory: Path | None, label: str | Non
     short = catalogue.short(first["id"])
     catalogue.close()
     plan = plan_repetition(first, os.environb, short)
+    if not yes:
+        refuse_foreign(first, plan, os.environb, short)
     if plan.present:
         say(f"taken from the present environment, as secrets are not recorded: {', '.join(plan.present)}")
     if plan.absent:

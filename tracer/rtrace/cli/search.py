@@ -29,7 +29,7 @@ SHOWN = 20
 @click.option(
     "-n",
     "--limit",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 1 << 31),
     default=SHOWN,
     show_default=True,
     metavar="N",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from rtrace.manifest.model import Elsewhere, Notice, Run
+    from rtrace.manifest.model import Elsewhere, Manifest, Notice, Run
     from rtrace.pack.plan import PackingPlan
     from rtrace.privacy.decisions import Decisions
     from rtrace.privacy.redaction import Judge
@@ -47,7 +47,7 @@ def settle_secrets(plan: PackingPlan, runs: tuple[Run, ...], decisions: Decision
         redaction.in_trace,
     )
     manifest = replace(plan.manifest, runs=runs, secrets=redaction.secrets)
-    manifest = rewrite_value(manifest, lambda content: redact_known(content, decisions))
+    manifest = _redact_manifest(manifest, decisions)
     return replace(plan, manifest=manifest, redaction=redaction)
 
 
@@ -70,7 +70,7 @@ def drop_secret_paths(plan: PackingPlan, decisions: Decisions) -> PackingPlan:
     plan = add_notices(plan, tuple(describe_secret_path(redact(path)) for path in sorted(secret_paths)))
     return replace(
         plan,
-        manifest=rewrite_value(plan.manifest, redact),
+        manifest=_redact_manifest(plan.manifest, decisions),
         items=tuple(
             item
             for item in plan.items
@@ -115,6 +115,18 @@ def redact_addresses(plan: PackingPlan, judge: Judge) -> PackingPlan:
         ),
         elsewhere={path: _redact_one(one, judge) for path, one in plan.elsewhere.items()},
     )
+
+
+def _redact_manifest(manifest: Manifest, decisions: Decisions) -> Manifest:
+    """Return a manifest without known secrets; a file that is left out for its name is no input or output any more."""
+    if not decisions.values:
+        return manifest
+    manifest = replace(
+        manifest,
+        inputs=tuple(file for file in manifest.inputs if not decisions.find_known(file.path)),
+        outputs=tuple(file for file in manifest.outputs if not decisions.find_known(file.path)),
+    )
+    return rewrite_value(manifest, lambda content: redact_known(content, decisions))
 
 
 def _redact_one(one: Elsewhere, judge: Judge) -> Elsewhere:

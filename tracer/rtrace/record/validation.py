@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from functools import cache
+from sys import float_info
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from rtrace.record import document
@@ -23,7 +24,8 @@ _Check = Callable[[Any], Complaint]
 
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
 _MOST = 1 << 63
-"""Numbers that a database can keep are smaller."""
+"""Whole numbers that a database can keep are smaller."""
+_LARGEST = float_info.max
 
 
 class _Missing:
@@ -76,8 +78,9 @@ def _check_plain(hint: Any) -> _Check:  # noqa: ANN401 -- a class
         return lambda value: (
             "" if type(value) is int and -_MOST <= value < _MOST else " is not a whole number of 64 bits"
         )
-    kinds = (float, int) if hint is float else (hint,)
-    return lambda value: "" if type(value) in kinds else f" is not {_WORDS[hint]}"
+    if hint is float:
+        return lambda value: "" if type(value) in {float, int} and abs(value) <= _LARGEST else " is not a number"
+    return lambda value: "" if type(value) is hint else f" is not {_WORDS[hint]}"
 
 
 def _check_any(checks: tuple[_Check, ...]) -> _Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Rewrite = Callable[[bytes], bytes]
+
+_PATHS = "paths"
 
 
 class ExecutedCommand(NamedTuple):
@@ -145,12 +148,32 @@ class _Rewriter:
         """Rewrite every text and byte string of every table."""
         self.connection.create_function("rewrite", 1, rewrite, deterministic=True)
         self.connection.create_function("concerns", 1, lambda value: rewrite(value) != value, deterministic=True)
+        self._keep_paths_apart(rewrite)
         for table, column in self._columns():
             self.connection.execute(
                 f'UPDATE "{table}" SET "{column}" = CASE typeof("{column}")'  # noqa: S608 -- names of the schema
                 f' WHEN \'text\' THEN CAST(rewrite(CAST("{column}" AS BLOB)) AS TEXT) ELSE rewrite("{column}") END'
                 f" WHERE typeof(\"{column}\") IN ('text', 'blob') AND concerns(CAST(\"{column}\" AS BLOB))"
             )
+
+    def _keep_paths_apart(self, rewrite: Rewrite) -> None:
+        """Rewrite the paths, which are unique: those that would be the same then get a number."""
+        rows = self.connection.execute("SELECT id, path FROM paths ORDER BY id").fetchall()
+        changed = [(number, path, new) for number, path in rows if (new := rewrite(path)) != path]
+        if not changed:
+            return
+        renamed: list[tuple[bytes, int]] = []
+        taken = {path for _, path in rows} - {path for _, path, _ in changed}
+        counts: Counter[bytes] = Counter()
+        for number, _, new in changed:
+            free = new
+            while free in taken:
+                counts[new] += 1
+                free = b"%s-%d" % (new, counts[new] + 1)
+            taken.add(free)
+            self.connection.execute("UPDATE paths SET path = ? WHERE id = ?", (b"\0%d" % number, number))
+            renamed.append((free, number))
+        self.connection.executemany("UPDATE paths SET path = ? WHERE id = ?", renamed)
 
     def finish(self) -> None:
         """Write the database anew, without free pages."""
@@ -160,7 +183,10 @@ class _Rewriter:
             connection.execute("PRAGMA journal_mode = DELETE")
 
     def _columns(self) -> Iterator[tuple[str, str]]:
+        """Yield tables and their columns; the paths, which are unique, are rewritten apart."""
         tables = self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
         for (table,) in tables:
+            if table == _PATHS:
+                continue
             for column in self.connection.execute(f'PRAGMA table_info("{table}")').fetchall():
                 yield table, column[1]

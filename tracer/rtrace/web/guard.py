@@ -60,6 +60,14 @@ class Guard:
         if request.headers.get("Host", "").lower() not in self._hosts:
             raise MisdirectedError
 
+    def check_peer(self, request: Request) -> None:
+        """Refuse another user's program, whatever it brings. Raises Forbidden.
+
+        Browsers send a cookie to every port of a host: also to a server that somebody else has there.
+        """
+        if "REMOTE_PORT" in request.environ and not is_own_connection(request.environ):
+            raise Forbidden("Only the user who started `rtrace web` is let in.")
+
     def is_arrival(self, request: Request) -> bool:
         """Whether a request brings the token, or the ticket, which is used up by it."""
         if _equal(request.args.get(TOKEN), self.token):

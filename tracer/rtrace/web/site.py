@@ -120,6 +120,7 @@ class Site:
     def _answer(self, request: Request) -> Response:
         try:
             self._guard.check_host(request)
+            self._guard.check_peer(request)
             if request.method in {"GET", "HEAD"} and self._guard.is_arrival(request):
                 return self._welcome(request)
             self._guard.check_admitted(request)

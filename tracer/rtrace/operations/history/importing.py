@@ -50,7 +50,10 @@ def import_paths(history: History, paths: list[Path], tell: Callable[[str], None
         try:
             for record in read_records(path, lambda sentence: tell_problem(imported, tell, sentence)):
                 found = True
-                take_in(history, record, imported)
+                try:
+                    take_in(history, record, imported)
+                except RecordError as error:  # of this one alone, or of the copy that is there
+                    tell_problem(imported, tell, str(error))
         except HistoryError:
             raise
         except RtraceError as error:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rtrace.errors import NoSuchRunError, RecordError
+from rtrace.errors import NoSuchRunError, RecordError, UsageError
 from rtrace.record.changing.merging import merge_records
 from rtrace.record.history.protocol import History
+
+MOST_FORGOTTEN = 10
+"""So many runs are forgotten without a question: nobody's mistake or ill will empties a history."""
 
 
 @dataclass
@@ -21,14 +24,22 @@ class Synced:
     problems: int = 0
 
 
-def sync_histories(mine: History, theirs: History, tell: Callable[[str], None]) -> Synced:
+def sync_histories(mine: History, theirs: History, tell: Callable[[str], None], *, forget_many: bool = False) -> Synced:
     """Send each of two histories what the other one has, and take from each what was forgotten in the other.
 
     Of a record that both have, all that was added to either is kept. A document that cannot be read is told of.
+    Raises UsageError where one would have the other forget a great many, unless ``forget_many``: nothing is done then.
     """
     synced = Synced()
     gone = mine.forgotten() | theirs.forgotten()
     here, there = set(mine.identifiers()), set(theirs.identifiers())
+    for history, other, identifiers in ((mine, theirs, here), (theirs, mine, there)):
+        going = len(identifiers & gone)
+        if going > MOST_FORGOTTEN and not forget_many:
+            raise UsageError(
+                f"{other.place} has forgotten {going} of the {len(identifiers)} runs of {history.place}, which would "
+                "lose them; make sure that this is meant, and add --forget-many"
+            )
     for history, identifiers in ((mine, here), (theirs, there)):
         for identifier in sorted(identifiers & gone):
             history.remove(identifier)

@@ -29,6 +29,7 @@ def join_rank_records(
     ranks = [_read_rank(source) for source in sources]
     if not ranks or None in ranks or len({(rank[1:]) for rank in ranks if rank}) > 1:
         return None
+    from rtrace.operations.recording.own import is_own, note_own
     from rtrace.record.changing.joining import join_records
     from rtrace.record.taking.keeping import read_from_trace
 
@@ -38,6 +39,8 @@ def join_rank_records(
         return None
     record = join_records(records, os.path.realpath(target.path))
     record["notices"] = [{"kind": one.kind, "what": one.what, "advice": one.advice} for one in notices]
+    if all(map(is_own, records)):
+        note_own(record)
     return record
 
 

@@ -97,9 +97,11 @@ def take(
 
 def _keep(record: Record, directory: TraceDirectory, *, history: bool) -> None:
     """Keep a record in its trace directory, and in the history. Raises OSError and HistoryError."""
+    from rtrace.operations.recording.own import note_own
     from rtrace.record.taking.keeping import keep_in_trace
 
     keep_in_trace(directory, record)
+    note_own(record)
     if history:
         from rtrace.record.history.opening import open_history
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtrace.errors import UsageError
+from rtrace.operations.recording.own import is_own
 from rtrace.operations.recording.traced import RecordRequest
-from rtrace.printable import printable, printable_text, shorten
+from rtrace.printable import name_some, printable, printable_text, shorten
 from rtrace.privacy.redacting import REDACTED
 from rtrace.record.diff import name_path
 from rtrace.record.document import FileFact, Record, VerdictFact
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 SAME, DIFFERENT, UNKNOWN = "same", "different", "unknown"
 STATUSES = {SAME: 0, DIFFERENT: 1, UNKNOWN: 3}
 _MOST_DIFFERENCES = 100
+_LONGEST_COMMAND, _MOST_NAMED = 2000, 30
 _REDACTED = REDACTED.decode()
 
 
@@ -84,6 +87,26 @@ def plan_repetition(record: Record, present: Mapping[bytes, bytes], shown: str) 
             absent.append(name)
     argv = tuple(map(to_bytes, record["arguments"]))
     return Plan(argv, folder, environment or dict(present), tuple(taken), tuple(absent))
+
+
+def refuse_foreign(record: Record, plan: Plan, present: Mapping[bytes, bytes], shown: str) -> None:
+    """Raise UsageError for a record that was not made by this user here: it may run anything.
+
+    It tells what would be run. Variables count as much as words: they can lead to other programs.
+    """
+    if is_own(record):
+        return
+    who, where = record["user"]["name"] or "nobody", record["machine"]["hostname"] or "a machine without a name"
+    command = " ".join(map(shlex.quote, record["arguments"]))
+    if len(command) > _LONGEST_COMMAND:
+        command = f"{command[:_LONGEST_COMMAND]}... ({len(command)} characters)"
+    names = [printable(name) for name, value in sorted(plan.environment.items()) if present.get(name) != value]
+    variables = f", with values of its own for {name_some(names, _MOST_NAMED)}" if names else ""
+    raise UsageError(
+        f"{shown} was not recorded here by you (it names {printable_text(who)} on {printable_text(where)}); "
+        f"it would run `{printable_text(command)}` in {printable(plan.workingdir)}{variables}; "
+        f"look at it with `rtrace show {shown}`, and run it with `rtrace repeat --yes {shown}`"
+    )
 
 
 def compare_results(first: Record, second: Record) -> VerdictFact:

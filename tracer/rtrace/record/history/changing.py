@@ -74,6 +74,7 @@ class Changing:
     def note_forgotten(self, identifier: str) -> None:
         """Note that a record is forgotten."""
         with self._telling():
+            self._make_root()
             self._make(self.root / FORGOTTEN)
             self._touch(self.root / FORGOTTEN / identifier)
 
@@ -107,12 +108,15 @@ class Changing:
 
     def _prepare(self, identifier: str) -> None:
         with self._telling():
-            if not self.root.is_dir():
-                self.root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                with contextlib.suppress(FileExistsError):
-                    self.root.mkdir(mode=0o700)
+            self._make_root()
             for folder in (self.root / PENDING, self.root / RECORDS, document_path(self.root, identifier).parent):
                 self._make(folder)
+
+    def _make_root(self) -> None:
+        if not self.root.is_dir():
+            self.root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with contextlib.suppress(FileExistsError):
+                self.root.mkdir(mode=0o700)
 
     def _make(self, folder: Path) -> None:
         """Make a folder, as private as the history's own one: a lab may have opened that to a group."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rtrace.errors import HistoryError, NoSuchRunError
+from rtrace.errors import HistoryError, NoSuchRunError, RecordError
 from rtrace.record.document import Record
 from rtrace.record.history.documents import extract_document
 from rtrace.record.history.outbox import open_outbox, send
+from rtrace.record.ids import is_id
 from rtrace.record.reading import read_record
 from rtrace.record.stores.extraction import extract
 from rtrace.record.stores.postgresql_address import read_address
@@ -43,7 +44,10 @@ class DatabaseHistory:
         document = self.read_document(identifier)
         if document is None:
             raise NoSuchRunError(f"{self.place} has no run {identifier}; `rtrace log` lists all")
-        return read_record(document, f"the record {identifier} in {self.place}")
+        record = read_record(document, f"the record {identifier} in {self.place}")
+        if record["id"] != identifier:
+            raise RecordError(f"the record {identifier} in {self.place} is the document of another run; remove it")
+        return record
 
     def read_document(self, identifier: str) -> bytes | None:
         """Return a document; None where there is none. Raises HistoryError."""
@@ -80,11 +84,11 @@ class DatabaseHistory:
 
     def identifiers(self) -> Iterator[str]:
         """Yield the identifiers of all documents. Raises HistoryError."""
-        yield from (row[0] for row in self._ask("SELECT id FROM rtrace.documents"))
+        yield from (row[0] for row in self._ask("SELECT id FROM rtrace.documents") if is_id(row[0]))
 
     def forgotten(self) -> set[str]:
         """Return the identifiers of records that were removed. Raises HistoryError."""
-        return {row[0] for row in self._ask("SELECT id FROM rtrace.forgotten")}
+        return {row[0] for row in self._ask("SELECT id FROM rtrace.forgotten") if is_id(row[0])}
 
     def catalogue(self) -> PostgresqlCatalogue:
         """Open the tables, and send what waits. Raises HistoryError."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import cast
 
-from rtrace.errors import HistoryError, RecordError
+from rtrace.errors import RecordError
 from rtrace.record.document import Record
 from rtrace.record.reading import MOST_BYTES, check_record, parse_document, refuse_newer
 from rtrace.record.stores.extraction import Indexed, extract
@@ -15,19 +15,19 @@ from rtrace.record.stores.extraction import Indexed, extract
 def read_document(path: Path) -> bytes | None:
     """Return the bytes of a document, one more than it may have at most; None where there is none.
 
-    Raises HistoryError for what is there and cannot be read; a fifo is never waited for.
+    Raises RecordError for what is there and cannot be read; a fifo is never waited for.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise HistoryError(f"cannot read {path}: {error.strerror}; check its permissions") from None
+        raise RecordError(f"cannot read {path}: {error.strerror}; check its permissions") from None
     try:
         with open(descriptor, "rb") as file:
             return file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise HistoryError(f"cannot read {path}: {error.strerror}; remove it, or restore it") from None
+        raise RecordError(f"cannot read {path}: {error.strerror}; remove it, or restore it") from None
 
 
 def extract_document(data: bytes, identifier: str, shown: str) -> Indexed:
@@ -43,4 +43,8 @@ def extract_document(data: bytes, identifier: str, shown: str) -> Indexed:
     try:
         return extract(cast("Record", value))
     except (AttributeError, KeyError, TypeError, ValueError):
-        return extract(check_record(value, shown))
+        record = check_record(value, shown)
+    try:
+        return extract(record)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise RecordError(f"{shown} is not a record: nothing can be found by it ({error}); remove it") from None

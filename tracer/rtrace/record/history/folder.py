@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtrace.errors import HistoryError, NoSuchRunError
+from rtrace.errors import NoSuchRunError, RecordError
 from rtrace.record.document import Record
 from rtrace.record.history.changing import Changing
 from rtrace.record.history.documents import read_document
@@ -41,7 +41,7 @@ class FolderHistory:
             raise NoSuchRunError(f"{self.place} has no run {identifier}; `rtrace log` lists all")
         record = read_record(data, str(document_path(self.root, identifier)))
         if record["id"] != identifier:
-            raise HistoryError(f"{document_path(self.root, identifier)} is the document of another run; remove it")
+            raise RecordError(f"{document_path(self.root, identifier)} is the document of another run; remove it")
         return record
 
     def read_document(self, identifier: str) -> bytes | None:
@@ -77,8 +77,9 @@ class FolderHistory:
         return set(filter(is_id, list_folder(self.root / FORGOTTEN)))
 
     def forget(self, identifier: str) -> None:
-        """Note that a record that is not here was forgotten elsewhere."""
-        self._changing.note_forgotten(identifier)
+        """Note that a record that is not here was forgotten elsewhere; what is no identifier is passed over."""
+        if is_id(identifier):  # it names a file
+            self._changing.note_forgotten(identifier)
 
     def catalogue(self) -> SqliteCatalogue:
         """Open the index, and bring it up to date. Raises HistoryError."""

@@ -123,7 +123,8 @@ class Indexing:
         try:
             connection = connect(self.path, writable=writable)
             version = read_version(connection)
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger')").fetchone():
+                raise sqlite3.DatabaseError("it has views or triggers, which are not rtrace's")
         except sqlite3.OperationalError as error:
             _close(connection)
             raise HistoryError(

@@ -173,10 +173,12 @@ def write_value(value: object) -> str:
 
 
 def keep_number(value: float | None) -> float | None:
-    """Return a number that a database can keep. Raises TypeError for what is no such number."""
-    if value is not None and (type(value) not in {int, float} or abs(value) >= _MOST):
+    """Return a number, None for one that no database can keep. Raises TypeError for what is no number."""
+    if value is None:
+        return None
+    if type(value) not in {int, float}:
         raise TypeError
-    return value
+    return value if abs(value) < _MOST else None  # one that is no number at all is not smaller, either
 
 
 @overload

@@ -32,7 +32,12 @@ class SqliteCatalogue(Naming):
         limit = -1 if query.limit is None else query.limit
         statement = f"SELECT {_LIST} FROM runs WHERE {where} {_ORDER} LIMIT ? OFFSET ?"  # noqa: S608 -- names of ours
         rows = self._ask(statement, (*values, limit, query.offset))
-        return [make_row(row) for row in rows]
+        try:
+            return [make_row(row) for row in rows]
+        except (TypeError, ValueError, RecursionError):
+            raise HistoryError(
+                f"the catalogue of {self.place} is damaged; `rtrace log --rebuild` makes it again"
+            ) from None
 
     def count(self, query: Query) -> int:
         """Return how many runs fit, whatever the query's limit is."""

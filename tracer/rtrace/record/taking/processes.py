@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MOST_PROCESSES = 1000
 """Processes that a record lists; the trace has all."""
+SPARE = 16 << 10
+"""Bytes beyond what a record keeps of a text, in which a secret may end that begins before: no secret is longer."""
 _LONGEST_ARGUMENT = 4096
 _MOST_ARGUMENTS = 256
 _BILLION = 1_000_000_000
@@ -46,14 +48,20 @@ def describe_usage(evidence: Evidence) -> UsageFact:
 
 
 def describe_processes(evidence: Evidence) -> list[ProcessFact]:
-    """Return the first processes of a run, each with the program that it executed last."""
+    """Return the first processes of a run, each with the program that it executed last.
+
+    Their arguments are longer than a record has them: secrets are taken out first.
+    """
     last: dict[int, TracedExecution] = {execution.process: execution for execution in evidence.executions}
     return [_describe(process, last.get(process.id)) for process in evidence.processes[:MOST_PROCESSES]]
 
 
-def shorten_arguments(argv: Sequence[bytes]) -> list[str]:
-    """Return arguments as text; of a great many, and of very long ones, the beginning."""
-    return [os.fsdecode(word[:_LONGEST_ARGUMENT]) for word in argv[:_MOST_ARGUMENTS]]
+def shorten_arguments(argv: Sequence[bytes], *, spare: int = 0) -> list[str]:
+    """Return arguments as text; of a great many, and of very long ones, the beginning.
+
+    ``spare`` are bytes more of each: a secret that is searched for before the rest is left out must be there whole.
+    """
+    return [os.fsdecode(word[: _LONGEST_ARGUMENT + spare]) for word in argv[:_MOST_ARGUMENTS]]
 
 
 def _describe(process: TracedProcess, execution: TracedExecution | None) -> ProcessFact:
@@ -63,7 +71,7 @@ def _describe(process: TracedProcess, execution: TracedExecution | None) -> Proc
         "parent": process.parent,
         "pid": process.pid,
         "program": None if execution is None else os.fsdecode(execution.path),
-        "arguments": [] if execution is None else shorten_arguments(execution.argv),
+        "arguments": [] if execution is None else shorten_arguments(execution.argv, spare=SPARE),
         "started": process.started / _BILLION,
         "usage": {
             "wall": wall,

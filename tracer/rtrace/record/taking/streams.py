@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from rtrace.record.taking.processes import SPARE
 from rtrace.trace.schema import KEPT_INPUT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rtrace.record.document import StreamFact
     from rtrace.record.taking.evidence import Evidence
     from rtrace.trace.reading.one_run import TracedStream
@@ -17,8 +20,11 @@ MOST_TEXT = 64 << 10
 _ERROR = 2
 
 
-def describe_stream(evidence: Evidence, descriptor: int) -> StreamFact | None:
-    """Return what is known of a standard stream; None where the trace says nothing of it."""
+def describe_stream(evidence: Evidence, descriptor: int, redact: Callable[[str], str]) -> StreamFact | None:
+    """Return what is known of a standard stream; None where the trace says nothing of it.
+
+    ``redact`` returns a text without its secrets: it gets more than is kept, so that no half of one is left.
+    """
     stream = evidence.streams.get(descriptor)
     if stream is None:
         return None
@@ -28,10 +34,10 @@ def describe_stream(evidence: Evidence, descriptor: int) -> StreamFact | None:
     if source is None or size is None:
         return _make(stream, None, cut=False)
     try:
-        data, cut = _read(source, begin, size)
+        text, cut = _read(source, begin, size, redact)
     except OSError:  # gone meanwhile: the record has its digest all the same
         return _make(stream, None, cut=True)
-    return _make(stream, os.fsdecode(data), cut=cut or size < (stream.size or 0))
+    return _make(stream, text, cut=cut or size < (stream.size or 0))
 
 
 def _locate(evidence: Evidence, stream: TracedStream) -> tuple[bytes | None, int, int | None]:
@@ -48,16 +54,19 @@ def _locate(evidence: Evidence, stream: TracedStream) -> tuple[bytes | None, int
     return None, 0, None  # an input file is among the inputs
 
 
-def _read(source: bytes, begin: int, size: int) -> tuple[bytes, bool]:
+def _read(source: bytes, begin: int, size: int, redact: Callable[[str], str]) -> tuple[str, bool]:
     """Return the beginning and the end of a part of a file, and whether something between them is left out."""
     descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         if size <= MOST_TEXT:
-            return os.pread(descriptor, size, begin), False
+            return redact(os.fsdecode(os.pread(descriptor, size, begin))), False
         half = MOST_TEXT // 2
-        head = os.pread(descriptor, half, begin)
-        tail = os.pread(descriptor, half, begin + size - half)
-        return head + b"\n[... %d bytes ...]\n" % (size - 2 * half) + tail, True
+        wide = half + SPARE
+        head = os.fsencode(redact(os.fsdecode(os.pread(descriptor, wide, begin))))
+        tail = os.fsencode(redact(os.fsdecode(os.pread(descriptor, wide, begin + size - wide))))
+        head = head[: max(min(half, len(head) - SPARE), 0)]  # shorter where much was taken out
+        tail = tail[max(len(tail) - half, SPARE) :]
+        return os.fsdecode(head + b"\n[... %d bytes ...]\n" % (size - 2 * half) + tail), True
     finally:
         os.close(descriptor)
 

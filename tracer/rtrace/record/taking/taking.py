@@ -73,9 +73,6 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     record["scripts"] = describe_scripts(evidence, programs, main, numbers)
     record["inputs"] = describe_files(evidence, inputs, outputs=False)
     record["outputs"] = describe_files(evidence, outputs, outputs=True)
-    record["stdin"] = describe_stream(evidence, 0)
-    record["stdout"] = describe_stream(evidence, 1)
-    record["stderr"] = describe_stream(evidence, 2)
     record["repositories"] = read_repositories(roots, environ=environ, earlier=find_earlier(evidence, roots))
     record["trace"] = os.path.realpath(target)
     record["run_name"] = run.id
@@ -94,13 +91,19 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     record["environment"] = {
         os.fsdecode(name): os.fsdecode(value or b"") for name, value in redactor.environment(run.environ)
     }
+    record["stdin"] = describe_stream(evidence, 0, lambda text: redactor.output("the text of stdin", text))
+    record["stdout"] = describe_stream(evidence, 1, lambda text: redactor.output("the text of stdout", text))
+    record["stderr"] = describe_stream(evidence, 2, lambda text: redactor.output("the text of stderr", text))
     _redact_parts(record, redactor)
+    _redact_said(record, redactor)
     record["parameters"] = describe_parameters(
         evidence, argv, main, inputs, lambda path, data: redactor.content(f"file {printable(path)}", path, data)
     )
     for fact in record["parameters"]:
-        if isinstance(fact["value"], str):
-            fact["value"] = redactor.value(f"parameter {fact['name']}", fact["name"], fact["value"])
+        value = fact["value"]
+        if isinstance(value, str) or type(value) is int:  # a number can be a password, too
+            kept = redactor.value(f"parameter {fact['name']}", fact["name"], str(value))
+            fact["value"] = value if kept == str(value) else kept
     return redactor.finish(record)
 
 
@@ -120,10 +123,7 @@ def _redact_parts(record: Record, redactor: RecordRedactor) -> None:
     for process in record["processes"]:
         program = os.fsencode(process["program"] or "")
         words = [os.fsencode(word) for word in process["arguments"]]
-        process["arguments"] = [os.fsdecode(word) for word in redactor.arguments(program, words)]
-    for name, stream in (("stdin", record["stdin"]), ("stdout", record["stdout"]), ("stderr", record["stderr"])):
-        if stream is not None and stream["text"]:
-            stream["text"] = redactor.output(f"the text of {name}", stream["text"])
+        process["arguments"] = shorten_arguments(redactor.arguments(program, words))
     for script in record["scripts"]:
         if script["text"]:
             script["text"] = _redact_text(redactor, f"the text of {script['path']}", script["path"], script["text"])
@@ -132,6 +132,26 @@ def _redact_parts(record: Record, redactor: RecordRedactor) -> None:
     for package in record["packages"]:
         if package["origin"]:
             package["origin"] = redactor.address(f"origin of {package['name']}", package["origin"])
+
+
+def _redact_said(record: Record, redactor: RecordRedactor) -> None:
+    """Take the secrets out of what a person said, and look for some in names."""
+    for key in ("label", "reason"):
+        text = record[key]
+        if text:
+            record[key] = redactor.output(f"the {key}", text)
+    record["tags"] = [redactor.output("a tag", tag) for tag in record["tags"]]
+    project = record["project"]
+    if project is not None:
+        project["name"] = redactor.output("the project", project["name"])
+    files = [fact["path"] for fact in (*record["inputs"], *record["outputs"], *record["scripts"])]
+    redactor.names("the name of a file", [record["workingdir"] or "", *files])
+    for repository in record["repositories"]:
+        changed = [one["path"] for one in repository["changed"]]
+        redactor.names("a name in a repository", [repository["branch"] or "", repository["tag"] or "", *changed])
+    surroundings = record["surroundings"]
+    facts = (surroundings["container"], surroundings["batch"], surroundings["mpi"])
+    redactor.names("what it ran in", [value for fact in facts if fact is not None for value in fact.values()])
 
 
 def _redact_repository(repository: RepositoryFact, redactor: RecordRedactor) -> None:

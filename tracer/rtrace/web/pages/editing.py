@@ -10,8 +10,9 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from rtrace.errors import UsageError
+from rtrace.operations.history.annotating import write_annotation
 from rtrace.printable import printable_text
-from rtrace.record.changing.annotating import annotate, make_annotation
+from rtrace.record.changing.annotating import annotate
 from rtrace.record.names import check_label
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def annotate_run(visit: Visit, run: str) -> Response:
             return record
         return annotate(
             record,
-            make_annotation(
+            write_annotation(
                 by=by,
                 label=said["label"],
                 reason=said["reason"],

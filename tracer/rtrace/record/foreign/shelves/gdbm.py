@@ -39,7 +39,7 @@ def read_gdbm(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if not 0 < bucket_items <= (bucket_size - _ITEMS_AT) // struct.calcsize(order + _ITEM):
             raise Unreadable("its buckets have no room for what they hold")
         yield from _read_buckets(data, order, sorted(buckets), bucket_items)
-    except struct.error:
+    except (struct.error, OverflowError):  # the second for a place beyond all memory
         raise Unreadable("it ends too early") from None
 
 

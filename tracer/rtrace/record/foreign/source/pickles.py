@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
@@ -53,13 +54,19 @@ def read_pickle(data: bytes) -> object:
     """Return what a pickle holds. Raises Unreadable for what is no pickle, or one of a kind that is not needed here."""
     machine = _Machine()
     try:
+        return _run(machine, data)
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError) as error:
+        raise Unreadable(f"its pickle is damaged ({str(error)[:80]})") from None
+
+
+def _run(machine: _Machine, data: bytes) -> object:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `pickletools` warns of what it finds in a damaged one
         for number, (opcode, argument, _) in enumerate(pickletools.genops(io.BytesIO(data))):
             if number > MOST_STEPS:
                 raise Unreadable("its pickle has too many instructions")
             if machine.step(opcode.name, argument):
                 return machine.pop()
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError) as error:
-        raise Unreadable(f"its pickle is damaged ({str(error)[:80]})") from None
     raise Unreadable("its pickle does not end")
 
 

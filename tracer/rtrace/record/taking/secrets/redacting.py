@@ -7,13 +7,14 @@ its output, too. The record says in `redacted` where something was, and what kin
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, cast
 
 from rtrace.privacy.remembered import Remembered
 from rtrace.record.history.place import own_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from rtrace.manifest.model import Environment
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rtrace.record.taking.secrets.search import Search
 
 REDACTED = "redacted"
+_DIGIT, _LETTER, _SHORTEST_TOKEN = re.compile(r"[0-9]"), re.compile(r"[A-Za-z]"), 20
 
 
 class RecordRedactor:
@@ -62,11 +64,11 @@ class RecordRedactor:
     def address(self, place: str, address: str) -> str:
         """Return an address without its secrets."""
         text = os.fsencode(address)
-        if self._is_harmless("argument", text):
+        if self._remembered.has_no_needle("argument", text) or self._remembered.knows("address", text):
             return address
         kept = self._load().address(place, address)
         if kept == address:
-            self._remembered.remember("argument", text)
+            self._remembered.remember("address", text)  # a command with the same text is searched by more rules
         return kept
 
     def output(self, place: str, text: str) -> str:
@@ -86,6 +88,15 @@ class RecordRedactor:
             self._remembered.remember("content", known)
         return kept
 
+    def names(self, place: str, names: Iterable[str]) -> None:
+        """Look for secrets in names of files, branches and the like; `finish` takes out what is found in them."""
+        parts = {part for name in names for part in name.split("/") if _is_like_a_token(part)}
+        text = os.fsencode("\n".join(sorted(parts)))
+        if not text or self._remembered.has_no_needle("argument", text) or self._remembered.knows("name", text):
+            return
+        if self._load().address(place, os.fsdecode(text)) == os.fsdecode(text):
+            self._remembered.remember("name", text)
+
     def value(self, place: str, name: str, value: str) -> str:
         """Return the value of a parameter; a word in its place where its name and it look like a secret."""
         item = os.fsencode(name.rpartition(".")[2]), os.fsencode(value)
@@ -103,7 +114,8 @@ class RecordRedactor:
         if self._search is None:
             return record
         record = cast("Record", self._search.rewrite(record))
-        record["redacted"] = self._search.list_places()
+        # A place is called by names that may hold a secret themselves.
+        record["redacted"] = cast("list[str]", self._search.rewrite(self._search.list_places()))
         return record
 
     def _is_harmless(self, kind: str, text: bytes) -> bool:
@@ -115,3 +127,8 @@ class RecordRedactor:
 
             self._search = Search()
         return self._search
+
+
+def _is_like_a_token(name: str) -> bool:
+    """Whether a name is long and has letters and digits: most names are not like that and need no rules."""
+    return len(name) >= _SHORTEST_TOKEN and bool(_DIGIT.search(name)) and bool(_LETTER.search(name))

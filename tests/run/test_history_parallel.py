@@ -1,5 +1,6 @@
 """Many at once: forty traces, and several writers of one record."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderHistory:
 
 def test_forty_traces_in_parallel_each_have_their_record(tmp_path: Path, history: FolderHistory) -> None:
     """`xargs -P` of forty traces: forty records, each with its own command, files and parameters."""
-    trace = f"{sys.executable} -m rtrace trace -q -d {tmp_path}/trace{{}} --label run{{}}"
+    trace = f"{shlex.quote(sys.executable)} -m rtrace trace -q -d {tmp_path}/trace{{}} --label run{{}}"
     program = "sh -c 'cat in{} > out{}; echo said {}'"
     for number in range(40):
         (tmp_path / f"in{number}").write_text(f"content {number}\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -149,7 +150,7 @@ def test_tasks_of_slurm_trace_themselves(tmp_path: Path, slurm: dict[str, str]) 
 def test_a_batch_script_is_traced_where_it_runs(tmp_path: Path, slurm: dict[str, str]) -> None:
     """In a job's script, `rtrace trace` and `srun rtrace trace --rank` both leave their traces in the job's folder."""
     job = tmp_path / "job.sh"
-    command = " ".join(RTRACE)
+    command = shlex.join(RTRACE)
     job.write_text(
         "#!/bin/sh\n"
         f"{command} trace -q sh -c 'echo prepared > prepared' || exit\n"
@@ -195,7 +196,7 @@ def test_gnu_parallel_is_traced_as_one_run(tmp_path: Path) -> None:
 def test_jobs_of_gnu_parallel_trace_themselves(tmp_path: Path) -> None:
     """`parallel rtrace trace -d {#}.trace` leaves a trace for each job, and `rtrace combine` one of all."""
     env = {**os.environ, "HOME": str(tmp_path)}
-    tracing = (*RTRACE, "trace", "-q", "-d", "{#}.trace", "touch", "{}")
+    tracing = (*map(shlex.quote, RTRACE), "trace", "-q", "-d", "{#}.trace", "touch", "{}")  # it makes one line of them
     traced = launch(*PARALLEL, *tracing, ":::", "a", "b", "c", cwd=tmp_path, env=env)
     assert traced.returncode == 0, traced.stderr
     combined = run_rtrace("combine", *(f"{number}.trace" for number in (1, 2, 3)), cwd=tmp_path)
@@ -218,7 +219,7 @@ def test_work_on_another_host_is_told_and_can_be_brought_in(tmp_path: Path) -> N
         assert b"`ssh HOST rtrace trace COMMAND`" in traced.stderr
         assert bytes(there / "done") not in Observation(traced, work / "here").uses()
         paths = f"PYTHONPATH={os.environ.get('PYTHONPATH', '')}"
-        remote = f"cd {there} && {paths} {' '.join(RTRACE)} trace -q sh -c 'cat done > out'"
+        remote = f"cd {there} && {paths} {shlex.join(RTRACE)} trace -q sh -c 'cat done > out'"
         assert launch(*ssh, remote, cwd=work).returncode == 0
         fetch = ("scp", "-q", "-r", "-F", config, f"elsewhere:{there}/.rtrace", "fetched")
         assert launch(*fetch, cwd=work).returncode == 0

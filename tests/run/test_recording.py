@@ -357,3 +357,32 @@ def test_combined_traces_keep_their_records(rtrace: Rtrace, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     records = [read(tmp_path, run, "all") for run in ("run1", "run2")]
     assert [(record["reason"], record["run_name"]) for record in records] == [("one", "run1"), ("two", "run2")]
+
+
+def test_a_run_whose_tracer_was_killed_is_recorded_later(rtrace: Rtrace, tmp_path: Path, history: Path) -> None:
+    """`rtrace import` takes the record that nobody could take, and says in it that it was late."""
+    command = [sys.executable, "-m", "rtrace", "trace", "sh", "-c", "echo begun; sleep 600"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE) as tracer:
+        assert tracer.stdout is not None
+        assert tracer.stdout.readline() == b"begun\n"
+        tracer.kill()
+    assert read_history(history) == []
+    done = rtrace("import", ".rtrace")
+    assert done.returncode == 0, done.stderr
+    assert b"imported 1 record\n" in done.stderr
+    (record,) = read_history(history)
+    assert (record["status"], record["exit_code"], record["finished"]) == ("crashed", None, None)
+    assert record["arguments"] == command[-3:]
+    assert "late" in {notice["kind"] for notice in record["notices"]}
+    assert read(tmp_path) == record
+    assert b"imported 0 records; 1 was there already" in rtrace("import", ".rtrace").stderr
+
+
+def test_a_record_that_was_lost_is_taken_from_the_trace(rtrace: Rtrace, tmp_path: Path, history: Path) -> None:
+    """Of a trace without records, as one of an earlier rtrace, the runs are recorded when it is imported."""
+    assert rtrace("trace", "--no-history", "sh", "-c", "echo x > made").returncode == 0
+    (tmp_path / ".rtrace/records/run1.json").unlink()
+    assert rtrace("import", ".rtrace").returncode == 0
+    (record,) = read_history(history)
+    assert [file["path"] for file in record["outputs"]] == [str(tmp_path / "made")]
+    assert record["status"] == "succeeded"

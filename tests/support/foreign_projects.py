@@ -47,9 +47,12 @@ class Tool:
 
     def run(self, *argv: str | Path, cwd: Path, status: int | None = 0) -> str:
         """Run a program and return what it said on standard output."""
-        programs = CHECKOUT / ".bench" / self.name / "bin"
+        self.home.mkdir(exist_ok=True)
+        tools = self.home / "tools"  # Sumatra gives names of programs to a shell: a checkout's blank is in the way
+        if not tools.is_symlink():
+            tools.symlink_to(CHECKOUT / ".bench" / self.name)
         kept = {name: os.environ[name] for name in ("LANG", "TZ") if name in os.environ}
-        environ = {**kept, "HOME": str(self.home), "PATH": f"{programs}:/usr/bin:/bin", "PYTHONIOENCODING": "utf-8"}
+        environ = {**kept, "HOME": str(self.home), "PATH": f"{tools}/bin:/usr/bin:/bin", "PYTHONIOENCODING": "utf-8"}
         done = subprocess.run(argv, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=120)
         assert status is None or done.returncode == status, (argv, done.stdout, done.stderr)
         return done.stdout

@@ -9,6 +9,7 @@ from rtrace.cli import is_tracing
 from rtrace.cli.frame.command import ALWAYS, sort_statuses
 from rtrace.cli.frame.commands import COMMANDS, explain_unknown
 from rtrace.cli.options.completing import unquote
+from rtrace.cli.terminal.table import Column, fit
 from rtrace.printable import plural, suggest
 
 
@@ -32,6 +33,15 @@ def test_suggestions() -> None:
     assert suggest("unpak", ("unpack", "unpacks", "unpacked")).count(" or ") == 1
     assert suggest("xyzzy", COMMANDS) == ""
     assert explain_unknown("xyzzy").endswith("`rtrace help` lists all")
+
+
+def test_a_table_fits_into_the_terminal_as_far_as_it_can() -> None:
+    """The widest of the columns that may be cut gives way first, none below its least width; others stay whole."""
+    columns = (Column("RUN"), Column("REASON", least=5), Column("COMMAND", least=10))
+    assert fit(columns, (8, 20, 30), 100) == [8, 20, 30]
+    assert fit(columns, (8, 20, 30), 50) == [8, 19, 19]
+    assert fit(columns, (8, 7, 30), 10) == [8, 5, 10]
+    assert fit(columns, (8, 3, 7), 10) == [8, 3, 7]
 
 
 def test_plural() -> None:

@@ -161,6 +161,19 @@ def test_runs_have_names(history: FolderHistory) -> None:
             catalogue.resolve(name)
 
 
+def test_words_that_are_not_utf8_find_what_they_were_given_to(history: FolderHistory) -> None:
+    """The command line hands bytes over as surrogates, which no database takes; they find the run that has them."""
+    odd = "a\udcff"
+    add(history, 1, label=odd, tags=[odd], project={"name": odd, "description": None, "url": None})
+    assert find(history, tag=odd) == find(history, project=odd) == [1]
+    assert find(history, parameters=((odd, odd),)) == find(history, text=f"{odd}b") == []
+    catalogue = history.catalogue()
+    assert catalogue.resolve(odd) == make_synthetic(1)["id"]
+    with pytest.raises(NoSuchRunError):
+        catalogue.resolve("\udcff")
+    catalogue.close()
+
+
 def test_replays_are_not_the_last_run(history: FolderHistory) -> None:
     """`last` is the last run, and not a verification of it."""
     record = add(history, 1)

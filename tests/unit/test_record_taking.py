@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import get_type_hints
 
@@ -12,6 +13,7 @@ import pytest
 from rtrace.describe.draft import make_draft
 from rtrace.errors import TraceError
 from rtrace.pack.records import read_records
+from rtrace.packages.model import Installed
 from rtrace.privacy.remembered import Remembered
 from rtrace.record import document
 from rtrace.record.empty import empty_record
@@ -25,7 +27,7 @@ from rtrace.record.taking.programs import find_main, find_programs
 from rtrace.record.taking.said import Said
 from rtrace.record.taking.secrets.redacting import RecordRedactor
 from rtrace.record.taking.streams import MOST_TEXT, describe_stream
-from rtrace.record.taking.taking import take_record
+from rtrace.record.taking.taking import name_project, take_record
 from rtrace.trace.schema import Use
 from trace_builder import TraceBuilder
 
@@ -200,6 +202,22 @@ def test_a_record_is_whole_and_readable(trace: TraceBuilder, tmp_path: Path) -> 
     keep_in_trace(trace.directory, record)
     assert read_from_trace(trace.directory) == [record]
     assert [path.name for path in trace.directory.records.iterdir()] == ["run1.json"]
+
+
+def test_project_is_that_of_the_script_or_of_the_folder(trace: TraceBuilder, tmp_path: Path) -> None:
+    """A run without a script of its own belongs to the working tree around it, not to that of a package's program."""
+    for name in ("study", "elsewhere"):
+        (tmp_path / name / ".git").mkdir(parents=True)
+        (tmp_path / name / "tool").write_bytes(b"\x7fELF")
+    tool = os.fsencode(tmp_path / "elsewhere/tool")
+    roots = [os.fsencode(tmp_path / name) for name in ("study", "elsewhere")]
+    evidence = look(trace)
+    inside = replace(evidence, run=replace(evidence.run, workingdir=roots[0]))
+    package = Installed(manager="prefix", name="python", version="3", architecture="", origin="")
+    owners = {tool: package}
+    assert name_project(inside, tool, roots) == "elsewhere"
+    assert name_project(replace(inside, owners=owners), tool, roots) == "study"
+    assert name_project(replace(evidence, owners=owners), tool, roots) is None
 
 
 def test_lists_are_limited_and_that_is_told(trace: TraceBuilder, monkeypatch: pytest.MonkeyPatch) -> None:

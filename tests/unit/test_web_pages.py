@@ -154,6 +154,7 @@ def test_form_has_limits(pages: Pages) -> None:
         response = pages.post(address, values)
         assert response.status_code == 400
         assert "at most" in response.text
+    assert pages.post(address, {"label": "last~2"}).status_code == 400
     assert pages.stored() == pages.records[0]
 
 

@@ -51,6 +51,10 @@ class BundleError(RtraceError):
     """A bundle is absent, exists already, is damaged, or is not a bundle."""
 
 
+class NotABundleError(BundleError):
+    """A file is of no format of bundles at all."""
+
+
 class IncompleteError(BundleError):
     """Content that a run needs is missing, and nobody allowed a bundle without it."""
 

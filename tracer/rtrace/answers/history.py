@@ -86,7 +86,8 @@ class BlameAnswer(TypedDict):
 
     sha256: Annotated[str, "the file's digest"]
     made: Annotated[list[MadeAnswer], "the runs that wrote this content, newest first, ten at most"]
-    by_path: Annotated[list[RunRowAnswer], "where no run wrote the content: those that used a file of this path"]
+    by_path: Annotated[list[RunRowAnswer], "where no run wrote it: those that used another content at this path"]
+    read: Annotated[list[RunRowAnswer], "where no run wrote the content: those that read it"]
 
 
 class ChangeAnswer(TypedDict):
@@ -201,6 +202,7 @@ def answer_blame(blamed: Blamed, short: Callable[[str], str]) -> BlameAnswer:
         "sha256": blamed.sha256,
         "made": [answer_made(made) for made in blamed.made],
         "by_path": [answer_row(row, short(row.id)) for row in blamed.by_path],
+        "read": [answer_row(row, short(row.id)) for row in blamed.read],
     }
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import click
 
 from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.history_options import NO_RUN
 from rtrace.cli.terminal.run_table import open_own_history
-from rtrace.cli.terminal.speaking import say
+from rtrace.cli.terminal.speaking import say, warn
 from rtrace.errors import UsageError
 from rtrace.operations.history.annotating import write_annotation
 from rtrace.record.changing.annotating import annotate
+from rtrace.record.names import check_label, check_tags
 
 
 @click.command(
     cls=RtraceCommand,
+    statuses=NO_RUN,
     examples=(
         'rtrace annotate last -m "with the corrected forcing" -t baseline',
         'rtrace annotate 0193a5c1 --outcome "diverged after 40 steps" --remove-tag baseline',
@@ -43,12 +46,16 @@ def command(
         raise UsageError("there is nothing to say; give -m, --outcome, -t, --remove-tag or --label")
     if label is not None and len(runs) > 1:
         raise UsageError("a label names one run; name one")
-    if any(not tag.strip() for tag in tags):
-        raise UsageError("a tag must not be empty; write a word")
+    check_label(label)
+    check_tags(tags)
     history = open_own_history()
     catalogue = history.catalogue()
     identifiers = [catalogue.resolve(name) for name in runs]
     for identifier in identifiers:
+        has = history.read(identifier)["tags"] if removed else []
+        for tag in removed:
+            if tag not in has:
+                warn(f"{catalogue.short(identifier)} has no tag {tag}, so none was taken away")
         annotation = write_annotation(
             by=find_user(),
             label=label,

@@ -28,8 +28,8 @@ def command(file: Path, *, as_json: bool) -> None:
     """Tell which run made FILE, wherever it was moved or renamed since.
 
     It is found by its content: its SHA-256 is looked for among what runs wrote. The newest run that wrote it comes
-    first. Where no run wrote this content, the runs that used a file of this path are named, and that it is another
-    content is said.
+    first. Where no run wrote this content, the runs that read it are named, and those that used
+    another content at this path.
     """
     history = open_own_history()
     blamed = blame_file(history, file)
@@ -54,6 +54,8 @@ def show_blamed(history: History, catalogue: Catalogue, file: Path, blamed: Blam
         say(f"there may be more; `rtrace log --digest {blamed.sha256}` lists all that wrote or read it")
     if not blamed.made:
         warn(f"no run in {history.place} wrote this content of {file} (SHA-256 {blamed.sha256})")
+        for row in blamed.read:
+            show(f"{describe(row, catalogue)}  read this content")
         for row in blamed.by_path:
             show(f"{describe(row, catalogue)}  used a file of this path, with another content")
 

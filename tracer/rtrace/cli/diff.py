@@ -24,7 +24,7 @@ SHOWN = 50
 
 @click.command(
     cls=RtraceCommand,
-    statuses={"0": "nothing differs", "1": "something differs"},
+    statuses={"0": "nothing differs", "1": "something differs, or there is no such run"},
     examples=("rtrace diff last~1 last", "rtrace diff --only code --only parameters baseline 0193a5c1"),
 )
 @JSON

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.options.history_options import NO_RUN
 from rtrace.cli.terminal.run_table import open_own_history
 from rtrace.cli.terminal.speaking import say
 
 
-@click.command(cls=RtraceCommand, examples=("rtrace forget last", "rtrace forget 0193a5c1 baseline"))
+@click.command(cls=RtraceCommand, statuses=NO_RUN, examples=("rtrace forget last", "rtrace forget 0193a5c1 baseline"))
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
 def command(runs: tuple[str, ...]) -> None:
     """Remove runs from the history. Their files, trace directories and bundles stay.

@@ -11,9 +11,11 @@ from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import JSON
 from rtrace.cli.terminal.run_table import open_own_history
 from rtrace.cli.terminal.speaking import give_json, say, warn
+from rtrace.cli.terminal.tidying import tell_settled
 from rtrace.operations.history.importing import import_paths
 from rtrace.printable import count
 from rtrace.record.keeping.configuration import find_configuration
+from rtrace.trace.directory import TraceDirectory
 
 
 @click.command(
@@ -30,6 +32,7 @@ def command(paths: tuple[Path, ...], *, as_json: bool) -> None:
     such as another history; or the store of another tool. Of a run that is there already, only what was said since is
     added.
     """
+    tell_settled(*(TraceDirectory(path) for path in paths if not path.is_file()))
     imported = import_paths(open_own_history(), list(paths), warn)
     configuration = find_configuration()
     if configuration is not None:

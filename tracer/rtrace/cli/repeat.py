@@ -13,14 +13,16 @@ from rtrace.cli.options.common import JSON_LAST, fill_standard_streams
 from rtrace.cli.terminal.run_table import open_own_history
 from rtrace.cli.terminal.speaking import say, tell_json, warn
 from rtrace.errors import RtraceError, UsageError
+from rtrace.interrupts import Interrupted
 from rtrace.printable import count
+from rtrace.record.names import check_label
 
 
 @click.command(
     cls=RtraceCommand,
     statuses={
         "0": "the results are the same",
-        "1": "a result differs",
+        "1": "a result differs, or there is no such run",
         "3": "a result could not be judged",
         "126": "the program is not executable any more",
         "127": "the program is not there any more",
@@ -50,9 +52,18 @@ def command(
 
     RUN is a label, the beginning of an id, last, or last~2 (two before the last).
     """
-    from rtrace.operations.repeating.repetition import judge, name_directory, plan_repetition, refuse_foreign, repeat
+    from rtrace.operations.repeating.repetition import (
+        find_interruption,
+        judge,
+        keep_repetition,
+        name_directory,
+        plan_repetition,
+        refuse_foreign,
+        repeat,
+    )
     from rtrace.record.taking.said import Said
 
+    check_label(label)
     fill_standard_streams()
     history = open_own_history()
     catalogue = history.catalogue()
@@ -76,7 +87,12 @@ def command(
     if second is None:
         warn((report.record and report.record.problem) or "the repetition was not recorded; nothing can be compared")
         sys.exit(3)
+    interrupted = find_interruption(report)
     try:
+        if interrupted is not None:
+            keep_repetition(history, first, second, report, None)
+            warn(f"{Interrupted(interrupted)}, so nothing is compared; the trace is in {report.directory.path}")
+            sys.exit(128 + interrupted)
         repeated = judge(history, first, second, report)
     except (OSError, RtraceError) as error:
         warn(f"the repetition is not in the history ({error}); `rtrace import {report.directory.path}` adds it")

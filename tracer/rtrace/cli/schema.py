@@ -18,6 +18,7 @@ from rtrace.manifest.schema import read_schema
     "--of",
     "answering",
     type=click.Choice(sorted({*ANSWERS, *DOCUMENTS})),
+    metavar="COMMAND|record",
     help="What this command answers with --json, or the record of a run.",
 )
 def command(answering: str | None) -> None:

@@ -6,13 +6,16 @@ import click
 
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import JSON
+from rtrace.cli.options.history_options import NO_RUN
 from rtrace.cli.terminal.run_table import open_own_history
 from rtrace.cli.terminal.speaking import give_json, show
 from rtrace.operations.history.showing import describe_record
 
 
 @click.command(
-    cls=RtraceCommand, examples=("rtrace show last", "rtrace show --all baseline", "rtrace show --json 0193a5c1")
+    cls=RtraceCommand,
+    statuses=NO_RUN,
+    examples=("rtrace show last", "rtrace show --all baseline", "rtrace show --json 0193a5c1"),
 )
 @JSON
 @click.option("--all", "show_all", is_flag=True, help="All that is known, however long.")

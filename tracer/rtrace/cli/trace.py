@@ -21,6 +21,7 @@ from rtrace.cli.terminal.speaking import say, say_more, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_settled
 from rtrace.errors import BusyError, TraceError, UsageError
 from rtrace.printable import count
+from rtrace.record.names import check_label, check_tags
 from rtrace.trace.directory import TraceDirectory
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def command(  # noqa: PLR0913 - an argument for each option
         raise UsageError(f"--rank and {option} do not go together; leave {option} out, and use -d for a further step")
     if not arguments[0]:
         raise UsageError("the command to trace is empty; name a program")
+    check_label(label)
+    check_tags(tags)
     from rtrace.operations.recording.traced import RecordRequest
     from rtrace.operations.trace import TraceRequest, trace_into  # 30 ms that --help does not need
     from rtrace.record.taking.said import Said
@@ -125,7 +128,7 @@ def command(  # noqa: PLR0913 - an argument for each option
         detach_daemons=detach_daemons,
         keep=None if no_capture else keep,
         snapshot_limit=snapshot_limit,
-        record=RecordRequest(Said(label, reason, tags, project), history=not no_history),
+        record=RecordRequest(Said(label or None, reason or None, tags, project), history=not no_history),
     )
 
     if as_rank:

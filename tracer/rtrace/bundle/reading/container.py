@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.bundle import members, tar
-from rtrace.errors import BundleError, DamagedBundleError
+from rtrace.errors import BundleError, DamagedBundleError, NotABundleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -107,7 +107,7 @@ def _check_version(path: Path, file: BinaryIO) -> None:
     file.seek(0)
     start = file.read(_LOOKED_AT)
     if not start:
-        raise BundleError(f"{path} is empty, not a bundle")
+        raise NotABundleError(f"{path} is empty, not a bundle")
     expected = tar.header(members.VERSION.encode(), tar.REGULAR, len(members.VERSION_TEXT))
     version = start[tar.BLOCK :].split(b"\n", 1)[0]
     if start[:_NAME] == expected[:_NAME] and version.startswith(members.VERSION_PREFIX):
@@ -122,7 +122,7 @@ def _check_version(path: Path, file: BinaryIO) -> None:
     differing = [place for place, (byte, wanted) in enumerate(zip(start, expected, strict=False)) if byte != wanted]
     if len(start) > len(expected) and len(differing) <= _FEW:
         raise DamagedBundleError(f"{path} is damaged: its version is not what was packed", differing[0], differing[-1])
-    raise BundleError(f"{path} is not a bundle; `rtrace pack` makes one")
+    raise NotABundleError(f"{path} is not a bundle; `rtrace pack` makes one")
 
 
 def _member_size(path: Path, file: BinaryIO, position: int, name: str) -> int:

@@ -65,8 +65,9 @@ SYNONYMS = {"run": "replay"}
 STATUSES = sort_statuses(
     {
         "0": "it is done",
-        "1": "`verify`: a result differs; `check`: the bundle is damaged; `audit`: there may be secrets",
-        "3": "`verify`: a result could not be judged; `drift`: nothing is declared, or known",
+        "1": "`verify`, `repeat`, `diff`, `drift`: something differs; `check`: the bundle is damaged; `audit`: there"
+        " may be secrets; commands on the history: there is no such run",
+        "3": "`verify`, `repeat`: a result could not be judged; `drift`: nothing is declared, or known",
         **ALWAYS,
         "other": "`trace`, `replay`: that of the program; 128+N when signal N ended it",
     }

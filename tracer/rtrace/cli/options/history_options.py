@@ -19,6 +19,8 @@ KINDS = ("run", "replay", "verification")
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 
+NO_RUN = {"1": "there is no such run"}
+"""The exit status of commands that take a RUN and compare nothing."""
 NO_HISTORY = click.option("--no-history", is_flag=True, help="Do not add this to the history.")
 
 

@@ -19,10 +19,10 @@ COLUMNS = (
     Column("STARTED"),
     Column("TOOK", numbers=True),
     Column("STATUS"),
-    Column("LABEL"),
-    Column("TAGS"),
-    Column("REASON"),
-    Column("COMMAND"),
+    Column("LABEL", least=8),
+    Column("TAGS", least=8),
+    Column("REASON", least=12),
+    Column("COMMAND", least=20),
 )
 
 

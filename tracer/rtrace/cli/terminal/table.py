@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,12 +12,19 @@ from rtrace.printable import printable_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+_BETWEEN = "  "
+_CUT = "..."
+
 
 class Column(NamedTuple):
-    """A column: its title, and whether it holds numbers, which end where the column ends."""
+    """A column: its title, whether it holds numbers, which end where the column ends, and how narrow it may become.
+
+    Where a terminal is too narrow for a table, the ends of words are left out of columns that have a ``least`` width.
+    """
 
     title: str
     numbers: bool = False
+    least: int | None = None
 
 
 def show_table(columns: Sequence[Column], rows: Callable[[], Iterable[Sequence[str]]]) -> int:
@@ -35,6 +43,7 @@ def show_table(columns: Sequence[Column], rows: Callable[[], Iterable[Sequence[s
         number += 1
         for place, word in enumerate(row):
             widths[place] = max(widths[place], len(printable_text(word)))
+    widths = fit(columns, widths, _measure_terminal())
     if number:
         show(_align([column.title for column in columns], columns, widths))
     for row in rows():
@@ -42,9 +51,35 @@ def show_table(columns: Sequence[Column], rows: Callable[[], Iterable[Sequence[s
     return number
 
 
+def fit(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
+    """Return widths that fit into so many characters, as far as columns may become narrower, the widest first."""
+    fitted = list(widths)
+    least = [column.least or width for column, width in zip(columns, widths, strict=True)]
+    over = sum(fitted) + len(_BETWEEN) * (len(fitted) - 1) - room
+    while over > 0:
+        place = max(range(len(fitted)), key=lambda one: (fitted[one] > least[one], fitted[one]))
+        if fitted[place] <= least[place]:
+            break
+        fitted[place] -= 1
+        over -= 1
+    return fitted
+
+
+def _measure_terminal() -> int:
+    """Return how many characters a line of the terminal has; very many where it does not say."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or sys.maxsize
+    except (OSError, ValueError):
+        return sys.maxsize
+
+
+def _cut(word: str, width: int) -> str:
+    return word if len(word) <= width else word[: max(width - len(_CUT), 0)] + _CUT
+
+
 def _align(row: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
     words = [
-        word.rjust(width) if column.numbers else word.ljust(width)
+        word.rjust(width) if column.numbers else _cut(word, width).ljust(width)
         for word, column, width in zip(row, columns, widths, strict=True)
     ]
-    return "  ".join(words).rstrip()
+    return _BETWEEN.join(words).rstrip()

@@ -18,12 +18,14 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Blamed:
-    """The runs that wrote a content, newest first; or, where nobody knows the content, those that used the path."""
+    """The runs that wrote a content, newest first; or, where none did, those that used it or its path."""
 
     sha256: str
     made: list[Made]
     by_path: list[Row]
-    """Runs that read or wrote a file of this path, with another content."""
+    """Runs that used a file of this path, with another content."""
+    read: list[Row]
+    """Runs that read this content, wherever it was."""
 
 
 def blame_file(history: History, file: Path) -> Blamed:
@@ -31,8 +33,11 @@ def blame_file(history: History, file: Path) -> Blamed:
     digest = digest_file(file)
     catalogue = history.catalogue()
     made = catalogue.blame(digest)
-    by_path = [] if made else catalogue.find(Query(file=os.fsencode(os.path.abspath(file)), limit=SHOWN))
-    return Blamed(digest, made, by_path)
+    if made:
+        return Blamed(digest, made, [], [])
+    read = catalogue.find(Query(digest=digest, limit=SHOWN))
+    used = catalogue.find(Query(file=os.fsencode(os.path.abspath(file)), limit=SHOWN))
+    return Blamed(digest, [], [row for row in used if row not in read], read)
 
 
 def digest_file(file: Path) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtrace.errors import HistoryError, NoSuchRunError, RecordError, RtraceError, UsageError
+from rtrace.errors import HistoryError, NoSuchRunError, NotABundleError, RecordError, RtraceError, UsageError
+from rtrace.operations.recording.missing import record_missing
 from rtrace.record.bundled import read_bundle
 from rtrace.record.changing.merging import merge_records
 from rtrace.record.document import Record
@@ -18,6 +19,7 @@ from rtrace.record.history.documents import read_document
 from rtrace.record.history.layout import RECORDS
 from rtrace.record.history.protocol import History
 from rtrace.record.reading import MOST_BYTES, read_record
+from rtrace.trace.directory import TraceDirectory
 
 _DOCUMENT = b"{"
 _LEVELS = 3
@@ -44,7 +46,7 @@ def import_paths(history: History, paths: list[Path], tell: Callable[[str], None
             raise UsageError(f"{path} does not exist; name a document, a dump, a folder or a bundle")
     imported = Imported()
     for path in paths:
-        found = False
+        found, before = False, imported.problems
         try:
             for record in read_records(path, lambda sentence: tell_problem(imported, tell, sentence)):
                 found = True
@@ -57,7 +59,7 @@ def import_paths(history: History, paths: list[Path], tell: Callable[[str], None
         except RtraceError as error:
             tell_problem(imported, tell, str(error))
             continue
-        if not found and not imported.problems:
+        if not found and imported.problems == before:
             tell_problem(imported, tell, f"{path} holds no record")
     return imported
 
@@ -89,6 +91,8 @@ def read_records(path: Path, tell: Callable[[str], None]) -> Iterator[Record]:
     if importer is not None:
         yield from importer.read(str(path))
     elif path.is_dir():
+        if TraceDirectory(path).database.is_file():
+            yield from record_missing(TraceDirectory(path))
         for document in find_documents(path):
             try:
                 yield from read_file(document)
@@ -117,7 +121,11 @@ def read_file(path: Path, tell: Callable[[str], None] | None = None) -> Iterator
             raise UsageError(f"{path} is not a file; name a document, a dump, a folder or a bundle")
         start = file.read(1)
         if start != _DOCUMENT:
-            yield from read_bundle(path)
+            try:
+                yield from read_bundle(path)
+            except NotABundleError:
+                what = "neither a record nor a bundle; name a document, a dump, a folder or a bundle"
+                raise UsageError(f"{path} is {what}") from None
             return
         file.seek(0)
         first = file.readline(MOST_BYTES + 1)

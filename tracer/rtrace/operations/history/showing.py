@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rtrace.operations.history.moments import write_moment, write_seconds
 from rtrace.printable import count, format_size
-from rtrace.record.document import FileFact, Record, StreamFact
+from rtrace.record.document import ExecutableFact, FileFact, Json, ParameterFact, Record, StreamFact
 from rtrace.record.times import read_time
 
 SHOWN = 10
@@ -80,11 +80,13 @@ def list_sections(record: Record, *, whole: bool) -> Iterator[tuple[str, Sequenc
             for one in record["repositories"]
         ],
     )
-    yield "parameters", [f"{one['name']} = {one['value']}" for one in record["parameters"]]
+    yield "parameters", list(map(describe_parameter, record["parameters"]))
     yield "scripts", [f"{shorten_digest(one['sha256'])}  {one['path']}" for one in record["scripts"]]
-    yield "programs", [" ".join(filter(None, (one["path"], one["version"]))) for one in record["executables"]]
+    yield "programs", list(map(describe_program, record["executables"]))
     yield "inputs", list(map(describe_file, record["inputs"]))
     yield "outputs", list(map(describe_file, record["outputs"]))
+    yield "kept", [f"{one['path']} as {one['url']}" for one in record["kept"]]
+    yield "ranks", list(map(describe_rank, record["ranks"]))
     yield "packages", [f"{one['kind']} {one['name']} {one['version'] or ''}".rstrip() for one in record["packages"]]
     if whole:
         yield "libraries", [f"{one['name']} {one['version'] or ''}".rstrip() for one in record["libraries"]]
@@ -96,6 +98,29 @@ def list_sections(record: Record, *, whole: bool) -> Iterator[tuple[str, Sequenc
     if record["verdict"]:
         yield "differences", record["verdict"]["differences"]
     yield "said", list(describe_annotations(record))
+
+
+def describe_parameter(fact: ParameterFact) -> str:
+    """Return a parameter in a line, with the file that it is from: a command line often has the same name again."""
+    source = "" if fact["source"] == "command line" else f" ({fact['source']})"
+    return f"{fact['name']} = {fact['value']}{source}"
+
+
+def describe_program(fact: ExecutableFact) -> str:
+    """Return a program in a line; one of no package with what it was compiled by."""
+    built = (fact["compiler"], fact["compiler_flags"]) if fact["package"] is None else ()
+    told = ", ".join(filter(None, built))
+    return " ".join(filter(None, (fact["path"], fact["version"]))) + (f" ({told})" if told else "")
+
+
+def describe_rank(fact: Json) -> str:
+    """Return a rank of a parallel run in a line: where it ran, how it ended, how long it took."""
+    usage = fact.get("usage")
+    wall = usage.get("wall") if isinstance(usage, dict) else None
+    code, signal = fact.get("exit_code"), fact.get("signal")
+    ended = f"signal {signal}" if signal is not None else "unknown" if code is None else f"exit status {code}"
+    took = f", {write_seconds(wall)}" if isinstance(wall, int | float) else ""
+    return f"{fact.get('rank')} on {fact.get('host') or 'an unknown host'}: {ended}{took}"
 
 
 def describe_end(record: Record) -> str:

@@ -52,7 +52,7 @@ def record_run(
     began, used = time.perf_counter(), read_processor_time()
     again = f"add it with `rtrace import {target.path}`"
     try:
-        record = _take(connection, directory, target, run, draft, request)
+        record = take(connection, directory, target, run, draft, request.said)
     except Exception as error:  # noqa: BLE001 - a fault in a record must cost nobody a run
         debug(__name__, "no record: %r", error)
         return Recorded(None, f"the run was not recorded ({_name(error)}); {again}", time.perf_counter() - began)
@@ -72,14 +72,15 @@ def read_processor_time() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def _take(
+def take(
     connection: sqlite3.Connection,
     directory: TraceDirectory,
     target: TraceDirectory,
     run: int,
     draft: Draft,
-    request: RecordRequest,
+    said: Said,
 ) -> Record:
+    """Return the record of a run of a trace, by its number; ``target`` is where the trace is to be."""
     from rtrace.record.taking.evidence import gather
     from rtrace.record.taking.taking import take_record
     from rtrace.trace.reading.reader import read_notices
@@ -88,7 +89,7 @@ def _take(
     notices = read_notices(connection, {evidence.run.id})
     return take_record(
         evidence,
-        request.said,
+        said,
         target.path,
         [{"kind": one.kind, "what": one.what, "advice": one.advice} for one in notices],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -200,10 +201,27 @@ def repeat(plan: Plan, directory: Path, said: Said, tell: Callable[[str], None])
 
 def judge(history: History, first: Record, second: Record, report: TraceReport) -> Repeated:
     """Compare a repetition with the run that it repeats, and keep its record with the verdict. Raises HistoryError."""
+    verdict = compare_results(first, second)
+    keep_repetition(history, first, second, report, verdict)
+    return Repeated(second["id"], first["id"], report.directory.path, verdict)
+
+
+def keep_repetition(
+    history: History, first: Record, second: Record, report: TraceReport, verdict: VerdictFact | None
+) -> None:
+    """Keep the record of a repetition, without a verdict where it was interrupted. Raises HistoryError."""
     from rtrace.record.taking.keeping import keep_in_trace
 
-    verdict = compare_results(first, second)
     second["parent"], second["verdict"] = first["id"], verdict
     keep_in_trace(report.directory, second)
     history.add(second)
-    return Repeated(second["id"], first["id"], report.directory.path, verdict)
+
+
+def find_interruption(report: TraceReport) -> int | None:
+    """Return the signal by which somebody ended a repetition, as its end or its exit status tells: it proves nothing.
+
+    An exit status of 129 is no sign of SIGHUP, for some programs tell of wrong usage by it.
+    """
+    traced = report.traced
+    number = traced.exit_status - 128
+    return number if number in {signal.SIGINT, signal.SIGTERM} or traced.signal == signal.SIGHUP else None

@@ -62,9 +62,8 @@ class Indexing:
             try:
                 rebuild_index(self.path, paths, on_progress)
             except (OSError, sqlite3.Error) as error:
-                raise HistoryError(
-                    f"cannot write the catalogue {self.path}: {error}; make room, or remove it"
-                ) from None
+                why = (error.strerror if isinstance(error, OSError) else None) or error
+                raise HistoryError(f"cannot write the catalogue {self.path}: {why}; make room, or remove it") from None
             for change in changes:
                 remove_marks(self.root, change.done)
         return len(paths)

@@ -9,9 +9,9 @@ from functools import cached_property
 
 from rtrace.errors import AmbiguousRunError, NoSuchRunError
 from rtrace.printable import count_more, printable_text, shorten
+from rtrace.record.names import LAST
 
 SHORTEST = 8
-_LAST = re.compile(r"last(?:~(\d{1,9}))?")
 _PREFIX = re.compile(r"[0-9a-fA-F-]{4,36}")
 _SHOWN = 5
 
@@ -40,7 +40,7 @@ class Naming(ABC):
     def resolve(self, name: str) -> str:
         """Return the identifier of the run that a person names. Raises NoSuchRunError and AmbiguousRunError."""
         shown = printable_text(shorten(name))
-        last = _LAST.fullmatch(name)
+        last = LAST.fullmatch(name)
         if last is not None:
             found = self._find_last(int(last[1] or 0))
             if found is None:

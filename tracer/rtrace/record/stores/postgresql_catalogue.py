@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rtrace.record.document import Record
 from rtrace.record.query import Made, Query, Row
-from rtrace.record.stores.extraction import COLUMNS, find_file_key, find_keys, write_value
+from rtrace.record.stores.extraction import COLUMNS, find_file_key, find_keys, mend, write_value
 from rtrace.record.stores.making import find_made
 from rtrace.record.stores.naming import Naming
 from rtrace.record.stores.postgresql_connection import Database
@@ -55,7 +55,7 @@ class PostgresqlCatalogue(Naming):
         self._database.close()
 
     def _find_labelled(self, label: str) -> list[str]:
-        rows = self._database.ask(f"SELECT id FROM rtrace.runs WHERE label = :label {_ORDER}", label=label)  # noqa: S608
+        rows = self._database.ask(f"SELECT id FROM rtrace.runs WHERE label = :label {_ORDER}", label=mend(label))  # noqa: S608
         return [row[0] for row in rows]
 
     def _find_last(self, number: int) -> str | None:
@@ -76,7 +76,7 @@ def write_conditions(query: Query) -> tuple[str, dict[str, object]]:
     def add(condition: str, value: object) -> None:
         name = f"v{len(values)}"
         conditions.append(condition.replace(":value", f":{name}"))
-        values[name] = value
+        values[name] = mend(value) if isinstance(value, str) else value  # as the tables have it
 
     for condition, value in (
         ("project = :value", query.project),

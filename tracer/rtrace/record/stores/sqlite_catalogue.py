@@ -9,7 +9,7 @@ from collections.abc import Callable
 from rtrace.errors import HistoryError
 from rtrace.record.document import Record
 from rtrace.record.query import Made, Query, Row
-from rtrace.record.stores.extraction import COLUMNS, find_file_key, find_keys, write_value
+from rtrace.record.stores.extraction import COLUMNS, find_file_key, find_keys, mend, write_value
 from rtrace.record.stores.making import find_made
 from rtrace.record.stores.naming import Naming
 from rtrace.record.stores.terms import Term, read_terms
@@ -71,8 +71,9 @@ class SqliteCatalogue(Naming):
         return [str(one) for (one,) in self._ask("SELECT id FROM runs ORDER BY id", ())]
 
     def _ask(self, statement: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
+        mended = [mend(value) if isinstance(value, str) else value for value in values]  # as the index has them
         try:
-            return self._connection.execute(statement, values).fetchall()
+            return self._connection.execute(statement, mended).fetchall()
         except sqlite3.Error as error:
             raise HistoryError(
                 f"cannot read the catalogue of {self.place}: {error}; `rtrace log --rebuild` makes it again"

@@ -82,7 +82,7 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     surroundings = record["surroundings"]
     record["launch"] = "mpi" if surroundings["mpi"] else "batch" if surroundings["batch"] else "serial"
     add_ranks(record, evidence)
-    project = said.project or environ.get("RTRACE_PROJECT") or _name_project(main, roots)
+    project = said.project or environ.get("RTRACE_PROJECT") or name_project(evidence, main, roots)
     record["project"] = None if project is None else {"name": project, "description": None, "url": None}
     record["notices"] = [*notices, *_tell_limits(evidence, len(inputs), len(outputs))]
 
@@ -183,9 +183,14 @@ def _tell_limits(evidence: Evidence, inputs: int, outputs: int) -> list[NoticeFa
     ]
 
 
-def _name_project(main: bytes, roots: list[bytes]) -> str | None:
-    """Return the name of the working tree that the main script lies in."""
-    above = [root for root in roots if main.startswith(root.rstrip(b"/") + b"/")]
+def name_project(evidence: Evidence, main: bytes, roots: list[bytes]) -> str | None:
+    """Return the name of the working tree that the main script lies in; without a script, of the one around the run.
+
+    A package's program, such as the Python of a virtual environment, says nothing of what it was used for.
+    """
+    is_packaged = main in evidence.owners or os.path.realpath(main) in evidence.owners
+    place = evidence.run.workingdir.rstrip(b"/") + b"/" if is_packaged else main
+    above = [root for root in roots if place.startswith(root.rstrip(b"/") + b"/")]
     return os.path.basename(os.fsdecode(max(above, key=len))) or None if above else None
 
 

@@ -9,9 +9,11 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
+from rtrace.errors import UsageError
 from rtrace.operations.history.annotating import write_annotation
 from rtrace.printable import printable_text
 from rtrace.record.changing.annotating import annotate
+from rtrace.record.names import check_label
 
 if TYPE_CHECKING:
     from rtrace.record.document import Record
@@ -29,6 +31,10 @@ def annotate_run(visit: Visit, run: str) -> Response:
     new = [tag for tag in tags if tag not in shown]
     if len(new) > MOST_TAGS or any(len(tag) > MOST_TAG for tag in new):
         raise BadRequest(f"At most {MOST_TAGS} tags can be added at once, of {MOST_TAG} characters at most.")
+    try:
+        check_label(said["label"])
+    except UsageError as error:
+        raise BadRequest(f"{error}.") from None
     by = _read_user()
 
     def change(record: Record) -> Record:

@@ -70,8 +70,11 @@ def anonymize_record(
             surroundings[key] = {name: part[name] for name in kept if name in part}
     for repository in _list_facts(renamed, "repositories"):
         repository.update(dict.fromkeys(_OF_REPOSITORIES))
-    for annotation in _list_facts(renamed, "annotations"):
-        annotation["by"] = None
+    for part in _list_facts(renamed, "processes", "ranks"):
+        if "host" in part:
+            part["host"] = None
+    # What people say in their own words tells of people: by a first or a last name alone, of a colleague, of a place.
+    renamed.update(label=None, reason=None, outcome=None, tags=[], annotations=[])
     renamed.update(project=None, trace=None, imported=None, bundles=[], kept=[])
     if run is not None:
         _follow_manifest(renamed, run)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rtrace.record.facts.parameter_files import LARGEST_FILE, find_kind, read_parameter_file
 from rtrace.record.facts.parameters import read_command_line
 from rtrace.record.taking.contents import read_content
+from rtrace.record.taking.secrets.patience import Patience, TooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_PARAMETERS = 20_000
 _MOST_FILES = 200
+_LONGEST = 0.5
+"""Seconds of processor time in which all files of parameters are read."""
 
 
 def describe_parameters(
@@ -37,10 +40,16 @@ def describe_parameters(
     spelt = named.get(main)
     facts = read_command_line([os.fsdecode(word) for word in argv], None if spelt is None else os.fsdecode(spelt))
     files = [one for one in inputs if find_kind(os.fsdecode(one.path), named=one.path in named) is not None]
+    patience = Patience(_LONGEST)
     for content in files[:_MOST_FILES]:
         data = read_content(content, LARGEST_FILE)
         if data:
-            facts += read_parameter_file(content.path, redact(content.path, data), named=content.path in named)
+            text = redact(content.path, data)
+            try:
+                with patience.limiting():
+                    facts += read_parameter_file(content.path, text, named=content.path in named)
+            except TooLongError:  # it is data, and no parameters that a person has written
+                continue
         if len(facts) >= MOST_PARAMETERS:
             break
     return facts[:MOST_PARAMETERS]

@@ -86,6 +86,7 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     record["project"] = None if project is None else {"name": project, "description": None, "url": None}
     record["notices"] = [*notices, *_tell_limits(evidence, len(inputs), len(outputs))]
 
+    _redact_said(record, redactor)  # first, as long texts may use up the time in which all are searched
     argv = redactor.arguments(run.program, run.argv)
     record["arguments"] = shorten_arguments(argv)
     record["environment"] = {
@@ -95,7 +96,6 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     record["stdout"] = describe_stream(evidence, 1, lambda text: redactor.output("the text of stdout", text))
     record["stderr"] = describe_stream(evidence, 2, lambda text: redactor.output("the text of stderr", text))
     _redact_parts(record, redactor)
-    _redact_said(record, redactor)
     record["parameters"] = describe_parameters(
         evidence, argv, main, inputs, lambda path, data: redactor.content(f"file {printable(path)}", path, data)
     )

@@ -10,8 +10,11 @@ import os
 import re
 from typing import TYPE_CHECKING, cast
 
+from rtrace.debugging import debug
+from rtrace.printable import printable
 from rtrace.privacy.remembered import Remembered
 from rtrace.record.history.place import own_folder
+from rtrace.record.taking.secrets.patience import Patience, TooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from rtrace.record.taking.secrets.search import Search
 
 REDACTED = "redacted"
+LONGEST = 0.8
+"""Seconds of processor time in which all texts of a record are searched; of what is left then, nothing is kept."""
+_ADVICE = "the record does not have it; the trace does"
 _DIGIT, _LETTER, _SHORTEST_TOKEN = re.compile(r"[0-9]"), re.compile(r"[A-Za-z]"), 20
 
 
@@ -35,6 +41,8 @@ class RecordRedactor:
         """Know of what was searched before from a file, by default the user's."""
         self._remembered = Remembered(own_folder().with_name("harmless") if memory is None else memory)
         self._search: Search | None = None
+        self._patience = Patience(LONGEST)
+        self._unsearched: set[str] = set()  # places of which nothing is kept
         self._harmless: set[bytes] = set()  # commands; a shell executes one a thousand times
 
     def environment(self, environ: Environment) -> Environment:
@@ -42,7 +50,12 @@ class RecordRedactor:
         items = [name if value is None else name + b"=" + value for name, value in environ]
         if all(self._remembered.knows("variable", item) for item in items):
             return environ
-        kept = self._load().environment(environ)
+        try:
+            with self._patience.limiting():
+                kept = self._load().environment(environ)
+        except TooLongError:
+            self._unsearched.add("the environment")
+            return tuple((name, None if value is None else REDACTED.encode()) for name, value in environ)
         clean = set(kept)
         for item, variable in zip(items, environ, strict=True):
             if variable in clean:
@@ -55,7 +68,12 @@ class RecordRedactor:
         if text in self._harmless or self._is_harmless("argument", text):
             self._harmless.add(text)
             return words
-        kept = self._load().arguments(program, words)
+        try:
+            with self._patience.limiting():
+                kept = self._load().arguments(program, words)
+        except TooLongError:
+            self._unsearched.add(f"arguments of {printable(program)}")
+            return tuple(REDACTED.encode() for _ in words)
         if kept == words:
             self._harmless.add(text)
             self._remembered.remember("argument", text)
@@ -66,7 +84,12 @@ class RecordRedactor:
         text = os.fsencode(address)
         if self._remembered.has_no_needle("argument", text) or self._remembered.knows("address", text):
             return address
-        kept = self._load().address(place, address)
+        try:
+            with self._patience.limiting():
+                kept = self._load().address(place, address)
+        except TooLongError:
+            self._unsearched.add(place)
+            return REDACTED
         if kept == address:
             self._remembered.remember("address", text)  # a command with the same text is searched by more rules
         return kept
@@ -83,7 +106,12 @@ class RecordRedactor:
         known = path + b"\0" + text
         if self._remembered.knows("content", known):
             return text
-        kept = self._load().content(place, path, text)
+        try:
+            with self._patience.limiting():
+                kept = self._load().content(place, path, text)
+        except TooLongError:
+            self._unsearched.add(place)
+            return REDACTED.encode()
         if kept == text:
             self._remembered.remember("content", known)
         return kept
@@ -94,8 +122,12 @@ class RecordRedactor:
         text = os.fsencode("\n".join(sorted(parts)))
         if not text or self._remembered.has_no_needle("argument", text) or self._remembered.knows("name", text):
             return
-        if self._load().address(place, os.fsdecode(text)) == os.fsdecode(text):
-            self._remembered.remember("name", text)
+        try:
+            with self._patience.limiting():
+                if self._load().address(place, os.fsdecode(text)) == os.fsdecode(text):
+                    self._remembered.remember("name", text)
+        except TooLongError:  # they stand in the trace, too, and what is found elsewhere is taken out of them
+            debug(__name__, "%s: not searched for secrets", place)
 
     def value(self, place: str, name: str, value: str) -> str:
         """Return the value of a parameter; a word in its place where its name and it look like a secret."""
@@ -103,7 +135,12 @@ class RecordRedactor:
         text = b"=".join(item)
         if self._remembered.knows("variable", text):
             return value
-        if self._load().is_secret(place, *item):
+        try:
+            with self._patience.limiting():
+                if self._load().is_secret(place, *item):
+                    return REDACTED
+        except TooLongError:
+            self._unsearched.add("parameters")
             return REDACTED
         self._remembered.remember("variable", text)
         return value
@@ -111,6 +148,10 @@ class RecordRedactor:
     def finish(self, record: Record) -> Record:
         """Return a record without any secret that was found in a part of it, and with the list of their places."""
         self._remembered.save()
+        record["notices"] += [
+            {"kind": "record", "what": f"{place} took too long to be searched for secrets", "advice": _ADVICE}
+            for place in sorted(self._unsearched)
+        ]
         if self._search is None:
             return record
         record = cast("Record", self._search.rewrite(record))

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from rtrace.manifest.model import Environment
     from rtrace.privacy.rules.rule import Rule
 
+_SHORT = 4 << 10
+_LONGEST_KNOWN = 2048
+"""Bytes of a secret that is looked for elsewhere: what is longer, and no key of many lines, only looks like one."""
+
 
 class Search:
     """Decides that every secret goes, and remembers their places and values."""
@@ -71,14 +75,18 @@ class Search:
 
     def _note(self, place: str, rule: Rule, value: bytes) -> None:
         self._decisions.decide(place, rule, rule.what, SecretPack.REDACTED)
-        self._decisions.learn(list(find_values(value)), {SecretPack.REDACTED})
+        known = [one for one in find_values(value) if len(one) <= _LONGEST_KNOWN]
+        self._decisions.learn(known, {SecretPack.REDACTED})
 
 
 def choose_rules(path: bytes, text: bytes) -> frozenset[Rule]:
     """Return those of the rules for a path that can match in a text: the words that they need are there.
 
-    To make a matcher of all rules takes longer than to look for the words of each in a text of some kilobytes.
+    To make a matcher of all rules takes longer than to look for the words of each in a text of some kilobytes; of a
+    longer one, all rules are returned.
     """
+    if len(text) > _SHORT:
+        return frozenset(rule for rule in find_rules(path) if rule.pattern is not None)
     lowered = text.lower()
     return frozenset(
         rule

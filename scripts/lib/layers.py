@@ -27,6 +27,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
             "gc_pause",
             "interrupts",
             "limits",
+            "path_text",
             "plugins",
             "printable",
             "progress",

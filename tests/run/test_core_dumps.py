@@ -1,5 +1,7 @@
 """The memory of a program that crashes in a replay goes nowhere: many systems hand it to a program of root's."""
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -25,9 +27,11 @@ def handled() -> Iterator[Path]:
     """Where a handler of core dumps notes whose it got, of programs of this test; the kernel waits for it to end."""
     settings = {name: Path("/proc/sys/kernel", name) for name in ("core_pattern", "core_pipe_limit")}
     before = {name: path.read_text() for name, path in settings.items()}
+    alone = os.open("/tmp", os.O_RDONLY)
+    fcntl.flock(alone, fcntl.LOCK_EX)  # the machine has one pattern, and there may be other tests
     with tempfile.TemporaryDirectory(prefix="core-", dir="/tmp") as folder:  # a pattern has at most 127 bytes
         handler, notes = Path(folder, "handler"), Path(folder, "notes")
-        handler.write_text(f'#!/bin/sh\ncase $1 in busybox-*) echo "$1" >> {notes} ;; esac\n')
+        handler.write_text(f'#!/bin/sh\ncase $1 in busybox-*) echo "$1" >> {notes} ;; esac\ncat > /dev/null\n')
         handler.chmod(0o755)
         notes.touch()
         try:
@@ -37,6 +41,7 @@ def handled() -> Iterator[Path]:
         finally:
             for name, path in settings.items():
                 path.write_text(before[name])
+            os.close(alone)
 
 
 @pytest.mark.parametrize("unpacker", UNPACKERS)

@@ -204,7 +204,7 @@ def test_a_user_has_a_terminal_too(bundle_of: Callable[..., Path], plain_user: P
     bundle.write_bytes(bundle_of(b"echo x > /dev/tty; busybox stty size").read_bytes())
     plain_user.give(bundle)
     with contextlib.ExitStack() as stack:
-        command = (*plain_user.prefix, str(plain_user.rtrace), "run", str(bundle))
+        command = (*plain_user.prefix, str(plain_user.rtrace), "run", "--no-history", str(bundle))
         person = stack.enter_context(at_terminal(*command, cwd=plain_user.home))
         assert person.leave() == 0
         assert person.shown.endswith(b"x\r\n24 80\r\n")

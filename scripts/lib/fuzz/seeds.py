@@ -64,6 +64,7 @@ def make_bundle() -> dict[str, bytes]:
     return {
         "manifest": parts[members.MANIFEST].split(b"digests:\n")[0],
         "files": zstandard.decompress(parts[members.FILES]),
+        "records": zstandard.decompress(parts[members.RECORDS]),
         "results": zstandard.decompress(parts[members.RESULTS]),
         "trace": parts[members.TRACE],
         "content": b"content\n",
@@ -127,7 +128,7 @@ def pack_bundle() -> bytes:
         )
         trace = folder / "trace.sqlite3"
         _make_trace(trace)
-        write_bundle(folder / "b.rpz", manifest, items, results, trace)
+        write_bundle(folder / "b.rpz", manifest, items, results, trace, records=(b"{}\n",))
         return (folder / "b.rpz").read_bytes()
 
 

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from rtrace.errors import TraceError
+from rtrace.path_text import to_text
 from rtrace.privacy.anonymous.records import rewrite_strings
 from rtrace.privacy.redacting import redact_known
 
@@ -59,8 +60,8 @@ def finish_records(
         record, run = dict(found.content), runs.get(found.run)
         record["run_name"] = found.run
         if run is not None:
-            record["arguments"] = [os.fsdecode(word) for word in run.argv]
-            record["environment"] = {os.fsdecode(name): os.fsdecode(value or b"") for name, value in run.environ}
+            record["arguments"] = [to_text(word) for word in run.argv]
+            record["environment"] = {to_text(name): to_text(value or b"") for name, value in run.environ}
         clean = cast("Json", rewrite_strings(record, lambda text: redact_known(text, judge)))
         if anonymizer is not None:
             clean = anonymizer.anonymize_record(clean, anonymous.get(found.run))

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from rtrace.errors import UsageError
+from rtrace.path_text import to_bytes
 from rtrace.record.history.protocol import History
 from rtrace.record.query import Made, Query, Row
 
@@ -36,7 +37,7 @@ def blame_file(history: History, file: Path) -> Blamed:
     if made:
         return Blamed(digest, made, [], [])
     read = catalogue.find(Query(digest=digest, limit=SHOWN))
-    used = catalogue.find(Query(file=os.fsencode(os.path.abspath(file)), limit=SHOWN))
+    used = catalogue.find(Query(file=to_bytes(os.path.abspath(file)), limit=SHOWN))
     return Blamed(digest, [], [row for row in used if row not in read], read)
 
 

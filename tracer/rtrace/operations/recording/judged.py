@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from rtrace.debugging import debug
 from rtrace.errors import RecordError
+from rtrace.path_text import to_text
 from rtrace.record.document import BundleFact, Kind, Record, VerdictFact
 from rtrace.record.empty import empty_record
 from rtrace.record.facts.machine import read_machine
 from rtrace.record.facts.surroundings import read_surroundings
 from rtrace.record.facts.users import read_user
 from rtrace.record.history.opening import open_history
-from rtrace.record.paths import to_text
 from rtrace.record.times import write_time
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def record_judgement(
         open_history().add(record)
     except Exception as error:  # noqa: BLE001 -- whatever is wrong with a record must cost nobody a verdict
         debug(__name__, "no record: %r", error)
-        return f"this is not in the history ({str(error) or type(error).__name__})"
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+        return f"this is not in the history ({reason})"
     return None
 
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from rtrace.errors import UsageError
 from rtrace.operations.recording.own import is_own
 from rtrace.operations.recording.traced import RecordRequest
+from rtrace.path_text import to_bytes
 from rtrace.printable import name_some, printable, printable_text, shorten
 from rtrace.privacy.redacting import REDACTED
 from rtrace.record.diff import name_path
 from rtrace.record.document import FileFact, Record, VerdictFact
 from rtrace.record.history.protocol import History
-from rtrace.record.paths import to_bytes
 from rtrace.record.taking.said import Said
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from rtrace.path_text import to_bytes, to_text
 from rtrace.privacy.anonymous.releases import shorten_release
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def anonymize_record(
     ``hash_anonymous`` returns the digest that a file has under pseudonyms, None for one that holds no name.
     """
     for fact in _list_facts(record, *_WITH_DIGESTS):
-        digest = hash_anonymous(os.fsencode(str(fact.get("path"))))
+        digest = hash_anonymous(to_bytes(str(fact.get("path"))))
         if digest is not None:
             fact["sha256"] = digest
             fact.update({key: None for key in ("md5",) if key in fact})
@@ -57,7 +57,7 @@ def anonymize_record(
     for gpu in _list_facts(machine, "gpus"):
         gpu["address"] = None
     if isinstance(user.get("name"), str):
-        user["name"] = os.fsdecode(names.replace_value(os.fsencode(str(user["name"]))))
+        user["name"] = to_text(names.replace_value(to_bytes(str(user["name"]))))
     for key in ("uid", "gid"):
         number = user.get(key)
         user[key] = ids.replace(number) if isinstance(number, int) else None
@@ -88,13 +88,13 @@ def find_people(records: Iterable[Json]) -> Iterator[bytes]:
         for key in ("full_name", "email"):
             value = user.get(key)
             if isinstance(value, str) and len(value) >= _SHORTEST_NAME:
-                yield os.fsencode(value)
+                yield to_bytes(value)
 
 
 def rewrite_strings(value: object, rewrite: Callable[[bytes], bytes]) -> object:
     """Return a value of JSON with every string in it rewritten, those that are keys included."""
     if isinstance(value, str):
-        return os.fsdecode(rewrite(os.fsencode(value)))
+        return to_text(rewrite(to_bytes(value)))
     if isinstance(value, list):
         return [rewrite_strings(item, rewrite) for item in value]
     if isinstance(value, dict):
@@ -109,7 +109,7 @@ def read_text(document: bytes) -> bytes:
 
 def _follow_manifest(record: Json, run: Run) -> None:
     """Let a record say of its environment and its output what the anonymous manifest says."""
-    record["environment"] = {os.fsdecode(name): os.fsdecode(value or b"") for name, value in run.environ}
+    record["environment"] = {to_text(name): to_text(value or b"") for name, value in run.environ}
     for key, output in (("stdout", run.stdout), ("stderr", run.stderr)):
         stream = record.get(key)
         if isinstance(stream, dict) and output is not None:
@@ -129,7 +129,7 @@ def _list_facts(record: Json, *keys: str) -> Iterator[Json]:
 
 def _yield_strings(value: object) -> Iterator[bytes]:
     if isinstance(value, str):
-        yield os.fsencode(value)
+        yield to_bytes(value)
     elif isinstance(value, list):
         for item in value:
             yield from _yield_strings(item)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from rtrace.path_text import to_bytes
 from rtrace.record.document import ExecutableFact
 from rtrace.record.facts.elf.dwarf import read_producer
 from rtrace.record.facts.elf.notes import read_build_id, read_compilers, read_dynamic
@@ -35,7 +36,7 @@ def read_executable(path: str, *, package: str | None = None, version: str | Non
     }  # fmt: skip
     try:
         fact["size"] = os.stat(path).st_size
-        with ElfFile(os.fsencode(path)) as elf:
+        with ElfFile(to_bytes(path)) as elf:
             _add_facts(fact, elf)
     except (
         OSError,

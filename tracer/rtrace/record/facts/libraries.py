@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from rtrace.path_text import to_bytes
 from rtrace.record.document import LibraryFact
 from rtrace.record.facts.elf.notes import read_build_id, read_dynamic
 from rtrace.record.facts.elf.sections import ElfFile
@@ -22,7 +23,7 @@ def read_shared_object(path: str) -> LibraryFact:
         "package": None,
     }  # fmt: skip
     try:
-        with ElfFile(os.fsencode(path)) as elf:
+        with ElfFile(to_bytes(path)) as elf:
             fact["build_id"] = read_build_id(elf)
             fact["name"] = read_dynamic(elf).soname or fact["name"]
     except (OSError, ValueError):  # gone or unreadable by now, or no ELF file

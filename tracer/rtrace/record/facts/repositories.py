@@ -7,6 +7,7 @@ import stat
 import time
 from collections.abc import Iterable, Mapping
 
+from rtrace.path_text import to_bytes
 from rtrace.printable import name_some, printable_text
 from rtrace.record.document import RepositoryFact
 from rtrace.record.facts.version_control.earlier import Earlier
@@ -95,7 +96,7 @@ def read_repository(
 
         return read_git(root, limits, environ, earlier or {})
     fact = read(root, limits, environ)
-    own = [file["path"] for file in fact["changed"] if os.path.join(root, os.fsencode(file["path"])) in (earlier or {})]
+    own = [file["path"] for file in fact["changed"] if os.path.join(root, to_bytes(file["path"])) in (earlier or {})]
     if own:
         add_problem(fact, f"The run itself has changed {name_some(list(map(printable_text, own)))}.")
     return fact

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rtrace.files.reading import read_parts
+from rtrace.path_text import to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ class Content:
         """Open the file; return its descriptor and its size. Raises ChangedError."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(os.fsencode(self.path), flags)
+            descriptor = os.open(to_bytes(self.path), flags)
         except OSError as error:
             raise ChangedError(f"{self.path} cannot be read ({error.strerror})") from None
         status = os.fstat(descriptor)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote
 
 from rtrace.errors import KeepingError
+from rtrace.path_text import to_bytes
 from rtrace.record.keeping.content import ChangedError, Content, name_content
 from rtrace.record.keeping.folders import FolderPlace
 
@@ -131,7 +131,7 @@ def _keep_archive(name: str, contents: list[Content], places: list[Place], folde
                     incomplete.unlink()
     for address in filter(None, known.values()):
         kept.files.extend(
-            {"path": content.path, "sha256": content.sha256, "url": f"{address}#{quote(os.fsencode(content.path))}"}
+            {"path": content.path, "sha256": content.sha256, "url": f"{address}#{quote(to_bytes(content.path))}"}
             for content in whole
         )
 

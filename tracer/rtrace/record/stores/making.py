@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rtrace.errors import RtraceError
+from rtrace.path_text import to_bytes
 from rtrace.record.document import Record
-from rtrace.record.paths import to_bytes
 from rtrace.record.query import Made
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtrace.path_text import to_text
 from rtrace.printable import printable
 from rtrace.record.facts.media import HEAD, media_type
 
@@ -105,7 +106,7 @@ def _describe(content: Content, problem: str | None, *, with_md5: bool) -> FileF
         except OSError as error:
             problem = f"{printable(content.path)} {error.strerror or 'cannot be read'}".strip()
     return {
-        "path": os.fsdecode(content.path),
+        "path": to_text(content.path),
         "size": content.size,
         "sha256": sha256,
         "md5": md5,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.describe.internals import Internals
 from rtrace.describe.program_files import is_program
+from rtrace.path_text import to_bytes
 from rtrace.record.facts.version_control.earlier import Stamp
 from rtrace.record.taking.contents import Content, describe_contents
 from rtrace.record.times import write_time
@@ -71,7 +72,7 @@ def find_earlier(evidence: Evidence, roots: Sequence[bytes]) -> dict[bytes, byte
         if file.type is None:
             earlier[path] = None
         elif file.snapshot is not None:
-            earlier[path] = os.path.join(os.fsencode(evidence.directory.snapshots), os.fsencode(file.snapshot))
+            earlier[path] = os.path.join(os.fsencode(evidence.directory.snapshots), to_bytes(file.snapshot))
         elif file.size is not None and file.mtime_ns is not None:
             was = Stamp(file.size, file.mtime_ns)
             try:
@@ -87,7 +88,7 @@ def find_earlier(evidence: Evidence, roots: Sequence[bytes]) -> dict[bytes, byte
 def locate(evidence: Evidence, file: FoundFile) -> Content:
     """Return where the content is that a file had before the run."""
     if file.snapshot is not None:
-        source = os.path.join(os.fsencode(evidence.directory.snapshots), os.fsencode(file.snapshot))
+        source = os.path.join(os.fsencode(evidence.directory.snapshots), to_bytes(file.snapshot))
         return Content(file.path, source, file.size, None, None)
     problem = None if file.problem is None else f"the run changed it, and there is no copy: {file.problem}"
     return Content(file.path, file.path, file.size, file.mtime_ns, file.inode, problem)
@@ -98,7 +99,7 @@ def describe_files(evidence: Evidence, contents: list[Content], *, outputs: bool
     facts = describe_contents(sorted(contents)[:MOST_FILES], with_md5=outputs)
     times = _read_times(evidence, outputs=outputs)
     for fact in facts:
-        time = times.get(os.fsencode(fact["path"]))
+        time = times.get(to_bytes(fact["path"]))
         fact["modified"] = None if time is None else _write_nanoseconds(time)
     return facts
 

@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from rtrace.path_text import to_text
 from rtrace.record.facts.libraries import read_shared_object
 from rtrace.trace.schema import Use
 
@@ -53,7 +54,7 @@ def describe_libraries(evidence: Evidence) -> list[LibraryFact]:
             if known["version"] is None:
                 known["version"], known["package"] = fact["version"], fact["package"]
         elif _SHARED.fullmatch(path) and len(objects) < MOST_LIBRARIES:
-            fact = read_shared_object(os.fsdecode(path))
+            fact = read_shared_object(to_text(path))
             owner = evidence.owners.get(path)
             if owner is not None:
                 fact["version"], fact["package"] = owner.version, evidence.name_owner(path)
@@ -88,8 +89,8 @@ def _find_module(evidence: Evidence, path: bytes) -> tuple[str, bytes, LibraryFa
         place = found["folder"] + b"/" + name
         owner = evidence.owners.get(path)
         fact: LibraryFact = {
-            "name": os.fsdecode(name),
-            "path": os.fsdecode(place if os.path.isdir(place) else path),
+            "name": to_text(name),
+            "path": to_text(place if os.path.isdir(place) else path),
             "version": None if owner is None else owner.version,
             "build_id": None,
             "language": language,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from rtrace.path_text import to_text
 from rtrace.record.facts.parameter_files import LARGEST_FILE, find_kind, read_parameter_file
 from rtrace.record.facts.parameters import read_command_line
 from rtrace.record.taking.contents import read_content
@@ -38,8 +38,8 @@ def describe_parameters(
     run = evidence.run
     named = {evidence.resolve(word, run.workingdir): word for word in run.argv}
     spelt = named.get(main)
-    facts = read_command_line([os.fsdecode(word) for word in argv], None if spelt is None else os.fsdecode(spelt))
-    files = [one for one in inputs if find_kind(os.fsdecode(one.path), named=one.path in named) is not None]
+    facts = read_command_line([to_text(word) for word in argv], None if spelt is None else to_text(spelt))
+    files = [one for one in inputs if find_kind(to_text(one.path), named=one.path in named) is not None]
     patience = Patience(_LONGEST)
     for content in files[:_MOST_FILES]:
         data = read_content(content, LARGEST_FILE)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from rtrace.path_text import to_text
 from rtrace.record.empty import empty_usage
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def shorten_arguments(argv: Sequence[bytes], *, spare: int = 0) -> list[str]:
 
     ``spare`` are bytes more of each: a secret that is searched for before the rest is left out must be there whole.
     """
-    return [os.fsdecode(word[: _LONGEST_ARGUMENT + spare]) for word in argv[:_MOST_ARGUMENTS]]
+    return [to_text(word[: _LONGEST_ARGUMENT + spare]) for word in argv[:_MOST_ARGUMENTS]]
 
 
 def _describe(process: TracedProcess, execution: TracedExecution | None) -> ProcessFact:
@@ -70,7 +70,7 @@ def _describe(process: TracedProcess, execution: TracedExecution | None) -> Proc
         "id": process.id,
         "parent": process.parent,
         "pid": process.pid,
-        "program": None if execution is None else os.fsdecode(execution.path),
+        "program": None if execution is None else to_text(execution.path),
         "arguments": [] if execution is None else shorten_arguments(execution.argv, spare=SPARE),
         "started": process.started / _BILLION,
         "usage": {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rtrace.describe.program_files import is_program
+from rtrace.path_text import to_text
 from rtrace.record.facts.executables import read_executable
 from rtrace.record.facts.scripts import find_version
 from rtrace.record.taking.contents import hash_program
@@ -114,7 +115,7 @@ def describe_executables(evidence: Evidence, programs: Programs) -> list[Executa
     for path in order[:MOST_PROGRAMS]:
         owner = evidence.owners.get(path)
         name, version = evidence.name_owner(path), None if owner is None else owner.version
-        fact = read_executable(os.fsdecode(path), package=name, version=version)
+        fact = read_executable(to_text(path), package=name, version=version)
         fact["executions"] = programs.counts[path]
         if owner is None or fact["build_id"] is None:
             fact["sha256"] = hash_program(path, _MOST_HASHED)
@@ -138,13 +139,13 @@ def describe_scripts(
         text, size, sha256 = _read_text(evidence, path)
         if text is not None:
             room -= len(text)
-        decoded = None if text is None else os.fsdecode(text)
+        decoded = None if text is None else to_text(text)
         facts.append(
             {
-                "path": os.fsdecode(path),
+                "path": to_text(path),
                 "sha256": sha256,
                 "size": size,
-                "interpreter": None if interpreter is None else os.fsdecode(interpreter),
+                "interpreter": None if interpreter is None else to_text(interpreter),
                 "main": path == main,
                 "repository": find_repository(path, repositories),
                 "version": None if decoded is None else find_version(decoded),

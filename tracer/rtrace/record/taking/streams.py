@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from rtrace.path_text import to_bytes, to_text
 from rtrace.record.taking.processes import SPARE
 from rtrace.trace.schema import KEPT_INPUT
 
@@ -59,14 +60,14 @@ def _read(source: bytes, begin: int, size: int, redact: Callable[[str], str]) ->
     descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         if size <= MOST_TEXT:
-            return redact(os.fsdecode(os.pread(descriptor, size, begin))), False
+            return redact(to_text(os.pread(descriptor, size, begin))), False
         half = MOST_TEXT // 2
         wide = half + SPARE
-        head = os.fsencode(redact(os.fsdecode(os.pread(descriptor, wide, begin))))
-        tail = os.fsencode(redact(os.fsdecode(os.pread(descriptor, wide, begin + size - wide))))
+        head = to_bytes(redact(to_text(os.pread(descriptor, wide, begin))))
+        tail = to_bytes(redact(to_text(os.pread(descriptor, wide, begin + size - wide))))
         head = head[: max(min(half, len(head) - SPARE), 0)]  # shorter where much was taken out
         tail = tail[max(len(tail) - half, SPARE) :]
-        return os.fsdecode(head + b"\n[... %d bytes ...]\n" % (size - 2 * half) + tail), True
+        return to_text(head + b"\n[... %d bytes ...]\n" % (size - 2 * half) + tail), True
     finally:
         os.close(descriptor)
 
@@ -76,7 +77,7 @@ def _make(stream: TracedStream, text: str | None, *, cut: bool) -> StreamFact:
     hidden = path is None or path.startswith(KEPT_INPUT + b"/")
     return {
         "kind": stream.kind,
-        "path": None if hidden or path is None else os.fsdecode(path),
+        "path": None if hidden or path is None else to_text(path),
         "size": stream.size,
         "sha256": stream.sha256,
         "text": text,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from rtrace.path_text import to_bytes, to_text
 from rtrace.printable import printable
 from rtrace.record.empty import empty_record
 from rtrace.record.facts.gpus import read_gpus
@@ -43,7 +44,7 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     ``target`` is where its trace directory is to be, ``notices`` what could not be captured.
     """
     run, redactor = evidence.run, RecordRedactor()
-    environ = {os.fsdecode(name): os.fsdecode(value or b"") for name, value in run.environ}
+    environ = {to_text(name): to_text(value or b"") for name, value in run.environ}
     programs = find_programs(evidence)
     main = find_main(evidence, programs)
     inputs, outputs = find_inputs(evidence), find_outputs(evidence)
@@ -61,8 +62,8 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     record["started"] = None if run.started is None else write_time(int(run.started * _MILLION))
     record["finished"] = None if run.finished is None else write_time(int(run.finished * _MILLION))
     record["usage"] = describe_usage(evidence)
-    record["workingdir"] = os.fsdecode(run.workingdir)
-    record["main"] = os.fsdecode(main)
+    record["workingdir"] = to_text(run.workingdir)
+    record["main"] = to_text(main)
     record["user"] = read_user(environ)
     record["machine"] = read_machine(environ)
     record["surroundings"] = read_surroundings(environ)
@@ -89,9 +90,7 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     _redact_said(record, redactor)  # first, as long texts may use up the time in which all are searched
     argv = redactor.arguments(run.program, run.argv)
     record["arguments"] = shorten_arguments(argv)
-    record["environment"] = {
-        os.fsdecode(name): os.fsdecode(value or b"") for name, value in redactor.environment(run.environ)
-    }
+    record["environment"] = {to_text(name): to_text(value or b"") for name, value in redactor.environment(run.environ)}
     record["stdin"] = describe_stream(evidence, 0, lambda text: redactor.output("the text of stdin", text))
     record["stdout"] = describe_stream(evidence, 1, lambda text: redactor.output("the text of stdout", text))
     record["stderr"] = describe_stream(evidence, 2, lambda text: redactor.output("the text of stderr", text))
@@ -121,8 +120,8 @@ def find_status(run: Run) -> Status:
 def _redact_parts(record: Record, redactor: RecordRedactor) -> None:
     """Take the secrets out of commands, texts and addresses; each is searched by the rules for its kind."""
     for process in record["processes"]:
-        program = os.fsencode(process["program"] or "")
-        words = [os.fsencode(word) for word in process["arguments"]]
+        program = to_bytes(process["program"] or "")
+        words = [to_bytes(word) for word in process["arguments"]]
         process["arguments"] = shorten_arguments(redactor.arguments(program, words))
     for script in record["scripts"]:
         if script["text"]:
@@ -165,7 +164,7 @@ def _redact_repository(repository: RepositoryFact, redactor: RecordRedactor) -> 
 
 
 def _redact_text(redactor: RecordRedactor, place: str, path: str, text: str) -> str:
-    return os.fsdecode(redactor.content(place, os.fsencode(path), os.fsencode(text)))
+    return to_text(redactor.content(place, to_bytes(path), to_bytes(text)))
 
 
 def _tell_limits(evidence: Evidence, inputs: int, outputs: int) -> list[NoticeFact]:
@@ -191,7 +190,7 @@ def name_project(evidence: Evidence, main: bytes, roots: list[bytes]) -> str | N
     is_packaged = main in evidence.owners or os.path.realpath(main) in evidence.owners
     place = evidence.run.workingdir.rstrip(b"/") + b"/" if is_packaged else main
     above = [root for root in roots if place.startswith(root.rstrip(b"/") + b"/")]
-    return os.path.basename(os.fsdecode(max(above, key=len))) or None if above else None
+    return os.path.basename(to_text(max(above, key=len))) or None if above else None
 
 
 def _is_elf(path: bytes) -> bool:

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from rtrace.debugging import debug
 from rtrace.errors import RtraceError
 from rtrace.opening import open_bundle
+from rtrace.path_text import to_bytes
 from rtrace.printable import printable, shorten
 from rtrace.trace.directory import SNAPSHOTS
 from rtrace.web.content.proof import Proven, is_regular, prove_file, prove_parts
@@ -33,7 +34,7 @@ def find_content(record: Record, fact: Mapping[str, object]) -> Proven | None:
     digests = list_digests(fact)
     if not digests:
         return None
-    path = os.fsencode(replace_lone(str(fact["path"])))
+    path = to_bytes(replace_lone(str(fact["path"])))
     size = fact.get("size")
     for search in _list_searches(record, path, digests, size if isinstance(size, int) else None):
         try:
@@ -73,9 +74,7 @@ def _search_trace(trace: str, path: bytes, digests: frozenset[str]) -> Proven | 
     with open_trace(replace_lone(trace)) as connection:
         names = find_snapshots(connection, path)
     for name in names:
-        found = prove_file(
-            os.fsencode(os.path.join(replace_lone(trace), SNAPSHOTS, name)), digests, None, "in the trace"
-        )
+        found = prove_file(to_bytes(os.path.join(replace_lone(trace), SNAPSHOTS, name)), digests, None, "in the trace")
         if found is not None:
             return found
     return None
@@ -99,7 +98,7 @@ def _search_copy(url: str, digests: frozenset[str]) -> Proven | None:
     parts = urlsplit(replace_lone(url))
     if parts.scheme not in {"", "file"} or parts.netloc not in {"", "localhost"}:
         return None
-    return prove_file(os.fsencode(unquote(parts.path) if parts.scheme else url), digests, None, "among the copies")
+    return prove_file(to_bytes(unquote(parts.path) if parts.scheme else url), digests, None, "among the copies")
 
 
 def replace_lone(text: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rtrace.debugging import debug
 from rtrace.errors import RtraceError
+from rtrace.path_text import to_bytes
 from rtrace.web.content.finding import replace_lone
 from rtrace.web.content.traces import find_users, open_trace
 
@@ -31,7 +31,7 @@ def read_uses(record: Record) -> Uses | None:
     if record["trace"] is None or record["run_name"] is None:
         return None
     paths = {file["path"] for name in ("inputs", "outputs") for file in record[name]}
-    names = {os.fsencode(replace_lone(path)): path for path in paths}
+    names = {to_bytes(replace_lone(path)): path for path in paths}
     try:
         with open_trace(replace_lone(record["trace"])) as connection:
             reads, writes = find_users(connection, replace_lone(record["run_name"]), list(names))

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 
 from rtrace.files.reading import open_content
+from rtrace.path_text import to_text
 from rtrace.record.facts.version_control import layout
 from rtrace.record.facts.version_control.configuration import LARGEST_CONFIGURATION
 from rtrace.record.facts.version_control.layout import GitFolders
@@ -76,7 +77,7 @@ class OwnFolder:
         self.base = (commit or _EMPTY_TREES[self.form]).decode("ascii")
         self.tags: dict[bytes, str] = {}
         self.tag: str | None = None
-        home = os.fsdecode(folder)
+        home = to_text(folder)
         self.environ: dict[str, str | bytes] = {
             "PATH": absolute_path(environ), "LC_ALL": "C", "HOME": home, "XDG_CONFIG_HOME": home,
             "GIT_DIR": folder, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rtrace.files.reading import open_content
+from rtrace.path_text import to_bytes
 from rtrace.record.facts.version_control.configuration import LARGEST_CONFIGURATION, Settings, parse_configuration
 
 LARGEST_INDEX = 512 << 20
@@ -152,7 +153,7 @@ def _follow_setting(root: bytes, own: bytes) -> GitFolders | None:
     back = folders.setting("core.worktree")
     if back is None:
         return None
-    leads_back = os.path.realpath(os.path.join(own, os.fsencode(back))) == os.path.realpath(root)
+    leads_back = os.path.realpath(os.path.join(own, to_bytes(back))) == os.path.realpath(root)
     return folders if leads_back else None
 
 

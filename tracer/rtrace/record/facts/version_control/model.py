@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import NamedTuple
 
+from rtrace.path_text import to_text
 from rtrace.record.document import ChangedFile, RepositoryFact
 from rtrace.record.times import write_time
 
@@ -23,7 +23,7 @@ class Limits(NamedTuple):
 def empty_fact(kind: str, root: bytes) -> RepositoryFact:
     """Return what is known of a repository without looking into it."""
     return {
-        "type": kind, "path": os.fsdecode(root), "commit": None, "branch": None, "tag": None, "committed": None,
+        "type": kind, "path": to_text(root), "commit": None, "branch": None, "tag": None, "committed": None,
         "remote": None, "upstream": None, "dirty": None, "changed": [], "diff": None, "problem": None,
     }  # fmt: skip
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, cast
 
+from rtrace.path_text import to_bytes, to_text
 from rtrace.record.facts.version_control.remotes import strip_credentials
 from rtrace.record.taking.secrets.redacting import RecordRedactor
 
@@ -25,17 +25,15 @@ def withhold(record: Record) -> Record:
     places: list[str] = []
     cleaned = cast("Record", _clean(record, "", places))
     redactor = RecordRedactor()
-    environ = tuple((os.fsencode(name), os.fsencode(value)) for name, value in cleaned["environment"].items())
-    cleaned["environment"] = {
-        os.fsdecode(name): os.fsdecode(value or b"") for name, value in redactor.environment(environ)
-    }
+    environ = tuple((to_bytes(name), to_bytes(value)) for name, value in cleaned["environment"].items())
+    cleaned["environment"] = {to_text(name): to_text(value or b"") for name, value in redactor.environment(environ)}
     told = (cleaned["imported"] or {}).get("environment")
     if isinstance(told, dict):  # the same variables, among other things
         told.update(
             {name: cleaned["environment"].get(name, _REDACTED) for name in told if name in record["environment"]}
         )
-    argv = [os.fsencode(word) for word in cleaned["arguments"]]
-    cleaned["arguments"] = [os.fsdecode(word) for word in redactor.arguments(b"".join(argv[:1]), argv)]
+    argv = [to_bytes(word) for word in cleaned["arguments"]]
+    cleaned["arguments"] = [to_text(word) for word in redactor.arguments(b"".join(argv[:1]), argv)]
     for fact in cleaned["parameters"]:
         if isinstance(fact["value"], str):
             fact["value"] = redactor.value(f"parameter {fact['name']} of {fact['source']}", fact["name"], fact["value"])
@@ -58,7 +56,7 @@ def _search(redactor: RecordRedactor, place: str, path: str, text: str | None) -
     """Return a text without the secrets in it."""
     if not text:
         return text
-    return os.fsdecode(redactor.content(place, os.fsencode(path), os.fsencode(text)))
+    return to_text(redactor.content(place, to_bytes(path), to_bytes(text)))
 
 
 def _search_all(redactor: RecordRedactor, value: object) -> object:

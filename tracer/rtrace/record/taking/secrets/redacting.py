@@ -6,11 +6,11 @@ its output, too. The record says in `redacted` where something was, and what kin
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, cast
 
 from rtrace.debugging import debug
+from rtrace.path_text import to_bytes, to_text
 from rtrace.printable import printable
 from rtrace.privacy.remembered import Remembered
 from rtrace.record.history.place import own_folder
@@ -81,7 +81,7 @@ class RecordRedactor:
 
     def address(self, place: str, address: str) -> str:
         """Return an address without its secrets."""
-        text = os.fsencode(address)
+        text = to_bytes(address)
         if self._remembered.has_no_needle("argument", text) or self._remembered.knows("address", text):
             return address
         try:
@@ -96,10 +96,10 @@ class RecordRedactor:
 
     def output(self, place: str, text: str) -> str:
         """Return what a program printed without its secrets."""
-        data = os.fsencode(text)
+        data = to_bytes(text)
         if self._remembered.has_no_needle("file", data):
             return text
-        return os.fsdecode(self.content(place, b"/output", data))
+        return to_text(self.content(place, b"/output", data))
 
     def content(self, place: str, path: bytes, text: bytes) -> bytes:
         """Return a text without its secrets, searched as a file of this path would be."""
@@ -119,19 +119,19 @@ class RecordRedactor:
     def names(self, place: str, names: Iterable[str]) -> None:
         """Look for secrets in names of files, branches and the like; `finish` takes out what is found in them."""
         parts = {part for name in names for part in name.split("/") if _is_like_a_token(part)}
-        text = os.fsencode("\n".join(sorted(parts)))
+        text = to_bytes("\n".join(sorted(parts)))
         if not text or self._remembered.has_no_needle("argument", text) or self._remembered.knows("name", text):
             return
         try:
             with self._patience.limiting():
-                if self._load().address(place, os.fsdecode(text)) == os.fsdecode(text):
+                if self._load().address(place, to_text(text)) == to_text(text):
                     self._remembered.remember("name", text)
         except TooLongError:  # they stand in the trace, too, and what is found elsewhere is taken out of them
             debug(__name__, "%s: not searched for secrets", place)
 
     def value(self, place: str, name: str, value: str) -> str:
         """Return the value of a parameter; a word in its place where its name and it look like a secret."""
-        item = os.fsencode(name.rpartition(".")[2]), os.fsencode(value)
+        item = to_bytes(name.rpartition(".")[2]), to_bytes(value)
         text = b"=".join(item)
         if self._remembered.knows("variable", text):
             return value

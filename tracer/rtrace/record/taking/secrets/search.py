@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from rtrace.manifest.model import SecretPack
+from rtrace.path_text import to_bytes, to_text
 from rtrace.privacy.decisions import Decisions
 from rtrace.privacy.redacting import REDACTED, redact_address, redact_arguments, redact_environment, redact_known
 from rtrace.privacy.rules.spellings import find_values
@@ -62,7 +62,7 @@ class Search:
         if not self._decisions.values:
             return value
         if isinstance(value, str):
-            return os.fsdecode(redact_known(os.fsencode(value), self._decisions))
+            return to_text(redact_known(to_bytes(value), self._decisions))
         if isinstance(value, list):
             return [self.rewrite(item) for item in value]
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Names of files between the text of a document and the bytes that they are."""
+"""Names of files between the text of a document, which is UTF-8 on every machine, and the bytes that they are."""
 
 from __future__ import annotations
 

@@ -386,3 +386,16 @@ def test_a_record_that_was_lost_is_taken_from_the_trace(rtrace: Rtrace, tmp_path
     (record,) = read_history(history)
     assert [file["path"] for file in record["outputs"]] == [str(tmp_path / "made")]
     assert record["status"] == "succeeded"
+
+
+@pytest.mark.usefixtures("history")
+def test_files_of_parameters_that_are_left_out_are_told(rtrace: Rtrace, tmp_path: Path) -> None:
+    """A record takes parameters of so many files, and says when there were more; it takes those that it can."""
+    for number in range(203):
+        (tmp_path / f"{number:03}.json").write_text(f'{{"n": {number}}}')
+    assert rtrace("trace", "sh", "-c", "cat *.json").returncode == 0
+    record = read(tmp_path)
+    assert 0 < sum(fact["source"] != "command line" for fact in record["parameters"]) <= 200
+    (told,) = (notice["what"] for notice in record["notices"] if "parameters" in notice["what"])
+    assert told.startswith(f"not all parameters of {tmp_path}/")
+    assert told.endswith("are in the record")

@@ -95,9 +95,10 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     record["stdout"] = describe_stream(evidence, 1, lambda text: redactor.output("the text of stdout", text))
     record["stderr"] = describe_stream(evidence, 2, lambda text: redactor.output("the text of stderr", text))
     _redact_parts(record, redactor)
-    record["parameters"] = describe_parameters(
+    record["parameters"], unread = describe_parameters(
         evidence, argv, main, inputs, lambda path, data: redactor.content(f"file {printable(path)}", path, data)
     )
+    record["notices"] += unread
     for fact in record["parameters"]:
         value = fact["value"]
         if isinstance(value, str) or type(value) is int:  # a number can be a password, too

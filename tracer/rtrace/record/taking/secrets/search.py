@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rtrace.privacy.rules.rule import Rule
 
 _SHORT = 4 << 10
+_FEW = 8
+"""So many short texts are searched sooner than a matcher of all rules is made."""
 _LONGEST_KNOWN = 2048
 """Bytes of a secret that is looked for elsewhere: what is longer, and no key of many lines, only looks like one."""
 
@@ -28,6 +30,7 @@ class Search:
 
     def __init__(self) -> None:
         self._decisions = Decisions(())
+        self._texts = 0
 
     def environment(self, environ: Environment) -> Environment:
         """Return variables without their secrets."""
@@ -44,7 +47,8 @@ class Search:
     def content(self, place: str, path: bytes, text: bytes) -> bytes:
         """Return a text without its secrets, searched as a file of this path would be."""
         cuts = []
-        for found in make_matcher(choose_rules(path, text)).find(text):
+        self._texts += 1
+        for found in make_matcher(choose_rules(path, text, few=self._texts <= _FEW)).find(text):
             value = text[found.begin : found.end]
             self._note(place, found.rule, value)
             cuts.append((found.begin, found.end))
@@ -79,13 +83,13 @@ class Search:
         self._decisions.learn(known, {SecretPack.REDACTED})
 
 
-def choose_rules(path: bytes, text: bytes) -> frozenset[Rule]:
+def choose_rules(path: bytes, text: bytes, *, few: bool) -> frozenset[Rule]:
     """Return those of the rules for a path that can match in a text: the words that they need are there.
 
-    To make a matcher of all rules takes longer than to look for the words of each in a text of some kilobytes; of a
-    longer one, all rules are returned.
+    To make a matcher of all rules takes longer than to look for the words of each in a ``few`` texts of some kilobytes;
+    for more or longer ones, all rules are returned.
     """
-    if len(text) > _SHORT:
+    if len(text) > _SHORT or not few:
         return frozenset(rule for rule in find_rules(path) if rule.pattern is not None)
     lowered = text.lower()
     return frozenset(

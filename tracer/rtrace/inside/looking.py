@@ -9,7 +9,9 @@ from pathlib import Path
 
 from rtrace import opening
 from rtrace.bundle.protocol import OpenBundle
+from rtrace.errors import UsageError
 from rtrace.inside.run import Run
+from rtrace.operations.history.moments import read_moment
 from rtrace.record.document import Kind, Status
 from rtrace.record.history.opening import open_history
 from rtrace.record.query import Query
@@ -27,8 +29,8 @@ def runs(  # noqa: PLR0913 -- what may be asked for, by name
     *,
     tag: str | None = None,
     project: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: datetime | str | None = None,
+    until: datetime | str | None = None,
     status: Status | None = None,
     kind: Kind | None = "run",
     file: str | os.PathLike[str] | None = None,
@@ -40,13 +42,14 @@ def runs(  # noqa: PLR0913 -- what may be asked for, by name
     """Return the runs of the history that fit all that is given, the newest first. Raises RtraceError.
 
     ``file`` is the path of a file that a run read or wrote, or its mere name; ``digest`` the SHA-256 of one. Times
-    without a zone are local. ``history`` is the folder or URL of another history than your own.
+    without a zone are local, and may be text as `rtrace log --since` takes it. ``history`` is the folder or URL of
+    another history than your own.
     """
     query = Query(
         tag=tag,
         project=project,
         since=None if since is None else _count(since),
-        until=None if until is None else _count(until),
+        until=None if until is None else _count(until, last=True),
         status=status,
         kind=kind,
         file=None if file is None else _find_name(os.fspath(file)),
@@ -63,8 +66,13 @@ def runs(  # noqa: PLR0913 -- what may be asked for, by name
     return [Run(row.id, place=history) for row in rows]
 
 
-def _count(moment: datetime) -> int:
-    """Return a time in microseconds since 1970."""
+def _count(moment: datetime | str, *, last: bool = False) -> int:
+    """Return a time in microseconds since 1970. Raises UsageError for text that is none."""
+    if isinstance(moment, str):
+        try:
+            return read_moment(moment, last=last)
+        except (ValueError, OverflowError):
+            raise UsageError(f"{moment!r} is no moment; write 2026-11-30, yesterday or 3d") from None
     return round(moment.astimezone(timezone.utc).timestamp() * _MICROSECONDS)
 
 

@@ -31,7 +31,7 @@ def read_moment_option(_context: click.Context, option: click.Parameter, text: s
     from rtrace.operations.history.moments import read_moment
 
     try:
-        return read_moment(text)
+        return read_moment(text, last=option.name == "until")
     except (ValueError, OverflowError):
         raise click.BadParameter(
             f"{text!r} is no moment; write 2026-11-30, 2026-11-30T14:00, yesterday or 3d", param=option
@@ -70,7 +70,7 @@ _FILTERS = (
         callback=read_moment_option,
         help="Only runs from then on: 2026-11-30, yesterday, 3d.",
     ),
-    click.option("--until", metavar="TIME", callback=read_moment_option, help="Only runs before that."),
+    click.option("--until", metavar="TIME", callback=read_moment_option, help="Only runs before that, or on that day."),
     click.option("--status", type=click.Choice(STATUSES), help="Only runs that ended so."),
     click.option("--kind", type=click.Choice(KINDS), help="Only what was run, replayed or verified."),
     click.option(

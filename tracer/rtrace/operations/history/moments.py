@@ -6,15 +6,17 @@ import re
 from datetime import datetime, timedelta, timezone
 
 _AGO = re.compile(r"(\d{1,6}) ?(minute|hour|day|week|m|h|d|w)s?(?: ago)?")
+_DAY = re.compile(r"today|yesterday|\d{4}-\d\d-\d\d|\d{8}")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def read_moment(text: str, present: datetime | None = None) -> int:
+def read_moment(text: str, present: datetime | None = None, *, last: bool = False) -> int:
     """Return a moment in microseconds since 1970.
 
     It is written as `2026-11-30`, `2026-11-30 14:00`, `3 days ago`, `2h`, `yesterday` or `today`. Without an offset it
-    is in local time. Raises ValueError.
+    is in local time. Of a day it is the beginning or, as the ``last`` moment that somebody asks for, the end. Raises
+    ValueError.
     """
     here = (present or datetime.now(tz=timezone.utc)).astimezone()
     midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -26,6 +28,8 @@ def read_moment(text: str, present: datetime | None = None) -> int:
         moment = here - timedelta(**{_UNITS[ago[2][0]]: int(ago[1])})
     else:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if last and _DAY.fullmatch(text):
+        moment += timedelta(days=1)
     return (moment.astimezone(timezone.utc) - _EPOCH) // timedelta(microseconds=1)
 
 

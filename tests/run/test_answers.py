@@ -87,6 +87,8 @@ def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
         answer["counts"] = dict.fromkeys(answer["counts"], 1)
         for package in answer["packages"]:
             package.update(name="<package>", manager="<manager>", files=1)
+    if command == "trace":
+        answer["record"] = f"<{type(answer['record']).__name__}>"
     if command == "pack":
         answer["counts"] = dict.fromkeys(answer["counts"], 1)
     if command == "export":

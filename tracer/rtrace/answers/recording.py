@@ -41,6 +41,7 @@ class TraceAnswer(TypedDict):
     paths: int
     notices: list[NoticeAnswer]
     problem: Annotated[str | None, "what is wrong with the manifest or keeps the trace from its place, in a sentence"]
+    record: Annotated[str | None, "the id of its record"]
     rank: Annotated[RankAnswer | None, "with --rank"]
 
 
@@ -86,6 +87,7 @@ def answer_trace(report: TraceReport) -> TraceAnswer:
         "paths": report.paths,
         "notices": answer_notices(report.notices),
         "problem": report.problem,
+        "record": None if report.record is None else report.record.id,
         "rank": None,
     }
 

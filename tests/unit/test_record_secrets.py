@@ -28,6 +28,12 @@ TOKEN = "ghp_x9Kq2LmZ0pW7vT4rB8nY1cD5fG6hJ3sAe2uQ"  # noqa: S105 - nobody's
 WORD = "tk9Xq2LmZ0pW7vT4"
 
 
+@pytest.fixture(autouse=True)
+def all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No search is given up here, however slow the machine is."""
+    monkeypatch.setattr("rtrace.record.taking.secrets.redacting.LONGEST", 60.0)
+
+
 @pytest.fixture
 def trace(tmp_path: Path) -> TraceBuilder:
     """A trace in an empty folder, in which one run has begun."""

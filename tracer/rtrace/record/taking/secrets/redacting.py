@@ -50,9 +50,10 @@ class RecordRedactor:
         items = [name if value is None else name + b"=" + value for name, value in environ]
         if all(self._remembered.knows("variable", item) for item in items):
             return environ
+        search = self._load()
         try:
             with self._patience.limiting():
-                kept = self._load().environment(environ)
+                kept = search.environment(environ)
         except TooLongError:
             self._unsearched.add("the environment")
             return tuple((name, None if value is None else REDACTED.encode()) for name, value in environ)
@@ -68,9 +69,10 @@ class RecordRedactor:
         if text in self._harmless or self._is_harmless("argument", text):
             self._harmless.add(text)
             return words
+        search = self._load()
         try:
             with self._patience.limiting():
-                kept = self._load().arguments(program, words)
+                kept = search.arguments(program, words)
         except TooLongError:
             self._unsearched.add(f"arguments of {printable(program)}")
             return tuple(REDACTED.encode() for _ in words)
@@ -84,9 +86,10 @@ class RecordRedactor:
         text = to_bytes(address)
         if self._remembered.has_no_needle("argument", text) or self._remembered.knows("address", text):
             return address
+        search = self._load()
         try:
             with self._patience.limiting():
-                kept = self._load().address(place, address)
+                kept = search.address(place, address)
         except TooLongError:
             self._unsearched.add(place)
             return REDACTED
@@ -106,9 +109,10 @@ class RecordRedactor:
         known = path + b"\0" + text
         if self._remembered.knows("content", known):
             return text
+        search = self._load()
         try:
             with self._patience.limiting():
-                kept = self._load().content(place, path, text)
+                kept = search.content(place, path, text)
         except TooLongError:
             self._unsearched.add(place)
             return REDACTED.encode()
@@ -122,9 +126,10 @@ class RecordRedactor:
         text = to_bytes("\n".join(sorted(parts)))
         if not text or self._remembered.has_no_needle("argument", text) or self._remembered.knows("name", text):
             return
+        search = self._load()
         try:
             with self._patience.limiting():
-                if self._load().address(place, to_text(text)) == to_text(text):
+                if search.address(place, to_text(text)) == to_text(text):
                     self._remembered.remember("name", text)
         except TooLongError:  # they stand in the trace, too, and what is found elsewhere is taken out of them
             debug(__name__, "%s: not searched for secrets", place)
@@ -135,9 +140,10 @@ class RecordRedactor:
         text = b"=".join(item)
         if self._remembered.knows("variable", text):
             return value
+        search = self._load()
         try:
             with self._patience.limiting():
-                if self._load().is_secret(place, *item):
+                if search.is_secret(place, *item):
                     return REDACTED
         except TooLongError:
             self._unsearched.add("parameters")

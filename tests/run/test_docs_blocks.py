@@ -100,6 +100,7 @@ def test_readme_works_as_it_is_typed(shell: Shell, tmp_path: Path) -> None:
     shutil.copytree(CHECKOUT / "fixtures/experiments/text-pipeline", tmp_path, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "expected")
     blocks = read_readme_blocks()
-    assert len(blocks) == 3
+    assert len(blocks) == 4
+    assert "rtrace log" in blocks.pop(1)  # of files and runs that a reader has: test_sumatra_tutorial.py does the like
     done = shell(blocks[0] + "cp bundle.rpz paper.rpz\n" + "".join(blocks[1:]))
     assert done.returncode == 0, done.stdout

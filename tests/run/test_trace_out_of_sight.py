@@ -37,7 +37,7 @@ def list_modes(folder: Path) -> dict[str, int]:
 def list_left(home: Path) -> list[Path]:
     """Return what traces left in the folder for state, where the history is as well."""
     state = home / ".local/state/rtrace"
-    kept = (state / "history", state / "harmless")
+    kept = (state / "history", state / "harmless", state / "own-runs")
     return [path for path in home.rglob("*") if path.is_file() and not any(map(path.is_relative_to, kept))]
 
 

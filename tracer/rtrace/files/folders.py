@@ -159,6 +159,16 @@ def write_new(folder: int, name: str, content: bytes) -> None:
     os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone may read, in place of an older one: whole or not at all. Raises OSError."""
+    incomplete = path.with_name(path.name + ".incomplete")
+    incomplete.unlink(missing_ok=True)
+    descriptor = os.open(incomplete, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(content)
+    incomplete.replace(path)
+
+
 def is_root() -> bool:
     """Whether this process may do everything on this machine, which is a Linux, and not only in a user namespace."""
     if not hasattr(os, "O_PATH") or os.geteuid() != 0:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from rtrace.capture.run_books import RunOptions
 from rtrace.capture.session import FinishedRun, trace_command
 from rtrace.describe.draft import Draft, make_draft
 from rtrace.errors import ManifestError, TraceError
+from rtrace.files.folders import write_whole
 from rtrace.interrupts import lifted, shielded
 from rtrace.manifest.model import Manifest, Notice
 from rtrace.manifest.render import render
@@ -188,23 +188,13 @@ def write_manifest(manifest: Manifest, directory: TraceDirectory, target: TraceD
         manifest = keep_edits(manifest, load(earlier, str(target.manifest)))
     except ManifestError as error:
         draft = directory.manifest.with_suffix(".draft.yml")
-        _write_text(draft, render(manifest))
+        write_whole(draft, render(manifest).encode())
         shown = target.path / draft.name
         raise ManifestError(f"{error}; all is traced, and {shown} is a fresh manifest to compare it with") from None
-    _write_text(directory.manifest, write_again(manifest, earlier))
+    write_whole(directory.manifest, write_again(manifest, earlier).encode())
     return manifest
 
 
 def write_new_manifest(manifest: Manifest, directory: TraceDirectory) -> None:
     """Write the manifest of a trace directory that has none yet."""
-    _write_text(directory.manifest, render(manifest))
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    incomplete = path.with_name(path.name + ".incomplete")
-    incomplete.unlink(missing_ok=True)
-    descriptor = os.open(incomplete, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-    incomplete.replace(path)
+    write_whole(directory.manifest, render(manifest).encode())

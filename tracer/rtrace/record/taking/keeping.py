@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rtrace.files.folders import write_whole
 from rtrace.record.writing import write_record
 
 if TYPE_CHECKING:
@@ -19,13 +20,7 @@ def keep_in_trace(directory: TraceDirectory, record: Record) -> None:
     """Write a record into a trace directory, whole or not at all. Raises OSError."""
     folder = directory.records
     folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{record['run_name']}{SUFFIX}"
-    incomplete = path.with_name(path.name + ".incomplete")
-    incomplete.unlink(missing_ok=True)
-    descriptor = os.open(incomplete, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(write_record(record))
-    incomplete.replace(path)
+    write_whole(folder / f"{record['run_name']}{SUFFIX}", write_record(record))
 
 
 def list_documents(directory: TraceDirectory) -> dict[str, Path]:

@@ -136,12 +136,12 @@ def test_no_half_of_a_secret_is_left_where_an_argument_is_cut(trace: TraceBuilde
 def test_what_is_said_later_holds_no_secret() -> None:
     """An annotation is searched like what is said at the start."""
     annotation = write_annotation(
-        by=None, label=TOKEN, reason=f"with {TOKEN}", outcome=f"password: {WORD}", add_tags=[TOKEN, "a"], remove_tags=[]
+        label=TOKEN, reason=f"with {TOKEN}", outcome=f"password: {WORD}", add_tags=[TOKEN, "a"], remove_tags=[]
     )
     assert TOKEN not in json.dumps(annotation)
     assert WORD not in json.dumps(annotation)
     assert annotation["add_tags"] == ["redacted", "a"]
-    plain = write_annotation(by=None, label=None, reason="", outcome=None, add_tags=[], remove_tags=[])
+    plain = write_annotation(label=None, reason="", outcome=None, add_tags=[], remove_tags=[])
     assert (plain["label"], plain["reason"]) == (None, "")
 
 

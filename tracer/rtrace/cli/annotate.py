@@ -57,7 +57,6 @@ def command(
             if tag not in has:
                 warn(f"{catalogue.short(identifier)} has no tag {tag}, so none was taken away")
         annotation = write_annotation(
-            by=find_user(),
             label=label,
             reason=reason,
             outcome=outcome,
@@ -67,14 +66,3 @@ def command(
         history.replace(identifier, lambda record, said=annotation: annotate(record, said))  # type: ignore[misc]
         say(f"annotated {catalogue.short(identifier)}")
     catalogue.close()
-
-
-def find_user() -> str | None:
-    """Return the user's name; None where there is none."""
-    import os
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return None

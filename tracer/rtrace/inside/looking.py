@@ -71,8 +71,8 @@ def _count(moment: datetime | str, *, last: bool = False) -> int:
     if isinstance(moment, str):
         try:
             return read_moment(moment, last=last)
-        except (ValueError, OverflowError):
-            raise UsageError(f"{moment!r} is no moment; write 2026-11-30, yesterday or 3d") from None
+        except ValueError as error:
+            raise UsageError(str(error)) from None
     return round(moment.astimezone(timezone.utc).timestamp() * _MICROSECONDS)
 
 

@@ -32,10 +32,8 @@ def read_moment_option(_context: click.Context, option: click.Parameter, text: s
 
     try:
         return read_moment(text, last=option.name == "until")
-    except (ValueError, OverflowError):
-        raise click.BadParameter(
-            f"{text!r} is no moment; write 2026-11-30, 2026-11-30T14:00, yesterday or 3d", param=option
-        ) from None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from None
 
 
 def read_digest(_context: click.Context, option: click.Parameter, text: str | None) -> str | None:

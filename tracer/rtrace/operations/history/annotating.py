@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtrace.record.changing.annotating import make_annotation
+from rtrace.record.facts.users import read_name
 from rtrace.record.taking.secrets.redacting import RecordRedactor
 
 if TYPE_CHECKING:
@@ -13,21 +14,20 @@ if TYPE_CHECKING:
 
 def write_annotation(
     *,
-    by: str | None,
     label: str | None,
     reason: str | None,
     outcome: str | None,
     add_tags: list[str],
     remove_tags: list[str],
 ) -> Annotation:
-    """Return a new annotation; a secret in it is replaced by a word, as in what is said when a run is started."""
+    """Return a new annotation by this user; a secret in it is replaced by a word, as in what is said at the start."""
     redactor = RecordRedactor()
 
     def clean(what: str, text: str | None) -> str | None:
         return redactor.output(f"the {what}", text) if text else text
 
     return make_annotation(
-        by=by,
+        by=read_name(),
         label=clean("label", label),
         reason=clean("reason", reason),
         outcome=clean("outcome", outcome),

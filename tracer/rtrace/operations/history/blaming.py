@@ -9,12 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from rtrace.errors import UsageError
+from rtrace.files.reading import open_at_once, read_parts
 from rtrace.path_text import to_bytes
 from rtrace.record.history.protocol import History
 from rtrace.record.query import Made, Query, Row
 
 SHOWN = 10
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,12 @@ def digest_file(file: Path) -> str:
     """Return the SHA-256 of a file. Raises UsageError when it is no file, or cannot be read."""
     digest = sha256()
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, "rb") as opened:
+        descriptor = open_at_once(str(file), os.O_RDONLY)
+        with open(descriptor, "rb"):
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise UsageError(f"{file} is not a file; name one that a run wrote")
-            while block := opened.read(_BLOCK):
-                digest.update(block)
+            for part in read_parts(descriptor):
+                digest.update(part)
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}; name a file that a run wrote") from None
     return digest.hexdigest()

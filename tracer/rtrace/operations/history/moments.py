@@ -16,8 +16,15 @@ def read_moment(text: str, present: datetime | None = None, *, last: bool = Fals
 
     It is written as `2026-11-30`, `2026-11-30 14:00`, `3 days ago`, `2h`, `yesterday` or `today`. Without an offset it
     is in local time. Of a day it is the beginning or, as the ``last`` moment that somebody asks for, the end. Raises
-    ValueError.
+    ValueError, with what to write instead.
     """
+    try:
+        return _read_moment(text, present, last=last)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is no moment; write 2026-11-30, 2026-11-30T14:00, yesterday or 3d") from None
+
+
+def _read_moment(text: str, present: datetime | None, *, last: bool) -> int:
     here = (present or datetime.now(tz=timezone.utc)).astimezone()
     midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
     days = {"today": 0, "yesterday": 1}.get(text)

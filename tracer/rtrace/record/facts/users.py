@@ -5,9 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from rtrace.record.document import UserFact
 from rtrace.record.facts.version_control.configuration import read_person
+
+if TYPE_CHECKING:
+    from rtrace.record.document import UserFact
+
+
+def read_name(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the name of this process's user: the database's, else what the environment says."""
+    import pwd
+
+    environ = os.environ if environ is None else environ
+    with contextlib.suppress(KeyError):  # a number without an entry, as in a container
+        return pwd.getpwuid(os.getuid()).pw_name
+    return environ.get("LOGNAME") or environ.get("USER")
 
 
 def read_user(environ: Mapping[str, str] | None = None) -> UserFact:
@@ -16,14 +29,14 @@ def read_user(environ: Mapping[str, str] | None = None) -> UserFact:
 
     environ = os.environ if environ is None else environ
     identifier = os.getuid()
-    name = full_name = home = None
+    full_name = home = None
     with contextlib.suppress(KeyError):  # a number without an entry, as in a container
         entry = pwd.getpwuid(identifier)
-        name, home = entry.pw_name, entry.pw_dir
-        full_name = entry.pw_gecos.partition(",")[0].replace("&", name.capitalize()).strip() or None
+        home = entry.pw_dir
+        full_name = entry.pw_gecos.partition(",")[0].replace("&", entry.pw_name.capitalize()).strip() or None
     person = read_person(environ, environ.get("HOME") or home)
     return {
-        "name": name or environ.get("LOGNAME") or environ.get("USER"),
+        "name": read_name(environ),
         "full_name": person.name or full_name,
         "email": person.email or environ.get("EMAIL") or None,
         "uid": identifier,

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtrace.files.reading import open_content, read_parts
 from rtrace.path_text import to_text
 from rtrace.printable import printable
 from rtrace.record.facts.media import HEAD, media_type
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 4 << 30
 """How much is read for the digests of one record; what is beyond that has none, and the record says so."""
-_CHUNK = 1 << 20
 _FOR_THREADS = 16 << 20
 _MOST_THREADS = 8
 
@@ -91,7 +91,7 @@ def hash_program(path: bytes, most: int) -> str | None:
             if os.fstat(file.fileno()).st_size > most:
                 return None
             digest = hashlib.sha256()
-            while data := file.read(_CHUNK):
+            for data in read_parts(file.fileno()):
                 digest.update(data)
             return digest.hexdigest()
     except OSError:  # the fact has no digest then
@@ -125,7 +125,7 @@ def _hash(content: Content, *, with_md5: bool) -> tuple[str, str | None, str | N
     kind = None
     with open(_open(content), "rb", buffering=0) as file:
         first = True
-        while data := file.read(_CHUNK):
+        for data in read_parts(file.fileno()):
             if first:
                 kind, first = media_type(content.path, data[:HEAD]), False
             sha256.update(data)
@@ -147,7 +147,7 @@ def _open(content: Content) -> int:
 
 def _open_regular(path: bytes) -> int:
     """Open a regular file; nothing else is waited for. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = open_content(path)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(0, "is no file any more")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import BadRequest
@@ -35,7 +34,6 @@ def annotate_run(visit: Visit, run: str) -> Response:
         check_label(said["label"])
     except UsageError as error:
         raise BadRequest(f"{error}.") from None
-    by = _read_user()
 
     def change(record: Record) -> Record:
         # Compared with what the page has shown, so that what others said meanwhile stays.
@@ -46,7 +44,6 @@ def annotate_run(visit: Visit, run: str) -> Response:
         return annotate(
             record,
             write_annotation(
-                by=by,
                 label=said["label"],
                 reason=said["reason"],
                 outcome=said["outcome"],
@@ -72,10 +69,3 @@ def _read_change(given: str | None, shown: str | None) -> str | None:
     if len(text) > MOST_TEXT:
         raise BadRequest(f"A text has at most {MOST_TEXT} characters.")
     return text
-
-
-def _read_user() -> str | None:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name
-        return None

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from observing import run_rtrace
-from rtrace.record.document import RECORD_FORMAT
+from rtrace.record import RECORD_FORMAT
 from rtrace.record.history.folder import FolderHistory
 from rtrace.record.query import Query
 from synthetic_history import fill_history, make_synthetic

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from rtrace.answers.schema import make_document_schema
 from rtrace.errors import RecordError
 from rtrace.path_text import to_bytes, to_text
+from rtrace.record import RECORD_FORMAT
 from rtrace.record.changing.annotating import annotate, make_annotation, merge_annotations
 from rtrace.record.changing.merging import merge_records
 from rtrace.record.diff import compare_records
-from rtrace.record.document import RECORD_FORMAT, Annotation, Record
+from rtrace.record.document import Annotation, Record
 from rtrace.record.empty import empty_record
 from rtrace.record.ids import is_id, make_id, new_id
 from rtrace.record.reading import read_record

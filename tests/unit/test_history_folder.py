@@ -10,8 +10,9 @@ import pytest
 
 from rtrace.errors import AmbiguousRunError, BusyError, HistoryError, NoSuchRunError
 from rtrace.files.locks import lock_folder
+from rtrace.record import RECORD_FORMAT
 from rtrace.record.changing.annotating import annotate, make_annotation
-from rtrace.record.document import RECORD_FORMAT, Record
+from rtrace.record.document import Record
 from rtrace.record.history.folder import FolderHistory
 from rtrace.record.history.layout import document_path
 from rtrace.record.query import Query

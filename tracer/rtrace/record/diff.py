@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
+from typing import TYPE_CHECKING
 
-from rtrace.record.document import FileFact, Record
+if TYPE_CHECKING:
+    from rtrace.record.document import FileFact, Record
+
 
 SECTIONS = ("code", "inputs", "parameters", "packages", "environment", "machine", "outputs")
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias, TypedDict
 
-RECORD_FORMAT = 1
-"""A document says this number; a greater one is refused. It grows when a key goes or gets another meaning."""
-
 Json: TypeAlias = dict[str, object]
 Time: TypeAlias = Annotated[str, "UTC, ISO 8601 with microseconds and Z"]
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rtrace import __version__
-from rtrace.record.document import RECORD_FORMAT, Kind, MachineFact, Record, UsageFact, UserFact
+from rtrace.record import RECORD_FORMAT
 from rtrace.record.ids import new_id
+
+if TYPE_CHECKING:
+    from rtrace.record.document import Kind, MachineFact, Record, UsageFact, UserFact
 
 
 def empty_record(kind: Kind = "run", created_by: str = f"rtrace {__version__}") -> Record:

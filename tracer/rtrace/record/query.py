@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from rtrace.record.document import Kind, Status
+if TYPE_CHECKING:
+    from rtrace.record.document import Kind, Status
 
 
 @dataclass(frozen=True, slots=True)

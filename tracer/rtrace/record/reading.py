@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from rtrace.errors import RecordError
 from rtrace.printable import format_size, printable_text
-from rtrace.record.document import RECORD_FORMAT, Record
+from rtrace.record import RECORD_FORMAT
 from rtrace.record.validation import find_mistake
+
+if TYPE_CHECKING:
+    from rtrace.record.document import Record
 
 MOST_BYTES = 512 << 20
 """What a document may weigh: that of a run of a million files is about 300 MiB."""

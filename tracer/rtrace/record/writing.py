@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from rtrace.errors import RecordError
-from rtrace.record.document import Record
+
+if TYPE_CHECKING:
+    from rtrace.record.document import Record
 
 
 def write_record(record: Record) -> bytes:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from rtrace.debugging import debug
 from rtrace.errors import RecordError
 from rtrace.path_text import to_text
-from rtrace.record.document import BundleFact, Kind, Record, VerdictFact
 from rtrace.record.empty import empty_record
 from rtrace.record.facts.machine import read_machine
 from rtrace.record.facts.surroundings import read_surroundings
@@ -21,6 +20,7 @@ from rtrace.record.history.opening import open_history
 from rtrace.record.times import write_time
 
 if TYPE_CHECKING:
+    from rtrace.record.document import BundleFact, Kind, Record, VerdictFact
     from rtrace.verify.verdicts import Report
 
 _MOST_DIFFERENCES = 100

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from rtrace.record.document import Annotation, Record
+from typing import TYPE_CHECKING
+
 from rtrace.record.ids import new_id
 from rtrace.record.times import now
+
+if TYPE_CHECKING:
+    from rtrace.record.document import Annotation, Record
 
 
 def make_annotation(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rtrace.record.changing.annotating import merge_annotations
-from rtrace.record.document import FileFact, Record
+
+if TYPE_CHECKING:
+    from rtrace.record.document import FileFact, Record
 
 T = TypeVar("T")
 

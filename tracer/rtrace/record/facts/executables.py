@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 from rtrace.path_text import to_bytes
-from rtrace.record.document import ExecutableFact
 from rtrace.record.facts.elf.dwarf import read_producer
 from rtrace.record.facts.elf.notes import read_build_id, read_compilers, read_dynamic
 from rtrace.record.facts.elf.sections import ElfFile
+
+if TYPE_CHECKING:
+    from rtrace.record.document import ExecutableFact
 
 _PROGRAM_FOLDERS = frozenset({"bin", "sbin", "libexec"})
 _FOLDER_VERSION = re.compile(

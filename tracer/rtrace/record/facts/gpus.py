@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from typing import TYPE_CHECKING
 
-from rtrace.record.document import GpuFact
+if TYPE_CHECKING:
+    from rtrace.record.document import GpuFact
+
 
 _DISPLAY, _ACCELERATOR = "0x03", "0x12"  # classes of PCI devices
 _MAKERS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel", "0x1af4": "Virtio", "0x1234": "QEMU",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 from rtrace.path_text import to_bytes
-from rtrace.record.document import LibraryFact
 from rtrace.record.facts.elf.notes import read_build_id, read_dynamic
 from rtrace.record.facts.elf.sections import ElfFile
+
+if TYPE_CHECKING:
+    from rtrace.record.document import LibraryFact
 
 _VERSION = re.compile(r"\.so\.([0-9][0-9A-Za-z.]*)$|-([0-9]+(?:\.[0-9A-Za-z]+)+)\.so(?:\.[0-9.]+)?$")
 

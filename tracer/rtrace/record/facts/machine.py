@@ -6,10 +6,13 @@ import contextlib
 import os
 import struct
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from rtrace.record.document import MachineFact
 from rtrace.record.facts.addresses import read_addresses
 from rtrace.record.facts.gpus import read_gpus
+
+if TYPE_CHECKING:
+    from rtrace.record.document import MachineFact
 
 _FIRST_PROCESSOR = 16 << 10
 """Bytes of /proc/cpuinfo that hold the first processor: all of it takes milliseconds where there are hundreds."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rtrace.record.document import ParameterFact
 from rtrace.record.facts.parameters import MOST_VALUES, Value, plain_value, read_word
+
+if TYPE_CHECKING:
+    from rtrace.record.document import ParameterFact
 
 LARGEST_FILE = 1 << 20
 _DEEPEST = 32

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from rtrace.record.document import ParameterFact
+if TYPE_CHECKING:
+    from rtrace.record.document import ParameterFact
+
 
 Value: TypeAlias = "str | int | float | bool | None"
 

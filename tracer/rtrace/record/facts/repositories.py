@@ -6,12 +6,15 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from rtrace.path_text import to_bytes
 from rtrace.printable import name_some, printable_text
-from rtrace.record.document import RepositoryFact
 from rtrace.record.facts.version_control.earlier import Earlier
 from rtrace.record.facts.version_control.model import Limits, add_problem
+
+if TYPE_CHECKING:
+    from rtrace.record.document import RepositoryFact
 
 _SIGNS = ((b".git", "git", b"HEAD"), (b".hg", "hg", b"store"), (b".svn", "svn", b"wc.db"))
 """What lies in the root of a working tree, by kind, with what lies in that; else it is somebody's empty folder."""

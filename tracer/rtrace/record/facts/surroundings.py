@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rtrace.files.reading import read_file
-from rtrace.record.document import SurroundingsFact
 from rtrace.record.facts.machine import read_processor
+
+if TYPE_CHECKING:
+    from rtrace.record.document import SurroundingsFact
 
 _LIMIT = 1 << 20
 _CONTAINER_ID = re.compile(r"(?<![0-9a-f])([0-9a-f]{64})(?![0-9a-f])")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from rtrace.errors import HistoryError, NoSuchRunError, RecordError
-from rtrace.record.document import Record
 from rtrace.record.history.documents import extract_document
 from rtrace.record.history.outbox import open_outbox, send
 from rtrace.record.ids import is_id
@@ -16,6 +16,9 @@ from rtrace.record.stores.postgresql_catalogue import PostgresqlCatalogue
 from rtrace.record.stores.postgresql_connection import Database, DatabaseGoneError
 from rtrace.record.stores.postgresql_index import prepare, put
 from rtrace.record.writing import write_record
+
+if TYPE_CHECKING:
+    from rtrace.record.document import Record
 
 
 class DatabaseHistory:

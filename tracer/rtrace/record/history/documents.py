@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from rtrace.errors import RecordError
-from rtrace.record.document import Record
 from rtrace.record.reading import MOST_BYTES, check_record, parse_document, refuse_newer
 from rtrace.record.stores.extraction import Indexed, extract
+
+if TYPE_CHECKING:
+    from rtrace.record.document import Record
 
 
 def read_document(path: Path) -> bytes | None:

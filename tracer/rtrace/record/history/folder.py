@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtrace.errors import NoSuchRunError, RecordError
-from rtrace.record.document import Record
 from rtrace.record.history.changing import Changing
-from rtrace.record.history.documents import read_document
 from rtrace.record.history.layout import FORGOTTEN, document_path, list_folder, list_identifiers
 from rtrace.record.ids import is_id
-from rtrace.record.reading import read_record
 from rtrace.record.writing import write_record
 
 if TYPE_CHECKING:
+    from rtrace.record.document import Record
     from rtrace.record.history.indexing import Indexing
     from rtrace.record.stores.sqlite_catalogue import SqliteCatalogue
 
@@ -36,6 +34,8 @@ class FolderHistory:
 
     def read(self, identifier: str) -> Record:
         """Return a record. Raises NoSuchRunError, RecordError and HistoryError."""
+        from rtrace.record.reading import read_record  # adding a record needs no check of one
+
         data = self.read_document(identifier)
         if data is None:
             raise NoSuchRunError(f"{self.place} has no run {identifier}; `rtrace log` lists all")
@@ -46,6 +46,8 @@ class FolderHistory:
 
     def read_document(self, identifier: str) -> bytes | None:
         """Return a document; None where there is none. Raises HistoryError."""
+        from rtrace.record.history.documents import read_document
+
         if not is_id(identifier):
             return None
         return read_document(document_path(self.root, identifier))

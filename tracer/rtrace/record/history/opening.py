@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rtrace.errors import UsageError
 from rtrace.record.history.place import find_place, is_url
-from rtrace.record.history.protocol import History
+
+if TYPE_CHECKING:
+    from rtrace.record.history.protocol import History
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rtrace.errors import RtraceError
 from rtrace.record.changing.merging import merge_records
-from rtrace.record.document import Record
 from rtrace.record.history.folder import FolderHistory
 from rtrace.record.history.layout import OUTBOX, document_path
 from rtrace.record.history.place import own_folder
-from rtrace.record.history.protocol import History
+
+if TYPE_CHECKING:
+    from rtrace.record.document import Record
+    from rtrace.record.history.protocol import History
 
 
 def open_outbox(place: str) -> FolderHistory:

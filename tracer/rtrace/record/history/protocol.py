@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from rtrace.record.document import Record
-from rtrace.record.query import Made, Query, Row
+if TYPE_CHECKING:
+    from rtrace.record.document import Record
+    from rtrace.record.query import Made, Query, Row
 
 
 class Catalogue(Protocol):

@@ -11,10 +11,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
-from typing import NamedTuple, overload
+from typing import TYPE_CHECKING, NamedTuple, overload
 
-from rtrace.record.document import FileFact, Record
 from rtrace.record.times import read_time
+
+if TYPE_CHECKING:
+    from rtrace.record.document import FileFact, Record
 
 EXTRACTION = 1
 """Grows with every change of what is kept, so that indexes are made again."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from rtrace.errors import RtraceError
 from rtrace.path_text import to_bytes
-from rtrace.record.document import Record
 from rtrace.record.query import Made
+
+if TYPE_CHECKING:
+    from rtrace.record.document import Record
 
 
 def find_made(read: Callable[[str], Record], identifier: str, sha256: str) -> Iterator[Made]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from rtrace.record.document import Record
-from rtrace.record.query import Made, Query, Row
 from rtrace.record.stores.extraction import COLUMNS, find_file_key, find_keys, mend, write_value
 from rtrace.record.stores.making import find_made
 from rtrace.record.stores.naming import Naming
@@ -13,6 +12,10 @@ from rtrace.record.stores.postgresql_connection import Database
 from rtrace.record.stores.postgresql_index import write_array, write_key, write_parameter
 from rtrace.record.stores.sqlite_catalogue import make_row
 from rtrace.record.stores.terms import Term, read_terms
+
+if TYPE_CHECKING:
+    from rtrace.record.document import Record
+    from rtrace.record.query import Made, Query, Row
 
 _ORDER = "ORDER BY started DESC NULLS LAST, id DESC"
 _LIST = ", ".join(f'"{name}"' for name in COLUMNS)

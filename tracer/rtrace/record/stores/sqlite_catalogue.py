@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from rtrace.errors import HistoryError
-from rtrace.record.document import Record
 from rtrace.record.query import Made, Query, Row
 from rtrace.record.stores.extraction import COLUMNS, find_file_key, find_keys, mend, write_value
 from rtrace.record.stores.making import find_made
 from rtrace.record.stores.naming import Naming
 from rtrace.record.stores.terms import Term, read_terms
+
+if TYPE_CHECKING:
+    from rtrace.record.document import Record
 
 _ORDER = "ORDER BY started IS NULL, started DESC, id DESC"
 _LIST = ", ".join(COLUMNS)

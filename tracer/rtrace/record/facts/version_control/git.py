@@ -11,9 +11,9 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rtrace.printable import name_some, printable
-from rtrace.record.document import RepositoryFact
 from rtrace.record.facts.version_control import layout, model
 from rtrace.record.facts.version_control.earlier import (
     MOST_COPIES,
@@ -29,6 +29,9 @@ from rtrace.record.facts.version_control.layout import GitFolders
 from rtrace.record.facts.version_control.pointers import FILTER, is_pointer, make_pointer, read_answers
 from rtrace.record.facts.version_control.remotes import strip_credentials
 from rtrace.record.facts.version_control.running import Question, collect, find_program, make_folder
+
+if TYPE_CHECKING:
+    from rtrace.record.document import RepositoryFact
 
 _LIMIT = 16 << 20
 _COMPARE = ("--no-renames", "--ignore-submodules=dirty")

@@ -9,13 +9,16 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
-from rtrace.record.document import ChangedFile, RepositoryFact
 from rtrace.record.facts.version_control import layout, model
 from rtrace.record.facts.version_control.configuration import LARGEST_CONFIGURATION
 from rtrace.record.facts.version_control.remotes import strip_credentials
 from rtrace.record.facts.version_control.restraining import make_filter, restrain
 from rtrace.record.facts.version_control.running import Question, absolute_path, collect, find_program
+
+if TYPE_CHECKING:
+    from rtrace.record.document import ChangedFile, RepositoryFact
 
 _LIMIT = 16 << 20
 _TEMPLATE = r"{node}\0{branch}\0{bookmarks}\0{tags}\0{date|hgdate}\0"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.path_text import to_text
-from rtrace.record.document import ChangedFile, RepositoryFact
 from rtrace.record.times import write_time
+
+if TYPE_CHECKING:
+    from rtrace.record.document import ChangedFile, RepositoryFact
 
 MOST_CHANGED = 10_000
 """Files of a working tree that are told to be changed."""

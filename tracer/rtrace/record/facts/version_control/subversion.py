@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from rtrace.record.document import ChangedFile, RepositoryFact
 from rtrace.record.facts.version_control import model
 from rtrace.record.facts.version_control.remotes import strip_credentials
 from rtrace.record.facts.version_control.running import Question, absolute_path, collect, find_program, make_folder
+
+if TYPE_CHECKING:
+    from rtrace.record.document import ChangedFile, RepositoryFact
 
 _LIMIT = 16 << 20
 _STATES = {

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.record.document import FileFact
 from rtrace.record.foreign.source.files import read_parts
 from rtrace.record.foreign.source.problem import Unreadable
+
+if TYPE_CHECKING:
+    from rtrace.record.document import FileFact
 
 LARGEST_FILE = 4 << 30
 SHA1 = re.compile(r"[0-9a-f]{40}")

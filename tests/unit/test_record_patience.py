@@ -30,6 +30,24 @@ def test_work_that_would_never_end_is_stopped() -> None:
         pytest.fail("there was no time left")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_finalizer_that_swallows_the_signal_does_not_lose_it() -> None:
+    """Python prints what is raised in one, and goes on: the signal comes again."""
+
+    class Slow:
+        def __del__(self) -> None:
+            re.match(r"(a+)+b", "a" * 60)
+
+    def work() -> None:
+        with Patience(0.05).limiting():
+            Slow()
+            re.match(r"(a+)+b", "a" * 60)
+
+    with pytest.raises(TooLongError):
+        work()
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)
+
+
 def test_another_thread_gets_no_signal() -> None:
     """Python handles them in the main thread alone; the work is done."""
     done: list[bool] = []

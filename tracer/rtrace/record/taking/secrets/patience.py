@@ -8,9 +8,15 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rtrace.gc_pause import without_collector
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
+
+
+_AGAIN = 0.2
+"""Seconds of processor time after which work that did not stop is told again."""
 
 
 class TooLongError(Exception):
@@ -21,7 +27,9 @@ class Patience:
     """Processor time that several pieces of work share.
 
     The one that uses up the last of it is stopped in the midst, by a signal that regular expressions look for as well.
-    Outside of the main thread, where Python handles no signals, it is stopped before the next one.
+    Python swallows what is raised in a finalizer, so the signal comes again until the work has ended, and the garbage
+    collector, which calls others' functions, rests meanwhile. Outside of the main thread, where Python handles no
+    signals, work is stopped before the next piece.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -37,7 +45,7 @@ class Patience:
         began = time.process_time()
         try:
             if threading.current_thread() is threading.main_thread():
-                with self._alarm():
+                with without_collector(), self._alarm():
                     yield
             else:
                 yield
@@ -49,7 +57,7 @@ class Patience:
         before = signal.signal(signal.SIGVTALRM, self._stop)
         mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGVTALRM})  # a tracer has blocked all
         self._working = True
-        signal.setitimer(signal.ITIMER_VIRTUAL, self._left)
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._left, _AGAIN)
         try:
             yield
         finally:

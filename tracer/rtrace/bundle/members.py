@@ -12,14 +12,16 @@ IDENTITY = "METADATA/identity"
 FILES = "METADATA/files.jsonl.zst"
 RESULTS = "METADATA/results.jsonl.zst"
 RECORDS = "METADATA/records.jsonl.zst"
+WRITTEN = "METADATA/written.jsonl.zst"
 TRACE = "METADATA/trace.sqlite3"
+WRITTEN_DATA = "WRITTEN.tar.zst"
 DATA = "DATA.tar.zst"
 
-MEMBERS = (VERSION, MANIFEST, IDENTITY, FILES, RESULTS, RECORDS, TRACE, DATA)
-OPTIONAL = {IDENTITY: FILES, RECORDS: TRACE}
-"""The members that a bundle need not have, each with the one that stands in its place then."""
+MEMBERS = (VERSION, MANIFEST, IDENTITY, FILES, RESULTS, RECORDS, WRITTEN, TRACE, WRITTEN_DATA, DATA)
+OPTIONAL = {IDENTITY: (FILES,), RECORDS: (WRITTEN, TRACE), WRITTEN: (TRACE,), WRITTEN_DATA: (DATA,)}
+"""The members that a bundle need not have, each with those of which one stands in its place then."""
 DIGESTED = (FILES, RESULTS, TRACE, DATA)
-"""The members whose SHA-256 the manifest holds, besides that of RECORDS where there are any."""
+"""The members whose SHA-256 the manifest holds, besides those of RECORDS, WRITTEN and WRITTEN_DATA where they are."""
 
 IDENTITY_TEXT = "sha256:%s\n"
 IDENTITY_SIZE = len(IDENTITY_TEXT % ("0" * 64))
@@ -32,5 +34,7 @@ MANIFEST_LIMIT = 16 << 20
 RECORDS_LIMIT = 128 << 20
 """Bytes that the records may have when decompressed; compressed they may not be larger either."""
 RECORDS_MOST = 10_000
+WRITTEN_LIMIT = 64 << 20
+"""Bytes that the index of what runs wrote may have when decompressed."""
 INDEX_LIMIT = 256 << 20
 """Bytes that an index (FILES, RESULTS) may have when decompressed; compressed it may not be larger either."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from rtrace.bundle.entry import Entry, Result
+    from rtrace.bundle.written.content import WrittenContent
     from rtrace.manifest.model import Manifest, Notice
     from rtrace.progress import Progress
 
@@ -84,6 +85,12 @@ class OpenBundle(Protocol):
 
     def read_records(self) -> list[bytes]:
         """Return the records of the runs, a JSON document each; none where the bundle has none."""
+
+    def find_written(self, sha256: str) -> WrittenContent | None:
+        """Return what the bundle knows of a content that a run wrote; None where it knows its digest alone."""
+
+    def read_written(self, content: WrittenContent) -> Iterator[bytes]:
+        """Yield the parts of a content that a run wrote, proven when the last one was taken. Raises BundleError."""
 
     def extract_trace(self, destination: Path) -> None:
         """Write the trace database to a new file."""

@@ -67,6 +67,14 @@ FATES = {
     help="Leave what matches out of every verdict, as `ignore:` does.",
 )
 @click.option("--allow-missing", is_flag=True, help="Pack even if content is missing that the runs need.")
+@click.option("--without-outputs", is_flag=True, help="Do not pack what the runs wrote; no difference can be shown.")
+@click.option(
+    "--outputs-size",
+    metavar="SIZE",
+    default="256M",
+    show_default=True,
+    help="Pack so much of what the runs wrote; of more, only digests.",
+)
 @click.option("--anonymous", is_flag=True, help="Replace the names of the user and the host everywhere.")
 @click.option(
     "--anonymous-except",
@@ -92,6 +100,8 @@ def command(  # noqa: PLR0913 -- an argument for each option
     named: tuple[bytes, ...],
     ignore: tuple[bytes, ...],
     allow_missing: bool,
+    without_outputs: bool,
+    outputs_size: str,
     bundle: Path,
 ) -> None:
     """Write what the traced runs need, as it was before they began, into BUNDLE [default: bundle.rpz].
@@ -105,6 +115,9 @@ def command(  # noqa: PLR0913 -- an argument for each option
 
     Content that is left out stays in the bundle's index with its size and digest: `rtrace unpack` fetches it from the
     URL that `elsewhere:` in the manifest names, or takes it from a folder.
+
+    What the runs wrote (outputs, standard output and error) is packed, too, for whoever compares a replay with it; no
+    replay sees it. What holds a secret is not.
 
     If content that a run needs is gone, cannot be read, or was changed by the run before it was copied, no bundle is
     written. With --allow-missing a bundle is written, and whoever uses it is warned that it is INCOMPLETE.
@@ -127,6 +140,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
         larger_than=None if larger_than is None else parse_size(larger_than),
         replace=force or dry_run,
         allow_missing=allow_missing,
+        most_written=0 if without_outputs else parse_size(outputs_size),
     )
     if dry_run:
         foreseen = forecast(request, progress=progress())

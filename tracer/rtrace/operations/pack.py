@@ -13,6 +13,7 @@ from rtrace.gc_pause import without_collector
 from rtrace.manifest.incompleteness import find_missing
 from rtrace.pack.packing import PackReport, carry_out
 from rtrace.pack.planning import plan_packing
+from rtrace.pack.written import MOST
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 
@@ -28,7 +29,8 @@ class PackRequest:
     """What to pack and how. Patterns are glob patterns besides those of the manifest; see `plan_packing`.
 
     ``replace`` is whether a bundle of that name may exist, ``allow_missing`` whether content that a run needs may be
-    missing; ``named`` are patterns of files that may hold the names that ``anonymous`` replaces.
+    missing; ``named`` are patterns of files that may hold the names that ``anonymous`` replaces. Of what the runs wrote
+    ``most_written`` bytes are packed.
     """
 
     trace: TraceDirectory
@@ -41,6 +43,7 @@ class PackRequest:
     larger_than: int | None = None
     replace: bool = False
     allow_missing: bool = False
+    most_written: int = MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def planned(request: PackRequest, progress: Progress) -> Iterator[PackingPlan]:
             progress=progress,
             larger_than=request.larger_than,
             replace=request.replace,
+            most_written=request.most_written,
         )
 
 

@@ -18,6 +18,7 @@ from rtrace.pack.phases import phase
 from rtrace.pack.records import finish_records
 from rtrace.pack.results import finish_results
 from rtrace.pack.target import check_target
+from rtrace.pack.written import keep_written
 from rtrace.printable import count_more
 from rtrace.privacy.masking import Masker
 from rtrace.privacy.redacting import redact_known, redact_trace
@@ -76,6 +77,8 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: 
             refuse_missing(find_missing(files.notices))
         with phase(__name__, "write the trace"):
             database = _write_database(plan, writer.folder)
+        with phase(__name__, "keep what the runs wrote"):
+            keep_written(plan, writer.written, redactor, anonymizer)
         manifest = _complete_manifest(plan, files.notices, writer.elsewhere, anonymizer)
         results: Iterable[Result] = finish_results(plan, progress)
         named = {run.id: run for run in manifest.runs}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rtrace.privacy.anonymous.plan import Anonymity
     from rtrace.trace.directory import TraceDirectory
     from rtrace.trace.reading import reader
+    from rtrace.trace.reading.one_run import TracedStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class PackingPlan:
     is no copy of a file that a run changed, ``locations`` where the content of renamed files is, ``elsewhere`` where
     content is that is left out, ``owners`` which package has a file now. ``redaction`` and ``masking`` are the secrets
     in the trace and in files, ``anonymity`` the names that are replaced. ``records`` are those of the runs.
+    ``streams`` are their standard streams, by the run's name and the descriptor; of what they wrote, ``most_written``
+    bytes are packed, but for those at the places ``secret_written``.
     """
 
     directory: TraceDirectory
@@ -50,6 +53,9 @@ class PackingPlan:
     masking: Masking = field(default_factory=Masking)
     anonymity: Anonymity | None = None
     records: tuple[FoundRecord, ...] = ()
+    streams: dict[str, dict[int, TracedStream]] = field(default_factory=dict)
+    most_written: int = 0
+    secret_written: frozenset[str] = frozenset()
     replace: bool = False
 
     @property

@@ -40,9 +40,11 @@ from rtrace.pack.phases import phase
 from rtrace.pack.plan import PackingPlan
 from rtrace.pack.records import read_records
 from rtrace.pack.target import check_target
+from rtrace.pack.written import MOST, decide_on_written
 from rtrace.privacy.decisions import Decisions
 from rtrace.progress import SILENT, Progress
 from rtrace.trace.reading import reader
+from rtrace.trace.reading.one_run import read_standard_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,11 +70,13 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
     progress: Progress = SILENT,
     larger_than: int | None = None,
     replace: bool = False,
+    most_written: int = MOST,
 ) -> PackingPlan:
     """Decide what goes into a bundle; ``exclude``, ``include``, ``ignore`` are patterns besides those of the manifest.
 
     The content of files of more than ``larger_than`` bytes is left out, besides what the manifest says is elsewhere.
     With ``anonymous``, names of the user and the host are replaced; files that ``named`` matches may keep them.
+    Of what the runs wrote, ``most_written`` bytes are packed.
     With ``replace``, the target may exist: a plan that is only shown needs no free name either.
 
     Raises TraceError, ManifestError, and BundleError when the target cannot be written.
@@ -89,7 +93,9 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
                 runs = redact_runs(connection, manifest.runs, decisions)
             with phase(__name__, "choose the files"):
                 plan = _plan_files(connection, directory, target, manifest, larger_than)
-                plan = changed(redact_addresses(plan, decisions), replace=replace)
+                plan = changed(redact_addresses(plan, decisions), replace=replace, most_written=most_written)
+            with phase(__name__, "search what the runs wrote for secrets"):
+                plan = changed(plan, secret_written=decide_on_written(plan, decisions))
             with phase(__name__, "search the files for secrets"):
                 plan = search_files(plan, decisions, progress)
             if decisions.values:  # what files and addresses hold may occur in what ran, too
@@ -169,6 +175,7 @@ def _plan_files(
         elsewhere=left.places,
         owners=chosen.owners,
         records=read_records(directory, _pair_names(connection, run_names)),
+        streams={name: read_standard_streams(connection, number) for number, name in run_names.items()},
     )
 
 

@@ -13,7 +13,7 @@ from rtrace.files.stamps import keep_inode, keep_time
 from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rtrace.pack.plan import PackingPlan
     from rtrace.trace.reading.reader import After, Copy
@@ -55,31 +55,37 @@ def needs_digest(after: After) -> bool:
     return after.type == FileType.REGULAR.value and not after.sha256
 
 
-def _find_digest(after: After, copies: list[Copy], snapshots: bytes) -> str | None:
-    """Hash a file in its place if it is still the same, else the copy that a later run made of it."""
-    here = _hash(after.path, after)
-    if here is not None:
-        return here
+def open_left(after: After, copies: Iterable[Copy], snapshots: bytes) -> int | None:
+    """Open what a run left at a path: the file if it is still the same, else the copy that a later run made of it.
+
+    Returns a descriptor; None where there is neither. ``copies`` are those of this path.
+    """
+    stamp = (after.size, after.mtime_ns, after.inode)
+    descriptor = _open(after.path)
+    if descriptor is not None:
+        state = os.fstat(descriptor)
+        if (state.st_size, keep_time(state.st_mtime_ns), keep_inode(state.st_ino)) == stamp:
+            return descriptor
+        os.close(descriptor)
     for copy in copies:
-        if copy.run > after.run and copy[2:5] == (after.size, after.mtime_ns, after.inode):
-            return _hash(os.path.join(snapshots, os.fsencode(copy.file)), None)
+        if copy.run > after.run and copy[2:5] == stamp:
+            return _open(os.path.join(snapshots, os.fsencode(copy.file)))
     return None
 
 
-def _hash(path: bytes, after: After | None) -> str | None:
-    """Return the digest of a file; None if it cannot be read, or is not as a run left it."""
+def _open(path: bytes) -> int | None:
     try:
-        descriptor = open_content(path)
+        return open_content(path)
     except OSError:  # it is gone or cannot be read
         return None
+
+
+def _find_digest(after: After, copies: Iterable[Copy], snapshots: bytes) -> str | None:
+    """Hash what a run left at a path; None if it is not there any more, or cannot be read."""
+    descriptor = open_left(after, copies, snapshots)
+    if descriptor is None:
+        return None
     with os.fdopen(descriptor, "rb", buffering=0):
-        state = os.fstat(descriptor)
-        if after is not None and (state.st_size, keep_time(state.st_mtime_ns), keep_inode(state.st_ino)) != (
-            after.size,
-            after.mtime_ns,
-            after.inode,
-        ):
-            return None
         digest = hashlib.sha256()
         try:
             for content in read_parts(descriptor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -104,6 +105,16 @@ class SecretSearch:
             return None
         finally:
             os.close(descriptor)
+
+    def look_into(self, content: bytes, path: bytes, rules: frozenset[Rule]) -> Found | None:
+        """Search a content that is in memory, as `look` searches a file of this path by rules besides those for all."""
+        wanted = self._everywhere | rules
+        head = content[:_FIRST]
+        if find_kind(path, head) is not None:
+            contents = find_in_container(path, io.BytesIO(content), head, self._choose)
+            if contents is not None:
+                return self._sum_up_contents(contents)
+        return self._sum_up(find_in_content(wanted, (content,)))
 
     def _choose(self, path: bytes) -> frozenset[Rule]:
         """Return the rules for a file in a container."""

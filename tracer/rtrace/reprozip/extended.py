@@ -60,6 +60,8 @@ class ExtendedBundle(Bundle):
     FILES = extension.FILES
     RESULTS = extension.RESULTS
     RECORDS = extension.RECORDS
+    WRITTEN = extension.WRITTEN
+    WRITTEN_DATA = extension.WRITTEN_DATA
     TRACE = extension.OWN_TRACE
     DATA = extension.DATA
     DIGESTED = extension.DIGESTED

@@ -14,13 +14,14 @@ from rtrace.bundle.data.data_stream import ContentError, DataStream, prove_conte
 from rtrace.bundle.data.layout import has_content, lay_out, stored_size
 from rtrace.bundle.data.sparse import HASHED_HOLES, fill_holes
 from rtrace.bundle.index.lines import NAMING_OTHERS, iterate_entries, iterate_results, load_entries, load_results
-from rtrace.bundle.limits import check_data_size
+from rtrace.bundle.limits import ENTRIES_LIMIT, check_data_size
 from rtrace.bundle.reading.bad_frame import find_bad_frame
 from rtrace.bundle.reading.container import Member, find_members
 from rtrace.bundle.reading.found_by_path import FoundByPath
 from rtrace.bundle.reading.layout_proof import LayoutProof
 from rtrace.bundle.reading.member_reader import SMALL_INDEX, MemberReader
 from rtrace.bundle.reading.validation import find_holders, validated_results
+from rtrace.bundle.written.reading import WrittenReader
 from rtrace.errors import BundleError, HostileBundleError, ManifestError
 from rtrace.manifest.reading.load import load
 from rtrace.printable import printable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtrace.bundle.entry import Entry, Result
+    from rtrace.bundle.written.content import WrittenContent
     from rtrace.manifest.model import Manifest
 
 
@@ -45,6 +47,8 @@ class Bundle(FoundByPath):
     FILES = members.FILES
     RESULTS = members.RESULTS
     RECORDS = members.RECORDS
+    WRITTEN = members.WRITTEN
+    WRITTEN_DATA = members.WRITTEN_DATA
     TRACE = members.TRACE
     DATA = members.DATA
     DIGESTED: tuple[str, ...] = members.DIGESTED
@@ -72,13 +76,19 @@ class Bundle(FoundByPath):
         missing = [name for name in self._digested if name not in self.manifest.digests]
         if missing:
             raise BundleError(f"{path}: the manifest lacks the digest of {missing[0]}; the bundle is damaged")
-        if self.RECORDS in self.manifest.digests and self.RECORDS not in self._members:
-            raise BundleError(f"{path} is damaged: {self.RECORDS} is missing; fetch it again")
+        for name in self._optional:
+            if name in self.manifest.digests and name not in self._members:
+                raise BundleError(f"{path} is damaged: {name} is missing; fetch it again")
 
     @property
     def _digested(self) -> tuple[str, ...]:
         """The members whose digest the manifest has."""
-        return (*self.DIGESTED, self.RECORDS) if self.RECORDS in self._members else self.DIGESTED
+        return (*self.DIGESTED, *(name for name in self._optional if name in self._members))
+
+    @property
+    def _optional(self) -> tuple[str, ...]:
+        """The members that may be absent, and have a digest where they are not."""
+        return (self.RECORDS, self.WRITTEN, self.WRITTEN_DATA)
 
     @property
     def maker(self) -> str:
@@ -185,6 +195,8 @@ class Bundle(FoundByPath):
         self._compare_digests()
         self.check_results()
         self.read_records()
+        with self._judging(self.WRITTEN_DATA):
+            self._written.check()
         if progress is not SILENT:  # a further look at the index, for whoever watches
             progress.start("checking", sum(one.size for one in self.iterate_entries() if one.offset is not None))
         for entry, content in self.stream_data():
@@ -254,7 +266,30 @@ class Bundle(FoundByPath):
             return []
         member, sha256 = self._members[self.RECORDS], self.manifest.digests[self.RECORDS]
         with self._judging(self.RECORDS):
-            return self._reader.read_lines(self.RECORDS, member, sha256)
+            return self._reader.read_lines(self.RECORDS, member, sha256, members.RECORDS_LIMIT, members.RECORDS_MOST)
+
+    @cached_property
+    def _written(self) -> WrittenReader:
+        archive = None
+        member = self._members.get(self.WRITTEN_DATA)
+        with self._judging(self.WRITTEN_DATA):
+            if member is not None:
+                archive = ArchiveReader(self._file, member.offset, member.size)
+        with self._judging(self.WRITTEN):
+            lines: list[bytes] = []
+            if self.WRITTEN in self._members:
+                member, sha256 = self._members[self.WRITTEN], self.manifest.digests[self.WRITTEN]
+                lines = self._reader.read_lines(self.WRITTEN, member, sha256, members.WRITTEN_LIMIT, ENTRIES_LIMIT)
+            return WrittenReader(lines, archive, self._size)
+
+    def find_written(self, sha256: str) -> WrittenContent | None:
+        """Return what the bundle knows of a content that a run wrote; None where it knows its digest alone."""
+        return self._written.contents.get(sha256)
+
+    def read_written(self, content: WrittenContent) -> Iterator[bytes]:
+        """Yield the parts of a content that a run wrote, proven when the last one was taken. Raises BundleError."""
+        with self._judging(self.WRITTEN_DATA):
+            yield from self._written.read(content)
 
     def _parts(self, entry: Entry, stream: DataStream) -> Iterator[bytes]:
         """Yield the content of an entry whose member comes next in the data."""

@@ -10,7 +10,7 @@ from rtrace.bundle import members, tar
 from rtrace.errors import BundleError, DamagedBundleError, NotABundleError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 _LOOKED_AT = 64 << 10
@@ -25,6 +25,7 @@ _LIMITS = {
     members.FILES: members.INDEX_LIMIT,
     members.RESULTS: members.INDEX_LIMIT,
     members.RECORDS: members.RECORDS_LIMIT,
+    members.WRITTEN: members.WRITTEN_LIMIT,
 }
 
 
@@ -51,18 +52,18 @@ def find_members(path: Path, file: BinaryIO) -> dict[str, Member]:
 
 
 def locate_members(
-    path: Path, file: BinaryIO, names: Iterable[str], limits: Mapping[str, int], optional: Mapping[str, str]
+    path: Path, file: BinaryIO, names: Iterable[str], limits: Mapping[str, int], optional: Mapping[str, Sequence[str]]
 ) -> dict[str, Member]:
     """Find the members of these names, which must be all that is there, in this order and as rtrace writes them.
 
-    ``limits`` are the most bytes that some of them may have, ``optional`` those that may be absent, each with the one
-    that comes in its place then. Raises BundleError.
+    ``limits`` are the most bytes that some of them may have, ``optional`` those that may be absent, each with those
+    of which one comes in its place then. Raises BundleError.
     """
     length = file.seek(0, os.SEEK_END)
     found: dict[str, Member] = {}
     position = 0
     for name in names:
-        if name in optional and _begins(file, position, optional[name]):
+        if any(_begins(file, position, other) for other in optional.get(name, ())):
             continue
         size = _member_size(path, file, position, name)
         offset = position + tar.BLOCK

@@ -81,13 +81,13 @@ class MemberReader:
                 raise BundleError(f"it has {lines} lines, more than any that rtrace writes")
         return self._decompress(member, size)
 
-    def read_lines(self, name: str, member: Member, sha256: str) -> list[bytes]:
-        """Return the lines of a member that is a few records: no more of them than a bundle may have."""
-        if self.size_of_index(member) > members.RECORDS_LIMIT:
-            raise BundleError(f"it is larger than the {members.RECORDS_LIMIT >> 20} MiB that records may have")
+    def read_lines(self, name: str, member: Member, sha256: str, limit: int, most: int) -> list[bytes]:
+        """Return the lines of a member that has at most ``limit`` bytes when decompressed, and ``most`` lines."""
+        if self.size_of_index(member) > limit:
+            raise BundleError(f"it is larger than the {limit >> 20} MiB that it may have")
         content = b"".join(self.read_index(name, member, sha256))
-        if content.count(b"\n") > members.RECORDS_MOST:
-            raise BundleError(f"it has more than the {members.RECORDS_MOST} records that a bundle may have")
+        if content.count(b"\n") > most:
+            raise BundleError(f"it has more than the {most} lines that a bundle may have")
         return content.splitlines(keepends=True)
 
     def _decompress(self, member: Member, size: int) -> Iterator[bytes]:

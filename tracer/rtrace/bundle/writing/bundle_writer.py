@@ -17,6 +17,7 @@ from rtrace.bundle.writing.contents import ContentWriter
 from rtrace.bundle.writing.digests import digest_file
 from rtrace.bundle.writing.item import Item, Written, find_repeated
 from rtrace.bundle.writing.member_writer import copy_member, write_member
+from rtrace.bundle.written.writing import WrittenContents
 from rtrace.errors import BundleError
 from rtrace.files.incomplete import Incomplete
 from rtrace.interrupts import held
@@ -39,7 +40,7 @@ class BundleWriter:
     """A bundle in the making, in a folder ``NAME.incomplete-XXXX`` beside it, which is gone afterwards in any case.
 
     ``unkept`` are the extended attributes that cannot be kept, each with a file that has it and the number of all of
-    them; ``elsewhere`` size and digest of the files whose content was left out.
+    them; ``elsewhere`` size and digest of the files whose content was left out. ``written`` takes what the runs wrote.
     """
 
     def __init__(self, target: Path, repeated: Container[int] = frozenset(), *, replace: bool = False) -> None:
@@ -53,6 +54,7 @@ class BundleWriter:
         self._archive = ArchiveWriter(self._data)
         self._lines = LineFile(self.folder / "lines")
         self._keeper = AttributeKeeper()
+        self.written = WrittenContents(self.folder)
         self._contents = ContentWriter(self._archive, self._lines, self._keeper, repeated)
         self.unkept = self._keeper.unkept
         self.elsewhere = self._contents.elsewhere
@@ -64,6 +66,7 @@ class BundleWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._archive.close()
+        self.written.close()
         self._data.close()
         self._lines.close()
         self._incomplete.__exit__(kind, error, trace)
@@ -107,8 +110,11 @@ class BundleWriter:
             outcomes = lines.compress()
         documents = b"".join(records)
         kept = compress_frame(documents) if documents else b""
-        if kept:
-            digests[members.RECORDS] = hashlib.sha256(kept).hexdigest()
+        written, archive = self.written.finish()
+        optional = {members.RECORDS: kept, members.WRITTEN: written}
+        digests |= {name: hashlib.sha256(content).hexdigest() for name, content in optional.items() if content}
+        if archive is not None:
+            digests[members.WRITTEN_DATA] = archive
         digests[members.FILES] = hashlib.sha256(files).hexdigest()
         digests[members.RESULTS] = hashlib.sha256(outcomes).hexdigest()
         with trace_database.open("rb") as trace:
@@ -122,9 +128,13 @@ class BundleWriter:
                 write_member(bundle, members.IDENTITY, (members.IDENTITY_TEXT % identity).encode())
                 write_member(bundle, members.FILES, files)
                 write_member(bundle, members.RESULTS, outcomes)
-                if kept:
-                    write_member(bundle, members.RECORDS, kept)
+                for name, content in optional.items():
+                    if content:
+                        write_member(bundle, name, content)
                 copy_member(bundle, members.TRACE, trace)
+                if archive is not None:
+                    with self.written.path.open("rb") as contents:
+                        copy_member(bundle, members.WRITTEN_DATA, contents)
                 copy_member(bundle, members.DATA, self._data)
                 bundle.write(tar.END)
         if inspect is not None:

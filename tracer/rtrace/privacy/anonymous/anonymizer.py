@@ -142,6 +142,10 @@ class Anonymizer:
         """
         return anonymize_record(record, run, self.names, self._ids, self._contents.hash)
 
+    def replace_written(self, content: bytes) -> bytes:
+        """Return a content that a run wrote with pseudonyms, as a replay under these writes it."""
+        return self._contents.replace(content)
+
     def find_names(self, path: bytes, parts: Iterator[bytes]) -> bytes | None:
         """Return the own path of a written file if it holds a name and may not; ``path`` is the one in the bundle."""
         original = self._originals.get(path, path)

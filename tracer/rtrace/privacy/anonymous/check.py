@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import IO, TYPE_CHECKING
 
 from rtrace.bundle import members
+from rtrace.bundle.written.content import list_written
 from rtrace.errors import BundleError
 from rtrace.opening import open_bundle
 from rtrace.printable import count_more, printable
@@ -31,6 +32,12 @@ def check_anonymity(bundle: Path, anonymizer: Anonymizer) -> None:
             if content is not None and anonymizer.names.occur_in(_read(content)):
                 found.append(name)
     with open_bundle(bundle) as opened:
+        for sha256 in list_written(opened.manifest.runs, opened.results):
+            written = opened.find_written(sha256)
+            if written is None or written.offset is None:
+                continue
+            if anonymizer.names.occur_in(opened.read_written(written)):
+                found.append(f"what a run wrote ({sha256})")
         if any(anonymizer.names.occur_in(iter([read_text(record)])) for record in opened.read_records()):
             found.append(members.RECORDS)
         ones = [(entry.path, b"\n".join(_yield_texts(entry))) for entry in opened.entries]

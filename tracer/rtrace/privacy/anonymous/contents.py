@@ -93,6 +93,10 @@ class ContentReplacer:
         except OSError:  # it is gone or cannot be read: its digest stays what the trace says
             return None
 
+    def replace(self, content: bytes) -> bytes:
+        """Return a content with pseudonyms, which has the digest that ``hash`` gives; a compressed one stays."""
+        return content if content.startswith(_COMPRESSED) else self._names.replace(content)
+
     def _copy(self, entry: Entry, descriptor: int, folder: Path) -> PackedContent:
         """Copy a file with pseudonyms. Raises OSError."""
         state = os.fstat(descriptor)

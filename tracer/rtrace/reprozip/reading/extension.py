@@ -18,14 +18,33 @@ IDENTITY = f"{FOLDER}identity"
 FILES = f"{FOLDER}files.jsonl.zst"
 RESULTS = f"{FOLDER}results.jsonl.zst"
 RECORDS = f"{FOLDER}records.jsonl.zst"
+WRITTEN = f"{FOLDER}written.jsonl.zst"
+WRITTEN_DATA = f"{FOLDER}written.tar.zst"
 OWN_TRACE = f"{FOLDER}trace.sqlite3"
 TRACE = "METADATA/trace.sqlite3"
 DATA = "DATA.tar.gz"
 
-MEMBERS = (VERSION, MANIFEST, IDENTITY, CONFIG, FILES, RESULTS, RECORDS, OWN_TRACE, TRACE, DATA)
-OPTIONAL = {RECORDS: OWN_TRACE}
+MEMBERS = (
+    VERSION,
+    MANIFEST,
+    IDENTITY,
+    CONFIG,
+    FILES,
+    RESULTS,
+    RECORDS,
+    WRITTEN,
+    WRITTEN_DATA,
+    OWN_TRACE,
+    TRACE,
+    DATA,
+)
+OPTIONAL = {
+    RECORDS: (WRITTEN, OWN_TRACE),
+    WRITTEN: (OWN_TRACE,),
+    WRITTEN_DATA: (OWN_TRACE,),
+}
 DIGESTED = (CONFIG, FILES, RESULTS, OWN_TRACE, TRACE, DATA)
-"""The members whose SHA-256 the manifest holds, besides that of RECORDS where there are any."""
+"""The members whose SHA-256 the manifest holds, besides those of RECORDS, WRITTEN and WRITTEN_DATA where they are."""
 LIMITS = {
     VERSION: len(VERSION_TEXT),
     MANIFEST: members.MANIFEST_LIMIT,
@@ -34,4 +53,5 @@ LIMITS = {
     FILES: members.INDEX_LIMIT,
     RESULTS: members.INDEX_LIMIT,
     RECORDS: members.RECORDS_LIMIT,
+    WRITTEN: members.WRITTEN_LIMIT,
 }

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from rtrace.bundle.written.content import WrittenContent
     from rtrace.reprozip.reading.byte_sources import Source
     from rtrace.reprozip.reading.tar_reader import TarMember
 
@@ -178,6 +179,14 @@ class ReprozipBundle(FoundByPath):
     def read_records(self) -> list[bytes]:
         """Return nothing: ReproZip keeps no records."""
         return []
+
+    def find_written(self, sha256: str) -> WrittenContent | None:  # noqa: ARG002 -- the protocol's signature
+        """Return None: ReproZip keeps nothing of what runs wrote."""
+        return None
+
+    def read_written(self, content: WrittenContent) -> Iterator[bytes]:
+        """Raise BundleError: there is none."""
+        raise BundleError(f"{self.path} does not hold the content {content.sha256}: ReproZip keeps none")
 
     def extract_trace(self, destination: Path) -> None:
         """Write the trace database to a new file. Raises BundleError; then there is no file."""

@@ -19,6 +19,8 @@ from rtrace.bundle.index.dumping import dump_entry, dump_result
 from rtrace.bundle.protocol import Exported
 from rtrace.bundle.writing.digests import digest_file
 from rtrace.bundle.writing.member_writer import copy_member, write_member
+from rtrace.bundle.written.content import list_written
+from rtrace.bundle.written.writing import WrittenContents
 from rtrace.files.incomplete import Incomplete
 from rtrace.interrupts import held
 from rtrace.manifest.render import render
@@ -53,6 +55,7 @@ def write_reprozip(bundle: OpenBundle, target: Path, *, progress: Progress = SIL
         if records:
             paths[extension.RECORDS] = folder / "records"
             paths[extension.RECORDS].write_bytes(compress_frame(records))
+        paths |= _copy_written(bundle, folder)
         bundle.extract_trace(paths[extension.OWN_TRACE])
         problem = write_trace(paths[extension.OWN_TRACE], paths[extension.TRACE], manifest.runs)
         losses = list_losses(manifest, entries, problem)
@@ -103,6 +106,30 @@ def _write_data(bundle: OpenBundle, path: Path, progress: Progress) -> list[str]
         archive.finish()
     progress.finish()
     return lines
+
+
+def _copy_written(bundle: OpenBundle, folder: Path) -> dict[str, Path]:
+    """Write what the bundle has of what the runs wrote into a folder; return the files by the members they become."""
+    below = folder / "contents"
+    below.mkdir()
+    contents = WrittenContents(below)
+    try:
+        for sha256 in list_written(bundle.manifest.runs, bundle.results):
+            content = bundle.find_written(sha256)
+            if content is None:
+                continue
+            if content.offset is None:
+                contents.add_digests(sha256, content.size, content.blocks)
+            else:
+                contents.add(sha256, b"".join(bundle.read_written(content)))
+        lines, digest = contents.finish()
+    finally:
+        contents.close()
+    if not lines:
+        return {}
+    index = below / "index"
+    index.write_bytes(lines)
+    return {extension.WRITTEN: index} | ({extension.WRITTEN_DATA: contents.path} if digest is not None else {})
 
 
 def _digest(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""What the runs wrote: the content of outputs and standard streams, which no replay sees."""

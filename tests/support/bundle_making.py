@@ -96,6 +96,7 @@ class BundleMaker:
         results: tuple[Result, ...] = (),
         name: str = "bundle.rpz",
         elsewhere: tuple[Elsewhere, ...] = (),
+        written: tuple[bytes, ...] = (),
         **manifest: Any,
     ) -> Path:
         """Write the bundle and return its path; anything else that is named goes into its manifest."""
@@ -108,6 +109,7 @@ class BundleMaker:
             sorted(self.items.values(), key=lambda item: item.entry.path),
             sorted(results, key=lambda result: (order[result.run], result.path)),
             database,
+            written=written,
         )
         return self.folder / name
 

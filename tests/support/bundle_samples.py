@@ -1,5 +1,6 @@
 """A bundle with every kind of entry, for the tests of reader and writer."""
 
+import hashlib
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ RUN = Run(
     signal=None,
 )
 MANIFEST = Manifest("0.1.0", (RUN,))
+WRITTEN = (b"out", b"printed\n")
 RECORDS = (b'{"format":1,"run_name":"run1"}\n', b'{"format":1,"run_name":"run2"}\n')
 
 
@@ -73,13 +75,13 @@ def make_bundle(folder: Path, *, without: bytes = b"") -> Sample:
     results = (
         Result("run1", b"/data/fifo", FileType.FIFO, 0o600),
         Result("run1", b"/data/gone", None),
-        Result("run1", b"/data/out", FileType.REGULAR, 0o644, 3, "a" * 64),
+        Result("run1", b"/data/out", FileType.REGULAR, 0o644, 3, hashlib.sha256(WRITTEN[0]).hexdigest()),
     )
     trace = folder / "trace.sqlite3"
     trace.write_bytes(b"a database " * 1000)
     ordered = tuple(sorted(items, key=lambda item: item.entry.path))
     target = folder / "bundle.rpz"
-    identity = write_bundle(target, MANIFEST, ordered, results, trace, records=RECORDS)
+    identity = write_bundle(target, MANIFEST, ordered, results, trace, records=RECORDS, written=WRITTEN)
     return Sample(target, identity, ordered, contents, results, trace)
 
 

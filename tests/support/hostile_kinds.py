@@ -148,7 +148,7 @@ def assemble(found: dict[str, bytes], headers: dict[str, bytes]) -> bytes:
     text = found[members.MANIFEST].split(b"digests:\n")[0] + b"digests:\n"
     text += b"".join(
         b"  %b: %b\n" % (n.encode(), hashlib.sha256(found[n]).hexdigest().encode())
-        for n in (*members.DIGESTED, members.RECORDS)
+        for n in (*members.DIGESTED, *members.DIGESTED_IF_THERE)
     )
     found[members.MANIFEST] = text
     found[members.IDENTITY] = (members.IDENTITY_TEXT % hashlib.sha256(text).hexdigest()).encode()
@@ -165,7 +165,7 @@ def wrong_digest(name: str, digest: str = "0" * 64) -> Callable[[], bytes]:
     def make() -> bytes:
         found = {n: hashlib.sha256(whole()[start:end]).hexdigest() for n, (start, end) in places().items()}
         found[name] = digest
-        lines = "".join(f"  {n}: {found[n]}\n" for n in (*members.DIGESTED, members.RECORDS))
+        lines = "".join(f"  {n}: {found[n]}\n" for n in (*members.DIGESTED, *members.DIGESTED_IF_THERE))
         return planned(b"D", manifest=parts()["manifest"] + f"digests:\n{lines}".encode())()
 
     return make

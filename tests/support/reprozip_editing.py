@@ -50,7 +50,9 @@ def write_parts(path: Path, parts: dict[str, bytes], *, proven: bool = True, **c
     if proven:
         manifest = load(parts[extension.MANIFEST], "manifest")
         digests = {
-            name: hashlib.sha256(parts[name]).hexdigest() for name in (*DIGESTS, extension.RECORDS) if name in parts
+            name: hashlib.sha256(parts[name]).hexdigest()
+            for name in (*DIGESTS, *extension.DIGESTED_IF_THERE)
+            if name in parts
         }
         text = render(replace(manifest, digests=digests, **changes)).encode()
         identity = f"sha256:{hashlib.sha256(text).hexdigest()}\n".encode()

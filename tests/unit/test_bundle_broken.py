@@ -48,7 +48,9 @@ def take_apart(path: Path) -> dict[str, bytes]:
 def put_together(path: Path, parts: dict[str, bytes], *, sign: bool = True) -> Path:
     """Write members as a bundle, with the manifest's identity; signed, the manifest has the digests that fit."""
     if sign:
-        digests = {name: hashlib.sha256(parts[name]).hexdigest() for name in (*members.DIGESTED, members.RECORDS)}
+        digests = {
+            name: hashlib.sha256(parts[name]).hexdigest() for name in (*members.DIGESTED, *members.DIGESTED_IF_THERE)
+        }
         head = render(MANIFEST)
         lines = "".join(f"  {name}: {digest}\n" for name, digest in digests.items())
         parts = {**parts, members.MANIFEST: f"{head}digests:\n{lines}".encode()}

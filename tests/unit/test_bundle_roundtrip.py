@@ -102,7 +102,9 @@ def test_the_manifest_is_found_by_the_standard_library(tmp_path: Path) -> None:
             "METADATA/files.jsonl.zst",
             "METADATA/results.jsonl.zst",
             "METADATA/records.jsonl.zst",
+            "METADATA/written.jsonl.zst",
             "METADATA/trace.sqlite3",
+            "WRITTEN.tar.zst",
             "DATA.tar.zst",
         ]
         assert {(member.mtime, member.uid, member.gid, member.mode) for member in outer} == {(0, 0, 0, 0o644)}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path as FilePath
 
     from rtrace.bundle.entry import Entry
+    from rtrace.operations.extract import Original
     from rtrace.replay.protocol import Outcome, Unpacked
 
 
@@ -109,5 +110,14 @@ def answer_extract(entries: Iterable[Entry], without: Iterable[Entry]) -> Extrac
                 "written": entry.path not in lost,
             }
             for entry in entries
+        ]
+    }
+
+
+def answer_originals(originals: Iterable[Original]) -> ExtractAnswer:
+    """Return what `extract --written` answers."""
+    return {
+        "files": [
+            {"path": printable(one.name), "size": one.size, "sha256": one.sha256, "written": True} for one in originals
         ]
     }

@@ -21,7 +21,8 @@ MEMBERS = (VERSION, MANIFEST, IDENTITY, FILES, RESULTS, RECORDS, WRITTEN, TRACE,
 OPTIONAL = {IDENTITY: (FILES,), RECORDS: (WRITTEN, TRACE), WRITTEN: (TRACE,), WRITTEN_DATA: (DATA,)}
 """The members that a bundle need not have, each with those of which one stands in its place then."""
 DIGESTED = (FILES, RESULTS, TRACE, DATA)
-"""The members whose SHA-256 the manifest holds, besides those of RECORDS, WRITTEN and WRITTEN_DATA where they are."""
+DIGESTED_IF_THERE = (RECORDS, WRITTEN, WRITTEN_DATA)
+"""The members whose SHA-256 the manifest holds."""
 
 IDENTITY_TEXT = "sha256:%s\n"
 IDENTITY_SIZE = len(IDENTITY_TEXT % ("0" * 64))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from rtrace.bundle.entry import Entry, Result
-    from rtrace.bundle.written.content import WrittenContent
+    from rtrace.bundle.written_content import WrittenContent
     from rtrace.manifest.model import Manifest, Notice
     from rtrace.progress import Progress
 

@@ -14,6 +14,7 @@ from rtrace.answers.info import answer_info
 from rtrace.answers.words import write_identity
 from rtrace.bundle.counts import count_entries
 from rtrace.bundle.protocol import OpenBundle
+from rtrace.bundle.written.lines import list_written
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import JSON
 from rtrace.cli.options.completing import complete_bundles
@@ -56,6 +57,9 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
     yield f"{bundle.path}: {packed}, made by {bundle.maker}"
     yield f"identity    {write_identity(bundle.identity)}"
     yield f"files       {counts.text}, {format_size(counts.size)} unpacked"
+    kept, known = count_written(bundle)
+    if known:
+        yield f"written     the content of {kept} of {count(known, 'thing')} that the runs wrote"
     if bundle.extensions:
         yield f"extensions  {', '.join(bundle.extensions)}"
     records = read_bundled(bundle)
@@ -95,6 +99,13 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
     for notice in manifest.notices:
         if notice.kind not in INCOMPLETE:
             yield f"not captured: {notice.what}; {notice.advice}"
+
+
+def count_written(bundle: OpenBundle) -> tuple[int, int]:
+    """Return of how many contents that runs wrote the bundle has all, and of how many at least the digest."""
+    digests = tuple(list_written(bundle.manifest.runs, bundle.results))
+    contents = (bundle.find_written(sha256) for sha256 in digests)
+    return sum(one is not None and one.offset is not None for one in contents), len(digests)
 
 
 def describe_run(run: Run) -> Iterable[str]:

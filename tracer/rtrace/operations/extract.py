@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.bundle.data.sparse import ZEROS
 from rtrace.bundle.entry import Entry, FileType
@@ -18,7 +18,7 @@ from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from rtrace.bundle.protocol import OpenBundle
@@ -97,6 +97,98 @@ def write_files(
         progress.advance(entry.size)
     progress.finish()
     return tuple(without)
+
+
+class Original(NamedTuple):
+    """Something that a run wrote: the run, the path or the name of the stream, and the digest and the size of it."""
+
+    run: str
+    name: bytes
+    sha256: str
+    size: int
+
+    @property
+    def place(self) -> bytes:
+        """Where it lies below a folder for several: by path, or the stream's name after the run's."""
+        return self.name[1:] if self.name.startswith(b"/") else os.fsencode(self.run) + b"." + self.name
+
+
+def find_originals(bundle: OpenBundle, wanted: Sequence[bytes]) -> tuple[Original, ...]:
+    """Find what runs wrote at paths, below folders and at patterns, and by the names `stdout` and `stderr`.
+
+    A name of a run and a colon before it choose that run; else of a path that several runs wrote it is the last one.
+    Raises BundleError for what is not there, or of whose content the bundle has the digest alone.
+    """
+    found: dict[tuple[str, bytes], Original] = {}
+    for name in wanted:
+        run, plain = _split_run(bundle, name)
+        matching = [one for one in _list_originals(bundle, run) if _means(plain, one.name)]
+        if not matching:
+            raise BundleError(
+                f"no run of {bundle.path} wrote {printable(name)}, as far as its digest is known; "
+                "`rtrace info --json` lists the outputs"
+            )
+        latest = {one.name if one.name.startswith(b"/") else one: one for one in matching}
+        found.update(((one.run, one.name), one) for one in latest.values())
+    for one in found.values():
+        content = bundle.find_written(one.sha256)
+        if one.size and (content is None or content.offset is None):
+            raise BundleError(
+                f"{bundle.path} has only the digest of what {one.run} wrote to {printable(one.name)}: it was too large "
+                "(`rtrace pack --outputs-size`), is no output of the manifest, or holds a secret"
+            )
+    return tuple(found.values())
+
+
+def read_original(bundle: OpenBundle, original: Original) -> Iterator[bytes]:
+    """Yield the parts of what a run wrote. Raises BundleError."""
+    content = bundle.find_written(original.sha256)
+    if content is not None:  # else it is empty
+        yield from bundle.read_written(content)
+
+
+def write_originals(bundle: OpenBundle, originals: Iterable[Original], folder: Path) -> None:
+    """Write what runs wrote below a folder, by paths, each file whole or not at all. Raises BundleError."""
+    for one in originals:
+        target = folder / os.fsdecode(one.place)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BundleError(f"cannot make {target.parent}: {error.strerror}; name another folder") from None
+        write_original(bundle, one, target)
+
+
+def write_original(bundle: OpenBundle, original: Original, target: Path) -> None:
+    """Write what a run wrote to a new file, whole or not at all. Raises BundleError."""
+    with held(lambda: Incomplete(target)) as incomplete:
+        whole = incomplete.folder / "whole"
+        with whole.open("xb") as file:
+            file.writelines(read_original(bundle, original))
+        incomplete.give_name(whole)
+
+
+def _split_run(bundle: OpenBundle, name: bytes) -> tuple[str | None, bytes]:
+    """Return the run that is named before a colon, if one is, and the rest."""
+    before, colon, rest = name.partition(b":")
+    runs = {os.fsencode(run.id): run.id for run in bundle.manifest.runs}
+    return (runs[before], rest) if colon and before in runs else (None, name)
+
+
+def _list_originals(bundle: OpenBundle, run: str | None) -> Iterator[Original]:
+    """Yield all that a run, or every run, wrote and whose digest is known."""
+    for one in bundle.manifest.runs:
+        for name, stream in ((b"stdout", one.stdout), (b"stderr", one.stderr)):
+            if run in {None, one.id} and stream is not None and stream.sha256 is not None:
+                yield Original(one.id, name, stream.sha256, stream.size or 0)
+    for result in bundle.results:
+        if run in {None, result.run} and result.sha256 is not None:
+            yield Original(result.run, result.path, result.sha256, result.size)
+
+
+def _means(wanted: bytes, name: bytes) -> bool:
+    if wanted == name:
+        return True
+    return name.startswith(b"/") and wanted.startswith((b"/", b"*")) and bool(Patterns([wanted]).match(name))
 
 
 def _match(bundle: OpenBundle, pattern: bytes) -> Iterable[Entry]:

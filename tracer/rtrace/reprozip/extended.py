@@ -65,6 +65,7 @@ class ExtendedBundle(Bundle):
     TRACE = extension.OWN_TRACE
     DATA = extension.DATA
     DIGESTED = extension.DIGESTED
+    DIGESTED_IF_THERE = extension.DIGESTED_IF_THERE
     extensions = (extension.NAME,)
 
     def __init__(self, path: Path, file: BinaryIO) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtrace.bundle.entry import Entry, Result
-    from rtrace.bundle.written.content import WrittenContent
+    from rtrace.bundle.written_content import WrittenContent
     from rtrace.manifest.model import Manifest
 
 
@@ -52,6 +52,7 @@ class Bundle(FoundByPath):
     TRACE = members.TRACE
     DATA = members.DATA
     DIGESTED: tuple[str, ...] = members.DIGESTED
+    DIGESTED_IF_THERE: tuple[str, ...] = members.DIGESTED_IF_THERE
     keeps_digests = True
     has_trace = True
     extensions: tuple[str, ...] = ()
@@ -76,19 +77,14 @@ class Bundle(FoundByPath):
         missing = [name for name in self._digested if name not in self.manifest.digests]
         if missing:
             raise BundleError(f"{path}: the manifest lacks the digest of {missing[0]}; the bundle is damaged")
-        for name in self._optional:
+        for name in self.DIGESTED_IF_THERE:
             if name in self.manifest.digests and name not in self._members:
                 raise BundleError(f"{path} is damaged: {name} is missing; fetch it again")
 
     @property
     def _digested(self) -> tuple[str, ...]:
         """The members whose digest the manifest has."""
-        return (*self.DIGESTED, *(name for name in self._optional if name in self._members))
-
-    @property
-    def _optional(self) -> tuple[str, ...]:
-        """The members that may be absent, and have a digest where they are not."""
-        return (self.RECORDS, self.WRITTEN, self.WRITTEN_DATA)
+        return (*self.DIGESTED, *(name for name in self.DIGESTED_IF_THERE if name in self._members))
 
     @property
     def maker(self) -> str:

@@ -143,7 +143,7 @@ class BundleWriter:
         return identity
 
 
-def write_bundle(
+def write_bundle(  # noqa: PLR0913 -- each is a part of a bundle
     target: Path,
     manifest: Manifest,
     items: Iterable[Item],
@@ -151,9 +151,10 @@ def write_bundle(
     trace_database: Path,
     *,
     records: Iterable[bytes] = (),
+    written: Iterable[bytes] = (),
     progress: Progress = SILENT,
 ) -> str:
-    """Write a bundle whose every content can be read, and return its identity.
+    """Write a bundle whose every content can be read, and return its identity; ``written`` is what the runs wrote.
 
     Raises BundleError when the target exists, or when a source is not what its entry says.
     """
@@ -161,10 +162,12 @@ def write_bundle(
     progress.start("writing", len(every), "files")
     with held(lambda: BundleWriter(target, find_repeated(every))) as writer:
         for item in every:
-            written = writer.add(item)
-            if written is not Written.WHOLE:
-                raise BundleError(f"cannot pack {printable(item.entry.path)}: {written.value}")
+            outcome = writer.add(item)
+            if outcome is not Written.WHOLE:
+                raise BundleError(f"cannot pack {printable(item.entry.path)}: {outcome.value}")
             progress.advance(1)
+        for content in written:
+            writer.written.add(hashlib.sha256(content).hexdigest(), content)
         identity = writer.finish(manifest, results, trace_database, records=records)
     progress.finish()
     return identity

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle import tar
 from rtrace.bundle.limits import check_data_size
-from rtrace.bundle.written.content import WrittenContent, lay_out, load_contents, prove_layout
+from rtrace.bundle.written.lines import lay_out, load_contents, prove_layout
+from rtrace.bundle.written_content import WrittenContent
 from rtrace.errors import BundleError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle import tar
 from rtrace.bundle.data.archive import ArchiveWriter, compress_frame
-from rtrace.bundle.written.content import BLOCK_SIZE, WrittenContent, dump_content, make_header
+from rtrace.bundle.written.lines import dump_content, make_header
+from rtrace.bundle.written_content import BLOCK_SIZE, WrittenContent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

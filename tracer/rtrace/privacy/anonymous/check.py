@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import IO, TYPE_CHECKING
 
 from rtrace.bundle import members
-from rtrace.bundle.written.content import list_written
+from rtrace.bundle.written.lines import list_written
 from rtrace.errors import BundleError
 from rtrace.opening import open_bundle
 from rtrace.printable import count_more, printable

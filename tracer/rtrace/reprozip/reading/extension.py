@@ -44,7 +44,8 @@ OPTIONAL = {
     WRITTEN_DATA: (OWN_TRACE,),
 }
 DIGESTED = (CONFIG, FILES, RESULTS, OWN_TRACE, TRACE, DATA)
-"""The members whose SHA-256 the manifest holds, besides those of RECORDS, WRITTEN and WRITTEN_DATA where they are."""
+DIGESTED_IF_THERE = (RECORDS, WRITTEN, WRITTEN_DATA)
+"""The members whose SHA-256 the manifest holds."""
 LIMITS = {
     VERSION: len(VERSION_TEXT),
     MANIFEST: members.MANIFEST_LIMIT,

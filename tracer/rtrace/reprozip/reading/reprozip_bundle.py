@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rtrace.bundle.written.content import WrittenContent
+    from rtrace.bundle.written_content import WrittenContent
     from rtrace.reprozip.reading.byte_sources import Source
     from rtrace.reprozip.reading.tar_reader import TarMember
 

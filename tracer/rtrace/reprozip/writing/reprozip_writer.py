@@ -19,7 +19,7 @@ from rtrace.bundle.index.dumping import dump_entry, dump_result
 from rtrace.bundle.protocol import Exported
 from rtrace.bundle.writing.digests import digest_file
 from rtrace.bundle.writing.member_writer import copy_member, write_member
-from rtrace.bundle.written.content import list_written
+from rtrace.bundle.written.lines import list_written
 from rtrace.bundle.written.writing import WrittenContents
 from rtrace.files.incomplete import Incomplete
 from rtrace.interrupts import held

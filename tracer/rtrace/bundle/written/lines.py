@@ -1,13 +1,14 @@
-"""What a bundle knows of a content that a run wrote, and the lines that say it: a JSON object each, by digest."""
+"""The lines that say what is known of contents that runs wrote, a JSON object each, and where the contents lie."""
 
 from __future__ import annotations
 
 import re
 from itertools import chain
 from json import JSONDecodeError, JSONDecoder
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from rtrace.bundle import tar
+from rtrace.bundle.written_content import BLOCK_SIZE, DIGITS, WrittenContent
 from rtrace.errors import BundleError, HostileBundleError
 
 if TYPE_CHECKING:
@@ -16,29 +17,9 @@ if TYPE_CHECKING:
     from rtrace.bundle.entry import Result
     from rtrace.manifest.model import Run
 
-BLOCK_SIZE = 1 << 20
-"""Bytes of a content whose digest is kept in the place of the content itself; the last block may be shorter."""
-DIGITS = 64
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DIGESTS = re.compile(r"(?:[0-9a-f]{64})+")
 _LARGEST = 1 << 62
-
-
-class WrittenContent(NamedTuple):
-    """A content that a run wrote, by its SHA-256, and its size in bytes.
-
-    ``offset`` is where it begins in the uncompressed archive of such contents; where that is None, ``blocks`` are the
-    SHA-256 of its blocks of BLOCK_SIZE, one after the other.
-    """
-
-    sha256: str
-    size: int
-    offset: int | None
-    blocks: str = ""
-
-    def find_block(self, number: int) -> str:
-        """Return the digest of a block, numbered from 0."""
-        return self.blocks[number * DIGITS : (number + 1) * DIGITS]
 
 
 def list_written(runs: Iterable[Run], results: Iterable[Result]) -> Iterator[str]:

@@ -83,7 +83,8 @@ def _load(line: bytes, number: int) -> WrittenContent:
         raise BundleError(f"line {number} is no JSON") from None
     expected = -(-content.size // BLOCK_SIZE) * DIGITS
     is_sound = (
-        _SHA256.fullmatch(content.sha256)
+        bool not in {type(content.size), type(content.offset)}
+        and _SHA256.fullmatch(content.sha256)
         and 0 < content.size < _LARGEST
         and (content.offset is None or 0 < content.offset < _LARGEST)
         and (content.offset is not None or (len(content.blocks) == expected and _DIGESTS.fullmatch(content.blocks)))

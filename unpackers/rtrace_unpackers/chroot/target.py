@@ -13,6 +13,7 @@ from rtrace.files.folders import directory_flags
 from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
+from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
 from rtrace_unpackers.chroot.state_words import MADE, RECORDED, SHIFTED, TREE
@@ -60,10 +61,9 @@ class ChrootTarget:
         self,
         run: Run,
         *,
-        allow_network: bool = False,
         streams: Streams = OWN_STREAMS,
         limits: Limits = DEFAULT_LIMITS,
-        allowed: frozenset[str] = frozenset(),
+        grants: Grants = NOTHING,
     ) -> Outcome:
         """Replay a run in namespaces; what it writes stays in the tree. The target is locked meanwhile."""
         with self.folder.lock(), self.opened_tree() as tree:
@@ -71,8 +71,8 @@ class ChrootTarget:
             isolation = plan_isolation(
                 run,
                 self.choose_access(run),
-                allow_network=allow_network,
-                allowed=allowed,
+                allow_network=grants.network,
+                allowed=grants.calls,
                 shared_memory=limits.memory,
                 keeps_shared_memory=exists_in(tree, SHARED_MEMORY),
             )

@@ -16,6 +16,7 @@ from rtrace.errors import TargetError
 from rtrace.files.hierarchy import SHARED_MEMORY, is_in_memory
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
+from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
 from rtrace_unpackers.engines.belonging.identity import label_target, read_identity
@@ -89,10 +90,9 @@ class DockerTarget:
         self,
         run: Run,
         *,
-        allow_network: bool = False,
         streams: Streams = OWN_STREAMS,
         limits: Limits = DEFAULT_LIMITS,
-        allowed: frozenset[str] = frozenset(),
+        grants: Grants = NOTHING,
     ) -> Outcome:
         """Replay a run in the target's container. It ends when the caller ends or gets a signal.
 
@@ -104,13 +104,13 @@ class DockerTarget:
             raise TargetError(f"{self.path} has no run {run.id!r}")
         abilities = engine.describe()
         refuse_unconfined(engine, abilities)
-        notes = (*tell_missing(limits, abilities), *tell_closed(allowed))
+        notes = (*tell_missing(limits, abilities), *tell_closed(grants.calls))
         with using(self.folder) as lock:
             possible = keep_possible(limits, abilities)
             debug(__name__, "the engine can do %s; limits kept: %s", abilities, possible)
             container = self.provide_container(engine, lock, possible)
             put_launchers_back(engine, container, build_programs(self.manifest.runs))
-            outcome = replay_in(engine, container, run, launcher, streams, possible, allow_network=allow_network)
+            outcome = replay_in(engine, container, run, launcher, streams, possible, allow_network=grants.network)
         return replace(outcome, notes=(*outcome.notes, *notes))
 
     def provide_image(self, engine: Engine, lock: int | None) -> str:

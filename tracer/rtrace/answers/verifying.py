@@ -5,12 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from rtrace.answers.words import Path, Seconds, Sentence
-from rtrace.printable import printable
+from rtrace.printable import printable, printable_text
 from rtrace.verify.comparators.model import Reason
-from rtrace.verify.verdicts import Scope, Verdict
+from rtrace.verify.kinds.model import Likeness
+from rtrace.verify.verdicts import Overall, Scope, Verdict
 
 if TYPE_CHECKING:
-    from rtrace.verify.verdicts import Report
+    from rtrace.verify.verdicts import Line, Report
+
+
+class ComparisonAnswer(TypedDict):
+    """What two contents say, by what they are."""
+
+    likeness: Annotated[Likeness, "equal in substance, close within a tolerance, different, or not to be compared"]
+    kind: Annotated[str, "what they are: text, table, JSON, PNG picture ..."]
+    ignored: Annotated[list[str], "in what they differ that does not count"]
+    place: Annotated[str, "where they differ first, in the words of their kind"]
+    expected: Annotated[str, "what is there in the original"]
+    found: Annotated[str, "what is there in the replay"]
+    amount: Annotated[float | None, "the largest difference of two numbers"]
+    note: Sentence
 
 
 class LineAnswer(TypedDict):
@@ -23,17 +37,35 @@ class LineAnswer(TypedDict):
     stream: Literal["stdout", "stderr"] | None
     reasons: Annotated[list[Reason], "why it is not the same"]
     detail: Sentence
+    comparison: Annotated[ComparisonAnswer | None, "a closer look at contents whose bytes differ"]
 
 
 class VerificationAnswer(TypedDict):
     """Whether the results of a replay are those of the original run."""
 
-    verdict: Annotated[Literal["same", "different", "unknown"], "what all lines of the scope output together mean"]
+    verdict: Annotated[Overall, "what all lines of the scope output together mean"]
     limit: Annotated[str | None, "the limit that ended a run"]
     seconds: Seconds
     incomplete: Annotated[list[str], "what the bundle lacks, a sentence each"]
     lines: list[LineAnswer]
     notes: Annotated[list[str], "what else there is to know, a sentence each"]
+
+
+def answer_comparison(line: Line) -> ComparisonAnswer | None:
+    """Return what a closer look at a result found; None where there was none."""
+    judgement = line.judgement
+    if judgement is None:
+        return None
+    return {
+        "likeness": judgement.likeness,
+        "kind": judgement.kind,
+        "ignored": [printable_text(text) for text in judgement.ignored],
+        "place": printable_text(judgement.place),
+        "expected": printable_text(judgement.expected),
+        "found": printable_text(judgement.found),
+        "amount": judgement.amount,
+        "note": printable_text(judgement.note),
+    }
 
 
 def answer_verify(report: Report) -> VerificationAnswer:
@@ -52,6 +84,7 @@ def answer_verify(report: Report) -> VerificationAnswer:
                 "stream": line.stream,
                 "reasons": list(line.reasons),
                 "detail": line.detail,
+                "comparison": answer_comparison(line),
             }
             for line in report.lines
         ],

@@ -29,10 +29,13 @@ from rtrace.operations.verify import verify_bundle
 from rtrace.printable import count
 from rtrace.replay.grants import Grants
 from rtrace.replay.registry import load_unpacker
+from rtrace.verify.kinds.model import Rule
 from rtrace.verify.verdicts import Line, Report
 
 COLORS: dict[str, Color] = {
     "same": "green",
+    "equal": "green",
+    "close": "green",
     "different": "red",
     "missing": "red",
     "extra": "red",
@@ -46,7 +49,7 @@ VERDICT_WIDTH = 11
 @click.command(
     cls=RtraceCommand,
     statuses={
-        "0": "all results are the same",
+        "0": "all results are the same, equal or close",
         "1": "a result differs",
         "3": "a result could not be judged, or a limit ended a run: no verdict",
         "124": "the time of --timeout was up: no verdict",
@@ -66,6 +69,14 @@ VERDICT_WIDTH = 11
     help="Leave out of the verdict what matches, as `ignore:`.",
 )
 @click.option("--all", "show_all", is_flag=True, help="A line for each result, identical ones included.")
+@click.option("--strict", is_flag=True, help="Compare bytes alone: what says the same with other bytes is different.")
+@click.option(
+    "--tolerance",
+    metavar="NUMBER",
+    type=click.FloatRange(min=0, max=1),
+    default=0.0,
+    help="Numbers may differ by so much of their size (1e-6); such results are close.",
+)
 @NO_HISTORY
 @click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
@@ -81,15 +92,18 @@ def command(  # noqa: PLR0913 -- an argument for each option
     allowed: frozenset[str],
     ignore: tuple[bytes, ...],
     show_all: bool,
+    strict: bool,
+    tolerance: float,
     no_history: bool,
 ) -> None:
     """Replay the runs of BUNDLE and tell whether the results are the same (`rtrace check` checks only the file).
 
     The replay has no network (but for --fetch, before it) and sees no file of this machine; its target is temporary.
-    It compares exit statuses, what was printed, and the outputs that the manifest names: same, different, missing,
-    extra or unknown. A line is printed for each that is not the same. Other files that the runs wrote are counted, and
-    have no part in the verdict; where no output is named, all of them have. With names of runs, only these are
-    replayed, and those that they need.
+    It compares exit statuses, what was printed, and the outputs that the manifest names: same, equal (other bytes that
+    say the same: another date in a PDF, another compression), close (within --tolerance), different, missing, extra or
+    unknown. A line is printed for each that is not the same, with the place of a difference where the bundle has what
+    the original wrote. Other files that the runs wrote are counted, and have no part in the verdict; where no output is
+    named, all of them have. With names of runs, only these are replayed, and those that they need.
 
     A PATTERN is a glob pattern over absolute paths, or stdout or stderr for these streams.
     """
@@ -109,6 +123,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
             sources=Sources(folders, fetch),
             limits=limits,
             grants=Grants(calls=allowed),
+            rule=None if strict else Rule(tolerance=tolerance),
         )
     for note in report.notes:
         warn(note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -29,12 +29,16 @@ from rtrace.replay.streams import Collected, collecting
 from rtrace.verify.comparators.model import Reason
 from rtrace.verify.compare import NO_DIGEST, compare, compare_streams
 from rtrace.verify.held import find_held, leave_out_untouched
+from rtrace.verify.kinds.model import Rule
 from rtrace.verify.name_order import tell_order
 from rtrace.verify.renames import find_patterns, find_renamed, pair_renamed, settle_renamed
 from rtrace.verify.scopes import Scopes
-from rtrace.verify.verdicts import DIFFERING, Line, Report, fold_others
+from rtrace.verify.substance import Substance
+from rtrace.verify.verdicts import ALIKE, DIFFERING, Line, Report, fold_others
 from rtrace.verify.witness import Witness
 
+EXACT = Rule()
+"""Numbers have to be equal, and nothing is left out."""
 NO_INPUT = "some of the original's input was not captured"
 CUT_SHORT = "the original run was cut short"
 NO_PACKAGE = "packages were left out of the bundle (`pack: false`)"
@@ -82,13 +86,15 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     sources: Sources = NO_SOURCES,
     limits: Limits = DEFAULT_LIMITS,
     grants: Grants = NOTHING,
+    rule: Rule | None = EXACT,
 ) -> Report:
     """Replay the runs of a bundle in a temporary target below an existing folder, and compare.
 
     A run's files are compared right after it, before a later run rewrites them; what nobody expected is looked for
     after the last one. The programs read nothing, and all they write goes to the descriptor ``shown``, or nowhere
     (``quiet``). A difference is no error: raised is only what keeps the bundle from being replayed at all, and
-    UsageError for a run in ``names`` that is not there. ``ignored`` are patterns besides those of the manifest.
+    UsageError for a run in ``names`` that is not there. ``ignored`` are patterns besides those of the manifest. Where
+    bytes differ, contents are compared as what they are by a rule; without one, bytes are all that counts.
     """
     began = time.monotonic()
     with open_bundle(bundle) as opened:
@@ -103,14 +109,26 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     target = unpacker.open(made)
     try:
         witness = Witness(target, subject.held)
-        with streams_for_verifying(None if quiet else shown) as streams:
+        with ExitStack() as stack:
+            streams = stack.enter_context(streams_for_verifying(None if quiet else shown))
+            substance = None
+            if rule is not None:
+                (workspace / "compared").mkdir(mode=0o700)
+                substance = stack.enter_context(Substance(bundle, target, workspace / "compared", rule))
             for number, run in enumerate(subject.runs):
-                with collecting(run, streams) as collection:
+                folder = None
+                if substance is not None:
+                    folder = workspace / f"streams-{number}"
+                    folder.mkdir(mode=0o700)
+                with collecting(run, streams, folder) as collection:
                     given = limit_waiting(limits, subject.manifest, run)
                     outcomes.append(replay(target, run, collection.streams, given, grants))
                 is_last = number == len(subject.runs) - 1
                 snapshot = take_snapshot(target, subject, by_run[run.id], is_last=is_last)
-                lines += compare_run(subject, run, outcomes[-1], collection.found, by_run[run.id], snapshot)
+                compared = compare_run(subject, run, outcomes[-1], collection.found, by_run[run.id], snapshot)
+                if substance is not None:
+                    compared = substance.settle(compared, run, by_run[run.id], collection.found)
+                lines += compared
                 lines = witness.settle(lines, run.id)
         renamed = pair_renamed(lines, patterns)
         found = find_renamed(target, renamed, subject.results, subject.entries)
@@ -189,7 +207,7 @@ def lacks_input(subject: Subject) -> bool:
 
 def doubt(line: Line, why: str, reason: Reason = "input") -> Line:
     """Return a difference as one that proves nothing: the replay was not given all that the original was."""
-    if line.verdict in {"same", "unknown"}:
+    if line.verdict in {*ALIKE, "unknown"}:
         return line
     detail = f"{line.verdict}, {line.detail}" if line.detail else line.verdict
     return replace(line, verdict="unknown", detail=f"{detail}; {why}", reasons=(*line.reasons, reason))

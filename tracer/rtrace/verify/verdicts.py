@@ -18,10 +18,16 @@ from rtrace.verify.comparators.model import Reason
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Verdict: TypeAlias = Literal["same", "different", "missing", "extra", "unknown"]
+    from rtrace.verify.kinds.model import Judgement
+
+Verdict: TypeAlias = Literal["same", "equal", "close", "different", "missing", "extra", "unknown"]
 Scope: TypeAlias = Literal["output", "other", "ignored"]
 
-VERDICTS: tuple[Verdict, ...] = ("same", "different", "missing", "extra", "unknown")
+Overall: TypeAlias = Literal["same", "equal", "close", "different", "unknown"]
+
+VERDICTS: tuple[Verdict, ...] = ("same", "equal", "close", "different", "missing", "extra", "unknown")
+ALIKE: tuple[Verdict, ...] = ("same", "equal", "close")
+"""Of results that a replay reproduced, the strictest first."""
 DIFFERING: tuple[Verdict, ...] = ("different", "missing", "extra")
 NO_VERDICT = 3
 STREAMS = {"stdout": "standard output", "stderr": "standard error"}
@@ -35,7 +41,10 @@ _MOST_FOLDED = 16
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that was compared: a path of a run, a stream, or its exit status (``path`` and ``stream`` are None)."""
+    """One thing that was compared: a path of a run, a stream, or its exit status (``path`` and ``stream`` are None).
+
+    ``judgement`` is what a closer look at its content found, where there was one.
+    """
 
     verdict: Verdict
     run: str
@@ -44,6 +53,7 @@ class Line:
     stream: Literal["stdout", "stderr"] | None = None
     scope: Scope = "output"
     reasons: tuple[Reason, ...] = ()
+    judgement: Judgement | None = None
 
     @property
     def text(self) -> str:
@@ -73,20 +83,25 @@ class Report:
 
     @property
     def exit_status(self) -> int:
-        """What `rtrace verify` exits with: 0 the same, 1 different, 3 no verdict, 124 none for want of time."""
+        """What `rtrace verify` exits with: 0 alike, 1 different, 3 no verdict, 124 none for want of time."""
         if self.reached == "timeout":
             return TIMED_OUT
-        return {"same": 0, "different": 1, "unknown": NO_VERDICT}[self.verdict]
+        return 0 if self.verdict in ALIKE else {"different": 1, "unknown": NO_VERDICT}[self.verdict]
 
     @property
-    def verdict(self) -> Literal["same", "different", "unknown"]:
-        """What all lines together mean: one difference is enough, and nothing compared is nothing known."""
+    def verdict(self) -> Overall:
+        """What all lines together mean: one difference is enough, and nothing compared is nothing known.
+
+        Of results that are alike, it is the least strict likeness of all.
+        """
         if self.reached is not None:
             return "unknown"
         found = self.count("output")
         if any(found[verdict] for verdict in DIFFERING):
             return "different"
-        return "same" if found["same"] and not found["unknown"] else "unknown"
+        if found["unknown"] or not any(found[verdict] for verdict in ALIKE):
+            return "unknown"
+        return "close" if found["close"] else "equal" if found["equal"] else "same"
 
     @property
     def same(self) -> bool:
@@ -101,7 +116,7 @@ class Report:
     def others_differ(self) -> bool:
         """Whether a file that no output names is not the same."""
         others = self.count("other")
-        return any(others[verdict] for verdict in VERDICTS if verdict != "same")
+        return any(others[verdict] for verdict in VERDICTS if verdict not in ALIKE)
 
     @property
     def summary(self) -> str:
@@ -109,18 +124,23 @@ class Report:
         found, others = self.count("output"), self.count("other")
         number, ignored = sum(found.values()), sum(self.count("ignored").values())
         differ = self.others_differ
+        kinds: dict[Verdict, int]
         more = f"; other files: {list_counts(others)}" if differ else ""
         more += f"; {ignored} ignored" if ignored else ""
         if self.same:
             if others["same"] and not differ:
                 more = f"; so {plural(others['same'], 'is', 'are')} {count(others['same'], 'other file')}{more}"
             return f"{'the one result is' if number == 1 else f'all {number} results are'} identical{more}"
+        if self.verdict in ALIKE:
+            kinds = {verdict: found[verdict] for verdict in ALIKE if found[verdict]}
+            all_are = "the one result is" if number == 1 else f"all {number} results are"
+            return f"{all_are} alike ({list_counts(kinds)}){more}"
         if not number:
             return f"there is nothing to compare{more}"
         differing, unknown = sum(found[verdict] for verdict in DIFFERING), found["unknown"]
         told = []
         if differing:
-            kinds: dict[Verdict, int] = {verdict: found[verdict] for verdict in DIFFERING if found[verdict]}
+            kinds = {verdict: found[verdict] for verdict in DIFFERING if found[verdict]}
             only_different = kinds.keys() == {"different"}
             told.append(
                 f"{differing} of {count(number, 'result')} {plural(differing, 'differs', 'differ')}"

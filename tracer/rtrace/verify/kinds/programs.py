@@ -1,0 +1,122 @@
+"""ELF programs, libraries and object files, compared section by section."""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO, NamedTuple
+
+from rtrace.verify.kinds.model import CannotCompareError, Findings, Judgement, Rule
+
+_MAGIC = b"\x7fELF"
+_LEFT_OUT = {
+    ".note.gnu.build-id": "build id",
+    ".gnu_debuglink": "name of the file with debug information",
+    ".gnu_debugaltlink": "name of the file with debug information",
+    ".shstrtab": "names of sections",
+}
+_MOST_SECTIONS = 100_000
+_NOTHING = 8
+"""SHT_NOBITS: a section without content in the file."""
+
+
+class Section(NamedTuple):
+    """A section: its type and flags, and where in the file its content is."""
+
+    kind: int
+    flags: int
+    offset: int
+    size: int
+
+
+class Elf:
+    """Compares the sections of a program but for its build id and what debuggers read."""
+
+    name = "ELF program"
+
+    def recognise(self, head: bytes, name: bytes) -> bool:  # noqa: ARG002 -- the protocol's signature
+        """Whether a content begins as a program does."""
+        return head.startswith(_MAGIC)
+
+    def compare(self, expected: BinaryIO, found: BinaryIO, rule: Rule, names: tuple[bytes, bytes]) -> Judgement:  # noqa: ARG002
+        """Compare the sections of one name. Raises CannotCompareError."""
+        findings = Findings(self.name, rule)
+        old, new = read_sections(expected), read_sections(found)
+        heads = [_read_at(file, 0, 24) for file in (expected, found)]
+        if heads[0] != heads[1]:
+            findings.differ("header", heads[0].hex(), heads[1].hex())
+        for name in [*old, *(name for name in new if name not in old)]:
+            ignored = _LEFT_OUT.get(name.partition("#")[0]) or (
+                "debug information" if name.startswith(".debug") else None
+            )
+            if name not in old or name not in new:
+                if ignored:
+                    findings.ignore(ignored)
+                else:
+                    findings.differ(f"section {name}", *("there" if name in one else "not there" for one in (old, new)))
+                continue
+            place = _find_difference((expected, found), (old[name], new[name]))
+            if place is None:
+                continue
+            if ignored:
+                findings.ignore(ignored)
+            else:
+                at = f"section {name}, byte {place}"
+                shown = [
+                    _read_at(file, one.offset + place, 16) for file, one in ((expected, old[name]), (found, new[name]))
+                ]
+                findings.differ(at, shown[0].hex(" "), shown[1].hex(" "))
+        if findings.likeness == "equal" and not findings.ignored:
+            findings.ignore("layout of the file")
+        return findings.conclude()
+
+
+def read_sections(file: BinaryIO) -> dict[str, Section]:
+    """Return the sections of a program by name; further ones of a name have a number behind it."""
+    ident = _read_at(file, 0, 16)
+    wide, order = ident[4] == 2, "<" if ident[5] == 1 else ">"  # noqa: PLR2004 -- ELFCLASS64
+    try:
+        if wide:
+            start, size, number, names = struct.unpack(f"{order}Q10xHHH", _read_at(file, 40, 24))
+        else:
+            start, size, number, names = struct.unpack(f"{order}I10xHHH", _read_at(file, 32, 20))
+        form = f"{order}IIQQQQ" if wide else f"{order}IIIIII"
+        if size < struct.calcsize(form) or not 0 < number <= _MOST_SECTIONS or names >= number:
+            raise CannotCompareError("it has no sections that can be compared")
+        rows = [struct.unpack(form, _read_at(file, start + at * size, struct.calcsize(form))) for at in range(number)]
+        table = _read_at(file, rows[names][4], min(rows[names][5], 1 << 24))
+    except struct.error:
+        raise CannotCompareError("it is no intact ELF file") from None
+    found: dict[str, Section] = {}
+    for offset, kind, flags, _, place, length in rows:
+        name = table[offset : table.find(b"\0", offset)].decode("utf-8", "replace")
+        number = 2
+        unique = name
+        while unique in found:
+            unique, number = f"{name}#{number}", number + 1
+        found[unique] = Section(kind, flags, place, 0 if kind == _NOTHING else length)
+    return found
+
+
+def _find_difference(files: tuple[BinaryIO, BinaryIO], sections: tuple[Section, Section]) -> int | None:
+    """Return the place of the first byte that differs in two sections; None where none does."""
+    old, new = sections
+    if (old.kind, old.flags) != (new.kind, new.flags):
+        return 0
+    done = 0
+    while done < max(old.size, new.size):
+        one, other = (
+            _read_at(file, part.offset + done, max(0, min(1 << 20, part.size - done)))
+            for file, part in zip(files, sections, strict=True)
+        )
+        if one != other:
+            same = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
+            return done + (min(len(one), len(other)) if same is None else same)
+        if not one:
+            return None
+        done += len(one)
+    return None
+
+
+def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    file.seek(offset)
+    return file.read(size)

@@ -1,0 +1,135 @@
+"""Results whose bytes are not the original's, compared as what they are: whether they say the same, and where not."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rtrace.bundle.written_content import BLOCK_SIZE
+from rtrace.errors import RtraceError
+from rtrace.opening import open_bundle
+from rtrace.printable import printable, printable_text
+from rtrace.verify.kinds.apart import Apart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from rtrace.bundle.entry import Result
+    from rtrace.bundle.protocol import OpenBundle
+    from rtrace.bundle.written_content import WrittenContent
+    from rtrace.manifest.model import Run
+    from rtrace.replay.protocol import Target
+    from rtrace.replay.streams import Collected
+    from rtrace.verify.kinds.model import Judgement, Rule
+    from rtrace.verify.verdicts import Line
+
+_OF_CONTENT = frozenset({"size", "content"})
+"""Reasons that a closer look may take away: with any other a result is different whatever is in it."""
+_PART = 1 << 20
+
+
+class Substance:
+    """Looks at results that differ in their bytes: what the original wrote is in the bundle, or digests of it are."""
+
+    def __init__(self, bundle: Path, target: Target, folder: Path, rule: Rule) -> None:
+        """Begin; ``folder`` is a new one, for copies."""
+        self._path = bundle
+        self._target = target
+        self._folder = folder
+        self._rule = rule
+        self._stack = ExitStack()
+        self._bundle: OpenBundle | None = None
+        self._apart: Apart | None = None
+
+    def __enter__(self) -> Substance:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def settle(
+        self, lines: Iterable[Line], run: Run, results: Iterable[Result], streams: Mapping[str, Collected]
+    ) -> Iterator[Line]:
+        """Yield the lines of a run, those of results that differ in their bytes with what a closer look says."""
+        by_path: dict[bytes, Result] = {}
+        for line in lines:
+            if line.run != run.id or line.verdict != "different" or not _OF_CONTENT.issuperset(line.reasons):
+                yield line
+                continue
+            if line.path is None and line.stream is not None:
+                stream = run.stdout if line.stream == "stdout" else run.stderr
+                found = streams[line.stream].path if line.stream in streams else None
+                if stream is None or stream.sha256 is None or found is None:
+                    yield line
+                else:
+                    yield self._look(line, stream.sha256, found, line.stream.encode())
+                continue
+            by_path = by_path or {result.path: result for result in results}
+            result = by_path.get(line.path or b"")
+            if line.path is None or result is None or result.sha256 is None:
+                yield line
+            else:
+                yield self._look_at_file(line, line.path, result.sha256)
+
+    def _look_at_file(self, line: Line, path: bytes, sha256: str) -> Line:
+        found = self._folder / "found"
+        try:
+            with found.open("wb") as file:
+                self._target.fetch(path, file)
+        except (RtraceError, OSError):  # it was there a moment ago: what is known of it stands
+            return line
+        return self._look(line, sha256, found, path.rpartition(b"/")[2])
+
+    def _look(self, line: Line, sha256: str, found: Path, name: bytes) -> Line:
+        """Compare a file with what the original run wrote, as far as the bundle has it."""
+        if self._bundle is None:
+            self._bundle = self._stack.enter_context(open_bundle(self._path))
+        content = self._bundle.find_written(sha256)
+        if content is None:
+            return line
+        if content.offset is None:
+            block = find_block(content, found)
+            if block is None:
+                return line
+            place = f"{line.detail}; the first difference is between the bytes {block} and {block + BLOCK_SIZE}"
+            return replace(line, detail=place)
+        expected = self._folder / "expected"
+        with expected.open("wb") as file:
+            file.writelines(self._bundle.read_written(content))
+        if self._apart is None:
+            self._apart = self._stack.enter_context(Apart())
+        return tell(line, self._apart.judge(expected, found, self._rule, name))
+
+
+def find_block(content: WrittenContent, found: Path) -> int | None:
+    """Return where the first block of a file begins that is not as in the original; None where none differs."""
+    with found.open("rb") as file:
+        for number in range(-(-content.size // BLOCK_SIZE)):
+            block = file.read(BLOCK_SIZE)
+            if hashlib.sha256(block).hexdigest() != content.find_block(number):
+                return number * BLOCK_SIZE
+        return content.size if file.read(1) else None
+
+
+def tell(line: Line, judgement: Judgement) -> Line:
+    """Return a line with what a closer look says; what it could not compare is different as it was."""
+    match judgement.likeness:
+        case "equal" | "close":
+            detail = f"{judgement.kind}, with other bytes: {', '.join(judgement.ignored) or 'nothing that it says'}"
+            if judgement.likeness == "close":
+                detail = f"{judgement.kind}: the largest difference is {judgement.amount:g}"
+            return replace(line, verdict=judgement.likeness, detail=_clean(detail), judgement=judgement)
+        case "different":
+            where = f"{judgement.kind}, {judgement.place}: " if judgement.kind != "bytes" else f"{judgement.place}: "
+            detail = f"{where}{judgement.found}, was {judgement.expected}" if judgement.place else line.detail
+            more = f"; {judgement.note}" if judgement.note else ""
+            return replace(line, detail=_clean(detail + more), judgement=judgement)
+        case _:
+            return replace(line, detail=_clean(f"{line.detail}; {judgement.note}"), judgement=judgement)
+
+
+def _clean(text: str) -> str:
+    return printable_text(text) if text.isprintable() else printable(text.encode("utf-8", "surrogateescape"))

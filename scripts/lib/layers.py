@@ -39,6 +39,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("reprozip",),
         ("opening",),
         ("elsewhere",),
+        ("registry",),  # asks by the same guarded connections
         ("capture", "packages"),
         ("describe",),
         ("privacy",),

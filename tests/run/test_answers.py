@@ -108,6 +108,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     """The answer of each command, on one small experiment."""
     from figure_samples import STAMP, SVG
     from observing import run_rtrace
+    from odd_registry import serve_odd_registry
     from rtrace.figures.kinds import read_figure, write_figure
 
     root = tmp_path_factory.mktemp("answers")
@@ -153,6 +154,11 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     ask("diff", "last~1", "last")
     ask("import", ".rtrace")
     ask("sync", root / "other")
+    with serve_odd_registry() as registry:
+        ask("push", root / "b.rpz", f"{registry.host}/study:1.0")
+        ask("pull", f"{registry.host}/study:1.0", root / "pulled.rpz")
+        for command in ("push", "pull"):
+            found[command]["reference"] = found[command]["reference"].replace(registry.host, "HOST")
     return {command: mask(take(answer, command), str(root)) for command, answer in found.items()}
 
 

@@ -30,6 +30,8 @@ ANSWERS = {
     "list": "looking:ListingAnswer",
     "log": "history:LogAnswer",
     "pack": "recording:PackAnswer",
+    "pull": "publishing:PullAnswer",
+    "push": "publishing:PushAnswer",
     "repeat": "history:RepeatAnswer",
     "replay": "replaying:ReplayAnswer",
     "search": "history:SearchAnswer",

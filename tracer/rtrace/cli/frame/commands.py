@@ -51,6 +51,8 @@ GROUPS = {
     "Publish": {
         "export": "Write a bundle in another format.",
         "figure": "Say in a figure which run made it; check the figures of a LaTeX document.",
+        "push": "Send a bundle to a registry of container images.",
+        "pull": "Fetch a bundle from a registry of container images.",
     },
     "Help": {
         "help": "Show the help of a command.",

@@ -22,7 +22,6 @@ from rtrace.operations.exchange.states import list_states
 from rtrace.operations.exchange.uploading import parse_request, upload
 from rtrace.printable import format_size
 
-
 _SEPARATOR, _INPUT = "--", "-:"
 
 

@@ -90,9 +90,9 @@ def keep(target: Path, bundle: Path) -> tuple[str, ...]:
 
 def prepare_shell(bundle: Path) -> bool:
     """Return whether a target of a bundle will lack a shell. Raises TargetError where there is none to be added."""
+    from rtrace.bundle.resolving import resolve_path
     from rtrace.opening import open_bundle
     from rtrace.operations.exchange.programs import HOST_BUSYBOX, SHELLS, refuse_unfit
-    from rtrace.operations.extract import resolve_path
 
     with open_bundle(bundle) as opened:
         if any(opened.find(resolve_path(opened, shell)) is not None for shell in SHELLS):

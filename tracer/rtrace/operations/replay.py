@@ -68,7 +68,11 @@ class Replay:
         """Open a target, or make a temporary one from a bundle and destroy it afterwards."""
         if not path.is_file():
             refuse_command(path)
-            yield open_target(path)
+            from rtrace.operations.exchange.settling import settle
+
+            target = open_target(path)
+            settle(target, self.say)
+            yield target
             return
         refuse_program(path)
         with temporary("run") as workspace:

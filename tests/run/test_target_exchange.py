@@ -22,7 +22,10 @@ SCRIPTS = {
         ln -s endless endless; mkdir closed; echo old > closed/file; busybox chmod 0 closed/file closed""",
     "modes": b"stat -c %a closed; ls data.csv; busybox test -f data.csv -a ! -L data.csv",
 }
-RUNS = tuple(make_run(script, id=name) for name, script in SCRIPTS.items())
+RUNS = (
+    *(make_run(script, id=name) for name, script in SCRIPTS.items()),
+    make_run(b"busybox chown -h 77:88 elsewhere latest pipe closed; :", id="give", uid=0, gid=0, groups=(0,)),
+)
 
 
 def make_bundle(folder: Path) -> Path:

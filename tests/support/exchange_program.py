@@ -91,6 +91,7 @@ def exchange(target: Target, bundle: Path) -> None:
     assert fetch(target, b"/work/data.csv") == bytes(3 << 20) + b"end"
 
     replay(target, "damage")
+    replay(target, "give")  # to somebody else, where there is somebody else
     put(target, b"/work/data.csv", b"again\n", 0o600)
     assert fetch(target, b"/work/data.csv") == b"again\n"
     put(target, b"/work/gone/deep/file", b"in new folders\n")

@@ -2,7 +2,7 @@
 
     python exchange_program.py UNPACKER BUNDLE TARGET
 
-The bundle is that of `make_bundle` in tests/run/test_target_exchange.py. It prints `done` when all was as it has to be.
+The bundle is that of `exchanging.make_damaging_bundle`. It prints `done` when all was as it has to be.
 """
 
 import contextlib

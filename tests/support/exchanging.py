@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bundle_making import BundleMaker, make_run, wrote
+from bundle_making import USER, BundleMaker, make_run, wrote
 from rtrace.manifest.model import NamedFile, Run
 from rtrace.opening import open_bundle
 from rtrace.operations.exchange.names import list_inputs, list_outputs
@@ -58,3 +58,28 @@ def look_closely(target: Target, bundle: Path) -> tuple[FileState, ...]:
     """Return all that is told of all inputs and outputs."""
     with open_bundle(bundle) as opened:
         return list_states(target, opened, (*list_inputs(opened), *list_outputs(opened)), peek(target.path))
+
+
+DAMAGING = {
+    "look": b"busybox find . | busybox sort; cat data.csv; stat -c '%u %a %Y' . data.csv gone",
+    "tell": b"stat -c '%u %g %a %Y' data.csv; cat data.csv",
+    "damage": b"""rm data.csv; ln -s /etc/passwd data.csv; ln -s /etc/passwd evil; ln -s elsewhere way; mkdir elsewhere
+        rm -r gone; echo result > result; ln -s result latest; ln -s /work/result absolute; busybox mkfifo pipe
+        ln -s endless endless; mkdir closed; echo old > closed/file; busybox chmod 0 closed/file closed""",
+    "modes": b"stat -c %a closed; ls data.csv; busybox test -f data.csv -a ! -L data.csv",
+}
+DAMAGING_RUNS = (
+    *(make_run(script, id=name) for name, script in DAMAGING.items()),
+    make_run(b"busybox chown -h 77:88 elsewhere latest pipe closed; :", id="give", uid=0, gid=0, groups=(0,)),
+)
+
+
+def make_damaging_bundle(folder: Path) -> Path:
+    """Make a bundle of runs that look at a few files, and damage them."""
+    maker = BundleMaker(folder / "made")
+    maker.file(b"/work/data.csv", b"packed\n", mode=0o600)
+    maker.directory(b"/work/gone")
+    maker.directory(b"/work/gone/deep")
+    maker.file(b"/work/gone/deep/file", b"old\n")
+    maker.file(b"/work/shared", b"of others\n", uid=USER + 1)
+    return maker.write(*DAMAGING_RUNS)

@@ -13,6 +13,7 @@ from bundle_making import BundleMaker, make_run
 from docker_making import made_target, replay, start_run
 from rtrace.errors import BusyError, TargetError
 from rtrace.limits import DEFAULT_LIMITS, KEYRINGS, NESTED_NAMESPACES, Limits
+from rtrace.replay.grants import Grants
 from rtrace.replay.protocol import Streams
 from rtrace_unpackers.engines.belonging import use
 from rtrace_unpackers.engines.container.arguments import NO_MEMORY_LIMIT, keep_possible, plan_limits, tell_missing
@@ -127,7 +128,7 @@ def test_limits_that_cannot_be_had_are_told() -> None:
 
 def test_what_was_opened_in_vain_is_told(target: DockerTarget) -> None:
     """What a person opens to a replay that a container keeps closed is said, by its name."""
-    outcome = replay(target, RUNS["short"], allowed=frozenset({KEYRINGS, NESTED_NAMESPACES}))[0]
+    outcome = replay(target, RUNS["short"], grants=Grants(calls=frozenset({KEYRINGS, NESTED_NAMESPACES})))[0]
     assert outcome.exit_status == 3
     assert [name for name in (KEYRINGS, NESTED_NAMESPACES) if not any(name in note for note in outcome.notes)] == []
 

@@ -18,6 +18,7 @@ from plain_user import PlainUser
 from rtrace.errors import RtraceError, TargetError
 from rtrace.limits import ALLOWABLE, KEYRINGS, NESTED_NAMESPACES
 from rtrace.manifest.model import Descriptor, Input, Run
+from rtrace.replay.grants import Grants
 from rtrace.replay.protocol import Streams
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.chroot.target import ChrootTarget
@@ -68,7 +69,7 @@ def capture(target: ChrootTarget, folder: Path, *, allowed: frozenset[str] = fro
     """Replay a target's run with nothing to read; return its status and what it printed."""
     with (folder / "out").open("w+b") as out, open(os.devnull, "rb") as null:
         streams = Streams(null.fileno(), out.fileno(), out.fileno())
-        outcome = target.run(target.runs()[0], streams=streams, allowed=allowed)
+        outcome = target.run(target.runs()[0], streams=streams, grants=Grants(calls=allowed))
     return outcome.exit_status, (folder / "out").read_text()
 
 

@@ -21,6 +21,7 @@ from rtrace.bundle.entry import Entry, FileType
 from rtrace.errors import HostileBundleError, TargetError
 from rtrace.manifest.model import Run
 from rtrace.opening import open_bundle
+from rtrace.replay.grants import Grants
 from rtrace.replay.protocol import Outcome, Streams, Unpacked
 from rtrace_unpackers.engines.belonging import possessions
 from rtrace_unpackers.engines.belonging.identity import Identity
@@ -367,7 +368,7 @@ def capture(target: DockerTarget, run: Run, *, allow_network: bool = False) -> t
         open(os.devnull, "rb") as null,
     ):
         outcome = target.run(
-            run, allow_network=allow_network, streams=Streams(null.fileno(), out.fileno(), err.fileno())
+            run, grants=Grants(network=allow_network), streams=Streams(null.fileno(), out.fileno(), err.fileno())
         )
     return outcome, (target.path / "out").read_bytes(), (target.path / "err").read_bytes()
 

@@ -18,6 +18,7 @@ from bundle_making import USER, BundleMaker, make_run, run_python, unpack_as
 from plain_user import PlainUser
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TargetError
 from rtrace.manifest.model import Run
+from rtrace.replay.grants import Grants
 from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.isolation.kernel.mounting import MountFlag
@@ -48,7 +49,7 @@ def capture(maker: BundleMaker, folder: Path, run: Run, *, allow_network: bool =
     try:
         with (folder / "out").open("w+b") as out, (folder / "err").open("w+b") as err, open(os.devnull, "rb") as null:
             streams = Streams(null.fileno(), out.fileno(), err.fileno())
-            outcome = target.run(run, allow_network=allow_network, streams=streams)
+            outcome = target.run(run, grants=Grants(network=allow_network), streams=streams)
             return outcome, (folder / "out").read_bytes(), (folder / "err").read_bytes()
     finally:
         target.destroy()

@@ -20,6 +20,7 @@ from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
 from rtrace.limits import Limits
 from rtrace.operations.replay import Replay
+from rtrace.replay.grants import Grants
 from rtrace.replay.protocol import Outcome
 
 
@@ -70,7 +71,8 @@ def command(  # noqa: PLR0913 -- an argument for each option
         outcomes.append(outcome)
         say_more(f"{outcome.run} ended with status {outcome.exit_status}")
 
-    replay = Replay(limits, allowed, say=say, warn=warn, progress=progress(), note=note)
+    grants = Grants(calls=allowed)
+    replay = Replay(limits, grants, say=say, warn=warn, progress=progress(), note=note)
     status = replay.replay(target, names, unpacker_name, Sources(folders, fetch))
     if as_json:
         tell_json(answer_replay(outcomes))

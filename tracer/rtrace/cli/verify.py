@@ -27,6 +27,7 @@ from rtrace.manifest.incompleteness import MARK
 from rtrace.operations.unpack import name_target
 from rtrace.operations.verify import verify_bundle
 from rtrace.printable import count
+from rtrace.replay.grants import Grants
 from rtrace.replay.registry import load_unpacker
 from rtrace.verify.verdicts import Line, Report
 
@@ -107,7 +108,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
             shown=shown,
             sources=Sources(folders, fetch),
             limits=limits,
-            allowed=allowed,
+            grants=Grants(calls=allowed),
         )
     for note in report.notes:
         warn(note)

@@ -19,6 +19,7 @@ from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.incompleteness import MARK
 from rtrace.manifest.model import Run
 from rtrace.progress import SILENT, Progress
+from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs
 from rtrace.replay.protocol import OWN_STREAMS, Outcome, Streams, Target
 from rtrace.replay.registry import load_unpacker, open_target
@@ -35,7 +36,7 @@ class Replay:
     """
 
     limits: Limits = DEFAULT_LIMITS
-    allowed: frozenset[str] = frozenset()
+    grants: Grants = NOTHING
     say: Callable[[str], None] = lambda _sentence: None
     warn: Callable[[str], None] = lambda _sentence: None
     progress: Progress = SILENT
@@ -52,7 +53,7 @@ class Replay:
             for run in self.plan_runs(target.runs(), chosen, path):
                 given = self.standing_in(run) if run in chosen else nothing_given()
                 streams = stack.enter_context(given)
-                outcome = target.run(run, streams=streams, limits=self.limits, allowed=self.allowed)
+                outcome = target.run(run, streams=streams, limits=self.limits, grants=self.grants)
                 self.note(outcome)
                 debug(__name__, "%s ended with %d", run.id, outcome.exit_status)
                 for note in outcome.notes:
@@ -67,12 +68,18 @@ class Replay:
         """Open a target, or make a temporary one from a bundle and destroy it afterwards."""
         if not path.is_file():
             refuse_command(path)
-            yield open_target(path)
+            from rtrace.operations.exchange.settling import settle
+
+            target = open_target(path)
+            settle(target, self.say)
+            yield target
             return
         refuse_program(path)
         with temporary("run") as workspace:
             unpacker = load_unpacker(unpacker_name)
-            made = unpacker.unpack(path, workspace / THROW_AWAY, progress=self.progress, sources=sources)
+            made = unpacker.unpack(
+                path, workspace / THROW_AWAY, progress=self.progress, sources=sources, throw_away=True
+            )
             for sentence in made.incomplete:
                 self.warn(f"{MARK}: {sentence}")
             target = unpacker.open(made.target)

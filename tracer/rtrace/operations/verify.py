@@ -22,6 +22,7 @@ from rtrace.manifest.incompleteness import CHANGED, DOUBTS, limit_waiting, list_
 from rtrace.manifest.model import Manifest, Run
 from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
+from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs, tell_unknown_needs
 from rtrace.replay.protocol import Outcome, Snapshot, Streams, Target, Unpacker
 from rtrace.replay.streams import Collected, collecting
@@ -80,7 +81,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     shown: int = 2,
     sources: Sources = NO_SOURCES,
     limits: Limits = DEFAULT_LIMITS,
-    allowed: frozenset[str] = frozenset(),
+    grants: Grants = NOTHING,
 ) -> Report:
     """Replay the runs of a bundle in a temporary target below an existing folder, and compare.
 
@@ -98,7 +99,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
         by_run.setdefault(result.run, []).append(result)
     outcomes: list[Outcome] = []
     lines: list[Line] = []
-    made = unpacker.unpack(bundle, workspace / THROW_AWAY, progress=progress, sources=sources).target
+    made = unpacker.unpack(bundle, workspace / THROW_AWAY, progress=progress, sources=sources, throw_away=True).target
     target = unpacker.open(made)
     try:
         witness = Witness(target, subject.held)
@@ -106,7 +107,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
             for number, run in enumerate(subject.runs):
                 with collecting(run, streams) as collection:
                     given = limit_waiting(limits, subject.manifest, run)
-                    outcomes.append(replay(target, run, collection.streams, given, allowed))
+                    outcomes.append(replay(target, run, collection.streams, given, grants))
                 is_last = number == len(subject.runs) - 1
                 snapshot = take_snapshot(target, subject, by_run[run.id], is_last=is_last)
                 lines += compare_run(subject, run, outcomes[-1], collection.found, by_run[run.id], snapshot)
@@ -194,11 +195,11 @@ def doubt(line: Line, why: str, reason: Reason = "input") -> Line:
     return replace(line, verdict="unknown", detail=f"{detail}; {why}", reasons=(*line.reasons, reason))
 
 
-def replay(target: Target, run: Run, streams: Streams, limits: Limits, allowed: frozenset[str]) -> Outcome:
+def replay(target: Target, run: Run, streams: Streams, limits: Limits, grants: Grants) -> Outcome:
     """Replay a run; that its program cannot be started is an outcome here, with the status that a shell gives it."""
     try:
         with interrupts.ending_at_once():
-            return target.run(run, streams=streams, limits=limits, allowed=allowed)
+            return target.run(run, streams=streams, limits=limits, grants=grants)
     except (CommandNotFoundError, CommandNotExecutableError) as error:
         return Outcome(run.id, error.exit_status, None, notes=(str(error),))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import BinaryIO, Literal, Protocol, TypeAlias, runtime_checkable
 
 from rtrace.bundle.entry import Entry, Result
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.limits import DEFAULT_LIMITS, TIMED_OUT, Limits
 from rtrace.manifest.model import Run
 from rtrace.progress import SILENT, Progress
+from rtrace.replay.grants import NOTHING, Grants
 
 ENTRY_POINT_GROUP = "rtrace.unpackers"
 STATE_FILE = "rtrace-target.json"
@@ -98,14 +99,14 @@ class Target(Protocol):
         self,
         run: Run,
         *,
-        allow_network: bool = False,
         streams: Streams = OWN_STREAMS,
         limits: Limits = DEFAULT_LIMITS,
-        allowed: frozenset[str] = frozenset(),
+        grants: Grants = NOTHING,
     ) -> Outcome:
         """Replay one run, isolated; its standard streams are the caller's own unless told otherwise.
 
-        ``allowed`` names what a person opened to it beyond that, such as nested namespaces.
+        The run may be one of `runs`, one of these changed (other arguments, another environment), or one made up, such
+        as a shell. What of ``grants`` the target cannot give, it refuses before anything is started.
         Raises TargetError, and CommandNotFoundError or CommandNotExecutableError for a program the target cannot start.
         """
 
@@ -113,6 +114,25 @@ class Target(Protocol):
         """Return what is at ``paths`` now, and which paths are neither among them nor packed.
 
         Where sizes are given with the paths, only a file that has its size is hashed, and none where that is None.
+        """
+
+    def put(self, entry: Entry, content: BinaryIO) -> None:
+        """Put a regular file at an entry's path, with its owner, permissions and time, in the place of what is there.
+
+        Folders on the way that are not there any more are made; a symlink on the way, or a folder in the file's place,
+        is a TargetError. The file appears whole or not at all.
+        """
+
+    def fetch(self, path: bytes, into: BinaryIO) -> None:
+        """Copy the content of a regular file to an open one. Symlinks are followed, within the target alone.
+
+        Raises FileNotFoundError where there is none, TargetError where it is no regular file.
+        """
+
+    def reset(self, bundle: Path, *, progress: Progress = SILENT, sources: Sources = NO_SOURCES) -> None:
+        """Bring back the state in which `Unpacker.unpack` left the target; ``bundle`` is what it was made of.
+
+        Killed in the midst, the target has the old state or the new one. Raises BundleError and TargetError.
         """
 
     def destroy(self) -> None:
@@ -131,6 +151,14 @@ class Stamper(Protocol):
         """Return the stamps of files as they are now; paths about which nothing is known are left out."""
 
 
+@runtime_checkable
+class Mender(Protocol):
+    """What a target may be besides: one in which a killed command can leave something that is not to stay."""
+
+    def mend(self) -> Sequence[str]:
+        """Put that in order, and tell what was found, a sentence each. Raises BusyError and TargetError."""
+
+
 class Unpacker(Protocol):
     """Turns a bundle into a target."""
 
@@ -141,9 +169,18 @@ class Unpacker(Protocol):
         """Return what ``unpack`` would do, a line for each step; touch nothing."""
 
     def unpack(
-        self, bundle: Path, target: Path, *, progress: Progress = SILENT, sources: Sources = NO_SOURCES
+        self,
+        bundle: Path,
+        target: Path,
+        *,
+        progress: Progress = SILENT,
+        sources: Sources = NO_SOURCES,
+        throw_away: bool = False,
     ) -> Unpacked:
         """Make a target from a bundle; ``target`` must not exist. Raises BundleError and TargetError.
+
+        ``throw_away``: the caller destroys it right after a replay or two, so parts of it may be shared with others
+        that are made of the same bundle, and it is never reset.
 
         ``sources`` tells where content may come from that is not in the bundle, for
         `rtrace.elsewhere.sources.complete_data`, which raises ElsewhereError where it is not to be had.

@@ -41,7 +41,13 @@ class ChrootUnpacker:
         return plan_target(bundle, target)
 
     def unpack(
-        self, bundle: Path, target: Path, *, progress: Progress = SILENT, sources: Sources = NO_SOURCES
+        self,
+        bundle: Path,
+        target: Path,
+        *,
+        progress: Progress = SILENT,
+        sources: Sources = NO_SOURCES,
+        throw_away: bool = False,  # noqa: ARG002 -- nothing is shared yet
     ) -> Unpacked:
         """Write the bundle's files below a new folder."""
         if not sys.platform.startswith("linux"):

@@ -33,7 +33,13 @@ class DockerUnpacker:
         return plan_target(bundle, target)
 
     def unpack(
-        self, bundle: Path, target: Path, *, progress: Progress = SILENT, sources: Sources = NO_SOURCES
+        self,
+        bundle: Path,
+        target: Path,
+        *,
+        progress: Progress = SILENT,
+        sources: Sources = NO_SOURCES,
+        throw_away: bool = False,  # noqa: ARG002 -- nothing is shared yet
     ) -> Unpacked:
         """Write a build context in a new folder, and have an engine load the image if one answers."""
         return make_target(bundle, target, progress, sources)

@@ -20,13 +20,22 @@ UNUSED = frozenset({"created", "configured"})
 """What engines call a container that nothing has run in."""
 
 
+def was_used(container: Thing) -> bool:
+    """Whether something has run in a container."""
+    return (container.facts.get("State") or {}).get("Status") not in UNUSED
+
+
+def end_stray(engine: Engine, container: Thing) -> None:
+    """End a container that runs although nobody of rtrace uses it: somebody else started it."""
+    if (container.facts.get("State") or {}).get("Running"):
+        engine.kill(container.id)
+
+
 def put_launchers_back(engine: Engine, container: Thing, programs: Mapping[str, bytes]) -> None:
     """Write the launchers, by their paths, into a container, which is ended if it runs. Raises TargetError."""
-    state = container.facts.get("State") or {}
-    if state.get("Status") in UNUSED:
+    if not was_used(container):
         return
-    if state.get("Running"):  # somebody else started it
-        engine.kill(container.id)
+    end_stray(engine, container)
 
     def write(stream: IO[bytes]) -> None:
         with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT) as tar:

@@ -1,0 +1,35 @@
+"""What of the caller's machine a person opens to a replay, as a value; by default nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A TCP port of the caller's machine, at one of its addresses, that leads to a port of the replay."""
+
+    host: int
+    target: int
+    address: str = LOOPBACK
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What a replay may use besides its own files, processors and memory.
+
+    ``network``: the caller's network. ``ports``: what the replay serves at these can be reached from the machine, while
+    it reaches nothing itself. ``display``: the caller's X11 or Wayland display, which shows it all that is typed there.
+    ``gpu``: the machine's graphics processors. ``calls``: names of `rtrace.limits.ALLOWABLE`.
+    """
+
+    network: bool = False
+    ports: tuple[Port, ...] = ()
+    display: bool = False
+    gpu: bool = False
+    calls: frozenset[str] = frozenset()
+
+
+NOTHING = Grants()

@@ -16,9 +16,11 @@ from rtrace.manifest.model import Manifest, Run
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
+from rtrace_unpackers.chroot.opening import open_granted
 from rtrace_unpackers.chroot.state_words import MADE, RECORDED, SHIFTED, TREE
 from rtrace_unpackers.files.descent import exists_in
 from rtrace_unpackers.files.walking import open_accessible
+from rtrace_unpackers.granted.listening import listening
 from rtrace_unpackers.isolation.planning.isolation_plan import plan_isolation
 from rtrace_unpackers.isolation.running.replay import replay
 from rtrace_unpackers.isolation.users.access import Access
@@ -66,17 +68,19 @@ class ChrootTarget:
         grants: Grants = NOTHING,
     ) -> Outcome:
         """Replay a run in namespaces; what it writes stays in the tree. The target is locked meanwhile."""
-        with self.folder.lock(), self.opened_tree() as tree:
+        access = self.choose_access(run)
+        opened = open_granted(grants, access)
+        with self.folder.lock(), self.opened_tree() as tree, listening(grants.ports) as listeners:
             refuse_unexecutable(tree, self.folder.shown)
             isolation = plan_isolation(
                 run,
-                self.choose_access(run),
-                allow_network=grants.network,
+                access,
+                opened=opened,
                 allowed=grants.calls,
                 shared_memory=limits.memory,
                 keeps_shared_memory=exists_in(tree, SHARED_MEMORY),
             )
-            return replay(isolation, tree, run.id, streams, limits)
+            return replay(isolation, tree, run.id, streams, limits, listeners)
 
     @contextlib.contextmanager
     def opened_tree(self) -> Iterator[int]:

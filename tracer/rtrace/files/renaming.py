@@ -1,11 +1,11 @@
-"""Rename without replacing what has the new name already."""
+"""Rename without replacing what has the new name already, or exchange two names."""
 
 from __future__ import annotations
 
 import errno
 import os
 
-_RENAME_NOREPLACE = 1
+_RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
 _MISSING = {errno.ENOSYS, errno.EINVAL}
 
 
@@ -31,6 +31,24 @@ def rename_new(parent: int, old: str | bytes, new: str | bytes) -> None:
     if is_there(parent, new):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fsdecode(new))
     os.rename(old, new, src_dir_fd=parent, dst_dir_fd=parent)
+
+
+def exchange(parent: int, one: str | bytes, other: str | bytes) -> bool:
+    """Exchange two names in an open folder in one step; return False where that cannot be. Raises OSError.
+
+    See renameat2(2).
+    """
+    from rtrace.linux.libc import check, load_libc
+
+    try:
+        check(load_libc().renameat2(parent, os.fsencode(one), parent, os.fsencode(other), _RENAME_EXCHANGE))
+    except AttributeError:  # a C library from before 2018
+        return False
+    except OSError as error:
+        if error.errno not in _MISSING:
+            raise
+        return False
+    return True
 
 
 def is_there(parent: int, name: str | bytes) -> bool:

@@ -6,26 +6,30 @@ import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from rtrace.bundle.entry import Entry
+from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.errors import TargetError
 from rtrace.files.folders import directory_flags
 from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
+from rtrace.progress import SILENT, Progress
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
 from rtrace_unpackers.chroot.opening import open_granted
-from rtrace_unpackers.chroot.state_words import MADE, RECORDED, SHIFTED, TREE
+from rtrace_unpackers.chroot.state_words import MADE, RECORDED, SHIFTED, TREE, TREE_NEW, TREE_OLD
 from rtrace_unpackers.files.descent import exists_in
+from rtrace_unpackers.files.ownership import Ownership, choose_ownership
 from rtrace_unpackers.files.walking import open_accessible
 from rtrace_unpackers.granted.listening import listening
 from rtrace_unpackers.isolation.planning.isolation_plan import plan_isolation
 from rtrace_unpackers.isolation.running.replay import replay
 from rtrace_unpackers.isolation.users.access import Access
 from rtrace_unpackers.isolation.users.ids import Maps
-from rtrace_unpackers.isolation.users.in_namespace import reclaim, run_inside
+from rtrace_unpackers.isolation.users.in_namespace import reclaim_all, run_inside
 from rtrace_unpackers.isolation.users.rights import (
     acts_as_root,
     choose_for_root,
@@ -44,6 +48,7 @@ class ChrootTarget:
         self.folder = folder
         self.state = state
         self.manifest = manifest
+        self.mended: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -70,7 +75,7 @@ class ChrootTarget:
         """Replay a run in namespaces; what it writes stays in the tree. The target is locked meanwhile."""
         access = self.choose_access(run)
         opened = open_granted(grants, access)
-        with self.folder.lock(), self.opened_tree() as tree, listening(grants.ports) as listeners:
+        with self.using(), self.opened_tree() as tree, listening(grants.ports) as listeners:
             refuse_unexecutable(tree, self.folder.shown)
             isolation = plan_isolation(
                 run,
@@ -81,6 +86,27 @@ class ChrootTarget:
                 keeps_shared_memory=exists_in(tree, SHARED_MEMORY),
             )
             return replay(isolation, tree, run.id, streams, limits, listeners)
+
+    @contextlib.contextmanager
+    def using(self) -> Iterator[None]:
+        """Lock the target while the block lasts, and put in order what a killed process left. Raises BusyError."""
+        from rtrace_unpackers.chroot.resetting import mend_tree
+
+        with self.folder.lock():
+            try:
+                self.mended += mend_tree(self.folder.descriptor, self.list_others)
+            except OSError as error:
+                raise TargetError(
+                    f"cannot remove what a killed process left in {self.folder.shown}: {error.strerror}; "
+                    "mend that, and try again"
+                ) from None
+            yield
+
+    def mend(self) -> Sequence[str]:
+        """Put in order what a killed process left, and tell what it was."""
+        with self.using():
+            found, self.mended = self.mended, ()
+        return found
 
     @contextlib.contextmanager
     def opened_tree(self) -> Iterator[int]:
@@ -101,17 +127,25 @@ class ChrootTarget:
 
     def choose_access(self, run: Run) -> Access:
         """Return whose rights a replay has on the files: they are owned as recorded, as shifted, or by one user."""
-        owners = self.state.facts.get("owners")
-        as_root = acts_as_root()
-        if owners not in {RECORDED, SHIFTED}:
-            if as_root:
-                raise TargetError(f"{self.folder.shown} was unpacked by a user; unpack the bundle again as root")
+        if not self.is_roots():
             return choose_for_user(run)
-        if not as_root:
+        return choose_for_root(run, shift=self.read_shift() if self.state.facts.get("owners") == SHIFTED else None)
+
+    def choose_ownership(self) -> Ownership:
+        """Return whose a file of the tree is to be, as when the bundle was unpacked."""
+        shift = self.read_shift() if self.state.facts.get("owners") == SHIFTED else 0
+        return choose_ownership(self.manifest.runs, as_root=self.is_roots(), shift=shift)
+
+    def is_roots(self) -> bool:
+        """Whether root unpacked it. Raises TargetError where that was somebody else than who uses it now."""
+        unpacked_by_root, as_root = self.state.facts.get("owners") in {RECORDED, SHIFTED}, acts_as_root()
+        if as_root and not unpacked_by_root:
+            raise TargetError(f"{self.folder.shown} was unpacked by a user; unpack the bundle again as root")
+        if unpacked_by_root and not as_root:
             raise TargetError(
-                f"{self.folder.shown} was unpacked by root; replay it as root, or unpack the bundle yourself"
+                f"{self.folder.shown} was unpacked by root; use it as root, or unpack the bundle yourself"
             )
-        return choose_for_root(run, shift=self.read_shift() if owners == SHIFTED else None)
+        return as_root
 
     def read_shift(self) -> int:
         """Return where the ids of the files begin. Raises TargetError when that cannot be."""
@@ -128,7 +162,7 @@ class ChrootTarget:
         from rtrace_unpackers.target.snapshot import take_snapshot
 
         try:
-            with self.folder.lock():
+            with self.using():
                 root, mode = open_accessible(TREE.encode(), self.folder.descriptor)
                 try:
                     return run_inside(self.list_others(), lambda: take_snapshot(root, paths, packed))
@@ -143,8 +177,31 @@ class ChrootTarget:
         """Return inode and time of the last change of files of the tree: no program can set the latter."""
         from rtrace_unpackers.target.snapshot import stamp_files
 
-        with self.folder.lock(), self.opened_tree() as tree:
+        with self.using(), self.opened_tree() as tree:
             return run_inside(self.list_others(), lambda: stamp_files(tree, paths))
+
+    def put(self, entry: Entry, content: BinaryIO) -> None:
+        """Put a file into the tree, owned as the others are. The target is locked meanwhile."""
+        from rtrace_unpackers.chroot.exchanging import put_file
+
+        ownership = self.choose_ownership()
+        with self.using():
+            put_file(self.folder.descriptor, entry, content, ownership, self.list_others())
+
+    def fetch(self, path: bytes, into: BinaryIO) -> None:
+        """Copy a file out of the tree."""
+        from rtrace_unpackers.chroot.exchanging import fetch_file
+
+        with self.using():
+            fetch_file(self.folder.descriptor, path, into, self.list_others())
+
+    def reset(self, bundle: Path, *, progress: Progress = SILENT, sources: Sources = NO_SOURCES) -> None:
+        """Write the bundle's files beside the tree, and put them in its place."""
+        from rtrace_unpackers.chroot.resetting import reset_tree
+
+        ownership, others = self.choose_ownership(), self.list_others()
+        with self.using():
+            reset_tree(self.folder, bundle, self.state.bundle, ownership, others, progress, sources)
 
     def destroy(self) -> None:
         """Remove the folder; there is nothing elsewhere, for mounts live in a replay's namespaces alone."""
@@ -155,15 +212,16 @@ class ChrootTarget:
         remove_target(self.folder, MADE)
 
     def reclaim_tree(self, others: Maps) -> None:
-        """Give all files of the tree back to the user, if there is a tree."""
-        try:
-            tree = os.open(TREE, directory_flags(), dir_fd=self.folder.descriptor)
-        except OSError:  # ENOENT; ENOTDIR, ELOOP: a symlink, say, in its place, which is removed as it is
-            return
-        try:
-            run_inside(others, lambda: reclaim(tree, others))
-        finally:
-            os.close(tree)
+        """Give all files of the tree back to the user, if there is a tree, and those that a killed reset left."""
+        for name in (TREE, TREE_NEW, TREE_OLD):
+            try:
+                tree = os.open(name, directory_flags(), dir_fd=self.folder.descriptor)
+            except OSError:  # ENOENT; ENOTDIR, ELOOP: a symlink, say, in its place, which is removed as it is
+                continue
+            try:
+                reclaim_all(tree, others)
+            finally:
+                os.close(tree)
 
 
 def refuse_unexecutable(tree: int, name: str) -> None:

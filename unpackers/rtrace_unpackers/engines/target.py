@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from rtrace.bundle.entry import Entry
 from rtrace.debugging import debug
+from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.errors import TargetError
 from rtrace.files.hierarchy import SHARED_MEMORY, is_in_memory
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
+from rtrace.progress import SILENT, Progress
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
 from rtrace_unpackers.engines.belonging.identity import label_target, read_identity
 from rtrace_unpackers.engines.belonging.possessions import (
+    Possessions,
     find_container,
     find_images,
     find_possessions,
@@ -37,6 +41,7 @@ from rtrace_unpackers.engines.container.arguments import (
     tell_closed,
     tell_missing,
 )
+from rtrace_unpackers.engines.container.exchanging import fetch_file, put_file
 from rtrace_unpackers.engines.container.exported import add_volume, read_changes, read_export
 from rtrace_unpackers.engines.container.limiting import refuse_unconfined
 from rtrace_unpackers.engines.container.replaying import replay_in
@@ -203,6 +208,35 @@ class DockerTarget:
             if self.keeps_shared_memory:  # of a volume the engine tells nothing
                 paths = [path for path in paths if not is_in_memory(path)]
             return read_changes(engine.call("container", "diff", container.id), paths)
+
+    def put(self, entry: Entry, content: BinaryIO) -> None:
+        """Put a file into the container."""
+        engine = self.demand_engine()
+        with using(self.folder) as lock:
+            container = self.provide_container(engine, lock)
+            in_volume = self.keeps_shared_memory and is_in_memory(entry.path)
+            put_file(engine, container, entry, content, in_volume=in_volume)
+
+    def fetch(self, path: bytes, into: BinaryIO) -> None:
+        """Copy a file out of the container."""
+        engine = self.demand_engine()
+        with using(self.folder) as lock:
+            fetch_file(engine, self.provide_container(engine, lock).id, path, into)
+
+    def reset(
+        self,
+        bundle: Path,  # noqa: ARG002 -- the image has all of it
+        *,
+        progress: Progress = SILENT,  # noqa: ARG002 -- it takes a moment
+        sources: Sources = NO_SOURCES,  # noqa: ARG002
+    ) -> None:
+        """Remove the container: the image is as it was, and the next replay makes another container of it."""
+        if self.identity.used:
+            engine = self.demand_engine()
+            with using(self.folder) as lock:
+                container = self.find_container(engine)
+                if container is not None:
+                    remove_possessions(engine, Possessions((container,), ()), lock)
 
     def destroy(self) -> None:
         """Remove the container and the image that were made for this target, and the folder."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from rtrace.bundle.entry import Entry
 from rtrace.debugging import debug
 from rtrace.elsewhere.sources import Sources, complete_data
+from rtrace.errors import TargetError
 from rtrace.files.workspaces import Workspace
 from rtrace.manifest.incompleteness import list_incomplete
 from rtrace.manifest.model import Manifest
@@ -53,11 +54,25 @@ def plan_material(bundle: Path) -> Material:
 def opened_material(bundle: Path, target: Path, sources: Sources) -> Iterator[tuple[Material, Contents]]:
     """Yield what a new target is made of, and the contents of its files.
 
-    Raises TargetError before anything is read when there can be no target of that name, and what `plan_layout` and
-    `complete_data` raise before anything is written.
+    Raises TargetError before anything is read when there can be no target of that name, and what `read_material` does.
     """
     refuse_existing(target)
+    with read_material(bundle, sources) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def read_material(bundle: Path, sources: Sources, identity: str | None = None) -> Iterator[tuple[Material, Contents]]:
+    """Yield what a target is made of, and the contents of its files.
+
+    Raises TargetError for a bundle that has not the ``identity`` that is asked for, and what `plan_layout` and
+    `complete_data` raise before anything is written.
+    """
     with open_bundle(bundle) as opened:
+        if identity is not None and opened.identity != identity:
+            raise TargetError(
+                f"{bundle} is not the bundle that the target was made of (which is sha256:{identity}); name that one"
+            )
         entries = tuple(opened.entries)
         layout = plan_layout(entries)
         debug(__name__, "%s: %d files with %d bytes to write", bundle, layout.count, layout.size)

@@ -14,6 +14,7 @@ from rtrace.files.hierarchy import is_provided
 from rtrace.files.holes import find_segments
 from rtrace.replay.protocol import Expected, Snapshot, Stamp
 from rtrace_unpackers.files.layout import parent_of
+from rtrace_unpackers.files.reaching import open_readable
 from rtrace_unpackers.files.walking import Child, Visit, walk
 
 KINDS = {
@@ -129,16 +130,7 @@ def hash_file(member: Child, directory: int) -> str | None:
 
     Of holes nothing is read, but their zeros take time all the same: there is no digest of a file with terabytes.
     """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        descriptor = os.open(member.name, flags, dir_fd=directory)
-    except PermissionError:
-        mode = stat.S_IMODE(member.status.st_mode)
-        os.chmod(member.name, mode | stat.S_IRUSR, dir_fd=directory)
-        try:
-            descriptor = os.open(member.name, flags, dir_fd=directory)
-        finally:
-            os.chmod(member.name, mode, dir_fd=directory)
+    descriptor = open_readable(member.name, directory)
     try:
         status = os.fstat(descriptor)
         segments = find_segments(descriptor, status)

@@ -28,6 +28,17 @@ GIVEN = f"{FOLDER}/.given"
 """The launcher of a run that is changed, or made up for one replay: no run of a bundle is called so."""
 
 
+def was_used(container: Thing) -> bool:
+    """Whether something has run in a container."""
+    return (container.facts.get("State") or {}).get("Status") not in UNUSED
+
+
+def end_stray(engine: Engine, container: Thing) -> None:
+    """End a container that runs although nobody of rtrace uses it: somebody else started it."""
+    if (container.facts.get("State") or {}).get("Running"):
+        engine.kill(container.id)
+
+
 def put_launchers_back(
     engine: Engine, container: Thing, programs: Mapping[str, bytes], more: Mapping[str, bytes] = NO_MORE
 ) -> None:
@@ -35,11 +46,9 @@ def put_launchers_back(
 
     ``more`` are programs of one replay, which the image does not have.
     """
-    state = container.facts.get("State") or {}
-    if state.get("Status") in UNUSED:
+    if not was_used(container):
         programs = {}
-    if state.get("Running"):  # somebody else started it
-        engine.kill(container.id)
+    end_stray(engine, container)
     if programs or more:
         put_programs(engine, container, {**programs, **more})
 

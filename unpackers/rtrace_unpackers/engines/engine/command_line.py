@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import shlex
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -17,6 +20,8 @@ from rtrace.errors import TargetError
 from rtrace.files.workspaces import temporary_folder
 from rtrace_unpackers.engines.engine.facts import Abilities, Kind, Thing, read_things
 
+MISSING = ("could not find the file", "no such container:path", "could not be found", "no such file", "not a directory")
+"""What engines say of a path at which there is nothing."""
 LIST_COMMANDS: Mapping[Kind, str] = {"image": "images", "container": "ps"}
 
 
@@ -177,6 +182,40 @@ class Engine:
     def copy(self, container: str, path: str) -> AbstractContextManager[IO[bytes]]:
         """Yield a folder of a container as a stream of tar, in which it has its name alone. Raises TargetError."""
         return self._stream("cp", f"{container}:{path}", "-")
+
+    @contextmanager
+    def begin_copy(self, container: str, path: str) -> Iterator[IO[bytes]]:
+        """Yield what `copy` would, for whoever reads as much of it as they like.
+
+        Raises FileNotFoundError when there is nothing at the path, TargetError when the engine fails.
+        """
+        with (
+            tempfile.TemporaryFile(dir=temporary_folder()) as said,
+            subprocess.Popen(
+                [*self.command, "cp", f"{container}:{path}", "-"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+            ) as process,
+        ):
+            stream = cast("io.BufferedReader", process.stdout)  # a pipe was asked for
+            try:
+                if stream.peek(1):
+                    yield stream
+                if stream.peek(1):  # no more of it is wanted
+                    process.kill()
+                    return
+            except BaseException:
+                process.kill()
+                raise
+            process.wait()
+            said.seek(0)
+            words = said.read().decode("utf-8", "replace")
+        if process.returncode == 0:
+            return
+        if any(word in words.lower() for word in MISSING):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        raise self.fail("cp", process.returncode, words)
 
     @contextmanager
     def _stream(self, *arguments: str) -> Iterator[IO[bytes]]:

@@ -75,6 +75,12 @@ def be_inside(channel: socket.socket, work: Callable[[], object]) -> None:
         stream.write(pickle.dumps(said))
 
 
+def reclaim_all(tree: int, others: Maps | None) -> None:
+    """Give all files of an open folder back to the user, where replays may have been of others."""
+    if others is not None:
+        run_inside(others, lambda: reclaim(tree, others))
+
+
 def reclaim(tree: int, others: Maps) -> None:
     """Give all files of an open folder, however deep, back to the user; to be called inside.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,10 +20,12 @@ from rtrace.progress import SILENT, Progress
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
+from rtrace_unpackers.chroot.opening import open_granted, tell_opened
 from rtrace_unpackers.chroot.state_words import MADE, RECORDED, SHIFTED, TREE, TREE_NEW, TREE_OLD
 from rtrace_unpackers.files.descent import exists_in
 from rtrace_unpackers.files.ownership import Ownership, choose_ownership
 from rtrace_unpackers.files.walking import open_accessible
+from rtrace_unpackers.granted.listening import listening
 from rtrace_unpackers.isolation.planning.isolation_plan import plan_isolation
 from rtrace_unpackers.isolation.running.replay import replay
 from rtrace_unpackers.isolation.users.access import Access
@@ -71,17 +74,20 @@ class ChrootTarget:
         grants: Grants = NOTHING,
     ) -> Outcome:
         """Replay a run in namespaces; what it writes stays in the tree. The target is locked meanwhile."""
-        with self.using(), self.opened_tree() as tree:
+        access = self.choose_access(run)
+        opened = open_granted(grants, access)
+        with self.using(), self.opened_tree() as tree, listening(grants.ports) as listeners:
             refuse_unexecutable(tree, self.folder.shown)
             isolation = plan_isolation(
                 run,
-                self.choose_access(run),
-                allow_network=grants.network,
+                access,
+                opened=opened,
                 allowed=grants.calls,
                 shared_memory=limits.memory,
                 keeps_shared_memory=exists_in(tree, SHARED_MEMORY),
             )
-            return replay(isolation, tree, run.id, streams, limits)
+            outcome = replay(isolation, tree, run.id, streams, limits, listeners)
+        return replace(outcome, notes=(*outcome.notes, *tell_opened(opened)))
 
     @contextlib.contextmanager
     def using(self) -> Iterator[None]:

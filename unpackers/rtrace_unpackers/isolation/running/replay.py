@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rtrace.debugging import debug
@@ -21,6 +21,8 @@ from rtrace.linux.libc import load_libc
 from rtrace.printable import printable
 from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.files.descent import open_regular
+from rtrace_unpackers.granted.listening import Listener
+from rtrace_unpackers.granted.relaying import relaying
 from rtrace_unpackers.isolation.kernel.executing import make_sealed
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter
 from rtrace_unpackers.isolation.planning.first_program import build_first_program
@@ -31,7 +33,8 @@ from rtrace_unpackers.isolation.running.first_process import FAILED, Means
 from rtrace_unpackers.isolation.running.keeper import MAPPED, READY, ProgramEnds, be_keeper
 from rtrace_unpackers.isolation.running.refusal import explain_refusal
 from rtrace_unpackers.isolation.running.report import Record, RecordReader, judge
-from rtrace_unpackers.isolation.running.watching import LimitWatch, plan_watch
+from rtrace_unpackers.isolation.running.sockets import Connector
+from rtrace_unpackers.isolation.running.watching import OWN_PROCESSES, LimitWatch, plan_watch
 from rtrace_unpackers.isolation.streams.plumbing import Plumbing, lay
 from rtrace_unpackers.isolation.streams.pumps import Meter
 from rtrace_unpackers.isolation.users.access import MappedBy
@@ -45,9 +48,17 @@ LONGEST_WAIT = 3600.0
 """Seconds; poll(2) counts milliseconds in an int."""
 
 
-def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: Limits = DEFAULT_LIMITS) -> Outcome:
+def replay(
+    isolation: Isolation,
+    tree: int,
+    run: str,
+    streams: Streams,
+    limits: Limits = DEFAULT_LIMITS,
+    listeners: Sequence[Listener] = (),
+) -> Outcome:
     """Carry out a plan in a tree, a directory's descriptor, and return how its program ended.
 
+    What ``listeners`` accept is carried into the replay, whose plan has to give sockets.
     Raises CommandNotFoundError and CommandNotExecutableError when the program cannot be started, TargetError when
     the system refuses the isolation or the working directory is not there.
     """
@@ -69,8 +80,10 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
         report, report_end = os.pipe()
         stack.callback(os.close, report)
         channel, channel_end = stack.enter_context(closing_pair())
+        doors = stack.enter_context(closing_pair()) if isolation.gives_sockets else None
         shares_user = not isolation.access.has_groups or isolation.program.uid == 0
-        watch = stack.enter_context(plan_watch(limits, tree, control.end, shares_user=shares_user))
+        own = OWN_PROCESSES + (doors is not None)
+        watch = stack.enter_context(plan_watch(limits, tree, control.end, shares_user=shares_user, own=own))
         means = Means(
             launcher,
             report_end,
@@ -81,6 +94,7 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
             tuple(plumbing.on_terminal),
             tuple(plumbing.pipes.items()),
             steps.report,
+            None if doors is None else doors[1],
         )
         ends = ProgramEnds(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
         debug(__name__, "replaying %s in %r with %s", run, isolation.namespaces, isolation.access)
@@ -90,6 +104,9 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
         stack.callback(channel.close)  # a keeper that waits for its maps goes on, and ends
         os.close(report_end)
         channel_end.close()
+        if doors is not None:
+            doors[1].close()
+            stack.enter_context(relaying(listeners, Connector(doors[0]).connect))
         plumbing.start()
         stack.enter_context(plumbing.raw_terminal())
         with forwarding(control, plumbing):
@@ -106,7 +123,7 @@ def check_system() -> None:
     if not sys.platform.startswith("linux"):
         raise TargetError("a chroot target can be replayed on Linux only; use the docker unpacker here")
     codecs = ("encodings.ascii", "encodings.utf_8", "encodings.latin_1", "encodings.idna")
-    for name in (*codecs, "fcntl", "resource", "struct", "termios", "tty"):
+    for name in (*codecs, "array", "fcntl", "resource", "struct", "termios", "tty"):
         __import__(name)
 
 

@@ -19,6 +19,7 @@ from rtrace.progress import SILENT, Progress
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
+from rtrace_unpackers.chroot.refused import find_refusal
 from rtrace_unpackers.chroot.state_words import MADE, RECORDED, SHIFTED, TREE, TREE_NEW, TREE_OLD
 from rtrace_unpackers.files.descent import exists_in
 from rtrace_unpackers.files.ownership import Ownership, choose_ownership
@@ -73,6 +74,11 @@ class ChrootTarget:
         """Replay a run in namespaces; what it writes stays in the tree. The target is locked meanwhile."""
         with self.using(), self.opened_tree() as tree:
             refuse_unexecutable(tree, self.folder.shown)
+            if self.is_traced():
+                from rtrace_unpackers.proot.running import run_traced
+
+                self.is_roots()
+                return run_traced(run, tree, streams, limits, grants)
             isolation = plan_isolation(
                 run,
                 self.choose_access(run),
@@ -119,7 +125,24 @@ class ChrootTarget:
 
     def list_others(self) -> Maps | None:
         """Return the users of whom a user's replay may have been; None where it was of nobody but this one."""
-        return None if acts_as_root() else map_all_subordinates()
+        others = None if acts_as_root() else map_all_subordinates()
+        return others if others is not None and find_refusal() is None else None
+
+    def is_traced(self) -> bool:
+        """Whether a replay takes place under proot: a user's, where namespaces are refused and proot works."""
+        if os.geteuid() == 0 or find_refusal() is None:
+            return False
+        from rtrace_unpackers.proot.finding import find_problem
+
+        return find_problem() is None
+
+    def caution(self) -> str | None:
+        """Return what is to be told before a replay, where that is not isolated."""
+        if not self.is_traced():
+            return None
+        from rtrace_unpackers.proot.dangers import WARNING
+
+        return WARNING
 
     def choose_access(self, run: Run) -> Access:
         """Return whose rights a replay has on the files: they are owned as recorded, as shifted, or by one user."""

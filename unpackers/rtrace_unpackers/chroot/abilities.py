@@ -11,6 +11,7 @@ from rtrace.files.workspaces import temporary_folder
 from rtrace.printable import printable
 from rtrace.replay.protocol import Ability
 from rtrace_unpackers.chroot.refused import find_refusal
+from rtrace_unpackers.isolation.running.refusal import INSTEAD
 from rtrace_unpackers.isolation.users.rights import acts_as_root, map_all_subordinates
 from rtrace_unpackers.isolation.users.user_namespace import TOOLS, can_map_owners
 from rtrace_unpackers.limits.groups import find_hierarchies, list_unified
@@ -32,7 +33,7 @@ def examine_namespaces() -> Ability:
     """Enter the namespaces of a replay."""
     name = "user namespaces"
     refusal = find_refusal()
-    return Ability(name, works=refusal is None, detail=refusal or "")
+    return Ability(name, works=refusal is None, detail=f"{refusal}; or {INSTEAD}" if refusal else "")
 
 
 def examine_subordinate_ids() -> Ability:

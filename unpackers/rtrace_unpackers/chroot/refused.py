@@ -10,7 +10,7 @@ from rtrace.linux.probing import try_in_child
 from rtrace_unpackers.isolation.kernel import mounting
 from rtrace_unpackers.isolation.kernel.mounting import MountFlag
 from rtrace_unpackers.isolation.kernel.namespaces import Namespace, unshare
-from rtrace_unpackers.isolation.running.refusal import explain_refusal
+from rtrace_unpackers.isolation.running.refusal import find_cause
 from rtrace_unpackers.isolation.users.user_namespace import write_to
 
 ALL = Namespace.USER | Namespace.MOUNT | Namespace.UTS | Namespace.IPC | Namespace.PID | Namespace.NET
@@ -18,13 +18,13 @@ ALL = Namespace.USER | Namespace.MOUNT | Namespace.UTS | Namespace.IPC | Namespa
 
 @functools.cache
 def find_refusal() -> str | None:
-    """Return why there are no namespaces for a replay here, with the next step; None where there are."""
+    """Return why there are no namespaces for a replay here, and what would allow them; None where there are."""
     problem = try_in_child(enter_namespaces)
     debug(__name__, "namespaces of a replay: %s", problem or "entered")
     if problem is None:
         return None
     number = next((number for number in range(1, 134) if os.strerror(number) == problem), 0)
-    return explain_refusal(number, "get namespaces", as_root=os.geteuid() == 0)
+    return find_cause(number, "get namespaces", as_root=os.geteuid() == 0)
 
 
 def enter_namespaces() -> None:

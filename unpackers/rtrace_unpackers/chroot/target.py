@@ -43,6 +43,9 @@ from rtrace_unpackers.target.state import State
 class ChrootTarget:
     """A folder with the bundle's files. It belongs to one user, and nobody else can enter it."""
 
+    made: tuple[str, ...] = MADE
+    """All names that are ever in it."""
+
     def __init__(self, folder: TargetFolder, state: State, manifest: Manifest) -> None:
         self.folder = folder
         self.state = state
@@ -220,7 +223,10 @@ class ChrootTarget:
 
         ownership, others = self.choose_ownership(), self.list_others()
         with self.using():
-            reset_tree(self.folder, bundle, self.state.bundle, ownership, others, progress, sources)
+            reset_tree(self.folder, bundle, self.state.bundle, ownership, others, progress, sources, self.complete_tree)
+
+    def complete_tree(self, root: int) -> None:
+        """Add what is in a new tree besides the bundle's files; its root is open."""
 
     def destroy(self) -> None:
         """Remove the folder; there is nothing elsewhere, for mounts live in a replay's namespaces alone."""
@@ -228,7 +234,7 @@ class ChrootTarget:
         if others is not None:
             with self.folder.lock():
                 self.reclaim_tree(others)
-        remove_target(self.folder, MADE)
+        remove_target(self.folder, self.made)
 
     def reclaim_tree(self, others: Maps) -> None:
         """Give all files of the tree back to the user, if there is a tree, and those that a killed reset left."""

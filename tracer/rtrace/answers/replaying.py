@@ -37,6 +37,7 @@ class ReplayedAnswer(TypedDict):
 class ReplayAnswer(TypedDict):
     """The runs that were replayed, in their order."""
 
+    unpacker: Annotated[str, "what replayed them"]
     runs: list[ReplayedAnswer]
 
 
@@ -77,9 +78,10 @@ def answer_plan(steps: Iterable[str], target: FilePath, unpacker: str) -> Unpack
     return {"target": str(target), "unpacker": unpacker, "incomplete": [], "notes": [], "plan": list(steps)}
 
 
-def answer_replay(outcomes: Iterable[Outcome]) -> ReplayAnswer:
+def answer_replay(outcomes: Iterable[Outcome], unpacker: str) -> ReplayAnswer:
     """Return what `replay` answers."""
     return {
+        "unpacker": unpacker,
         "runs": [
             {
                 "run": outcome.run,
@@ -88,7 +90,7 @@ def answer_replay(outcomes: Iterable[Outcome]) -> ReplayAnswer:
                 "notes": list(outcome.notes),
             }
             for outcome in outcomes
-        ]
+        ],
     }
 
 

@@ -66,16 +66,17 @@ def command(  # noqa: PLR0913 -- an argument for each option
     if target.is_file():
         tell_cleaned()
     outcomes: list[Outcome] = []
+    names_of_unpackers: list[str] = []
 
     def note(outcome: Outcome) -> None:
         outcomes.append(outcome)
         say_more(f"{outcome.run} ended with status {outcome.exit_status}")
 
     grants = Grants(calls=allowed)
-    replay = Replay(limits, grants, say=say, warn=warn, progress=progress(), note=note)
+    replay = Replay(limits, grants, say=say, warn=warn, progress=progress(), note=note, name=names_of_unpackers.append)
     status = replay.replay(target, names, unpacker_name, Sources(folders, fetch))
     if as_json:
-        tell_json(answer_replay(outcomes))
+        tell_json(answer_replay(outcomes, names_of_unpackers[0]))
     if not no_history:
         from rtrace.operations.recording.judged import record_judgement
 

@@ -19,10 +19,11 @@ from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.incompleteness import MARK
 from rtrace.manifest.model import Run
 from rtrace.progress import SILENT, Progress
+from rtrace.replay.choosing import choose_unpacker, tell_caution
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs
 from rtrace.replay.protocol import OWN_STREAMS, Outcome, Streams, Target
-from rtrace.replay.registry import load_unpacker, open_target
+from rtrace.replay.registry import open_target, read_unpacker
 
 _PROGRAMS = (b"#!", b"\x7fELF")
 """What scripts and programs begin with."""
@@ -32,7 +33,7 @@ _PROGRAMS = (b"#!", b"\x7fELF")
 class Replay:
     """How runs are replayed, and who is told: ``say`` of what is done, ``warn`` of what is not as it should be.
 
-    ``note`` is given how each run ended.
+    ``note`` is given how each run ended, ``name`` which unpacker replays it.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -41,6 +42,7 @@ class Replay:
     warn: Callable[[str], None] = lambda _sentence: None
     progress: Progress = SILENT
     note: Callable[[Outcome], None] = lambda _outcome: None
+    name: Callable[[str], None] = lambda _unpacker: None
 
     def replay(self, path: Path, names: Sequence[str], unpacker_name: str, sources: Sources) -> int:
         """Replay the runs of a target or a bundle that are named, or all; return the exit status of the last one.
@@ -68,17 +70,25 @@ class Replay:
         """Open a target, or make a temporary one from a bundle and destroy it afterwards."""
         if not path.is_file():
             refuse_command(path)
-            yield open_target(path)
+            target = open_target(path)
+            self.name(read_unpacker(path))
+            tell_caution(target, self.warn)
+            yield target
             return
         refuse_program(path)
+        chosen = choose_unpacker(unpacker_name)
+        self.name(chosen.name)
+        if chosen.told is not None:
+            self.say(chosen.told)
         with temporary("run") as workspace:
-            unpacker = load_unpacker(unpacker_name)
+            unpacker = chosen.unpacker
             made = unpacker.unpack(
                 path, workspace / THROW_AWAY, progress=self.progress, sources=sources, throw_away=True
             )
             for sentence in made.incomplete:
                 self.warn(f"{MARK}: {sentence}")
             target = unpacker.open(made.target)
+            tell_caution(target, self.warn)
             try:
                 yield target
             finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from rtrace.debugging import debug
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.errors import TargetError
 from rtrace.progress import SILENT, Progress
-from rtrace.replay.registry import load_unpacker
+from rtrace.replay.choosing import choose_unpacker
+from rtrace.replay.registry import AUTO, load_unpacker
 
 if TYPE_CHECKING:
     from rtrace.replay.protocol import Unpacked
@@ -40,6 +42,19 @@ def unpack(
     unpacked = unpacker.unpack(bundle, target, progress=progress, sources=sources)
     debug(__name__, "unpacked with %s in %.3f s", unpacker_name, time.monotonic() - began)
     return unpacked
+
+
+def resolve_name(name: str, say: Callable[[str], None]) -> str:
+    """Return the name of the unpacker to use: for `auto` the first that can replay here, else this one, come what may.
+
+    Raises TargetError where none can.
+    """
+    if name != AUTO:
+        return name
+    chosen = choose_unpacker(name)
+    if chosen.told is not None:
+        say(chosen.told)
+    return chosen.name
 
 
 def refuse_existing(target: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rtrace.debugging import debug
 from rtrace.errors import TargetError
-from rtrace.replay.protocol import Candidate, Unpacker
+from rtrace.replay.protocol import Candidate, Cautious, Target, Unpacker
 from rtrace.replay.registry import AUTO, list_unpackers, load_unpacker
 
 
@@ -37,7 +37,7 @@ def choose_unpacker(name: str) -> Chosen:
     other = load_unpacker(stand_in)
     if ask(other) is not None:
         return Chosen(name, unpacker)  # which says itself what keeps it from replaying
-    return Chosen(stand_in, other, f"{stand_in} replays it, as {name} cannot: {problem}")
+    return Chosen(stand_in, other, f"taking {stand_in}, as {name} cannot replay here: {problem}")
 
 
 def choose_first() -> Chosen:
@@ -46,10 +46,10 @@ def choose_first() -> Chosen:
     for name, unpacker in list_candidates():
         problem = ask(unpacker)
         if problem is None:
-            told = f"{name} replays it, as nothing better can: {'; '.join(problems)}" if problems else None
+            told = f"taking {name}, as nothing better can replay here; {'; '.join(problems)}" if problems else None
             return Chosen(name, unpacker, told)
         problems.append(f"{name}: {problem}")
-    raise TargetError(f"nothing can replay it here. {'; '.join(problems)}")
+    raise TargetError(f"nothing here can replay it; {'; '.join(problems)}")
 
 
 def list_candidates() -> Iterator[tuple[str, Unpacker]]:
@@ -70,3 +70,10 @@ def list_candidates() -> Iterator[tuple[str, Unpacker]]:
 def ask(unpacker: Unpacker) -> str | None:
     """Return why an unpacker cannot replay here."""
     return unpacker.find_problem() if isinstance(unpacker, Candidate) else None
+
+
+def tell_caution(target: Target, warn: Callable[[str], None]) -> None:
+    """Say what a replay is not kept from, where it is not isolated, before it begins."""
+    caution = target.caution() if isinstance(target, Cautious) else None
+    if caution is not None:
+        warn(caution)

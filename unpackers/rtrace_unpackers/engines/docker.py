@@ -55,7 +55,10 @@ class DockerUnpacker:
     def find_problem(self) -> str | None:
         """Return why no engine can replay here."""
         problem = choose_engine().find_problem()
-        return None if problem is None else f"no engine answers ({problem}); start one, or install Docker or Podman"
+        if problem is None:
+            return None
+        short = problem.partition(": Get ")[0]  # Docker adds the request, and the reason once more
+        return f"no engine answers ({short}), so start one, or install Docker or Podman"
 
     def list_leftovers(self) -> tuple[str, ...]:
         """Describe what killed processes left in the engine."""

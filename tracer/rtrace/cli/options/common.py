@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from rtrace.bundle.entry import Entry
-from rtrace.cli.options.completing import complete_unpackers
+from rtrace.cli.options.completing import AUTO, complete_unpackers
 from rtrace.trace import DEFAULT_NAME
 
 DIRECTORY = click.option(
@@ -26,10 +26,10 @@ UNPACKER = click.option(
     "--unpacker",
     "unpacker_name",
     metavar="UNPACKER",
-    default="chroot",
+    default=AUTO,
     show_default=True,
     shell_complete=complete_unpackers,
-    help="What to replay with.",
+    help="What to replay with: auto takes namespaces, else an engine, else proot.",
 )
 
 FETCH = click.option(

@@ -56,7 +56,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "rtrace_unpackers": (
         ("files", "limits"),
-        ("target", "launchers"),
+        ("target", "launchers", "granted"),
         ("isolation",),
         ("proot",),
         ("chroot", "engines"),

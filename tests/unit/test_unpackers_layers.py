@@ -11,7 +11,7 @@ MOST_MODULES = 12
 # From the ground up. A chapter may use those before it, and itself; chapters of one line do not use each other.
 ORDER = (
     ("files",),
-    ("target", "limits", "launchers"),
+    ("target", "limits", "launchers", "granted"),
     ("isolation.kernel", "isolation.streams"),
     ("isolation.users",),
     ("isolation.planning",),
@@ -20,7 +20,7 @@ ORDER = (
     ("chroot", "engines.engine"),
     ("engines.image",),
     ("directory",),
-    ("engines.belonging",),
+    ("engines.belonging", "engines.forwarding"),
     ("engines.container",),
     ("engines.target",),
     ("engines.making",),

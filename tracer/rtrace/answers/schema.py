@@ -21,6 +21,7 @@ ANSWERS = {
     "destroy": "replaying:DestroyAnswer",
     "diff": "history:DiffAnswer",
     "doctor": "machine:DoctorAnswer",
+    "download": "targets:DownloadAnswer",
     "drift": "declared:DriftAnswer",
     "export": "recording:ExportAnswer",
     "extract": "replaying:ExtractAnswer",
@@ -32,11 +33,15 @@ ANSWERS = {
     "pack": "recording:PackAnswer",
     "repeat": "history:RepeatAnswer",
     "replay": "replaying:ReplayAnswer",
+    "reset": "targets:ResetAnswer",
     "search": "history:SearchAnswer",
+    "shell": "targets:ShellAnswer",
     "show": "history:ShowAnswer",
     "sync": "history:SyncAnswer",
+    "targets": "targets:TargetsAnswer",
     "trace": "recording:TraceAnswer",
     "unpack": "replaying:UnpackAnswer",
+    "upload": "targets:UploadAnswer",
     "verify": "verifying:VerificationAnswer",
 }
 """Where the type of each command's answer is."""

@@ -36,7 +36,7 @@ def find_entries(bundle: OpenBundle, wanted: Sequence[bytes]) -> tuple[Entry, ..
     found: dict[bytes, Entry] = {}
     for name in wanted:
         is_path = name.startswith(b"/") and not _SPECIAL.search(name)
-        pattern = _escape(_resolve(bundle, name)) if is_path or bundle.find(name) else name
+        pattern = _escape(resolve_path(bundle, name)) if is_path or bundle.find(name) else name
         matching = [entry for entry in _match(bundle, pattern) if entry.type is FileType.REGULAR]
         if not matching:
             raise BundleError(
@@ -108,7 +108,7 @@ def _escape(path: bytes) -> bytes:
     return _SPECIAL.sub(rb"\\\g<0>", path)
 
 
-def _resolve(bundle: OpenBundle, path: bytes) -> bytes:
+def resolve_path(bundle: OpenBundle, path: bytes) -> bytes:
     """Return where a path leads through the symlinks of a bundle; one that leads nowhere, as far as it leads."""
 
     def read_link(place: bytes) -> bytes | None:

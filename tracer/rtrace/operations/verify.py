@@ -66,7 +66,7 @@ def read_subject(opened: OpenBundle, names: Sequence[str], workspace: Path) -> S
     """Read what is to be verified of a bundle: the runs that are named with those that they need, or all."""
     results, entries = opened.results, opened.entries
     held = leave_out_untouched(find_held(results, entries), opened, workspace)
-    runs = add_needed(opened.manifest.runs, choose_runs(opened.manifest.runs, tuple(dict.fromkeys(names)), opened.path))
+    runs = add_needed(opened.manifest.runs, choose_runs(opened.manifest.runs, names, opened.path))
     return Subject(opened.manifest, runs, results, entries, held, not opened.keeps_digests)
 
 

@@ -151,6 +151,14 @@ class Stamper(Protocol):
         """Return the stamps of files as they are now; paths about which nothing is known are left out."""
 
 
+@runtime_checkable
+class Mender(Protocol):
+    """What a target may be besides: one in which a killed command can leave something that is not to stay."""
+
+    def mend(self) -> Sequence[str]:
+        """Put that in order, and tell what was found, a sentence each. Raises BusyError and TargetError."""
+
+
 class Unpacker(Protocol):
     """Turns a bundle into a target."""
 

@@ -19,11 +19,13 @@ from rtrace.progress import SILENT, Progress
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
+from rtrace_unpackers.chroot.opening import open_granted
 from rtrace_unpackers.chroot.refused import find_refusal
 from rtrace_unpackers.chroot.state_words import MADE, RECORDED, SHIFTED, TREE, TREE_NEW, TREE_OLD
 from rtrace_unpackers.files.descent import exists_in
 from rtrace_unpackers.files.ownership import Ownership, choose_ownership
 from rtrace_unpackers.files.walking import open_accessible
+from rtrace_unpackers.granted.listening import listening
 from rtrace_unpackers.isolation.planning.isolation_plan import plan_isolation
 from rtrace_unpackers.isolation.running.replay import replay
 from rtrace_unpackers.isolation.users.access import Access
@@ -75,22 +77,29 @@ class ChrootTarget:
         grants: Grants = NOTHING,
     ) -> Outcome:
         """Replay a run in namespaces; what it writes stays in the tree. The target is locked meanwhile."""
-        with self.using(), self.opened_tree() as tree:
+        access = self.choose_access(run)
+        if self.is_traced():
+            return self.run_traced(run, streams, limits, grants)
+        opened = open_granted(grants, access)
+        with self.using(), self.opened_tree() as tree, listening(grants.ports) as listeners:
             refuse_unexecutable(tree, self.folder.shown)
-            if self.is_traced():
-                from rtrace_unpackers.proot.running import run_traced
-
-                self.is_roots()
-                return run_traced(run, tree, streams, limits, grants)
             isolation = plan_isolation(
                 run,
-                self.choose_access(run),
-                allow_network=grants.network,
+                access,
+                opened=opened,
                 allowed=grants.calls,
                 shared_memory=limits.memory,
                 keeps_shared_memory=exists_in(tree, SHARED_MEMORY),
             )
-            return replay(isolation, tree, run.id, streams, limits)
+            return replay(isolation, tree, run.id, streams, limits, listeners)
+
+    def run_traced(self, run: Run, streams: Streams, limits: Limits, grants: Grants) -> Outcome:
+        """Replay a run under proot."""
+        from rtrace_unpackers.proot.running import run_traced
+
+        with self.using(), self.opened_tree() as tree:
+            refuse_unexecutable(tree, self.folder.shown)
+            return run_traced(run, tree, streams, limits, grants)
 
     @contextlib.contextmanager
     def using(self) -> Iterator[None]:

@@ -68,7 +68,7 @@ def run_traced(run: Run, tree: int, streams: Streams, limits: Limits, grants: Gr
     if proot is None:
         raise TargetError("proot(1) is not installed; install the package proot")
     access = Access(Maps(map_one(run.uid, os.geteuid()), map_one(run.gid, os.getegid())), MappedBy.ITSELF)
-    planned = plan_isolation(run, access, allow_network=True, allowed=grants.calls)
+    planned = plan_isolation(run, access, allowed=grants.calls)
     isolation = Isolation(Namespace(0), access, (), planned.program, planned.allowed)
     place = os.readlink(b"/proc/self/fd/%d" % tree)
     with temporary("run") as workspace:
@@ -84,7 +84,7 @@ def run_traced(run: Run, tree: int, streams: Streams, limits: Limits, grants: Gr
             return build_filter(machine, allowed, UNTRANSLATED)
 
         road = Road(plan_traced_calls, make_filter, keep, TracedSupervision)
-        return replay(isolation, tree, run.id, streams, limits, road)
+        return replay(isolation, tree, run.id, streams, limits, road=road)
 
 
 def refuse_unexecutable_workspace(workspace: Path) -> None:

@@ -44,6 +44,14 @@ FROM = click.option(
     help="A folder that has such content, by the file's name, path or SHA-256.",
 )
 
+BUNDLE = click.option(
+    "--bundle",
+    "named",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The bundle that TARGET was made of.  [default: the one kept in TARGET]",
+)
+
 SIZE_LETTERS = "_KMGT"
 
 

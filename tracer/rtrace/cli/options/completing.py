@@ -131,6 +131,36 @@ def complete_runs(context: click.Context, _param: click.Parameter, current: str)
     ]
 
 
+def complete_uploads(context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:
+    """Return the names of inputs behind a colon, and files before it."""
+    before, colon, name = current.rpartition(":")
+    if not colon:
+        return [CompletionItem(current, type="file")]
+    return [CompletionItem(f"{before}:{known}") for known in list_names(context, "inputs") if known.startswith(name)]
+
+
+def complete_downloads(context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:
+    """Return the names of outputs."""
+    return begin_with(current, list_names(context, "outputs"))
+
+
+def list_names(context: click.Context, kind: str) -> list[str]:
+    """Return the names of the inputs or the outputs of the target that was typed before."""
+    from rtrace.errors import RtraceError
+    from rtrace.opening import open_bundle
+    from rtrace.operations.exchange.bundles import find_bundle
+
+    path = context.params.get("target")
+    if not isinstance(path, Path):
+        return []
+    try:
+        with open_bundle(find_bundle(path, context.params.get("named"))) as bundle:
+            named = bundle.manifest.inputs if kind == "inputs" else bundle.manifest.outputs
+            return [one.name for one in named]
+    except (RtraceError, OSError):
+        return []
+
+
 def list_runs(path: Path) -> list[tuple[str, str]]:
     """Return the names of the runs of a bundle or a target, with their commands."""
     from rtrace.errors import RtraceError

@@ -22,7 +22,7 @@ from rtrace.manifest.model import Run
 from rtrace_unpackers.engines.image.descriptors import Step, lay_out, plan_descriptors
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, PAUSE, name_launchers
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter
-from rtrace_unpackers.launchers.elf import BASE, EXECUTABLE, READABLE, WIDE, Segment, build_program
+from rtrace_unpackers.launchers.elf import BASE, CODE_OFFSET, EXECUTABLE, READABLE, WIDE, Segment, build_program
 from rtrace_unpackers.launchers.machine_code import CODE
 from rtrace_unpackers.launchers.processors import PROCESSORS, Processor
 
@@ -89,6 +89,14 @@ def build_launcher(run: Run, plan_first: PlanFirst = no_steps) -> bytes:
 def build_pause(architecture: str) -> bytes:
     """Return the program that keeps a container running, and reaps. Raises TargetError for an unknown architecture."""
     return assemble("pause", find_processor(architecture), b"")
+
+
+def build_forwarder(architecture: str) -> bytes:
+    """Return the program that carries connections into a container. Raises TargetError for an unknown architecture."""
+    processor = find_processor(architecture)
+    code = CODE["forward", processor.name]
+    size = CODE_OFFSET + len(code)
+    return build_program(processor, code, (Segment(0, size, READABLE | EXECUTABLE),), b"", size)
 
 
 def assemble(program: str, processor: Processor, data: bytes) -> bytes:

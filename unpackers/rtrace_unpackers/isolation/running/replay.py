@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,8 @@ from rtrace.linux.libc import load_libc
 from rtrace.printable import printable
 from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.files.descent import open_regular
+from rtrace_unpackers.granted.listening import Listener
+from rtrace_unpackers.granted.relaying import relaying
 from rtrace_unpackers.isolation.kernel.executing import make_sealed
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter
 from rtrace_unpackers.isolation.planning.first_program import build_first_program
@@ -32,7 +34,8 @@ from rtrace_unpackers.isolation.running.first_process import FAILED, Means
 from rtrace_unpackers.isolation.running.keeper import MAPPED, READY, ProgramEnds, be_keeper
 from rtrace_unpackers.isolation.running.refusal import explain_refusal
 from rtrace_unpackers.isolation.running.report import Record, RecordReader, judge
-from rtrace_unpackers.isolation.running.watching import LimitWatch, plan_watch
+from rtrace_unpackers.isolation.running.sockets import Connector
+from rtrace_unpackers.isolation.running.watching import OWN_PROCESSES, LimitWatch, plan_watch
 from rtrace_unpackers.isolation.streams.plumbing import Plumbing, lay
 from rtrace_unpackers.isolation.streams.pumps import Meter
 from rtrace_unpackers.isolation.users.access import MappedBy
@@ -69,11 +72,13 @@ def replay(
     run: str,
     streams: Streams,
     limits: Limits = DEFAULT_LIMITS,
+    listeners: Sequence[Listener] = (),
     road: Road | None = None,
 ) -> Outcome:
     """Carry out a plan in a tree, a directory's descriptor, and return how its program ended.
 
-    Without a ``road``, it takes place in namespaces.
+    What ``listeners`` accept is carried into the replay, whose plan has to give sockets. Without a ``road``, it takes
+    place in namespaces.
 
     Raises CommandNotFoundError and CommandNotExecutableError when the program cannot be started, TargetError when
     the system refuses the isolation or the working directory is not there.
@@ -97,8 +102,10 @@ def replay(
         report, report_end = os.pipe()
         stack.callback(os.close, report)
         channel, channel_end = stack.enter_context(closing_pair())
+        doors = stack.enter_context(closing_pair()) if isolation.gives_sockets else None
         shares_user = not isolation.access.has_groups or isolation.program.uid == 0
-        watch = stack.enter_context(plan_watch(limits, tree, control.end, shares_user=shares_user))
+        own = OWN_PROCESSES + (doors is not None)
+        watch = stack.enter_context(plan_watch(limits, tree, control.end, shares_user=shares_user, own=own))
         means = Means(
             launcher,
             report_end,
@@ -109,6 +116,7 @@ def replay(
             tuple(plumbing.on_terminal),
             tuple(plumbing.pipes.items()),
             steps.report,
+            None if doors is None else doors[1],
         )
         ends = ProgramEnds(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
         debug(__name__, "replaying %s in %r with %s", run, isolation.namespaces, isolation.access)
@@ -118,6 +126,9 @@ def replay(
         stack.callback(channel.close)  # a keeper that waits for its maps goes on, and ends
         os.close(report_end)
         channel_end.close()
+        if doors is not None:
+            doors[1].close()
+            stack.enter_context(relaying(listeners, Connector(doors[0]).connect))
         plumbing.start()
         stack.enter_context(plumbing.raw_terminal())
         with forwarding(control, plumbing):
@@ -134,7 +145,7 @@ def check_system() -> None:
     if not sys.platform.startswith("linux"):
         raise TargetError("a chroot target can be replayed on Linux only; use the docker unpacker here")
     codecs = ("encodings.ascii", "encodings.utf_8", "encodings.latin_1", "encodings.idna")
-    for name in (*codecs, "fcntl", "resource", "struct", "termios", "tty"):
+    for name in (*codecs, "array", "fcntl", "resource", "struct", "termios", "tty"):
         __import__(name)
 
 

@@ -10,7 +10,7 @@ import click
 
 from rtrace.answers.replaying import answer_replay
 from rtrace.cli.frame.command import RtraceCommand
-from rtrace.cli.options.common import FETCH, FROM, JSON_LAST, UNPACKER, fill_standard_streams
+from rtrace.cli.options.common import EMULATE, FETCH, FROM, JSON_LAST, UNPACKER, fill_standard_streams
 from rtrace.cli.options.completing import complete_replayable, complete_runs
 from rtrace.cli.options.history_options import NO_HISTORY
 from rtrace.cli.options.limit_options import limited
@@ -40,6 +40,7 @@ from rtrace.replay.protocol import Outcome
 @FETCH
 @FROM
 @limited
+@EMULATE
 @NO_HISTORY
 @click.argument("target", type=click.Path(path_type=Path), shell_complete=complete_replayable)
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
@@ -53,6 +54,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     folders: tuple[Path, ...],
     limits: Limits,
     allowed: frozenset[str],
+    emulate: bool,
     no_history: bool,
 ) -> None:
     """Replay the runs of TARGET: all of them in their order, or those that are named.
@@ -72,7 +74,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
         outcomes.append(outcome)
         say_more(f"{outcome.run} ended with status {outcome.exit_status}")
 
-    grants = Grants(calls=allowed)
+    grants = Grants(calls=allowed, emulation=emulate)
     replay = Replay(limits, grants, say=say, warn=warn, progress=progress(), note=note, name=names_of_unpackers.append)
     status = replay.replay(target, names, unpacker_name, Sources(folders, fetch))
     if as_json:

@@ -11,7 +11,7 @@ import click
 
 from rtrace.answers.verifying import answer_verify
 from rtrace.cli.frame.command import RtraceCommand
-from rtrace.cli.options.common import FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
+from rtrace.cli.options.common import EMULATE, FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
 from rtrace.cli.options.completing import complete_bundles, complete_runs
 from rtrace.cli.options.history_options import NO_HISTORY
 from rtrace.cli.options.limit_options import limited
@@ -58,6 +58,7 @@ VERDICT_WIDTH = 11
 @FETCH
 @FROM
 @limited
+@EMULATE
 @click.option(
     "--ignore",
     multiple=True,
@@ -79,6 +80,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     folders: tuple[Path, ...],
     limits: Limits,
     allowed: frozenset[str],
+    emulate: bool,
     ignore: tuple[bytes, ...],
     show_all: bool,
     no_history: bool,
@@ -110,7 +112,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
             shown=shown,
             sources=Sources(folders, fetch),
             limits=limits,
-            grants=Grants(calls=allowed),
+            grants=Grants(calls=allowed, emulation=emulate),
             warn=warn,
         )
     for note in report.notes:

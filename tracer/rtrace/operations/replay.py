@@ -18,8 +18,10 @@ from rtrace.interrupts import shielded
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.incompleteness import MARK
 from rtrace.manifest.model import Run
+from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.choosing import choose_unpacker, tell_caution
+from rtrace.replay.foreign import refuse_foreign
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs
 from rtrace.replay.protocol import OWN_STREAMS, Outcome, Streams, Target
@@ -72,10 +74,13 @@ class Replay:
             refuse_command(path)
             target = open_target(path)
             self.name(read_unpacker(path))
+            refuse_foreign(target.runs(), self.grants)
             tell_caution(target, self.warn)
             yield target
             return
         refuse_program(path)
+        with open_bundle(path) as opened:  # before anything is written
+            refuse_foreign(opened.manifest.runs, self.grants)
         chosen = choose_unpacker(unpacker_name)
         self.name(chosen.name)
         if chosen.told is not None:

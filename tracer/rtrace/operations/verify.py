@@ -23,6 +23,7 @@ from rtrace.manifest.model import Manifest, Run
 from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.choosing import tell_caution
+from rtrace.replay.foreign import refuse_foreign
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs, tell_unknown_needs
 from rtrace.replay.protocol import Outcome, Snapshot, Streams, Target, Unpacker
@@ -95,6 +96,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     began = time.monotonic()
     with open_bundle(bundle) as opened:
         subject = read_subject(opened, names, workspace)
+    refuse_foreign(subject.runs, grants)
     patterns = find_patterns(subject.manifest.outputs)
     by_run: dict[str, list[Result]] = {run.id: [] for run in subject.runs}
     for result in subject.results:

@@ -10,6 +10,9 @@ from rtrace.errors import TargetError
 from rtrace.replay.protocol import Candidate, Cautious, Target, Unpacker
 from rtrace.replay.registry import AUTO, list_unpackers, load_unpacker
 
+FIRST = "chroot"
+"""What is asked first, whatever the ranks of others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -53,9 +56,15 @@ def choose_first() -> Chosen:
 
 
 def list_candidates() -> Iterator[tuple[str, Unpacker]]:
-    """Yield the unpackers that may be taken without being asked for, in their order; all are loaded."""
+    """Yield the unpackers that may be taken without being asked for, in their order.
+
+    The others are loaded only when the one that most machines have cannot replay.
+    """
+    points = list_unpackers()
+    if FIRST in points:
+        yield FIRST, load_unpacker(FIRST)
     found: list[tuple[int, str, Unpacker]] = []
-    for name in list_unpackers():
+    for name in points.keys() - {FIRST}:
         try:
             unpacker = load_unpacker(name)
         except ImportError as error:  # what it needs is not installed; whoever names it is told

@@ -192,7 +192,7 @@ class Unpacker(Protocol):
 
 @runtime_checkable
 class Candidate(Protocol):
-    """What an unpacker may be besides: one that ``--unpacker auto`` may take, the lowest rank first.
+    """What an unpacker may be besides: one that ``--unpacker auto`` may take: after `chroot`, the lowest rank first.
 
     ``stand_in`` names the unpacker that is taken where this one was asked for and cannot replay.
     """

@@ -16,6 +16,7 @@ from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
 from rtrace.progress import SILENT, Progress
+from rtrace.replay.foreign import refuse_without_emulator
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
@@ -80,6 +81,7 @@ class ChrootTarget:
         access = self.choose_access(run)
         if self.is_traced():
             return self.run_traced(run, streams, limits, grants)
+        refuse_without_emulator(run)
         opened = open_granted(grants, access)
         with self.using(), self.opened_tree() as tree, listening(grants.ports) as listeners:
             refuse_unexecutable(tree, self.folder.shown)

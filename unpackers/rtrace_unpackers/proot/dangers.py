@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from rtrace.errors import TargetError
+from rtrace.manifest.model import Run
+from rtrace.replay.foreign import tell_foreign
 from rtrace.replay.grants import Grants
 
 WARNING = (
@@ -31,3 +33,13 @@ def refuse_grants(grants: Grants) -> None:
                 f"a replay under proot has this machine's ports, so port {port.target} cannot be reached at "
                 f"{port.host}; ask for {port.target}:{port.target}"
             )
+
+
+def refuse_emulation(run: Run) -> None:
+    """Raise TargetError for programs that need an emulator: with one, proot shows all of the machine's files."""
+    foreign = tell_foreign((run,))
+    if foreign is not None:
+        raise TargetError(
+            f"{foreign}: under proot an emulated program would be shown all of this machine's files; "
+            "replay it with `--unpacker docker`, or where there are user namespaces"
+        )

@@ -23,7 +23,7 @@ LINKS = tuple(link for link in DEVICE_LINKS if link[0] != b"ptmx")
 
 @dataclass(frozen=True, slots=True)
 class Tracing:
-    """How proot is started: the program, the tree, the ids that the program is to see, what else is to be seen."""
+    """How proot is started: the program, the tree, the ids that the program is to see, and what else it is to see."""
 
     proot: bytes
     tree: bytes
@@ -31,7 +31,6 @@ class Tracing:
     gid: int
     terminal: bytes | None = None
     keeps_memory: bool = False
-    emulator: bytes | None = None
 
     def list_arguments(self) -> tuple[bytes, ...]:
         """Return the command line. Paths of the workspace are relative: proot cuts others at a colon."""
@@ -45,7 +44,6 @@ class Tracing:
             *bind(b"/dev/" + name for name in DEVICES),
             *((b"-b", KEPT_MEMORY + b":/dev/shm") if self.keeps_memory else ()),
             *((b"-b", self.terminal) if self.terminal is not None else ()),
-            *((b"-q", self.emulator) if self.emulator is not None else ()),
             *(b"-w", b"/"),
             b"/dev/" + LAUNCHER,
         )

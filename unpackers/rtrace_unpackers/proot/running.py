@@ -26,7 +26,7 @@ from rtrace_unpackers.isolation.running.watching import LimitWatch
 from rtrace_unpackers.isolation.users.access import Access, MappedBy
 from rtrace_unpackers.isolation.users.ids import Maps, map_one, refuse_no_id
 from rtrace_unpackers.limits.resources import Resources, pack_resources
-from rtrace_unpackers.proot.dangers import refuse_grants, refuse_root
+from rtrace_unpackers.proot.dangers import refuse_emulation, refuse_grants, refuse_root
 from rtrace_unpackers.proot.finding import find_proot
 from rtrace_unpackers.proot.keeper import be_keeper, furnish
 from rtrace_unpackers.proot.plan import Tracing, plan_traced_calls
@@ -64,6 +64,7 @@ def run_traced(run: Run, tree: int, streams: Streams, limits: Limits, grants: Gr
     refuse_root(is_root=os.geteuid() == 0)
     refuse_grants(grants)
     refuse_no_id((run.uid, run.gid), run.id)
+    refuse_emulation(run)
     proot = find_proot()
     if proot is None:
         raise TargetError("proot(1) is not installed; install the package proot")

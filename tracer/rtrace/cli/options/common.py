@@ -32,6 +32,7 @@ UNPACKER = click.option(
     help="What to replay with: auto takes namespaces, else an engine, else proot.",
 )
 
+EMULATE = click.option("--emulate", is_flag=True, help="Let an emulator run programs for another kind of processor.")
 FETCH = click.option(
     "--fetch", is_flag=True, help="Fetch content that is not in the bundle from the URLs that its author named."
 )

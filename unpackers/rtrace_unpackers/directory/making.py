@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 
 from rtrace.elsewhere.sources import Sources
@@ -56,10 +57,12 @@ def write_program(folder: int, path: str, content: bytes) -> None:
 
 
 def add_entry(root: int) -> None:
-    """Make the folder of a new tree where the launchers appear; the tree keeps its time. Raises OSError."""
+    """Make the folder of a new tree where the launchers appear; the tree keeps its mode and time. Raises OSError."""
     before = os.fstat(root)
+    os.fchmod(root, stat.S_IMODE(before.st_mode) | stat.S_IRWXU)  # a user's may be closed to its owner, too
     os.mkdir(ENTRY, 0o755, dir_fd=root)
     os.chmod(ENTRY, 0o755, dir_fd=root)  # noqa: S103 -- whoever the program is, it has to reach its launcher
+    os.fchmod(root, stat.S_IMODE(before.st_mode))
     os.utime(root, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 

@@ -22,11 +22,11 @@ def find_proot() -> bytes | None:
 
 def find_problem() -> str | None:
     """Return why nothing can be replayed under proot here, None where it can."""
-    if os.geteuid() == 0:
-        return REFUSED_TO_ROOT.partition(".")[0]
     proot = find_proot()
     if proot is None:
         return "it is not installed (package proot)"
+    if os.geteuid() == 0:
+        return REFUSED_TO_ROOT.partition(". ")[0]
     try:
         done = subprocess.run(
             [proot, "-v", "-1", proot, "-V"],

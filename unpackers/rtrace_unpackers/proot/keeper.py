@@ -118,8 +118,8 @@ def be_proot(means: Means, tracing: Tracing, resources: Resources) -> None:
         if means.appearance is not None:
             tracing = replace(tracing, terminal=give_terminal(means, means.appearance))
         give_null_device(means.absent)
-        doing = "get a keyring of its own"
-        join_new_session_keyring()
+        with contextlib.suppress(PermissionError):  # where nobody may have one, as in a container, the run has none
+            join_new_session_keyring()
         doing = "limit its resources"
         apply(resources)
         forbid_new_privileges()

@@ -59,7 +59,9 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("files", "limits"),
         ("target", "launchers", "granted"),
         ("isolation",),
+        ("proot",),
         ("chroot", "engines"),
+        ("directory",),
     ),
 }
 """From the ground up: a module imports from its own folder and from layers below, never from a neighbour's."""

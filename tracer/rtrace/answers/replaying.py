@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path as FilePath
 
     from rtrace.bundle.entry import Entry
-    from rtrace.operations.extract import Original
     from rtrace.operations.exchange.fetching import Fetched
+    from rtrace.operations.extract import Original
     from rtrace.replay.protocol import Outcome, Unpacked
 
 
@@ -48,6 +48,7 @@ class FetchedOutputAnswer(TypedDict):
 class ReplayAnswer(TypedDict):
     """The runs that were replayed, in their order."""
 
+    unpacker: Annotated[str, "what replayed them"]
     runs: list[ReplayedAnswer]
     changed: Annotated[list[str], "what was changed of the runs that were named, a sentence each"]
     opened: Annotated[list[str], "what of the machine was opened to them, a sentence each"]
@@ -94,6 +95,7 @@ def answer_plan(steps: Iterable[str], target: FilePath, unpacker: str) -> Unpack
 
 def answer_replay(
     outcomes: Iterable[Outcome],
+    unpacker: str,
     changed: Iterable[str] = (),
     opened: Iterable[str] = (),
     fetched: Iterable[Fetched] = (),
@@ -101,6 +103,7 @@ def answer_replay(
 ) -> ReplayAnswer:
     """Return what `replay` answers."""
     return {
+        "unpacker": unpacker,
         "runs": [
             {
                 "run": outcome.run,

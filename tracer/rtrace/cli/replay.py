@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from rtrace.answers.replaying import answer_replay
 from rtrace.cli.frame.command import RtraceCommand
-from rtrace.cli.options.common import FETCH, FROM, JSON_LAST, UNPACKER, fill_standard_streams
+from rtrace.cli.options.common import EMULATE, FETCH, FROM, JSON_LAST, UNPACKER, fill_standard_streams
 from rtrace.cli.options.completing import complete_replayable, complete_runs
 from rtrace.cli.options.history_options import NO_HISTORY
 from rtrace.cli.options.limit_options import limited
@@ -57,6 +58,7 @@ from rtrace.replay.protocol import Outcome
     type=click.Path(path_type=Path),
     help="Keep the target of a bundle, in this folder.",
 )
+@EMULATE
 @NO_HISTORY
 @click.argument("target", type=click.Path(path_type=Path), shell_complete=complete_replayable)
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
@@ -74,6 +76,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     grants: Grants,
     keep: bool,
     keep_as: Path | None,
+    emulate: bool,
     no_history: bool,
 ) -> None:
     """Replay the runs of TARGET: all of them in their order, or those that are named.
@@ -90,6 +93,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     if target.is_file():
         tell_cleaned()
     outcomes: list[Outcome] = []
+    names_of_unpackers: list[str] = []
 
     def note(outcome: Outcome) -> None:
         outcomes.append(outcome)
@@ -97,15 +101,27 @@ def command(  # noqa: PLR0913 -- an argument for each option
 
     changed = tell_changes(changes)
     tell_grants(grants)
+    grants = replace(grants, emulation=emulate)
     target_folder = keep_as or (name_target(target) if keep else None)
     replay = Replay(
-        limits, grants, changes, exchange, target_folder, say=say, warn=warn, progress=progress(), note=note
+        limits,
+        grants,
+        changes,
+        exchange,
+        target_folder,
+        say=say,
+        warn=warn,
+        progress=progress(),
+        note=note,
+        name=names_of_unpackers.append,
     )
     done = replay.replay(target, names, unpacker_name, Sources(folders, fetch))
     for one in done.fetched:
         say(f"{one.name}: copied to {one.to}")
     if as_json:
-        tell_json(answer_replay(outcomes, changed, describe_grants(grants), done.fetched, done.kept))
+        tell_json(
+            answer_replay(outcomes, names_of_unpackers[0], changed, describe_grants(grants), done.fetched, done.kept)
+        )
     if not no_history:
         from rtrace.operations.recording.judged import record_judgement
 

@@ -16,7 +16,7 @@ from rtrace.cli.terminal.speaking import give_json, say, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
 from rtrace.manifest.incompleteness import MARK
-from rtrace.operations.unpack import name_target, plan_unpacking, unpack
+from rtrace.operations.unpack import name_target, plan_unpacking, resolve_name, unpack
 
 
 @click.command(
@@ -44,11 +44,16 @@ def command(  # noqa: PLR0913 -- an argument for each option
     fetch: bool,
     folders: tuple[Path, ...],
 ) -> None:
-    """Make TARGET from BUNDLE with UNPACKER (chroot or docker).
+    """Make TARGET from BUNDLE with UNPACKER.
+
+    chroot: a folder, replayed in namespaces. docker: an image, replayed by a container engine. directory: a folder with
+    a script that replays it without rtrace, by whatever tool is there. proot: a folder, replayed under proot, which
+    does not isolate. auto: the first of chroot, docker and proot that can replay here.
 
     TARGET is a folder that does not exist yet [default: the bundle's name without its ending].
     """
     target = target or name_target(bundle)
+    unpacker_name = resolve_name(unpacker_name, say)
     if dry_run:
         steps = plan_unpacking(unpacker_name, bundle, target)
         if as_json:

@@ -23,10 +23,12 @@ from rtrace.opening import open_bundle
 from rtrace.operations.unpack import unpack
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.changing import NO_CHANGES, Changes, change_run, refuse_several
+from rtrace.replay.choosing import choose_unpacker, tell_caution
+from rtrace.replay.foreign import refuse_foreign
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs
 from rtrace.replay.protocol import OWN_STREAMS, Outcome, Streams, Target, Unpacked
-from rtrace.replay.registry import load_unpacker, open_target
+from rtrace.replay.registry import open_target, read_unpacker
 
 if TYPE_CHECKING:
     from rtrace.operations.exchange.fetching import Fetched
@@ -65,7 +67,8 @@ class Replayed:
 class Replay:
     """How runs are replayed, and who is told: ``say`` of what is done, ``warn`` of what is not as it should be.
 
-    ``keep`` is the folder in which a bundle's target stays. ``note`` is given how each run ended.
+    ``keep`` is the folder in which a bundle's target stays. ``note`` is given how each run ended, ``name`` which
+    unpacker replays it.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -77,6 +80,7 @@ class Replay:
     warn: Callable[[str], None] = lambda _sentence: None
     progress: Progress = SILENT
     note: Callable[[Outcome], None] = lambda _outcome: None
+    name: Callable[[str], None] = lambda _unpacker: None
 
     def replay(self, path: Path, names: Sequence[str], unpacker_name: str, sources: Sources) -> Replayed:
         """Replay the runs of a target or a bundle that are named, or all; the exit status is that of the last one.
@@ -176,22 +180,34 @@ class Replay:
             from rtrace.operations.exchange.settling import settle
 
             target = open_target(path)
+            self.name(read_unpacker(path))
+            refuse_foreign(target.runs(), self.grants)
             settle(target, self.say)
+            tell_caution(target, self.warn)
             yield target
             return
         refuse_program(path)
+        with open_bundle(path) as opened:  # before anything is written
+            refuse_foreign(opened.manifest.runs, self.grants)
+        chosen = choose_unpacker(unpacker_name)
+        self.name(chosen.name)
+        if chosen.told is not None:
+            self.say(chosen.told)
         if self.keep is not None:
-            self.tell_incomplete(unpack(unpacker_name, path, self.keep, progress=self.progress, sources=sources))
+            self.tell_incomplete(unpack(chosen.name, path, self.keep, progress=self.progress, sources=sources))
             self.say(f"unpacked into {self.keep}, which stays; `rtrace destroy {self.keep}` removes it")
-            yield open_target(self.keep)
+            target = open_target(self.keep)
+            tell_caution(target, self.warn)
+            yield target
             return
         with temporary("run") as workspace:
-            unpacker = load_unpacker(unpacker_name)
+            unpacker = chosen.unpacker
             made = unpacker.unpack(
                 path, workspace / THROW_AWAY, progress=self.progress, sources=sources, throw_away=True
             )
             self.tell_incomplete(made)
             target = unpacker.open(made.target)
+            tell_caution(target, self.warn)
             try:
                 yield target
             finally:

@@ -14,10 +14,11 @@ from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.errors import ForeignError, RtraceError, TargetError
 from rtrace.operations.exchange.bundles import keep_bundle, read_identity
 from rtrace.progress import SILENT, Progress
-from rtrace.replay.registry import load_unpacker
+from rtrace.replay.choosing import choose_unpacker
+from rtrace.replay.registry import AUTO, load_unpacker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rtrace.replay.protocol import Target, Unpacked
 
@@ -111,6 +112,19 @@ def add_shell(target: Target) -> tuple[str, ...]:
     except RtraceError as error:
         return (f"{target.path} got no shell: {error}",)
     return (f"added a shell, {BUSYBOX.decode()}, for `rtrace shell {target.path}`",)
+
+
+def resolve_name(name: str, say: Callable[[str], None]) -> str:
+    """Return the name of the unpacker to use: for `auto` the first that can replay here, else this one, come what may.
+
+    Raises TargetError where none can.
+    """
+    if name != AUTO:
+        return name
+    chosen = choose_unpacker(name)
+    if chosen.told is not None:
+        say(chosen.told)
+    return chosen.name
 
 
 def refuse_existing(target: Path) -> None:

@@ -23,6 +23,7 @@ class Grants:
     ``network``: the caller's network. ``ports``: what the replay serves at these can be reached from the machine, while
     it reaches nothing itself. ``display``: the caller's X11 or Wayland display, which shows it all that is typed there.
     ``gpu``: the machine's graphics processors. ``calls``: names of `rtrace.limits.ALLOWABLE`.
+    ``emulation``: programs for another kind of processor may be run by an emulator of the machine's.
     """
 
     network: bool = False
@@ -30,6 +31,7 @@ class Grants:
     display: bool = False
     gpu: bool = False
     calls: frozenset[str] = frozenset()
+    emulation: bool = False
 
 
 NOTHING = Grants()

@@ -23,6 +23,8 @@ Matcher: TypeAlias = "Callable[[os.DirEntry[str]], bool]"
 KINDS = {"file": "files", "dir": "folders"}
 """What click calls these."""
 BUNDLE_ENDING = ".rpz"
+AUTO = "auto"
+"""What `rtrace.replay.registry` calls the choice that is left to rtrace; it takes time to import that."""
 _SEPARATORS = ("\t", "\n")
 
 
@@ -103,10 +105,10 @@ def find_paths(current: str, is_meant: Matcher) -> list[CompletionItem]:
 
 
 def complete_unpackers(_context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:
-    """Return the names of the installed unpackers."""
+    """Return the names of the installed unpackers, and the word that leaves the choice to rtrace."""
     from rtrace.replay.registry import list_unpackers
 
-    return begin_with(current, list_unpackers())
+    return begin_with(current, (AUTO, *list_unpackers()))
 
 
 def complete_formats(_context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:

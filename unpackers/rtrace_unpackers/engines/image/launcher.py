@@ -14,7 +14,8 @@ What lies before that is in `rtrace_unpackers.launchers.elf`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
@@ -48,8 +49,16 @@ def build_programs(runs: Sequence[Run]) -> dict[str, bytes]:
     return {**programs, f"{FOLDER}/{PAUSE}": build_pause(runs[0].architecture)}
 
 
-def build_launcher(run: Run) -> bytes:
-    """Return the program that starts a run. Raises TargetError for an unknown architecture."""
+def no_steps(_data: LauncherData, _processor: Processor) -> Sequence[Step]:
+    """Return nothing that is to be done first."""
+    return ()
+
+
+def build_launcher(run: Run, plan_first: PlanFirst = no_steps) -> bytes:
+    """Return the program that starts a run. Raises TargetError for an unknown architecture.
+
+    ``plan_first`` tells what else it does, before it opens what the run was given.
+    """
     processor = find_processor(run.architecture)
     environ = [name if value is None else name + b"=" + value for name, value in run.environ]
     not_there = b"rtrace: cannot enter the working directory " + run.workingdir + b"\n"
@@ -69,7 +78,7 @@ def build_launcher(run: Run) -> bytes:
         len(not_there),
         data.add_string(not_started),
         len(not_started),
-        data.add_steps(plan_descriptors(run, processor)),
+        data.add_steps((*plan_first(data, processor), *plan_descriptors(run, processor))),
         data.add_filter(build_filter(processor.kernel)),
         data.add_string(no_input),
         len(no_input),
@@ -148,3 +157,7 @@ class LauncherData:
     def pack(self, parameters: Sequence[int]) -> bytes:
         """Return the parameters with all the data."""
         return self.pack_words(parameters) + bytes(self.content)
+
+
+PlanFirst: TypeAlias = "Callable[[LauncherData, Processor], Sequence[Step]]"
+"""Tells what a launcher does first, as steps, whose data it may add."""

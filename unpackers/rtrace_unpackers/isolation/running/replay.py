@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from rtrace.debugging import debug
 from rtrace.errors import TargetError
@@ -27,7 +28,7 @@ from rtrace_unpackers.isolation.kernel.executing import make_sealed
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter
 from rtrace_unpackers.isolation.planning.first_program import build_first_program
 from rtrace_unpackers.isolation.planning.isolation_plan import Isolation, Program
-from rtrace_unpackers.isolation.planning.steps import Stage, plan_last_calls
+from rtrace_unpackers.isolation.planning.steps import Stage, Steps, plan_last_calls
 from rtrace_unpackers.isolation.running.control import Control, forwarding, suspend
 from rtrace_unpackers.isolation.running.first_process import FAILED, Means
 from rtrace_unpackers.isolation.running.keeper import MAPPED, READY, ProgramEnds, be_keeper
@@ -48,6 +49,23 @@ LONGEST_WAIT = 3600.0
 """Seconds; poll(2) counts milliseconds in an int."""
 
 
+class PlanCalls(Protocol):
+    """Plans the last calls before a program runs."""
+
+    def __call__(self, program: Program, *, has_terminal: bool) -> Steps:
+        """Return them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """By which road the processes of a replay come to be: their calls, filter, keeper, and who supervises it."""
+
+    plan_calls: PlanCalls
+    make_filter: Callable[[str, frozenset[str]], bytes]
+    keep: Callable[[Isolation, Means, ProgramEnds], int]
+    supervision: type[Supervision]
+
+
 def replay(
     isolation: Isolation,
     tree: int,
@@ -55,15 +73,19 @@ def replay(
     streams: Streams,
     limits: Limits = DEFAULT_LIMITS,
     listeners: Sequence[Listener] = (),
+    road: Road | None = None,
 ) -> Outcome:
     """Carry out a plan in a tree, a directory's descriptor, and return how its program ended.
 
-    What ``listeners`` accept is carried into the replay, whose plan has to give sockets.
+    What ``listeners`` accept is carried into the replay, whose plan has to give sockets. Without a ``road``, it takes
+    place in namespaces.
+
     Raises CommandNotFoundError and CommandNotExecutableError when the program cannot be started, TargetError when
     the system refuses the isolation or the working directory is not there.
     """
     check_system()
     load_libc()
+    road = NAMESPACES if road is None else road
     with contextlib.ExitStack() as stack:
         control = Control()
         meter = Meter(limits.output, lambda: control.end("output"))
@@ -74,7 +96,7 @@ def replay(
         stack.callback(plumbing.close)
         feed(program, tree, plumbing, run)
         give_pipes(isolation, plumbing)
-        steps = plan_last_calls(isolation.program, has_terminal=plumbing.screen is not None)
+        steps = road.plan_calls(isolation.program, has_terminal=plumbing.screen is not None)
         launcher = make_sealed(b"rtrace", build_first_program(platform.machine(), steps))
         stack.callback(os.close, launcher)
         report, report_end = os.pipe()
@@ -88,7 +110,7 @@ def replay(
             launcher,
             report_end,
             channel_end,
-            build_filter(platform.machine(), isolation.allowed),
+            road.make_filter(platform.machine(), isolation.allowed),
             tuple(plumbing.absent),
             plumbing.appearance,
             tuple(plumbing.on_terminal),
@@ -99,7 +121,7 @@ def replay(
         ends = ProgramEnds(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
         debug(__name__, "replaying %s in %r with %s", run, isolation.namespaces, isolation.access)
         with shielded():  # or there would be a keeper that nobody ends
-            control.keeper = fork_blocked(lambda: be_keeper(isolation, means, ends))
+            control.keeper = fork_blocked(lambda: road.keep(isolation, means, ends))
             stack.callback(control.finish)
         stack.callback(channel.close)  # a keeper that waits for its maps goes on, and ends
         os.close(report_end)
@@ -110,7 +132,7 @@ def replay(
         plumbing.start()
         stack.enter_context(plumbing.raw_terminal())
         with forwarding(control, plumbing):
-            records = Supervision(isolation, tree, report, channel, plumbing, meter, control, watch).run()
+            records = road.supervision(isolation, tree, report, channel, plumbing, meter, control, watch).run()
         debug(__name__, "told: %s; reached: %s", records, control.reached)
         control.finish()
         ended_by_kernel = watch.end()
@@ -255,3 +277,6 @@ class Supervision:
         except OSError as error:
             doing = f"map users in a namespace ({error.strerror})" if error.strerror else "map users in a namespace"
             raise TargetError(explain_refusal(error.errno or 0, doing, as_root=access.as_root)) from None
+
+
+NAMESPACES = Road(plan_last_calls, build_filter, be_keeper, Supervision)

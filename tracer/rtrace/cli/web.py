@@ -8,7 +8,7 @@ import threading
 
 import click
 
-from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.frame.command import INTERRUPTED, RtraceCommand
 from rtrace.cli.terminal.speaking import say, tell, warn
 from rtrace.errors import WebError
 
@@ -52,6 +52,7 @@ def command(*, port: int, ipv6: bool, no_open: bool, place: str | None) -> None:
             tell([f"{address}?{TOKEN}={guard.token}"])  # also with --quiet: nobody gets in without it
             if not no_open and has_windows():
                 open_browser(f"{address}?{TICKET}={guard.make_ticket()}")
+            click.get_current_context().meta[INTERRUPTED] = "the pages are no longer served"
             wait()
 
 

@@ -18,6 +18,8 @@ ALWAYS = {
     "128+N": "interrupted by signal N (130 for Ctrl-C)",
 }
 """What the exit statuses of all commands mean."""
+INTERRUPTED = "rtrace.interrupted"
+"""The key in the meta of a context of what a signal means to the command, where that is not the same as to all."""
 
 
 class RtraceCommand(click.Command):

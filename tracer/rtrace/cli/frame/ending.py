@@ -6,10 +6,12 @@ import errno
 import os
 import sys
 import time
+from typing import Any
 
 import click
 
 from rtrace import interrupts
+from rtrace.cli.frame.command import INTERRUPTED
 from rtrace.cli.frame.commands import rtrace
 from rtrace.cli.terminal import speaking
 from rtrace.cli.terminal.crashes import debug_failure, tell_all, tell_crash
@@ -19,6 +21,7 @@ from rtrace.errors import RtraceError
 
 _COMPLETE = "_RTRACE_COMPLETE"
 TOO_MANY = frozenset({errno.EMFILE, errno.ENFILE})
+HALF_DONE = "what was half done is removed"
 FREE_OR_PERMIT = "free some space or check the permissions"
 
 
@@ -26,12 +29,13 @@ def run() -> int:
     """Run the command line; return the exit status, whatever happens."""
     tell_all()
     began = time.monotonic()
+    meta: dict[str, Any] = {}
     try:
         if VARIABLE in os.environ:
             from rtrace.cli.terminal.debug_output import begin_debugging
 
             begin_debugging()
-        status = _run_command()
+        status = _run_command(meta)
         speaking.flush()
     except interrupts.Interrupted:
         status = 0  # told below, with those that were taken for another error on their way
@@ -41,13 +45,13 @@ def run() -> int:
     if number is not None:
         status = 128 + number
         speaking.leave_bar()
-        speaking.fail(f"{interrupts.Interrupted(number)}; what was half done is removed")
+        speaking.fail(f"{interrupts.Interrupted(number)}; {meta.get(INTERRUPTED, HALF_DONE)}")
     debug(__name__, "exit status %d after %.3f s", status, time.monotonic() - began)
     return status
 
 
-def _run_command() -> int:
-    """Run the command that the arguments name."""
+def _run_command(meta: dict[str, Any]) -> int:
+    """Run the command that the arguments name, and note what it has noted in its context."""
     try:
         if _COMPLETE in os.environ:  # a shell asks what could be typed next
             from rtrace.cli.options.completing import answer
@@ -55,7 +59,10 @@ def _run_command() -> int:
             answer(rtrace, os.environ[_COMPLETE], sys.argv[1:])
             return 0
         with rtrace.make_context("rtrace", sys.argv[1:]) as context:
-            rtrace.invoke(context)
+            try:
+                rtrace.invoke(context)
+            finally:
+                meta.update(context.meta)
     except click.exceptions.Exit as end:
         return end.exit_code
     except SystemExit as end:

@@ -40,9 +40,9 @@ SHOWN = 20
 def command(words: tuple[str, ...], *, as_json: bool, limit: int, **filters: Any) -> None:  # noqa: ANN401 -- of several types
     """Find the runs that have TEXT in them, the newest first, and show where.
 
-    Every word has to be somewhere in the reason, outcome, label or tags of a run, in its command, in the paths of what
-    it read, ran and wrote, or in what it printed. Words in one pair of quotes have to stand together; `plot*` is any
-    word that begins so.
+    Every word has to be somewhere in the reason, outcome, label or tags of a run, in its command, in its parameters, in
+    the paths of what it read, ran and wrote, or in what it printed. Words in one pair of quotes have to stand together;
+    `plot*` is any word that begins so.
     """
     from rtrace.record.stores.terms import read_terms
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from rtrace.record.document import Record
+from rtrace.record.stores.extraction import write_parameter
 from rtrace.record.stores.terms import read_terms
 
 MOST_PLACES = 5
@@ -38,6 +39,7 @@ def list_texts(record: Record) -> Iterator[tuple[str, str]]:
     if project is not None:
         yield "project", " ".join(filter(None, (project["name"], project["description"])))
     yield "command", " ".join(record["arguments"])
+    yield from (("parameter", write_parameter(fact)) for fact in record["parameters"])
     streams = (("standard output", record["stdout"]), ("standard error", record["stderr"]))
     yield from ((field, stream["text"]) for field, stream in streams if stream and stream["text"])
     yield from (("wrote", file["path"]) for file in record["outputs"])

@@ -53,7 +53,7 @@ def command(words: tuple[str, ...], *, as_json: bool, limit: int, **filters: Any
     catalogue = history.catalogue()
     query = make_query(filters, text, limit or None)
     rows = catalogue.find(query)
-    total = catalogue.count(query) if rows else 0
+    total = catalogue.count(query) if len(rows) == limit else len(rows)
     found = [(row, find_in(history, row, " ".join(text))) for row in rows]
     if as_json:
         from rtrace.answers.history import answer_search

@@ -21,6 +21,9 @@ def find_places(record: Record, text: str, most: int = MOST_PLACES) -> list[str]
     pattern = re.compile("|".join(rf"(?<![^\W_]){re.escape(word)}" for word in sorted(words)), re.IGNORECASE)
     places = []
     for field, value in list_texts(record):
+        lowered = value.lower()
+        if not any(word in lowered for word in words):  # of thousands of paths most have none
+            continue
         found = pattern.search(value)
         if found is not None:
             places.append(f"{field}: {cut_around(value, *found.span())}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from multiprocessing import get_context
 
 from rtrace.errors import BusyError, RecordError
@@ -19,38 +19,40 @@ from rtrace.record.stores.postgresql_index import (
     SCHEMA_VERSION,
     describe_files,
     describe_run,
+    make_indexes,
     make_tables,
     write_copy,
     write_version,
 )
 
-_CHUNK = 25
+_CHUNK, _CHUNK_BYTES = 25, 32 << 20
 
 
 def rebuild_tables(database: Database, on_progress: Callable[[int], None]) -> int:
     """Make the tables again; return of how many documents. Raises HistoryError, and BusyError when another one does.
 
     Other processes read and write in transactions of their own, so the tables are new at once, and are filled for who
-    looks meanwhile. What is added meanwhile is there already, and is left alone.
+    looks meanwhile. What is added meanwhile is there already, and is left alone. Indexes are made when the tables are
+    full, which takes a fraction of the time.
     """
     database.close()  # a connection is not shared with other processes
     with get_context("fork").Pool(max(os.cpu_count() or 1, 2)) as pool:
         try:
-            identifiers = begin(database)
-            chunks = [(database.address, identifiers[at : at + _CHUNK]) for at in range(0, len(identifiers), _CHUNK)]
+            chunks = make_chunks(begin(database))
             done = 0
-            for number in pool.imap_unordered(fill_chunk, chunks):
+            for number in pool.imap_unordered(fill_chunk, [(database.address, chunk) for chunk in chunks]):
                 done += number
                 on_progress(done)
+            make_indexes(database, aside=True)
             with database.changing():
                 write_version(database, SCHEMA_VERSION)
         finally:
             database.close()  # and with it goes the lock
-    return len(identifiers)
+    return sum(map(len, chunks))
 
 
-def begin(database: Database) -> list[str]:
-    """Make empty tables, and let nobody else fill them; return the documents that were there."""
+def begin(database: Database) -> list[tuple[str, int]]:
+    """Make empty tables, and let nobody else fill them; return the documents that were there, with their sizes."""
     if not database.ask(f"SELECT pg_try_advisory_lock({FILLING})")[0][0]:
         raise BusyError(
             f"the catalogue of {database.address.shown} is being made again by another process of rtrace; "
@@ -61,7 +63,21 @@ def begin(database: Database) -> list[str]:
         database.ask("DROP TABLE IF EXISTS rtrace.runs, rtrace.files")
         make_tables(database)
         write_version(database, MAKING)
-    return [row[0] for row in database.ask("SELECT id FROM rtrace.documents ORDER BY id")]
+    rows = database.ask("SELECT id, octet_length(document) FROM rtrace.documents ORDER BY id")
+    return [(str(identifier), int(size)) for identifier, size in rows]
+
+
+def make_chunks(documents: Iterable[tuple[str, int]]) -> list[list[str]]:
+    """Return the documents that are read together: so many, and as much, as a process has in memory at a time."""
+    chunks: list[list[str]] = []
+    room = 0
+    for identifier, size in documents:
+        if not chunks or size > room or len(chunks[-1]) == _CHUNK:
+            chunks.append([])
+            room = _CHUNK_BYTES
+        chunks[-1].append(identifier)
+        room -= size
+    return chunks
 
 
 _databases: dict[Address, Database] = {}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rtrace.record.query import Made, Query, Row
 
 _ORDER = "ORDER BY started DESC NULLS LAST, id DESC"
+_ONE_OF = "id IN ({} OFFSET 0)"
+"""Runs that are found at once, by an index: an offset keeps the planner from reading the files of run after run."""
 _LIST = ", ".join(f'"{name}"' for name in COLUMNS)
 
 
@@ -46,7 +48,7 @@ class PostgresqlCatalogue(Naming):
     def blame(self, sha256: str, limit: int = 10) -> list[Made]:
         """Return which runs wrote a content, the newest first, as far as ``limit``."""
         files = "SELECT id FROM rtrace.files WHERE keys @> CAST(:keys AS bigint[])"
-        statement = f"SELECT id FROM rtrace.runs WHERE id IN ({files}) {_ORDER} LIMIT {int(limit)}"  # noqa: S608
+        statement = f"SELECT id FROM rtrace.runs WHERE {_ONE_OF.format(files)} {_ORDER} LIMIT {int(limit)}"  # noqa: S608
         rows = self._database.ask(statement, keys=write_keys(find_keys(sha256)[:1]))
         return [made for (identifier,) in rows for made in find_made(self._read, identifier, sha256)]
 
@@ -96,17 +98,16 @@ def write_conditions(query: Query) -> tuple[str, dict[str, object]]:
         add("taglist @> CAST(:value AS text[])", write_array([shorten_key(escape(query.tag))]))
     for name, wanted in query.parameters:
         add("parameters @> CAST(:value AS text[])", write_array([write_parameter(escape(name), write_value(wanted))]))
-    files = "id IN (SELECT id FROM rtrace.files WHERE {})"
+    files = "SELECT id FROM rtrace.files WHERE {}"
     if query.file is not None:
-        add(files.format("keys @> CAST(:value AS bigint[])"), write_keys([find_file_key(query.file)]))
+        add(_ONE_OF.format(files.format("keys @> CAST(:value AS bigint[])")), write_keys([find_file_key(query.file)]))
     if query.digest is not None:
-        add(files.format("keys && CAST(:value AS bigint[])"), write_keys(find_keys(query.digest)))
-    words = files.format("words @@ CAST(:value AS tsquery)")
+        add(_ONE_OF.format(files.format("keys && CAST(:value AS bigint[])")), write_keys(find_keys(query.digest)))
     for term in read_terms(query.text):
-        add("(prose @@ CAST(:value AS tsquery)", write_query(term, " <-> "))
-        add(words, write_query(term, " & "))
-        last = conditions.pop()
-        conditions[-1] += f" OR {last})"
+        add("SELECT id FROM rtrace.runs WHERE prose @@ CAST(:value AS tsquery)", write_query(term, " <-> "))
+        add(files.format("words @@ CAST(:value AS tsquery)"), write_query(term, " & "))
+        words, prose = conditions.pop(), conditions.pop()
+        conditions.append(_ONE_OF.format(f"{prose} UNION ALL {words}"))
     return " AND ".join(conditions), values
 
 

@@ -13,6 +13,9 @@ from rtrace.record.stores.postgresql_address import Address
 CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 300
 _SHOWN = 200
+_SETTINGS = "SET lock_timeout = '10s'; SET client_min_messages = 'warning'; SET enable_seqscan = off; SET jit = off"
+"""The planner sees that a row of files is small, and not what it takes to read the thousands of keys that lie
+elsewhere: it would rather read all rows than an index."""
 
 
 class Connection(Protocol):
@@ -92,7 +95,7 @@ class Database:
                     **place,
                 )
                 connection._usock.settimeout(_ANSWER_SECONDS)  # noqa: SLF001 -- the time to connect is not that to answer
-                connection.run("SET lock_timeout = '10s'; SET client_min_messages = 'warning'")
+                connection.run(_SETTINGS)
             self._connection = cast("Connection", connection)
         return self._connection
 

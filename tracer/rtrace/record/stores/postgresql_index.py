@@ -32,14 +32,15 @@ CREATE TABLE IF NOT EXISTS rtrace.runs (
     id text PRIMARY KEY, {_RUN_COLUMNS}, taglist text[], parameters text[], prose tsvector);
 CREATE TABLE IF NOT EXISTS rtrace.files (id text PRIMARY KEY, fingerprint text, words tsvector, keys bigint[]);
 """
+_GIN = "USING gin ({}) WITH (fastupdate = off)"  # what is new is found at once, and not by reading a list of it
 INDEXES = {
     "runs_by_time": "ON rtrace.runs (started DESC NULLS LAST, id DESC)",
     "runs_by_label": "ON rtrace.runs USING hash (label) WHERE label IS NOT NULL",
-    "runs_by_tags": "ON rtrace.runs USING gin (taglist)",
-    "runs_by_parameters": "ON rtrace.runs USING gin (parameters)",
-    "runs_by_prose": "ON rtrace.runs USING gin (prose)",
-    "files_by_words": "ON rtrace.files USING gin (words)",
-    "files_by_keys": "ON rtrace.files USING gin (keys)",
+    "runs_by_tags": f"ON rtrace.runs {_GIN.format('taglist')}",
+    "runs_by_parameters": f"ON rtrace.runs {_GIN.format('parameters')}",
+    "runs_by_prose": f"ON rtrace.runs {_GIN.format('prose')}",
+    "files_by_words": f"ON rtrace.files {_GIN.format('words')}",
+    "files_by_keys": f"ON rtrace.files {_GIN.format('keys')}",
 }
 RUN_COLUMNS = (*COLUMNS, "taglist", "parameters", "prose")
 FILE_COLUMNS = ("id", "fingerprint", "words", "keys")
@@ -66,6 +67,7 @@ def prepare(database: Database) -> int:
             version = read_version(database)  # another one was quicker, perhaps
             if version is None:
                 make_tables(database)
+                make_indexes(database)
                 version = MAKING if database.ask("SELECT 1 FROM rtrace.documents LIMIT 1") else SCHEMA_VERSION
                 write_version(database, version)
     if version > SCHEMA_VERSION:
@@ -95,17 +97,16 @@ def is_of_this_rtrace(version: int) -> bool:
 
 
 def make_tables(database: Database) -> None:
-    """Make tables and indexes that are not there."""
+    """Make tables that are not there, without indexes."""
     for statement in TABLES.split(";\n"):
         if statement.strip():
             database.ask(statement)
-    make_indexes(database)
 
 
-def make_indexes(database: Database) -> None:
-    """Make the indexes that are not there."""
+def make_indexes(database: Database, *, aside: bool = False) -> None:
+    """Make the indexes that are not there, also ``aside`` of others who write meanwhile."""
     for name, definition in INDEXES.items():
-        database.ask(f"CREATE INDEX IF NOT EXISTS {name} {definition}")
+        database.ask(f"CREATE INDEX {'CONCURRENTLY' if aside else ''} IF NOT EXISTS {name} {definition}")
 
 
 def put(database: Database, indexed: Indexed) -> None:

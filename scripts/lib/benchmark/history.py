@@ -134,7 +134,7 @@ def run_rtrace(checkout: Path, place: str, cwd: Path, *arguments: str) -> None:
 
 @contextmanager
 def clock() -> Iterator[Callable[[], Taken]]:
-    """Yield what tells the seconds that a block took once it is over, those of processes that it waited for included."""
+    """Yield what tells the seconds that a block took once it is over, with those of processes that it waited for."""
     began, used = time.perf_counter(), count_processor()
     ended: list[Taken] = []
     yield lambda: ended[0]

@@ -88,8 +88,8 @@ def write_conditions(query: Query) -> tuple[str, dict[str, object]]:
         ("project = :value", escape(query.project)),
         ("started >= CAST(:value AS bigint)", query.since),
         ("started < CAST(:value AS bigint)", query.until),
-        ("status = :value", query.status),
-        ("kind = :value", query.kind),
+        ("status = :value", escape(query.status)),
+        ("kind = :value", escape(query.kind)),
         ("parent = :value", escape(query.parent)),
     ):
         if value is not None:

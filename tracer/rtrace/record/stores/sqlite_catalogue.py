@@ -91,8 +91,8 @@ def write_conditions(query: Query) -> tuple[str, tuple[object, ...]]:
         ("project = ?", escape(query.project)),
         ("started >= ?", query.since),
         ("started < ?", query.until),
-        ("status = ?", query.status),
-        ("kind = ?", query.kind),
+        ("status = ?", escape(query.status)),
+        ("kind = ?", escape(query.kind)),
         ("parent = ?", escape(query.parent)),
     ):
         if value is not None:

@@ -274,6 +274,21 @@ def test_tables_that_were_left_half_filled_are_made_again(history: DatabaseHisto
     catalogue.close()
 
 
+def test_an_answer_that_takes_long_is_waited_for_where_that_is_meant(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index may take longer to make than anything else is waited for; a server that is gone meanwhile is told."""
+    monkeypatch.setattr("rtrace.record.stores.postgresql_connection._ANSWER_SECONDS", 0.2)
+    database = Database(read_address(server.url))
+    with database.waiting():
+        assert database.ask("SELECT 7 FROM pg_sleep(1)") == [[7]]
+    with pytest.raises(HistoryError, match="timed out"):
+        database.ask("SELECT 7 FROM pg_sleep(10)")
+    with pytest.raises(HistoryError), database.waiting():
+        database.ask("SELECT pg_terminate_backend(pg_backend_pid())")
+    database.close()
+
+
 def test_newer_tables_are_refused(history: DatabaseHistory) -> None:
     """Tables of a later rtrace are left alone, in a sentence without the password."""
     fill(history)

@@ -43,7 +43,8 @@ def rebuild_tables(database: Database, on_progress: Callable[[int], None]) -> in
             for number in pool.imap_unordered(fill_chunk, [(database.address, chunk) for chunk in chunks]):
                 done += number
                 on_progress(done)
-            make_indexes(database, aside=True)
+            with database.waiting():
+                make_indexes(database, aside=True)
             with database.changing():
                 write_version(database, SCHEMA_VERSION)
         finally:

@@ -65,6 +65,17 @@ class Database:
                 self.ask("ROLLBACK")
             raise
 
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait for answers as long as it takes: an index of a long history takes minutes on a busy server."""
+        socket = cast("Any", self._connect())._usock  # noqa: SLF001 -- pg8000 has no other way
+        socket.settimeout(None)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # EBADF: the connection has gone, which is being told
+                socket.settimeout(_ANSWER_SECONDS)
+
     def close(self) -> None:
         """End the connection."""
         if self._connection is not None:

@@ -39,7 +39,8 @@ def command(*, port: int, ipv6: bool, no_open: bool, place: str | None) -> None:
         if needed == "rtrace":
             raise
         raise WebError(f"`rtrace web` needs {needed}: pip install 'rtrace-repro[web]'") from None
-    from rtrace.record.history.opening import open_history
+    from rtrace.interrupts import keep_rest
+from rtrace.record.history.opening import open_history
 
     history = open_history(place)
     history.catalogue().close()  # what is wrong with it is told here
@@ -52,6 +53,7 @@ def command(*, port: int, ipv6: bool, no_open: bool, place: str | None) -> None:
             tell([f"{address}?{TOKEN}={guard.token}"])  # also with --quiet: nobody gets in without it
             if not no_open and has_windows():
                 open_browser(f"{address}?{TICKET}={guard.make_ticket()}")
+            keep_rest("the pages are no longer served")
             wait()
 
 

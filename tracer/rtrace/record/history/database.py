@@ -35,10 +35,10 @@ class DatabaseHistory:
         self._version: int | None = None
         self.place = self._database.address.shown
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, document: bytes | None = None) -> None:
         """Keep a new record, and send those that wait. Raises HistoryError when it has to wait itself."""
         try:
-            self._keep(record)
+            self._keep(record, document)
         except DatabaseGoneError as error:
             open_outbox(self.place).add(record)
             raise HistoryError(f"{error}; the record waits, and is sent when a command reaches it") from None
@@ -118,16 +118,16 @@ class DatabaseHistory:
         except BusyError as error:
             self._tell(f"runs may be missing: {error}")
 
-    def _keep(self, record: Record) -> None:
-        document = write_record(record).decode("ascii")
-        indexed = extract_document(document.encode("ascii"), record["id"], "the record")
+    def _keep(self, record: Record, document: bytes | None) -> None:
+        document = write_record(record) if document is None else document
+        indexed = extract_document(document, record["id"], "the record")
         self._prepare()
         with self._database.changing():
             self._ask(
                 "INSERT INTO rtrace.documents VALUES (:id, :document) "
                 "ON CONFLICT (id) DO UPDATE SET document = excluded.document",
                 id=record["id"],
-                document=document,
+                document=document.decode("ascii"),
             )
             self._ask("DELETE FROM rtrace.forgotten WHERE id = :id", id=record["id"])
             self._index(indexed)
@@ -166,6 +166,6 @@ class _Direct(DatabaseHistory):
     def __init__(self, history: DatabaseHistory) -> None:
         self.__dict__.update(history.__dict__)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, document: bytes | None = None) -> None:
         """Keep a record. Raises DatabaseGoneError."""
-        self._keep(record)
+        self._keep(record, document)

@@ -11,6 +11,7 @@ import click
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.terminal.speaking import say, tell, warn
 from rtrace.errors import WebError
+from rtrace.interrupts import keep_rest
 
 _GRAPHICAL = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")
 
@@ -39,8 +40,7 @@ def command(*, port: int, ipv6: bool, no_open: bool, place: str | None) -> None:
         if needed == "rtrace":
             raise
         raise WebError(f"`rtrace web` needs {needed}: pip install 'rtrace-repro[web]'") from None
-    from rtrace.interrupts import keep_rest
-from rtrace.record.history.opening import open_history
+    from rtrace.record.history.opening import open_history
 
     history = open_history(place)
     history.catalogue().close()  # what is wrong with it is told here

@@ -254,6 +254,16 @@ def test_bundle_is_kept_as_another_name_of_the_file(target: Target, bundle: Path
     assert bundle.stat().st_nlink == 1
 
 
+def test_half_a_bundle_is_removed_by_the_next_command(target: Target, rtrace: Command) -> None:
+    """What is left of a copy that was killed goes, which is said; who still copies is left alone."""
+    left = target.path / f"{BUNDLE_FILE}.new"
+    left.write_bytes(b"half")
+    said: list[str] = []
+    open_settled(target.path, said.append)
+    assert (left.exists(), len(said), "unpacking was killed" in said[0]) == (False, 1, True)
+    assert b"killed" not in rtrace("upload", target.path).stderr
+
+
 def test_inputs_are_replaced_for_one_replay(target: Target, bundle: Path, tmp_path: Path) -> None:
     """What was there comes back whatever ends the replay: content, time and state."""
     for name, content in (("new", b"for once\n"), ("kept", b"to stay\n")):

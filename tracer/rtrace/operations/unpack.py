@@ -83,7 +83,7 @@ def keep(target: Path, bundle: Path) -> tuple[str, ...]:
     """Keep the bundle in its target; return a sentence where that cannot be."""
     try:
         keep_bundle(target, bundle)
-    except (OSError, TargetError) as error:
+    except (OSError, RtraceError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         return (f"{bundle} is not kept in {target} ({reason}); `rtrace upload` and `reset` need it: --bundle {bundle}",)
     return ()

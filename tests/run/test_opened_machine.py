@@ -178,7 +178,8 @@ def test_a_wayland_display_is_its_users(
     """The user whose display it is reaches its socket from a replay; root, who is somebody else there, is told so."""
     runtime = plain_user.home / "runtime"
     runtime.mkdir(mode=0o700)
-    run = make_run(b"echo $WAYLAND_DISPLAY; busybox stat -c %F $W; test -w $W && echo usable")
+    script = b"W=$WAYLAND_DISPLAY; echo $W; test -S $W && echo socket; test -w $W && echo usable"
+    run = make_run(script)
     target = unpack_as(plain_user, maker.write(run))
     environ = {"XDG_RUNTIME_DIR": str(runtime), "WAYLAND_DISPLAY": "wayland-7"}
     with listening_socket(runtime / "wayland-7"):
@@ -265,6 +266,11 @@ def test_a_container_starts_changed_and_made_up_runs(maker: BundleMaker, tmp_pat
         assert replay_in_container(target, first)[1] == b"first\n0\n"
 
 
+def answer(server: socket.socket) -> None:
+    """Accept one connection and close it."""
+    server.accept()[0].close()
+
+
 @pytest.mark.requires("busybox", "docker")
 def test_a_container_with_the_network_has_the_engines_resolver(maker: BundleMaker, tmp_path: Path) -> None:
     """An engine shows its own file of name servers, and a server of this machine is reached."""
@@ -279,7 +285,7 @@ def test_a_container_with_the_network_has_the_engines_resolver(maker: BundleMake
         run = make_run(b"cat /etc/resolv.conf; busybox nc -w 20 %s %d" % (gateway.encode(), server.getsockname()[1]))
         with made_target(maker, tmp_path, run) as target:
             assert replay_in_container(target, run)[0].exit_code == 1
-            in_background(lambda: server.accept()[0].close())
+            in_background(lambda: answer(server))
             outcome, said, _ = replay_in_container(target, run, grants=NETWORK)
     assert outcome.exit_code == 0
     assert b"192.0.2.1" not in said

@@ -173,7 +173,11 @@ class Replay:
             refuse_command(path)
             if self.keep is not None:
                 raise UsageError(f"{path} is a target already, and stays: leave out --keep")
-            yield open_target(path)
+            from rtrace.operations.exchange.settling import settle
+
+            target = open_target(path)
+            settle(target, self.say)
+            yield target
             return
         refuse_program(path)
         if self.keep is not None:

@@ -130,7 +130,10 @@ def complete_runs(context: click.Context, _param: click.Parameter, current: str)
 
 
 def complete_uploads(context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:
-    """Return the names of inputs behind a colon, and files before it."""
+    """Return the names of inputs behind a colon, and files before it. To bash a colon is a word of its own."""
+    given = context.params.get("requests") or ()
+    if current == ":" or given[-1:] == (":",):
+        return begin_with(current.removeprefix(":"), list_names(context, "inputs"))
     before, colon, name = current.rpartition(":")
     if not colon:
         return [CompletionItem(current, type="file")]

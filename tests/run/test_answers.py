@@ -91,6 +91,8 @@ def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
         answer["record"] = f"<{type(answer['record']).__name__}>"
     if command == "pack":
         answer["counts"] = dict.fromkeys(answer["counts"], 1)
+    if command == "targets":
+        answer["targets"][0]["made"] = 1.0
     if command == "export":
         answer["files"] = 1
     if command in HISTORY:
@@ -141,7 +143,12 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     (root / "plot.svg").write_bytes(write_figure(read_figure(SVG), STAMP))
     ask("figure", "--show", root / "plot.svg")
     ask("unpack", "chroot", root / "b.rpz", root / "target")
+    ask("upload", root / "target")
     ask("replay", root / "target", last=True)
+    ask("download", root / "target", "out.txt:" + str(root / "out.txt"))
+    ask("shell", root / "target", "--", "sort", "in.txt", last=True)
+    ask("targets")
+    ask("reset", root / "target")
     ask("destroy", root / "target")
     ask("verify", root / "b.rpz")
     ask("doctor")

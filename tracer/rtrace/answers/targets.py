@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from rtrace.answers.words import IDENTITY_PREFIX, Bytes, Path, Sentence
+from rtrace.operations.exchange.known import State as TargetState
 from rtrace.operations.exchange.names import Kind
 from rtrace.operations.exchange.states import State
-from rtrace.operations.targets import State as TargetState
 from rtrace.printable import printable, printable_text
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path as FilePath
 
     from rtrace.operations.exchange.fetching import Fetched
+    from rtrace.operations.exchange.known import Known
     from rtrace.operations.exchange.states import FileState
-    from rtrace.operations.targets import Known
     from rtrace.replay.protocol import Outcome
     from rtrace.replay.uploads import Upload
 

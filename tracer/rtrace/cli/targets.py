@@ -10,8 +10,8 @@ from rtrace.cli.options.common import JSON
 from rtrace.cli.terminal.speaking import give_json, say, warn
 from rtrace.cli.terminal.table import Column, show_table
 from rtrace.errors import TargetError
+from rtrace.operations.exchange.known import Known, list_targets
 from rtrace.operations.history.moments import write_moment
-from rtrace.operations.targets import Known, list_targets
 from rtrace.printable import format_size
 from rtrace.replay.register import find_register
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.data.sparse import ZEROS
 from rtrace.bundle.entry import Entry, FileType
+from rtrace.bundle.resolving import resolve_path
 from rtrace.elsewhere.sources import NO_SOURCES, Sources, find_places, read_content
 from rtrace.errors import BundleError
 from rtrace.files.incomplete import Incomplete
 from rtrace.files.patterns import Patterns
-from rtrace.files.symlinks import follow_symlinks
 from rtrace.interrupts import held
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
@@ -106,19 +106,3 @@ def _match(bundle: OpenBundle, pattern: bytes) -> Iterable[Entry]:
 
 def _escape(path: bytes) -> bytes:
     return _SPECIAL.sub(rb"\\\g<0>", path)
-
-
-def resolve_path(bundle: OpenBundle, path: bytes) -> bytes:
-    """Return where a path leads through the symlinks of a bundle; one that leads nowhere, as far as it leads."""
-
-    def read_link(place: bytes) -> bytes | None:
-        entry = bundle.find(place)
-        return None if entry is None else entry.target
-
-    here = b""
-    try:
-        for step in follow_symlinks(path, read_link):
-            here = step.onward
-    except OSError:  # ELOOP: no file has such a path
-        return path
-    return here or b"/"

@@ -83,7 +83,7 @@ def keep(target: Path, bundle: Path) -> tuple[str, ...]:
     """Keep the bundle in its target; return a sentence where that cannot be."""
     try:
         keep_bundle(target, bundle)
-    except (OSError, TargetError) as error:
+    except (OSError, RtraceError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         return (f"{bundle} is not kept in {target} ({reason}); `rtrace upload` and `reset` need it: --bundle {bundle}",)
     return ()
@@ -91,9 +91,9 @@ def keep(target: Path, bundle: Path) -> tuple[str, ...]:
 
 def prepare_shell(bundle: Path) -> bool:
     """Return whether a target of a bundle will lack a shell. Raises TargetError where there is none to be added."""
+    from rtrace.bundle.resolving import resolve_path
     from rtrace.opening import open_bundle
     from rtrace.operations.exchange.programs import HOST_BUSYBOX, SHELLS, refuse_unfit
-    from rtrace.operations.extract import resolve_path
 
     with open_bundle(bundle) as opened:
         if any(opened.find(resolve_path(opened, shell)) is not None for shell in SHELLS):

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from rtrace.errors import UsageError
 from rtrace.manifest.model import Environment, Run
-from rtrace.printable import printable
+from rtrace.printable import count, name_some, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Changes:
 
 
 NO_CHANGES = Changes()
+MOST_NAMES = 20
+"""In a sentence."""
 
 
 def change_run(run: Run, changes: Changes) -> Run:
@@ -85,8 +87,9 @@ def describe_changes(changes: Changes) -> tuple[str, ...]:
     kept = [name for name, value in changes.variables if value is not None]
     gone = [name for name, value in changes.variables if value is None]
     for words, names in (("set", kept), ("removed", gone), ("passed on", [name for name, _ in changes.passed])):
-        if names:
-            sentences.append(f"variables {words}: {', '.join(map(printable, dict.fromkeys(names)))}")
+        shown = [printable(name) for name in dict.fromkeys(names)]
+        if shown:
+            sentences.append(f"{count(len(shown), 'variable')} {words}: {name_some(shown, MOST_NAMES)}")
     return tuple(sentences)
 
 

@@ -35,3 +35,26 @@ class Grants:
 
 
 NOTHING = Grants()
+
+
+def describe_grants(grants: Grants) -> tuple[str, ...]:
+    """Return what of the machine is opened to a replay, a sentence each."""
+    sentences = []
+    if grants.network:
+        sentences.append("the replay has this machine's network")
+    for port in grants.ports:
+        place = f"[{port.address}]" if ":" in port.address else port.address
+        who = "every user of this machine" if is_loopback(port.address) else "everybody who reaches this address"
+        sentences.append(f"{place}:{port.host} leads to port {port.target} of the replay; {who} can use it")
+    if grants.display:
+        sentences.append("the replay is shown your display")
+    if grants.gpu:
+        sentences.append("the replay is shown the graphics processors")
+    if grants.calls:
+        sentences.append(f"the replay may use: {', '.join(sorted(grants.calls))}")
+    return tuple(sentences)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is of this machine alone."""
+    return address.startswith("127.") or address == "::1"

@@ -6,9 +6,10 @@ import os
 import sys
 
 from rtrace.errors import TargetError
+from rtrace.printable import name_some, printable
 from rtrace.replay.grants import Grants
 from rtrace_unpackers.granted.display import NO_DISPLAY, Display, find_display
-from rtrace_unpackers.granted.graphics import find_graphics
+from rtrace_unpackers.granted.graphics import find_graphics, list_closed
 from rtrace_unpackers.isolation.planning.opened import NOTHING_OPENED, Opened
 from rtrace_unpackers.isolation.users.access import Access
 
@@ -27,6 +28,16 @@ def open_granted(grants: Grants, access: Access) -> Opened:
         display=choose_display(access) if grants.display else NO_DISPLAY,
         devices=find_graphics() if grants.gpu else (),
     )
+
+
+def tell_opened(opened: Opened) -> tuple[str, ...]:
+    """Return which devices a replay was shown, and which of them its user may not open, a sentence each."""
+    if not opened.devices:
+        return ()
+    shown = name_some([f"/dev/{printable(name)}" for name in opened.devices])
+    closed = name_some([f"/dev/{printable(name)}" for name in list_closed(opened.devices)])
+    advice = f"{closed} is open to its own user and group alone: a replay as this user may lack the right to use it"
+    return (f"it was shown {shown}", *((advice,) if closed else ()))
 
 
 def choose_display(access: Access) -> Display:

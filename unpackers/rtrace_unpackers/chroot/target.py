@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +21,7 @@ from rtrace.replay.foreign import refuse_without_emulator
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
-from rtrace_unpackers.chroot.opening import open_granted
+from rtrace_unpackers.chroot.opening import open_granted, tell_opened
 from rtrace_unpackers.chroot.refused import find_refusal
 from rtrace_unpackers.chroot.state_words import MADE, RECORDED, SHIFTED, TREE, TREE_NEW, TREE_OLD
 from rtrace_unpackers.files.descent import exists_in
@@ -93,7 +94,8 @@ class ChrootTarget:
                 shared_memory=limits.memory,
                 keeps_shared_memory=exists_in(tree, SHARED_MEMORY),
             )
-            return replay(isolation, tree, run.id, streams, limits, listeners)
+            outcome = replay(isolation, tree, run.id, streams, limits, listeners)
+        return replace(outcome, notes=(*outcome.notes, *tell_opened(opened)))
 
     def run_traced(self, run: Run, streams: Streams, limits: Limits, grants: Grants) -> Outcome:
         """Replay a run under proot."""

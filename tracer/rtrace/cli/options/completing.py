@@ -132,7 +132,10 @@ def complete_runs(context: click.Context, _param: click.Parameter, current: str)
 
 
 def complete_uploads(context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:
-    """Return the names of inputs behind a colon, and files before it."""
+    """Return the names of inputs behind a colon, and files before it. To bash a colon is a word of its own."""
+    given = context.params.get("requests") or ()
+    if current == ":" or given[-1:] == (":",):
+        return begin_with(current.removeprefix(":"), list_names(context, "inputs"))
     before, colon, name = current.rpartition(":")
     if not colon:
         return [CompletionItem(current, type="file")]
@@ -144,8 +147,16 @@ def complete_downloads(context: click.Context, _param: click.Parameter, current:
     return begin_with(current, list_names(context, "outputs"))
 
 
+def complete_exchanged(context: click.Context, param: click.Parameter, current: str) -> list[CompletionItem]:
+    """Return the names of inputs or outputs with a sign behind them, and files behind that."""
+    _, sign, file = current.partition("=")
+    if sign:
+        return [CompletionItem(file, type="file")]
+    return [CompletionItem(f"{name}=") for name in list_names(context, param.name or "") if name.startswith(current)]
+
+
 def list_names(context: click.Context, kind: str) -> list[str]:
-    """Return the names of the inputs or the outputs of the target that was typed before."""
+    """Return the names of the inputs or the outputs of the target or bundle that was typed before."""
     from rtrace.errors import RtraceError
     from rtrace.opening import open_bundle
     from rtrace.operations.exchange.bundles import find_bundle
@@ -154,7 +165,8 @@ def list_names(context: click.Context, kind: str) -> list[str]:
     if not isinstance(path, Path):
         return []
     try:
-        with open_bundle(find_bundle(path, context.params.get("named"))) as bundle:
+        found = path if path.is_file() else find_bundle(path, context.params.get("named"))
+        with open_bundle(found) as bundle:
             named = bundle.manifest.inputs if kind == "inputs" else bundle.manifest.outputs
             return [one.name for one in named]
     except (RtraceError, OSError):

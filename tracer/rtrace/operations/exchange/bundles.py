@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.errors import ForeignError, TargetError
 from rtrace.files.folders import read_own
+from rtrace.files.renaming import is_there
 from rtrace.opening import open_bundle
 from rtrace.replay.protocol import STATE_FILE, STATE_LIMIT
 from rtrace.replay.target_folder import TargetFolder
@@ -25,27 +26,45 @@ _NEW = f"{BUNDLE_FILE}.new"
 def keep_bundle(target: Path, bundle: Path) -> None:
     """Keep a bundle in the folder of the target that was made of it: a further name of the file, or a copy.
 
-    Raises OSError and TargetError.
+    Raises OSError, BusyError and TargetError.
     """
     folder = TargetFolder(target)
     try:
-        source = os.open(bundle, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(_NEW, dir_fd=folder.descriptor)
+        with folder.lock(), bundle.open("rb") as source:
             try:
-                os.link(os.path.realpath(bundle), _NEW, dst_dir_fd=folder.descriptor, follow_symlinks=False)
-                if not os.path.samestat(os.fstat(source), os.stat(_NEW, dir_fd=folder.descriptor)):
-                    raise OSError
-            except (OSError, NotImplementedError):  # EXDEV, EPERM: another file system, or somebody else's file
-                copy_bundle(source, folder.descriptor)
-            os.rename(_NEW, BUNDLE_FILE, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(_NEW, dir_fd=folder.descriptor)
-            raise
-        finally:
-            os.close(source)
+                name_again(bundle, source.fileno(), folder.descriptor)
+                os.rename(_NEW, BUNDLE_FILE, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(_NEW, dir_fd=folder.descriptor)
+                raise
+    finally:
+        folder.close()
+
+
+def name_again(bundle: Path, source: int, folder: int) -> None:
+    """Give an open bundle a further name in an open folder, or copy it where that cannot be. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_NEW, dir_fd=folder)
+    with contextlib.suppress(OSError, NotImplementedError):  # EXDEV, EPERM: another file system, somebody else's file
+        os.link(os.path.realpath(bundle), _NEW, dst_dir_fd=folder, follow_symlinks=False)
+        if os.path.samestat(os.fstat(source), os.stat(_NEW, dir_fd=folder, follow_symlinks=False)):
+            return
+    copy_bundle(source, folder)
+
+
+def remove_half_kept(target: Path) -> bool:
+    """Remove what a killed process wrote of a bundle into its target; return whether there was something.
+
+    Raises BusyError where that is not dead, and TargetError.
+    """
+    folder = TargetFolder(target)
+    try:
+        if not is_there(folder.descriptor, _NEW):
+            return False
+        with folder.lock(), contextlib.suppress(FileNotFoundError):
+            os.unlink(_NEW, dir_fd=folder.descriptor)
+        return True
     finally:
         folder.close()
 

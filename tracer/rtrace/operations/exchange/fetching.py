@@ -209,23 +209,28 @@ def make_folder(folder: Path) -> None:
 
 def fetch_one(target: Target, one: Fetching, *, replace: bool, give: Callable[[bytes], None] | None) -> Fetched:
     """Copy a file out of a target, whole or not at all. Raises TargetError and BundleError."""
-    shown = f"{one.name} ({printable(one.path)})" if one.name != printable(one.path) else one.name
-    try:
-        if one.to == STANDARD_OUTPUT:
-            counter = Giver(give or (lambda _part: None))
-            target.fetch(one.path, cast("BinaryIO", counter))
-            return Fetched(one.name, one.path, None, counter.size)
-        make_folder(one.to.parent)
-        with held(lambda: Incomplete(one.to, replace=replace)) as incomplete:
-            whole = incomplete.folder / "whole"
-            with whole.open("xb") as file:
-                target.fetch(one.path, file)
-                file.flush()
-                size = os.fstat(file.fileno()).st_size
-            incomplete.give_name(whole)
-    except FileNotFoundError:
-        raise TargetError(f"{target.path} has no {shown}: replay a run that makes it") from None
+    if one.to == STANDARD_OUTPUT:
+        counter = Giver(give or (lambda _part: None))
+        fetch_into(target, one, cast("BinaryIO", counter))
+        return Fetched(one.name, one.path, None, counter.size)
+    make_folder(one.to.parent)
+    with held(lambda: Incomplete(one.to, replace=replace)) as incomplete:
+        whole = incomplete.folder / "whole"
+        with whole.open("xb") as file:
+            fetch_into(target, one, file)
+            file.flush()
+            size = os.fstat(file.fileno()).st_size
+        incomplete.give_name(whole)
     return Fetched(one.name, one.path, one.to, size)
+
+
+def fetch_into(target: Target, one: Fetching, file: BinaryIO) -> None:
+    """Copy a file out of a target into an open one. Raises TargetError where there is none."""
+    try:
+        target.fetch(one.path, file)
+    except FileNotFoundError:
+        shown = f"{one.name} ({printable(one.path)})" if one.name != printable(one.path) else one.name
+        raise TargetError(f"{target.path} has no {shown}: replay a run that makes it") from None
 
 
 class Giver(io.RawIOBase):

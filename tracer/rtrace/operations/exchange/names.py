@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from rtrace.bundle.entry import Entry, FileType
+from rtrace.bundle.resolving import resolve_path
 from rtrace.errors import UsageError
-from rtrace.operations.extract import resolve_path
 from rtrace.printable import name_some, printable, suggest
 
 if TYPE_CHECKING:

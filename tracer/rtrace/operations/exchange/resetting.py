@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rtrace.errors import TargetError
 from rtrace.operations.exchange.bundles import find_bundle
 from rtrace.operations.exchange.programs import BUSYBOX, has_program, put_shell
 from rtrace.operations.exchange.settling import open_settled, settled_notes
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtrace.elsewhere.sources import Sources
+    from rtrace.replay.protocol import Target
+
+
+def had_own_shell(target: Target) -> bool:
+    """Whether a shell was added to a target; none was to one that cannot be looked into."""
+    try:
+        return has_program(target, BUSYBOX)
+    except TargetError:
+        return False
 
 
 def reset(
@@ -27,7 +37,7 @@ def reset(
     target = open_settled(path, say)
     bundle = find_bundle(path, named)
     with settled_notes(target, say) as notes:
-        had_shell = has_program(target, BUSYBOX)
+        had_shell = had_own_shell(target)
         target.reset(bundle, progress=progress, sources=sources)
         notes.clear()
         if had_shell:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.errors import TargetError
+from rtrace.operations.exchange.bundles import remove_half_kept
 from rtrace.operations.exchange.notes import Notes, noting, peek
 from rtrace.printable import printable
 from rtrace.replay.protocol import Mender
@@ -32,6 +33,8 @@ def settle(target: Target, say: Callable[[str], None]) -> None:
     if isinstance(target, Mender):
         for sentence in target.mend():
             say(f"{target.path}: {sentence}")
+    if remove_half_kept(target.path):
+        say(f"{target.path}: unpacking was killed while it copied the bundle; name that with --bundle FILE")
     if peek(target.path).is_unfinished:
         with settled_notes(target, say):
             pass

@@ -26,6 +26,8 @@ from rtrace_unpackers.isolation.streams.pumps import write_all
 HEAD = struct.Struct("<BBH")
 PART = 16384
 """The most that follows one head; forward.c has as much room for each connection."""
+TIME_TO_END = 10.0
+"""Seconds that a connection which has ended may take to be gone in the container, when its number is wanted."""
 MOST_WAITING = 3
 """Frames of one connection that may wait here: DATA, END and GONE."""
 
@@ -58,7 +60,10 @@ class Multiplexer:
     def __init__(self, into: int, out_of: int) -> None:
         self.into = into
         self.out_of = out_of
-        self.lock = threading.Lock()
+        self.writing = threading.Lock()
+        """Held while a frame is written, which the other side may be slow to read: never by who reads its frames."""
+        self.lock = threading.Condition()
+        """Of the connections; held for a moment, and told when one is gone."""
         self.connections: dict[int, Connection] = {}
         self.is_over = False
 
@@ -81,25 +86,30 @@ class Multiplexer:
         """Return a socket that leads to a port of the container. One that nobody serves ends at once."""
         ours, theirs = socket.socketpair()
         with self.lock:
+            self.lock.wait_for(lambda: self.is_over or len(self.connections) < MOST_CONNECTIONS, TIME_TO_END)
             free = next((number for number in range(MOST_CONNECTIONS) if number not in self.connections), None)
             if free is None or self.is_over:
                 ours.close()
                 theirs.close()
                 raise ConnectionRefusedError
             connection = self.connections[free] = Connection(free, ours)
+        with self.writing:
             self.write(Kind.OPEN, free, struct.pack("<H", port))
         self.begin(self.send, connection)
         self.begin(self.deliver, connection)
         return theirs
 
     def write(self, kind: Kind, number: int, content: bytes = b"") -> None:
-        """Write a frame; the lock is held. A process that has ended is noticed by who reads."""
+        """Write a frame; `writing` is held. A process that has ended is noticed by who reads."""
         with contextlib.suppress(OSError):  # EPIPE
             write_all(self.into, HEAD.pack(number, kind, len(content)) + content)
 
     def tell(self, connection: Connection, kind: Kind, content: bytes = b"") -> None:
-        """Write a frame of a connection, unless it is gone: its number may be another's by now."""
-        with self.lock:
+        """Write a frame of a connection, unless it is gone: its number may be another's by now.
+
+        It is gone before its number is free, and the next one of that number is opened under the same lock.
+        """
+        with self.writing:
             if not connection.is_gone:
                 self.write(kind, connection.number, content)
 
@@ -144,6 +154,7 @@ class Multiplexer:
             self.is_over = True
             left = list(self.connections.values())
             self.connections.clear()
+            self.lock.notify_all()
         for connection in left:
             connection.is_gone = True
             shut(connection.end, socket.SHUT_RDWR)
@@ -158,6 +169,7 @@ class Multiplexer:
             if kind is Kind.GONE:
                 connection.is_gone = True
                 del self.connections[number]
+                self.lock.notify()
         match kind:
             case Kind.DATA if content:
                 connection.incoming.put(content)

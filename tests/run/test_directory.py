@@ -243,7 +243,7 @@ def test_a_bundle_with_files_where_launchers_appear_is_refused(tmp_path: Path) -
     maker = BundleMaker(tmp_path / "made")
     maker.directory(b"/.rtrace")
     bundle = maker.write(make_run(b""))
-    command = [sys.executable, "-m", "rtrace", "unpack", "directory", bundle, tmp_path / "target"]
+    command = (sys.executable, "-m", "rtrace", "unpack", "directory", bundle, tmp_path / "target")
     done = subprocess.run(command, check=False, capture_output=True)
     assert b"where rtrace puts launchers" in done.stderr
     assert not (tmp_path / "target").exists()

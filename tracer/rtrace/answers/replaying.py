@@ -99,6 +99,7 @@ def answer_replay(
     changed: Iterable[str] = (),
     opened: Iterable[str] = (),
     fetched: Iterable[Fetched] = (),
+    *,
     target: FilePath | None = None,
 ) -> ReplayAnswer:
     """Return what `replay` answers."""

@@ -49,6 +49,7 @@ from rtrace.replay.protocol import Outcome
 @FETCH
 @FROM
 @limited
+@EMULATE
 @changing
 @granting
 @click.option("--keep", is_flag=True, help="Keep the target of a bundle, in the folder that `rtrace unpack` names.")
@@ -58,7 +59,6 @@ from rtrace.replay.protocol import Outcome
     type=click.Path(path_type=Path),
     help="Keep the target of a bundle, in this folder.",
 )
-@EMULATE
 @NO_HISTORY
 @click.argument("target", type=click.Path(path_type=Path), shell_complete=complete_replayable)
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
@@ -71,12 +71,12 @@ def command(  # noqa: PLR0913 -- an argument for each option
     fetch: bool,
     folders: tuple[Path, ...],
     limits: Limits,
+    emulate: bool,
     changes: Changes,
     exchange: Exchange,
     grants: Grants,
     keep: bool,
     keep_as: Path | None,
-    emulate: bool,
     no_history: bool,
 ) -> None:
     """Replay the runs of TARGET: all of them in their order, or those that are named.
@@ -99,9 +99,9 @@ def command(  # noqa: PLR0913 -- an argument for each option
         outcomes.append(outcome)
         say_more(f"{outcome.run} ended with status {outcome.exit_status}")
 
+    grants = replace(grants, emulation=emulate)
     changed = tell_changes(changes)
     tell_grants(grants)
-    grants = replace(grants, emulation=emulate)
     target_folder = keep_as or (name_target(target) if keep else None)
     replay = Replay(
         limits,
@@ -119,9 +119,8 @@ def command(  # noqa: PLR0913 -- an argument for each option
     for one in done.fetched:
         say(f"{one.name}: copied to {one.to}")
     if as_json:
-        tell_json(
-            answer_replay(outcomes, names_of_unpackers[0], changed, describe_grants(grants), done.fetched, done.kept)
-        )
+        opened = describe_grants(grants)
+        tell_json(answer_replay(outcomes, names_of_unpackers[0], changed, opened, done.fetched, target=done.kept))
     if not no_history:
         from rtrace.operations.recording.judged import record_judgement
 
@@ -132,7 +131,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
 
 
 def tell_changes(changes: Changes) -> tuple[str, ...]:
-    """Say what is changed of the runs, and return it."""
+    """Return what is changed of the runs, and say it."""
     described = describe_changes(changes)
     for sentence in described:
         say(sentence)
@@ -140,7 +139,7 @@ def tell_changes(changes: Changes) -> tuple[str, ...]:
 
 
 def tell_grants(grants: Grants) -> None:
-    """Say what of this machine is opened to the replay, as a warning where that is more than it may seem."""
+    """Say what of this machine is opened to a replay, as a warning where that is more than it may seem."""
     for sentence in describe_grants(grants):
         say(sentence)
     if grants.display:

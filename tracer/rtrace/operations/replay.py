@@ -180,6 +180,7 @@ class Replay:
             from rtrace.operations.exchange.settling import settle
 
             target = open_target(path)
+            settle(target, self.say)
             self.name(read_unpacker(path))
             refuse_foreign(target.runs(), self.grants)
             settle(target, self.say)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from odd_registry import OddRegistry, serve_odd_registry
 from web_server import Server, serve
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -55,4 +56,11 @@ def checkout() -> Path:
 def server() -> Iterator[Server]:
     """A web server that is there while the test runs."""
     with serve() as told:
+        yield told
+
+
+@pytest.fixture
+def registry() -> Iterator[OddRegistry]:
+    """A registry that is there while the test runs."""
+    with serve_odd_registry() as told:
         yield told

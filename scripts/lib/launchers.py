@@ -26,6 +26,7 @@ PROGRAMS: Mapping[str, Sequence[str]] = {
     "container": ("x86_64", "aarch64", "i386"),
     "pause": ("x86_64", "aarch64", "i386"),
     "namespaces": ("x86_64", "aarch64"),
+    "forward": ("x86_64", "aarch64", "i386"),
 }
 """The programs, and for which architectures there are any."""
 OPTIONS = (

@@ -39,6 +39,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("reprozip",),
         ("opening",),
         ("elsewhere",),
+        ("registry",),  # asks by the same guarded connections
         ("capture", "packages"),
         ("describe",),
         ("privacy",),
@@ -56,9 +57,11 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "rtrace_unpackers": (
         ("files", "limits"),
-        ("target", "launchers"),
+        ("target", "launchers", "granted"),
         ("isolation",),
+        ("proot",),
         ("chroot", "engines"),
+        ("directory",),
     ),
 }
 """From the ground up: a module imports from its own folder and from layers below, never from a neighbour's."""

@@ -91,6 +91,8 @@ def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
         answer["record"] = f"<{type(answer['record']).__name__}>"
     if command == "pack":
         answer["counts"] = dict.fromkeys(answer["counts"], 1)
+    if command == "targets":
+        answer["targets"][0]["made"] = 1.0
     if command == "export":
         answer["files"] = 1
     if command in HISTORY:
@@ -108,6 +110,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     """The answer of each command, on one small experiment."""
     from figure_samples import STAMP, SVG
     from observing import run_rtrace
+    from odd_registry import serve_odd_registry
     from rtrace.figures.kinds import read_figure, write_figure
 
     root = tmp_path_factory.mktemp("answers")
@@ -141,7 +144,12 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     (root / "plot.svg").write_bytes(write_figure(read_figure(SVG), STAMP))
     ask("figure", "--show", root / "plot.svg")
     ask("unpack", "chroot", root / "b.rpz", root / "target")
+    ask("upload", root / "target")
     ask("replay", root / "target", last=True)
+    ask("download", root / "target", "out.txt:" + str(root / "out.txt"))
+    ask("shell", root / "target", "--", "sort", "in.txt", last=True)
+    ask("targets")
+    ask("reset", root / "target")
     ask("destroy", root / "target")
     ask("verify", root / "b.rpz")
     ask("doctor")
@@ -153,6 +161,11 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     ask("diff", "last~1", "last")
     ask("import", ".rtrace")
     ask("sync", root / "other")
+    with serve_odd_registry() as registry:
+        ask("push", root / "b.rpz", f"{registry.host}/study:1.0")
+        ask("pull", f"{registry.host}/study:1.0", root / "pulled.rpz")
+        for command in ("push", "pull"):
+            found[command]["reference"] = found[command]["reference"].replace(registry.host, "HOST")
     return {command: mask(take(answer, command), str(root)) for command, answer in found.items()}
 
 

@@ -111,6 +111,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     docker("create", "--name", name, f"{name}:latest")
     maker = BundleMaker(tmp_path / "made")
     maker.file(b"/work/large", os.urandom(8 << 20))
+    (tmp_path / "uploaded").write_bytes(os.urandom(4 << 20))
     run = make_run(b"echo x > new; busybox usleep 200000; echo ran")
     maker.write(run, results=(wrote(b"/work/new", b"x\n"),))
     try:
@@ -127,12 +128,16 @@ COMMANDS = {
     "run": ("run", "target"),
     "verify": ("verify", "--unpacker", "docker", BUNDLE),
     "destroy": ("destroy", "target"),
+    "upload": ("upload", "target", "uploaded:/work/large"),
+    "reset": ("reset", "target"),
 }
+USING = {"run", "destroy", "upload", "reset"}
+"""The commands that work on a target that is there."""
 
 
 def prepare(command: str, place: Place, number: int) -> None:
     """Make what a command works on; each second target was not used yet."""
-    if command in {"run", "destroy"} and not (place.folder / "target").exists():
+    if command in USING and not (place.folder / "target").exists():
         place.demand(*COMMANDS["unpack"])
         if number % 2:
             place.demand(*COMMANDS["run"])

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+import exchange_program
 from bundle_making import USER, BundleMaker, make_run
 from docker_making import made_target, replay, start_run
+from exchanging import make_damaging_bundle
 from rtrace.errors import TargetError
 from rtrace.limits import DEFAULT_LIMITS
 from rtrace_unpackers.engines.belonging.leftovers import list_leftovers
@@ -127,3 +129,9 @@ def test_podman_leaves_nothing_of_killed_callers(podman: Engine, tmp_path: Path)
     assert list_leftovers() == ()
     target.destroy()
     assert podman.list("container", "rtrace.target") == podman.list("image", "rtrace.target") == ()
+
+
+def test_files_are_exchanged_by_podman(podman: Engine, folder: Path) -> None:
+    """Files go into a container of Podman's and out of it as with Docker, and a reset leaves the image alone."""
+    assert choose_engine().command == podman.command
+    exchange_program.main("docker", make_damaging_bundle(folder / "exchanged"), folder / "exchange")

@@ -73,7 +73,8 @@ def test_programs_that_are_not_there(rtrace: Command, tmp_path: Path) -> None:
     make_program(tmp_path / "bin", "true", "exit 0")
     found = by_name(rtrace("doctor", "--json", env={"PATH": str(tmp_path / "bin")}))
     for name in ("docker", "podman", "proot"):
-        assert (found[name]["works"], found[name]["detail"]) == (False, "it is not installed")
+        assert not found[name]["works"]
+        assert found[name]["detail"].startswith("it is not installed")
 
 
 @pytest.mark.parametrize("script, works, word", [

@@ -155,3 +155,6 @@ def test_a_figure_of_nobody_is_said_in_a_sentence(tmp_path: Path, rtrace: Comman
     assert rtrace("figure").returncode == 2
     assert rtrace("figure", "--show", "--remove", "known.png").returncode == 2
     assert rtrace("figure", "missing.png").returncode == 125
+    refused = rtrace("figure", "--doi", "see the paper", "known.png")
+    assert refused.returncode == 2
+    assert b"'see the paper' is not a DOI; write one as 10.5281/zenodo.1234" in refused.stderr

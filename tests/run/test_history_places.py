@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -10,10 +11,13 @@ from subprocess import CompletedProcess
 import pytest
 
 from observing import run_rtrace
+from rtrace.cli.terminal.table import measure
 from rtrace.record import RECORD_FORMAT
 from rtrace.record.history.folder import FolderHistory
+from rtrace.record.history.opening import open_history
 from rtrace.record.query import Query
 from synthetic_history import fill_history, make_synthetic
+from terminals import at_terminal
 
 
 @pytest.fixture
@@ -214,3 +218,23 @@ def test_what_is_no_record_is_not_imported(work: Path, tmp_path: Path, name: str
     assert b"Traceback" not in done.stderr
     assert b"rtrace pack" not in done.stderr, "nobody would pack it to import it"
     assert list((tmp_path / "history").rglob("*.json")) == []
+
+
+@pytest.mark.parametrize("columns", [60, 80, 110, 300])
+def test_the_list_fits_into_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    """No line of a table is wider than the terminal, as wide as letters may be; in a pipe every word is whole."""
+    monkeypatch.setenv("RTRACE_HISTORY", str(tmp_path / "history"))
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    record = make_synthetic(1)
+    record["label"], record["tags"], record["kind"] = "a label of some length", ["storm", "模型" * 9], "verification"
+    record["reason"] = "why it was run, in a sentence with the 模型 of the tides and much more than a cell has room for"
+    open_history(str(tmp_path / "history")).add(record)
+    words = ("env", "-u", "COLUMNS", sys.executable, "-m", "rtrace", "log")  # which readline(3) sets for pytest
+    with at_terminal(*words, cwd=tmp_path, columns=columns) as person:
+        assert person.leave() == 0
+    lines = person.shown.decode().splitlines()
+    assert len(lines) == 2
+    assert max(map(measure, lines)) <= columns
+    assert ("…" in lines[1]) == (columns < 300)
+    piped = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True).stdout.decode()
+    assert str(record["reason"]) in piped

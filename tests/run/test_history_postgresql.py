@@ -1,5 +1,6 @@
 """A history in PostgreSQL: a real server, two writers, and a server that goes away."""
 
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,13 +10,16 @@ import pytest
 
 from observing import run_rtrace
 from postgresql_server import PASSWORD, Server, serve_postgresql
-from rtrace.errors import HistoryError, NoSuchRunError, UsageError
+from rtrace.errors import BusyError, HistoryError, NoSuchRunError, UsageError
 from rtrace.record.changing.annotating import annotate, make_annotation
 from rtrace.record.history.database import DatabaseHistory
 from rtrace.record.history.folder import FolderHistory
 from rtrace.record.history.opening import open_history
 from rtrace.record.query import Query
-from synthetic_history import FIRST, make_file, make_synthetic, name_output
+from rtrace.record.stores.postgresql_address import read_address
+from rtrace.record.stores.postgresql_connection import Database
+from rtrace.record.stores.postgresql_index import FILLING, SCHEMA_VERSION
+from synthetic_history import FIRST, ODD_NAMES, make_file, make_parameters, make_synthetic, name_output
 
 pytestmark = [pytest.mark.requires("postgresql"), pytest.mark.xdist_group("postgresql")]
 
@@ -47,6 +51,7 @@ def fill(history: DatabaseHistory) -> None:
     record = make_synthetic(2)
     record["outputs"] = [make_file(*name_output(2, 0)), make_file("/w/plot_a.png", "a" * 64)]
     record["outputs"][1]["stamped"] = ["b" * 64]
+    record["parameters"] += make_parameters({"model.depth": "shallow_water", "nudged": True})
     history.add(record)
     record = make_synthetic(9)
     record["outcome"] = "diverged at step 40"
@@ -71,6 +76,8 @@ QUERIES = [
     ({"text": "prelim*"}, [1]),
     ({"text": "plot_a.png"}, [2]),
     ({"text": "diverged 40 simulate.py"}, [9]),
+    ({"text": '"depth shallow"'}, [2]),
+    ({"text": "nudged true"}, [2]),
     ({"text": "\" ' OR ( * & | ! :*"}, []),
     ({"tag": "odd \udcff"}, []),
     ({"project": "odd \udcff"}, []),
@@ -192,11 +199,101 @@ def test_what_was_killed_in_mid_write_leaves_all_or_nothing(history: DatabaseHis
     assert set(history.identifiers()) == {make_synthetic(number)["id"] for number in (1, 2, 9)}
 
 
+def test_words_that_are_not_utf8_find_what_they_were_given_to(history: DatabaseHistory) -> None:
+    """What PostgreSQL takes in no text, surrogates and NUL, comes back as it was, and each names its own run alone."""
+    for number, odd in enumerate(ODD_NAMES):
+        record = make_synthetic(number)
+        record["label"], record["tags"], record["parameters"] = odd, [odd], make_parameters({odd: odd})
+        record["project"] = {"name": odd, "description": None, "url": None}
+        history.add(record)
+    for _ in ("added", "rebuilt"):
+        catalogue = history.catalogue()
+        for number, odd in enumerate(ODD_NAMES):
+            for query in (Query(tag=odd), Query(project=odd), Query(parameters=((odd, odd),))):
+                (row,) = catalogue.find(query)
+                assert (row.id, row.label, row.project) == (make_synthetic(number)["id"], odd, odd)
+            assert catalogue.resolve(odd) == make_synthetic(number)["id"]
+        history.rebuild()
+
+
+def test_text_without_end_is_kept_and_found(history: DatabaseHistory) -> None:
+    """Names longer than an index takes, and more words than a row does, keep no record out: what is first is found."""
+    record = make_synthetic(1)
+    noise = random.Random(1)  # noqa: S311 -- no secret
+    long = noise.randbytes(5000).hex()
+    record["label"], record["tags"], record["parameters"] = long, [long], make_parameters({"words": long})
+    letters = [chr(noise.randrange(0x4E00, 0x9FFF)) for _ in range(1 << 20)]
+    record["reason"] = f"antediluvian {' '.join(''.join(letters[at : at + 50]) for at in range(0, 1 << 20, 50))}"
+    history.add(record)
+    for _ in ("added", "rebuilt"):
+        catalogue = history.catalogue()
+        assert catalogue.resolve(long) == record["id"]
+        for query in (Query(tag=long), Query(parameters=(("words", long),)), Query(text="antediluvian")):
+            assert catalogue.count(query) == 1, query
+        assert catalogue.count(Query(tag=long[:-1])) == catalogue.count(Query(parameters=(("words", long[:-1]),))) == 0
+        history.rebuild()
+
+
+def test_older_tables_are_made_again(history: DatabaseHistory, server: Server) -> None:
+    """Who looks makes them anew; what was added before that by who does not look is found as well."""
+    fill(history)
+    history._database.ask("UPDATE rtrace.meta SET version = 101")
+    history._database.ask("UPDATE rtrace.runs SET prose = NULL, label = NULL")
+    other = DatabaseHistory(server.url)
+    other.add(make_synthetic(50))
+    assert history._database.ask("SELECT count(*) FROM rtrace.runs") == [[3]]
+    told: list[str] = []
+    catalogue = DatabaseHistory(server.url, told.append).catalogue()
+    assert catalogue.count(Query()) == 4
+    assert catalogue.count(Query(text="prelim*")) == 1
+    assert catalogue.resolve("first") == make_synthetic(1)["id"]
+    assert history._database.ask("SELECT version FROM rtrace.meta") == [[SCHEMA_VERSION]]
+    assert told == []
+    catalogue.close()
+    other.catalogue().close()
+
+
+def test_tables_that_were_left_half_filled_are_made_again(history: DatabaseHistory, server: Server) -> None:
+    """Whoever comes while another one fills them is told that runs may be missing; after that one was killed, fills."""
+    fill(history)
+    history._database.ask("DELETE FROM rtrace.runs")
+    history._database.ask("UPDATE rtrace.meta SET version = 0")
+    filling = Database(read_address(server.url))
+    filling.ask(f"SELECT pg_advisory_lock({FILLING})")
+    told: list[str] = []
+    catalogue = DatabaseHistory(server.url, told.append).catalogue()
+    assert catalogue.count(Query()) == 0
+    assert [sentence.partition(":")[0] for sentence in told] == ["runs may be missing"]
+    catalogue.close()
+    with pytest.raises(BusyError, match="try again"):
+        history.rebuild()
+    filling.close()
+    catalogue = DatabaseHistory(server.url, told.append).catalogue()
+    assert catalogue.count(Query()) == 3
+    assert len(told) == 1
+    catalogue.close()
+
+
+def test_an_answer_that_takes_long_is_waited_for_where_that_is_meant(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index may take longer to make than anything else is waited for; a server that is gone meanwhile is told."""
+    monkeypatch.setattr("rtrace.record.stores.postgresql_connection._ANSWER_SECONDS", 0.2)
+    database = Database(read_address(server.url))
+    with database.waiting():
+        assert database.ask("SELECT 7 FROM pg_sleep(1)") == [[7]]
+    with pytest.raises(HistoryError, match="timed out"):
+        database.ask("SELECT 7 FROM pg_sleep(10)")
+    with pytest.raises(HistoryError), database.waiting():
+        database.ask("SELECT pg_terminate_backend(pg_backend_pid())")
+    database.close()
+
+
 def test_newer_tables_are_refused(history: DatabaseHistory) -> None:
     """Tables of a later rtrace are left alone, in a sentence without the password."""
     fill(history)
     history._database.ask("UPDATE rtrace.meta SET version = 9999")
-    history._prepared = False
+    history._version = None
     with pytest.raises(HistoryError, match="of a newer rtrace; update rtrace") as caught:
         history.catalogue()
     assert PASSWORD not in str(caught.value)

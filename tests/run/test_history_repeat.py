@@ -44,13 +44,30 @@ def test_the_same_results_are_the_same(work: Path, tmp_path: Path) -> None:
     assert traced.returncode == 0
     done = run_rtrace("repeat", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, b"blue\n"), done.stderr
-    assert b"same: 3 results compared" in done.stderr
+    assert done.stderr == b"rtrace: same: 3 results compared\n"
     first, second = show(work, "last~1"), show(work, "last")
     assert second["parent"] == first["id"]
     assert second["verdict"]["verdict"] == "same"
     assert second["arguments"] == first["arguments"]
     assert second["environment"]["COLOUR"] == "blue"
-    assert next(tmp_path.glob(".rtrace-repeat-*/records/run1.json")).exists()
+    assert second["trace"] is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history", "work"]
+
+
+def test_the_trace_is_kept_where_it_is_asked_for_or_shows_something(work: Path) -> None:
+    """With --dir it stays in any case, without when a result differs, so that it can be looked into."""
+    assert call(work, "trace", "-q", "sh", "-c", "cat in.txt > out.txt").returncode == 0
+    done = call(work, "repeat", "-d", "kept")
+    assert done.stderr == f"rtrace: same: 3 results compared; the trace is in {work}/kept\n".encode()
+    assert show(work, "last")["trace"] == str(work / "kept")
+    (work / "in.txt").write_text("c\n")
+    done = call(work, "repeat", "--json", "last~1")
+    answer = json.loads(done.stderr.splitlines()[-1])
+    assert (done.returncode, answer["id"]) == (1, show(work, "last")["id"])
+    assert show(work, "last")["trace"] == answer["directory"]
+    assert Path(answer["directory"], "records/run1.json").exists()
+    call(work, "repeat", "-q", "last")
+    assert len([path for path in work.iterdir() if "repeat" in path.name]) == 1
 
 
 def test_a_difference_is_named(work: Path) -> None:

@@ -16,6 +16,7 @@ from rtrace.operations.machine.leftovers import clean_folder, find_leftovers
 from rtrace.record.document import RepositoryFact
 from rtrace.record.facts.repositories import find_repositories, read_repositories, read_repository
 from rtrace.record.facts.version_control.earlier import Stamp
+from rtrace.record.facts.version_control.layout import find_folders
 
 pytestmark = pytest.mark.requires("git")
 
@@ -536,3 +537,20 @@ def test_the_environment_does_not_count(repository: Path, monkeypatch: pytest.Mo
     fact = read(repository)
     assert (fact["commit"], fact["dirty"], fact["committed"]) == (commit, False, AT_THREE)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["project"]
+
+
+def test_when_a_commit_was_made_is_read_without_git_while_it_is_not_packed(repository: Path) -> None:
+    """Once it is packed git is asked, and says the same; what is no commit has no time."""
+    folders = find_folders(os.fsencode(repository))
+    assert folders is not None
+    commit = run_git(repository, "rev-parse", "HEAD").encode()
+    tree = run_git(repository, "rev-parse", "HEAD^{tree}").encode()
+    (repository / ".git/objects" / tree[:2].decode() / "broken").write_bytes(b"no object")
+    assert folders.read_commit_time(commit) == int(run_git(repository, "show", "-s", "--format=%ct"))
+    assert folders.read_commit_time(tree) is None
+    assert folders.read_commit_time(tree[:2] + b"broken") is None
+    loose = read(repository)
+    run_git(repository, "gc", "-q")
+    assert folders.read_commit_time(commit) is None
+    assert read(repository) == loose
+    assert loose["committed"] == AT_THREE

@@ -9,38 +9,18 @@ from pathlib import Path
 import pytest
 
 import exchange_program
-from bundle_making import USER, BundleMaker, make_run, run_python
+from bundle_making import run_python
+from exchanging import make_damaging_bundle
 from plain_user import PlainUser
 
 pytestmark = pytest.mark.requires("busybox")
-
-SCRIPTS = {
-    "look": b"busybox find . | busybox sort; cat data.csv; stat -c '%u %a %Y' . data.csv gone",
-    "tell": b"stat -c '%u %g %a %Y' data.csv; cat data.csv",
-    "damage": b"""rm data.csv; ln -s /etc/passwd data.csv; ln -s /etc/passwd evil; ln -s elsewhere way; mkdir elsewhere
-        rm -r gone; echo result > result; ln -s result latest; ln -s /work/result absolute; busybox mkfifo pipe
-        ln -s endless endless; mkdir closed; echo old > closed/file; busybox chmod 0 closed/file closed""",
-    "modes": b"stat -c %a closed; ls data.csv; busybox test -f data.csv -a ! -L data.csv",
-}
-RUNS = tuple(make_run(script, id=name) for name, script in SCRIPTS.items())
-
-
-def make_bundle(folder: Path) -> Path:
-    """Make a bundle of runs that look at a few files, and damage them."""
-    maker = BundleMaker(folder / "made")
-    maker.file(b"/work/data.csv", b"packed\n", mode=0o600)
-    maker.directory(b"/work/gone")
-    maker.directory(b"/work/gone/deep")
-    maker.file(b"/work/gone/deep/file", b"old\n")
-    maker.file(b"/work/shared", b"of others\n", uid=USER + 1)
-    return maker.write(*RUNS)
 
 
 def check_here(unpacker: str, folder: Path) -> None:
     """Run the program as whoever runs the tests."""
     paths = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(
-        [sys.executable, exchange_program.__file__, unpacker, make_bundle(folder), folder / "target"],
+        [sys.executable, exchange_program.__file__, unpacker, make_damaging_bundle(folder), folder / "target"],
         capture_output=True,
         check=False,
         timeout=120,
@@ -52,7 +32,7 @@ def check_here(unpacker: str, folder: Path) -> None:
 
 def check_as(user: PlainUser, folder: Path) -> None:
     """Run the program as another user."""
-    for name, file in (("bundle.rpz", make_bundle(folder)), ("program.py", Path(exchange_program.__file__))):
+    for name, file in (("bundle.rpz", make_damaging_bundle(folder)), ("program.py", Path(exchange_program.__file__))):
         shutil.copyfile(file, user.home / name)
         user.give(user.home / name)
     words = f"import runpy, sys; sys.argv[0] = {str(user.home / 'program.py')!r}; "

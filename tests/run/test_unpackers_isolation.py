@@ -24,6 +24,7 @@ from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.isolation.kernel.mounting import MountFlag
 from rtrace_unpackers.isolation.kernel.namespaces import Namespace
 from rtrace_unpackers.isolation.planning.isolation_plan import plan_isolation
+from rtrace_unpackers.isolation.planning.opened import Opened
 from rtrace_unpackers.isolation.planning.operations import (
     BringUpLoopback,
     EnterRoot,
@@ -382,7 +383,7 @@ def test_plan_is_a_value() -> None:
     assert (as_root.setup[1], as_root.setup[-1]) == (EnterTree(), EnterRoot())
     assert Mount(b"dev/null", b"/dev/null", flags=MountFlag.BIND) in as_user.setup
     assert {SetHostname(b"elsewhere"), BringUpLoopback(), Hide(b"proc/kcore")} <= set(as_root.setup)
-    open_to_all = plan_isolation(make_run(), roots, allow_network=True)
+    open_to_all = plan_isolation(make_run(), roots, opened=Opened(network=True))
     assert open_to_all.namespaces ^ as_root.namespaces == Namespace.NET
     assert BringUpLoopback() not in open_to_all.setup
 

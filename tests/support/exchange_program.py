@@ -2,13 +2,15 @@
 
     python exchange_program.py UNPACKER BUNDLE TARGET
 
-The bundle is that of `make_bundle` in tests/run/test_target_exchange.py. It prints `done` when all was as it has to be.
+The bundle is that of `exchanging.make_damaging_bundle`. It prints `done` when all was as it has to be.
 """
 
+import contextlib
 import io
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -47,6 +49,17 @@ def fetch(target: Target, path: bytes) -> bytes:
         return into.getvalue()
 
 
+@contextlib.contextmanager
+def refused(kind: type[Exception]) -> Iterator[list[str]]:
+    """Expect that a block raises an error, and yield what will hold its words."""
+    said: list[str] = []
+    try:
+        yield said
+    except kind as error:
+        said.append(str(error))
+    assert said, kind
+
+
 def is_refused(target: Target, path: bytes, kind: type[Exception]) -> bool:
     """Whether fetching a path ends in this error."""
     try:
@@ -64,7 +77,7 @@ def main(unpacker_name: str, bundle: Path, place: Path) -> None:
         exchange(target, bundle)
     finally:
         target.destroy()
-    print("done")
+    sys.stdout.write("done\n")
 
 
 def exchange(target: Target, bundle: Path) -> None:
@@ -78,6 +91,7 @@ def exchange(target: Target, bundle: Path) -> None:
     assert fetch(target, b"/work/data.csv") == bytes(3 << 20) + b"end"
 
     replay(target, "damage")
+    replay(target, "give")  # to somebody else, where there is somebody else
     put(target, b"/work/data.csv", b"again\n", 0o600)
     assert fetch(target, b"/work/data.csv") == b"again\n"
     put(target, b"/work/gone/deep/file", b"in new folders\n")
@@ -85,12 +99,9 @@ def exchange(target: Target, bundle: Path) -> None:
     put(target, b"/work/closed/file", b"in a closed folder\n")
     assert fetch(target, b"/work/closed/file") == b"in a closed folder\n"
     for path in (b"/work/way/file", b"/work/closed", b"/work/result/file"):
-        try:
+        with refused(TargetError) as said:
             put(target, path)
-        except TargetError as error:
-            assert path.decode() in str(error), error
-        else:
-            raise AssertionError(path)
+        assert path.decode() in said[0], said
     assert replay(target, "modes") == b"0\ndata.csv\n"
 
     for path in (b"/work/result", b"/work/latest", b"/work/absolute", b"/work/way/../result"):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
-from rtrace.record.document import FileFact, Record
+from rtrace.record.document import FileFact, ParameterFact, Record
 from rtrace.record.empty import empty_record
 from rtrace.record.ids import make_id
 from rtrace.record.times import write_time
@@ -19,6 +19,21 @@ FIRST = 1_700_000_000_000_000
 _MINUTE = 60_000_000
 _POOL = 100_000
 """So many files there are that runs read; what they write is new each time."""
+ODD_NAMES = (
+    "a",
+    "a?",
+    "a\udcff",
+    "a\udcfe",
+    "a\ud800",
+    "a\0",
+    "a\ufffd",
+    "a\x1a",
+    "a\x1adcff",
+    "a\x1f",
+    "a\x1fa",
+    "a\\udcff",
+)
+"""Names that a database which changes what it cannot keep would take for each other."""
 _WORDS = ("baseline", "heatwave", "calibrated", "sensitivity", "monsoon", "repeat", "referee", "final")
 
 
@@ -50,6 +65,11 @@ def make_synthetic(number: int) -> Record:
         "cut": False,
     }
     return record
+
+
+def make_parameters(values: Mapping[str, str | float | bool | None]) -> list[ParameterFact]:
+    """Return parameters as documents have them."""
+    return [{"source": "run.yml", "type": "yaml", "name": name, "value": value} for name, value in values.items()]
 
 
 def name_input(number: int) -> tuple[str, str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.capture.books.results import hash_file
 from rtrace.errors import TraceError, UsageError
+from rtrace.files.reading import hash_file
 from rtrace.operations.combine import combine
 from rtrace.trace.directory import TraceDirectory
 from trace_builder import TraceBuilder
@@ -37,9 +37,9 @@ def test_a_copy_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """However many ranks have the same files, each is read once: the work grows with their number, not its square."""
     hashed: list[bytes] = []
 
-    def note(path: bytes) -> str | None:
+    def note(path: bytes, *, follow: bool) -> bytes | None:
         hashed.append(path)
-        return hash_file(path)
+        return hash_file(path, follow=follow)
 
     monkeypatch.setattr("rtrace.operations.combine.hash_file", note)
     sources = []

@@ -9,7 +9,7 @@ from rtrace.cli import is_tracing
 from rtrace.cli.frame.command import ALWAYS, sort_statuses
 from rtrace.cli.frame.commands import COMMANDS, explain_unknown
 from rtrace.cli.options.completing import unquote
-from rtrace.cli.terminal.table import Column, fit
+from rtrace.cli.terminal.table import Column, fit, measure
 from rtrace.printable import plural, suggest
 
 
@@ -42,6 +42,16 @@ def test_a_table_fits_into_the_terminal_as_far_as_it_can() -> None:
     assert fit(columns, (8, 20, 30), 50) == [8, 19, 19]
     assert fit(columns, (8, 7, 30), 10) == [8, 5, 10]
     assert fit(columns, (8, 3, 7), 10) == [8, 3, 7]
+    narrow = (Column("RUN"), Column("STARTED", narrower=(19, 11)), Column("COMMAND", least=10, narrower=(6,)))
+    assert fit(narrow, (8, 19, 30), 41) == [8, 19, 10]
+    assert fit(narrow, (8, 19, 30), 39) == [8, 19, 8]
+    assert fit(narrow, (8, 19, 30), 34) == [8, 16, 6]
+    assert fit(narrow, (8, 19, 30), 10) == [8, 11, 6]
+
+
+def test_a_word_is_as_wide_as_a_terminal_shows_it() -> None:
+    """Letters of East Asia take two places, accents of their own none."""
+    assert [measure(word) for word in ("rate", "größe", "e\u0301", "模型", "Å")] == [4, 5, 1, 4, 1]
 
 
 def test_plural() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from figure_samples import SAMPLES, SVG, make_png, make_record
 from rtrace.errors import FigureError, UnknownFigureError
+from rtrace.figures.doi import read_doi, write_doi_url
 from rtrace.figures.tex import Known, Reference, find_references, quote_link, write_side_file
 from rtrace.operations.publishing.figure import Links, remove_stamp, show_stamp, stamp_figure
 from rtrace.operations.publishing.paper import write_paper
@@ -140,7 +141,7 @@ def test_a_run_that_did_not_make_it_is_refused(history: History, figure: Path) -
 def test_anonymous_stamps_name_nobody(history: History, figure: Path) -> None:
     """An anonymous stamp has the id and the digests, and no label, command, commit or link."""
     record = make_record([(str(figure), PNG)], "ann")
-    record["bundles"] = [{"path": "/home/ann/b.rpz", "identity": "sha256:12", "run": "run1", "doi": "10.1/ann"}]
+    record["bundles"] = [{"path": "/home/ann/b.rpz", "identity": "sha256:12", "run": "run1", "doi": "10.1000/ann"}]
     history.add(record)
     stamp = stamp_figure(figure, history, Links(anonymous=True)).stamp
     assert stamp is not None
@@ -152,20 +153,64 @@ def test_anonymous_stamps_name_nobody(history: History, figure: Path) -> None:
 @pytest.mark.parametrize(
     "links, link",
     [
-        (Links(), "https://doi.org/10.1/bundle"),
-        (Links(doi="doi:10.2/mine"), "https://doi.org/10.2/mine"),
-        (Links(doi="https://doi.org/10.3/x"), "https://doi.org/10.3/x"),
+        (Links(), "https://doi.org/10.1000/bundle"),
+        (Links(doi="doi:10.2000/mine"), "https://doi.org/10.2000/mine"),
+        (Links(doi="https://doi.org/10.3000/x"), "https://doi.org/10.3000/x"),
         (Links(url="https://lab.example/runs/{run}"), "https://lab.example/runs/RUN"),
     ],
 )
 def test_a_stamp_links_to_the_run(history: History, figure: Path, links: Links, link: str) -> None:
     """The DOI of the bundle that holds the run, unless a person says another DOI or a URL."""
     record = make_record([(str(figure), PNG)])
-    record["bundles"] = [{"path": "/b.rpz", "identity": "sha256:12", "run": "run1", "doi": "10.1/bundle"}]
+    dois = ("10.1000/bundle", "javascript:alert(1)", None)
+    record["bundles"] = [{"path": "/b.rpz", "identity": "sha256:12", "run": "run1", "doi": doi} for doi in dois]
     history.add(record)
     stamp = stamp_figure(figure, history, links).stamp
     assert stamp is not None
     assert stamp.link == link.replace("RUN", record["id"])
+
+
+@pytest.mark.parametrize(
+    "text, doi, url",
+    [
+        ("10.5281/zenodo.1234", "10.5281/zenodo.1234", "10.5281/zenodo.1234"),
+        (" doi:10.5281/zenodo.1234\n", "10.5281/zenodo.1234", "10.5281/zenodo.1234"),
+        ("DOI: 10.1000.10/a", "10.1000.10/a", "10.1000.10/a"),
+        ("http://dx.doi.org/10.1002/(SICI)1-3%3C1::AID%3E3.0", "10.1002/(SICI)1-3<1::AID>3.0", None),
+        ("HTTPS://WWW.DOI.ORG/10.1000/1#2?3", "10.1000/1#2?3", "10.1000/1%232%3F3"),
+        ("10.1000/50%", "10.1000/50%", "10.1000/50%25"),
+        ("10.1000/größe", "10.1000/größe", "10.1000/gr%C3%B6%C3%9Fe"),
+    ],
+)
+def test_a_doi_is_read_however_it_is_written(text: str, doi: str, url: str | None) -> None:
+    """Bare, after `doi:` and as a URL; in the URL that is made of it nothing means something else."""
+    assert read_doi(text) == doi
+    assert write_doi_url(doi) == f"https://doi.org/{url or '10.1002/(SICI)1-3%3C1::AID%3E3.0'}"
+    assert read_doi(write_doi_url(doi)) == doi
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "my paper",
+        "10.1/x",
+        "10.5281",
+        "10.5281/",
+        "10.5281/a b",
+        "11.5281/x",
+        "https://zenodo.org/10.5281/a",
+        "https://doi.org/",
+        "doi:doi:10.5281/a",
+        "10.5281/a\x1b[0m",
+        "10.5281/\u202eb",
+        "10.5281/" + "x" * 1000,
+    ],
+)
+def test_what_is_no_doi_is_refused(text: str) -> None:
+    """Readers would be led nowhere, or elsewhere."""
+    with pytest.raises(ValueError, match=r"is not a DOI; write one as 10\.5281/zenodo\.1234"):
+        read_doi(text)
 
 
 def test_mode_and_symlink_stay(history: History, figure: Path) -> None:

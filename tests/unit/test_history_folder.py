@@ -17,7 +17,16 @@ from rtrace.record.history.folder import FolderHistory
 from rtrace.record.history.layout import document_path
 from rtrace.record.query import Query
 from rtrace.record.stores.sqlite_index import SCHEMA_VERSION
-from synthetic_history import FIRST, fill_history, make_file, make_synthetic, name_input, name_output
+from synthetic_history import (
+    FIRST,
+    ODD_NAMES,
+    fill_history,
+    make_file,
+    make_parameters,
+    make_synthetic,
+    name_input,
+    name_output,
+)
 
 
 @pytest.fixture
@@ -88,6 +97,7 @@ def make_three(history: FolderHistory) -> None:
     record["inputs"] = [make_file(*name_input(5))]
     record["outputs"] = [make_file(*name_output(2, 0)), {**make_file("/w/plot_a.png", "a" * 64), "stamped": ["b" * 64]}]
     record["tags"] = ["storm", "calm"]
+    record["parameters"] += make_parameters({"model.depth": "shallow_water", "limits[0]": 12.5, "nudged": True})
     history.add(record)
     add(history, 9, outcome="diverged at step 40", project={"name": "tides", "description": None, "url": None})
 
@@ -126,6 +136,10 @@ def make_three(history: FolderHistory) -> None:
         ({"text": "simulate.py step"}, [9, 2, 1]),
         ({"text": "\" ' OR ( * NEAR"}, []),
         ({"text": "first"}, [1]),
+        ({"text": "model depth"}, [2]),
+        ({"text": '"depth shallow"'}, [2]),
+        ({"text": "limits 12.5"}, [2]),
+        ({"text": "nudged true"}, [2]),
     ],
 )
 def test_each_filter_finds_what_it_should(history: FolderHistory, wanted: dict[str, object], found: list[int]) -> None:
@@ -163,13 +177,19 @@ def test_runs_have_names(history: FolderHistory) -> None:
 
 
 def test_words_that_are_not_utf8_find_what_they_were_given_to(history: FolderHistory) -> None:
-    """The command line hands bytes over as surrogates, which no database takes; they find the run that has them."""
-    odd = "a\udcff"
-    add(history, 1, label=odd, tags=[odd], project={"name": odd, "description": None, "url": None})
-    assert find(history, tag=odd) == find(history, project=odd) == [1]
-    assert find(history, parameters=((odd, odd),)) == find(history, text=f"{odd}b") == []
+    """The command line hands bytes over as surrogates, which no database takes: each names its own run alone."""
+    for number, odd in enumerate(ODD_NAMES):
+        parameters = make_parameters({odd: odd})
+        project = {"name": odd, "description": None, "url": None}
+        add(history, number, label=odd, tags=[odd], project=project, parameters=parameters)
     catalogue = history.catalogue()
-    assert catalogue.resolve(odd) == make_synthetic(1)["id"]
+    for number, odd in enumerate(ODD_NAMES):
+        for name, value in (("tag", odd), ("project", odd), ("parameters", ((odd, odd),))):
+            assert find(history, **{name: value}) == [number], (odd, name)
+        assert catalogue.resolve(odd) == make_synthetic(number)["id"]
+        (row,) = catalogue.find(Query(tag=odd))
+        assert (row.label, row.project, row.tags) == (odd, odd, [odd])
+    assert find(history, text="\udcffnowhere") == []
     with pytest.raises(NoSuchRunError):
         catalogue.resolve("\udcff")
     catalogue.close()

@@ -212,12 +212,12 @@ def test_project_is_that_of_the_script_or_of_the_folder(trace: TraceBuilder, tmp
     tool = os.fsencode(tmp_path / "elsewhere/tool")
     roots = [os.fsencode(tmp_path / name) for name in ("study", "elsewhere")]
     evidence = look(trace)
-    inside = replace(evidence, run=replace(evidence.run, workingdir=roots[0]))
+    inside = evidence._replace(run=replace(evidence.run, workingdir=roots[0]))
     package = Installed(manager="prefix", name="python", version="3", architecture="", origin="")
     owners = {tool: package}
     assert name_project(inside, tool, roots) == "elsewhere"
-    assert name_project(replace(inside, owners=owners), tool, roots) == "study"
-    assert name_project(replace(evidence, owners=owners), tool, roots) is None
+    assert name_project(inside._replace(owners=owners), tool, roots) == "study"
+    assert name_project(evidence._replace(owners=owners), tool, roots) is None
 
 
 def test_lists_are_limited_and_that_is_told(trace: TraceBuilder, monkeypatch: pytest.MonkeyPatch) -> None:

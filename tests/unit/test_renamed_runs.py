@@ -1,11 +1,13 @@
 """A run keeps its results, its place and its files whatever a person calls it; a name that leads nowhere is refused."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bundle_samples import RUN
+from rtrace.errors import UsageError
 from rtrace.manifest.merging.edits import keep_edits
 from rtrace.manifest.merging.joining import Edited, join_edits
 from rtrace.manifest.merging.matching import match_runs
@@ -88,12 +90,51 @@ def test_bundle_of_before_does_not_say_what_runs_need() -> None:
         (("c",), ["a", "b", "c"]),
         (("c", "a"), ["a", "b", "c"]),
         (("a", "c"), ["a", "b", "c"]),
-        (("a", "a"), ["a", "a"]),
+        (("2",), ["a", "b"]),
+        (("a-c",), ["a", "b", "c"]),
+        (("1-2", "4"), ["a", "b", "d"]),
         (("d", "b"), ["d", "a", "b"]),
         ((), ["a", "b", "c", "d"]),
     ],
 )
 def test_needed_runs_come_once_and_before(names: tuple[str, ...], order: list[str]) -> None:
-    """Each run comes after all that it needs, by way of others too; what was named is replayed as often as it was."""
+    """Each run comes after all that it needs, by way of others too, and each once."""
     runs = [replace(RUN, id=name, needs=needs) for name, needs in (("a", ()), ("b", ("a",)), ("c", ("b",)), ("d", ()))]
     assert [run.id for run in add_needed(runs, choose_runs(runs, names, Path("bundle")))] == order
+
+
+def test_numbers_and_ranges_name_runs() -> None:
+    """A number is the run that is called by it, else the run of that place; a range has all between; own names win."""
+    runs = [replace(RUN, id=name) for name in ("run2", "fit-all", "2-3", "run4")]
+
+    def choose(*names: str) -> list[str]:
+        return [run.id for run in choose_runs(runs, names, Path("bundle"))]
+
+    assert choose("2") == ["run2"]
+    assert choose("1") == ["run2"]
+    assert choose("3") == ["2-3"]
+    assert choose("2-3") == ["2-3"]
+    assert choose("fit-all") == ["fit-all"]
+    assert choose("run2-fit-all") == ["run2", "fit-all"]
+    assert choose("fit-all-2-3") == ["fit-all", "2-3"]
+    assert choose("1-run4") == ["run2", "fit-all", "2-3", "run4"]
+
+
+@pytest.mark.parametrize(
+    "names, message",
+    [
+        (("5",), "bundle has no run '5'; it has: a, b, c"),
+        (("0",), "has no run '0'"),
+        (("1-9",), "has no run '1-9'"),
+        (("9" * 5000,), "has no run"),
+        (("-",), "has no run '-'"),
+        (("c-a",), "the range 'c-a' goes backwards: c comes after a"),
+        (("a", "1"), "a is named twice in 'a 1'"),
+        (("1-2", "b"), "b is named twice"),
+    ],
+)
+def test_names_that_stand_for_no_runs_are_refused(names: tuple[str, ...], message: str) -> None:
+    """An unknown run, a range that goes backwards and a run that is named twice get a sentence each."""
+    runs = [replace(RUN, id=name) for name in "abc"]
+    with pytest.raises(UsageError, match=re.escape(message)):
+        choose_runs(runs, names, Path("bundle"))

@@ -11,14 +11,16 @@ MOST_MODULES = 12
 # From the ground up. A chapter may use those before it, and itself; chapters of one line do not use each other.
 ORDER = (
     ("files",),
-    ("target", "limits", "launchers"),
+    ("target", "limits", "launchers", "granted"),
     ("isolation.kernel", "isolation.streams"),
     ("isolation.users",),
     ("isolation.planning",),
     ("isolation.running",),
+    ("proot",),
     ("chroot", "engines.engine"),
     ("engines.image",),
-    ("engines.belonging",),
+    ("directory",),
+    ("engines.belonging", "engines.forwarding"),
     ("engines.container",),
     ("engines.target",),
     ("engines.making",),

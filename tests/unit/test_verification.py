@@ -115,7 +115,8 @@ def test_report_sums_up() -> None:
     assert (report.same, report.summary) == (False, "2 of 3 results differ (1 different, 1 missing)")
     assert [line.text for line in lines] == ["exit status of run1", "/a\\xff\\n", "/b: 9 bytes, was 7"]
     told = {"scope": "output", "run": "run1", "stream": None}
-    assert answer_verify(report) == {
+    assert answer_verify(report, "chroot") == {
+        "unpacker": "chroot",
         "verdict": "different",
         "limit": None,
         "seconds": 0.0,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 from pathlib import Path
 from typing import get_type_hints
 
 import pytest
 
+from rtrace.operations.history.moments import write_moment
 from rtrace.record.document import Record
 from rtrace.record.empty import empty_record
 from rtrace.web.facts.sections import CHAPTERS
@@ -45,6 +47,36 @@ def test_list_shows_runs_and_finds_them(pages: Pages) -> None:
         ("until=2026-11-28", []),
     ):
         assert list_runs(pages.read(f"/?{query}")) == wanted, query
+
+
+@pytest.mark.parametrize(
+    "zone, day, shown, name",
+    [
+        ("UTC", "2026-11-29", "2026-11-29 12:00:00", "UTC+00:00"),
+        ("Etc/GMT-13", "2026-11-30", "2026-11-30 01:00:00", "UTC+13:00"),
+        ("Etc/GMT+12", "2026-11-29", "2026-11-29 00:00:00", "UTC-12:00"),
+    ],
+)
+def test_days_and_times_are_local(
+    pages: Pages, monkeypatch: pytest.MonkeyPatch, zone: str, day: str, shown: str, name: str
+) -> None:
+    """Days are chosen and times shown as `rtrace log` does, and the pages say which ones these are."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        repeat = list_runs(pages.read("/"))[0]
+        text = pages.read(f"/?since={day}&until={day}")
+        assert repeat in list_runs(text)
+        assert f">{shown}<" in text
+        assert f"those of this machine, now {name}" in text
+        assert repeat not in list_runs(pages.read("/?since=2026-12-01"))
+        assert repeat not in list_runs(pages.read("/?until=2026-11-28"))
+        (run,) = re.findall(r'class="name"><a href="(/run/[0-9a-f-]+)">' + repeat, text)
+        assert shown in pages.read(run)
+        assert write_moment(253402300799_000000).startswith(("9999-12-31", "9999-12-30"))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_list_goes_on_to_further_pages(pages: Pages, tmp_path: Path) -> None:

@@ -79,6 +79,10 @@ class ElsewhereError(RtraceError):
     """Content that a bundle leaves elsewhere is not to be had there, or is not what was packed."""
 
 
+class RegistryError(RtraceError):
+    """A registry cannot be asked, refuses, or gives what is not a bundle."""
+
+
 class ConfigurationError(RtraceError):
     """A person's configuration file is not valid; the sentence names the file and the key."""
 

@@ -27,6 +27,9 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM")
 _DYING_OF = frozenset({*ENDING, getattr(signal, "SIGQUIT", signal.SIGINT)})
 
 
+_REMOVED = "what was half done is removed"
+
+
 class Interrupted(BaseException):
     """A signal asked rtrace to end. No ``Exception``, so that nobody takes it for a failure of what was going on."""
 
@@ -54,6 +57,8 @@ class _State:
     again: int | None = None
     """A signal that comes once more, see `raise_again`."""
     mask: frozenset[int] | None = None
+    rest = _REMOVED
+    """What a person is told of what had begun, once a signal has ended it."""
 
 
 _state = _State()
@@ -63,7 +68,7 @@ def begin() -> None:
     """Turn the signals of this process into exceptions, from now on."""
     _state.process = os.getpid()
     _state.shields, _state.kept, _state.noted, _state.raised = 0, None, None, None
-    _state.at_once, _state.again = False, None
+    _state.at_once, _state.again, _state.rest = False, None, _REMOVED
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _handle)
@@ -125,6 +130,16 @@ def raise_again() -> None:
         _state.again = number
         signal.signal(signal.SIGALRM, lambda _number, frame: _handle(number, frame))
         signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+
+def keep_rest(words: str) -> None:
+    """Have people told something else of what had begun than that it is removed."""
+    _state.rest = words
+
+
+def rest() -> str:
+    """Return what is told of what had begun, the end of a sentence."""
+    return _state.rest
 
 
 def raised() -> int | None:

@@ -5,10 +5,11 @@ belongs there, and what was there before is there.
 """
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
-from benchmark.killed_commands import Case, Kill, Scenario, run_kills, scratch_folder
+from benchmark.killed_commands import TARGET, USED_TARGET, Case, Kill, Scenario, run_kills, scratch_folder
 
 SCRIPT = """\
 cat ../in > out; echo more >> log; mkdir -p made; i=0
@@ -16,6 +17,18 @@ while [ $i -lt 20 ]; do i=$((i + 1)); cat out > made/$i; done
 echo done
 """
 OUTPUT = "done\n"
+OF_A_TARGET = frozenset(
+    {
+        "bundle.rpz",
+        "manifest.yml",
+        "root",
+        "rtrace-kept",
+        "rtrace-target.json",
+        "rtrace-uploads.json",
+        "rtrace.lock",
+    }
+)
+"""What a chroot target's folder may hold."""
 
 
 def make_material(folder: Path, rtrace: tuple[str, ...]) -> None:
@@ -23,6 +36,7 @@ def make_material(folder: Path, rtrace: tuple[str, ...]) -> None:
     work = folder / "work"
     work.mkdir(parents=True)
     (folder / "in").write_text("input\n" * 1000)
+    (folder / "new").write_text("uploaded\n" * 200_000)
     (work / "log").write_text("begun\n")
     (work / "study.sh").write_text(SCRIPT)
     for arguments in (
@@ -124,6 +138,40 @@ def judge_replaying(case: Case) -> None:
     case.expect_only()
 
 
+def read_state(case: Case, verb: str, name: str) -> str | None:
+    """Return how it stands with an input (`upload`) or an output (`download`) of a target."""
+    told = json.loads(case.call(verb, "--json", TARGET).stdout or '{"files": []}')
+    strays = set(os.listdir(case.folder / TARGET)) - OF_A_TARGET
+    case.demand(not strays, f"in the target: {', '.join(sorted(strays))}")
+    return next((str(file["state"]) for file in told["files"] if file["name"] == name), None)
+
+
+def judge_uploading(case: Case) -> None:
+    """Demand that an input is the packed one or the uploaded one, and nothing between."""
+    state = read_state(case, "upload", "in")
+    case.demand(state in {"original", "replaced"}, f"the input is {state}")
+    judge_replaying(case)
+
+
+def judge_resetting(case: Case) -> None:
+    """Demand that a target has the old state or the packed one."""
+    state = read_state(case, "download", "out")
+    case.demand(state in {"generated", "missing"}, f"the output is {state}")
+    case.call("reset", TARGET)
+    judge_replaying(case)
+
+
+def judge_downloading(case: Case) -> None:
+    """Demand that an output is whole or not there, and can be downloaded."""
+    want = (case.material / "in").read_bytes()
+    case.demand(not case.has("copy") or (case.folder / "copy").read_bytes() == want, "the copy is half")
+    case.call("download", "--force", TARGET, "out:copy")
+    case.demand(case.has("copy") and (case.folder / "copy").read_bytes() == want, "the copy is another")
+    (case.folder / "copy").unlink(missing_ok=True)
+    case.call("destroy", TARGET)
+    case.expect_only()
+
+
 def judge_bundle_replayed(case: Case) -> None:
     """Demand that the bundle can be verified, and that nothing is left then."""
     case.call("verify", case.material / "bundle.rpz")
@@ -180,6 +228,9 @@ def list_scenarios(material: Path) -> tuple[Scenario, ...]:
         Scenario("run TARGET", ("run", "target"), judge_replaying, ("target",)),
         Scenario("run BUNDLE", ("run", bundle), judge_bundle_replayed),
         Scenario("verify", ("verify", bundle), judge_bundle_replayed),
+        Scenario("upload", ("upload", "target", f"{material}/new:in"), judge_uploading, (TARGET,)),
+        Scenario("reset", ("reset", "target"), judge_resetting, (USED_TARGET,)),
+        Scenario("download", ("download", "target", "out:copy"), judge_downloading, (USED_TARGET,)),
         Scenario("destroy", ("destroy", "target"), judge_destroying, ("target",)),
     )
 

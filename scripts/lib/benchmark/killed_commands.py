@@ -24,6 +24,8 @@ CHANGES = (
     "ftruncate,chmod,fchmod,fchmodat,chown,fchown,fchownat,utimensat,flock,fork,vfork,clone,clone3,mknodat"
 )
 BUNDLE, TARGET = "bundle.rpz", "target"
+USED_TARGET = "target, used"
+"""A target in which its run was replayed."""
 PATIENCE = 30.0
 """Seconds that processes of a killed command may take to end."""
 PR_SET_CHILD_SUBREAPER = 36
@@ -46,8 +48,10 @@ class Case:
 
     def provide(self, name: str) -> None:
         """Copy something of the material into the folder; make a target, which its owner may not be able to read."""
-        if name == TARGET:
-            self.call("unpack", "chroot", self.material / BUNDLE, name)
+        if name in {TARGET, USED_TARGET}:
+            self.call("unpack", "chroot", self.material / BUNDLE, TARGET)
+            if name == USED_TARGET:
+                self.call("run", TARGET)
             return
         subprocess.run(["cp", "-a", self.material / name, self.folder / name], check=True)
 

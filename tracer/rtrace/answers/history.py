@@ -77,7 +77,7 @@ class ShowAnswer(TypedDict):
 class MadeAnswer(TypedDict):
     """A file that a run wrote."""
 
-    run: Annotated[str, "the id of the run"]
+    id: Annotated[str, "of the run"]
     path: Annotated[str, "the file's path at that time"]
 
 
@@ -135,9 +135,9 @@ class SyncAnswer(TypedDict):
 class RepeatAnswer(TypedDict):
     """What came of running a command again."""
 
-    run: Annotated[str, "the id of the repetition"]
+    id: Annotated[str, "of the repetition"]
     parent: Annotated[str, "the id of the run that was repeated"]
-    directory: Annotated[str, "the trace directory of the repetition"]
+    directory: Annotated[str | None, "the trace directory of the repetition; null where that was removed"]
     verdict: Annotated[str, "same, different, unknown"]
     compared: Annotated[int, "how many outputs and streams were compared"]
     differences: Annotated[list[str], "a sentence each"]
@@ -193,7 +193,7 @@ def answer_show(record: Record) -> ShowAnswer:
 
 def answer_made(made: Made) -> MadeAnswer:
     """Return a file that a run wrote."""
-    return {"run": made.run, "path": made.path.decode("utf-8", "surrogateescape")}
+    return {"id": made.run, "path": made.path.decode("utf-8", "surrogateescape")}
 
 
 def answer_blame(blamed: Blamed, short: Callable[[str], str]) -> BlameAnswer:
@@ -256,9 +256,9 @@ def answer_repeat(repeated: Repeated) -> RepeatAnswer:
     """Return what `repeat` answers."""
     verdict = repeated.verdict
     return {
-        "run": repeated.identifier,
+        "id": repeated.identifier,
         "parent": repeated.parent,
-        "directory": str(repeated.directory),
+        "directory": None if repeated.directory is None else str(repeated.directory),
         "verdict": verdict["verdict"],
         "compared": verdict["compared"] or 0,
         "differences": verdict["differences"],

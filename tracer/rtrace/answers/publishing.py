@@ -1,17 +1,20 @@
-"""What `figure` answers."""
+"""What `figure`, `push` and `pull` answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
-from rtrace.answers.words import Path, Sentence
+from rtrace.answers.words import Bytes, Identity, Path, Sentence
+from rtrace.printable import printable
 
 if TYPE_CHECKING:
     from pathlib import Path as FilePath
 
     from rtrace.operations.publishing.figure import Stamped
     from rtrace.operations.publishing.paper import Paper
+    from rtrace.operations.publishing.pulling import Pulled
+    from rtrace.operations.publishing.pushing import Pushed
 
 
 class StampAnswer(TypedDict):
@@ -55,6 +58,60 @@ class FigureAnswer(TypedDict):
     figures: list[FigureFileAnswer]
     paper: list[PaperFigureAnswer]
     written: list[Path]
+
+
+class PushAnswer(TypedDict):
+    """A bundle that is in a registry now."""
+
+    path: Path
+    identity: Identity
+    reference: Annotated[str, "by its digest: what always means this bundle"]
+    tag: Annotated[str | None, "the tag that it has there now"]
+    digest: Annotated[str, "of its manifest in the registry"]
+    content: Annotated[str, "the digest of the file"]
+    size: Bytes
+    sent: Annotated[bool, "whether the content was sent; false where the registry had it"]
+    resumed: Annotated[int, "how many bytes an earlier push had sent, and were not sent again"]
+    replaced: Annotated[str | None, "the digest that the tag had before, if it was another"]
+
+
+class PullAnswer(TypedDict):
+    """A bundle that was fetched from a registry."""
+
+    path: Path
+    identity: Identity
+    reference: Annotated[str, "by its digest: what always means this bundle"]
+    digest: Annotated[str, "of its manifest in the registry"]
+    size: Bytes
+    resumed: Annotated[int, "how many bytes an earlier pull had fetched, and were not fetched again"]
+
+
+def answer_push(pushed: Pushed) -> PushAnswer:
+    """Return what `push` answers."""
+    return {
+        "path": printable(bytes(pushed.bundle)),
+        "identity": pushed.identity,
+        "reference": pushed.reference.by_digest(pushed.digest),
+        "tag": pushed.reference.tag,
+        "digest": pushed.digest,
+        "content": pushed.content.digest,
+        "size": pushed.content.size,
+        "sent": pushed.sent,
+        "resumed": pushed.resumed,
+        "replaced": pushed.replaced,
+    }
+
+
+def answer_pull(pulled: Pulled) -> PullAnswer:
+    """Return what `pull` answers."""
+    return {
+        "path": printable(bytes(pulled.path)),
+        "identity": pulled.identity,
+        "reference": pulled.reference.by_digest(pulled.digest),
+        "digest": pulled.digest,
+        "size": pulled.size,
+        "resumed": pulled.resumed,
+    }
 
 
 def answer_figure(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path as FilePath
 
     from rtrace.bundle.entry import Entry
+    from rtrace.operations.exchange.fetching import Fetched
     from rtrace.operations.extract import Original
     from rtrace.replay.protocol import Outcome, Unpacked
 
@@ -35,10 +36,24 @@ class ReplayedAnswer(TypedDict):
     notes: Annotated[list[str], "what there is to know, a sentence each"]
 
 
+class FetchedOutputAnswer(TypedDict):
+    """An output that was copied out of the target afterwards."""
+
+    name: str
+    path: Annotated[Path, "where it was in the target"]
+    file: Path
+    size: Bytes
+
+
 class ReplayAnswer(TypedDict):
     """The runs that were replayed, in their order."""
 
+    unpacker: Annotated[str, "what replayed them"]
     runs: list[ReplayedAnswer]
+    changed: Annotated[list[str], "what was changed of the runs that were named, a sentence each"]
+    opened: Annotated[list[str], "what of the machine was opened to them, a sentence each"]
+    fetched: list[FetchedOutputAnswer]
+    target: Annotated[Path | None, "the target that was made of a bundle and stays"]
 
 
 class DestroyAnswer(TypedDict):
@@ -78,9 +93,18 @@ def answer_plan(steps: Iterable[str], target: FilePath, unpacker: str) -> Unpack
     return {"target": str(target), "unpacker": unpacker, "incomplete": [], "notes": [], "plan": list(steps)}
 
 
-def answer_replay(outcomes: Iterable[Outcome]) -> ReplayAnswer:
+def answer_replay(
+    outcomes: Iterable[Outcome],
+    unpacker: str,
+    changed: Iterable[str] = (),
+    opened: Iterable[str] = (),
+    fetched: Iterable[Fetched] = (),
+    *,
+    target: FilePath | None = None,
+) -> ReplayAnswer:
     """Return what `replay` answers."""
     return {
+        "unpacker": unpacker,
         "runs": [
             {
                 "run": outcome.run,
@@ -89,7 +113,13 @@ def answer_replay(outcomes: Iterable[Outcome]) -> ReplayAnswer:
                 "notes": list(outcome.notes),
             }
             for outcome in outcomes
-        ]
+        ],
+        "changed": list(changed),
+        "opened": list(opened),
+        "fetched": [
+            {"name": one.name, "path": printable(one.path), "file": str(one.to), "size": one.size} for one in fetched
+        ],
+        "target": None if target is None else str(target),
     }
 
 

@@ -44,6 +44,7 @@ class VerificationAnswer(TypedDict):
     """Whether the results of a replay are those of the original run."""
 
     verdict: Annotated[Overall, "what all lines of the scope output together mean"]
+    unpacker: Annotated[str, "what replayed it"]
     limit: Annotated[str | None, "the limit that ended a run"]
     seconds: Seconds
     incomplete: Annotated[list[str], "what the bundle lacks, a sentence each"]
@@ -68,10 +69,11 @@ def answer_comparison(line: Line) -> ComparisonAnswer | None:
     }
 
 
-def answer_verify(report: Report) -> VerificationAnswer:
+def answer_verify(report: Report, unpacker: str) -> VerificationAnswer:
     """Return what `verify` answers."""
     return {
         "verdict": report.verdict,
+        "unpacker": unpacker,
         "limit": report.reached,
         "seconds": round(report.seconds, 3),
         "incomplete": list(report.incomplete),

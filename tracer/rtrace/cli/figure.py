@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from rtrace.operations.publishing.paper import Paper
 
 Results = list[tuple[Path, "Stamped | None", "RtraceError | None"]]
+
+
+def read_doi_option(_context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """Read a DOI."""
+    if text is None:
+        return None
+    from rtrace.figures.doi import read_doi
+
+    try:
+        return read_doi(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from None
+
+
 ANONYMOUS_WITH_LINK = "--anonymous and a link contradict each other; leave one out"
 
 
@@ -37,7 +51,9 @@ ANONYMOUS_WITH_LINK = "--anonymous and a link contradict each other; leave one o
 @click.option("--show", "shown", is_flag=True, help="Show the stamp, and change nothing.")
 @click.option("--remove", "removed", is_flag=True, help="Take the stamp out: the file is then as the run made it.")
 @click.option("--run", "run", metavar="RUN", help="The run that made it, if several made the same.")
-@click.option("--doi", help="The DOI under which readers find the run; by default that of its bundle.")
+@click.option(
+    "--doi", callback=read_doi_option, help="The DOI under which readers find the run; by default that of its bundle."
+)
 @click.option("--url", help="The URL under which readers find the run; {run} in it stands for the run's id.")
 @click.option("--anonymous", is_flag=True, help="Stamp with nothing that names people, places or programs.")
 @click.option(

@@ -58,7 +58,8 @@ def command(
     """List the runs of the history, the newest first; with options or TEXT, those that fit all of them.
 
     The history is a folder in the user's state folder, or what RTRACE_HISTORY names. TEXT is looked for in what was
-    said of a run, in its command, the paths of its files and what it printed; `plot*` is any word that begins so.
+    said of a run, in its command and parameters, the paths of its files and what it printed; `plot*` is any word that
+    begins so.
 
     On a terminal a table of the newest runs; elsewhere a line for each run, with tabs between the fields.
     """

@@ -43,9 +43,10 @@ def command(
     """Run the command of RUN again on this machine as it was recorded, and compare its results with the first ones.
 
     The words of the command, its folder and its environment are those of the record; secrets that were taken out of
-    the environment are taken from the present one. It reads and writes the files that are there now, and is traced in
-    a trace directory of its own. Its exit status, outputs and what it prints are compared by their digests; the
-    verdict is kept in the history. To run it on the files as they were, use `rtrace replay` or `rtrace verify`.
+    the environment are taken from the present one. It reads and writes the files that are there now, and is traced. Its
+    exit status, outputs and what it prints are compared by their digests; the verdict is kept in the history. Where all
+    is the same, the trace is removed, unless DIR is to keep it. To run it on the files as they were, use `rtrace
+    replay` or `rtrace verify`.
 
     A record that you have not made yourself on this machine can hold any command: it is shown, and run with --yes
     alone.
@@ -93,7 +94,7 @@ def command(
             keep_repetition(history, first, second, report, None)
             warn(f"{Interrupted(interrupted)}, so nothing is compared; the trace is in {report.directory.path}")
             sys.exit(128 + interrupted)
-        repeated = judge(history, first, second, report)
+        repeated = judge(history, first, second, report, keep=directory is not None)
     except (OSError, RtraceError) as error:
         warn(f"the repetition is not in the history ({error}); `rtrace import {report.directory.path}` adds it")
         sys.exit(3)
@@ -106,5 +107,6 @@ def command(
         for sentence in verdict["differences"]:
             warn(sentence)
         compared = count(verdict["compared"] or 0, "result")
-        say(f"{verdict['verdict']}: {compared} compared; the trace is in {report.directory.path}")
+        place = "" if repeated.directory is None else f"; the trace is in {repeated.directory}"
+        say(f"{verdict['verdict']}: {compared} compared{place}")
     sys.exit(verdict["exit_status"])

@@ -40,9 +40,9 @@ SHOWN = 20
 def command(words: tuple[str, ...], *, as_json: bool, limit: int, **filters: Any) -> None:  # noqa: ANN401 -- of several types
     """Find the runs that have TEXT in them, the newest first, and show where.
 
-    Every word has to be somewhere in the reason, outcome, label or tags of a run, in its command, in the paths of what
-    it read, ran and wrote, or in what it printed. Words in one pair of quotes have to stand together; `plot*` is any
-    word that begins so.
+    Every word has to be somewhere in the reason, outcome, label or tags of a run, in its command, in its parameters, in
+    the paths of what it read, ran and wrote, or in what it printed. Words in one pair of quotes have to stand together;
+    `plot*` is any word that begins so.
     """
     from rtrace.record.stores.terms import read_terms
 
@@ -53,7 +53,7 @@ def command(words: tuple[str, ...], *, as_json: bool, limit: int, **filters: Any
     catalogue = history.catalogue()
     query = make_query(filters, text, limit or None)
     rows = catalogue.find(query)
-    total = catalogue.count(query) if rows else 0
+    total = catalogue.count(query) if len(rows) == limit else len(rows)
     found = [(row, find_in(history, row, " ".join(text))) for row in rows]
     if as_json:
         from rtrace.answers.history import answer_search

@@ -16,7 +16,7 @@ from rtrace.cli.terminal.speaking import give_json, say, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
 from rtrace.manifest.incompleteness import MARK
-from rtrace.operations.unpack import name_target, plan_unpacking, unpack
+from rtrace.operations.unpack import name_target, plan_unpacking, resolve_name, unpack
 
 
 @click.command(
@@ -24,27 +24,36 @@ from rtrace.operations.unpack import name_target, plan_unpacking, unpack
     examples=("rtrace unpack docker bundle.rpz", "rtrace unpack chroot bundle.rpz target", "rtrace replay target"),
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be done; write nothing.")
+@click.option(
+    "--with-shell", is_flag=True, help="Add a static busybox for `rtrace shell`, where the bundle has no shell."
+)
 @JSON
 @FETCH
 @FROM
 @click.argument("unpacker_name", metavar="UNPACKER", shell_complete=complete_unpackers)
 @click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
 @click.argument("target", type=click.Path(path_type=Path), required=False)
-def command(
+def command(  # noqa: PLR0913 -- an argument for each option
     unpacker_name: str,
     bundle: Path,
     target: Path | None,
     *,
     as_json: bool,
     dry_run: bool,
+    with_shell: bool,
     fetch: bool,
     folders: tuple[Path, ...],
 ) -> None:
-    """Make TARGET from BUNDLE with UNPACKER (chroot or docker).
+    """Make TARGET from BUNDLE with UNPACKER.
+
+    chroot: a folder, replayed in namespaces. docker: an image, replayed by a container engine. directory: a folder with
+    a script that replays it without rtrace, by whatever tool is there. proot: a folder, replayed under proot, which
+    does not isolate. auto: the first of chroot, docker and proot that can replay here.
 
     TARGET is a folder that does not exist yet [default: the bundle's name without its ending].
     """
     target = target or name_target(bundle)
+    unpacker_name = resolve_name(unpacker_name, say)
     if dry_run:
         steps = plan_unpacking(unpacker_name, bundle, target)
         if as_json:
@@ -57,7 +66,9 @@ def command(
     if is_verbose():
         for line in plan_unpacking(unpacker_name, bundle, target):
             say(line)
-    unpacked = unpack(unpacker_name, bundle, target, progress=progress(), sources=Sources(folders, fetch))
+    unpacked = unpack(
+        unpacker_name, bundle, target, progress=progress(), sources=Sources(folders, fetch), with_shell=with_shell
+    )
     if as_json:
         give_json(answer_unpack(unpacked, target, unpacker_name))
         return

@@ -11,7 +11,7 @@ import click
 
 from rtrace.answers.verifying import answer_verify
 from rtrace.cli.frame.command import RtraceCommand
-from rtrace.cli.options.common import FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
+from rtrace.cli.options.common import EMULATE, FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
 from rtrace.cli.options.completing import complete_bundles, complete_runs
 from rtrace.cli.options.history_options import NO_HISTORY
 from rtrace.cli.options.limit_options import limited
@@ -27,8 +27,8 @@ from rtrace.manifest.incompleteness import MARK
 from rtrace.operations.unpack import name_target
 from rtrace.operations.verify import verify_bundle
 from rtrace.printable import count
+from rtrace.replay.choosing import choose_unpacker
 from rtrace.replay.grants import Grants
-from rtrace.replay.registry import load_unpacker
 from rtrace.verify.kinds.model import Rule
 from rtrace.verify.verdicts import Line, Report
 
@@ -61,6 +61,7 @@ VERDICT_WIDTH = 11
 @FETCH
 @FROM
 @limited
+@EMULATE
 @click.option(
     "--ignore",
     multiple=True,
@@ -90,6 +91,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     folders: tuple[Path, ...],
     limits: Limits,
     allowed: frozenset[str],
+    emulate: bool,
     ignore: tuple[bytes, ...],
     show_all: bool,
     strict: bool,
@@ -109,12 +111,14 @@ def command(  # noqa: PLR0913 -- an argument for each option
     """
     fill_standard_streams()
     began = time.time()
-    unpacker = load_unpacker(unpacker_name)
+    chosen = choose_unpacker(unpacker_name)
     tell_cleaned()
+    if chosen.told is not None:
+        say(chosen.told)
     with temporary("verify") as workspace, shown_output() as shown:
         report = verify_bundle(
             bundle,
-            unpacker,
+            chosen.unpacker,
             workspace,
             names=names,
             ignored=ignore,
@@ -122,21 +126,22 @@ def command(  # noqa: PLR0913 -- an argument for each option
             shown=shown,
             sources=Sources(folders, fetch),
             limits=limits,
-            grants=Grants(calls=allowed),
+            grants=Grants(calls=allowed, emulation=emulate),
+            warn=warn,
             rule=None if strict else Rule(tolerance=tolerance),
         )
     for note in report.notes:
         warn(note)
     if as_json:
-        give_json(answer_verify(report))
+        give_json(answer_verify(report, chosen.name))
     else:
         show_report(report, show_all=show_all or is_verbose())
         if report.verdict == "different":
             target = name_target(bundle)
-            steps = f"`rtrace unpack {unpacker_name} {bundle}`, then `rtrace replay {target}`"
+            steps = f"`rtrace unpack {chosen.name} {bundle}`, then `rtrace replay {target}`"
             say(f"to look at the replay's files: {steps}")
     if not no_history:
-        tell_recorded(bundle, names, began, report, unpacker_name)
+        tell_recorded(bundle, names, began, report, chosen.name)
     sys.exit(report.exit_status)
 
 

@@ -11,6 +11,7 @@ import click
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.terminal.speaking import say, tell, warn
 from rtrace.errors import WebError
+from rtrace.interrupts import keep_rest
 
 _GRAPHICAL = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")
 
@@ -52,6 +53,7 @@ def command(*, port: int, ipv6: bool, no_open: bool, place: str | None) -> None:
             tell([f"{address}?{TOKEN}={guard.token}"])  # also with --quiet: nobody gets in without it
             if not no_open and has_windows():
                 open_browser(f"{address}?{TICKET}={guard.make_ticket()}")
+            keep_rest("the pages are no longer served")
             wait()
 
 

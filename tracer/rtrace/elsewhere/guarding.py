@@ -217,14 +217,16 @@ class PlainHandler(HTTPHandler):
 class TlsHandler(HTTPSHandler):
     """Asks over https."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, context: ssl.SSLContext | None = None) -> None:
         super().__init__()
         self._guard = guard
+        self._context = context
 
     def https_open(self, req: Request) -> HTTPResponse:
         """Ask."""
         proxied = _is_proxied(req, self._guard)
-        make = partial(_make_tls, guard=self._guard, proxied=proxied, context=ssl.create_default_context())
+        context = self._context or ssl.create_default_context()
+        make = partial(_make_tls, guard=self._guard, proxied=proxied, context=context)
         return self.do_open(make, req)
 
 

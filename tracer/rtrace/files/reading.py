@@ -6,8 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import hashlib
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _PART = 1 << 20
@@ -18,9 +17,14 @@ def open_content(path: str | bytes, flags: int = 0) -> int:
     return os.open(path, flags | _FLAGS)
 
 
-def read_parts(descriptor: int) -> Iterator[bytes]:
-    """Yield what is left of an open file, part by part. Raises OSError."""
-    while part := os.read(descriptor, _PART):
+def read_parts(descriptor: int, expected: int = _PART) -> Iterator[bytes]:
+    """Yield what is left of an open file, part by part. Raises OSError.
+
+    No more memory is taken for a part than for as many bytes as are ``expected``: a mebibyte for each of a thousand
+    small files takes longer than to read them.
+    """
+    size = min(expected + 1, _PART)
+    while part := os.read(descriptor, size):
         yield part
 
 
@@ -39,13 +43,18 @@ def read_file(path: str | bytes, limit: int | None = None) -> bytes:
     return content if limit is None or len(content) <= limit else b""
 
 
-def hash_file(path: str | bytes, algorithm: Callable[..., hashlib._Hash]) -> bytes | None:
-    """Return the digest of a file; None when it cannot be read."""
-    digest = algorithm(usedforsecurity=False)
+def hash_file(path: str | bytes, algorithm: str = "sha256", *, follow: bool = True) -> bytes | None:
+    """Return the digest of a file; None when it cannot be read, or is a symlink and none is to be followed."""
+    import hashlib  # 3 ms that a run without outputs does not need
+
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     try:
-        with open(path, "rb", buffering=0, opener=open_at_once) as file:
-            while part := file.read(_PART):
+        descriptor = open_at_once(path, os.O_RDONLY | (0 if follow else os.O_NOFOLLOW))
+        try:
+            for part in read_parts(descriptor, os.fstat(descriptor).st_size):
                 digest.update(part)
+        finally:
+            os.close(descriptor)
     except OSError:  # gone or unreadable by now: nobody can tell
         return None
     return digest.digest()

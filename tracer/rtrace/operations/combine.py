@@ -13,9 +13,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rtrace.capture.books.results import hash_file
 from rtrace.capture.books.snapshots import take_snapshot
 from rtrace.errors import RtraceError, TraceError, UsageError
+from rtrace.files.reading import hash_file
 from rtrace.interrupts import held
 from rtrace.operations.trace import write_new_manifest
 from rtrace.printable import printable
@@ -95,7 +95,7 @@ class Copies:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._by_size: dict[int, dict[str | None, Path]] = {}
+        self._by_size: dict[int, dict[bytes | None, Path]] = {}
         """Copies by their size and digest; None stands for the digest of the first of a size, which has no other."""
 
     def add(self, source: Path, prefix: str) -> None:
@@ -106,8 +106,8 @@ class Copies:
             copies = self._by_size.setdefault(size, {})
             if None in copies:
                 first = copies.pop(None)
-                copies[hash_file(os.fsencode(first))] = first
-            digest = hash_file(os.fsencode(path)) if copies else None
+                copies[hash_file(os.fsencode(first), follow=False)] = first
+            digest = hash_file(os.fsencode(path), follow=False) if copies else None
             if digest in copies:
                 copy.hardlink_to(copies[digest])
             else:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.bundle.data.sparse import ZEROS
 from rtrace.bundle.entry import Entry, FileType
+from rtrace.bundle.resolving import resolve_path
 from rtrace.elsewhere.sources import NO_SOURCES, Sources, find_places, read_content
 from rtrace.errors import BundleError
 from rtrace.files.incomplete import Incomplete
 from rtrace.files.patterns import Patterns
-from rtrace.files.symlinks import follow_symlinks
 from rtrace.interrupts import held
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
@@ -36,7 +36,7 @@ def find_entries(bundle: OpenBundle, wanted: Sequence[bytes]) -> tuple[Entry, ..
     found: dict[bytes, Entry] = {}
     for name in wanted:
         is_path = name.startswith(b"/") and not _SPECIAL.search(name)
-        pattern = _escape(_resolve(bundle, name)) if is_path or bundle.find(name) else name
+        pattern = _escape(resolve_path(bundle, name)) if is_path or bundle.find(name) else name
         matching = [entry for entry in _match(bundle, pattern) if entry.type is FileType.REGULAR]
         if not matching:
             raise BundleError(
@@ -198,19 +198,3 @@ def _match(bundle: OpenBundle, pattern: bytes) -> Iterable[Entry]:
 
 def _escape(path: bytes) -> bytes:
     return _SPECIAL.sub(rb"\\\g<0>", path)
-
-
-def _resolve(bundle: OpenBundle, path: bytes) -> bytes:
-    """Return where a path leads through the symlinks of a bundle; one that leads nowhere, as far as it leads."""
-
-    def read_link(place: bytes) -> bytes | None:
-        entry = bundle.find(place)
-        return None if entry is None else entry.target
-
-    here = b""
-    try:
-        for step in follow_symlinks(path, read_link):
-            here = step.onward
-    except OSError:  # ELOOP: no file has such a path
-        return path
-    return here or b"/"

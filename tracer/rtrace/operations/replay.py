@@ -8,82 +8,217 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rtrace import interrupts
 from rtrace.debugging import debug
 from rtrace.elsewhere.sources import Sources
-from rtrace.errors import UsageError
+from rtrace.errors import TargetError, UsageError
 from rtrace.files.workspaces import THROW_AWAY, temporary
 from rtrace.interrupts import shielded
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.incompleteness import MARK
 from rtrace.manifest.model import Run
+from rtrace.opening import open_bundle
+from rtrace.operations.unpack import unpack
 from rtrace.progress import SILENT, Progress
+from rtrace.replay.changing import NO_CHANGES, Changes, change_run, refuse_several
+from rtrace.replay.choosing import choose_unpacker, tell_caution
+from rtrace.replay.foreign import refuse_foreign
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs
-from rtrace.replay.protocol import OWN_STREAMS, Outcome, Streams, Target
-from rtrace.replay.registry import load_unpacker, open_target
+from rtrace.replay.protocol import OWN_STREAMS, Outcome, Streams, Target, Unpacked
+from rtrace.replay.registry import open_target, read_unpacker
 
+if TYPE_CHECKING:
+    from rtrace.operations.exchange.fetching import Fetched
+
+FAILED = 125
+"""The status of rtrace's own failures."""
 _PROGRAMS = (b"#!", b"\x7fELF")
 """What scripts and programs begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Files that are exchanged for one replay: ``inputs`` by name (None: standard input), ``outputs`` by name.
+
+    ``everything`` is a folder for all outputs.
+    """
+
+    inputs: tuple[tuple[str, Path | None], ...] = ()
+    outputs: tuple[tuple[str, Path], ...] = ()
+    everything: Path | None = None
+
+
+NO_EXCHANGE = Exchange()
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of a replay: its exit status, the outputs that were fetched, and the target that was made to stay."""
+
+    status: int
+    fetched: tuple[Fetched, ...] = ()
+    kept: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
     """How runs are replayed, and who is told: ``say`` of what is done, ``warn`` of what is not as it should be.
 
-    ``note`` is given how each run ended.
+    ``keep`` is the folder in which a bundle's target stays. ``note`` is given how each run ended, ``name`` which
+    unpacker replays it.
     """
 
     limits: Limits = DEFAULT_LIMITS
     grants: Grants = NOTHING
+    changes: Changes = NO_CHANGES
+    exchange: Exchange = NO_EXCHANGE
+    keep: Path | None = None
     say: Callable[[str], None] = lambda _sentence: None
     warn: Callable[[str], None] = lambda _sentence: None
     progress: Progress = SILENT
     note: Callable[[Outcome], None] = lambda _outcome: None
+    name: Callable[[str], None] = lambda _unpacker: None
 
-    def replay(self, path: Path, names: Sequence[str], unpacker_name: str, sources: Sources) -> int:
-        """Replay the runs of a target or a bundle that are named, or all; return the exit status of the last one.
+    def replay(self, path: Path, names: Sequence[str], unpacker_name: str, sources: Sources) -> Replayed:
+        """Replay the runs of a target or a bundle that are named, or all; the exit status is that of the last one.
 
-        A run that fails is the last one. The runs have the standard streams of this process.
+        A run that fails is the last one. The runs have the standard streams of this process. Outputs are fetched
+        whatever came of the runs; a missing one is a failure of ours where these succeeded.
         Raises UsageError for a run that does not exist, BundleError and TargetError.
         """
-        with contextlib.ExitStack() as stack, self.opened(path, unpacker_name, sources) as target:
+        refuse_written(self.exchange)
+        with self.opened(path, unpacker_name, sources) as target:
             chosen = choose_runs(target.runs(), names, path)
-            for run in self.plan_runs(target.runs(), chosen, path):
-                given = self.standing_in(run) if run in chosen else nothing_given()
-                streams = stack.enter_context(given)
-                outcome = target.run(run, streams=streams, limits=self.limits, grants=self.grants)
-                self.note(outcome)
-                debug(__name__, "%s ended with %d", run.id, outcome.exit_status)
-                for note in outcome.notes:
-                    self.warn(f"{run.id}: {note}")
-                status = outcome.exit_status
-                if status != 0 or interrupts.asked_to_end():
-                    break
+            refuse_several(self.changes, chosen)
+            if not chosen:
+                raise UsageError(f"{path} holds no run to replay")
+            bundle = self.find_bundle(path, target)
+            with contextlib.ExitStack() as stack:
+                status = self.replay_all(target, chosen, path, bundle, stack)
+                fetched, complete = self.fetch(target, bundle)
+        return Replayed(status if complete or status else FAILED, fetched, self.keep)
+
+    def replay_all(
+        self, target: Target, chosen: Sequence[Run], path: Path, bundle: Path | None, stack: contextlib.ExitStack
+    ) -> int:
+        """Replay runs and those that they need; return the status of the last one. What they are given is the stack's.
+
+        Inputs are exchanged before the first run that was asked for: one that it needs may write them.
+        """
+        status, is_exchanged = 0, False
+        for run in self.plan_runs(target.runs(), chosen, path):
+            is_chosen = run in chosen
+            if is_chosen and not is_exchanged:
+                is_exchanged = True
+                self.exchange_inputs(target, bundle, stack, throw_away=path.is_file() and self.keep is None)
+            streams = stack.enter_context(self.standing_in(run) if is_chosen else nothing_given())
+            changed = change_run(run, self.changes) if is_chosen else run
+            outcome = target.run(changed, streams=streams, limits=self.limits, grants=self.grants)
+            self.note(outcome)
+            debug(__name__, "%s ended with %d", run.id, outcome.exit_status)
+            for note in outcome.notes:
+                self.warn(f"{run.id}: {note}")
+            status = outcome.exit_status
+            if status != 0 or interrupts.asked_to_end():
+                break
         return status
+
+    def find_bundle(self, path: Path, target: Target) -> Path | None:
+        """Return the bundle that files are exchanged by, None where there are none; what has no name is refused now."""
+        if self.exchange == NO_EXCHANGE:
+            return None
+        from rtrace.operations.exchange import bundles, fetching, names
+
+        bundle = path if path.is_file() else bundles.find_bundle(target.path, None)
+        with open_bundle(bundle) as opened:
+            for name, _ in self.exchange.inputs:
+                names.find_file(opened, name)
+            for name, _ in self.exchange.outputs:
+                fetching.find_fetchable(opened, name)
+        return bundle
+
+    def exchange_inputs(
+        self, target: Target, bundle: Path | None, stack: contextlib.ExitStack, *, throw_away: bool
+    ) -> None:
+        """Put files in the place of inputs, until the stack is closed. Raises UsageError and TargetError."""
+        if bundle is not None and self.exchange.inputs:
+            from rtrace.operations.exchange.replacing import replaced
+
+            given = self.exchange.inputs
+            stack.enter_context(replaced(target, bundle, given, throw_away=throw_away, say=self.say, warn=self.warn))
+
+    def fetch(self, target: Target, bundle: Path | None) -> tuple[tuple[Fetched, ...], bool]:
+        """Copy outputs out of a target; return those that were there, and whether all were. The others are told."""
+        if bundle is None or not (self.exchange.outputs or self.exchange.everything):
+            return (), True
+        from rtrace.operations.exchange.fetching import fetch_outputs
+
+        fetched: list[Fetched] = []
+        missing: list[str] = []
+        for one in self.exchange.outputs:
+            try:
+                fetched += fetch_outputs(target, [one], None, bundle=bundle)
+            except TargetError as error:
+                missing.append(str(error))
+        everything = self.exchange.everything
+        if everything is not None:
+            fetched += fetch_outputs(target, [], everything, bundle=bundle, warn=missing.append)
+        for sentence in missing:
+            self.warn(sentence)
+        return tuple(fetched), not missing
 
     @contextlib.contextmanager
     def opened(self, path: Path, unpacker_name: str, sources: Sources) -> Iterator[Target]:
-        """Open a target, or make a temporary one from a bundle and destroy it afterwards."""
+        """Open a target, or make one from a bundle: a temporary one, which is destroyed, or one that stays."""
         if not path.is_file():
             refuse_command(path)
-            yield open_target(path)
+            if self.keep is not None:
+                raise UsageError(f"{path} is a target already, and stays: leave out --keep")
+            from rtrace.operations.exchange.settling import settle
+
+            target = open_target(path)
+            settle(target, self.say)
+            self.name(read_unpacker(path))
+            refuse_foreign(target.runs(), self.grants)
+            settle(target, self.say)
+            tell_caution(target, self.warn)
+            yield target
             return
         refuse_program(path)
+        with open_bundle(path) as opened:  # before anything is written
+            refuse_foreign(opened.manifest.runs, self.grants)
+        chosen = choose_unpacker(unpacker_name)
+        self.name(chosen.name)
+        if chosen.told is not None:
+            self.say(chosen.told)
+        if self.keep is not None:
+            self.tell_incomplete(unpack(chosen.name, path, self.keep, progress=self.progress, sources=sources))
+            self.say(f"unpacked into {self.keep}, which stays; `rtrace destroy {self.keep}` removes it")
+            target = open_target(self.keep)
+            tell_caution(target, self.warn)
+            yield target
+            return
         with temporary("run") as workspace:
-            unpacker = load_unpacker(unpacker_name)
+            unpacker = chosen.unpacker
             made = unpacker.unpack(
                 path, workspace / THROW_AWAY, progress=self.progress, sources=sources, throw_away=True
             )
-            for sentence in made.incomplete:
-                self.warn(f"{MARK}: {sentence}")
+            self.tell_incomplete(made)
             target = unpacker.open(made.target)
+            tell_caution(target, self.warn)
             try:
                 yield target
             finally:
                 with shielded():
                     target.destroy()
+
+    def tell_incomplete(self, made: Unpacked) -> None:
+        """Warn of what a bundle lacks."""
+        for sentence in made.incomplete:
+            self.warn(f"{MARK}: {sentence}")
 
     def plan_runs(self, runs: Sequence[Run], chosen: Sequence[Run], path: Path) -> Sequence[Run]:
         """Return the runs to replay: those of a bundle with the runs that they need, those of a target alone.
@@ -110,6 +245,16 @@ class Replay:
         self.warn(f"{run.id}: its standard input was not captured, so the replay reads none; give it with `< FILE`")
         with null_device() as null:
             yield Streams(stdin=null)
+
+
+def refuse_written(exchange: Exchange) -> None:
+    """Raise UsageError for a file that an output would replace: it is said before a long replay, not after it."""
+    for name, file in exchange.outputs:
+        if os.path.lexists(file) and not file.is_dir():
+            raise UsageError(f"{file} exists already: remove it, or name another file for {name}")
+    folder = exchange.everything
+    if folder is not None and os.path.lexists(folder) and not (folder.is_dir() and not os.listdir(folder)):
+        raise UsageError(f"{folder} exists already, and is no empty folder: name another one for all outputs")
 
 
 def refuse_program(path: Path) -> None:

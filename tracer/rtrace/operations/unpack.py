@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtrace.debugging import debug
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
-from rtrace.errors import TargetError
+from rtrace.errors import ForeignError, RtraceError, TargetError
+from rtrace.operations.exchange.bundles import keep_bundle, read_identity
 from rtrace.progress import SILENT, Progress
-from rtrace.replay.registry import load_unpacker
+from rtrace.replay.choosing import choose_unpacker
+from rtrace.replay.registry import AUTO, load_unpacker
 
 if TYPE_CHECKING:
-    from rtrace.replay.protocol import Unpacked
+    from collections.abc import Callable, Iterator
+
+    from rtrace.replay.protocol import Target, Unpacked
 
 
 def name_target(bundle: Path) -> Path:
@@ -31,15 +37,94 @@ def plan_unpacking(unpacker_name: str, bundle: Path, target: Path) -> tuple[str,
 
 
 def unpack(
-    unpacker_name: str, bundle: Path, target: Path, *, progress: Progress = SILENT, sources: Sources = NO_SOURCES
+    unpacker_name: str,
+    bundle: Path,
+    target: Path,
+    *,
+    progress: Progress = SILENT,
+    sources: Sources = NO_SOURCES,
+    with_shell: bool = False,
 ) -> Unpacked:
-    """Make a target from a bundle. Raises UsageError, TargetError, BundleError and ElsewhereError."""
+    """Make a target from a bundle, which is kept in it, and note where it is.
+
+    ``with_shell``: it gets a shell if it has none. Raises UsageError, TargetError, BundleError and ElsewhereError.
+    """
     unpacker = load_unpacker(unpacker_name)
     refuse_existing(target)
+    lacks_shell = with_shell and prepare_shell(bundle)
     began = time.monotonic()
-    unpacked = unpacker.unpack(bundle, target, progress=progress, sources=sources)
+    with noted(target, unpacker_name, bundle):
+        unpacked = unpacker.unpack(bundle, target, progress=progress, sources=sources)
     debug(__name__, "unpacked with %s in %.3f s", unpacker_name, time.monotonic() - began)
-    return unpacked
+    notes = [*unpacked.notes, *keep(target, bundle)]
+    if lacks_shell:
+        notes += add_shell(unpacker.open(target))
+    return replace(unpacked, notes=tuple(notes))
+
+
+@contextlib.contextmanager
+def noted(target: Path, unpacker_name: str, bundle: Path) -> Iterator[None]:
+    """Note in the person's register that a target is made, and was made; where that cannot be, it is not."""
+    from rtrace.replay.register import note_made, registering
+
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(registering(target, unpacker_name, bundle))
+        except (OSError, ForeignError) as error:
+            debug(__name__, "%s is not noted among the targets: %s", target, error)
+        yield
+        try:
+            note_made(target, unpacker_name, bundle, read_identity(target))
+        except (OSError, ForeignError, TargetError) as error:
+            debug(__name__, "%s is not noted among the targets: %s", target, error)
+
+
+def keep(target: Path, bundle: Path) -> tuple[str, ...]:
+    """Keep the bundle in its target; return a sentence where that cannot be."""
+    try:
+        keep_bundle(target, bundle)
+    except (OSError, RtraceError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        return (f"{bundle} is not kept in {target} ({reason}); `rtrace upload` and `reset` need it: --bundle {bundle}",)
+    return ()
+
+
+def prepare_shell(bundle: Path) -> bool:
+    """Return whether a target of a bundle will lack a shell. Raises TargetError where there is none to be added."""
+    from rtrace.bundle.resolving import resolve_path
+    from rtrace.opening import open_bundle
+    from rtrace.operations.exchange.programs import HOST_BUSYBOX, SHELLS, refuse_unfit
+
+    with open_bundle(bundle) as opened:
+        if any(opened.find(resolve_path(opened, shell)) is not None for shell in SHELLS):
+            return False
+        runs = opened.manifest.runs
+    refuse_unfit(HOST_BUSYBOX, runs[0].architecture if runs else os.uname().machine)
+    return True
+
+
+def add_shell(target: Target) -> tuple[str, ...]:
+    """Put a shell into a new target, which stays whole without it; return a sentence on that."""
+    from rtrace.operations.exchange.programs import BUSYBOX, put_shell
+
+    try:
+        put_shell(target)
+    except RtraceError as error:
+        return (f"{target.path} got no shell: {error}",)
+    return (f"added a shell, {BUSYBOX.decode()}, for `rtrace shell {target.path}`",)
+
+
+def resolve_name(name: str, say: Callable[[str], None]) -> str:
+    """Return the name of the unpacker to use: for `auto` the first that can replay here, else this one, come what may.
+
+    Raises TargetError where none can.
+    """
+    if name != AUTO:
+        return name
+    chosen = choose_unpacker(name)
+    if chosen.told is not None:
+        say(chosen.told)
+    return chosen.name
 
 
 def refuse_existing(target: Path) -> None:

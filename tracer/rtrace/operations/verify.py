@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -22,6 +22,8 @@ from rtrace.manifest.incompleteness import CHANGED, DOUBTS, limit_waiting, list_
 from rtrace.manifest.model import Manifest, Run
 from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
+from rtrace.replay.choosing import tell_caution
+from rtrace.replay.foreign import refuse_foreign
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs, tell_unknown_needs
 from rtrace.replay.protocol import Outcome, Snapshot, Streams, Target, Unpacker
@@ -69,7 +71,7 @@ def read_subject(opened: OpenBundle, names: Sequence[str], workspace: Path) -> S
     """Read what is to be verified of a bundle: the runs that are named with those that they need, or all."""
     results, entries = opened.results, opened.entries
     held = leave_out_untouched(find_held(results, entries), opened, workspace)
-    runs = add_needed(opened.manifest.runs, choose_runs(opened.manifest.runs, tuple(dict.fromkeys(names)), opened.path))
+    runs = add_needed(opened.manifest.runs, choose_runs(opened.manifest.runs, names, opened.path))
     return Subject(opened.manifest, runs, results, entries, held, not opened.keeps_digests)
 
 
@@ -87,6 +89,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     limits: Limits = DEFAULT_LIMITS,
     grants: Grants = NOTHING,
     rule: Rule | None = EXACT,
+    warn: Callable[[str], None] = lambda _sentence: None,
 ) -> Report:
     """Replay the runs of a bundle in a temporary target below an existing folder, and compare.
 
@@ -99,6 +102,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     began = time.monotonic()
     with open_bundle(bundle) as opened:
         subject = read_subject(opened, names, workspace)
+    refuse_foreign(subject.runs, grants)
     patterns = find_patterns(subject.manifest.outputs)
     by_run: dict[str, list[Result]] = {run.id: [] for run in subject.runs}
     for result in subject.results:
@@ -107,6 +111,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     lines: list[Line] = []
     made = unpacker.unpack(bundle, workspace / THROW_AWAY, progress=progress, sources=sources, throw_away=True).target
     target = unpacker.open(made)
+    tell_caution(target, warn)
     try:
         witness = Witness(target, subject.held)
         with ExitStack() as stack:

@@ -14,6 +14,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _DIGEST = 16
@@ -21,6 +22,10 @@ _MOST_BYTES = 256 << 10
 _LONGEST = 8 << 10
 """A longer text is searched by the rules: they look for all needles at once."""
 _CODE = ("rules", "searching")
+_FORM = 2
+_HEAD = 3
+_BETWEEN = "\u0100"
+"""Stands between needles that begin alike: they are bytes, kept as Latin-1, which does not have it."""
 
 
 class Remembered:
@@ -30,7 +35,7 @@ class Remembered:
         """Read the file; one of other rules, and one that cannot be read, counts as empty."""
         self._path = path
         self._stamp = stamp_rules()
-        self._needles: dict[str, list[bytes]] = {}
+        self._needles: dict[str, dict[str, str]] = {}  # by kind, and by how they begin
         self._known = self._read()
         self._new: list[bytes] = []
 
@@ -43,8 +48,11 @@ class Remembered:
         needles = self._needles.get(kind)
         if not needles or len(text) > _LONGEST:
             return False
-        lowered = text.lower()
-        return not any(needle in lowered for needle in needles)
+        lowered = text.lower().decode("latin-1")
+        return not any(
+            head in lowered and any(needle in lowered for needle in some.split(_BETWEEN))
+            for head, some in needles.items()
+        )
 
     def remember(self, kind: str, text: bytes) -> None:
         """Remember that nothing secret was found in a text of this kind."""
@@ -71,7 +79,7 @@ class Remembered:
         from rtrace.privacy.searching.matching import IN_ARGUMENTS, IN_FILES
 
         needles = {
-            kind: sorted({needle.decode("latin-1") for rule in rules for needle in rule.needles})
+            kind: _group({needle.decode("latin-1") for rule in rules for needle in rule.needles})
             for kind, rules in (("argument", IN_ARGUMENTS), ("file", IN_FILES))
             if all(rule.needles or rule.pattern is None for rule in rules)
         }
@@ -95,16 +103,25 @@ class Remembered:
             stamp, needles = json.loads(head)
             if not self._stamp or stamp != self._stamp:
                 return b""
-            self._needles = {kind: [needle.encode("latin-1") for needle in some] for kind, some in needles.items()}
+            if not all(isinstance(some, str) for heads in needles.values() for some in heads.values()):
+                return b""
         except (OSError, ValueError, TypeError, AttributeError):  # not there, or not what was written
-            self._needles = {}
             return b""
+        self._needles = needles
         return data
 
     def _digest(self, kind: str, text: bytes) -> bytes:
         from hashlib import blake2b
 
         return blake2b(text, digest_size=_DIGEST, person=kind.encode()[:_DIGEST]).digest()
+
+
+def _group(needles: Iterable[str]) -> dict[str, str]:
+    """Return needles by how they begin: where none of a few hundred beginnings occurs, none of thousands does."""
+    groups: dict[str, list[str]] = {}
+    for needle in sorted(needles):
+        groups.setdefault(needle[:_HEAD], []).append(needle)
+    return {head: _BETWEEN.join(some) for head, some in groups.items()}
 
 
 def stamp_rules() -> str:
@@ -124,4 +141,4 @@ def stamp_rules() -> str:
     import zlib
 
     text = repr(sorted(states)).encode()
-    return f"{len(states)}-{zlib.crc32(text):08x}-{zlib.crc32(text[::-1]):08x}"
+    return f"{_FORM}-{len(states)}-{zlib.crc32(text):08x}-{zlib.crc32(text[::-1]):08x}"

@@ -15,7 +15,7 @@ class Query:
 
     ``file`` is an absolute path that a run read or wrote, or a name without a slash of a file in any folder; ``digest``
     is the SHA-256 of such a file. ``parameters`` are names with their values, as text. Of ``text`` every word has to
-    be somewhere in what was said, run, read, written or printed; words in double quotes have to stand together.
+    be somewhere in what was said, run, given, read, written or printed; words in double quotes have to stand together.
     """
 
     tag: str | None = None

@@ -6,7 +6,7 @@ import re
 import time
 from datetime import datetime, timedelta, timezone
 
-_SHAPE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_SHAPE = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -23,7 +23,7 @@ def write_time(microseconds: int) -> str:
 
 def read_time(text: str) -> int:
     """Return a time of a record in microseconds since 1970. Raises ValueError for text that is none."""
-    if _SHAPE.fullmatch(text) is None:
+    if re.fullmatch(_SHAPE, text) is None:
         raise ValueError(f"{text[:40]!r} is not a time as records have it")
     return (datetime.fromisoformat(text[:-1] + "+00:00") - _EPOCH) // _MICROSECOND
 

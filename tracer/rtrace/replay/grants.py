@@ -23,6 +23,7 @@ class Grants:
     ``network``: the caller's network. ``ports``: what the replay serves at these can be reached from the machine, while
     it reaches nothing itself. ``display``: the caller's X11 or Wayland display, which shows it all that is typed there.
     ``gpu``: the machine's graphics processors. ``calls``: names of `rtrace.limits.ALLOWABLE`.
+    ``emulation``: programs for another kind of processor may be run by an emulator of the machine's.
     """
 
     network: bool = False
@@ -30,6 +31,30 @@ class Grants:
     display: bool = False
     gpu: bool = False
     calls: frozenset[str] = frozenset()
+    emulation: bool = False
 
 
 NOTHING = Grants()
+
+
+def describe_grants(grants: Grants) -> tuple[str, ...]:
+    """Return what of the machine is opened to a replay, a sentence each."""
+    sentences = []
+    if grants.network:
+        sentences.append("the replay has this machine's network")
+    for port in grants.ports:
+        place = f"[{port.address}]" if ":" in port.address else port.address
+        who = "every user of this machine" if is_loopback(port.address) else "everybody who reaches this address"
+        sentences.append(f"{place}:{port.host} leads to port {port.target} of the replay; {who} can use it")
+    if grants.display:
+        sentences.append("the replay is shown your display")
+    if grants.gpu:
+        sentences.append("the replay is shown the graphics processors")
+    if grants.calls:
+        sentences.append(f"the replay may use: {', '.join(sorted(grants.calls))}")
+    return tuple(sentences)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is of this machine alone."""
+    return address.startswith("127.") or address == "::1"

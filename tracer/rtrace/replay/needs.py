@@ -12,14 +12,51 @@ if TYPE_CHECKING:
 
     from rtrace.manifest.model import Run
 
+MOST_DIGITS = 9
+"""More no number of a run has."""
+
 
 def choose_runs(runs: Sequence[Run], names: Sequence[str], place: Path) -> Sequence[Run]:
-    """Return the runs that are named, or all. Raises UsageError for a run that does not exist."""
-    by_name = {run.id: run for run in runs}
+    """Return the runs that are named, or all. A name is that of a run, a number, or a range of both: 2, fit, 1-3.
+
+    Raises UsageError for a run that does not exist or is named twice, and for a range that goes backwards.
+    """
+    chosen: list[Run] = []
     for name in names:
-        if name not in by_name:
-            raise UsageError(f"{place} has no run {name!r}; it has: {', '.join(by_name)}")
-    return [by_name[name] for name in names] or runs
+        found = find_range(runs, name)
+        if found is None:
+            raise UsageError(f"{place} has no run {name!r}; it has: {', '.join(run.id for run in runs)}")
+        first, last = found
+        if first > last:
+            raise UsageError(f"the range {name!r} goes backwards: {runs[first].id} comes after {runs[last].id}")
+        for run in runs[first : last + 1]:
+            if run in chosen:
+                raise UsageError(f"{run.id} is named twice in {' '.join(names)!r}; name each run once")
+            chosen.append(run)
+    return chosen or runs
+
+
+def find_range(runs: Sequence[Run], name: str) -> tuple[int, int] | None:
+    """Return the places of the first and the last run that a name stands for; what is a run's own name is that run."""
+    place = find_run(runs, name)
+    if place is not None:
+        return place, place
+    for at, character in enumerate(name):
+        if character != "-":
+            continue
+        first, last = find_run(runs, name[:at]), find_run(runs, name[at + 1 :])
+        if first is not None and last is not None:
+            return first, last
+    return None
+
+
+def find_run(runs: Sequence[Run], name: str) -> int | None:
+    """Return the place of a run by its own name, or by a number: 2 is run2, the second where no run is called so."""
+    places = {run.id: place for place, run in enumerate(runs)}
+    if name in places or not (name.isascii() and name.isdigit()):
+        return places.get(name)
+    number = int(name) if len(name) <= MOST_DIGITS else 0
+    return places.get(f"run{number}", number - 1 if 0 < number <= len(runs) else None)
 
 
 def add_needed(runs: Iterable[Run], chosen: Iterable[Run]) -> tuple[Run, ...]:

@@ -151,6 +151,14 @@ class Stamper(Protocol):
         """Return the stamps of files as they are now; paths about which nothing is known are left out."""
 
 
+@runtime_checkable
+class Mender(Protocol):
+    """What a target may be besides: one in which a killed command can leave something that is not to stay."""
+
+    def mend(self) -> Sequence[str]:
+        """Put that in order, and tell what was found, a sentence each. Raises BusyError and TargetError."""
+
+
 class Unpacker(Protocol):
     """Turns a bundle into a target."""
 
@@ -180,6 +188,31 @@ class Unpacker(Protocol):
 
     def open(self, target: Path) -> Target:
         """Open a target that ``unpack`` of this unpacker made. Raises TargetError."""
+
+
+@runtime_checkable
+class Candidate(Protocol):
+    """What an unpacker may be besides: one that ``--unpacker auto`` may take: after `chroot`, the lowest rank first.
+
+    ``stand_in`` names the unpacker that is taken where this one was asked for and cannot replay.
+    """
+
+    rank: int
+    stand_in: str | None
+
+    def find_problem(self) -> str | None:
+        """Return why nothing can be replayed with it here, with the next step, to follow a colon; None where it can.
+
+        Asked before each replay, so it has to be quick where the answer is that it can.
+        """
+
+
+@runtime_checkable
+class Cautious(Protocol):
+    """What a target may be besides: one whose replays are not always isolated."""
+
+    def caution(self) -> str | None:
+        """Return the sentence that says what a replay is not kept from here; None where it is isolated."""
 
 
 Part: TypeAlias = Literal["record", "replay", "files", "packages"]

@@ -14,10 +14,14 @@ from rtrace.printable import suggest
 from rtrace.replay.protocol import ENTRY_POINT_GROUP, STATE_FILE, STATE_LIMIT, Target, Unpacker
 from rtrace.replay.target_folder import TargetFolder
 
+AUTO = "auto"
+"""What a person says who leaves the choice of an unpacker to rtrace; no unpacker can have this name."""
+
 
 def list_unpackers() -> dict[str, EntryPoint]:
     """Return the installed unpackers, rtrace's own and others', by name; none is imported."""
-    return {point.name: point for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)}
+    points = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
+    return {point.name: point for point in points if point.name != AUTO}
 
 
 def load_unpacker(name: str) -> Unpacker:
@@ -35,9 +39,14 @@ def load_unpacker(name: str) -> Unpacker:
 
 def open_target(path: Path) -> Target:
     """Open a target with the unpacker that made it. Raises TargetError if the folder is not a target."""
+    return load_unpacker(read_unpacker(path)).open(path)
+
+
+def read_unpacker(path: Path) -> str:
+    """Return the name of the unpacker that made a target. Raises TargetError if the folder is not a target."""
     folder = TargetFolder(path)
     try:
-        name = json.loads(read_own(folder.descriptor, STATE_FILE, STATE_LIMIT))["unpacker"]
+        return str(json.loads(read_own(folder.descriptor, STATE_FILE, STATE_LIMIT))["unpacker"])
     except FileNotFoundError:
         raise folder.no_target() from None
     except (ForeignError, OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -46,4 +55,3 @@ def open_target(path: Path) -> Target:
         ) from None
     finally:
         folder.close()
-    return load_unpacker(str(name)).open(path)

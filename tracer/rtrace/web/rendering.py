@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import jinja2
 
 from rtrace import __version__
+from rtrace.operations.history.moments import write_zone
 from rtrace.printable import count, format_size, printable_text
 from rtrace.web.facts.values import (
     shorten_lines,
@@ -48,7 +49,7 @@ def make_environment() -> jinja2.Environment:
         size=format_size,
         when=show_microseconds,
     )
-    environment.globals["version"] = __version__
+    environment.globals.update(version=__version__, zone=write_zone)
     return environment
 
 

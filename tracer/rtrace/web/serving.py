@@ -7,14 +7,18 @@ import errno
 import logging
 import socket
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from waitress.server import create_server
+from waitress.adjustments import Adjustments
+from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
 
 from rtrace.errors import WebError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from waitress.channel import HTTPChannel
 
     from rtrace.web.site import Site
 
@@ -24,6 +28,25 @@ _MOST_HEADERS, MOST_SENT = 16 << 10, 256 << 10
 """Bytes of a request: its headers, and a form."""
 _IDLE = 30
 """Seconds after which a connection is closed on which nothing moves."""
+
+
+class Server(TcpWSGIServer):
+    """A server of one socket, which never lets connections that wait for nothing keep others out."""
+
+    def __init__(self, site: Site, listening: socket.socket, settings: Adjustments, **shared: Any) -> None:  # noqa: ANN401
+        """Listen; ``shared`` is what the servers of several sockets share: a map of what is open, and threads."""
+        address = (listening.family, listening.type, listening.proto, listening.getsockname())
+        self._open: dict[int, object] = shared["map"]
+        super().__init__(site, _sock=listening, adj=settings, sockinfo=address, bind_socket=False, **shared)
+
+    def handle_accept(self) -> None:
+        """Take a connection; where that was the last one, close the one on which nothing has moved for longest."""
+        super().handle_accept()
+        if len(self._open) >= self.adj.connection_limit:
+            channels = cast("dict[int, HTTPChannel]", self.active_channels).values()
+            idle = [channel for channel in channels if not channel.requests]
+            if idle:
+                min(idle, key=lambda channel: (channel.total_outbufs_len > 0, channel.last_activity)).handle_close()
 
 
 @contextlib.contextmanager
@@ -46,10 +69,8 @@ def find_port(sockets: list[socket.socket]) -> int:
 def serving(site: Site, sockets: list[socket.socket]) -> Iterator[None]:
     """Answer requests, in threads, as long as the block runs."""
     logging.getLogger("waitress").setLevel(logging.CRITICAL)  # a browser that goes away is no news
-    server = create_server(
-        site,
+    settings = Adjustments(
         sockets=sockets,
-        threads=_THREADS,
         connection_limit=_CONNECTIONS,
         channel_timeout=_IDLE,
         cleanup_interval=_IDLE // 3,
@@ -58,12 +79,17 @@ def serving(site: Site, sockets: list[socket.socket]) -> Iterator[None]:
         ident=None,
         clear_untrusted_proxy_headers=True,
     )
+    threads = ThreadedTaskDispatcher()
+    threads.set_thread_count(_THREADS)
+    known: dict[int, object] = {}
+    servers = [Server(site, one, settings, map=known, dispatcher=threads) for one in sockets]
     # Not in the main thread, where a signal may come in the middle of what swallows every exception.
-    Thread(target=server.run, name="web", daemon=True).start()
+    Thread(target=servers[0].run, name="web", daemon=True).start()
     try:
         yield
     finally:
-        server.close()
+        for server in servers:
+            server.close()
 
 
 def wait() -> None:

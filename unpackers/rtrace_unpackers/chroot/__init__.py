@@ -33,6 +33,8 @@ class ChrootUnpacker:
 
     name = NAME
     summary = "a folder with the files, replayed in namespaces (Linux; as root or as a user)"
+    rank = 10
+    stand_in: str | None = "proot"
 
     def plan(self, bundle: Path, target: Path) -> tuple[str, ...]:
         """Return what ``unpack`` would write, a line for each step."""
@@ -63,6 +65,14 @@ class ChrootUnpacker:
         from rtrace_unpackers.chroot.abilities import examine
 
         return tuple(examine())
+
+    def find_problem(self) -> str | None:
+        """Return why there are no namespaces for a replay here."""
+        if not sys.platform.startswith("linux"):
+            return "only Linux has namespaces"
+        from rtrace_unpackers.chroot.refused import find_refusal
+
+        return find_refusal()
 
     def open(self, target: Path) -> ChrootTarget:
         """Open a folder that ``unpack`` made."""

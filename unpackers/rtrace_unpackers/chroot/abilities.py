@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from functools import partial
 
-from rtrace.debugging import debug
 from rtrace.files.folders import directory_flags
 from rtrace.files.workspaces import temporary_folder
-from rtrace.linux.probing import try_in_child
 from rtrace.printable import printable
 from rtrace.replay.protocol import Ability
-from rtrace_unpackers.isolation.kernel.namespaces import Namespace, unshare
-from rtrace_unpackers.isolation.running.refusal import explain_refusal
+from rtrace_unpackers.chroot.refused import find_refusal
+from rtrace_unpackers.isolation.running.refusal import INSTEAD
 from rtrace_unpackers.isolation.users.rights import acts_as_root, map_all_subordinates
 from rtrace_unpackers.isolation.users.user_namespace import TOOLS, can_map_owners
 from rtrace_unpackers.limits.groups import find_hierarchies, list_unified
@@ -22,7 +19,6 @@ from rtrace_unpackers.limits.groups import find_hierarchies, list_unified
 LIMITS = {"cpu", "memory", "pids"}
 """The controllers of the limits that a replay may have."""
 OWN_GROUPS, MOUNTS = "/proc/self/cgroup", "/proc/self/mountinfo"
-_ALL = Namespace.USER | Namespace.MOUNT | Namespace.UTS | Namespace.IPC | Namespace.PID | Namespace.NET
 
 
 def examine() -> Iterator[Ability]:
@@ -36,12 +32,8 @@ def examine() -> Iterator[Ability]:
 def examine_namespaces() -> Ability:
     """Enter the namespaces of a replay."""
     name = "user namespaces"
-    problem = try_in_child(partial(unshare, _ALL))
-    debug(__name__, "namespaces of a replay: %s", problem or "entered")
-    if problem is None:
-        return Ability(name, works=True)
-    number = next((number for number in range(1, 134) if os.strerror(number) == problem), 0)
-    return Ability(name, works=False, detail=explain_refusal(number, "get them", as_root=os.geteuid() == 0))
+    refusal = find_refusal()
+    return Ability(name, works=refusal is None, detail=f"{refusal}; or {INSTEAD}" if refusal else "")
 
 
 def examine_subordinate_ids() -> Ability:

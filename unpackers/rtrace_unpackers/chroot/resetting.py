@@ -33,7 +33,7 @@ from rtrace_unpackers.target.making import read_material
 from rtrace_unpackers.target.removal import refuse_mounts
 
 
-def reset_tree(
+def reset_tree(  # noqa: PLR0913, PLR0917 -- what is written, where, and as whose
     folder: TargetFolder,
     bundle: Path,
     identity: str,
@@ -41,6 +41,7 @@ def reset_tree(
     others: Maps | None,
     progress: Progress,
     sources: Sources,
+    complete: Callable[[int], None],
 ) -> None:
     """Write the bundle's files anew and put them in the place of the tree. Raises BundleError and TargetError.
 
@@ -53,6 +54,7 @@ def reset_tree(
                 os.mkdir(TREE_NEW, 0o700, dir_fd=folder.descriptor)
                 with folder.opened(TREE_NEW) as root:
                     extract(material.layout, contents, root, ownership, progress=progress)
+                    complete(root)
             except BaseException:
                 with shielded(), contextlib.suppress(OSError):  # what resists is found by the next command
                     remove_old(folder.descriptor, TREE_NEW, None)

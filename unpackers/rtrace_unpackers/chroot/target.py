@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,13 +17,17 @@ from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Manifest, Run
 from rtrace.progress import SILENT, Progress
+from rtrace.replay.foreign import refuse_without_emulator
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
+from rtrace_unpackers.chroot.opening import open_granted, tell_opened
+from rtrace_unpackers.chroot.refused import find_refusal
 from rtrace_unpackers.chroot.state_words import MADE, RECORDED, SHIFTED, TREE, TREE_NEW, TREE_OLD
 from rtrace_unpackers.files.descent import exists_in
 from rtrace_unpackers.files.ownership import Ownership, choose_ownership
 from rtrace_unpackers.files.walking import open_accessible
+from rtrace_unpackers.granted.listening import listening
 from rtrace_unpackers.isolation.planning.isolation_plan import plan_isolation
 from rtrace_unpackers.isolation.running.replay import replay
 from rtrace_unpackers.isolation.users.access import Access
@@ -41,6 +46,9 @@ from rtrace_unpackers.target.state import State
 
 class ChrootTarget:
     """A folder with the bundle's files. It belongs to one user, and nobody else can enter it."""
+
+    made: tuple[str, ...] = MADE
+    """All names that are ever in it."""
 
     def __init__(self, folder: TargetFolder, state: State, manifest: Manifest) -> None:
         self.folder = folder
@@ -71,17 +79,31 @@ class ChrootTarget:
         grants: Grants = NOTHING,
     ) -> Outcome:
         """Replay a run in namespaces; what it writes stays in the tree. The target is locked meanwhile."""
-        with self.using(), self.opened_tree() as tree:
+        access = self.choose_access(run)
+        if self.is_traced():
+            return self.run_traced(run, streams, limits, grants)
+        refuse_without_emulator(run)
+        opened = open_granted(grants, access)
+        with self.using(), self.opened_tree() as tree, listening(grants.ports) as listeners:
             refuse_unexecutable(tree, self.folder.shown)
             isolation = plan_isolation(
                 run,
-                self.choose_access(run),
-                allow_network=grants.network,
+                access,
+                opened=opened,
                 allowed=grants.calls,
                 shared_memory=limits.memory,
                 keeps_shared_memory=exists_in(tree, SHARED_MEMORY),
             )
-            return replay(isolation, tree, run.id, streams, limits)
+            outcome = replay(isolation, tree, run.id, streams, limits, listeners)
+        return replace(outcome, notes=(*outcome.notes, *tell_opened(opened)))
+
+    def run_traced(self, run: Run, streams: Streams, limits: Limits, grants: Grants) -> Outcome:
+        """Replay a run under proot."""
+        from rtrace_unpackers.proot.running import run_traced
+
+        with self.using(), self.opened_tree() as tree:
+            refuse_unexecutable(tree, self.folder.shown)
+            return run_traced(run, tree, streams, limits, grants)
 
     @contextlib.contextmanager
     def using(self) -> Iterator[None]:
@@ -119,7 +141,24 @@ class ChrootTarget:
 
     def list_others(self) -> Maps | None:
         """Return the users of whom a user's replay may have been; None where it was of nobody but this one."""
-        return None if acts_as_root() else map_all_subordinates()
+        others = None if acts_as_root() else map_all_subordinates()
+        return others if others is not None and find_refusal() is None else None
+
+    def is_traced(self) -> bool:
+        """Whether a replay takes place under proot: a user's, where namespaces are refused and proot works."""
+        if os.geteuid() == 0 or find_refusal() is None:
+            return False
+        from rtrace_unpackers.proot.finding import find_problem
+
+        return find_problem() is None
+
+    def caution(self) -> str | None:
+        """Return what is to be told before a replay, where that is not isolated."""
+        if not self.is_traced():
+            return None
+        from rtrace_unpackers.proot.dangers import WARNING
+
+        return WARNING
 
     def choose_access(self, run: Run) -> Access:
         """Return whose rights a replay has on the files: they are owned as recorded, as shifted, or by one user."""
@@ -197,7 +236,10 @@ class ChrootTarget:
 
         ownership, others = self.choose_ownership(), self.list_others()
         with self.using():
-            reset_tree(self.folder, bundle, self.state.bundle, ownership, others, progress, sources)
+            reset_tree(self.folder, bundle, self.state.bundle, ownership, others, progress, sources, self.complete_tree)
+
+    def complete_tree(self, root: int) -> None:
+        """Add what is in a new tree besides the bundle's files; its root is open."""
 
     def destroy(self) -> None:
         """Remove the folder; there is nothing elsewhere, for mounts live in a replay's namespaces alone."""
@@ -205,7 +247,7 @@ class ChrootTarget:
         if others is not None:
             with self.folder.lock():
                 self.reclaim_tree(others)
-        remove_target(self.folder, MADE)
+        remove_target(self.folder, self.made)
 
     def reclaim_tree(self, others: Maps) -> None:
         """Give all files of the tree back to the user, if there is a tree, and those that a killed reset left."""

@@ -17,6 +17,7 @@ from rtrace.replay.protocol import Unpacked
 from rtrace.replay.target_folder import TargetFolder
 from rtrace_unpackers.engines.belonging.identity import NAME
 from rtrace_unpackers.engines.belonging.leftovers import clean, list_leftovers
+from rtrace_unpackers.engines.engine.choice import choose_engine
 from rtrace_unpackers.engines.making import make_target, plan_target
 from rtrace_unpackers.engines.target import DockerTarget
 from rtrace_unpackers.target.state import read_manifest, read_state
@@ -27,6 +28,8 @@ class DockerUnpacker:
 
     name = NAME
     summary = "a Dockerfile with all files, and the image where an engine answers"
+    rank = 20
+    stand_in: str | None = None
 
     def plan(self, bundle: Path, target: Path) -> tuple[str, ...]:
         """Return what ``unpack`` would write and make, a line for each step."""
@@ -48,6 +51,14 @@ class DockerUnpacker:
         """Open a folder that ``unpack`` made."""
         folder = TargetFolder(target)
         return DockerTarget(folder, read_state(folder, NAME), read_manifest(folder))
+
+    def find_problem(self) -> str | None:
+        """Return why no engine can replay here."""
+        problem = choose_engine().find_problem()
+        if problem is None:
+            return None
+        short = problem.partition(": Get ")[0]  # Docker adds the request, and the reason once more
+        return f"no engine answers ({short}), so start one, or install Docker or Podman"
 
     def list_leftovers(self) -> tuple[str, ...]:
         """Describe what killed processes left in the engine."""

@@ -36,6 +36,7 @@ from rtrace_unpackers.engines.belonging.use import using
 from rtrace_unpackers.engines.container.arguments import (
     keep_possible,
     plan_container,
+    refuse_grants,
     refuse_ids,
     tell_closed,
     tell_missing,
@@ -44,12 +45,18 @@ from rtrace_unpackers.engines.container.exchanging import fetch_file, put_file
 from rtrace_unpackers.engines.container.exported import add_volume, read_changes, read_export
 from rtrace_unpackers.engines.container.limiting import refuse_unconfined
 from rtrace_unpackers.engines.container.replaying import replay_in
-from rtrace_unpackers.engines.container.restoring import put_launchers_back
+from rtrace_unpackers.engines.container.restoring import (
+    GIVEN,
+    emptied_afterwards,
+    put_launchers_back,
+)
 from rtrace_unpackers.engines.engine.choice import choose_engine, demand_answer
 from rtrace_unpackers.engines.engine.command_line import Engine
 from rtrace_unpackers.engines.engine.facts import Thing
+from rtrace_unpackers.engines.forwarding.process import FORWARDER
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, name_launchers
-from rtrace_unpackers.engines.image.launcher import build_programs
+from rtrace_unpackers.engines.image.launcher import build_forwarder, build_launcher, build_programs
+from rtrace_unpackers.granted.listening import listening
 from rtrace_unpackers.limits.resources import may_forbid_core_dumps
 from rtrace_unpackers.target.removal import remove_target
 from rtrace_unpackers.target.state import State, update_state
@@ -103,20 +110,38 @@ class DockerTarget:
 
         An engine tells the exit status as a shell would: 128+N, as exit code, when signal N ended the program.
         """
+        refuse_ids((run,), ())
+        refuse_grants(grants)
         engine = self.demand_engine()
-        launcher = name_launchers(self.manifest.runs).get(run.id)
-        if launcher is None:
-            raise TargetError(f"{self.path} has no run {run.id!r}")
+        launcher, more = self.choose_launcher(run)
+        if grants.ports:
+            more[FORWARDER] = build_forwarder(self.manifest.runs[0].architecture)
         abilities = engine.describe()
         refuse_unconfined(engine, abilities)
         notes = (*tell_missing(limits, abilities), *tell_closed(grants.calls))
-        with using(self.folder) as lock:
+        with using(self.folder) as lock, listening(grants.ports) as listeners:
             possible = keep_possible(limits, abilities)
             debug(__name__, "the engine can do %s; limits kept: %s", abilities, possible)
             container = self.provide_container(engine, lock, possible)
-            put_launchers_back(engine, container, build_programs(self.manifest.runs))
-            outcome = replay_in(engine, container, run, launcher, streams, possible, allow_network=grants.network)
+            with emptied_afterwards(engine, container, more):
+                put_launchers_back(engine, container, build_programs(self.manifest.runs), more)
+                outcome = replay_in(
+                    engine,
+                    container,
+                    run,
+                    launcher,
+                    streams,
+                    possible,
+                    allow_network=grants.network,
+                    listeners=listeners,
+                )
         return replace(outcome, notes=(*outcome.notes, *notes))
+
+    def choose_launcher(self, run: Run) -> tuple[str, dict[str, bytes]]:
+        """Return the path of a run's launcher, and what the container lacks of it: that of a changed or made-up run."""
+        if run in self.manifest.runs:
+            return name_launchers(self.manifest.runs)[run.id], {}
+        return GIVEN, {GIVEN: build_launcher(run)}
 
     def provide_image(self, engine: Engine, lock: int | None) -> str:
         """Return the id of the target's image, and make it when it is not there."""

@@ -6,6 +6,7 @@ No symlink is followed on the way. A folder or file that its owner may not enter
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +20,11 @@ Maker = Callable[[bytes, int], None]
 
 
 def split_names(path: bytes) -> tuple[bytes, ...]:
-    """Return the names on the way of an absolute path."""
-    return tuple(name for name in path.split(b"/") if name)
+    """Return the names on the way of an absolute path. Raises OSError for one that climbs."""
+    names = tuple(name for name in path.split(b"/") if name)
+    if b".." in names or b"." in names:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+    return names
 
 
 @contextlib.contextmanager

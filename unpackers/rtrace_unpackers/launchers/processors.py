@@ -74,6 +74,15 @@ CALLS = {
         "setsid": 157,
         "umask": 166,
     },
-    "i386": {"close": 6, "dup3": 330, "fcntl": 55, "lseek": 19},
+    "i386": {
+        "close": 6,
+        "dup3": 330,
+        "fcntl": 55,
+        "lseek": 19,
+        "prctl": 172,
+        "setgroups": 206,
+        "setresgid": 210,
+        "setresuid": 208,
+    },
 }
 """Numbers of system calls, by the name of the processor."""

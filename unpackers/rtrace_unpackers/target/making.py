@@ -15,6 +15,7 @@ from rtrace.files.workspaces import Workspace
 from rtrace.manifest.incompleteness import list_incomplete
 from rtrace.manifest.model import Manifest
 from rtrace.opening import open_bundle
+from rtrace.replay.foreign import tell_foreign
 from rtrace.replay.protocol import Unpacked
 from rtrace_unpackers.files.layout import Layout, plan_layout
 from rtrace_unpackers.target.placement import refuse_existing
@@ -36,7 +37,9 @@ class Material:
 
     def conclude(self, target: Path, notices: Iterable[str]) -> Unpacked:
         """Return what is told of the new target."""
-        return Unpacked(target, tuple(notices), tuple(list_incomplete(self.manifest)))
+        foreign = tell_foreign(self.manifest.runs)
+        told = () if foreign is None else (f"{foreign}; `rtrace replay --emulate` runs it",)
+        return Unpacked(target, (*told, *notices), tuple(list_incomplete(self.manifest)))
 
 
 Contents = Iterator[tuple[Entry, Iterator[bytes]]]

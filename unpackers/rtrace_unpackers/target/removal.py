@@ -15,6 +15,7 @@ from rtrace.files.locks import LOCK_FILE
 from rtrace.files.workspaces import Workspace, removal_prefix, set_aside
 from rtrace.printable import printable
 from rtrace.replay.target_folder import TargetFolder
+from rtrace.replay.uploads import OWN_NAMES
 
 _SHOWN = 3
 
@@ -41,7 +42,7 @@ def remove_target(folder: TargetFolder, made: Iterable[str] | None = None) -> No
     with folder.lock() as lock:
         refuse_mounts(folder)
         if made is not None:
-            refuse_others_files(folder, frozenset({*made, LOCK_FILE}))
+            refuse_others_files(folder, frozenset({*made, LOCK_FILE, *OWN_NAMES}))
         try:
             name = set_aside(folder.parent, folder.name, folder.descriptor, removal_prefix(folder.name))
             path = folder.path.with_name(os.fsdecode(name))

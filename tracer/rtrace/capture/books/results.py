@@ -9,6 +9,7 @@ from rtrace.capture.books.ledger import Ledger
 from rtrace.capture.books.path_state import TYPE_NAMES
 from rtrace.capture.books.rows import ResultRow
 from rtrace.capture.books.unobserved import is_nothing_for_anybody
+from rtrace.files.reading import hash_file
 from rtrace.files.stamps import keep_inode, keep_time
 
 DIGEST_BUDGET = 64 << 20
@@ -37,7 +38,7 @@ def record_results(ledger: Ledger) -> None:
         kind = TYPE_NAMES.get(stat.S_IFMT(status.st_mode), "char")
         digest = None
         if kind == "file" and status.st_size <= budget:
-            digest = hash_file(state.path)
+            digest = hash_file(state.path, follow=False)
             budget -= status.st_size
         rows.append(
             ResultRow(
@@ -49,22 +50,7 @@ def record_results(ledger: Ledger) -> None:
                 mtime_ns=keep_time(status.st_mtime_ns),
                 device=status.st_dev,
                 inode=keep_inode(status.st_ino),
-                sha256=digest,
+                sha256=None if digest is None else digest.hex(),
                 target=target,
             )
         )
-
-
-def hash_file(path: bytes) -> str | None:
-    """Return a file's SHA-256 in hexadecimal; None if it cannot be read."""
-    import hashlib  # 3 ms that a run without outputs does not need
-
-    digest = hashlib.sha256()
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        while data := file.read(1 << 20):
-            digest.update(data)
-    return digest.hexdigest()

@@ -33,6 +33,11 @@ GROUPS = {
         "replay": "Replay the runs of a target, or of a bundle in a temporary target (also: run).",
         "verify": "Replay a bundle in isolation and compare the results with the original ones.",
         "unpack": "Make a target from a bundle: a chroot tree, a Docker image.",
+        "upload": "Replace an input of a target, or bring back the packed one; list the inputs.",
+        "download": "Copy outputs out of a target; list the outputs.",
+        "reset": "Bring a target back to the packed state.",
+        "shell": "Look around in a target: a shell, or any program, isolated as a replay is.",
+        "targets": "List what was unpacked where.",
         "destroy": "Remove a target and everything that belongs to it.",
     },
     "History": {
@@ -51,6 +56,8 @@ GROUPS = {
     "Publish": {
         "export": "Write a bundle in another format.",
         "figure": "Say in a figure which run made it; check the figures of a LaTeX document.",
+        "push": "Send a bundle to a registry of container images.",
+        "pull": "Fetch a bundle from a registry of container images.",
     },
     "Help": {
         "help": "Show the help of a command.",

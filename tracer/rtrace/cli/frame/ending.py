@@ -41,7 +41,7 @@ def run() -> int:
     if number is not None:
         status = 128 + number
         speaking.leave_bar()
-        speaking.fail(f"{interrupts.Interrupted(number)}; what was half done is removed")
+        speaking.fail(f"{interrupts.Interrupted(number)}; {interrupts.rest()}")
     debug(__name__, "exit status %d after %.3f s", status, time.monotonic() - began)
     return status
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from rtrace.bundle.entry import Entry
-from rtrace.cli.options.completing import complete_unpackers
+from rtrace.cli.options.completing import AUTO, complete_unpackers
 from rtrace.trace import DEFAULT_NAME
 
 DIRECTORY = click.option(
@@ -26,12 +26,13 @@ UNPACKER = click.option(
     "--unpacker",
     "unpacker_name",
     metavar="UNPACKER",
-    default="chroot",
+    default=AUTO,
     show_default=True,
     shell_complete=complete_unpackers,
-    help="What to replay with.",
+    help="What to replay with: auto takes namespaces, else an engine, else proot.",
 )
 
+EMULATE = click.option("--emulate", is_flag=True, help="Let an emulator run programs for another kind of processor.")
 FETCH = click.option(
     "--fetch", is_flag=True, help="Fetch content that is not in the bundle from the URLs that its author named."
 )
@@ -42,6 +43,14 @@ FROM = click.option(
     metavar="DIR",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="A folder that has such content, by the file's name, path or SHA-256.",
+)
+
+BUNDLE = click.option(
+    "--bundle",
+    "named",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The bundle that TARGET was made of.  [default: the one kept in TARGET]",
 )
 
 SIZE_LETTERS = "_KMGT"

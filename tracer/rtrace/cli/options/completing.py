@@ -23,6 +23,8 @@ Matcher: TypeAlias = "Callable[[os.DirEntry[str]], bool]"
 KINDS = {"file": "files", "dir": "folders"}
 """What click calls these."""
 BUNDLE_ENDING = ".rpz"
+AUTO = "auto"
+"""What `rtrace.replay.registry` calls the choice that is left to rtrace; it takes time to import that."""
 _SEPARATORS = ("\t", "\n")
 
 
@@ -103,10 +105,10 @@ def find_paths(current: str, is_meant: Matcher) -> list[CompletionItem]:
 
 
 def complete_unpackers(_context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:
-    """Return the names of the installed unpackers."""
+    """Return the names of the installed unpackers, and the word that leaves the choice to rtrace."""
     from rtrace.replay.registry import list_unpackers
 
-    return begin_with(current, list_unpackers())
+    return begin_with(current, (AUTO, *list_unpackers()))
 
 
 def complete_formats(_context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:
@@ -127,6 +129,48 @@ def complete_runs(context: click.Context, _param: click.Parameter, current: str)
         for name, words in list_runs(path)
         if name.startswith(current) and name not in named
     ]
+
+
+def complete_uploads(context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:
+    """Return the names of inputs behind a colon, and files before it. To bash a colon is a word of its own."""
+    given = context.params.get("requests") or ()
+    if current == ":" or given[-1:] == (":",):
+        return begin_with(current.removeprefix(":"), list_names(context, "inputs"))
+    before, colon, name = current.rpartition(":")
+    if not colon:
+        return [CompletionItem(current, type="file")]
+    return [CompletionItem(f"{before}:{known}") for known in list_names(context, "inputs") if known.startswith(name)]
+
+
+def complete_downloads(context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:
+    """Return the names of outputs."""
+    return begin_with(current, list_names(context, "outputs"))
+
+
+def complete_exchanged(context: click.Context, param: click.Parameter, current: str) -> list[CompletionItem]:
+    """Return the names of inputs or outputs with a sign behind them, and files behind that."""
+    _, sign, file = current.partition("=")
+    if sign:
+        return [CompletionItem(file, type="file")]
+    return [CompletionItem(f"{name}=") for name in list_names(context, param.name or "") if name.startswith(current)]
+
+
+def list_names(context: click.Context, kind: str) -> list[str]:
+    """Return the names of the inputs or the outputs of the target or bundle that was typed before."""
+    from rtrace.errors import RtraceError
+    from rtrace.opening import open_bundle
+    from rtrace.operations.exchange.bundles import find_bundle
+
+    path = context.params.get("target")
+    if not isinstance(path, Path):
+        return []
+    try:
+        found = path if path.is_file() else find_bundle(path, context.params.get("named"))
+        with open_bundle(found) as bundle:
+            named = bundle.manifest.inputs if kind == "inputs" else bundle.manifest.outputs
+            return [one.name for one in named]
+    except (RtraceError, OSError):
+        return []
 
 
 def list_runs(path: Path) -> list[tuple[str, str]]:

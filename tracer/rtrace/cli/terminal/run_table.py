@@ -9,21 +9,22 @@ from collections.abc import Callable, Sequence
 from rtrace.cli.terminal.speaking import warn
 from rtrace.cli.terminal.table import Column, show_table
 from rtrace.operations.history.moments import write_moment, write_seconds
-from rtrace.printable import shorten
 from rtrace.record.history.opening import open_history
 from rtrace.record.history.protocol import History
 from rtrace.record.query import Row
 
 COLUMNS = (
     Column("RUN"),
-    Column("STARTED"),
+    Column("STARTED", narrower=(19, 11)),
     Column("TOOK", numbers=True),
-    Column("STATUS"),
-    Column("LABEL", least=8),
-    Column("TAGS", least=8),
-    Column("REASON", least=12),
-    Column("COMMAND", least=20),
+    Column("STATUS", narrower=(12, 6)),
+    Column("LABEL", least=8, narrower=(5, 3)),
+    Column("TAGS", least=8, narrower=(5, 3)),
+    Column("REASON", least=12, narrower=(6, 3)),
+    Column("COMMAND", least=20, narrower=(8, 6)),
 )
+_MOST_SHOWN = 1000
+"""Characters of a cell: no terminal is wider."""
 
 
 def open_own_history() -> History:
@@ -33,8 +34,8 @@ def open_own_history() -> History:
 
 def show_runs(rows: Sequence[Row], short: Callable[[str], str]) -> None:
     """Write runs as a table, or a line each."""
-    cut = shorten if sys.stdout is not None and sys.stdout.isatty() else str
-    lines = [describe_row(row, short(row.id), cut) for row in rows]
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    lines = [describe_row(row, short(row.id), _shorten if is_terminal else str) for row in rows]
     show_table(COLUMNS, lambda: lines)
 
 
@@ -57,3 +58,7 @@ def describe_status(row: Row) -> str:
     if row.verdict is not None and row.kind != "replay":
         return f"{'verified' if row.kind == 'verification' else 'repeated'}: {row.verdict}"
     return row.status if row.kind == "run" else f"{row.kind}: {row.status}"
+
+
+def _shorten(text: str) -> str:
+    return text[:_MOST_SHOWN]

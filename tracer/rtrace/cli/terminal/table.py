@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 _BETWEEN = "  "
-_CUT = "..."
+_CUT = "…"
 
 
 class Column(NamedTuple):
     """A column: its title, whether it holds numbers, which end where the column ends, and how narrow it may become.
 
-    Where a terminal is too narrow for a table, the ends of words are left out of columns that have a ``least`` width.
+    Where a terminal is too narrow for a table, the ends of words are left out of columns that have a ``least`` width;
+    where that is not enough, the columns become ``narrower``, one step after the other.
     """
 
     title: str
     numbers: bool = False
     least: int | None = None
+    narrower: tuple[int, ...] = ()
 
 
 def show_table(columns: Sequence[Column], rows: Callable[[], Iterable[Sequence[str]]]) -> int:
@@ -42,7 +44,7 @@ def show_table(columns: Sequence[Column], rows: Callable[[], Iterable[Sequence[s
     for row in rows():
         number += 1
         for place, word in enumerate(row):
-            widths[place] = max(widths[place], len(printable_text(word)))
+            widths[place] = max(widths[place], measure(printable_text(word)))
     widths = fit(columns, widths, shutil.get_terminal_size((sys.maxsize, 0)).columns)
     if number:
         show(_align([column.title for column in columns], columns, widths))
@@ -54,24 +56,54 @@ def show_table(columns: Sequence[Column], rows: Callable[[], Iterable[Sequence[s
 def fit(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
     """Return widths that fit into so many characters, as far as columns may become narrower, the widest first."""
     fitted = list(widths)
-    least = [column.least or width for column, width in zip(columns, widths, strict=True)]
     over = sum(fitted) + len(_BETWEEN) * (len(fitted) - 1) - room
-    while over > 0:
-        place = max(range(len(fitted)), key=lambda one: (fitted[one] > least[one], fitted[one]))
-        if fitted[place] <= least[place]:
-            break
-        fitted[place] -= 1
-        over -= 1
+    least = [column.least or width for column, width in zip(columns, widths, strict=True)]
+    for step in range(1 + max(len(column.narrower) for column in columns)):
+        if step:
+            narrower = [column.narrower[step - 1 : step] or (old,) for column, old in zip(columns, least, strict=True)]
+            least = [width for (width,) in narrower]
+        while over > 0:
+            place = max(range(len(fitted)), key=lambda one: (fitted[one] > least[one], fitted[one]))
+            if fitted[place] <= least[place]:
+                break
+            fitted[place] -= 1
+            over -= 1
     return fitted
 
 
-def _cut(word: str, width: int) -> str:
-    return word if len(word) <= width else word[: max(width - len(_CUT), 0)] + _CUT
+def measure(word: str) -> int:
+    """Return how many columns of a terminal a word takes: letters of East Asia take two, marks on letters none."""
+    if word.isascii():
+        return len(word)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in word)
+
+
+def _cut(word: str, width: int, mark: str) -> str:
+    """Return a word that is as wide as its column at most; what stands for its end counts."""
+    if measure(word) <= width:
+        return word
+    kept = word[:width]
+    while kept and measure(kept) > width - len(mark):
+        kept = kept[:-1]
+    return kept + mark
+
+
+def _find_mark() -> str:
+    """Return what stands for the end of a word, if standard output can show it."""
+    try:
+        _CUT.encode(sys.stdout.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return "..."
+    return _CUT
 
 
 def _align(row: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
-    words = [
-        word.rjust(width) if column.numbers else _cut(word, width).ljust(width)
-        for word, column, width in zip(row, columns, widths, strict=True)
-    ]
+    mark = _find_mark()
+    words = []
+    for word, column, width in zip(row, columns, widths, strict=True):
+        shown = _cut(word, width, mark)
+        blanks = " " * (width - measure(shown))
+        words.append(blanks + word if column.numbers else shown + blanks)
     return _BETWEEN.join(words).rstrip()

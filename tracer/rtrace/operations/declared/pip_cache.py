@@ -5,7 +5,6 @@ See `pip cache dir`; ``http-v2`` holds bodies of answers (``*.body``), ``wheels`
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import zipfile
@@ -28,7 +27,7 @@ def find_hashes(wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], se
     found: dict[tuple[str, str], set[str]] = {}
     for path in _list_wheels() if wanted else ():
         key = _read_name(path)
-        digest = hash_file(os.fsencode(path), hashlib.sha256) if key in wanted else None
+        digest = hash_file(os.fsencode(path)) if key in wanted else None
         if key is not None and digest is not None:
             found.setdefault(key, set()).add(digest.hex())
     return found

@@ -41,10 +41,19 @@ def _read_moment(text: str, present: datetime | None, *, last: bool) -> int:
 
 
 def write_moment(microseconds: int | None) -> str:
-    """Return a moment in local time to the second, or a dash."""
+    """Return a moment in local time to the second, or a dash; at the end of the calendar, where none is, in UTC."""
     if microseconds is None:
         return "-"
-    return f"{(_EPOCH + timedelta(microseconds=microseconds)).astimezone():%Y-%m-%d %H:%M:%S}"
+    moment = _EPOCH + timedelta(microseconds=microseconds)
+    try:
+        return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+    except (OverflowError, ValueError):
+        return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def write_zone() -> str:
+    """Return how far local time is from UTC at present: `UTC+01:00`."""
+    return f"UTC{datetime.now(tz=timezone.utc).astimezone().isoformat(timespec='minutes')[16:]}"
 
 
 def write_seconds(seconds: float | None) -> str:

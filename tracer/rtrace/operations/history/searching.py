@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from rtrace.record.document import Record
+from rtrace.record.stores.extraction import write_parameter
 from rtrace.record.stores.terms import read_terms
 
 MOST_PLACES = 5
@@ -20,6 +21,9 @@ def find_places(record: Record, text: str, most: int = MOST_PLACES) -> list[str]
     pattern = re.compile("|".join(rf"(?<![^\W_]){re.escape(word)}" for word in sorted(words)), re.IGNORECASE)
     places = []
     for field, value in list_texts(record):
+        lowered = value.lower()
+        if not any(word in lowered for word in words):  # of thousands of paths most have none
+            continue
         found = pattern.search(value)
         if found is not None:
             places.append(f"{field}: {cut_around(value, *found.span())}")
@@ -38,6 +42,7 @@ def list_texts(record: Record) -> Iterator[tuple[str, str]]:
     if project is not None:
         yield "project", " ".join(filter(None, (project["name"], project["description"])))
     yield "command", " ".join(record["arguments"])
+    yield from (("parameter", write_parameter(fact)) for fact in record["parameters"])
     streams = (("standard output", record["stdout"]), ("standard error", record["stderr"]))
     yield from ((field, stream["text"]) for field, stream in streams if stream and stream["text"])
     yield from (("wrote", file["path"]) for file in record["outputs"])

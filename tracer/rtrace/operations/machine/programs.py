@@ -1,4 +1,4 @@
-"""Which programs that can run a bundle are here and answer: container engines, proot, virtual machines."""
+"""Which programs that can run a bundle are here and answer: container engines, virtual machines."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ def list_programs() -> tuple[Program, ...]:
             ("--version",),
             "there, not tried; RTRACE_DOCKER=podman makes `--unpacker docker` use it",
         ),
-        Program("proot", ("true",), "runs a target's programs without namespaces, not isolated"),
         Program(f"qemu-system-{platform.machine()}", ("--version",), "a virtual machine"),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shlex
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from rtrace import __version__
 from rtrace.errors import FigureError, UnknownFigureError
+from rtrace.figures.doi import read_doi, write_doi_url
 from rtrace.figures.kinds import Figure, read_figure, write_figure
 from rtrace.figures.stamp import Stamp, UnfitError
 from rtrace.files.incomplete import Incomplete
@@ -137,10 +139,13 @@ def find_link(record: Record, links: Links) -> str | None:
     """Return where a reader finds the run: what a person said, else the DOI of a bundle that holds it."""
     if links.url is not None:
         return links.url.replace("{run}", record["id"])
-    doi = links.doi or next((one["doi"] for one in reversed(record["bundles"]) if one["doi"]), None)
-    if doi is None:
-        return None
-    return doi if doi.startswith(("http://", "https://")) else f"https://doi.org/{doi.removeprefix('doi:')}"
+    if links.doi is not None:
+        return write_doi_url(read_doi(links.doi))
+    for bundle in reversed(record["bundles"]):
+        with contextlib.suppress(ValueError):  # anybody may have written what is no DOI into a record
+            if bundle["doi"]:
+                return write_doi_url(read_doi(bundle["doi"]))
+    return None
 
 
 def note_stamped(history: History, run: str, digest: str, stamped: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.debugging import debug
 from rtrace.errors import RecordError
+from rtrace.operations.recording.changed import list_options
 from rtrace.path_text import to_text
 from rtrace.record.empty import empty_record
 from rtrace.record.facts.machine import read_machine
@@ -18,6 +19,7 @@ from rtrace.record.facts.surroundings import read_surroundings
 from rtrace.record.facts.users import read_user
 from rtrace.record.history.opening import open_history
 from rtrace.record.times import write_time
+from rtrace.replay.changing import NO_CHANGES, Changes
 
 if TYPE_CHECKING:
     from rtrace.record.document import BundleFact, Kind, Record, VerdictFact
@@ -39,22 +41,26 @@ def describe_report(report: Report, unpacker: str) -> VerdictFact:
     }
 
 
-def record_judgement(
+def record_judgement(  # noqa: PLR0913 -- each is a fact of its own
     kind: Kind,
     place: Path,
     names: Sequence[str],
     began: float,
     exit_status: int,
     verdict: VerdictFact | None = None,
+    *,
+    changes: Changes = NO_CHANGES,
+    inputs: Sequence[tuple[str, Path | None]] = (),
 ) -> str | None:
     """Add to the history that a bundle or target was replayed or verified; return why that failed, if it did.
 
-    ``began`` is in seconds since 1970. Nothing is raised: the verdict is worth more than its record.
+    ``changes`` and ``inputs`` made it another run. ``began`` is in seconds since 1970. Nothing is raised: the verdict
+    is worth more than its record.
     """
     try:
         record = empty_record(kind)
         command = "verify" if kind == "verification" else "replay"
-        record["arguments"] = ["rtrace", command, to_text(os.fsencode(place)), *names]
+        record["arguments"] = ["rtrace", command, *list_options(changes, inputs), to_text(os.fsencode(place)), *names]
         record["workingdir"] = to_text(os.getcwdb())
         ended = time.time()
         record["started"], record["finished"] = (write_time(int(moment * 1_000_000)) for moment in (began, ended))

@@ -100,12 +100,12 @@ def _keep(record: Record, directory: TraceDirectory, *, history: bool) -> None:
     from rtrace.operations.recording.own import note_own
     from rtrace.record.taking.keeping import keep_in_trace
 
-    keep_in_trace(directory, record)
+    document = keep_in_trace(directory, record)
     note_own(record)
     if history:
         from rtrace.record.history.opening import open_history
 
-        open_history().add(record)
+        open_history().add(record, document)
 
 
 def _name(error: Exception) -> str:

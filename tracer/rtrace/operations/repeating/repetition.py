@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtrace.errors import UsageError
+from rtrace.errors import BusyError, UsageError
 from rtrace.operations.recording.own import is_own
 from rtrace.operations.recording.traced import RecordRequest
 from rtrace.path_text import to_bytes
@@ -53,7 +53,8 @@ class Repeated:
 
     identifier: str
     parent: str
-    directory: Path
+    directory: Path | None
+    """Where its trace is, if it was kept."""
     verdict: VerdictFact
 
 
@@ -199,22 +200,45 @@ def repeat(plan: Plan, directory: Path, said: Said, tell: Callable[[str], None])
     return records.get((report.record and report.record.id) or ""), report
 
 
-def judge(history: History, first: Record, second: Record, report: TraceReport) -> Repeated:
-    """Compare a repetition with the run that it repeats, and keep its record with the verdict. Raises HistoryError."""
+def judge(history: History, first: Record, second: Record, report: TraceReport, *, keep: bool) -> Repeated:
+    """Compare a repetition with the run that it repeats, and keep its record with the verdict. Raises HistoryError.
+
+    Unless somebody wants to ``keep`` it, the trace of one with the same results is removed: the history knows what came
+    of it. Where results differ, one wants to look into it, or to pack it.
+    """
+    from rtrace.trace.moving import remove_trace
+
     verdict = compare_results(first, second)
-    keep_repetition(history, first, second, report, verdict)
-    return Repeated(second["id"], first["id"], report.directory.path, verdict)
+    if keep or verdict["verdict"] != SAME:
+        keep_repetition(history, first, second, report, verdict)
+        return Repeated(second["id"], first["id"], report.directory.path, verdict)
+    keep_repetition(history, first, second, report, verdict, removed=True)
+    try:
+        with report.directory.lock():
+            remove_trace(report.directory.path)
+    except (OSError, BusyError):  # somebody looks into it, or the file system fails: it is told where it is
+        return Repeated(second["id"], first["id"], report.directory.path, verdict)
+    return Repeated(second["id"], first["id"], None, verdict)
 
 
 def keep_repetition(
-    history: History, first: Record, second: Record, report: TraceReport, verdict: VerdictFact | None
+    history: History,
+    first: Record,
+    second: Record,
+    report: TraceReport,
+    verdict: VerdictFact | None,
+    *,
+    removed: bool = False,
 ) -> None:
-    """Keep the record of a repetition, without a verdict where it was interrupted. Raises HistoryError."""
+    """Keep the record of a repetition, without a verdict where it was interrupted. Raises HistoryError.
+
+    The one in the history does not name a trace that is about to be ``removed``.
+    """
     from rtrace.record.taking.keeping import keep_in_trace
 
     second["parent"], second["verdict"] = first["id"], verdict
     keep_in_trace(report.directory, second)
-    history.add(second)
+    history.add({**second, "trace": None, "run_name": None} if removed else second)
 
 
 def find_interruption(report: TraceReport) -> int | None:

@@ -6,7 +6,6 @@ See the PyPA specification "Recording installed projects".
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -28,7 +27,7 @@ def is_as_shipped(_package: PackageVersion, path: bytes, content: bytes) -> bool
     if match is None:
         return False
     digest = _read_records(match[1]).get(path[len(match[1]) + 1 :])
-    return digest is not None and hash_file(content, hashlib.sha256) == digest
+    return digest is not None and hash_file(content) == digest
 
 
 @lru_cache(maxsize=8)

@@ -5,7 +5,6 @@ See dpkg's deb-md5sums(5).
 
 from __future__ import annotations
 
-import hashlib
 import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -31,7 +30,7 @@ def is_as_shipped(package: PackageVersion, path: bytes, content: bytes) -> bool:
     """Whether the file ``content`` has the MD5 that the installed package says of a path."""
     sums = _read_sums(package.name, package.architecture)
     expected = next((sums[name[1:]] for name in list_names(path) if name[1:] in sums), None)
-    return expected is not None and hash_file(content, hashlib.md5) == bytes.fromhex(expected.decode())
+    return expected is not None and hash_file(content, "md5") == bytes.fromhex(expected.decode())
 
 
 @lru_cache(maxsize=64)

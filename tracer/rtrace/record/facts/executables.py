@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING
 
 from rtrace.path_text import to_bytes
-from rtrace.record.facts.elf.dwarf import read_producer
 from rtrace.record.facts.elf.notes import read_build_id, read_compilers, read_dynamic
 from rtrace.record.facts.elf.sections import ElfFile
 
@@ -15,10 +14,8 @@ if TYPE_CHECKING:
     from rtrace.record.document import ExecutableFact
 
 _PROGRAM_FOLDERS = frozenset({"bin", "sbin", "libexec"})
-_FOLDER_VERSION = re.compile(
-    r"(?:[A-Za-z][\w+]*[-_@])*v?([0-9]+(?:\.[0-9]+)+(?:[-.]?(?:rc|beta|alpha|p)?[0-9]+)?)(?:-\S*)?"
-)
-_OPTIONS = re.compile(r"\s-")
+_FOLDER_VERSION = r"(?:[A-Za-z][\w+]*[-_@])*v?([0-9]+(?:\.[0-9]+)+(?:[-.]?(?:rc|beta|alpha|p)?[0-9]+)?)(?:-\S*)?"
+_OPTIONS = r"\s-"
 _BY_LIBRARY = (("libgfortran.so", "Fortran"), ("libifcore", "Fortran"), ("libflang", "Fortran"), ("libgo.so", "Go"),
                ("libgnat", "Ada"), ("libHS", "Haskell"), ("libjulia", "Julia"), ("libphobos", "D"),
                ("libstdc++.so", "C++"), ("libc++.so", "C++"))  # fmt: skip
@@ -54,7 +51,8 @@ def find_version(path: str) -> str | None:
     folder = os.path.dirname(path)
     if os.path.basename(folder) in _PROGRAM_FOLDERS:
         folder = os.path.dirname(folder)
-    match = _FOLDER_VERSION.fullmatch(os.path.basename(folder))
+    name = os.path.basename(folder)
+    match = re.fullmatch(_FOLDER_VERSION, name) if "." in name else None
     return match[1] if match else None
 
 
@@ -62,17 +60,22 @@ def _add_facts(fact: ExecutableFact, elf: ElfFile) -> None:
     fact["build_id"] = read_build_id(elf)
     compilers = read_compilers(elf)
     fact["compiler"] = "; ".join(compilers) or None
-    producer = read_producer(elf)
-    if producer.text:
-        name, flags = split_producer(producer.text)
-        fact["compiler"] = fact["compiler"] or name
-        fact["compiler_flags"] = flags
-    fact["language"] = find_language(elf, producer.language, compilers)
+    told = None
+    if ".debug_info" in elf.sections:  # few programs still have it
+        from rtrace.record.facts.elf.dwarf import read_producer
+
+        producer = read_producer(elf)
+        told = producer.language
+        if producer.text:
+            name, flags = split_producer(producer.text)
+            fact["compiler"] = fact["compiler"] or name
+            fact["compiler_flags"] = flags
+    fact["language"] = find_language(elf, told, compilers)
 
 
 def split_producer(producer: str) -> tuple[str, str | None]:
     """Return the compiler's name and its options from what DW_AT_producer holds of both."""
-    match = _OPTIONS.search(producer)
+    match = re.search(_OPTIONS, producer)
     if match is None:
         return producer, None
     return producer[: match.start()], producer[match.start() :].strip()

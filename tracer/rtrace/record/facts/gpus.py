@@ -15,7 +15,7 @@ _DISPLAY, _ACCELERATOR = "0x03", "0x12"  # classes of PCI devices
 _MAKERS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel", "0x1af4": "Virtio", "0x1234": "QEMU",
            "0x15ad": "VMware", "0x80ee": "VirtualBox", "0x1a03": "ASPEED", "0x102b": "Matrox"}  # fmt: skip
 _LISTS = ("usr/share/misc/pci.ids", "usr/share/hwdata/pci.ids")
-_NVIDIA_VERSION = re.compile(r"Kernel Module(?: for \S+)?\s+([0-9.]+)")
+_NVIDIA_VERSION = r"Kernel Module(?: for \S+)?\s+([0-9.]+)"
 _LIMIT = 64 << 10
 
 
@@ -31,7 +31,7 @@ def read_gpus(root: str = "/") -> list[GpuFact]:
     for card in _list(os.path.join(root, "sys/class/drm")):
         device = os.path.join(root, "sys/class/drm", card, "device")
         address = os.path.basename(os.path.realpath(device))
-        if re.fullmatch(r"card\d+", card) and address not in known:
+        if card[:4] == "card" and card[4:].isdecimal() and address not in known:
             name = _read(device, "of_node/compatible").partition("\0")[0] or _read(device, "modalias") or None
             gpus.append({"name": name, "driver": _read_driver(root, device), "address": address})
     if not gpus and os.path.exists(os.path.join(root, "dev/dxg")):  # how Windows lends its own to Linux
@@ -57,7 +57,7 @@ def _read_driver(root: str, device: str) -> str | None:
         return None
     version = _read(root, "sys/module", name, "version")
     if name == "nvidia" and not version:
-        match = _NVIDIA_VERSION.search(_read(root, "proc/driver/nvidia/version"))
+        match = re.search(_NVIDIA_VERSION, _read(root, "proc/driver/nvidia/version"))
         version = match[1] if match else ""
     return f"{name} {version}".strip()
 

@@ -13,17 +13,18 @@ from rtrace.record.facts.elf.sections import ElfFile
 if TYPE_CHECKING:
     from rtrace.record.document import LibraryFact
 
-_VERSION = re.compile(r"\.so\.([0-9][0-9A-Za-z.]*)$|-([0-9]+(?:\.[0-9A-Za-z]+)+)\.so(?:\.[0-9.]+)?$")
+_VERSION = r"\.so\.([0-9][0-9A-Za-z.]*)$|-([0-9]+(?:\.[0-9A-Za-z]+)+)\.so(?:\.[0-9.]+)?$"
 
 
-def read_shared_object(path: str) -> LibraryFact:
-    """Return what is known of a shared object from its file; its version is that of its name, links resolved.
+def read_shared_object(path: str, *, package: str | None = None, version: str | None = None) -> LibraryFact:
+    """Return what is known of a shared object from its file.
 
-    A name that says more than the soname does counts: `libz.so.1` leads to `libz.so.1.2.13`.
+    Its version is that of the ``package`` that owns it; without one that of its name, links resolved. A name that says
+    more than the soname does counts: `libz.so.1` leads to `libz.so.1.2.13`.
     """
     fact: LibraryFact = {
-        "name": os.path.basename(path), "path": path, "version": find_version(path), "build_id": None, "language": "C",
-        "package": None,
+        "name": os.path.basename(path), "path": path, "version": find_version(path) if package is None else version,
+        "build_id": None, "language": "C", "package": package,
     }  # fmt: skip
     try:
         with ElfFile(to_bytes(path)) as elf:
@@ -36,5 +37,5 @@ def read_shared_object(path: str) -> LibraryFact:
 
 def find_version(path: str) -> str | None:
     """Return the version in the name of a shared object, or of what its name leads to."""
-    found = [match[1] or match[2] for name in (os.path.realpath(path), path) if (match := _VERSION.search(name))]
+    found = [match[1] or match[2] for name in (os.path.realpath(path), path) if (match := re.search(_VERSION, name))]
     return found[0] if found else None

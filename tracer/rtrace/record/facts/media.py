@@ -31,6 +31,8 @@ _MAGIC = (
     (0, b"\x80\x03", "application/x-pickle"), (0, b"\x80\x04", "application/x-pickle"),
     (0, b"\x80\x05", "application/x-pickle"),
 )  # fmt: skip
+_BEGINNINGS = tuple(magic for offset, magic, _kind in _MAGIC if not offset)
+_INSIDE = tuple((offset, magic) for offset, magic, _kind in _MAGIC if offset)
 _ZIPS = {
     ".npz": "application/x-npz", ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -82,7 +84,8 @@ def media_type(path: bytes, head: bytes) -> str | None:
     ending = os.path.splitext(path.lower())[1].decode("ascii", "replace")
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _ZIPS.get(ending, "application/zip")
-    for offset, magic, kind in _MAGIC:
+    has_magic = head.startswith(_BEGINNINGS) or any(head.startswith(magic, offset) for offset, magic in _INSIDE)
+    for offset, magic, kind in _MAGIC if has_magic else ():
         if head.startswith(magic, offset) and (len(magic) > _SHORT or not _is_text(head)):
             return _refine(kind, ending, head)
     if _is_text(head):
@@ -108,6 +111,8 @@ def _is_text(head: bytes) -> bool:
     """Whether this is the beginning of a text in UTF-8, whose last character may be cut."""
     if b"\0" in head:
         return False
+    if head.isascii():
+        return True
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:

@@ -21,9 +21,9 @@ _DEEPEST = 32
 _LONGEST_KEY = 200
 _LONGEST_NAME = 1000
 _LONGEST_LINE = 64 << 10
-_PLAIN_KEY = re.compile(r"[^.\[\]\"\s]+")
-_LINE = re.compile(r"([^\s=:#;][^=:#;]{0,200}?)\s*[=:]\s*(.*)", re.DOTALL)
-_KEY = re.compile(r"(?:export\s+)?[A-Za-z_][\w.\-\[\]]*(?: [\w.\-]+){0,5}")
+_PLAIN_KEY = r"[^.\[\]\"\s]+"
+_LINE = r"(?s)([^\s=:#;][^=:#;]{0,200}?)\s*[=:]\s*(.*)"
+_KEY = r"(?:export\s+)?[A-Za-z_][\w.\-\[\]]*(?: [\w.\-]+){0,5}"
 _COMMENTS = ("#", ";", "//", "!", "%")
 
 
@@ -62,6 +62,12 @@ def find_kind(path: str, *, named: bool = False) -> str | None:
 
 
 def _read_yaml(text: str) -> Iterator[tuple[str, Value]]:
+    from rtrace.manifest.reading.plain import read_plain
+
+    mapping = read_plain(text, deepest=_DEEPEST)
+    if mapping is not None:
+        yield from _flatten(mapping)
+        return
     from rtrace.manifest.reading.values import read_documents
 
     documents = read_documents(text, most=4 * MOST_VALUES, deepest=_DEEPEST)
@@ -97,7 +103,7 @@ def _read_ini(text: str) -> Iterator[tuple[str, Value]]:
         if stripped.startswith("[") and "]" in stripped:
             section, last = stripped[1 : stripped.rindex("]")].strip()[:_LONGEST_KEY], ""
             continue
-        match = _LINE.fullmatch(stripped)
+        match = re.fullmatch(_LINE, stripped)
         last = _join(_join("", section) if section else "", (match[1] if match else stripped)[:_LONGEST_KEY])
         values[last] = match[2] if match else ""
     yield from ((name, _read_text(value)) for name, value in values.items())
@@ -107,8 +113,8 @@ def _read_assignments(text: str) -> Iterator[tuple[str, Value]]:
     """Yield the parameters of lines `name = value`; a text of anything else has none."""
     found = []
     for line in _read_lines(text):
-        match = _LINE.fullmatch(line.strip())
-        if match is None or not _KEY.fullmatch(match[1]):
+        match = re.fullmatch(_LINE, line.strip())
+        if match is None or not re.fullmatch(_KEY, match[1]):
             raise _RefusedError
         found.append((match[1].removeprefix("export ").strip(), _read_text(match[2])))
     yield from found
@@ -152,7 +158,7 @@ def _flatten(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[st
 def _join(name: str, key: str) -> str:
     """Return the name of a key in what has a name; a key that could be taken for two is put into quotes."""
     key = key[:_LONGEST_KEY]
-    if not _PLAIN_KEY.fullmatch(key):
+    if not key.isidentifier() and not re.fullmatch(_PLAIN_KEY, key):
         escaped = key.replace("\\", "\\\\").replace('"', '\\"')
         return f'{name}["{escaped}"]'[:_LONGEST_NAME]
     return (f"{name}.{key}" if name else key)[:_LONGEST_NAME]

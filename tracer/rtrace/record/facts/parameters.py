@@ -17,10 +17,11 @@ COMMAND_LINE = "command line"
 MOST_VALUES = 10_000
 """Parameters of one source; more of them are data."""
 LONGEST_VALUE = 64 << 10
-_NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]+)?|[+-]?\.[0-9]+([eE][+-]?[0-9]+)?")
-_NAMED = re.compile(r"([A-Za-z_][\w.\-\[\]]*)=(.*)", re.DOTALL)
-_OPTION = re.compile(r"(--?)([A-Za-z_][^=\s]*)(?:=(.*))?", re.DOTALL)
-_SHORT_NUMBER = re.compile(r"-([A-Za-z])([+-]?[0-9][0-9.eE+-]*)")
+_NUMBER = r"[+-]?(0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]+)?|[+-]?\.[0-9]+([eE][+-]?[0-9]+)?"
+_NAMED = r"(?s)([A-Za-z_][\w.\-\[\]]*)=(.*)"
+_OPTION = r"(?s)(--?)([A-Za-z_][^=\s]*)(?:=(.*))?"
+_SHORT_NUMBER = r"-([A-Za-z])([+-]?[0-9][0-9.eE+-]*)"
+_BEGIN_NUMBERS = frozenset("+-.0123456789")
 _LARGEST = (1 << 63) - 1
 _LONGEST_NUMBER = 400  # digits: more than those of the largest number with a fraction
 
@@ -46,9 +47,9 @@ def _read_words(argv: Sequence[str], first: int) -> Iterator[tuple[str, Value]]:
     only_words = False
     while number < len(argv):
         word = argv[number]
-        option = None if only_words or _is_number(word) else _OPTION.fullmatch(word)
-        short = None if only_words else _SHORT_NUMBER.fullmatch(word)
-        named = _NAMED.fullmatch(word)
+        option = None if only_words or _is_number(word) else _match_option(_OPTION, word)
+        short = None if only_words else _match_option(_SHORT_NUMBER, word)
+        named = _match_named(word)
         if word == "--" and not only_words:
             only_words = True
         elif short is not None and not _is_number(word) and _is_number(short[2]):
@@ -71,11 +72,19 @@ def _read_words(argv: Sequence[str], first: int) -> Iterator[tuple[str, Value]]:
 
 def _is_value(word: str) -> bool:
     """Whether a word after an option is the option's value: neither an option nor a name with a value."""
-    return _is_number(word) or (not (word.startswith("-") and word != "-") and _NAMED.fullmatch(word) is None)
+    return _is_number(word) or (not (word.startswith("-") and word != "-") and _match_named(word) is None)
 
 
 def _is_number(word: str) -> bool:
-    return len(word) <= _LONGEST_NUMBER and _NUMBER.fullmatch(word) is not None
+    return word[:1] in _BEGIN_NUMBERS and len(word) <= _LONGEST_NUMBER and re.fullmatch(_NUMBER, word) is not None
+
+
+def _match_option(pattern: str, word: str) -> re.Match[str] | None:
+    return re.fullmatch(pattern, word) if word[:1] == "-" else None
+
+
+def _match_named(word: str) -> re.Match[str] | None:
+    return re.fullmatch(_NAMED, word) if "=" in word else None
 
 
 def read_word(word: str) -> Value:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from rtrace.path_text import to_bytes
 from rtrace.printable import name_some, printable_text
-from rtrace.record.facts.version_control.earlier import Earlier
-from rtrace.record.facts.version_control.model import Limits, add_problem
 
 if TYPE_CHECKING:
     from rtrace.record.document import RepositoryFact
+    from rtrace.record.facts.version_control.earlier import Earlier
 
 _SIGNS = ((b".git", "git", b"HEAD"), (b".hg", "hg", b"store"), (b".svn", "svn", b"wc.db"))
 """What lies in the root of a working tree, by kind, with what lies in that; else it is somebody's empty folder."""
@@ -87,6 +86,8 @@ def read_repository(
     What takes longer than ``timeout`` seconds, or is longer than the limit, is said in `problem`. Of the environment
     nothing but PATH counts, by default our own.
     """
+    from rtrace.record.facts.version_control.model import Limits, add_problem
+
     kind = find_kind(root)
     limits = Limits(diff_limit, timeout)
     environ = os.environ if environ is None else environ

@@ -23,8 +23,6 @@ _VERSIONS = (
 def find_version(text: str) -> str | None:
     """Return the version that a script's text says it has, by the customs of its language."""
     text = text[:_SEARCHED]
-    if "version" not in text.lower():
-        return None  # without a pattern compiled, in nearly all scripts
     for pattern, flags in _VERSIONS:
         match = re.search(pattern, text, flags | re.MULTILINE)
         if match:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rtrace.record.document import SurroundingsFact
 
 _LIMIT = 1 << 20
-_CONTAINER_ID = re.compile(r"(?<![0-9a-f])([0-9a-f]{64})(?![0-9a-f])")
+_CONTAINER_ID = r"(?<![0-9a-f])([0-9a-f]{64})(?![0-9a-f])"
 _FROM_CGROUP = ("docker", "libpod", "containerd", "crio", "lxc", "kubepods")
 
 _SLURM = {
@@ -108,7 +108,7 @@ def _find_container(environ: Mapping[str, str], root: str) -> dict[str, str] | N
     if "microsoft" in release or "WSL_DISTRO_NAME" in environ:
         return _without_nothing(kind="wsl2" if "wsl2" in release else "wsl", name=environ.get("WSL_DISTRO_NAME"))
     groups = _read(root, "proc/self/cgroup")
-    engine = next((engine for engine in _FROM_CGROUP if re.search(rf"[/:]{engine}", groups)), None)
+    engine = next((engine for engine in _FROM_CGROUP if f"/{engine}" in groups or f":{engine}" in groups), None)
     return {"kind": engine} if engine else None
 
 
@@ -123,7 +123,7 @@ def _find_container_id(root: str) -> str | None:
     for name in ("proc/self/cgroup", "proc/self/mountinfo"):
         for line in _read(root, name).splitlines():
             wanted = name.endswith("cgroup") or "/etc/hostname" in line or "/etc/resolv.conf" in line
-            match = _CONTAINER_ID.search(line) if wanted else None
+            match = re.search(_CONTAINER_ID, line) if wanted else None
             if match:
                 return match[1]
     return None

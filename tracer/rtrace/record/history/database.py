@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from rtrace.errors import HistoryError, NoSuchRunError, RecordError
+from rtrace.errors import BusyError, HistoryError, NoSuchRunError, RecordError
 from rtrace.record.history.documents import extract_document
+from rtrace.record.history.layout import tell_of_making
 from rtrace.record.history.outbox import open_outbox, send
 from rtrace.record.ids import is_id
 from rtrace.record.reading import read_record
@@ -14,11 +15,12 @@ from rtrace.record.stores.extraction import extract
 from rtrace.record.stores.postgresql_address import read_address
 from rtrace.record.stores.postgresql_catalogue import PostgresqlCatalogue
 from rtrace.record.stores.postgresql_connection import Database, DatabaseGoneError
-from rtrace.record.stores.postgresql_index import prepare, put
+from rtrace.record.stores.postgresql_index import LOCK, SCHEMA_VERSION, is_of_this_rtrace, prepare, put
 from rtrace.record.writing import write_record
 
 if TYPE_CHECKING:
     from rtrace.record.document import Record
+    from rtrace.record.stores.extraction import Indexed
 
 
 class DatabaseHistory:
@@ -30,13 +32,13 @@ class DatabaseHistory:
     def __init__(self, url: str, tell: Callable[[str], None] = lambda _sentence: None) -> None:
         self._database = Database(read_address(url))
         self._tell = tell
-        self._prepared = False
+        self._version: int | None = None
         self.place = self._database.address.shown
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, document: bytes | None = None) -> None:
         """Keep a new record, and send those that wait. Raises HistoryError when it has to wait itself."""
         try:
-            self._keep(record)
+            self._keep(record, document)
         except DatabaseGoneError as error:
             open_outbox(self.place).add(record)
             raise HistoryError(f"{error}; the record waits, and is sent when a command reaches it") from None
@@ -67,7 +69,7 @@ class DatabaseHistory:
             self._ask(
                 "UPDATE rtrace.documents SET document = :document WHERE id = :id", document=document, id=identifier
             )
-            put(self._database, extract(record))
+            self._index(extract(record))
         return record
 
     def remove(self, identifier: str) -> None:
@@ -94,8 +96,9 @@ class DatabaseHistory:
         return {row[0] for row in self._ask("SELECT id FROM rtrace.forgotten") if is_id(row[0])}
 
     def catalogue(self) -> PostgresqlCatalogue:
-        """Open the tables, and send what waits. Raises HistoryError."""
-        self._prepare()
+        """Open the tables, and send what waits; those of an older rtrace are made again. Raises HistoryError."""
+        if self._prepare() != SCHEMA_VERSION:
+            self._renew()
         self._send()
         return PostgresqlCatalogue(self._database, self.read)
 
@@ -104,22 +107,30 @@ class DatabaseHistory:
         from rtrace.record.history.database_rebuilding import rebuild_tables
 
         made = rebuild_tables(self._database, on_progress)
-        self._prepared = True
+        self._version = SCHEMA_VERSION
         return made
 
-    def _keep(self, record: Record) -> None:
-        document = write_record(record).decode("ascii")
-        indexed = extract_document(document.encode("ascii"), record["id"], "the record")
+    def _renew(self) -> None:
+        number = self._database.ask("SELECT count(*) FROM rtrace.documents")[0][0]
+        tell_of_making(self._tell, self.place, number)
+        try:
+            self.rebuild()
+        except BusyError as error:
+            self._tell(f"runs may be missing: {error}")
+
+    def _keep(self, record: Record, document: bytes | None) -> None:
+        document = write_record(record) if document is None else document
+        indexed = extract_document(document, record["id"], "the record")
         self._prepare()
         with self._database.changing():
             self._ask(
                 "INSERT INTO rtrace.documents VALUES (:id, :document) "
                 "ON CONFLICT (id) DO UPDATE SET document = excluded.document",
                 id=record["id"],
-                document=document,
+                document=document.decode("ascii"),
             )
             self._ask("DELETE FROM rtrace.forgotten WHERE id = :id", id=record["id"])
-            put(self._database, indexed)
+            self._index(indexed)
 
     def _send(self) -> None:
         try:
@@ -134,10 +145,19 @@ class DatabaseHistory:
         self._prepare()
         return self._database.ask(sql, **values)
 
-    def _prepare(self) -> None:
-        if not self._prepared:
-            prepare(self._database)
-            self._prepared = True
+    def _prepare(self) -> int:
+        if self._version is None:
+            self._version = prepare(self._database)
+        return self._version
+
+    def _index(self, indexed: Indexed) -> None:
+        """Put into the tables what a document is found by; those of an older rtrace wait until they are made again."""
+        version = self._prepare()
+        if not is_of_this_rtrace(version):
+            self._database.ask(f"SELECT pg_advisory_xact_lock_shared({LOCK})")  # so that no document is missed
+            version = self._version = prepare(self._database)
+        if is_of_this_rtrace(version):
+            put(self._database, indexed)
 
 
 class _Direct(DatabaseHistory):
@@ -146,6 +166,6 @@ class _Direct(DatabaseHistory):
     def __init__(self, history: DatabaseHistory) -> None:
         self.__dict__.update(history.__dict__)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, document: bytes | None = None) -> None:
         """Keep a record. Raises DatabaseGoneError."""
-        self._keep(record)
+        self._keep(record, document)

@@ -3,45 +3,82 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from multiprocessing import get_context
 
-from rtrace.errors import RecordError
+from rtrace.errors import BusyError, RecordError
 from rtrace.record.history.documents import extract_document
 from rtrace.record.stores.postgresql_address import Address
 from rtrace.record.stores.postgresql_connection import Database
 from rtrace.record.stores.postgresql_index import (
     FILE_COLUMNS,
+    FILLING,
     LOCK,
+    MAKING,
     RUN_COLUMNS,
+    SCHEMA_VERSION,
     describe_files,
     describe_run,
+    make_indexes,
     make_tables,
     write_copy,
+    write_version,
 )
 
-_CHUNK = 25
+_CHUNK, _CHUNK_BYTES = 25, 32 << 20
 
 
 def rebuild_tables(database: Database, on_progress: Callable[[int], None]) -> int:
-    """Make the tables again; return of how many documents. Raises HistoryError.
+    """Make the tables again; return of how many documents. Raises HistoryError, and BusyError when another one does.
 
     Other processes read and write in transactions of their own, so the tables are new at once, and are filled for who
-    looks meanwhile. What is added meanwhile is there already, and is left alone.
+    looks meanwhile. What is added meanwhile is there already, and is left alone. Indexes are made when the tables are
+    full, which takes a fraction of the time.
     """
+    database.close()  # a connection is not shared with other processes
+    with get_context("fork").Pool(max(os.cpu_count() or 1, 2)) as pool:
+        try:
+            chunks = make_chunks(begin(database))
+            done = 0
+            for number in pool.imap_unordered(fill_chunk, [(database.address, chunk) for chunk in chunks]):
+                done += number
+                on_progress(done)
+            with database.waiting():
+                make_indexes(database, aside=True)
+            with database.changing():
+                write_version(database, SCHEMA_VERSION)
+        finally:
+            database.close()  # and with it goes the lock
+    return sum(map(len, chunks))
+
+
+def begin(database: Database) -> list[tuple[str, int]]:
+    """Make empty tables, and let nobody else fill them; return the documents that were there, with their sizes."""
+    if not database.ask(f"SELECT pg_try_advisory_lock({FILLING})")[0][0]:
+        raise BusyError(
+            f"the catalogue of {database.address.shown} is being made again by another process of rtrace; "
+            "try again when that has ended"
+        )
     with database.changing():
         database.ask(f"SELECT pg_advisory_xact_lock({LOCK})")
         database.ask("DROP TABLE IF EXISTS rtrace.runs, rtrace.files")
         make_tables(database)
-    identifiers = [row[0] for row in database.ask("SELECT id FROM rtrace.documents ORDER BY id")]
-    chunks = [(database.address, identifiers[at : at + _CHUNK]) for at in range(0, len(identifiers), _CHUNK)]
-    done = 0
-    database.close()  # a connection is not shared with other processes
-    with get_context("fork").Pool(max(os.cpu_count() or 1, 2)) as pool:
-        for number in pool.imap_unordered(fill_chunk, chunks):
-            done += number
-            on_progress(done)
-    return len(identifiers)
+        write_version(database, MAKING)
+    rows = database.ask("SELECT id, octet_length(document) FROM rtrace.documents ORDER BY id")
+    return [(str(identifier), int(size)) for identifier, size in rows]
+
+
+def make_chunks(documents: Iterable[tuple[str, int]]) -> list[list[str]]:
+    """Return the documents that are read together: so many, and as much, as a process has in memory at a time."""
+    chunks: list[list[str]] = []
+    room = 0
+    for identifier, size in documents:
+        if not chunks or size > room or len(chunks[-1]) == _CHUNK:
+            chunks.append([])
+            room = _CHUNK_BYTES
+        chunks[-1].append(identifier)
+        room -= size
+    return chunks
 
 
 _databases: dict[Address, Database] = {}
@@ -55,21 +92,22 @@ def fill_chunk(task: tuple[Address, list[str]]) -> int:
     rows = database.ask(
         "SELECT id, document FROM rtrace.documents WHERE id = ANY(CAST(:ids AS text[]))", ids=identifiers
     )
-    runs, files = [], []
+    described = {}
     for identifier, document in rows:
         try:
             indexed = extract_document(document.encode("utf-8", "surrogatepass"), identifier, identifier)
         except RecordError:  # whoever reads it is told why
             continue
-        runs.append(write_copy(describe_run(indexed)))
-        files.append(write_copy(describe_files(indexed)))
+        described[identifier] = (write_copy(describe_run(indexed)), write_copy(describe_files(indexed)))
     with database.changing():
-        for table, columns, lines in (("runs", RUN_COLUMNS, runs), ("files", FILE_COLUMNS, files)):
+        there = database.ask(  # and stays until its rows are
+            "SELECT id FROM rtrace.documents WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR KEY SHARE",
+            ids=list(described),
+        )
+        for place, (table, columns) in enumerate((("runs", RUN_COLUMNS), ("files", FILE_COLUMNS))):
             names = ", ".join(f'"{name}"' for name in columns)
             database.ask(f"CREATE TEMPORARY TABLE new_{table} (LIKE rtrace.{table}) ON COMMIT DROP")
-            database.copy(f"COPY new_{table} ({names}) FROM STDIN", [line.encode() for line in lines])
-            database.ask(
-                f"INSERT INTO rtrace.{table} SELECT * FROM new_{table} "  # noqa: S608 -- names of ours
-                "WHERE id IN (SELECT id FROM rtrace.documents) ON CONFLICT DO NOTHING"
-            )
+            lines = [described[identifier][place].encode() for (identifier,) in there]
+            database.copy(f"COPY new_{table} ({names}) FROM STDIN", lines)
+            database.ask(f"INSERT INTO rtrace.{table} SELECT * FROM new_{table} ON CONFLICT DO NOTHING")  # noqa: S608 -- names of ours
     return len(rows)

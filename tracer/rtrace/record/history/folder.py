@@ -28,9 +28,9 @@ class FolderHistory:
         self.place = str(root)
         self._changing = Changing(root)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, document: bytes | None = None) -> None:
         """Keep a new record. Raises HistoryError."""
-        self._changing.write(record["id"], write_record(record))
+        self._changing.write(record["id"], write_record(record) if document is None else document)
 
     def read(self, identifier: str) -> Record:
         """Return a record. Raises NoSuchRunError, RecordError and HistoryError."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from rtrace.errors import BusyError, HistoryError, RecordError
 from rtrace.files.locks import NO_LOCK, Lock, lock_folder
 from rtrace.record.history.documents import extract_document, read_document
-from rtrace.record.history.layout import PENDING, document_path, list_identifiers
+from rtrace.record.history.layout import PENDING, document_path, list_identifiers, tell_of_making
 from rtrace.record.history.marks import Change, list_changes, remove_marks
 from rtrace.record.stores.extraction import Indexed
 from rtrace.record.stores.sqlite_index import SCHEMA_VERSION, connect, drop, note_unread, put, read_version
@@ -69,6 +69,7 @@ class Indexing:
         return len(paths)
 
     def _make(self) -> sqlite3.Connection:
+        tell_of_making(self._tell, str(self.root), sum(1 for _ in list_identifiers(self.root)))
         try:
             self.rebuild()
         except BusyError as error:

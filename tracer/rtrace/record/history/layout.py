@@ -10,7 +10,7 @@ outbox/                 a history of its own: records that a database could not 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rtrace.errors import HistoryError
@@ -18,6 +18,8 @@ from rtrace.record.ids import is_id
 
 RECORDS, PENDING, FORGOTTEN, OUTBOX = "records", "pending", "forgotten", "outbox"
 SUFFIX = ".json"
+_MANY = 1000
+"""Making the catalogue of more records takes so long that it is told."""
 
 
 def document_path(root: Path, identifier: str) -> Path:
@@ -44,3 +46,9 @@ def list_folder(folder: Path) -> list[str]:
         raise HistoryError(
             f"cannot read the history's folder {folder}: {error.strerror}; check its permissions"
         ) from None
+
+
+def tell_of_making(tell: Callable[[str], None], place: str, records: int) -> None:
+    """Tell that a catalogue is being made, if that takes long."""
+    if records > _MANY:
+        tell(f"making the catalogue of {place} from {records} records, which takes a while")

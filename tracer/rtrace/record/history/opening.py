@@ -13,7 +13,7 @@ from rtrace.record.history.place import find_place, is_url
 if TYPE_CHECKING:
     from rtrace.record.history.protocol import History
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_ADDRESS = r"[A-Za-z][A-Za-z0-9+.-]*://"
 
 
 def open_history(place: str | None = None, tell: Callable[[str], None] = lambda _sentence: None) -> History:
@@ -30,7 +30,7 @@ def open_history(place: str | None = None, tell: Callable[[str], None] = lambda 
     from rtrace.record.history.folder import FolderHistory
 
     root = Path(named).expanduser().absolute()
-    address = _ADDRESS.match(named)
+    address = re.match(_ADDRESS, named) if "://" in named else None
     if address or (root.exists() and not root.is_dir()):
         shown = f"an address with {address[0]}" if address else named  # the whole may have a password
         raise UsageError(f"{shown} is no history; name a folder, or a database as postgresql://USER@HOST/DATABASE")

@@ -50,10 +50,10 @@ class History(Protocol):
 
     place: str
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, document: bytes | None = None) -> None:
         """Keep a new record, whole or not at all; the catalogue learns of it when it is asked next.
 
-        Raises HistoryError.
+        ``document`` is the record written out, where that was done already. Raises HistoryError.
         """
         ...
 

@@ -11,14 +11,15 @@ from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import TYPE_CHECKING, NamedTuple
 
+from rtrace.record.stores.escaping import escape
 from rtrace.record.times import read_time
 
 if TYPE_CHECKING:
-    from rtrace.record.document import FileFact, Record
+    from rtrace.record.document import FileFact, ParameterFact, Record
 
-EXTRACTION = 1
+EXTRACTION = 2
 """Grows with every change of what is kept, so that indexes are made again."""
 
 COLUMNS = (
@@ -55,6 +56,7 @@ _MOST_WORDS = 50_000
 _MOST_TEXT = 1 << 20
 _MOST = 1 << 63
 _WORD = re.compile(r"[^\W_]+")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _get_path, _get_digest = itemgetter("path"), itemgetter("sha256")
 
 
@@ -74,32 +76,32 @@ def extract(record: Record) -> Indexed:
     """Return what an index keeps of a record. Raises KeyError, TypeError and ValueError for what is no record."""
     words, keys = extract_files(record)
     fingerprint = blake2b(f"{words}\0{keys}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    tags = [mend(tag) for tag in record["tags"]]
-    parameters = [(mend(fact["name"]), write_value(fact["value"])) for fact in record["parameters"]]
+    tags = [escape(tag) for tag in record["tags"]]
+    parameters = [(escape(fact["name"]), write_value(fact["value"])) for fact in record["parameters"]]
     return Indexed(extract_row(record), tags, parameters, extract_prose(record), words, keys, fingerprint)
 
 
 def extract_row(record: Record) -> tuple[object, ...]:
-    """Return the columns of a run; text has no surrogates there, which databases refuse."""
+    """Return the columns of a run, text as databases keep it."""
     project, verdict = record["project"], record["verdict"]
     return (
         record["id"],
-        mend(record["kind"]),
-        mend(record["status"]),
-        mend(record["label"]),
-        mend(record["parent"]),
+        escape(record["kind"]),
+        escape(record["status"]),
+        escape(record["label"]),
+        escape(record["parent"]),
         read_time(record["started"]) if record["started"] else None,
         keep_number(record["usage"]["wall"]),
         keep_number(record["exit_code"]),
         keep_number(record["signal"]),
-        mend(project["name"]) if project else None,
-        mend(record["reason"]),
-        mend(record["outcome"]),
-        mend(record["user"]["name"]),
-        mend(record["machine"]["hostname"]),
-        mend(record["main"]),
-        mend(record["workingdir"]),
-        mend(verdict["verdict"]) if verdict else None,
+        escape(project["name"]) if project else None,
+        escape(record["reason"]),
+        escape(record["outcome"]),
+        escape(record["user"]["name"]),
+        escape(record["machine"]["hostname"]),
+        escape(record["main"]),
+        escape(record["workingdir"]),
+        escape(verdict["verdict"]) if verdict else None,
         len(record["inputs"]),
         len(record["outputs"]),
         json.dumps(record["tags"]),
@@ -118,11 +120,18 @@ def extract_prose(record: Record) -> str:
         project["name"] if project else None,
         project["description"] if project else None,
         " ".join(record["arguments"]),
+        *map(write_parameter, record["parameters"]),
         record["user"]["name"],
         record["machine"]["hostname"],
         *(stream["text"] for stream in (record["stdout"], record["stderr"]) if stream),
     ]
-    return mend("\n".join(part for part in parts if part))[:_MOST_TEXT]
+    return _clean("\n".join(part for part in parts if part)[:_MOST_TEXT])
+
+
+def write_parameter(fact: ParameterFact) -> str:
+    """Return a parameter as a text in which its name and its value are found, the value as it was written."""
+    value = fact["value"]
+    return f"{fact['name']} = {value if isinstance(value, str) else json.dumps(value)}"
 
 
 def extract_files(record: Record) -> tuple[str, str]:
@@ -139,7 +148,7 @@ def extract_files(record: Record) -> tuple[str, str]:
         folder, name, path_key, name_key = _split(path)
         parts += [folder, name]
         keys += [path_key, name_key]
-    words = dict.fromkeys(_WORD.findall(mend("\n".join(dict.fromkeys(parts))).lower()))  # in one order, unlike a set
+    words = dict.fromkeys(_WORD.findall(_clean("\n".join(dict.fromkeys(parts))).lower()))  # in one order, unlike a set
     return " ".join(list(words)[:_MOST_WORDS]), " ".join(dict.fromkeys(keys))
 
 
@@ -170,7 +179,7 @@ def write_value(value: object) -> str:
     try:
         number = float(text)
     except ValueError:
-        return mend(text)
+        return escape(text)
     return str(int(number)) if number.is_integer() and abs(number) < 1 << 53 else repr(number)
 
 
@@ -183,21 +192,6 @@ def keep_number(value: float | None) -> float | None:
     return value if abs(value) < _MOST else None  # one that is no number at all is not smaller, either
 
 
-@overload
-def mend(text: str) -> str: ...
-@overload
-def mend(text: None) -> None: ...
-@overload
-def mend(text: str | None) -> str | None: ...
-def mend(text: str | None) -> str | None:
-    """Return text with what no database keeps replaced: NUL, and the surrogates of bytes that are no UTF-8."""
-    if text is None:
-        return text
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode()
-    return text.replace("\0", "�") if "\0" in text else text
-
-
 @lru_cache(maxsize=1 << 16)  # runs have many of their files in common
 def _split(path: str) -> tuple[str, str, str, str]:
     """Return the folder and the name of a path, and the keys of path and name."""
@@ -208,3 +202,8 @@ def _split(path: str) -> tuple[str, str, str, str]:
 def _hash(text: str) -> str:
     data = text.encode("utf-8", "surrogatepass")
     return blake2b(data, digest_size=_HASH_BYTES).hexdigest()
+
+
+def _clean(text: str) -> str:
+    """Return text of which words alone are kept, with question marks for characters that are in no word."""
+    return _SURROGATES.sub("?", text).replace("\0", "?")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rtrace.record.stores.extraction import COLUMNS, find_file_key, find_keys, mend, write_value
+from rtrace.record.stores.escaping import escape
+from rtrace.record.stores.extraction import COLUMNS, find_file_key, find_keys, write_value
 from rtrace.record.stores.making import find_made
 from rtrace.record.stores.naming import Naming
 from rtrace.record.stores.postgresql_connection import Database
-from rtrace.record.stores.postgresql_index import write_array, write_key, write_parameter
+from rtrace.record.stores.postgresql_index import shorten_key, write_array, write_key, write_parameter
 from rtrace.record.stores.sqlite_catalogue import make_row
 from rtrace.record.stores.terms import Term, read_terms
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from rtrace.record.query import Made, Query, Row
 
 _ORDER = "ORDER BY started DESC NULLS LAST, id DESC"
+_ONE_OF = "id IN ({} OFFSET 0)"
+"""Runs that are found at once, by an index: an offset keeps the planner from reading the files of run after run."""
 _LIST = ", ".join(f'"{name}"' for name in COLUMNS)
 
 
@@ -45,7 +48,7 @@ class PostgresqlCatalogue(Naming):
     def blame(self, sha256: str, limit: int = 10) -> list[Made]:
         """Return which runs wrote a content, the newest first, as far as ``limit``."""
         files = "SELECT id FROM rtrace.files WHERE keys @> CAST(:keys AS bigint[])"
-        statement = f"SELECT id FROM rtrace.runs WHERE id IN ({files}) {_ORDER} LIMIT {int(limit)}"  # noqa: S608
+        statement = f"SELECT id FROM rtrace.runs WHERE {_ONE_OF.format(files)} {_ORDER} LIMIT {int(limit)}"  # noqa: S608
         rows = self._database.ask(statement, keys=write_keys(find_keys(sha256)[:1]))
         return [made for (identifier,) in rows for made in find_made(self._read, identifier, sha256)]
 
@@ -58,7 +61,7 @@ class PostgresqlCatalogue(Naming):
         self._database.close()
 
     def _find_labelled(self, label: str) -> list[str]:
-        rows = self._database.ask(f"SELECT id FROM rtrace.runs WHERE label = :label {_ORDER}", label=mend(label))  # noqa: S608
+        rows = self._database.ask(f"SELECT id FROM rtrace.runs WHERE label = :label {_ORDER}", label=escape(label))  # noqa: S608
         return [row[0] for row in rows]
 
     def _find_last(self, number: int) -> str | None:
@@ -79,33 +82,32 @@ def write_conditions(query: Query) -> tuple[str, dict[str, object]]:
     def add(condition: str, value: object) -> None:
         name = f"v{len(values)}"
         conditions.append(condition.replace(":value", f":{name}"))
-        values[name] = mend(value) if isinstance(value, str) else value  # as the tables have it
+        values[name] = value
 
     for condition, value in (
-        ("project = :value", query.project),
+        ("project = :value", escape(query.project)),
         ("started >= CAST(:value AS bigint)", query.since),
         ("started < CAST(:value AS bigint)", query.until),
-        ("status = :value", query.status),
-        ("kind = :value", query.kind),
-        ("parent = :value", query.parent),
+        ("status = :value", escape(query.status)),
+        ("kind = :value", escape(query.kind)),
+        ("parent = :value", escape(query.parent)),
     ):
         if value is not None:
             add(condition, value)
     if query.tag is not None:
-        add("taglist @> CAST(:value AS text[])", write_array([query.tag]))
+        add("taglist @> CAST(:value AS text[])", write_array([shorten_key(escape(query.tag))]))
     for name, wanted in query.parameters:
-        add("parameters @> CAST(:value AS text[])", write_array([write_parameter(name, write_value(wanted))]))
-    files = "id IN (SELECT id FROM rtrace.files WHERE {})"
+        add("parameters @> CAST(:value AS text[])", write_array([write_parameter(escape(name), write_value(wanted))]))
+    files = "SELECT id FROM rtrace.files WHERE {}"
     if query.file is not None:
-        add(files.format("keys @> CAST(:value AS bigint[])"), write_keys([find_file_key(query.file)]))
+        add(_ONE_OF.format(files.format("keys @> CAST(:value AS bigint[])")), write_keys([find_file_key(query.file)]))
     if query.digest is not None:
-        add(files.format("keys && CAST(:value AS bigint[])"), write_keys(find_keys(query.digest)))
-    words = files.format("words @@ CAST(:value AS tsquery)")
+        add(_ONE_OF.format(files.format("keys && CAST(:value AS bigint[])")), write_keys(find_keys(query.digest)))
     for term in read_terms(query.text):
-        add("(prose @@ CAST(:value AS tsquery)", write_query(term, " <-> "))
-        add(words, write_query(term, " & "))
-        last = conditions.pop()
-        conditions[-1] += f" OR {last})"
+        add("SELECT id FROM rtrace.runs WHERE prose @@ CAST(:value AS tsquery)", write_query(term, " <-> "))
+        add(files.format("words @@ CAST(:value AS tsquery)"), write_query(term, " & "))
+        words, prose = conditions.pop(), conditions.pop()
+        conditions.append(_ONE_OF.format(f"{prose} UNION ALL {words}"))
     return " AND ".join(conditions), values
 
 

@@ -13,6 +13,9 @@ from rtrace.record.stores.postgresql_address import Address
 CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 300
 _SHOWN = 200
+_SETTINGS = "SET lock_timeout = '10s'; SET client_min_messages = 'warning'; SET enable_seqscan = off; SET jit = off"
+"""The planner sees that a row of files is small, and not what it takes to read the thousands of keys that lie
+elsewhere: it would rather read all rows than an index."""
 
 
 class Connection(Protocol):
@@ -62,6 +65,17 @@ class Database:
                 self.ask("ROLLBACK")
             raise
 
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait for answers as long as it takes: an index of a long history takes minutes on a busy server."""
+        socket = cast("Any", self._connect())._usock  # noqa: SLF001 -- pg8000 has no other way
+        socket.settimeout(None)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # EBADF: the connection has gone, which is being told
+                socket.settimeout(_ANSWER_SECONDS)
+
     def close(self) -> None:
         """End the connection."""
         if self._connection is not None:
@@ -92,7 +106,7 @@ class Database:
                     **place,
                 )
                 connection._usock.settimeout(_ANSWER_SECONDS)  # noqa: SLF001 -- the time to connect is not that to answer
-                connection.run("SET lock_timeout = '10s'; SET client_min_messages = 'warning'")
+                connection.run(_SETTINGS)
             self._connection = cast("Connection", connection)
         return self._connection
 

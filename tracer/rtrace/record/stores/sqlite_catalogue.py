@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from rtrace.errors import HistoryError
 from rtrace.record.query import Made, Query, Row
-from rtrace.record.stores.extraction import COLUMNS, find_file_key, find_keys, mend, write_value
+from rtrace.record.stores.escaping import escape, restore
+from rtrace.record.stores.extraction import COLUMNS, find_file_key, find_keys, write_value
 from rtrace.record.stores.making import find_made
 from rtrace.record.stores.naming import Naming
 from rtrace.record.stores.terms import Term, read_terms
@@ -56,14 +57,14 @@ class SqliteCatalogue(Naming):
 
     def unread(self) -> list[tuple[str, str]]:
         """Return the identifiers of documents that could not be read, and why."""
-        return [(str(one), str(why)) for one, why in self._ask("SELECT id, why FROM unread ORDER BY id", ())]
+        return [(str(one), restore(str(why))) for one, why in self._ask("SELECT id, why FROM unread ORDER BY id", ())]
 
     def close(self) -> None:
         """Close the index."""
         self._connection.close()
 
     def _find_labelled(self, label: str) -> list[str]:
-        rows = self._ask(f"SELECT id FROM runs WHERE label = ? {_ORDER}", (label,))  # noqa: S608 -- names of ours
+        rows = self._ask(f"SELECT id FROM runs WHERE label = ? {_ORDER}", (escape(label),))  # noqa: S608 -- names of ours
         return [str(one) for (one,) in rows]
 
     def _find_last(self, number: int) -> str | None:
@@ -74,9 +75,8 @@ class SqliteCatalogue(Naming):
         return [str(one) for (one,) in self._ask("SELECT id FROM runs ORDER BY id", ())]
 
     def _ask(self, statement: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
-        mended = [mend(value) if isinstance(value, str) else value for value in values]  # as the index has them
         try:
-            return self._connection.execute(statement, mended).fetchall()
+            return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise HistoryError(
                 f"cannot read the catalogue of {self.place}: {error}; `rtrace log --rebuild` makes it again"
@@ -87,13 +87,13 @@ def write_conditions(query: Query) -> tuple[str, tuple[object, ...]]:
     """Return a query as a condition of SQL with its values."""
     conditions, values = ["1"], []
     for condition, value in (
-        ("number IN (SELECT run FROM tags WHERE tag = ?)", query.tag),
-        ("project = ?", query.project),
+        ("number IN (SELECT run FROM tags WHERE tag = ?)", escape(query.tag)),
+        ("project = ?", escape(query.project)),
         ("started >= ?", query.since),
         ("started < ?", query.until),
-        ("status = ?", query.status),
-        ("kind = ?", query.kind),
-        ("parent = ?", query.parent),
+        ("status = ?", escape(query.status)),
+        ("kind = ?", escape(query.kind)),
+        ("parent = ?", escape(query.parent)),
     ):
         if value is not None:
             conditions.append(condition)
@@ -107,7 +107,7 @@ def write_conditions(query: Query) -> tuple[str, tuple[object, ...]]:
         values.append(" OR ".join(find_keys(query.digest)))
     for name, wanted in query.parameters:
         conditions.append("number IN (SELECT run FROM parameters WHERE name = ? AND value = ?)")
-        values += [name, write_value(wanted)]
+        values += [escape(name), write_value(wanted)]
     for term in read_terms(query.text):
         conditions.append(
             "(number IN (SELECT rowid FROM prose WHERE prose MATCH ?) "
@@ -133,4 +133,5 @@ make_any_row: Callable[..., Row] = Row
 def make_row(columns: tuple[object, ...]) -> Row:
     """Return a row of the table as what lists show."""
     *plain, tags, arguments = columns
+    plain = [restore(value) if isinstance(value, str) else value for value in plain]
     return make_any_row(*plain, json.loads(str(tags)), json.loads(str(arguments)))

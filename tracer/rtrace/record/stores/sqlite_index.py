@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from rtrace.errors import HistoryError
+from rtrace.record.stores.escaping import escape
 from rtrace.record.stores.extraction import COLUMNS, EXTRACTION, Indexed
 
 SCHEMA_VERSION = 100 + EXTRACTION
@@ -123,7 +124,7 @@ def drop(connection: sqlite3.Connection, identifier: str, last: Indexed | None) 
 
 def note_unread(connection: sqlite3.Connection, identifier: str, why: str) -> None:
     """Note that a document is there and cannot be read."""
-    connection.execute("INSERT OR REPLACE INTO unread VALUES (?, ?)", (identifier, why))
+    connection.execute("INSERT OR REPLACE INTO unread VALUES (?, ?)", (identifier, escape(why)))
 
 
 def _drop_rows(connection: sqlite3.Connection, number: int) -> None:

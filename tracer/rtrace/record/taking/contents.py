@@ -1,9 +1,8 @@
 """The content of files as a run found or left it: where it is now, its digests, how it begins."""
 
-from __future__ import annotations
-
 import os
 import stat
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.files.reading import open_content, read_parts
@@ -12,8 +11,6 @@ from rtrace.printable import printable
 from rtrace.record.facts.media import HEAD, media_type
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rtrace.record.document import FileFact
 
 MOST_BYTES = 4 << 30
@@ -23,7 +20,10 @@ _MOST_THREADS = 8
 
 
 class Content(NamedTuple):
-    """Where a content is, and what it must be like to be that: None is not compared. ``problem``: it is nowhere."""
+    """Where a content is, and what it must be like to be that: None is not compared. ``problem``: it is nowhere.
+
+    ``sha256`` is its digest where that is known already, and it is not digested again.
+    """
 
     path: bytes
     source: bytes
@@ -31,9 +31,10 @@ class Content(NamedTuple):
     mtime_ns: int | None
     inode: int | None
     problem: str | None = None
+    sha256: str | None = None
 
 
-def describe_contents(contents: Sequence[Content], *, with_md5: bool, most: int = MOST_BYTES) -> list[FileFact]:
+def describe_contents(contents: Sequence[Content], *, with_md5: bool, most: int = MOST_BYTES) -> "list[FileFact]":
     """Return the facts of files, each with its digest or why it has none; large ones are read by several threads."""
     budget, total = most, 0
     jobs: list[tuple[Content, str | None]] = []
@@ -75,8 +76,9 @@ def read_content(content: Content, most: int) -> bytes | None:
     if content.problem is not None or (content.size or 0) > most:
         return None
     try:
-        with open(_open(content), "rb", buffering=0) as file:
-            data = file.read(most + 1)
+        descriptor, status = _open(content)
+        with open(descriptor, "rb", buffering=0) as file:
+            data = file.read(min(status.st_size, most) + 1)
     except OSError:  # gone, changed or not to be read: its fact says so
         return None
     return data if len(data) <= most else None
@@ -87,18 +89,21 @@ def hash_program(path: bytes, most: int) -> str | None:
     import hashlib
 
     try:
-        with open(_open_regular(path), "rb", buffering=0) as file:
-            if os.fstat(file.fileno()).st_size > most:
+        descriptor, status = _open_regular(path)
+        try:
+            if status.st_size > most:
                 return None
             digest = hashlib.sha256()
-            for data in read_parts(file.fileno()):
+            for data in read_parts(descriptor, status.st_size):
                 digest.update(data)
             return digest.hexdigest()
+        finally:
+            os.close(descriptor)
     except OSError:  # the fact has no digest then
         return None
 
 
-def _describe(content: Content, problem: str | None, *, with_md5: bool) -> FileFact:
+def _describe(content: Content, problem: str | None, *, with_md5: bool) -> "FileFact":
     sha256 = md5 = kind = None
     if problem is None:
         try:
@@ -117,48 +122,53 @@ def _describe(content: Content, problem: str | None, *, with_md5: bool) -> FileF
     }
 
 
-def _hash(content: Content, *, with_md5: bool) -> tuple[str, str | None, str | None]:
+def _hash(content: Content, *, with_md5: bool) -> tuple[str | None, str | None, str | None]:
     """Return SHA-256, MD5 and media type. Raises OSError, also for what is not that content any more."""
     import hashlib
 
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False) if with_md5 else None
-    kind = None
-    with open(_open(content), "rb", buffering=0) as file:
-        first = True
-        for data in read_parts(file.fileno()):
-            if first:
-                kind, first = media_type(content.path, data[:HEAD]), False
-            sha256.update(data)
-            if md5 is not None:
-                md5.update(data)
-        _refuse_changed(content, os.fstat(file.fileno()))
-    return sha256.hexdigest(), None if md5 is None else md5.hexdigest(), kind
-
-
-def _open(content: Content) -> int:
-    descriptor = _open_regular(content.source)
+    sha256 = hashlib.sha256() if content.sha256 is None else None
+    md5 = hashlib.md5(usedforsecurity=False) if with_md5 else None
+    wanted = [digest for digest in (sha256, md5) if digest is not None]
+    head = b""
+    descriptor, status = _open(content)
     try:
+        for data in read_parts(descriptor, status.st_size):
+            head = head or data[:HEAD]
+            if not wanted:
+                break
+            for digest in wanted:
+                digest.update(data)
         _refuse_changed(content, os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+    return (
+        content.sha256 if sha256 is None else sha256.hexdigest(),
+        None if md5 is None else md5.hexdigest(),
+        media_type(content.path, head) if head else None,
+    )
+
+
+def _open(content: Content) -> tuple[int, os.stat_result]:
+    descriptor, status = _open_regular(content.source)
+    try:
+        _refuse_changed(content, status)
     except OSError:
         os.close(descriptor)
         raise
-    return descriptor
+    return descriptor, status
 
 
-def _open_regular(path: bytes) -> int:
-    """Open a regular file; nothing else is waited for. Raises OSError."""
+def _open_regular(path: bytes) -> tuple[int, os.stat_result]:
+    """Open a regular file, and return its state; nothing else is waited for. Raises OSError."""
     descriptor = open_content(path)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise OSError(0, "is no file any more")
-    return descriptor
+    return descriptor, status
 
 
 def _refuse_changed(content: Content, status: os.stat_result) -> None:
     """Raise OSError where a file is not what the trace says it was."""
-    known = (
-        (content.size, status.st_size),
-        (content.mtime_ns, status.st_mtime_ns),
-    )
-    if any(was is not None and was != now for was, now in known):
+    if content.size not in {None, status.st_size} or content.mtime_ns not in {None, status.st_mtime_ns}:
         raise OSError(0, "has changed since")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.trace.parallel.processes import read_process_ranks, read_ranks
+from rtrace.trace.parallel.signs import may_have_ranks
 from rtrace.trace.reading.one_run import read_executions, read_found, read_processes, read_standard_streams
 from rtrace.trace.reading.reader import read_results, read_run_names
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from rtrace.trace.reading.reader import After
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What is known of a run by its trace.
 
     ``directory`` is where the trace lies now. ``found`` is by path, in the order in which the run met the files;
@@ -65,7 +63,7 @@ class Evidence:
 def gather(connection: sqlite3.Connection, directory: TraceDirectory, number: int, draft: Draft) -> Evidence:
     """Return what a trace says of the run of a number; ``draft`` is of all its runs."""
     name = read_run_names(connection)[number]
-    ranks = read_process_ranks(connection)
+    ranks, ranked = _read_ranks(connection, number)
     return Evidence(
         run=next(run for run in draft.manifest.runs if run.id == name),
         directory=directory,
@@ -77,5 +75,15 @@ def gather(connection: sqlite3.Connection, directory: TraceDirectory, number: in
         owners=draft.owners,
         concern=draft.concern,
         ranks=ranks,
-        ranked=tuple(one for one in read_ranks(connection) if one.run == number) if ranks else (),
+        ranked=ranked,
     )
+
+
+def _read_ranks(connection: sqlite3.Connection, number: int) -> tuple[Mapping[int, Rank], tuple[RankedProcess, ...]]:
+    """Return the ranks of all processes, and the first processes of those of a run."""
+    if not may_have_ranks(connection):
+        return {}, ()
+    from rtrace.trace.parallel.processes import read_process_ranks, read_ranks
+
+    ranks = read_process_ranks(connection)
+    return ranks, tuple(one for one in read_ranks(connection) if one.run == number) if ranks else ()

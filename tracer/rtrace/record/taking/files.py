@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from rtrace.describe.internals import Internals
 from rtrace.describe.program_files import is_program
 from rtrace.path_text import to_bytes
-from rtrace.record.facts.version_control.earlier import Stamp
 from rtrace.record.taking.contents import Content, describe_contents
 from rtrace.record.times import write_time
 from rtrace.trace.schema import KEPT_INPUT, Use
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rtrace.record.document import FileFact
+    from rtrace.record.facts.version_control.earlier import Stamp
     from rtrace.record.taking.evidence import Evidence
     from rtrace.trace.reading.one_run import FoundFile
 
@@ -55,7 +55,7 @@ def find_outputs(evidence: Evidence) -> list[Content]:
             same = (before.size, before.mtime_ns, before.inode) == (after.size, after.mtime_ns, after.inode)
             if same or not before.use & _CHANGING:
                 continue
-        found.append(Content(path, path, after.size, after.mtime_ns, after.inode))
+        found.append(Content(path, path, after.size, after.mtime_ns, after.inode, sha256=after.sha256))
     return sorted(found)
 
 
@@ -64,6 +64,10 @@ def find_earlier(evidence: Evidence, roots: Sequence[bytes]) -> dict[bytes, byte
 
     A copy of each, where the trace has one; else size and time; None for files that the run has made.
     """
+    if not roots:
+        return {}
+    from rtrace.record.facts.version_control.earlier import Stamp
+
     places = tuple(root.rstrip(b"/") + b"/" for root in roots)
     earlier: dict[bytes, bytes | Stamp | None] = {}
     for path, file in evidence.found.items():

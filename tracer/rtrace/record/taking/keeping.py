@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 SUFFIX = ".json"
 
 
-def keep_in_trace(directory: TraceDirectory, record: Record) -> None:
-    """Write a record into a trace directory, whole or not at all. Raises OSError."""
+def keep_in_trace(directory: TraceDirectory, record: Record) -> bytes:
+    """Write a record into a trace directory, whole or not at all; return its document. Raises OSError."""
     folder = directory.records
     folder.mkdir(mode=0o700, exist_ok=True)
-    write_whole(folder / f"{record['run_name']}{SUFFIX}", write_record(record))
+    document = write_record(record)
+    write_whole(folder / f"{record['run_name']}{SUFFIX}", document)
+    return document
 
 
 def list_documents(directory: TraceDirectory) -> dict[str, Path]:

@@ -17,27 +17,25 @@ if TYPE_CHECKING:
 MOST_LIBRARIES = 2000
 MOST_PACKAGES = 5000
 _LOADED = int(Use.READ | Use.EXECUTE)
-_SHARED = re.compile(rb".*/[^/]+\.so(?:\.[0-9][0-9A-Za-z.]*)?", re.DOTALL)
+_SUFFIX = b".so"
 _PYTHON = rb"(?P<folder>.*/(?:lib(?:64)?/(?:python|pypy)[0-9.]*|site-packages|dist-packages))/(?:lib-dynload/)?"
 _MODULES = (
     (
         "Python",
-        re.compile(
-            _PYTHON + rb"(?!site-packages/|dist-packages/|lib-dynload/)(?:__pycache__/)?"
-            rb"(?P<name>[A-Za-z_]\w*)(?:/.*|\.[^/]*)",
-            re.DOTALL,
-        ),
+        (b"/python", b"/pypy", b"-packages/"),
+        _PYTHON + rb"(?!site-packages/|dist-packages/|lib-dynload/)(?:__pycache__/)?"
+        rb"(?P<name>[A-Za-z_]\w*)(?:/.*|\.[^/]*)",
     ),
     (
         "R",
-        re.compile(
-            rb"(?P<folder>.*/(?:library|site-library))/(?P<name>[A-Za-z][\w.]*)/(?:R|libs|Meta|help)/.*", re.DOTALL
-        ),
+        (b"library/",),
+        rb"(?P<folder>.*/(?:library|site-library))/(?P<name>[A-Za-z][\w.]*)/(?:R|libs|Meta|help)/.*",
     ),
-    ("JavaScript", re.compile(rb"(?P<folder>.*/node_modules)/(?P<name>(?:@[^/]+/)?[^/.][^/]*)/.*", re.DOTALL)),
-    ("Ruby", re.compile(rb"(?P<folder>.*/gems)/(?P<name>[^/]+?)-[0-9][^/]*/.*", re.DOTALL)),
-    ("Julia", re.compile(rb"(?P<folder>.*/\.julia/packages)/(?P<name>[^/]+)/.*", re.DOTALL)),
+    ("JavaScript", (b"/node_modules/",), rb"(?P<folder>.*/node_modules)/(?P<name>(?:@[^/]+/)?[^/.][^/]*)/.*"),
+    ("Ruby", (b"/gems/",), rb"(?P<folder>.*/gems)/(?P<name>[^/]+?)-[0-9][^/]*/.*"),
+    ("Julia", (b"/.julia/packages/",), rb"(?P<folder>.*/\.julia/packages)/(?P<name>[^/]+)/.*"),
 )
+"""Languages, each with what stands in the path of every module, and a pattern, which is compiled when one has that."""
 
 
 def describe_libraries(evidence: Evidence) -> list[LibraryFact]:
@@ -53,12 +51,10 @@ def describe_libraries(evidence: Evidence) -> list[LibraryFact]:
             known = modules.setdefault((language, place), fact)
             if known["version"] is None:
                 known["version"], known["package"] = fact["version"], fact["package"]
-        elif _SHARED.fullmatch(path) and len(objects) < MOST_LIBRARIES:
-            fact = read_shared_object(to_text(path))
+        elif len(objects) < MOST_LIBRARIES and is_shared_object(path.rpartition(b"/")[2]):
             owner = evidence.owners.get(path)
-            if owner is not None:
-                fact["version"], fact["package"] = owner.version, evidence.name_owner(path)
-            objects.append(fact)
+            version = None if owner is None else owner.version
+            objects.append(read_shared_object(to_text(path), package=evidence.name_owner(path), version=version))
     return [*objects, *modules.values()][:MOST_LIBRARIES]
 
 
@@ -77,10 +73,21 @@ def describe_packages(evidence: Evidence) -> list[PackageFact]:
     ]
 
 
+def is_shared_object(name: bytes) -> bool:
+    """Whether a file's name is that of a shared object, with its version or without: libz.so.1.2.13."""
+    place = name.find(_SUFFIX, 1)
+    while place > 0:
+        version = name[place + len(_SUFFIX) :]
+        if not version or (version[:1] == b"." and version[1:2].isdigit() and version.replace(b".", b"").isalnum()):
+            return True
+        place = name.find(_SUFFIX, place + 1)
+    return False
+
+
 def _find_module(evidence: Evidence, path: bytes) -> tuple[str, bytes, LibraryFact] | None:
     """Return the language, the place and the facts of the module that a file is a part of."""
-    for language, pattern in _MODULES:
-        found = pattern.fullmatch(path)
+    for language, signs, pattern in _MODULES:
+        found = re.fullmatch(pattern, path, re.DOTALL) if any(sign in path for sign in signs) else None
         if found is None:
             continue
         name = found["name"].partition(b".")[0] if language == "Python" else found["name"]

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 from rtrace.path_text import to_text
 from rtrace.printable import name_some, printable
-from rtrace.record.facts.parameter_files import LARGEST_FILE, find_kind, read_parameter_file
 from rtrace.record.facts.parameters import read_command_line
 from rtrace.record.taking.contents import read_content
-from rtrace.record.taking.secrets.patience import Patience, TooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +38,11 @@ def describe_parameters(
     named = {evidence.resolve(word, run.workingdir): word for word in run.argv}
     spelt = named.get(main)
     facts = read_command_line([to_text(word) for word in argv], None if spelt is None else to_text(spelt))
+    if not inputs:
+        return facts[:MOST_PARAMETERS], []
+    from rtrace.record.facts.parameter_files import LARGEST_FILE, find_kind, read_parameter_file
+    from rtrace.record.taking.secrets.patience import Patience, TooLongError
+
     files = [one for one in inputs if find_kind(to_text(one.path), named=one.path in named) is not None]
     patience = Patience(_LONGEST)
     unread = [one.path for one in files[_MOST_FILES:]]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.describe.program_files import is_program
 from rtrace.path_text import to_text
 from rtrace.record.facts.executables import read_executable
-from rtrace.record.facts.scripts import find_version
 from rtrace.record.taking.contents import hash_program
 from rtrace.record.taking.files import locate
 from rtrace.trace.schema import Use
@@ -31,29 +28,30 @@ MOST_TEXT = 512 << 10
 _MOST_HASHED = 64 << 20
 _READ = int(Use.READ)
 _EXECUTE = int(Use.EXECUTE)
-_INTERPRETERS = re.compile(
-    rb"(?:python|pypy|perl|ruby|node|nodejs|julia|lua|luajit|php|tclsh|wish|octave|octave-cli|gnuplot|Rscript|R|sage"
-    rb"|bash|dash|sh|zsh|ksh|fish|csh|tcsh|guile|groovy|scala|gawk|mawk|awk|sed|make|gmake|snakemake|matlab)[0-9.]*"
+_INTERPRETERS = frozenset(
+    b"python pypy perl ruby node nodejs julia lua luajit php tclsh wish octave octave-cli gnuplot Rscript R sage"
+    b" bash dash sh zsh ksh fish csh tcsh guile groovy scala gawk mawk awk sed make gmake snakemake matlab".split()
 )
+"""Names of interpreters, each without its version."""
+_VERSION = b"0123456789."
+_TAGGED = 2
+"""Parts of the name of a compiled file: its source's, and what compiled it."""
 _SEPARATE_FILE = frozenset({b"-f", b"--file"})
 _NO_FILE = frozenset({b"-c", b"-e", b"-m", b"-E", b"--eval", b"--command"})
 _FILE = (b"--file=", b"-f=")
 _COMPILED = (b".pyc", b".pyo", b".pyd", b".so", b".o", b".a", b".la", b".ko", b".wasm", b".class", b".jar", b".gch")
-_CACHE = re.compile(rb"(?P<folder>.*/)__pycache__/(?P<name>[^/]+?)\.[^/.]+(?:\.opt-\d)?\.pyc", re.DOTALL)
-_SHEBANG = re.compile(rb"#![ \t]*(\S+)")
 
 
-@dataclass(slots=True)
-class Programs:
+class Programs(NamedTuple):
     """What was executed: how often each file that is a program, and which scripts, each with its interpreter."""
 
-    counts: dict[bytes, int] = field(default_factory=dict)
-    scripts: dict[bytes, bytes | None] = field(default_factory=dict)
+    counts: dict[bytes, int]
+    scripts: dict[bytes, bytes | None]
 
 
 def find_programs(evidence: Evidence) -> Programs:
     """Return what a run executed, in order."""
-    programs = Programs()
+    programs = Programs({}, {})
     for execution in evidence.executions:
         interpreter = read_shebang(execution.path) if execution.path not in evidence.owners else None
         if interpreter is not None:
@@ -72,7 +70,7 @@ def find_programs(evidence: Evidence) -> Programs:
 def find_script(evidence: Evidence, execution: TracedExecution) -> bytes | None:
     """Return the file that an interpreter was given to run; None for other programs, and for one that got a text."""
     names = {execution.path.rpartition(b"/")[2], *(word.rpartition(b"/")[2] for word in execution.argv[:1])}
-    if not any(_INTERPRETERS.fullmatch(name) for name in names):
+    if not any(name.rstrip(_VERSION) in _INTERPRETERS for name in names):
         return None
     words = iter(execution.argv[1:])
     for word in words:
@@ -148,11 +146,20 @@ def describe_scripts(
                 "interpreter": None if interpreter is None else to_text(interpreter),
                 "main": path == main,
                 "repository": find_repository(path, repositories),
-                "version": None if decoded is None else find_version(decoded),
+                "version": None if decoded is None else _find_version(decoded),
                 "text": decoded if room >= 0 else None,
             }
         )
     return facts
+
+
+def _find_version(text: str) -> str | None:
+    """Return the version that a script's text says it has; nearly all say none, and then no pattern is loaded."""
+    if "version" not in text.lower():
+        return None
+    from rtrace.record.facts.scripts import find_version
+
+    return find_version(text)
 
 
 def find_modules(evidence: Evidence) -> Iterator[bytes]:
@@ -160,8 +167,8 @@ def find_modules(evidence: Evidence) -> Iterator[bytes]:
     for path, file in evidence.found.items():
         if not file.use & (_READ | _EXECUTE) or not file.path.startswith(b"/") or path in evidence.owners or file.own:
             continue
-        compiled = _CACHE.fullmatch(path)
-        source = compiled["folder"] + compiled["name"] + b".py" if compiled else path
+        compiled = find_source(path)
+        source = compiled or path
         if source in evidence.owners or source.endswith(_COMPILED) or not is_program(source):
             continue
         if (compiled and os.path.isfile(source) and evidence.concern.find_shown(source) is not None) or (
@@ -184,10 +191,23 @@ def read_shebang(path: bytes) -> bytes | None:
     """Return the interpreter that the first line of a script names; None for a file that is no script."""
     try:
         with open(path, "rb", buffering=0) as file:
-            found = _SHEBANG.match(file.read(256))
+            head = file.read(256)
     except OSError:  # the run removed it: nothing is known of it then
         return None
-    return None if found is None else found[1]
+    words = head[2:].lstrip(b" \t")
+    return words.split(None, 1)[0] if head.startswith(b"#!") and words[:1].strip() else None
+
+
+def find_source(path: bytes) -> bytes | None:
+    """Return the source of a file that Python compiled, by its name; None for any other file. See PEP 3147."""
+    folder, _, name = path.rpartition(b"/")
+    if not name.endswith(b".pyc") or not folder.endswith(b"/__pycache__"):
+        return None
+    parts = name.split(b".")[:-1]
+    if len(parts) > _TAGGED and parts[-1].startswith(b"opt-") and parts[-1][4:].isdigit():
+        parts.pop()
+    source = b".".join(parts[:-1])
+    return folder.removesuffix(b"__pycache__") + source + b".py" if source and parts[-1] else None
 
 
 def _read_text(evidence: Evidence, path: bytes) -> tuple[bytes | None, int | None, str | None]:

@@ -14,9 +14,7 @@ _MPI = frozenset({"Open MPI", "MPICH", "MVAPICH"})
 
 
 def add_ranks(record: Record, evidence: Evidence) -> None:
-    """Say in a record, which lists its processes already, what is known of ranks; nothing where there are none."""
-    if not evidence.ranks:
-        return
+    """Say in a record, which lists its processes already, what is known of ranks."""
     host = evidence.run.hostname
     usages = {}
     for process in record["processes"]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from rtrace.path_text import to_bytes, to_text
 from rtrace.printable import printable
 from rtrace.record.empty import empty_record
-from rtrace.record.facts.gpus import read_gpus
 from rtrace.record.facts.machine import read_machine
 from rtrace.record.facts.repositories import find_repositories, read_repositories
 from rtrace.record.facts.surroundings import read_surroundings
@@ -19,7 +18,6 @@ from rtrace.record.taking.libraries import describe_libraries, describe_packages
 from rtrace.record.taking.parameters import describe_parameters
 from rtrace.record.taking.processes import MOST_PROCESSES, describe_processes, describe_usage, shorten_arguments
 from rtrace.record.taking.programs import describe_executables, describe_scripts, find_main, find_modules, find_programs
-from rtrace.record.taking.ranks import add_ranks
 from rtrace.record.taking.secrets.redacting import RecordRedactor
 from rtrace.record.taking.streams import describe_stream
 from rtrace.record.times import write_time
@@ -78,11 +76,13 @@ def take_record(evidence: Evidence, said: Said, target: Path, notices: Iterable[
     record["trace"] = os.path.realpath(target)
     record["run_name"] = run.id
     machine = record["machine"]
-    machine["gpus"] = read_gpus()
     machine["linkage"] = "ELF" if _is_elf(run.program) else None
     surroundings = record["surroundings"]
     record["launch"] = "mpi" if surroundings["mpi"] else "batch" if surroundings["batch"] else "serial"
-    add_ranks(record, evidence)
+    if evidence.ranks:
+        from rtrace.record.taking.ranks import add_ranks
+
+        add_ranks(record, evidence)
     project = said.project or environ.get("RTRACE_PROJECT") or name_project(evidence, main, roots)
     record["project"] = None if project is None else {"name": project, "description": None, "url": None}
     record["notices"] = [*notices, *_tell_limits(evidence, len(inputs), len(outputs))]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtrace.trace.parallel import signs
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,30 +40,29 @@ class Launcher(NamedTuple):
 LAUNCHERS = (  # one that is started by another one comes before it
     Launcher(
         "Open MPI",
-        b"OMPI_COMM_WORLD_RANK",
+        signs.OPEN_MPI,
         b"OMPI_COMM_WORLD_SIZE",
         b"OMPI_COMM_WORLD_LOCAL_RANK",
         (b"PMIX_NAMESPACE",),
         b"PMIX_SERVER_TMPDIR",
     ),
-    Launcher("MVAPICH", b"MV2_COMM_WORLD_RANK", b"MV2_COMM_WORLD_SIZE", b"MV2_COMM_WORLD_LOCAL_RANK"),
-    Launcher("MPICH", b"PMI_RANK", b"PMI_SIZE", b"MPI_LOCALRANKID"),
+    Launcher("MVAPICH", signs.MVAPICH, b"MV2_COMM_WORLD_SIZE", b"MV2_COMM_WORLD_LOCAL_RANK"),
+    Launcher("MPICH", signs.MPICH, b"PMI_SIZE", b"MPI_LOCALRANKID"),
     Launcher(
         "Slurm",
-        b"SLURM_PROCID",
+        signs.SLURM,
         b"SLURM_STEP_NUM_TASKS",
         b"SLURM_LOCALID",
         (b"SLURM_JOB_ID", b"SLURM_STEP_ID"),
     ),
     Launcher(
         "Flux",
-        b"FLUX_TASK_RANK",
+        signs.FLUX,
         b"FLUX_JOB_SIZE",
         b"FLUX_TASK_LOCAL_ID",
         (b"FLUX_JOB_ID",),
     ),
 )
-_MARKS = tuple(launcher.rank + b"=" for launcher in LAUNCHERS)
 
 
 class Rank(NamedTuple):
@@ -95,11 +96,6 @@ def find_rank(environ: Mapping[bytes, bytes]) -> Rank | None:
             local, job = _read_number(environ, launcher.local), _name_job(environ, launcher)
             return Rank(number, size, local, launcher.name, job, environ.get(launcher.scratch, b""))
     return None
-
-
-def may_name_rank(environ: bytes) -> bool:
-    """Whether an environment, as execve(2) takes it, may hold a launcher's variables: a quick look."""
-    return any(mark in environ for mark in _MARKS)
 
 
 def _name_job(environ: Mapping[bytes, bytes], launcher: Launcher) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.trace.parallel.launchers import Rank, find_rank, may_name_rank
+from rtrace.trace.parallel.launchers import Rank, find_rank
+from rtrace.trace.parallel.signs import may_name_rank
 from rtrace.trace.reading.runs import split_items
 
 if TYPE_CHECKING:

@@ -1,14 +1,10 @@
 """One run of a trace by itself: what it found, which processes it had, what it executed, where its streams are."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+import sqlite3
+from typing import NamedTuple
 
 from rtrace.trace.reading.runs import split_items
 from rtrace.trace.schema import Use
-
-if TYPE_CHECKING:
-    import sqlite3
 
 _CONTENT = int(Use.READ | Use.WRITE | Use.EXECUTE)
 _REPLACING = int(Use.TRUNCATE | Use.CREATE | Use.REMOVE)

@@ -7,10 +7,11 @@ import math
 import re
 import shlex
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from rtrace.operations.history.moments import write_moment
 from rtrace.printable import format_size, printable_text
+from rtrace.record.times import read_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,6 @@ MOST_SHOWN = 32 << 10
 """Characters of one value on a page: what is longer is in the document, which can be saved."""
 _FOLDED, _FIRST = 240, 160
 _BREAKS = re.compile("([\n\t])")
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +107,17 @@ def show_duration(seconds: float | None) -> str:
 
 
 def show_time(text: str) -> str:
-    """Return a time of a record as a person reads it; as it is, where it is none."""
+    """Return a time of a record as a person reads it, in local time; as it is, where it is none."""
     try:
-        return f"{datetime.fromisoformat(text[:-1] + '+00:00'):%Y-%m-%d %H:%M:%S} UTC"
+        return write_moment(read_time(text))
     except ValueError:
         return shorten_text(text)
 
 
 def show_microseconds(microseconds: int | None) -> str:
-    """Return a time of a catalogue as a person reads it."""
-    if microseconds is None:
-        return ""
+    """Return a time of a catalogue as a person reads it, in local time."""
     try:
-        return f"{_EPOCH + timedelta(microseconds=microseconds):%Y-%m-%d %H:%M:%S}"
+        return "" if microseconds is None else write_moment(microseconds)
     except OverflowError:
         return ""
 

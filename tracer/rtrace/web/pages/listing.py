@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, TypeGuard, get_args
 
 from werkzeug.exceptions import BadRequest
 
+from rtrace.operations.history.moments import read_moment
 from rtrace.record.document import Kind, Status
 from rtrace.record.query import Query
 from rtrace.web.rendering import MOST_VALUE
@@ -23,7 +23,6 @@ PAGE_ROWS = 50
 FILTERS = ("q", "tag", "project", "status", "kind", "since", "until", "param", "file")
 STATUSES, KINDS = get_args(Status), get_args(Kind)
 _MOST_PAGES = 1_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,8 @@ def read_query(given: dict[str, str], page: int) -> Query:
     return Query(
         tag=given["tag"] or None,
         project=given["project"] or None,
-        since=_read_day(given["since"], 0),
-        until=_read_day(given["until"], 1),
+        since=_read_day(given["since"], last=False),
+        until=_read_day(given["until"], last=True),
         status=status if is_status(status) else None,
         kind=kind if is_kind(kind) else None,
         file=os.fsencode(given["file"].encode("utf-8", "replace")) or None,
@@ -96,12 +95,9 @@ def is_kind(word: str) -> TypeGuard[Kind]:
     return word in KINDS
 
 
-def _read_day(text: str, days: int) -> int | None:
-    """Return the beginning of a day, or of one after it, in microseconds. Raises BadRequest."""
-    if not text:
-        return None
+def _read_day(text: str, *, last: bool) -> int | None:
+    """Return the beginning or, of the ``last`` day, the end of a day here, in microseconds. Raises BadRequest."""
     try:
-        begin = datetime.combine(date.fromisoformat(text) + timedelta(days=days), time(), timezone.utc)
-    except (ValueError, OverflowError):
+        return read_moment(text, last=last) if text else None
+    except ValueError:
         raise BadRequest("A day is written YYYY-MM-DD.") from None
-    return (begin - _EPOCH) // timedelta(microseconds=1)

@@ -14,6 +14,7 @@ from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.model import Run
 from rtrace.printable import printable
+from rtrace.replay.grants import Grants
 from rtrace_unpackers.engines.belonging.identity import Identity
 from rtrace_unpackers.engines.engine.facts import Abilities
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, PAUSE
@@ -69,6 +70,13 @@ def refuse_ids(runs: Iterable[Run], entries: Iterable[Entry]) -> None:
             raise TargetError(
                 f"engines run programs with ids up to {LARGEST_ID}, and a run has {max(ids)}; use the chroot unpacker"
             )
+
+
+def refuse_grants(grants: Grants) -> None:
+    """Raise TargetError for what a container that exists already cannot be given."""
+    for wanted, what in ((grants.display, "a display (--x11)"), (grants.gpu, "a graphics processor (--gpu)")):
+        if wanted:
+            raise TargetError(f"a docker target cannot be given {what}; use the chroot unpacker")
 
 
 def plan_container(

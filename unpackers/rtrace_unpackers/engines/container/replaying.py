@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import signal
+from collections.abc import Sequence
 
 from rtrace.debugging import debug
 from rtrace.errors import TargetError
@@ -27,20 +28,35 @@ from rtrace_unpackers.engines.container.limiting import DiskUse, change_limits, 
 from rtrace_unpackers.engines.container.network import connected
 from rtrace_unpackers.engines.engine.command_line import Engine
 from rtrace_unpackers.engines.engine.facts import Thing
+from rtrace_unpackers.engines.forwarding.process import forwarding
+from rtrace_unpackers.granted.listening import Listener
 from rtrace_unpackers.limits.words import describe_limit
 
 KILLED = 137
 """The status of a program that SIGKILL ended, as an engine tells it."""
 
 
-def replay_in(
-    engine: Engine, container: Thing, run: Run, launcher: str, streams: Streams, limits: Limits, *, allow_network: bool
+def replay_in(  # noqa: PLR0913 -- each is a choice of its own
+    engine: Engine,
+    container: Thing,
+    run: Run,
+    launcher: str,
+    streams: Streams,
+    limits: Limits,
+    *,
+    allow_network: bool = False,
+    listeners: Sequence[Listener] = (),
 ) -> Outcome:
     """Replay a run in a container, under limits that its machine can keep; return how it ended.
 
+    What ``listeners`` accept is carried into the container, which holds the program for that.
     Raises TargetError when the engine fails, and the error that kept its output from being passed on.
     """
-    with connected(engine, container, allow_network=allow_network), running(engine, container.id):
+    with (
+        connected(engine, container, allow_network=allow_network),
+        running(engine, container.id),
+        forwarding(engine, container.id, listeners),
+    ):
         notes = change_limits(engine, container, limits)
         written = DiskUse(engine, container.id, is_wanted=limits.disk is not None)
         arguments = (

@@ -131,9 +131,9 @@ class Engine:
     def put(self, container: str, write: Callable[[IO[bytes]], None]) -> None:
         """Put the files of a tar that ``write`` writes into a container, in the place of what it has there.
 
-        Raises TargetError.
+        They belong to whom the tar says, which Podman has to be told. Raises TargetError.
         """
-        self._feed(("cp", "-", f"{container}:/"), write, None)
+        self._feed(("cp", "--archive=false", "-", f"{container}:/"), write, None)
 
     def _feed(self, arguments: Sequence[str], write: Callable[[IO[bytes]], None], keep: int | None) -> None:
         """Call the command, which reads what ``write`` writes. Raises TargetError."""

@@ -14,14 +14,15 @@ What lies before that is in `rtrace_unpackers.launchers.elf`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
 from rtrace_unpackers.engines.image.descriptors import Step, lay_out, plan_descriptors
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, PAUSE, name_launchers
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter
-from rtrace_unpackers.launchers.elf import BASE, EXECUTABLE, READABLE, WIDE, Segment, build_program
+from rtrace_unpackers.launchers.elf import BASE, CODE_OFFSET, EXECUTABLE, READABLE, WIDE, Segment, build_program
 from rtrace_unpackers.launchers.machine_code import CODE
 from rtrace_unpackers.launchers.processors import PROCESSORS, Processor
 
@@ -48,8 +49,16 @@ def build_programs(runs: Sequence[Run]) -> dict[str, bytes]:
     return {**programs, f"{FOLDER}/{PAUSE}": build_pause(runs[0].architecture)}
 
 
-def build_launcher(run: Run) -> bytes:
-    """Return the program that starts a run. Raises TargetError for an unknown architecture."""
+def no_steps(_data: LauncherData, _processor: Processor) -> Sequence[Step]:
+    """Return nothing that is to be done first."""
+    return ()
+
+
+def build_launcher(run: Run, plan_first: PlanFirst = no_steps) -> bytes:
+    """Return the program that starts a run. Raises TargetError for an unknown architecture.
+
+    ``plan_first`` tells what else it does, before it opens what the run was given.
+    """
     processor = find_processor(run.architecture)
     environ = [name if value is None else name + b"=" + value for name, value in run.environ]
     not_there = b"rtrace: cannot enter the working directory " + run.workingdir + b"\n"
@@ -69,7 +78,7 @@ def build_launcher(run: Run) -> bytes:
         len(not_there),
         data.add_string(not_started),
         len(not_started),
-        data.add_steps(plan_descriptors(run, processor)),
+        data.add_steps((*plan_first(data, processor), *plan_descriptors(run, processor))),
         data.add_filter(build_filter(processor.kernel)),
         data.add_string(no_input),
         len(no_input),
@@ -80,6 +89,14 @@ def build_launcher(run: Run) -> bytes:
 def build_pause(architecture: str) -> bytes:
     """Return the program that keeps a container running, and reaps. Raises TargetError for an unknown architecture."""
     return assemble("pause", find_processor(architecture), b"")
+
+
+def build_forwarder(architecture: str) -> bytes:
+    """Return the program that carries connections into a container. Raises TargetError for an unknown architecture."""
+    processor = find_processor(architecture)
+    code = CODE["forward", processor.name]
+    size = CODE_OFFSET + len(code)
+    return build_program(processor, code, (Segment(0, size, READABLE | EXECUTABLE),), b"", size)
 
 
 def assemble(program: str, processor: Processor, data: bytes) -> bytes:
@@ -140,3 +157,7 @@ class LauncherData:
     def pack(self, parameters: Sequence[int]) -> bytes:
         """Return the parameters with all the data."""
         return self.pack_words(parameters) + bytes(self.content)
+
+
+PlanFirst: TypeAlias = "Callable[[LauncherData, Processor], Sequence[Step]]"
+"""Tells what a launcher does first, as steps, whose data it may add."""

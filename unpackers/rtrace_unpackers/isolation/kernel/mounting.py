@@ -28,13 +28,14 @@ NO_FLAGS = MountFlag(0)
 MNT_DETACH = 2
 
 # Numbers that every architecture has in common.
-OPEN_TREE, MOVE_MOUNT, MOUNT_SETATTR = 428, 429, 442
+OPEN_TREE, MOVE_MOUNT, OPENAT2, MOUNT_SETATTR = 428, 429, 437, 442
 
 AT_FDCWD = -100
 AT_RECURSIVE = 0x8000
 OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC = 0x1, os.O_CLOEXEC if hasattr(os, "O_CLOEXEC") else 0
-MOVE_MOUNT_F_EMPTY_PATH = 0x4
-MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_IDMAP = 0x2, 0x4, 0x00100000
+MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH = 0x4, 0x40
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_IDMAP = 0x1, 0x2, 0x4, 0x00100000
+RESOLVE_NO_MAGICLINKS, RESOLVE_IN_ROOT = 0x02, 0x10
 
 
 def mount(source: bytes | None, target: bytes, filesystem: bytes | None, flags: MountFlag, data: bytes | None) -> None:
@@ -74,6 +75,23 @@ def set_mount_attributes(mounted: int, attributes: int, user_namespace: int) -> 
 def attach(mounted: int, path: bytes) -> None:
     """Attach a mount at a path; see move_mount(2)."""
     call(MOVE_MOUNT, mounted, b"", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
+
+
+def make_read_only(mounted: int) -> None:
+    """Let nobody write through a mount that is attached nowhere yet."""
+    set_mount_attributes(mounted, MOUNT_ATTR_RDONLY, 0)
+
+
+def attach_at(mounted: int, place: int) -> None:
+    """Attach a mount at what a descriptor was opened for."""
+    call(MOVE_MOUNT, mounted, b"", place, b"", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
+
+
+def open_in_root(directory: int, path: bytes) -> int:
+    """Return a descriptor, for no work but to name it, of a path below a directory that is its root: see openat2(2)."""
+    how = struct.pack("=QQQ", os.O_PATH | os.O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+    buffer = ctypes.create_string_buffer(how, len(how))
+    return call(OPENAT2, directory, path, buffer, len(how))
 
 
 def pivot_here() -> None:

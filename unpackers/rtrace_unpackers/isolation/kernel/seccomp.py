@@ -6,8 +6,9 @@ What is always allowed costs a call nothing where the kernel keeps a bitmap of s
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from rtrace.limits import NESTED_NAMESPACES, VSOCK
 from rtrace.linux.bpf import (
@@ -34,6 +35,7 @@ from rtrace_unpackers.isolation.kernel.refused_calls import (
     SETRLIMIT,
     SOCKET,
     UNKNOWN_TO_PROGRAMS,
+    Numbers,
 )
 
 # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET; clone(2) has no room for CLONE_NEWTIME.
@@ -49,6 +51,7 @@ PERSONALITIES = tuple(
 ASK_FOR_PERSONALITY = 0xFFFFFFFF
 ARM_PRIVATE_CALLS = 0x0F0000
 RLIMIT_CORE = 4
+NOTHING_ABSENT: Mapping[str, Numbers] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +71,32 @@ INTERFACES = (
 )
 
 
-def build_filter(machine: str, allowed: frozenset[str] = frozenset()) -> bytes:
-    """Return the filter for a machine, by the name that uname(2) has for it, without what is allowed."""
+def build_filter(
+    machine: str, allowed: frozenset[str] = frozenset(), absent: Mapping[str, Numbers] = NOTHING_ABSENT
+) -> bytes:
+    """Return the filter for a machine, by the name that uname(2) has for it, without what is allowed.
+
+    ``absent`` are further calls that do not exist for a replay, whatever is allowed.
+    """
     program: list[Instruction] = []
     for interface in INTERFACES:
         if interface.machine == machine:
-            body = build_block(interface, allowed)
+            body = build_block(interface, allowed, absent)
             program += [LOAD_ARCHITECTURE, *for_architecture(interface.audit_architecture, body)]
     return assemble([*program, refuse(errno.ENOSYS)])
 
 
-def build_block(interface: Interface, allowed: frozenset[str]) -> list[Instruction]:
+def build_block(
+    interface: Interface, allowed: frozenset[str], absent: Mapping[str, Numbers] = NOTHING_ABSENT
+) -> list[Instruction]:
     """Return the checks of one way to call; each refused call is a comparison and a return."""
     code = [LOAD_NUMBER]
     if interface.column == 3:  # noqa: PLR2004 -- the calls of arm's own lie above all others
         code += [if_not_below(ARM_PRIVATE_CALLS, otherwise=1), ALLOW]
     code += [if_not_below(LAST_CALL + 1, otherwise=1), refuse(errno.ENOSYS)]
-    for number, error in list_refused(interface.column, allowed):
-        code += when_equal(number, [refuse(error)])
+    missing = ((numbers[interface.column], errno.ENOSYS) for numbers in absent.values())
+    for number, error in (*missing, *list_refused(interface.column, allowed)):
+        code += when_equal(number, [refuse(error)]) if number is not None else []
     if NESTED_NAMESPACES not in allowed:
         flags = [load_argument(0), if_any_bit(NAMESPACE_FLAGS, otherwise=1), refuse(errno.EPERM)]
         code += look_into(CLONE[interface.column], flags)

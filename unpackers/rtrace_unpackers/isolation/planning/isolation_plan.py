@@ -6,15 +6,22 @@ from dataclasses import dataclass
 
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Descriptor, Input, Run
+from rtrace.replay.changing import change_environment
 from rtrace_unpackers.isolation.kernel.mounting import MountFlag
 from rtrace_unpackers.isolation.kernel.namespaces import Namespace
+from rtrace_unpackers.isolation.planning.opened import (
+    NOTHING_OPENED,
+    Opened,
+    list_variables,
+    plan_device,
+    plan_opened,
+)
 from rtrace_unpackers.isolation.planning.operations import (
     BringUpLoopback,
     EnterRoot,
     EnterTree,
     Hide,
     MakeDirectory,
-    MakeFile,
     MakeReadOnly,
     MakeSymlink,
     Mount,
@@ -93,7 +100,8 @@ class Program:
 class Isolation:
     """A replay: its namespaces, its access to the files, its set-up and its program.
 
-    ``allowed`` names what the filter of calls lets through that it refuses otherwise.
+    ``allowed`` names what the filter of calls lets through that it refuses otherwise. With ``gives_sockets`` the caller
+    gets sockets of the replay's network.
     """
 
     namespaces: Namespace
@@ -101,33 +109,36 @@ class Isolation:
     setup: tuple[Operation, ...]
     program: Program
     allowed: frozenset[str] = frozenset()
+    gives_sockets: bool = False
 
 
 def plan_isolation(
     run: Run,
     access: Access,
     *,
-    allow_network: bool = False,
+    opened: Opened = NOTHING_OPENED,
     allowed: frozenset[str] = frozenset(),
     shared_memory: int | None = None,
     keeps_shared_memory: bool = False,
 ) -> Isolation:
     """Plan the replay of a run in a tree, to whose files there is some access.
 
-    ``shared_memory`` is what /dev/shm may hold, in bytes; with ``keeps_shared_memory`` it is the tree's own folder.
+    ``opened`` is what of the machine it may use. ``shared_memory`` is what /dev/shm may hold, in bytes; with
+    ``keeps_shared_memory`` it is the tree's own folder.
     Raises TargetError for a hostname that none can be.
     """
     hostname = run.hostname.encode("utf-8", "surrogateescape")
     if len(hostname) > LONGEST_HOSTNAME:
         raise TargetError(f"the hostname of {run.id} has {len(hostname)} bytes; Linux takes at most {LONGEST_HOSTNAME}")
     namespaces = Namespace.USER | Namespace.MOUNT | Namespace.UTS | Namespace.IPC | Namespace.PID | Namespace.CGROUP
-    if not allow_network:
+    if not opened.network:
         namespaces |= Namespace.NET
     groups = tuple(group for group in run.groups if access.maps.groups.holds(group))
+    environ = change_environment(run.environ, list_variables(opened.display))
     program = Program(
         binary=run.binary,
         argv=run.argv,
-        environ=tuple(name if value is None else name + b"=" + value for name, value in run.environ),
+        environ=tuple(name if value is None else name + b"=" + value for name, value in environ),
         workingdir=run.workingdir,
         umask=run.umask,
         uid=run.uid,
@@ -142,11 +153,12 @@ def plan_isolation(
         *plan_devices(shared_memory, keeps_shared_memory=keeps_shared_memory),
         *plan_proc(),
         *plan_sys(),
+        *plan_opened(opened),
         SetHostname(hostname),
-        *(() if allow_network else (BringUpLoopback(),)),
+        *(() if opened.network else (BringUpLoopback(),)),
         EnterRoot(),
     )
-    return Isolation(namespaces, access, setup, program, allowed)
+    return Isolation(namespaces, access, setup, program, allowed, gives_sockets=opened.ports)
 
 
 def plan_devices(size: int | None, *, keeps_shared_memory: bool) -> tuple[Operation, ...]:
@@ -171,12 +183,6 @@ def plan_shared_memory(size: int | None) -> tuple[Operation, ...]:
         MakeDirectory(b"dev/shm"),
         Mount(b"dev/shm", b"shm", b"tmpfs", MountFlag.NO_SETUID | MountFlag.NO_DEVICES, options),
     )
-
-
-def plan_device(device: bytes) -> tuple[Operation, ...]:
-    """Bind one device of the machine: nobody can make devices in a user namespace."""
-    path = b"dev/" + device
-    return MakeFile(path), Mount(path, b"/dev/" + device, flags=MountFlag.BIND)
 
 
 def plan_proc() -> tuple[Operation, ...]:

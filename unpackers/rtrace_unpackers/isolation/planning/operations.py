@@ -32,6 +32,36 @@ class MakeSymlink:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteFile:
+    """Write a file that everybody in the replay may read."""
+
+    path: bytes
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MakeInside:
+    """Make sure that there is a directory in one of the tree's own; links are followed with the tree as the world."""
+
+    folder: bytes
+    name: bytes
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Show something of the machine, or of what is set up already, at a path of the tree, of which no link leads out.
+
+    ``source`` begins with a slash where it is the machine's. An ``optional`` one shows nothing where either is missing.
+    """
+
+    source: bytes
+    path: bytes
+    read_only: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Mount:
     """Call mount(2). An optional mount that the kernel refuses is left out."""
 
@@ -91,6 +121,9 @@ Operation: TypeAlias = (
     MakeDirectory
     | MakeFile
     | MakeSymlink
+    | WriteFile
+    | MakeInside
+    | Show
     | Mount
     | MountAround
     | MakeReadOnly

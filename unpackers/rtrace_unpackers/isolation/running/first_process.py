@@ -52,6 +52,8 @@ class Means:
     """Pipes that the program reads besides its standard input: the numbers it has them by, and those of now."""
     report_number: int = REPORT
     """The descriptor on which the launcher reports."""
+    sockets: socket.socket | None = None
+    """The channel through which the caller gets sockets of the replay's network."""
 
 
 def be_first_process(isolation: Isolation, means: Means, tree: int | None, resources: Resources) -> int:

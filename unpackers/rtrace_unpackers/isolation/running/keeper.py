@@ -20,6 +20,7 @@ from rtrace_unpackers.isolation.planning.isolation_plan import Isolation
 from rtrace_unpackers.isolation.planning.steps import Stage
 from rtrace_unpackers.isolation.running.first_process import FAILED, STANDARD, Means, be_first_process
 from rtrace_unpackers.isolation.running.report import write_record
+from rtrace_unpackers.isolation.running.sockets import make_sockets
 from rtrace_unpackers.isolation.streams import terminal
 from rtrace_unpackers.isolation.users.access import MappedBy
 from rtrace_unpackers.isolation.users.user_namespace import write_to
@@ -63,13 +64,17 @@ def be_keeper(isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
     try:
         os.fchdir(ends.tree)
         pipes = (pipe for _, pipe in means.pipes)
-        close_others({means.launcher, means.report, means.channel.fileno(), ends.terminal, *pipes})
+        sockets = None if means.sockets is None else means.sockets.fileno()
+        close_others({means.launcher, means.report, means.channel.fileno(), ends.terminal, sockets, *pipes})
         doing = "get namespaces of its own"
         unshare(Namespace.USER)
         doing = "map users in a namespace"
         mount, resources = enter_user_namespace(isolation, means)
         doing = "get namespaces of its own"
-        unshare(isolation.namespaces & ~Namespace.USER)
+        if means.sockets is not None:
+            unshare(Namespace.NET)
+            fork_socket_maker(means.sockets)
+        unshare(isolation.namespaces & ~own_already(means))
         die_with_parent(signal.SIGABRT)
         if os.getppid() != caller:
             return FAILED
@@ -93,6 +98,24 @@ def be_keeper(isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
         # The caller may have been killed. What is left of it may still be there: its other threads end a little later.
         terminal.restore_for(callers_group, ends.terminal, means.appearance)
     return status
+
+
+def own_already(means: Means) -> Namespace:
+    """Return the namespaces that are there before the rest."""
+    return Namespace.USER | Namespace.NET if means.sockets is not None else Namespace.USER
+
+
+def fork_socket_maker(channel: socket.socket) -> None:
+    """Fork the process that makes sockets, before there is a PID namespace: nobody in that can see it."""
+    keeper = os.getpid()
+    if os.fork() == 0:
+        status = FAILED
+        try:
+            close_others({channel.fileno()})
+            status = make_sockets(channel, keeper)
+        finally:
+            os._exit(status)
+    channel.close()
 
 
 def connect_streams(ends: Sequence[int | None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -18,12 +19,15 @@ from rtrace_unpackers.isolation.planning.operations import (
     Hide,
     MakeDirectory,
     MakeFile,
+    MakeInside,
     MakeReadOnly,
     MakeSymlink,
     Mount,
     MountAround,
     Operation,
     SetHostname,
+    Show,
+    WriteFile,
 )
 
 SIOCSIFFLAGS = 0x8914
@@ -43,6 +47,12 @@ def perform(operation: Operation, tree: int | None) -> None:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
         case MakeSymlink(path, target):
             os.symlink(target, path)
+        case WriteFile(path, content):
+            write_file(path, content)
+        case MakeInside(folder, name, mode):
+            make_inside(folder, name, mode)
+        case Show():
+            show(operation)
         case Mount():
             mount_or_leave(operation)
         case MountAround(around, kept):
@@ -67,8 +77,12 @@ def perform(operation: Operation, tree: int | None) -> None:
 def describe_operation(operation: Operation) -> str:
     """Return what an operation does, in words that follow "cannot"."""
     match operation:
-        case MakeDirectory(path) | MakeFile(path) | MakeSymlink(path):
+        case MakeDirectory(path) | MakeFile(path) | MakeSymlink(path) | WriteFile(path):
             return f"make {os.fsdecode(path)} in the target"
+        case MakeInside(folder, name):
+            return f"make {os.fsdecode(os.path.join(folder, name))} in the target"
+        case Show(source):
+            return f"show {os.fsdecode(source)} to the replay"
         case MountAround(_, kept):
             return f"keep {os.fsdecode(kept)}"
         case Mount(target, filesystem=None):
@@ -115,6 +129,53 @@ def make_directory(path: bytes, mode: int) -> None:
     except FileExistsError:
         if not stat.S_ISDIR(os.lstat(path).st_mode):
             raise
+
+
+def write_file(path: bytes, content: bytes) -> None:
+    """Write a new file, whose folder is ours."""
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags | os.O_CLOEXEC, 0o644)) as file:
+        file.write(content)
+
+
+def make_inside(folder: bytes, name: bytes, mode: int) -> None:
+    """Make a directory in one of the tree's, unless something is there already."""
+    place = open_in_tree(folder)
+    try:
+        os.mkdir(name, dir_fd=place)
+        os.chmod(name, mode, dir_fd=place)  # it is what was just made: nobody else is in the tree
+    except FileExistsError:
+        pass  # what mounts something there sees what it is
+    finally:
+        os.close(place)
+
+
+def show(operation: Show) -> None:
+    """Attach a mount of something that exists at a path of the tree; leave out what is optional and not there."""
+    with contextlib.ExitStack() as stack:
+        try:
+            source = os.open(operation.source, os.O_PATH | os.O_CLOEXEC)
+            stack.callback(os.close, source)
+            place = open_in_tree(operation.path)
+            stack.callback(os.close, place)
+        except (FileNotFoundError, NotADirectoryError):
+            if not operation.optional:
+                raise
+            return
+        mounted = mounting.clone_tree(source, recursive=True)
+        stack.callback(os.close, mounted)
+        restrict(mounted)
+        if operation.read_only:
+            mounting.make_read_only(mounted)
+        mounting.attach_at(mounted, place)
+
+
+def open_in_tree(path: bytes) -> int:
+    """Open a path as the replay will see it: the working directory is the root by which all its links are read."""
+    root = os.open(b".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return mounting.open_in_root(root, path)
+    finally:
+        os.close(root)
 
 
 def mount_or_leave(operation: Mount) -> None:

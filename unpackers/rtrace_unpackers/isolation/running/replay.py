@@ -10,8 +10,9 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from rtrace.debugging import debug
 from rtrace.errors import TargetError
@@ -21,17 +22,20 @@ from rtrace.linux.libc import load_libc
 from rtrace.printable import printable
 from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.files.descent import open_regular
+from rtrace_unpackers.granted.listening import Listener
+from rtrace_unpackers.granted.relaying import relaying
 from rtrace_unpackers.isolation.kernel.executing import make_sealed
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter
 from rtrace_unpackers.isolation.planning.first_program import build_first_program
 from rtrace_unpackers.isolation.planning.isolation_plan import Isolation, Program
-from rtrace_unpackers.isolation.planning.steps import Stage, plan_last_calls
+from rtrace_unpackers.isolation.planning.steps import Stage, Steps, plan_last_calls
 from rtrace_unpackers.isolation.running.control import Control, forwarding, suspend
 from rtrace_unpackers.isolation.running.first_process import FAILED, Means
 from rtrace_unpackers.isolation.running.keeper import MAPPED, READY, ProgramEnds, be_keeper
 from rtrace_unpackers.isolation.running.refusal import explain_refusal
 from rtrace_unpackers.isolation.running.report import Record, RecordReader, judge
-from rtrace_unpackers.isolation.running.watching import LimitWatch, plan_watch
+from rtrace_unpackers.isolation.running.sockets import Connector
+from rtrace_unpackers.isolation.running.watching import OWN_PROCESSES, LimitWatch, plan_watch
 from rtrace_unpackers.isolation.streams.plumbing import Plumbing, lay
 from rtrace_unpackers.isolation.streams.pumps import Meter
 from rtrace_unpackers.isolation.users.access import MappedBy
@@ -45,14 +49,43 @@ LONGEST_WAIT = 3600.0
 """Seconds; poll(2) counts milliseconds in an int."""
 
 
-def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: Limits = DEFAULT_LIMITS) -> Outcome:
+class PlanCalls(Protocol):
+    """Plans the last calls before a program runs."""
+
+    def __call__(self, program: Program, *, has_terminal: bool) -> Steps:
+        """Return them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """By which road the processes of a replay come to be: their calls, filter, keeper, and who supervises it."""
+
+    plan_calls: PlanCalls
+    make_filter: Callable[[str, frozenset[str]], bytes]
+    keep: Callable[[Isolation, Means, ProgramEnds], int]
+    supervision: type[Supervision]
+
+
+def replay(
+    isolation: Isolation,
+    tree: int,
+    run: str,
+    streams: Streams,
+    limits: Limits = DEFAULT_LIMITS,
+    listeners: Sequence[Listener] = (),
+    road: Road | None = None,
+) -> Outcome:
     """Carry out a plan in a tree, a directory's descriptor, and return how its program ended.
+
+    What ``listeners`` accept is carried into the replay, whose plan has to give sockets. Without a ``road``, it takes
+    place in namespaces.
 
     Raises CommandNotFoundError and CommandNotExecutableError when the program cannot be started, TargetError when
     the system refuses the isolation or the working directory is not there.
     """
     check_system()
     load_libc()
+    road = NAMESPACES if road is None else road
     with contextlib.ExitStack() as stack:
         control = Control()
         meter = Meter(limits.output, lambda: control.end("output"))
@@ -63,37 +96,43 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
         stack.callback(plumbing.close)
         feed(program, tree, plumbing, run)
         give_pipes(isolation, plumbing)
-        steps = plan_last_calls(isolation.program, has_terminal=plumbing.screen is not None)
+        steps = road.plan_calls(isolation.program, has_terminal=plumbing.screen is not None)
         launcher = make_sealed(b"rtrace", build_first_program(platform.machine(), steps))
         stack.callback(os.close, launcher)
         report, report_end = os.pipe()
         stack.callback(os.close, report)
         channel, channel_end = stack.enter_context(closing_pair())
+        doors = stack.enter_context(closing_pair()) if isolation.gives_sockets else None
         shares_user = not isolation.access.has_groups or isolation.program.uid == 0
-        watch = stack.enter_context(plan_watch(limits, tree, control.end, shares_user=shares_user))
+        own = OWN_PROCESSES + (doors is not None)
+        watch = stack.enter_context(plan_watch(limits, tree, control.end, shares_user=shares_user, own=own))
         means = Means(
             launcher,
             report_end,
             channel_end,
-            build_filter(platform.machine(), isolation.allowed),
+            road.make_filter(platform.machine(), isolation.allowed),
             tuple(plumbing.absent),
             plumbing.appearance,
             tuple(plumbing.on_terminal),
             tuple(plumbing.pipes.items()),
             steps.report,
+            None if doors is None else doors[1],
         )
         ends = ProgramEnds(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
         debug(__name__, "replaying %s in %r with %s", run, isolation.namespaces, isolation.access)
         with shielded():  # or there would be a keeper that nobody ends
-            control.keeper = fork_blocked(lambda: be_keeper(isolation, means, ends))
+            control.keeper = fork_blocked(lambda: road.keep(isolation, means, ends))
             stack.callback(control.finish)
         stack.callback(channel.close)  # a keeper that waits for its maps goes on, and ends
         os.close(report_end)
         channel_end.close()
+        if doors is not None:
+            doors[1].close()
+            stack.enter_context(relaying(listeners, Connector(doors[0]).connect))
         plumbing.start()
         stack.enter_context(plumbing.raw_terminal())
         with forwarding(control, plumbing):
-            records = Supervision(isolation, tree, report, channel, plumbing, meter, control, watch).run()
+            records = road.supervision(isolation, tree, report, channel, plumbing, meter, control, watch).run()
         debug(__name__, "told: %s; reached: %s", records, control.reached)
         control.finish()
         ended_by_kernel = watch.end()
@@ -106,7 +145,7 @@ def check_system() -> None:
     if not sys.platform.startswith("linux"):
         raise TargetError("a chroot target can be replayed on Linux only; use the docker unpacker here")
     codecs = ("encodings.ascii", "encodings.utf_8", "encodings.latin_1", "encodings.idna")
-    for name in (*codecs, "fcntl", "resource", "struct", "termios", "tty"):
+    for name in (*codecs, "array", "fcntl", "resource", "struct", "termios", "tty"):
         __import__(name)
 
 
@@ -238,3 +277,6 @@ class Supervision:
         except OSError as error:
             doing = f"map users in a namespace ({error.strerror})" if error.strerror else "map users in a namespace"
             raise TargetError(explain_refusal(error.errno or 0, doing, as_root=access.as_root)) from None
+
+
+NAMESPACES = Road(plan_last_calls, build_filter, be_keeper, Supervision)

@@ -17,7 +17,7 @@ from rtrace_unpackers.limits.resources import Resources
 from rtrace_unpackers.limits.usage import count_threads, measure_memory
 
 OWN_PROCESSES = 2
-"""The keeper and the first process count as the replay's."""
+"""The keeper and the first process count as the replay's; so does the one that makes sockets, if there is one."""
 MEMORY_INTERVAL = 0.1
 COUNT_INTERVAL = 0.5
 SHARE = 10
@@ -40,6 +40,7 @@ class LimitWatch:
     next_memory: float = math.inf
     next_count: float = math.inf
     deadline: float = math.inf
+    own: int = OWN_PROCESSES
 
     def begin(self, keeper: int) -> None:
         """Start the clock, put the first process into the group of all, and choose the limits of each."""
@@ -49,7 +50,7 @@ class LimitWatch:
                 self.group.limit(
                     memory=self.limits.memory,
                     cpus=self.limits.cpus,
-                    processes=None if self.limits.processes is None else self.limits.processes + OWN_PROCESSES,
+                    processes=None if self.limits.processes is None else self.limits.processes + self.own,
                 )
             except OSError as error:  # EACCES and others: not delegated after all; what is left is told
                 debug(__name__, "no control group: %s", error)
@@ -86,7 +87,7 @@ class LimitWatch:
 
         each: list[tuple[int, int]] = []
         if self.limits.processes is not None and not self.has("pids"):
-            own = OWN_PROCESSES if self.shares_user else 0
+            own = self.own if self.shares_user else 0
             each.append((resource.RLIMIT_NPROC, self.limits.processes + own))
         if self.limits.disk is not None and self.disk is not None:
             each.append((resource.RLIMIT_FSIZE, self.limits.disk + self.disk.before))  # files that are there may stay
@@ -115,7 +116,7 @@ class LimitWatch:
 
     def count(self, keeper: int, limit: int) -> str | None:
         """Return that there are more processes than may be: each user of a replay may have as many."""
-        found = count_threads(keeper) - OWN_PROCESSES
+        found = count_threads(keeper) - self.own
         if found == limit:
             self.next_count = math.inf
             self.notes.append(f"it reached the limit of {limit} processes (--pids)")
@@ -139,12 +140,15 @@ class LimitWatch:
 
 
 @contextlib.contextmanager
-def plan_watch(limits: Limits, tree: int, end_by: Callable[[str], None], *, shares_user: bool) -> Iterator[LimitWatch]:
+def plan_watch(
+    limits: Limits, tree: int, end_by: Callable[[str], None], *, shares_user: bool, own: int = OWN_PROCESSES
+) -> Iterator[LimitWatch]:
     """Yield the watch over a replay; the group of its processes is removed afterwards.
 
-    ``end_by`` ends the replay because of a limit, whichever thread calls it.
+    ``end_by`` ends the replay because of a limit, whichever thread calls it. ``own`` is how many of its processes are
+    not the program's.
     """
     wanted = {"memory": limits.memory, "cpu": limits.cpus, "pids": limits.processes}
     disk = None if limits.disk is None else DiskWatch(tree, limits.disk, lambda: end_by("disk"))
     with new_group(name for name, value in wanted.items() if value is not None) as group:
-        yield LimitWatch(limits, group, shares_user, disk)
+        yield LimitWatch(limits, group, shares_user, disk, own=own)

@@ -1,7 +1,5 @@
 """The build id, the compilers' names, and what the dynamic linker is told; see elf(5)."""
 
-from __future__ import annotations
-
 import struct
 from typing import NamedTuple
 

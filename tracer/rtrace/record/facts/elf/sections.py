@@ -1,7 +1,5 @@
 """The sections of an ELF file, by name; see elf(5)."""
 
-from __future__ import annotations
-
 import os
 import struct
 import zlib
@@ -94,7 +92,7 @@ class ElfFile:
         self._file.seek(offset)
         return self._file.read(min(length, self.size - offset))
 
-    def __enter__(self) -> ElfFile:
+    def __enter__(self) -> "ElfFile":
         return self
 
     def __exit__(self, *_error: object) -> None:

@@ -101,7 +101,10 @@ class _Inquiry:
         """Ask git, and add what it says to the record. Raises OSError."""
         own = self.own
         history = status = None
-        if own.commit:
+        moment = own.folders.read_commit_time(own.commit) if own.commit and not own.tags else None
+        if moment is not None:
+            self.fact["committed"], self.fact["tag"] = model.format_time(moment), own.tag
+        elif own.commit:
             points = f"--points-at={own.base}"
             history = own.question(
                 _LIMIT, "for-each-ref", points, "--format=%(refname) %(committerdate:unix)", OWN_REFERENCES

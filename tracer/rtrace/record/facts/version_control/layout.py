@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,8 @@ _LARGEST_PACKED_REFS = 64 << 20
 _SMALL = 4096
 _MOST_TAGS = 10_000
 _DEEPEST_REFERENCE = 5
+_LARGEST_COMMIT = 64 << 10
+_LONGEST_TIME = 12
 _HASH = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -77,6 +80,20 @@ class GitFolders:
             if _HASH.fullmatch(value) and name.startswith(b"refs/"):
                 found.append((name, value, None))
         return found
+
+    def read_commit_time(self, commit: bytes) -> int | None:
+        """Return when a commit was made, in seconds since 1970; None for one that git has packed, or that is none."""
+        packed = read_inside(self.common, b"objects/%b/%b" % (commit[:2], commit[2:]), _LARGEST_COMMIT)
+        try:
+            content = zlib.decompressobj().decompress(packed or b"", _LARGEST_COMMIT)
+        except zlib.error:
+            return None
+        head, end, _message = content.partition(b"\n\n")
+        if not head.startswith(b"commit ") or not end:
+            return None
+        line = next((line for line in head.split(b"\n") if line.startswith(b"committer ")), b"")
+        time = line.rpartition(b"> ")[2].partition(b" ")[0]
+        return int(time) if time.isdigit() and len(time) <= _LONGEST_TIME else None
 
     def find_tags(self) -> Iterator[tuple[bytes, bytes, bytes | None]]:
         """Yield the tags: name, object, and what it is of where that is known without looking into the objects."""

@@ -6,7 +6,6 @@ would write is known: see its specification.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 
@@ -31,7 +30,7 @@ def make_pointer(path: bytes) -> bytes | None:
         size = os.lstat(path).st_size
     except OSError:  # ENOENT: it was removed meanwhile
         return None
-    digest = hash_file(path, hashlib.sha256) if size <= LARGEST_FILE else None
+    digest = hash_file(path) if size <= LARGEST_FILE else None
     return None if digest is None else _FORM % (digest.hex().encode("ascii"), size)
 
 

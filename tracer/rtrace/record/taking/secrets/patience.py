@@ -35,7 +35,7 @@ class Patience:
     def __init__(self, seconds: float) -> None:
         """Have so much time."""
         self._left = seconds
-        self._working = False
+        self._working = self._stopped = False
 
     @contextmanager
     def limiting(self) -> Iterator[None]:
@@ -50,7 +50,9 @@ class Patience:
             else:
                 yield
         finally:
-            self._left -= time.process_time() - began
+            self._left = (
+                0 if self._stopped else self._left - (time.process_time() - began)
+            )  # the clocks differ a little
 
     @contextmanager
     def _alarm(self) -> Iterator[None]:
@@ -68,4 +70,5 @@ class Patience:
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         if self._working:
+            self._stopped = True
             raise TooLongError

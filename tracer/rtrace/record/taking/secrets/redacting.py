@@ -6,7 +6,6 @@ its output, too. The record says in `redacted` where something was, and what kin
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, cast
 
 from rtrace.debugging import debug
@@ -28,7 +27,8 @@ REDACTED = "redacted"
 LONGEST = 0.8
 """Seconds of processor time in which all texts of a record are searched; of what is left then, nothing is kept."""
 _ADVICE = "the record does not have it; the trace does"
-_DIGIT, _LETTER, _SHORTEST_TOKEN = re.compile(r"[0-9]"), re.compile(r"[A-Za-z]"), 20
+_DIGITS, _LETTERS = frozenset("0123456789"), frozenset("abcdefghijklmnopqrstuvwxyz")
+_SHORTEST_TOKEN = 20
 
 
 class RecordRedactor:
@@ -178,4 +178,4 @@ class RecordRedactor:
 
 def _is_like_a_token(name: str) -> bool:
     """Whether a name is long and has letters and digits: most names are not like that and need no rules."""
-    return len(name) >= _SHORTEST_TOKEN and bool(_DIGIT.search(name)) and bool(_LETTER.search(name))
+    return len(name) >= _SHORTEST_TOKEN and not (_DIGITS.isdisjoint(name) or _LETTERS.isdisjoint(name.lower()))

@@ -89,12 +89,13 @@ def _compare_pixels(expected: BinaryIO, found: BinaryIO, findings: Findings) -> 
 
 
 def _compare_frame(one: Image.Image, other: Image.Image, where: str, findings: Findings, chops: ModuleType) -> None:
-    if one.tobytes() == other.tobytes():
+    contents = one.tobytes(), other.tobytes()
+    if contents[0] == contents[1]:
         return
+    first = next(at for at, pair in enumerate(zip(*contents, strict=True)) if pair[0] != pair[1])
+    at = first // (len(contents[0]) // (one.width * one.height))
+    point = at % one.width, at // one.width
     if one.mode in {"I", "F"}:
-        pairs = zip(one.getdata(), other.getdata(), strict=True)
-        at = next(number for number, (first, second) in enumerate(pairs) if first != second)
-        point = at % one.width, at // one.width
         findings.differ(f"{where}pixel {point[0]},{point[1]}", one.getpixel(point), other.getpixel(point))
         return
     difference = chops.difference(one, other)
@@ -103,11 +104,6 @@ def _compare_frame(one: Image.Image, other: Image.Image, where: str, findings: F
     box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
     changed = difference.crop(box)
     largest = max(high for _, high in _extrema(changed))
-    point = next(
-        (box[0] + at % changed.width, box[1] + at // changed.width)
-        for at, value in enumerate(changed.getdata())
-        if (any(value) if isinstance(value, tuple) else value)
-    )
     if largest <= findings.rule.absolute:
         findings.likeness = "close" if findings.likeness == "equal" else findings.likeness
         findings.amount = max(findings.amount or 0.0, float(largest))

@@ -107,7 +107,7 @@ class Tree:
 
 def show_value(value: object) -> str:
     """Return a value as JSON, shortened."""
-    return shorten_text(json.dumps(value, default=lambda one: one.digits if isinstance(one, Number) else str(one)))
+    return shorten_text(json.dumps(value, default=lambda one: json.loads(one.digits), ensure_ascii=False))
 
 
 def _read_all(file: BinaryIO) -> bytes:

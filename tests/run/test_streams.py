@@ -475,7 +475,9 @@ def test_changed_output_is_told(redirection: str, tmp_path: Path) -> None:
     assert run_rtrace("pack", cwd=tmp_path).returncode == 0
     verified = run_rtrace("verify", "--all", tmp_path / "bundle.rpz")
     assert verified.returncode == 1
-    assert b"different  standard output of run1: same size (18 bytes), different content" in verified.stdout
+    assert b"different  standard output of run1: text, line 1: " in verified.stdout
+    strict = run_rtrace("verify", "--all", "--strict", tmp_path / "bundle.rpz")
+    assert b"different  standard output of run1: same size (18 bytes), different content" in strict.stdout
 
 
 @pytest.mark.requires("user-namespaces")

@@ -132,7 +132,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
                 snapshot = take_snapshot(target, subject, by_run[run.id], is_last=is_last)
                 compared = compare_run(subject, run, outcomes[-1], collection.found, by_run[run.id], snapshot)
                 if substance is not None:
-                    compared = substance.settle(compared, run, by_run[run.id], collection.found)
+                    compared = substance.settle(compared, run, by_run[run.id], collection.found, snapshot.found)
                 lines += compared
                 lines = witness.settle(lines, run.id)
         renamed = pair_renamed(lines, patterns)

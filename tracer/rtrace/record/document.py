@@ -236,7 +236,7 @@ class Annotation(TypedDict):
 class VerdictFact(TypedDict):
     """What `rtrace verify` or `rtrace repeat` found."""
 
-    verdict: Annotated[str, "same, different, unknown"]
+    verdict: Annotated[str, "same, equal, close, different, unknown"]
     exit_status: int
     unpacker: str | None
     compared: int | None

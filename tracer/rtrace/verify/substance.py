@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _OF_CONTENT = frozenset({"size", "content"})
 """Reasons that a closer look may take away: with any other a result is different whatever is in it."""
-_PART = 1 << 20
+MOST = 1 << 30
+"""Bytes of a result of the replay that are looked at."""
 
 
 class Substance:
@@ -51,9 +52,17 @@ class Substance:
         self._stack.close()
 
     def settle(
-        self, lines: Iterable[Line], run: Run, results: Iterable[Result], streams: Mapping[str, Collected]
+        self,
+        lines: Iterable[Line],
+        run: Run,
+        results: Iterable[Result],
+        streams: Mapping[str, Collected],
+        found_there: Mapping[bytes, Result],
     ) -> Iterator[Line]:
-        """Yield the lines of a run, those of results that differ in their bytes with what a closer look says."""
+        """Yield the lines of a run, those of results that differ in their bytes with what a closer look says.
+
+        ``found_there`` is what the replay left: what is very large there, or has very large holes, is not copied.
+        """
         by_path: dict[bytes, Result] = {}
         for line in lines:
             if line.run != run.id or line.verdict != "different" or not _OF_CONTENT.issuperset(line.reasons):
@@ -69,7 +78,8 @@ class Substance:
                 continue
             by_path = by_path or {result.path: result for result in results}
             result = by_path.get(line.path or b"")
-            if line.path is None or result is None or result.sha256 is None:
+            there = found_there.get(line.path or b"")
+            if line.path is None or result is None or result.sha256 is None or there is None or there.size > MOST:
                 yield line
             else:
                 yield self._look_at_file(line, line.path, result.sha256)

@@ -116,7 +116,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
 
 
 def tell_changes(changes: Changes) -> tuple[str, ...]:
-    """Say what is changed of the runs, and return it."""
+    """Return what is changed of the runs, once it is said."""
     described = describe_changes(changes)
     for sentence in described:
         say(sentence)

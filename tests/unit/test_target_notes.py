@@ -74,6 +74,30 @@ def test_notes_with_a_strange_value_are_refused(key: str, value: object, folder:
         read_uploads(folder)
 
 
+KEPT = (
+    b'{"format": 1, "files": {}, "coming": {}, "kept": {"%b": '
+    b'{"file": "%b", "mode": 420, "uid": %d, "gid": 0, "mtime_ns": 0}}}'
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{",
+        b"{}",
+        b'{"format": 1, "files": {"work/x": {}}, "coming": {}, "kept": {}}',
+        KEPT % (b"/work/../etc", b"0", 0),
+        KEPT % (b"/etc/x", b"../../x", 0),
+        KEPT % (b"/etc/x", b"0", -1),
+    ],
+)
+def test_notes_that_lead_elsewhere_are_refused(content: bytes, folder: TargetFolder) -> None:
+    """A path that climbs, a kept file outside, an id of nobody: nothing of it is believed."""
+    (folder.path / UPLOADS_FILE).write_bytes(content)
+    with pytest.raises(TargetError, match=r"rtrace-uploads.json cannot be read; remove it"):
+        read_uploads(folder)
+
+
 def test_notes_of_somebody_else_or_of_a_newer_rtrace_are_refused(folder: TargetFolder) -> None:
     """A symlink in the place of the notes is not followed; a newer format is named."""
     (folder.path / UPLOADS_FILE).write_text('{"format": 2}')

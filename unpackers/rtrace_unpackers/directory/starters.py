@@ -30,6 +30,7 @@ from rtrace_unpackers.engines.image.launcher import LauncherData, PlanFirst, bui
 from rtrace_unpackers.isolation.kernel.seccomp import build_filter
 from rtrace_unpackers.isolation.planning.isolation_plan import KEPT_CAPABILITIES
 from rtrace_unpackers.isolation.users.ids import refuse_many, refuse_no_id
+from rtrace_unpackers.launchers.elf import WIDE
 from rtrace_unpackers.launchers.processors import CALLS, Processor
 from rtrace_unpackers.proot.untranslated import UNTRANSLATED
 
@@ -62,13 +63,13 @@ def plan_identity(run: Run) -> PlanFirst:
     """Return what plans to become the user of a run, with few capabilities."""
 
     def plan(data: LauncherData, processor: Processor) -> Sequence[Step]:
-        calls = CALLS[processor.name]
+        calls, wide = CALLS[processor.name], "32" if processor.word < WIDE else ""  # i386 has older ones for 16 bits
         groups = struct.pack(f"={len(run.groups)}I", *run.groups)
         return (
             *plan_dropping(data, processor),
-            (calls["setgroups"], len(run.groups), data.add_string(groups), 0, 0),
-            (calls["setresgid"], run.gid, run.gid, run.gid, 0),
-            (calls["setresuid"], run.uid, run.uid, run.uid, 0),
+            (calls[f"setgroups{wide}"], len(run.groups), data.add_string(groups), 0, 0),
+            (calls[f"setresgid{wide}"], run.gid, run.gid, run.gid, 0),
+            (calls[f"setresuid{wide}"], run.uid, run.uid, run.uid, 0),
         )
 
     return plan

@@ -80,9 +80,9 @@ CALLS = {
         "fcntl": 55,
         "lseek": 19,
         "prctl": 172,
-        "setgroups": 206,
-        "setresgid": 210,
-        "setresuid": 208,
+        "setgroups32": 206,
+        "setresgid32": 210,
+        "setresuid32": 208,
     },
 }
 """Numbers of system calls, by the name of the processor."""

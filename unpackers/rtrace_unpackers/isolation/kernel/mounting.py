@@ -28,7 +28,8 @@ NO_FLAGS = MountFlag(0)
 MNT_DETACH = 2
 
 # Numbers that every architecture has in common.
-OPEN_TREE, MOVE_MOUNT, MOUNT_SETATTR = 428, 429, 442
+OPEN_TREE, MOVE_MOUNT, OPENAT2, MOUNT_SETATTR = 428, 429, 437, 442
+RESOLVE_NO_MAGICLINKS, RESOLVE_IN_ROOT = 0x02, 0x10
 
 AT_FDCWD = -100
 AT_RECURSIVE = 0x8000
@@ -74,6 +75,12 @@ def set_mount_attributes(mounted: int, attributes: int, user_namespace: int) -> 
 def attach(mounted: int, path: bytes) -> None:
     """Attach a mount at a path; see move_mount(2)."""
     call(MOVE_MOUNT, mounted, b"", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
+
+
+def open_within(root: int, path: bytes, flags: int) -> int:
+    """Open a path with an open folder as the root of all there is, through no door of /proc; see openat2(2)."""
+    how = struct.pack("=QQQ", flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+    return call(OPENAT2, root, path, ctypes.create_string_buffer(how, len(how)), len(how))
 
 
 def pivot_here() -> None:

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rtrace.debugging import debug
@@ -34,7 +34,8 @@ from rtrace_unpackers.isolation.running.report import Record, RecordReader, judg
 from rtrace_unpackers.isolation.running.watching import LimitWatch, plan_watch
 from rtrace_unpackers.isolation.streams.plumbing import Plumbing, lay
 from rtrace_unpackers.isolation.streams.pumps import Meter
-from rtrace_unpackers.isolation.users.access import MappedBy
+from rtrace_unpackers.isolation.users.access import Access, MappedBy
+from rtrace_unpackers.isolation.users.layers import Layers, mounted_layers
 from rtrace_unpackers.isolation.users.user_namespace import mounted_tree, write_maps
 from rtrace_unpackers.limits.resources import pack_resources
 
@@ -45,14 +46,21 @@ LONGEST_WAIT = 3600.0
 """Seconds; poll(2) counts milliseconds in an int."""
 
 
-def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: Limits = DEFAULT_LIMITS) -> Outcome:
-    """Carry out a plan in a tree, a directory's descriptor, and return how its program ended.
+def replay(
+    isolation: Isolation,
+    tree: int | Layers,
+    run: str,
+    streams: Streams,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Outcome:
+    """Carry out a plan in a tree, a directory's descriptor, or in layers of one, and return how its program ended.
 
     Raises CommandNotFoundError and CommandNotExecutableError when the program cannot be started, TargetError when
     the system refuses the isolation or the working directory is not there.
     """
     check_system()
     load_libc()
+    place, written = (tree.place, tree.upper) if isinstance(tree, Layers) else (tree, tree)
     with contextlib.ExitStack() as stack:
         control = Control()
         meter = Meter(limits.output, lambda: control.end("output"))
@@ -70,7 +78,7 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
         stack.callback(os.close, report)
         channel, channel_end = stack.enter_context(closing_pair())
         shares_user = not isolation.access.has_groups or isolation.program.uid == 0
-        watch = stack.enter_context(plan_watch(limits, tree, control.end, shares_user=shares_user))
+        watch = stack.enter_context(plan_watch(limits, written, control.end, shares_user=shares_user))
         means = Means(
             launcher,
             report_end,
@@ -82,7 +90,7 @@ def replay(isolation: Isolation, tree: int, run: str, streams: Streams, limits: 
             tuple(plumbing.pipes.items()),
             steps.report,
         )
-        ends = ProgramEnds(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
+        ends = ProgramEnds(place, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
         debug(__name__, "replaying %s in %r with %s", run, isolation.namespaces, isolation.access)
         with shielded():  # or there would be a keeper that nobody ends
             control.keeper = fork_blocked(lambda: be_keeper(isolation, means, ends))
@@ -129,14 +137,14 @@ def without_closed(streams: Streams, closed: frozenset[int]) -> Iterator[Streams
         os.close(null)
 
 
-def feed(program: Program, tree: int, plumbing: Plumbing, run: str) -> None:
+def feed(program: Program, tree: int | Layers, plumbing: Plumbing, run: str) -> None:
     """Feed the program's pipes with what came through them in the run. Raises TargetError when the bundle lacks it."""
     paths = {one.number: one.path for one in program.pipes if one.path is not None}
     if program.stdin is not None and program.stdin.pipe:
         paths[0] = program.stdin.path
     for number, path in paths.items():
         try:
-            plumbing.feed(number, open_regular(tree, path))
+            plumbing.feed(number, tree.open_regular(path) if isinstance(tree, Layers) else open_regular(tree, path))
         except OSError as error:
             name = "standard input" if number == 0 else f"descriptor {number}"
             raise TargetError(
@@ -177,7 +185,7 @@ class Supervision:
     """What the caller needs to supervise a replay."""
 
     isolation: Isolation
-    tree: int
+    tree: int | Layers
     report: int
     channel: socket.socket
     plumbing: Plumbing
@@ -223,18 +231,27 @@ class Supervision:
         return bool(message)
 
     def map_ids(self) -> None:
-        """Map the ids of the new user namespace, and hand in the mount of the tree. Raises TargetError."""
+        """Map the ids of the new user namespace, and hand in mounts. Raises TargetError."""
         access, keeper = self.isolation.access, self.control.keeper or 0
         try:
             self.watch.begin(keeper)
             if access.mapped_by is not MappedBy.ITSELF:
                 write_maps(keeper, access)
             answer = MAPPED + pack_resources(self.watch.resources)
-            if not access.maps_owners:
-                self.channel.send(answer)
-                return
-            with mounted_tree(keeper, self.tree) as mounted:
-                socket.send_fds(self.channel, [answer], [mounted])
+            with self.mounted(access, keeper) as mounts:
+                socket.send_fds(self.channel, [answer], mounts)
         except OSError as error:
             doing = f"map users in a namespace ({error.strerror})" if error.strerror else "map users in a namespace"
             raise TargetError(explain_refusal(error.errno or 0, doing, as_root=access.as_root)) from None
+
+    @contextlib.contextmanager
+    def mounted(self, access: Access, keeper: int) -> Iterator[Sequence[int]]:
+        """Yield the mounts that are handed in. Raises OSError."""
+        if isinstance(self.tree, Layers):
+            with mounted_layers(access, keeper, self.tree) as mounts:
+                yield mounts
+        elif access.maps_owners:
+            with mounted_tree(keeper, self.tree) as mounted:
+                yield (mounted,)
+        else:
+            yield ()

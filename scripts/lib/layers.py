@@ -58,6 +58,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("files", "limits"),
         ("target", "launchers"),
         ("isolation",),
+        ("cache",),
         ("chroot", "engines"),
     ),
 }

@@ -16,6 +16,7 @@ ORDER = (
     ("isolation.users",),
     ("isolation.planning",),
     ("isolation.running",),
+    ("cache",),
     ("chroot", "engines.engine"),
     ("engines.image",),
     ("engines.belonging",),

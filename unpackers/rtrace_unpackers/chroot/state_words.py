@@ -6,7 +6,11 @@ from rtrace_unpackers.target.state import MADE_BY_STATE
 
 NAME = "chroot"
 TREE = "root"
-MADE = (TREE, *MADE_BY_STATE)
+CHANGES = "changes"
+MADE = (TREE, CHANGES, *MADE_BY_STATE)
 
 RECORDED, SHIFTED, CALLER = "recorded", "shifted", "caller"
 """Whose the files are: as recorded, as recorded but shifted to where nobody is, all of whoever unpacked."""
+
+SHARED, EXACT = "tree", "exact"
+"""Facts of a target whose files lie in the cache: where, and whether a replay is not to be told from another one."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
@@ -24,6 +25,7 @@ from rtrace_unpackers.isolation.running.replay import replay
 from rtrace_unpackers.isolation.users.access import Access
 from rtrace_unpackers.isolation.users.ids import Maps
 from rtrace_unpackers.isolation.users.in_namespace import reclaim, run_inside
+from rtrace_unpackers.isolation.users.layers import Layers
 from rtrace_unpackers.isolation.users.rights import (
     acts_as_root,
     choose_for_root,
@@ -34,9 +36,14 @@ from rtrace_unpackers.isolation.users.rights import (
 from rtrace_unpackers.target.removal import remove_target
 from rtrace_unpackers.target.state import State
 
+Answer = TypeVar("Answer")
+
 
 class ChrootTarget:
     """A folder with the bundle's files. It belongs to one user, and nobody else can enter it."""
+
+    own_files = TREE
+    """The folder with files that replays may give to other users."""
 
     def __init__(self, folder: TargetFolder, state: State, manifest: Manifest) -> None:
         self.folder = folder
@@ -67,20 +74,22 @@ class ChrootTarget:
     ) -> Outcome:
         """Replay a run in namespaces; what it writes stays in the tree. The target is locked meanwhile."""
         with self.folder.lock(), self.opened_tree() as tree:
-            refuse_unexecutable(tree, self.folder.shown)
+            files = tree.lower if isinstance(tree, Layers) else tree
+            refuse_unexecutable(files, self.folder.shown)
             isolation = plan_isolation(
                 run,
                 self.choose_access(run),
                 allow_network=grants.network,
                 allowed=grants.calls,
                 shared_memory=limits.memory,
-                keeps_shared_memory=exists_in(tree, SHARED_MEMORY),
+                keeps_shared_memory=exists_in(files, SHARED_MEMORY),
+                is_layered=isinstance(tree, Layers),
             )
             return replay(isolation, tree, run.id, streams, limits)
 
     @contextlib.contextmanager
-    def opened_tree(self) -> Iterator[int]:
-        """Yield a descriptor of the folder that is the root directory of a replay. Raises TargetError."""
+    def opened_tree(self) -> Iterator[int | Layers]:
+        """Yield a descriptor of the folder that is a replay's root directory, or its layers. Raises TargetError."""
         with contextlib.ExitStack() as stack:
             try:
                 tree = stack.enter_context(self.folder.opened(TREE))
@@ -125,22 +134,26 @@ class ChrootTarget:
 
         try:
             with self.folder.lock():
-                root, mode = open_accessible(TREE.encode(), self.folder.descriptor)
-                try:
-                    return run_inside(self.list_others(), lambda: take_snapshot(root, paths, packed))
-                finally:
-                    if mode is not None:
-                        os.fchmod(root, mode)
-                    os.close(root)
+                return self.look(lambda root: take_snapshot(root, paths, packed))
         except OSError as error:
             raise TargetError(f"cannot look into {self.folder.shown}/{TREE}: {error.strerror}") from None
+
+    def look(self, work: Callable[[int], Answer]) -> Answer:
+        """Return what a function returns for the open tree. Raises OSError."""
+        root, mode = open_accessible(TREE.encode(), self.folder.descriptor)
+        try:
+            return run_inside(self.list_others(), lambda: work(root))
+        finally:
+            if mode is not None:
+                os.fchmod(root, mode)
+            os.close(root)
 
     def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
         """Return inode and time of the last change of files of the tree: no program can set the latter."""
         from rtrace_unpackers.target.snapshot import stamp_files
 
-        with self.folder.lock(), self.opened_tree() as tree:
-            return run_inside(self.list_others(), lambda: stamp_files(tree, paths))
+        with self.folder.lock():
+            return self.look(lambda tree: stamp_files(tree, paths))
 
     def destroy(self) -> None:
         """Remove the folder; there is nothing elsewhere, for mounts live in a replay's namespaces alone."""
@@ -153,7 +166,7 @@ class ChrootTarget:
     def reclaim_tree(self, others: Maps) -> None:
         """Give all files of the tree back to the user, if there is a tree."""
         try:
-            tree = os.open(TREE, directory_flags(), dir_fd=self.folder.descriptor)
+            tree = os.open(self.own_files, directory_flags(), dir_fd=self.folder.descriptor)
         except OSError:  # ENOENT; ENOTDIR, ELOOP: a symlink, say, in its place, which is removed as it is
             return
         try:

@@ -34,6 +34,7 @@ GROUPS = {
         "verify": "Replay a bundle in isolation and compare the results with the original ones.",
         "unpack": "Make a target from a bundle: a chroot tree, a Docker image.",
         "destroy": "Remove a target and everything that belongs to it.",
+        "cache": "Show or remove the unpacked files that are kept for the next replay.",
     },
     "History": {
         "log": "List the runs of the history.",

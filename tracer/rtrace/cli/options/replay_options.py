@@ -61,15 +61,16 @@ def read_port(text: str) -> Port:
     ports, _, protocol = text.partition("/")
     if protocol.lower() == "udp":
         raise UsageError(f"--port {text}: only TCP is carried into a replay; with --network it may use UDP itself")
-    address, _, rest = ports.rpartition("]:") if ports.startswith("[") else ("", "", ports)
+    is_quoted = ports.startswith("[")
+    address, _, rest = ports[1:].rpartition("]:") if is_quoted else ("", "", ports)
     numbers = rest.split(":")
-    if not address and len(numbers) > 2:  # noqa: PLR2004 -- two ports
+    if not is_quoted and len(numbers) > 2:  # noqa: PLR2004 -- two ports
         address, numbers = ":".join(numbers[:-2]), numbers[-2:]
     found = [read_port_number(number) for number in numbers]
     host, target = found[0], found[-1]
     if host is None or target is None or len(found) > 2 or protocol.lower() not in {"", "tcp"}:  # noqa: PLR2004
         raise UsageError(f"--port {text!r} is no port; write HOST:TARGET, for example 8080:80, or ADDRESS:HOST:TARGET")
-    return Port(host, target, read_address(address.removeprefix("["), text))
+    return Port(host, target, read_address(address, text))
 
 
 def read_port_number(text: str) -> int | None:

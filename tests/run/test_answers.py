@@ -148,7 +148,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     ask("figure", "--show", root / "plot.svg")
     ask("unpack", "chroot", root / "b.rpz", root / "target")
     ask("upload", root / "target")
-    ask("replay", root / "target", last=True)
+    ask("replay", "-o", "out.txt=fetched.txt", "--env", "A=1", root / "target", last=True)
     ask("download", root / "target", "out.txt:" + str(root / "out.txt"))
     ask("shell", root / "target", "--", "sort", "in.txt", last=True)
     ask("targets")

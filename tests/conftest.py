@@ -43,6 +43,7 @@ def state_home_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     """Let the traces of runs that go on, and of tracers that are killed, lie apart from those of who tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("RTRACE_CACHE", str(tmp_path_factory.mktemp("trees")))
         yield
 
 

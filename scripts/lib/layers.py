@@ -59,7 +59,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("files", "limits"),
         ("target", "launchers", "granted"),
         ("isolation",),
-        ("proot",),
+        ("proot", "cache"),
         ("chroot", "engines"),
         ("directory",),
     ),

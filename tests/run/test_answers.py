@@ -95,6 +95,9 @@ def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
         answer["targets"][0]["made"] = 1.0
     if command == "export":
         answer["files"] = 1
+    if command == "cache":
+        for one in answer["cached"]:
+            one.update(path="<path>", used=0.0)
     if command in HISTORY:
         found: dict[str, Any] = neutral(answer)
         return found
@@ -122,7 +125,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     found: dict[str, dict[str, Any]] = {}
 
     def ask(command: str, *arguments: str | Path, last: bool = False) -> None:
-        env = {**os.environ, "RTRACE_HISTORY": str(root / "history")}
+        env = {**os.environ, "RTRACE_HISTORY": str(root / "history"), "RTRACE_CACHE": str(root / "trees")}
         done = run_rtrace(command, "--json", *arguments, cwd=work, env=env)
         text = done.stderr.splitlines()[-1] if last else done.stdout
         try:
@@ -145,13 +148,14 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     ask("figure", "--show", root / "plot.svg")
     ask("unpack", "chroot", root / "b.rpz", root / "target")
     ask("upload", root / "target")
-    ask("replay", root / "target", last=True)
+    ask("replay", "-o", "out.txt=fetched.txt", "--env", "A=1", root / "target", last=True)
     ask("download", root / "target", "out.txt:" + str(root / "out.txt"))
     ask("shell", root / "target", "--", "sort", "in.txt", last=True)
     ask("targets")
     ask("reset", root / "target")
     ask("destroy", root / "target")
     ask("verify", root / "b.rpz")
+    ask("cache", "list")
     ask("doctor")
     ask("log")
     ask("show")

@@ -39,6 +39,11 @@ DOORS = {
     "jinja2": ("rtrace.web.rendering", 1),
     "waitress": ("rtrace.web.serving", 1),
     "werkzeug": ("rtrace.web", None),
+    "duckdb": ("rtrace.verify.kinds.science", 1),
+    "h5py": ("rtrace.verify.kinds.science", 1),
+    "numpy": ("rtrace.verify.kinds.science", 1),
+    "PIL": ("rtrace.verify.kinds.pictures", 1),
+    "pypdfium2": ("rtrace.verify.kinds.documents", 1),
 }
 
 # What an unpacker may use of rtrace: what reads a bundle anywhere, and nothing that traces, packs or speaks.

@@ -16,7 +16,7 @@ ORDER = (
     ("isolation.users",),
     ("isolation.planning",),
     ("isolation.running",),
-    ("proot",),
+    ("proot", "cache"),
     ("chroot", "engines.engine"),
     ("engines.image",),
     ("directory",),

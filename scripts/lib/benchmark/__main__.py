@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmark import (
     attribution,
+    first_line,
     history,
     hostile,
     kill_scenarios,
@@ -50,6 +51,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     others.add_argument("--scaling", action="store_true", help="time and memory of rtrace: many calls, many paths")
     others.add_argument("--packing", action="store_true", help="packing and unpacking beside tar and zstd")
     others.add_argument("--replaying", action="store_true", help="what it takes to verify the sample experiments")
+    others.add_argument("--first-line", action="store_true", help="from `rtrace run BUNDLE` to what it prints first")
     others.add_argument("--history", action="store_true", help="how fast a history of 10,000 runs answers")
     others.add_argument("--recording", action="store_true", help="what the record of a run costs at its end")
     others.add_argument("--hostile", action="store_true", help="what hostile bundles of 2, 20 and 200 MB cost a reader")
@@ -169,6 +171,14 @@ def measure_costs(arguments: argparse.Namespace, machine: str, scratch: Path) ->
         rounds = arguments.rounds or (1 if arguments.quick else 5)
         replayed = replaying.run_replaying(arguments.checkout, scratch, rounds)
         print(f"{machine}.\nMedians of {rounds} interleaved rounds.\n\n{replaying.format_replaying(replayed)}")
+        asked = True
+    if arguments.first_line:
+        rounds = arguments.rounds or (1 if arguments.quick else 5)
+        libraries = arguments.checkout / ".bench/science"
+        with tempfile.TemporaryDirectory(dir=scratch) as made:
+            rtrace = arguments.checkout / ".venv/bin/rtrace"
+            found = first_line.run_first_line(rtrace, libraries, Path(made), rounds)
+        print(f"{machine}.\nMedians of {rounds} interleaved rounds.\n\n{first_line.format_first_line(*found)}")
         asked = True
     if arguments.history:
         with tempfile.TemporaryDirectory(dir=scratch) as made:

@@ -227,10 +227,12 @@ def list_scenarios(material: Path) -> tuple[Scenario, ...]:
         Scenario("unpack", ("unpack", "chroot", bundle, "target"), judge_unpacking),
         Scenario("run TARGET", ("run", "target"), judge_replaying, ("target",)),
         Scenario("run BUNDLE", ("run", bundle), judge_bundle_replayed),
+        Scenario("run BUNDLE again", ("run", bundle), judge_bundle_replayed, ("trees",)),
         Scenario("verify", ("verify", bundle), judge_bundle_replayed),
         Scenario("upload", ("upload", "target", f"{material}/new:in"), judge_uploading, (TARGET,)),
         Scenario("reset", ("reset", "target"), judge_resetting, (USED_TARGET,)),
         Scenario("download", ("download", "target", "out:copy"), judge_downloading, (USED_TARGET,)),
+        Scenario("cache clear", ("cache", "clear"), judge_bundle_replayed, ("trees",)),
         Scenario("destroy", ("destroy", "target"), judge_destroying, ("target",)),
     )
 

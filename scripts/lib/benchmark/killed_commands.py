@@ -23,7 +23,7 @@ CHANGES = (
     "mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,creat,truncate,"
     "ftruncate,chmod,fchmod,fchmodat,chown,fchown,fchownat,utimensat,flock,fork,vfork,clone,clone3,mknodat"
 )
-BUNDLE, TARGET = "bundle.rpz", "target"
+BUNDLE, TARGET, KEPT = "bundle.rpz", "target", "trees"
 USED_TARGET = "target, used"
 """A target in which its run was replayed."""
 PATIENCE = 30.0
@@ -43,8 +43,9 @@ class Case:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Temporary files of this case are in its folder."""
-        return {**os.environ, "TMPDIR": str(self.folder / "tmp"), "LC_ALL": "C"}
+        """Temporary files of this case are in its folder, and what is kept for the next replay."""
+        own = {"TMPDIR": str(self.folder / "tmp"), "RTRACE_CACHE": str(self.folder / KEPT)}
+        return {**os.environ, **own, "LC_ALL": "C"}
 
     def provide(self, name: str) -> None:
         """Copy something of the material into the folder; make a target, which its owner may not be able to read."""
@@ -52,6 +53,9 @@ class Case:
             self.call("unpack", "chroot", self.material / BUNDLE, TARGET)
             if name == USED_TARGET:
                 self.call("run", TARGET)
+            return
+        if name == KEPT:
+            self.call("run", self.material / BUNDLE)
             return
         subprocess.run(["cp", "-a", self.material / name, self.folder / name], check=True)
 
@@ -78,10 +82,12 @@ class Case:
 
     def expect_only(self, *names: str) -> None:
         """Demand that the folder holds these names and no others, and the one for temporary files nothing."""
-        found = sorted(name for name in os.listdir(self.folder) if name != "tmp")
+        found = sorted(name for name in os.listdir(self.folder) if name not in {"tmp", KEPT})
         self.demand(found == sorted(names), f"in the folder: {', '.join(found)} instead of {', '.join(sorted(names))}")
         temporary = os.listdir(self.folder / "tmp")
         self.demand(not temporary, f"temporary files are left: {', '.join(temporary)}")
+        half = [name for name in os.listdir(self.folder / KEPT) if name.startswith(".")] if self.has(KEPT) else []
+        self.demand(not half, f"in what is kept for the next replay: {', '.join(half)}")
 
     def has(self, name: str) -> bool:
         """Whether the folder holds something of a name."""

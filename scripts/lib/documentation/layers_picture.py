@@ -13,6 +13,7 @@ PICTURE = CHECKOUT / "docs" / "pictures" / "layers.svg"
 _WORDS = {
     "answers": "what --json answers, and its schemas",
     "bundle": "one file",
+    "cache": "trees that replays share",
     "capture": "tracing",
     "chroot": "a tree of files",
     "cli": "one file a command; the only place that prints",

@@ -16,6 +16,7 @@ FORMAT = 1
 ANSWERS = {
     "audit": "looking:AuditAnswer",
     "blame": "history:BlameAnswer",
+    "cache": "cache:CacheAnswer",
     "check": "looking:CheckAnswer",
     "combine": "recording:CombinationAnswer",
     "destroy": "replaying:DestroyAnswer",

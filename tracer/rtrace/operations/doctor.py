@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
-from rtrace.debugging import debug
 from rtrace.files.workspaces import IN_MEMORY, temporary_folder
 from rtrace.operations.machine.leftovers import clean_folder, find_leftovers
 from rtrace.operations.machine.package_databases import examine_package_databases
 from rtrace.operations.machine.programs import PendingAnswer, examine_kvm, list_programs
 from rtrace.operations.machine.tracing import trying_to_trace
+from rtrace.operations.machine.unpackers import load_unpackers
 from rtrace.printable import printable
-from rtrace.replay.protocol import Ability, Cleaner, Examiner, Unpacker
-from rtrace.replay.registry import list_unpackers, load_unpacker
+from rtrace.replay.cache_place import find_place
+from rtrace.replay.protocol import Ability, Cleaner, Examiner
 from rtrace.trace.settling import find_unsettled, settle
 
 
@@ -65,19 +65,10 @@ def trace_nothing(engine: str, folder: Path) -> None:
     )
 
 
-def load_unpackers() -> Iterator[Unpacker]:
-    """Yield the installed unpackers, without those that cannot be imported here."""
-    for name in list_unpackers():
-        try:
-            yield load_unpacker(name)
-        except ImportError as error:  # what it needs is not installed; whoever uses it is told
-            debug(__name__, "the unpacker %s cannot be imported: %s", name, error)
-
-
 def list_places(folders: Iterable[Path]) -> tuple[Path, ...]:
-    """Return where to look for leftovers: in these folders, and in those for temporary files."""
+    """Return where to look for leftovers: in these folders, in those for temporary files, and in the cache."""
     places: dict[str, Path] = {}
-    for folder in (*folders, temporary_folder(), IN_MEMORY):
+    for folder in (*folders, temporary_folder(), IN_MEMORY, find_place()):
         places.setdefault(os.path.realpath(folder), folder)
     return tuple(places.values())
 

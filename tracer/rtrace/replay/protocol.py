@@ -47,12 +47,14 @@ class Outcome:
 class Unpacked:
     """What ``unpack`` has to say: a sentence a line (what was made, what is left to do by hand).
 
-    ``incomplete`` are sentences about what the bundle itself lacks.
+    ``incomplete`` are sentences about what the bundle itself lacks. ``is_exact`` is unset where a throw-away target
+    shares files with others in a way that a program might notice, by the order of names in a folder, say.
     """
 
     target: Path
     notes: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
+    is_exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,3 +248,29 @@ class Cleaner(Protocol):
 
     def clean(self) -> Sequence[str]:
         """Remove that, and name what is gone. What a living process of rtrace uses stays, and what others made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """What an unpacker keeps of a bundle so that its next throw-away target is made at once.
+
+    ``name`` is that of the bundle's file when it was made, ``size`` what it takes on the disk in bytes, ``used`` the
+    time of its last use, in seconds since the Epoch.
+    """
+
+    path: Path
+    identity: str
+    name: str
+    size: int
+    used: float
+
+
+@runtime_checkable
+class Cacher(Protocol):
+    """What an unpacker may be besides: one that keeps what it made of bundles."""
+
+    def list_cached(self) -> Sequence[Cached]:
+        """Return what is kept, what was not used for longest first."""
+
+    def clear_cached(self, cached: Cached) -> bool:
+        """Remove something that is kept; return whether it is gone. What a process uses stays. Raises TargetError."""

@@ -7,20 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtrace.debugging import debug
 from rtrace.elsewhere.sources import Sources
 from rtrace.files.folders import directory_flags
 from rtrace.files.workspaces import Workspace
 from rtrace.printable import format_size
 from rtrace.progress import Progress
 from rtrace.replay.protocol import Unpacked
-from rtrace_unpackers.chroot.state_words import CALLER, NAME, RECORDED, SHIFTED, TREE
+from rtrace_unpackers.chroot.owners import choose_owners
+from rtrace_unpackers.chroot.state_words import NAME, TREE
 from rtrace_unpackers.files.extraction import extract
-from rtrace_unpackers.files.ownership import choose_ownership
 from rtrace_unpackers.files.placeholders import tell_unreserved
 from rtrace_unpackers.files.xattr_setting import tell_lost
-from rtrace_unpackers.isolation.users.rights import acts_as_root, find_shift
-from rtrace_unpackers.isolation.users.user_namespace import can_map_owners
+from rtrace_unpackers.isolation.users.rights import acts_as_root
 from rtrace_unpackers.target.making import Material, opened_material, plan_material
 from rtrace_unpackers.target.placement import building
 
@@ -54,25 +52,15 @@ CHROOT = Kind(NAME)
 
 def make_target(bundle: Path, target: Path, progress: Progress, sources: Sources, kind: Kind = CHROOT) -> Unpacked:
     """Write the bundle's files below a new folder."""
-    as_root = acts_as_root()
     with opened_material(bundle, target, sources) as (material, contents), building(target) as workspace:
         os.mkdir(TREE, 0o700, dir_fd=workspace.descriptor)
         root = os.open(TREE, directory_flags(), dir_fd=workspace.descriptor)
         try:
-            shift = choose_shift_of(root) if as_root and kind.shifts else 0
-            debug(__name__, "owners: %s", f"shifted by {shift}" if shift else "as recorded" if as_root else "this user")
-            ownership = choose_ownership(material.manifest.runs, as_root=as_root, shift=shift)
+            owners = choose_owners(root, shifts=kind.shifts)
+            ownership = owners.make_ownership(material.manifest.runs)
             unreserved = extract(material.layout, contents, root, ownership, progress=progress)
             kind.complete(material, root, workspace)
         finally:
             os.close(root)
-        facts = {"owners": RECORDED if as_root else CALLER}
-        if shift:
-            facts = {"owners": SHIFTED, "shift": str(shift)}
-        material.note(workspace, kind.unpacker, facts)
+        material.note(workspace, kind.unpacker, owners.facts)
     return material.conclude(target, (*tell_lost(ownership.lost), *tell_unreserved(unreserved)))
-
-
-def choose_shift_of(root: int) -> int:
-    """Return by how much the owners of root's files are to be shifted: by nothing, where a mount can show others."""
-    return 0 if can_map_owners(root) else find_shift() or 0

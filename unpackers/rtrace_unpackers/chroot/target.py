@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from rtrace.bundle.entry import Entry
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
@@ -33,6 +33,7 @@ from rtrace_unpackers.isolation.running.replay import replay
 from rtrace_unpackers.isolation.users.access import Access
 from rtrace_unpackers.isolation.users.ids import Maps
 from rtrace_unpackers.isolation.users.in_namespace import reclaim_all, run_inside
+from rtrace_unpackers.isolation.users.layers import Layers
 from rtrace_unpackers.isolation.users.rights import (
     acts_as_root,
     choose_for_root,
@@ -43,12 +44,16 @@ from rtrace_unpackers.isolation.users.rights import (
 from rtrace_unpackers.target.removal import remove_target
 from rtrace_unpackers.target.state import State
 
+Answer = TypeVar("Answer")
+
 
 class ChrootTarget:
     """A folder with the bundle's files. It belongs to one user, and nobody else can enter it."""
 
     made: tuple[str, ...] = MADE
     """All names that are ever in it."""
+    own_files = TREE
+    """The folder with files that replays may give to other users."""
 
     def __init__(self, folder: TargetFolder, state: State, manifest: Manifest) -> None:
         self.folder = folder
@@ -85,14 +90,16 @@ class ChrootTarget:
         refuse_without_emulator(run)
         opened = open_granted(grants, access)
         with self.using(), self.opened_tree() as tree, listening(grants.ports) as listeners:
-            refuse_unexecutable(tree, self.folder.shown)
+            files = tree.lower if isinstance(tree, Layers) else tree
+            refuse_unexecutable(files, self.folder.shown)
             isolation = plan_isolation(
                 run,
                 access,
                 opened=opened,
                 allowed=grants.calls,
                 shared_memory=limits.memory,
-                keeps_shared_memory=exists_in(tree, SHARED_MEMORY),
+                keeps_shared_memory=exists_in(files, SHARED_MEMORY),
+                is_layered=isinstance(tree, Layers),
             )
             outcome = replay(isolation, tree, run.id, streams, limits, listeners)
         return replace(outcome, notes=(*outcome.notes, *tell_opened(opened)))
@@ -102,6 +109,8 @@ class ChrootTarget:
         from rtrace_unpackers.proot.running import run_traced
 
         with self.using(), self.opened_tree() as tree:
+            if isinstance(tree, Layers):
+                raise TargetError(f"{self.folder.shown} shares its files, which proot cannot; unpack the bundle again")
             refuse_unexecutable(tree, self.folder.shown)
             return run_traced(run, tree, streams, limits, grants)
 
@@ -127,8 +136,8 @@ class ChrootTarget:
         return found
 
     @contextlib.contextmanager
-    def opened_tree(self) -> Iterator[int]:
-        """Yield a descriptor of the folder that is the root directory of a replay. Raises TargetError."""
+    def opened_tree(self) -> Iterator[int | Layers]:
+        """Yield a descriptor of the folder that is a replay's root directory, or its layers. Raises TargetError."""
         with contextlib.ExitStack() as stack:
             try:
                 tree = stack.enter_context(self.folder.opened(TREE))
@@ -198,22 +207,26 @@ class ChrootTarget:
 
         try:
             with self.using():
-                root, mode = open_accessible(TREE.encode(), self.folder.descriptor)
-                try:
-                    return run_inside(self.list_others(), lambda: take_snapshot(root, paths, packed))
-                finally:
-                    if mode is not None:
-                        os.fchmod(root, mode)
-                    os.close(root)
+                return self.look(lambda root: take_snapshot(root, paths, packed))
         except OSError as error:
             raise TargetError(f"cannot look into {self.folder.shown}/{TREE}: {error.strerror}") from None
+
+    def look(self, work: Callable[[int], Answer]) -> Answer:
+        """Return what a function returns for the open tree. Raises OSError."""
+        root, mode = open_accessible(TREE.encode(), self.folder.descriptor)
+        try:
+            return run_inside(self.list_others(), lambda: work(root))
+        finally:
+            if mode is not None:
+                os.fchmod(root, mode)
+            os.close(root)
 
     def stamp(self, paths: Collection[bytes]) -> Mapping[bytes, Stamp]:
         """Return inode and time of the last change of files of the tree: no program can set the latter."""
         from rtrace_unpackers.target.snapshot import stamp_files
 
-        with self.using(), self.opened_tree() as tree:
-            return run_inside(self.list_others(), lambda: stamp_files(tree, paths))
+        with self.using():
+            return self.look(lambda tree: stamp_files(tree, paths))
 
     def put(self, entry: Entry, content: BinaryIO) -> None:
         """Put a file into the tree, owned as the others are. The target is locked meanwhile."""
@@ -251,7 +264,7 @@ class ChrootTarget:
 
     def reclaim_tree(self, others: Maps) -> None:
         """Give all files of the tree back to the user, if there is a tree, and those that a killed reset left."""
-        for name in (TREE, TREE_NEW, TREE_OLD):
+        for name in (self.own_files, TREE_NEW, TREE_OLD):
             try:
                 tree = os.open(name, directory_flags(), dir_fd=self.folder.descriptor)
             except OSError:  # ENOENT; ENOTDIR, ELOOP: a symlink, say, in its place, which is removed as it is

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rtrace.bundle.data.sparse import ZEROS
 from rtrace.bundle.entry import Entry, FileType
@@ -40,10 +40,9 @@ def extract(
     """
     refuse_too_large(layout.room, root)
     with Descent(root) as descent:
-        for entry in layout.directories:
-            if entry.path != b"/":
-                os.mkdir(name_of(entry.path), 0o700, dir_fd=descent.enter(parent_of(entry.path)))
-        write_files(layout, contents, descent, ownership, progress)
+        folders = FolderMaker(layout.directories, descent)
+        write_files(layout, contents, descent, folders, ownership, progress)
+        folders.make_all()
         unreserved = write_placeholders(layout.placeholders, find_room(root), descent, ownership)
         for entry in (*layout.links, *layout.twins):
             write_link(entry, descent)
@@ -54,15 +53,48 @@ def extract(
     return unreserved
 
 
+class FolderMaker:
+    """Makes folders shortly before files are written in them.
+
+    A file system such as ext4 puts many folders that are made one after the other far apart, and their files with them.
+    """
+
+    def __init__(self, folders: Sequence[Entry], descent: Descent) -> None:
+        self.folders = folders
+        self.descent = descent
+        self.made = 0
+
+    def reach(self, path: bytes) -> None:
+        """Make the folders up to the one that a path is in, in the order of paths."""
+        parent = parent_of(path)
+        while self.made < len(self.folders) and self.folders[self.made].path <= parent:
+            self.make_next()
+
+    def make_all(self) -> None:
+        """Make those that are left."""
+        while self.made < len(self.folders):
+            self.make_next()
+
+    def make_next(self) -> None:
+        """Make the next one; the topmost is there."""
+        path = self.folders[self.made].path
+        self.made += 1
+        if path != b"/":
+            os.mkdir(name_of(path), 0o700, dir_fd=self.descent.enter(parent_of(path)))
+
+
 def write_files(
     layout: Layout,
     contents: Iterable[tuple[Entry, Iterator[bytes]]],
     descent: Descent,
+    folders: FolderMaker,
     ownership: Ownership,
     progress: Progress,
 ) -> None:
     """Write all regular files that have a content, as their contents come, each with its copies."""
     for entry, content in take_contents(layout, contents, progress):
+        for one in (entry, *layout.copies.get(entry.path, ())):
+            folders.reach(one.path)
         write_file(entry, content, layout.copies.get(entry.path, ()), descent, ownership, progress)
 
 
@@ -75,7 +107,7 @@ def write_file(
     progress: Progress,
 ) -> None:
     """Write a regular file and its copies. Raises BundleError when its content has another size."""
-    descriptor = create(entry, descent)
+    descriptor = create(entry, descent, ownership)
     try:
         written = 0
         for part in content:
@@ -121,7 +153,7 @@ def write_data(descriptor: int, part: bytes, offset: int, entry: Entry) -> None:
 
 def write_copy(entry: Entry, source: int, holder: Entry, descent: Descent, ownership: Ownership) -> None:
     """Write a file with the content of one that is open."""
-    descriptor = create(entry, descent)
+    descriptor = create(entry, descent, ownership)
     try:
         copy_content(source, descriptor, entry.size, holder.segments)
         finish(descriptor, entry, ownership)

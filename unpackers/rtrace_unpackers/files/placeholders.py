@@ -56,7 +56,7 @@ def tell_unreserved(placeholders: Sequence[Entry]) -> tuple[str, ...]:
 
 def write_placeholder(entry: Entry, descent: Descent, ownership: Ownership, *, has_room: bool) -> bool:
     """Write a file of holes, or of reserved blocks if it ``has_room``; return whether it takes the room it should."""
-    descriptor = create(entry, descent)
+    descriptor = create(entry, descent, ownership)
     try:
         try:
             os.ftruncate(descriptor, entry.size)

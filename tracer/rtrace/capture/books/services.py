@@ -45,7 +45,7 @@ SERVICES = (
         r"@?/tmp/\.X11-unix/|(/var)?/run/user/\d+/wayland-",
         "display",
         "drew on the screen",
-        "a replay has no screen: let it draw into a file",
+        "a replay has no screen: let it draw into a file, or replay it with --x11",
     ),
 )
 

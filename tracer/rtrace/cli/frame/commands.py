@@ -39,6 +39,7 @@ GROUPS = {
         "shell": "Look around in a target: a shell, or any program, isolated as a replay is.",
         "targets": "List what was unpacked where.",
         "destroy": "Remove a target and everything that belongs to it.",
+        "cache": "Show or remove the unpacked files that are kept for the next replay.",
     },
     "History": {
         "log": "List the runs of the history.",

@@ -24,12 +24,13 @@ def tell_settled(*traces: TraceDirectory) -> None:
 def tell_cleaned(*folders: Path) -> tuple[Path, ...]:
     """Remove what killed processes of rtrace left in folders, say so, and return what it was.
 
-    Where no folder is named, it is the one for temporary files.
+    Where no folder is named, it is the one for temporary files, and the cache.
     """
     from rtrace.files.workspaces import temporary_folder
     from rtrace.operations.machine.leftovers import clean_folder
+    from rtrace.replay.cache_place import find_place
 
-    places = dict.fromkeys(folders or (temporary_folder(),))
+    places = dict.fromkeys(folders or (temporary_folder(), find_place()))
     gone = tuple(path for folder in places for path in clean_folder(folder))
     for path in gone:
         say(f"removed {path}, which a killed process of rtrace had left")

@@ -29,7 +29,7 @@ SECONDS = 120.0
 _LONGEST_ANSWER = 1 << 20
 _START = (
     "import json, sys; lines = sys.stdin.buffer; sys.path[:] = json.loads(lines.readline());"
-    " from rtrace.verify.kinds.apart import serve; serve(lines)"
+    " from rtrace.verify.kinds.apart import serve; serve(lines, open(1, 'wb', 0))"
 )
 
 
@@ -109,8 +109,8 @@ class Apart:
             process.wait()
 
 
-def serve(lines: IO[bytes]) -> None:
-    """Compare what the lines say, and answer each on standard output."""
+def serve(lines: IO[bytes], answers: IO[bytes]) -> None:
+    """Compare what the lines say, and answer each with a line."""
     memory, seconds = json.loads(lines.readline()), json.loads(lines.readline())
     _limit_memory(memory)
     from rtrace.verify.kinds.judging import Judging
@@ -127,8 +127,7 @@ def serve(lines: IO[bytes]) -> None:
         name = question["name"].encode("utf-8", "surrogateescape")
         with open(question["expected"], "rb") as expected, open(question["found"], "rb") as found:
             judgement = Judging().judge(expected, found, rule, (name, name))
-        sys.stdout.write(json.dumps(_as_json(judgement)) + "\n")
-        sys.stdout.flush()
+        answers.write(json.dumps(_as_json(judgement)).encode() + b"\n")
 
 
 def _as_json(judgement: Judgement) -> dict[str, object]:

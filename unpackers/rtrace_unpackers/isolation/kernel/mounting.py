@@ -87,11 +87,10 @@ def attach_at(mounted: int, place: int) -> None:
     call(MOVE_MOUNT, mounted, b"", place, b"", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
 
 
-def open_in_root(directory: int, path: bytes) -> int:
-    """Return a descriptor, for no work but to name it, of a path below a directory that is its root: see openat2(2)."""
-    how = struct.pack("=QQQ", os.O_PATH | os.O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-    buffer = ctypes.create_string_buffer(how, len(how))
-    return call(OPENAT2, directory, path, buffer, len(how))
+def open_within(root: int, path: bytes, flags: int) -> int:
+    """Open a path with an open folder as the root of all there is, through no door of /proc; see openat2(2)."""
+    how = struct.pack("=QQQ", flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+    return call(OPENAT2, root, path, ctypes.create_string_buffer(how, len(how)), len(how))
 
 
 def pivot_here() -> None:

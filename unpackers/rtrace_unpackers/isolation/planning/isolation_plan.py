@@ -18,6 +18,7 @@ from rtrace_unpackers.isolation.planning.opened import (
 )
 from rtrace_unpackers.isolation.planning.operations import (
     BringUpLoopback,
+    EnterOverlay,
     EnterRoot,
     EnterTree,
     Hide,
@@ -120,11 +121,13 @@ def plan_isolation(
     allowed: frozenset[str] = frozenset(),
     shared_memory: int | None = None,
     keeps_shared_memory: bool = False,
+    is_layered: bool = False,
 ) -> Isolation:
     """Plan the replay of a run in a tree, to whose files there is some access.
 
     ``opened`` is what of the machine it may use. ``shared_memory`` is what /dev/shm may hold, in bytes; with
-    ``keeps_shared_memory`` it is the tree's own folder.
+    ``keeps_shared_memory`` it is the tree's own folder. With ``is_layered`` the tree is shared with others, and what is
+    changed lies elsewhere.
     Raises TargetError for a hostname that none can be.
     """
     hostname = run.hostname.encode("utf-8", "surrogateescape")
@@ -149,7 +152,7 @@ def plan_isolation(
     )
     setup = (
         Mount(b"/", flags=MountFlag.RECURSIVE | MountFlag.PRIVATE),
-        EnterTree(),
+        EnterOverlay() if is_layered else EnterTree(),
         *plan_devices(shared_memory, keeps_shared_memory=keeps_shared_memory),
         *plan_proc(),
         *plan_sys(),

@@ -101,6 +101,11 @@ class EnterTree:
 
 
 @dataclass(frozen=True, slots=True)
+class EnterOverlay:
+    """Mount an overlay of the tree and of what is changed, which are handed in as mounts, and go on in its root."""
+
+
+@dataclass(frozen=True, slots=True)
 class SetHostname:
     """Name the machine, in its own UTS namespace."""
 
@@ -129,6 +134,7 @@ Operation: TypeAlias = (
     | MakeReadOnly
     | Hide
     | EnterTree
+    | EnterOverlay
     | SetHostname
     | BringUpLoopback
     | EnterRoot

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rtrace.linux.libc import forbid_new_privileges
@@ -56,11 +57,11 @@ class Means:
     """The channel through which the caller gets sockets of the replay's network."""
 
 
-def be_first_process(isolation: Isolation, means: Means, tree: int | None, resources: Resources) -> int:
+def be_first_process(isolation: Isolation, means: Means, mounts: Sequence[int], resources: Resources) -> int:
     """Set up, and become the launcher; return only when that failed."""
     for operation in isolation.setup:
         try:
-            perform(operation, tree)
+            perform(operation, mounts)
         except OSError as error:
             write_record(means.report, Stage.SETUP, error.errno or 0, describe_operation(operation))
             return FAILED

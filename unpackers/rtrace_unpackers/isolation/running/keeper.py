@@ -35,6 +35,7 @@ FORWARDED = tuple(getattr(signal, f"SIG{name}") for name in _NAMES if hasattr(si
 """What the caller hands on. SIGTSTP and SIGCONT stop and continue all processes of a replay."""
 
 LONGEST_ANSWER = 4096
+MOST_MOUNTS = 2
 READY, MAPPED = b"r", b"m"
 """What is said through the channel: there is a user namespace; it is mapped, here are limits and the tree's mount."""
 
@@ -69,7 +70,7 @@ def be_keeper(isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
         doing = "get namespaces of its own"
         unshare(Namespace.USER)
         doing = "map users in a namespace"
-        mount, resources = enter_user_namespace(isolation, means)
+        mounts, resources = enter_user_namespace(isolation, means)
         doing = "get namespaces of its own"
         if means.sockets is not None:
             unshare(Namespace.NET)
@@ -90,7 +91,7 @@ def be_keeper(isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
             die_with_parent(signal.SIGKILL)
             os.close(end_of_life)
             if not select.select([alive], [], [], 0)[0]:  # else the keeper died before that call
-                status = be_first_process(isolation, means, mount, resources)
+                status = be_first_process(isolation, means, mounts, resources)
         finally:
             os._exit(status)
     status, was_cut_short = keep(first, caller)
@@ -135,10 +136,10 @@ def close_others(kept: set[int | None]) -> None:
                 os.close(descriptor)
 
 
-def enter_user_namespace(isolation: Isolation, means: Means) -> tuple[int | None, Resources]:
+def enter_user_namespace(isolation: Isolation, means: Means) -> tuple[Sequence[int], Resources]:
     """Map the new namespace's ids, or have the caller do it.
 
-    Return the mount of the tree that the caller made, and the limits that each process gets.
+    Return the mounts that the caller made, and the limits that each process gets.
     """
     access = isolation.access
     if access.mapped_by is MappedBy.ITSELF:
@@ -146,7 +147,7 @@ def enter_user_namespace(isolation: Isolation, means: Means) -> tuple[int | None
         write_to("/proc/self/uid_map", access.maps.users.render())
         write_to("/proc/self/gid_map", access.maps.groups.render())
     means.channel.send(READY)
-    answer, descriptors, _, _ = socket.recv_fds(means.channel, LONGEST_ANSWER, 1)
+    answer, descriptors, _, _ = socket.recv_fds(means.channel, LONGEST_ANSWER, MOST_MOUNTS)
     if not answer.startswith(MAPPED):
         os._exit(FAILED)  # the caller could not, and knows why
     if access.has_groups:
@@ -154,7 +155,7 @@ def enter_user_namespace(isolation: Isolation, means: Means) -> tuple[int | None
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
         become_readable()
-    return (descriptors[0] if descriptors else None), unpack_resources(answer[len(MAPPED) :])
+    return descriptors, unpack_resources(answer[len(MAPPED) :])
 
 
 def keep(first: int, caller: int) -> tuple[int, bool]:

@@ -8,12 +8,15 @@ import os
 import socket
 import stat
 import struct
+from collections.abc import Sequence
 
 from rtrace_unpackers.isolation.kernel import mounting
 from rtrace_unpackers.isolation.kernel.mounting import MountFlag
+from rtrace_unpackers.isolation.kernel.overlays import assemble
 from rtrace_unpackers.isolation.planning.isolation_plan import NOTHING_SPECIAL
 from rtrace_unpackers.isolation.planning.operations import (
     BringUpLoopback,
+    EnterOverlay,
     EnterRoot,
     EnterTree,
     Hide,
@@ -34,11 +37,11 @@ SIOCSIFFLAGS = 0x8914
 IFF_UP = 1
 
 
-def perform(operation: Operation, tree: int | None) -> None:
+def perform(operation: Operation, mounts: Sequence[int]) -> None:
     """Carry out one operation. Raises OSError, with the path it failed at where there is one.
 
-    ``tree`` is the descriptor of a mount of the tree that shows the owners of its files as the replay maps them; None
-    where no owner is mapped, and the working directory is the tree.
+    ``mounts`` are the descriptors of mounts that were handed in: one of the tree that shows the owners of its files as
+    the replay maps them; none where no owner is mapped, and the working directory is the tree; two for an overlay.
     """
     match operation:
         case MakeDirectory(path, mode):
@@ -65,7 +68,9 @@ def perform(operation: Operation, tree: int | None) -> None:
         case Hide(path):
             hide(path)
         case EnterTree():
-            enter_tree(tree)
+            enter_tree(mounts[0] if mounts else None)
+        case EnterOverlay():
+            enter_overlay(*mounts)
         case SetHostname(name):
             socket.sethostname(os.fsdecode(name))
         case BringUpLoopback():
@@ -93,7 +98,7 @@ def describe_operation(operation: Operation) -> str:
             return f"make {os.fsdecode(path)} read-only"
         case Hide(path):
             return f"hide {os.fsdecode(path)}"
-        case EnterTree():
+        case EnterTree() | EnterOverlay():
             return "mount_or_leave the target's files"
         case SetHostname(name):
             return f"set the hostname {os.fsdecode(name)}"
@@ -111,6 +116,13 @@ def enter_tree(tree: int | None) -> None:
     mounting.attach(mounted, b".")
     os.fchdir(mounted)
     os.close(mounted)
+
+
+def enter_overlay(lower: int, changes: int) -> None:
+    """Mount an overlay and enter it; the mounts that it was made of are left behind with the old root."""
+    overlay = assemble(lower, changes)
+    os.fchdir(overlay)
+    os.close(overlay)
 
 
 def restrict(mounted: int) -> None:
@@ -173,7 +185,7 @@ def open_in_tree(path: bytes) -> int:
     """Open a path as the replay will see it: the working directory is the root by which all its links are read."""
     root = os.open(b".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return mounting.open_in_root(root, path)
+        return mounting.open_within(root, path, os.O_PATH | os.O_CLOEXEC)
     finally:
         os.close(root)
 

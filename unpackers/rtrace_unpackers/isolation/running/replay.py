@@ -38,7 +38,8 @@ from rtrace_unpackers.isolation.running.sockets import Connector
 from rtrace_unpackers.isolation.running.watching import OWN_PROCESSES, LimitWatch, plan_watch
 from rtrace_unpackers.isolation.streams.plumbing import Plumbing, lay
 from rtrace_unpackers.isolation.streams.pumps import Meter
-from rtrace_unpackers.isolation.users.access import MappedBy
+from rtrace_unpackers.isolation.users.access import Access, MappedBy
+from rtrace_unpackers.isolation.users.layers import Layers, mounted_layers
 from rtrace_unpackers.isolation.users.user_namespace import mounted_tree, write_maps
 from rtrace_unpackers.limits.resources import pack_resources
 
@@ -68,14 +69,14 @@ class Road:
 
 def replay(
     isolation: Isolation,
-    tree: int,
+    tree: int | Layers,
     run: str,
     streams: Streams,
     limits: Limits = DEFAULT_LIMITS,
     listeners: Sequence[Listener] = (),
     road: Road | None = None,
 ) -> Outcome:
-    """Carry out a plan in a tree, a directory's descriptor, and return how its program ended.
+    """Carry out a plan in a tree, a directory's descriptor, or in layers of one, and return how its program ended.
 
     What ``listeners`` accept is carried into the replay, whose plan has to give sockets. Without a ``road``, it takes
     place in namespaces.
@@ -86,6 +87,7 @@ def replay(
     check_system()
     load_libc()
     road = NAMESPACES if road is None else road
+    place, written = (tree.place, tree.upper) if isinstance(tree, Layers) else (tree, tree)
     with contextlib.ExitStack() as stack:
         control = Control()
         meter = Meter(limits.output, lambda: control.end("output"))
@@ -105,7 +107,7 @@ def replay(
         doors = stack.enter_context(closing_pair()) if isolation.gives_sockets else None
         shares_user = not isolation.access.has_groups or isolation.program.uid == 0
         own = OWN_PROCESSES + (doors is not None)
-        watch = stack.enter_context(plan_watch(limits, tree, control.end, shares_user=shares_user, own=own))
+        watch = stack.enter_context(plan_watch(limits, written, control.end, shares_user=shares_user, own=own))
         means = Means(
             launcher,
             report_end,
@@ -118,7 +120,7 @@ def replay(
             steps.report,
             None if doors is None else doors[1],
         )
-        ends = ProgramEnds(tree, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
+        ends = ProgramEnds(place, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
         debug(__name__, "replaying %s in %r with %s", run, isolation.namespaces, isolation.access)
         with shielded():  # or there would be a keeper that nobody ends
             control.keeper = fork_blocked(lambda: road.keep(isolation, means, ends))
@@ -168,14 +170,14 @@ def without_closed(streams: Streams, closed: frozenset[int]) -> Iterator[Streams
         os.close(null)
 
 
-def feed(program: Program, tree: int, plumbing: Plumbing, run: str) -> None:
+def feed(program: Program, tree: int | Layers, plumbing: Plumbing, run: str) -> None:
     """Feed the program's pipes with what came through them in the run. Raises TargetError when the bundle lacks it."""
     paths = {one.number: one.path for one in program.pipes if one.path is not None}
     if program.stdin is not None and program.stdin.pipe:
         paths[0] = program.stdin.path
     for number, path in paths.items():
         try:
-            plumbing.feed(number, open_regular(tree, path))
+            plumbing.feed(number, tree.open_regular(path) if isinstance(tree, Layers) else open_regular(tree, path))
         except OSError as error:
             name = "standard input" if number == 0 else f"descriptor {number}"
             raise TargetError(
@@ -216,7 +218,7 @@ class Supervision:
     """What the caller needs to supervise a replay."""
 
     isolation: Isolation
-    tree: int
+    tree: int | Layers
     report: int
     channel: socket.socket
     plumbing: Plumbing
@@ -262,21 +264,30 @@ class Supervision:
         return bool(message)
 
     def map_ids(self) -> None:
-        """Map the ids of the new user namespace, and hand in the mount of the tree. Raises TargetError."""
+        """Map the ids of the new user namespace, and hand in mounts. Raises TargetError."""
         access, keeper = self.isolation.access, self.control.keeper or 0
         try:
             self.watch.begin(keeper)
             if access.mapped_by is not MappedBy.ITSELF:
                 write_maps(keeper, access)
             answer = MAPPED + pack_resources(self.watch.resources)
-            if not access.maps_owners:
-                self.channel.send(answer)
-                return
-            with mounted_tree(keeper, self.tree) as mounted:
-                socket.send_fds(self.channel, [answer], [mounted])
+            with self.mounted(access, keeper) as mounts:
+                socket.send_fds(self.channel, [answer], mounts)
         except OSError as error:
             doing = f"map users in a namespace ({error.strerror})" if error.strerror else "map users in a namespace"
             raise TargetError(explain_refusal(error.errno or 0, doing, as_root=access.as_root)) from None
+
+    @contextlib.contextmanager
+    def mounted(self, access: Access, keeper: int) -> Iterator[Sequence[int]]:
+        """Yield the mounts that are handed in. Raises OSError."""
+        if isinstance(self.tree, Layers):
+            with mounted_layers(access, keeper, self.tree) as mounts:
+                yield mounts
+        elif access.maps_owners:
+            with mounted_tree(keeper, self.tree) as mounted:
+                yield (mounted,)
+        else:
+            yield ()
 
 
 NAMESPACES = Road(plan_last_calls, build_filter, be_keeper, Supervision)

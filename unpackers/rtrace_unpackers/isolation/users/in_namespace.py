@@ -12,8 +12,8 @@ from rtrace.errors import RtraceError, TargetError
 from rtrace.files.folders import directory_flags
 from rtrace_unpackers.isolation.kernel.namespaces import Namespace, unshare
 from rtrace_unpackers.isolation.users.access import Access, MappedBy
-from rtrace_unpackers.isolation.users.ids import Maps
-from rtrace_unpackers.isolation.users.user_namespace import write_maps
+from rtrace_unpackers.isolation.users.ids import Maps, map_one
+from rtrace_unpackers.isolation.users.user_namespace import write_maps, write_to
 
 Answer = TypeVar("Answer")
 
@@ -21,10 +21,19 @@ Answer = TypeVar("Answer")
 def run_inside(others: Maps | None, work: Callable[[], Answer]) -> Answer:
     """Return what a function returns where some users' files are ours; without any, call it here.
 
-    The function runs in a child, and what it returns or raises is pickled. Raises TargetError when that cannot be.
+    The function runs in a child then. Raises TargetError when that cannot be.
     """
-    if others is None:
-        return work()
+    return work() if others is None else answer_from_child(work, Namespace.USER, others)
+
+
+def answer_from_child(
+    work: Callable[[], Answer], namespaces: Namespace, others: Maps | None, place: int | None = None
+) -> Answer:
+    """Return what a function returns in a child with namespaces of its own, whose working directory may be ``place``.
+
+    In a user namespace there are some users, or this one alone. What the function returns or raises is pickled.
+    Raises TargetError when that cannot be.
+    """
     import pickle
 
     ours, childs = socket.socketpair()
@@ -33,12 +42,15 @@ def run_inside(others: Maps | None, work: Callable[[], Answer]) -> Answer:
         if child == 0:
             try:
                 ours.close()
-                be_inside(childs, work)
+                if place is not None:
+                    os.fchdir(place)
+                enter(namespaces, childs, others)
+                tell_answer(childs, work)
             finally:
                 os._exit(1)
         childs.close()
         try:
-            if ours.recv(1):
+            if others is not None and ours.recv(1):
                 write_maps(child, Access(others, MappedBy.TOOLS))
                 ours.send(b"m")
             with ours.makefile("rb") as stream:
@@ -56,17 +68,29 @@ def run_inside(others: Maps | None, work: Callable[[], Answer]) -> Answer:
     return answer  # type: ignore[no-any-return]  # it is what `work` returned
 
 
-def be_inside(channel: socket.socket, work: Callable[[], object]) -> None:
-    """Enter a user namespace, have it mapped, work, and tell the parent."""
-    import pickle
-
-    unshare(Namespace.USER)
+def enter(namespaces: Namespace, channel: socket.socket, others: Maps | None) -> None:
+    """Enter new namespaces, in a user namespace as one of some users, whose maps the parent writes, or as this one."""
+    user, group = os.geteuid(), os.getegid()
+    unshare(namespaces)
+    if Namespace.USER not in namespaces:
+        return
+    if others is None:
+        write_to("/proc/self/setgroups", "deny")
+        write_to("/proc/self/uid_map", map_one(user, user).render())
+        write_to("/proc/self/gid_map", map_one(group, group).render())
+        return
     channel.send(b"r")
     if not channel.recv(1):
-        return
+        os._exit(1)
     os.setgroups([])
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
+
+
+def tell_answer(channel: socket.socket, work: Callable[[], object]) -> None:
+    """Work, and tell the parent what came of it."""
+    import pickle
+
     try:
         said = (True, work())
     except (RtraceError, OSError) as error:

@@ -1,0 +1,92 @@
+"""Put a file into the overlay of a throw-away target, and get one out of it: by a child that sees the overlay."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from typing import BinaryIO
+
+from rtrace.bundle.entry import Entry
+from rtrace.errors import TargetError
+from rtrace.printable import printable
+from rtrace_unpackers.files.creation import finish
+from rtrace_unpackers.files.descent import Descent
+from rtrace_unpackers.files.extraction import write_all
+from rtrace_unpackers.files.layout import name_of, parent_of
+from rtrace_unpackers.files.ownership import Ownership
+from rtrace_unpackers.isolation.kernel.mounting import open_within
+
+PART = 1 << 20
+NEW = b".rtrace-put.new"
+
+
+def put_file(root: int, entry: Entry, content: BinaryIO, ownership: Ownership, owner: tuple[int, int] | None) -> None:
+    """Put a file in its place below an open root; it appears there whole. Raises OSError.
+
+    ``owner`` is the user who owns all files, by the numbers that are theirs here; None where owners are kept.
+    """
+    parent = parent_of(entry.path)
+    make_folders(root, parent, ownership, entry, owner)
+    with Descent(root) as descent:
+        directory = descent.enter(parent)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(NEW, dir_fd=directory)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(NEW, flags, 0o600, dir_fd=directory)
+        try:
+            while part := content.read(PART):
+                write_all(descriptor, part)
+            if owner is not None:
+                os.fchown(descriptor, *owner)
+            finish(descriptor, entry, ownership)
+            os.rename(NEW, name_of(entry.path), src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            os.unlink(NEW, dir_fd=directory)
+            raise
+        finally:
+            os.close(descriptor)
+
+
+def make_folders(root: int, path: bytes, ownership: Ownership, entry: Entry, owner: tuple[int, int] | None) -> None:
+    """Make the folders of a path that are not there any more. Raises OSError."""
+    names = [name for name in path.split(b"/") if name]
+    for depth, name in enumerate(names):
+        with Descent(root) as descent, contextlib.suppress(FileExistsError):
+            above = descent.enter(b"/" + b"/".join(names[:depth]))
+            os.mkdir(name, 0o755, dir_fd=above)
+            if ownership.keep:
+                owner = ownership.owner_of(entry)
+            if owner is not None:
+                os.chown(name, *owner, dir_fd=above, follow_symlinks=False)
+
+
+def hand_over(root: int, path: bytes, channel: socket.socket) -> None:
+    """Open a regular file below an open root, whatever symlinks lead to it there, and send its descriptor.
+
+    Raises OSError, and TargetError for what is no regular file.
+    """
+    descriptor = open_within(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise TargetError(f"{printable(path)} is no regular file in the target; name another file")
+        socket.send_fds(channel, [b"f"], [descriptor])
+    finally:
+        os.close(descriptor)
+
+
+def copy_out(channel: socket.socket, into: BinaryIO) -> None:
+    """Take the descriptor that `hand_over` sent, and copy the file. Raises OSError."""
+    _, (descriptor,), _, _ = socket.recv_fds(channel, 1, 1)
+    with open(descriptor, "rb", buffering=0) as file:
+        while part := file.read(PART):
+            into.write(part)
+
+
+def explain(error: OSError, doing: str, path: bytes) -> Exception:
+    """Return what is raised for an error of the child."""
+    if error.errno in {errno.ENOENT, errno.ENOTDIR} and doing == "fetch":
+        return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    return TargetError(f"cannot {doing} {printable(path)}: {error.strerror}; unpack the bundle again")

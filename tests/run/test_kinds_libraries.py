@@ -94,8 +94,11 @@ def test_hdf5(tmp_path: Path) -> None:
 def make_parquet(folder: Path, value: float, compression: str = "snappy") -> bytes:
     """Return a table of 1,000 rows with one value in its last."""
     path = folder / "made.parquet"
-    rows = f"SELECT range AS a, CASE WHEN range = 999 THEN {value!r}::DOUBLE ELSE range / 7 END AS b FROM range(1000)"
-    duckdb.sql(f"COPY ({rows}) TO '{path}' (FORMAT parquet, COMPRESSION {compression})")
+    connection = duckdb.connect()
+    connection.execute("CREATE TABLE made AS SELECT range AS a, (range / 7)::DOUBLE AS b FROM range(1000)")
+    connection.execute("UPDATE made SET b = ? WHERE a = 999", [value])
+    connection.table("made").to_parquet(str(path), compression=compression)
+    connection.close()
     return path.read_bytes()
 
 
@@ -109,7 +112,8 @@ def test_parquet(tmp_path: Path) -> None:
     assert judge(one, make_parquet(tmp_path, 5.0000001), Rule(tolerance=1e-6)).likeness == "close"
 
 
-DOCUMENT = r"\documentclass{article}\begin{document}\pdfinfo{/Title (%s)} Value: %s \hspace{1cm} \rule{%smm}{1mm}\end{document}"
+DOCUMENT = r"""\documentclass{article}\begin{document}\pdfinfo{/Title (%s)}
+Value: %s \hspace{1cm} \rule{%smm}{1mm}\end{document}"""
 
 
 def make_pdf(folder: Path, title: str, value: str, width: int, date: str) -> bytes:

@@ -114,7 +114,7 @@ def test_report_sums_up() -> None:
     report = Report(lines)
     assert (report.same, report.summary) == (False, "2 of 3 results differ (1 different, 1 missing)")
     assert [line.text for line in lines] == ["exit status of run1", "/a\\xff\\n", "/b: 9 bytes, was 7"]
-    told = {"scope": "output", "run": "run1", "stream": None}
+    told = {"scope": "output", "run": "run1", "stream": None, "comparison": None}
     assert answer_verify(report, "chroot") == {
         "unpacker": "chroot",
         "verdict": "different",

@@ -1,7 +1,6 @@
 """The program that a container of an exported image starts: what it replays, compares, and says of it."""
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from bundle_making import digest, make_run, wrote
+from emulators import EMULATORS, need_emulator
 from rtrace.bundle.entry import FileType, Result
 from rtrace.errors import TargetError
 from rtrace.exports.protocol import Expectations, ExpectedResult
@@ -20,7 +20,6 @@ from rtrace_unpackers.engines.image.dockerfile import name_launchers
 from rtrace_unpackers.oci import first_program
 from rtrace_unpackers.oci.first_program import build_first_program
 
-EMULATORS = {"x86_64": (), "i386": (), "aarch64": ("qemu-aarch64-static",)}
 UNJUDGED = (
     "not judged here, but by `rtrace verify`: new files that the original did not leave, outputs under another name"
 )
@@ -29,13 +28,7 @@ UNJUDGED = (
 @pytest.fixture(params=sorted(EMULATORS))
 def architecture(request: pytest.FixtureRequest) -> str:
     """An architecture whose programs this machine can execute, if need be with an emulator that it happens to have."""
-    name: str = request.param
-    if os.uname().machine != "x86_64":
-        pytest.skip("needs an x86-64 machine")
-    for emulator in EMULATORS[name]:
-        if shutil.which(emulator) is None:
-            pytest.skip(f"needs the command {emulator}, an emulator that few have")
-    return name
+    return need_emulator(request.param)
 
 
 class Maker:

@@ -27,6 +27,7 @@ PROGRAMS: Mapping[str, Sequence[str]] = {
     "pause": ("x86_64", "aarch64", "i386"),
     "namespaces": ("x86_64", "aarch64"),
     "forward": ("x86_64", "aarch64", "i386"),
+    "image": ("x86_64", "aarch64", "i386"),
 }
 """The programs, and for which architectures there are any."""
 OPTIONS = (

@@ -39,7 +39,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("reprozip",),
         ("opening",),
         ("elsewhere",),
-        ("registry",),  # asks by the same guarded connections
+        ("registry", "exports"),  # the first asks by the same guarded connections
         ("capture", "packages"),
         ("describe",),
         ("privacy",),
@@ -61,7 +61,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("isolation",),
         ("proot", "cache"),
         ("chroot", "engines"),
-        ("directory",),
+        ("directory", "oci"),
     ),
 }
 """From the ground up: a module imports from its own folder and from layers below, never from a neighbour's."""

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import tarfile
@@ -17,6 +16,7 @@ import pytest
 
 from bundle_making import TIME, USER, BundleMaker, digest, make_run, wrote
 from docker_making import start_run
+from emulators import EMULATORS, need_emulator
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.errors import HostileBundleError, TargetError
 from rtrace.manifest.model import Run
@@ -106,19 +106,10 @@ def test_containers_are_shut_off() -> None:
     assert f"--user={USER}:{USER}" in plan_execution(run, "c", is_terminal=False)
 
 
-EMULATORS = {"x86_64": (), "i386": (), "aarch64": ("qemu-aarch64-static",)}
-
-
 @pytest.fixture(params=sorted(EMULATORS))
 def architecture(request: pytest.FixtureRequest) -> str:
     """An architecture whose programs this machine can execute, if need be with an emulator that it happens to have."""
-    name: str = request.param
-    if os.uname().machine != "x86_64":
-        pytest.skip("needs an x86-64 machine")
-    for emulator in EMULATORS[name]:
-        if shutil.which(emulator) is None:
-            pytest.skip(f"needs the command {emulator}, an emulator that few have")
-    return name
+    return need_emulator(request.param)
 
 
 def launch(folder: Path, run: Run) -> subprocess.CompletedProcess[bytes]:

@@ -52,6 +52,7 @@ FORMAT_HALF = (
     "rtrace.debugging",
     "rtrace.elsewhere.sources",
     "rtrace.errors",
+    "rtrace.exports.protocol",
     "rtrace.files",
     "rtrace.interrupts",
     "rtrace.limits",

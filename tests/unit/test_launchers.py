@@ -15,7 +15,12 @@ SECTIONS = {"__x86_64__": "x86_64", "__i386__": "i386", "__aarch64__": "aarch64"
 
 def test_code_ends_before_the_data() -> None:
     """The data of a program lie where its code looks for them, and not on the code."""
-    places = {"namespaces": DATA, "container": PARAMETERS, "pause": PARAMETERS}  # the others have no data
+    places = {
+        "namespaces": DATA,
+        "image": DATA,
+        "container": PARAMETERS,
+        "pause": PARAMETERS,
+    }  # the others have no data
     with_data = [key for key in ALL if key[0] in places]
     assert all(CODE_OFFSET + len(CODE[key]) <= places[key[0]] for key in with_data)
     assert sorted(CODE) == sorted(ALL)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from rtrace.bundle.entry import FileType, Result
 from rtrace.errors import BundleError, UsageError
 from rtrace.opening import FORMATS, list_formats, list_writable_formats, open_bundle
 from rtrace.operations.export import export
 from rtrace.packages.attribution import attribute
 from rtrace.packages.registry import LANGUAGE, SYSTEM, find_manager, list_path_managers, list_system_managers
 from rtrace.plugins import _find_plugins, find_plugins, load
-from rtrace.verify.comparators.registry import COMPARATORS, list_comparators
-from rtrace.verify.compare import compare_result
+from rtrace.verify.kinds.judging import Judging
+from rtrace.verify.kinds.model import Rule
 
 MANAGERS = """
 from rtrace.packages.model import Installed, PathManager, SystemManager
@@ -158,15 +156,20 @@ def test_own_formats_need_no_installation() -> None:
 
 
 COMPARATOR = """
-from rtrace.verify.comparators.model import Difference
+from rtrace.verify.kinds.model import Findings
 
 
 class Logs:
-    def knows(self, expected):
-        return expected.path.endswith(b".log")
+    name = "log"
 
-    def describe(self, expected, found):
-        return Difference("content", f"{found.size - expected.size:+} bytes of log")
+    def recognise(self, head, name):
+        return name.endswith(b".log")
+
+    def compare(self, expected, found, rule, names):
+        findings = Findings(self.name, rule)
+        if expected.read().lower() != found.read().lower():
+            findings.differ("somewhere", "this", "that")
+        return findings.conclude()
 
 
 LOGS = Logs()
@@ -174,14 +177,14 @@ LOGS = Logs()
 
 
 def test_outside_comparator_tells_how_contents_differ(site: Path) -> None:
-    """A distribution has the word on the files that it knows, on no other, and never makes a difference the same."""
-    expected = Result("run1", b"/w/x.log", FileType.REGULAR, 0o644, 5, "a" * 64)
-    found = replace(expected, size=7, sha256="b" * 64)
-    assert compare_result(expected, found).detail == "7 bytes, was 5"
+    """A distribution has the word on the files that it recognises, and on no other."""
+
+    def judge(expected: bytes, found: bytes, name: bytes) -> tuple[str, str]:
+        judgement = Judging().judge(BytesIO(expected), BytesIO(found), Rule(), (name, name))
+        return judgement.likeness, judgement.kind
+
+    assert judge(b"a\n", b"A\n", b"x.log") == ("different", "text")
     install(site, "outside_comparator", COMPARATOR, "[rtrace.comparators]\nlogs = outside_comparator:LOGS\n")
-    line = compare_result(expected, found)
-    assert (line.verdict, line.detail, line.reasons) == ("different", "+2 bytes of log", ("content",))
-    assert compare_result(expected, expected).verdict == "same"
-    other = replace(expected, path=b"/w/x.csv")
-    assert compare_result(other, replace(other, size=7)).detail == "7 bytes, was 5"
-    assert len(list(list_comparators())) == len(COMPARATORS) + 1
+    assert judge(b"a\n", b"A\n", b"x.log") == ("equal", "log")
+    assert judge(b"a\n", b"B\n", b"x.log") == ("different", "log")
+    assert judge(b"a\n", b"A\n", b"x.txt") == ("different", "text")

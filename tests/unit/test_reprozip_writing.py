@@ -21,6 +21,7 @@ from bundle_making import make_run
 from bundle_samples import make_bundle
 from reprozip_editing import convert, describe, open_extended, read_parts, write_parts
 from rtrace.bundle import tar
+from rtrace.bundle.data.gzip_writer import GzipWriter
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reading.bundle_reader import Bundle
 from rtrace.errors import BundleError
@@ -32,7 +33,6 @@ from rtrace.reprozip.reading import extension
 from rtrace.reprozip.reading.config import load_config
 from rtrace.reprozip.reading.trace_database import read_database
 from rtrace.reprozip.writing.config_writer import kept_environment, render_config
-from rtrace.reprozip.writing.gzip_writer import GzipWriter
 from rtrace.reprozip.writing.losses import list_losses
 from rtrace.reprozip.writing.naming import merge_names
 from rtrace.reprozip.writing.trace_writer import _FLAGS, _SOCKET, write_trace

@@ -25,6 +25,7 @@ ORDER = (
     ("engines.target",),
     ("engines.making",),
     ("engines.docker",),
+    ("oci",),
 )
 RANKS = {chapter: rank for rank, chapters in enumerate(ORDER) for chapter in chapters}
 

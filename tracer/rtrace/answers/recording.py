@@ -75,6 +75,8 @@ class ExportAnswer(TypedDict):
     size: Bytes
     files: int
     losses: Annotated[list[NoticeAnswer], "what the other format has no place for"]
+    notes: Annotated[list[str], "how the file is used, a sentence each"]
+    incomplete: Annotated[list[str], "what the bundle lacks, a sentence each"]
 
 
 def answer_trace(report: TraceReport) -> TraceAnswer:
@@ -156,4 +158,6 @@ def answer_export(written: Exported, form: str) -> ExportAnswer:
         "size": written.target.stat().st_size,
         "files": written.files,
         "losses": answer_notices(written.losses),
+        "notes": list(written.notes),
+        "incomplete": list(written.incomplete),
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from rtrace.answers.words import Path, Seconds, Sentence
 from rtrace.printable import printable, printable_text
-from rtrace.verify.comparators.model import Reason
+from rtrace.verify.differences import Reason
 from rtrace.verify.kinds.model import Likeness
 from rtrace.verify.verdicts import Overall, Scope, Verdict
 

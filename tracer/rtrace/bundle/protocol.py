@@ -98,12 +98,17 @@ class OpenBundle(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A file that was written in some format. ``losses`` say what that format has no place for."""
+    """A file that was written in some format. ``losses`` say what that format has no place for.
+
+    ``notes`` say, a sentence each, how it is used; ``incomplete`` what the bundle itself lacks.
+    """
 
     target: Path
     identity: str
     files: int
     losses: tuple[Notice, ...]
+    notes: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
 
 
 class Writer(Protocol):

@@ -158,7 +158,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
             return
         _tell_secrets(report.secrets, trace)
         _tell_notices(report)
-        tell(written)
+        tell(written, "ReproZip")
         return
     report = pack(request, progress=progress())
     if as_json:

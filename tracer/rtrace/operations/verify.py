@@ -19,7 +19,7 @@ from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
 from rtrace.files.hierarchy import is_provided
 from rtrace.files.workspaces import THROW_AWAY
 from rtrace.limits import DEFAULT_LIMITS, Limits
-from rtrace.manifest.incompleteness import CHANGED, DOUBTS, limit_waiting, list_incomplete
+from rtrace.manifest.incompleteness import CHANGED, limit_waiting, list_incomplete
 from rtrace.manifest.model import Manifest, Run
 from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
@@ -29,23 +29,20 @@ from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs, tell_unknown_needs
 from rtrace.replay.protocol import Outcome, Snapshot, Streams, Target, Unpacker
 from rtrace.replay.streams import Collected, collecting
-from rtrace.verify.comparators.model import Reason
 from rtrace.verify.compare import NO_DIGEST, compare, compare_streams
+from rtrace.verify.doubts import doubt, find_doubts
 from rtrace.verify.held import find_held, leave_out_untouched
 from rtrace.verify.kinds.model import Rule
 from rtrace.verify.name_order import tell_order
 from rtrace.verify.renames import find_patterns, find_renamed, pair_renamed, settle_renamed
 from rtrace.verify.scopes import Scopes
 from rtrace.verify.substance import Substance
-from rtrace.verify.verdicts import ALIKE, DIFFERING, Line, Report, fold_others
+from rtrace.verify.verdicts import DIFFERING, Line, Report, fold_others
 from rtrace.verify.witness import Witness
 
 EXACT = Rule()
 """Numbers have to be equal, and nothing is left out."""
-NO_INPUT = "some of the original's input was not captured"
-CUT_SHORT = "the original run was cut short"
 TWICE = "replayed twice: the first time with files out of the cache, where names in a folder may come in another order"
-NO_PACKAGE = "packages were left out of the bundle (`pack: false`)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +201,8 @@ def make_report(
     subject: Subject, lines: list[Line], outcomes: Sequence[Outcome], ignored: Sequence[bytes], seconds: float
 ) -> Report:
     """Return the report: what each line means for the verdict, and what else is to be told."""
-    if lacks_input(subject):
-        lines = [doubt(line, NO_INPUT) for line in lines]
-    cut = {run.id for run in subject.runs if run.exit_status is None or run.interruption is not None}
-    lines = [doubt(line, CUT_SHORT, "interrupted") if line.run in cut else line for line in lines]
-    if any(not package.pack for package in subject.manifest.packages):
-        lines = [doubt(line, NO_PACKAGE, "package") for line in lines]
+    doubts = find_doubts(subject.manifest, subject.runs)
+    lines = [doubt(line, doubts[line.run]) if line.run in doubts else line for line in lines]
     patterns = tuple(dict.fromkeys((*subject.manifest.ignore, *ignored)))
     paths = chain((entry.path for entry in subject.entries), (line.path for line in lines if line.path is not None))
     scopes = Scopes(subject.manifest, patterns, paths)
@@ -227,20 +220,6 @@ def make_report(
     folders = scopes.find_folders(line for line in sorted_lines if line.scope == "other")
     incomplete = tuple(list_incomplete(subject.manifest))
     return Report(sorted_lines, reached, tuple(notes), incomplete, tuple(fold_others(sorted_lines, folders)), seconds)
-
-
-def lacks_input(subject: Subject) -> bool:
-    """Whether the original was given what the bundle does not hold."""
-    told = any(notice.kind in DOUBTS for notice in subject.manifest.notices)
-    return told or any(run.lacks_input for run in subject.runs)
-
-
-def doubt(line: Line, why: str, reason: Reason = "input") -> Line:
-    """Return a difference as one that proves nothing: the replay was not given all that the original was."""
-    if line.verdict in {*ALIKE, "unknown"}:
-        return line
-    detail = f"{line.verdict}, {line.detail}" if line.detail else line.verdict
-    return replace(line, verdict="unknown", detail=f"{detail}; {why}", reasons=(*line.reasons, reason))
 
 
 def replay(target: Target, run: Run, streams: Streams, limits: Limits, grants: Grants) -> Outcome:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from rtrace.bundle.entry import FileType
 from rtrace.files.hierarchy import is_provided
 from rtrace.printable import printable
-from rtrace.verify.comparators.by_bytes import describe_content
-from rtrace.verify.comparators.model import Difference
-from rtrace.verify.comparators.registry import find_comparator
+from rtrace.verify.differences import Difference, describe_content
 from rtrace.verify.verdicts import Line
 
 if TYPE_CHECKING:
@@ -109,7 +107,7 @@ def list_differences(expected: Result, found: Result) -> Iterator[Difference]:
     if expected.type is FileType.REGULAR:
         known = None not in {expected.sha256, found.sha256}
         if expected.size != found.size or (known and expected.sha256 != found.sha256):
-            yield find_comparator(expected).describe(expected, found)
+            yield describe_content(expected.size, expected.sha256, found.size, found.sha256)
         if (expected.mode ^ found.mode) & PERMISSIONS:
             yield Difference("mode", f"mode {found.mode & PERMISSIONS:04o}, was {expected.mode & PERMISSIONS:04o}")
     elif expected.target != found.target:

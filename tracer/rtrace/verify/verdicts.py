@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rtrace.limits import TIMED_OUT
 from rtrace.printable import count, plural, printable
-from rtrace.verify.comparators.model import Reason
+from rtrace.verify.differences import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

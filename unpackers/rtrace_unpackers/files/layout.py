@@ -167,14 +167,14 @@ def make_directory(path: bytes, mode: int, reason: str) -> Entry:
 
 
 def take_contents(
-    layout: Layout, contents: Iterable[tuple[Entry, Iterator[bytes]]], progress: Progress
+    layout: Layout, contents: Iterable[tuple[Entry, Iterator[bytes]]], progress: Progress, task: str = "unpacking"
 ) -> Iterator[tuple[Entry, Iterator[bytes]]]:
     """Yield the files of a layout that have a content, as their contents come, and tell of the task.
 
     Raises BundleError in the end when the content of one did not come.
     """
     wanted = {entry.path: entry for entry in layout.files}
-    progress.start("unpacking", layout.size)
+    progress.start(task, layout.size)
     for named, content in contents:
         entry = wanted.pop(named.path, None)
         if entry is not None:

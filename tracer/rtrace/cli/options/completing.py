@@ -113,9 +113,9 @@ def complete_unpackers(_context: click.Context, _param: click.Parameter, current
 
 def complete_formats(_context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:
     """Return the names of the formats that a bundle can be written in."""
-    from rtrace.opening import list_writable_formats
+    from rtrace.exports.registry import list_exporters
 
-    return begin_with(current, list_writable_formats())
+    return begin_with(current, list_exporters())
 
 
 def complete_runs(context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:

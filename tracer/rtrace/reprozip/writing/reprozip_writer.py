@@ -13,6 +13,7 @@ from uuid import UUID
 
 from rtrace.bundle import members, tar
 from rtrace.bundle.data.archive import compress_frame
+from rtrace.bundle.data.gzip_writer import GzipWriter
 from rtrace.bundle.data.layout import entry_header, has_content, stored_size
 from rtrace.bundle.entry import FileType
 from rtrace.bundle.index.dumping import dump_entry, dump_result
@@ -28,7 +29,6 @@ from rtrace.progress import SILENT, Progress
 from rtrace.reprozip.reading import extension
 from rtrace.reprozip.writing.config_writer import render_config
 from rtrace.reprozip.writing.data_layout import ROOT, as_member, stored_parts
-from rtrace.reprozip.writing.gzip_writer import GzipWriter
 from rtrace.reprozip.writing.losses import list_losses
 from rtrace.reprozip.writing.trace_writer import write_trace
 

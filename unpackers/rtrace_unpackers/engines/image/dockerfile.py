@@ -13,6 +13,10 @@ from rtrace.printable import printable
 FOLDER = "/.rtrace"
 """Where the image holds the launchers; no bundle may hold anything there."""
 PAUSE = "pause"
+START = "start"
+"""The program that a container of an exported image starts; like the one before, beside the launchers."""
+NUMBERED = "run-number-"
+"""Begins the launcher's name of a run whose own cannot be one."""
 ROOTFS = "rootfs.tar"
 IGNORED = f"*\n!{ROOTFS}\n"
 """The .dockerignore: of the target's folder, the engine is to get the files alone."""
@@ -30,8 +34,9 @@ def name_launchers(runs: Sequence[Run]) -> dict[str, str]:
     """Return the path of each run's launcher in the image, by the run's id."""
     names: dict[str, str] = {}
     for number, run in enumerate(runs, start=1):
-        usable = _LAUNCHER_NAME.match(run.id) is not None and run.id != PAUSE
-        names[run.id] = f"{FOLDER}/{run.id if usable else f'run-number-{number}'}"
+        usable = _LAUNCHER_NAME.match(run.id) is not None and run.id not in {PAUSE, START}
+        usable = usable and not run.id.startswith(NUMBERED)
+        names[run.id] = f"{FOLDER}/{run.id if usable else f'{NUMBERED}{number}'}"
     return names
 
 

@@ -36,7 +36,7 @@ def find_processor(name: str) -> Processor:
     processor = PROCESSORS.get(name)
     if processor is None:
         raise TargetError(
-            f"the docker unpacker cannot replay programs for {name}, only for x86_64, aarch64 and i386; "
+            f"an image cannot replay programs for {name}, only for x86_64, aarch64 and i386; "
             "use the chroot unpacker on such a machine"
         )
     return processor
@@ -44,9 +44,13 @@ def find_processor(name: str) -> Processor:
 
 def build_programs(runs: Sequence[Run]) -> dict[str, bytes]:
     """Return the launchers of an image by their paths."""
+    return {**build_launchers(runs), f"{FOLDER}/{PAUSE}": build_pause(runs[0].architecture)}
+
+
+def build_launchers(runs: Sequence[Run]) -> dict[str, bytes]:
+    """Return the programs that start the runs by their paths."""
     launchers = name_launchers(runs)
-    programs = {launchers[run.id]: build_launcher(run) for run in runs}
-    return {**programs, f"{FOLDER}/{PAUSE}": build_pause(runs[0].architecture)}
+    return {launchers[run.id]: build_launcher(run) for run in runs}
 
 
 def no_steps(_data: LauncherData, _processor: Processor) -> Sequence[Step]:
@@ -67,7 +71,7 @@ def build_launcher(run: Run, plan_first: PlanFirst = no_steps) -> bytes:
     no_input = b"rtrace: cannot open the standard input " + (run.stdin.path if run.stdin is not None else b"") + b"\n"
     if given:
         no_input = b"rtrace: cannot open what the run was given: " + b", ".join(given) + b", or its standard input\n"
-    data = LauncherData(processor.word)
+    data = LauncherData(processor.word, BASE + PARAMETERS + PARAMETER_COUNT * processor.word)
     parameters = [
         run.umask,
         data.add_string(run.workingdir),
@@ -106,11 +110,11 @@ def assemble(program: str, processor: Processor, data: bytes) -> bytes:
 
 
 class LauncherData:
-    """Lays out the data of a launcher, which follow the parameters."""
+    """Lays out the data of a launcher, which follow the parameters and begin at an address."""
 
-    def __init__(self, word: int) -> None:
+    def __init__(self, word: int, start: int) -> None:
         self.word = word
-        self.start = BASE + PARAMETERS + PARAMETER_COUNT * word
+        self.start = start
         self.content = bytearray()
 
     def add_string(self, string: bytes) -> int:
@@ -122,28 +126,22 @@ class LauncherData:
     def add_array(self, strings: Sequence[bytes]) -> int:
         """Add strings and the array of their addresses; return that of the array."""
         addresses = [self.add_string(string) for string in strings]
-        self.align()
-        address = self.start + len(self.content)
-        self.content += self.pack_words([*addresses, 0])
-        return address
+        return self.add_block(self.pack_words([*addresses, 0]))
 
     def add_steps(self, steps: tuple[Step, ...]) -> int:
         """Add a list of steps and return its address."""
-        words = lay_out(steps, self.add_string)
-        self.align()
-        address = self.start + len(self.content)
-        self.content += self.pack_words(words)
-        return address
+        return self.add_block(self.pack_words(lay_out(steps, self.add_string)))
 
     def add_filter(self, program: bytes) -> int:
         """Add a BPF program and its ``struct sock_fprog``; return the address of that."""
+        return self.add_block(self.pack_words([len(program) // 8, self.add_block(program)]))
+
+    def add_block(self, block: bytes) -> int:
+        """Add words, or what begins like one, and return their address."""
         self.align()
         address = self.start + len(self.content)
-        self.content += program
-        self.align()
-        head = self.start + len(self.content)
-        self.content += self.pack_words([len(program) // 8, address])
-        return head
+        self.content += block
+        return address
 
     def align(self) -> None:
         """Pad to a multiple of a word."""

@@ -4,33 +4,56 @@
 enum {
     CLOSE = 3, RT_SIGPROCMASK = 14, READ = 0, WRITE = 1, SENDFILE = 40, CLONE = 56, EXECVE = 59, WAIT4 = 61, KILL = 62,
     CHDIR = 80, UMASK = 95, RT_SIGTIMEDWAIT = 128, PRCTL = 157, EXIT_GROUP = 231, OPENAT = 257, PPOLL = 271,
-    SIGNALFD4 = 289, DUP3 = 292, PIPE2 = 293,
+    SIGNALFD4 = 289, DUP3 = 292, PIPE2 = 293, LSEEK = 8, IOCTL = 16, GETEUID = 107, SETGROUPS = 116, SETRESUID = 117,
+    SETRESGID = 119, READLINKAT = 267, MEMFD_CREATE = 319, STATX = 332,
 };
 #elif defined(__i386__)
 enum {
     CLOSE = 6, RT_SIGPROCMASK = 175, READ = 3, WRITE = 4, SENDFILE = 187, CLONE = 120, EXECVE = 11, WAIT4 = 114, KILL = 37,
     CHDIR = 12, UMASK = 60, RT_SIGTIMEDWAIT = 177, PRCTL = 172, EXIT_GROUP = 252, OPENAT = 295, PPOLL = 309,
-    SIGNALFD4 = 327, DUP3 = 330, PIPE2 = 331,
+    SIGNALFD4 = 327, DUP3 = 330, PIPE2 = 331, LSEEK = 19, IOCTL = 54, GETEUID32 = 201, SETGROUPS32 = 206,
+    SETRESUID32 = 208, SETRESGID32 = 210, READLINKAT = 305, MEMFD_CREATE = 356, STATX = 383,
 };
 #elif defined(__aarch64__)
 enum {
     CLOSE = 57, RT_SIGPROCMASK = 135, READ = 63, WRITE = 64, SENDFILE = 71, CLONE = 220, EXECVE = 221, WAIT4 = 260,
     KILL = 129, CHDIR = 49, UMASK = 166, RT_SIGTIMEDWAIT = 137, PRCTL = 167, EXIT_GROUP = 94, OPENAT = 56, PPOLL = 73,
-    SIGNALFD4 = 74, DUP3 = 24, PIPE2 = 59,
+    SIGNALFD4 = 74, DUP3 = 24, PIPE2 = 59, LSEEK = 62, IOCTL = 29, GETEUID = 175, SETGROUPS = 159, SETRESUID = 147,
+    SETRESGID = 149, READLINKAT = 78, MEMFD_CREATE = 279, STATX = 291,
 };
+#endif
+
+#if defined(__i386__) /* the calls of these names are those of 16 bits */
+#define GETEUID GETEUID32
+#define SETGROUPS SETGROUPS32
+#define SETRESUID SETRESUID32
+#define SETRESGID SETRESGID32
 #endif
 
 enum {
     OPENAT2 = 437,
     AT_FDCWD = -100,
-    EPERM = 1, ENOENT = 2, ENOTDIR = 20, ENOSYS = 38,
+    EPERM = 1, ENOENT = 2, EINTR = 4, ENOTDIR = 20, ENOSYS = 38, ELOOP = 40,
     O_CLOEXEC = 0x80000, O_PATH = 0x200000,
     PR_SET_DUMPABLE = 4, PR_SET_SECCOMP = 22, PR_SET_CHILD_SUBREAPER = 36, PR_SET_NO_NEW_PRIVS = 38,
     SECCOMP_MODE_FILTER = 2,
     SIG_BLOCK = 0, SIG_SETMASK = 2,
     SIGINT = 2, SIGQUIT = 3, SIGTERM = 15, SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19, SIGTSTP = 20,
     WNOHANG = 1, WUNTRACED = 2,
+    MFD_CLOEXEC = 1,
 };
+
+/* Flags of open(2) that are not the same everywhere; what has 64 bits need not say that files may be large. */
+#if defined(__aarch64__)
+#define O_NOFOLLOW 0x8000
+#else
+#define O_NOFOLLOW 0x20000
+#endif
+#if defined(__i386__)
+#define O_LARGEFILE 0x8000
+#else
+#define O_LARGEFILE 0
+#endif
 
 /* The program begins here, with the address of argc; layout.ld puts this before all other code. */
 __attribute__((noreturn, used)) static void begin(const long *stack);
@@ -73,6 +96,17 @@ __attribute__((noinline)) static long call(long number, long a, long b, long c, 
     return number;
 #else
     return call6(number, a, b, c, d, 0, 0);
+#endif
+}
+
+/* The same with a fifth argument. */
+__attribute__((noinline, unused)) static long call5(long number, long a, long b, long c, long d, long e)
+{
+#if defined(__i386__)
+    __asm__ volatile("int $0x80" : "+a"(number) : "b"(a), "c"(b), "d"(c), "S"(d), "D"(e) : "memory");
+    return number;
+#else
+    return call6(number, a, b, c, d, e, 0);
 #endif
 }
 

@@ -1,11 +1,10 @@
-"""What a comparator is."""
+"""In what two results may differ: words that a program can rely on, and words for a person."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    from rtrace.bundle.entry import Result
+from rtrace.printable import count
 
 Reason: TypeAlias = Literal[
     "exit status",  # another one
@@ -37,14 +36,9 @@ class Difference(NamedTuple):
     detail: str
 
 
-class Comparator(Protocol):
-    """Tells how the content of an output differs from the original's; that it does is known from size and digest.
-
-    A bundle has no content of outputs, so path, size and digest are what there is to tell from.
-    """
-
-    def knows(self, expected: Result) -> bool:
-        """Whether it has something to say of such a file."""
-
-    def describe(self, expected: Result, found: Result) -> Difference:
-        """Return how the content that was found differs from the expected one."""
+def describe_content(size: int | None, sha256: str | None, found_size: int, found_sha256: str | None) -> Difference:
+    """Return in what two contents differ: their sizes in bytes or, where these are equal, their digests."""
+    if size != found_size:
+        return Difference("size", f"{count(found_size, 'byte')}, was {size}")
+    same = f"same size ({count(found_size, 'byte')}), different content"
+    return Difference("content", f"{same} (SHA-256 {found_sha256}, was {sha256})")

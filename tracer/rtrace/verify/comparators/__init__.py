@@ -1,1 +1,0 @@
-"""How two contents are said to differ. Each comparator is a file; ``registry`` lists them."""

@@ -57,7 +57,9 @@ def make_tar(time: int, *members: tuple[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def make_npy(numbers: array, shape: tuple[int, ...], descr: str, *, swap: bool = False, pad: int = 0) -> bytes:
+def make_npy(
+    numbers: "array[float] | array[int]", shape: tuple[int, ...], descr: str, *, swap: bool = False, pad: int = 0
+) -> bytes:
     """Return an array as NumPy writes it."""
     header = repr({"descr": descr, "fortran_order": False, "shape": shape}).encode() + b" " * pad + b"\n"
     content = array(numbers.typecode, numbers)
@@ -339,12 +341,13 @@ def test_databases(tmp_path: Path) -> None:
     one = make_database(tmp_path, rows)
     assert judge(one, make_database(tmp_path, rows[::-1])).likeness == "equal"
     assert judge(one, make_database(tmp_path, rows, vacuum=True)).likeness == "equal"
-    for others, place in (
+    changes: tuple[tuple[list[tuple[object, ...]], str], ...] = (
         ([(1, 2.0), ("x", 3.25), (b"\xff", None)], "row 2, column 2 of the table t"),
         ([(1, 2.0), ("x", 3.5), ("\xff", None)], "row 3, column 1 of the table t"),
         ([*rows, (7, 7.0)], "row 2, column 1 of the table t"),
         (rows[:2], "row 3 of the table t"),
-    ):
+    )
+    for others, place in changes:
         judgement = judge(one, make_database(tmp_path, others))
         assert (judgement.likeness, judgement.place) == ("different", place), judgement
 

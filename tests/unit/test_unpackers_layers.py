@@ -23,7 +23,7 @@ ORDER = (
     ("engines.belonging", "engines.forwarding"),
     ("engines.container",),
     ("engines.target",),
-    ("engines.making",),
+    ("engines.making", "vm"),
     ("engines.docker",),
 )
 RANKS = {chapter: rank for rank, chapters in enumerate(ORDER) for chapter in chapters}

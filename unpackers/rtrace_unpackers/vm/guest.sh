@@ -40,6 +40,8 @@ tell alive
 mount -t ext4 /dev/vda /tree || fail "the disk cannot be mounted"
 cd /tree || fail "the disk has no tree"
 
+copy() { dd bs=64k; } # not cat, which has the kernel move bytes to a port and does not wait until they are there
+
 write_tree() { # the archive, and once more its folders, whose times the files in them have changed
     head -c "$first_size" /dev/vdb | tar -x -p -f - || fail "the files cannot be written: the disk may be full"
     dd if=/dev/vdb bs=512 skip="$((first_size / 512))" count="$((second_size / 512))" | tar -x -p -f - ||
@@ -59,7 +61,7 @@ fetch_file() { # with the tree as root, so that symlinks stay in it
     inside() { chroot /tree /.rtrace/busybox "$@"; }
     if inside [ -f "$path" ]; then
         tell regular
-        inside cat "$path" >"$(echo /dev/vport*p2)" || fail "it cannot be read"
+        inside dd bs=64k if="$path" >"$(echo /dev/vport*p2)" || fail "it cannot be read"
         tell done
     elif inside [ -e "$path" ] || inside [ -L "$path" ]; then
         tell other
@@ -135,11 +137,11 @@ replay() {
     mkfifo /pipes/in /pipes/out /pipes/err
     exec 5<"$(echo /dev/vport*p1)" 6>"$(echo /dev/vport*p2)" 7>"$(echo /dev/vport*p3)"
     until [ -n "$(dd bs=1 count=1 <&5)" ]; do :; done # or what looks like the end is only the beginning
-    cat <&5 >/pipes/in 3>&- 6>&- 7>&- &
+    copy <&5 >/pipes/in 3>&- 6>&- 7>&- &
     feeding=$!
-    cat </pipes/out >&6 3>&- 5<&- 7>&- &
+    copy </pipes/out >&6 3>&- 5<&- 7>&- &
     printing=$!
-    cat </pipes/err >&7 3>&- 5<&- 6>&- &
+    copy </pipes/err >&7 3>&- 5<&- 6>&- &
     complaining=$!
     tell started
     (

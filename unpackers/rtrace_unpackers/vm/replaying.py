@@ -18,7 +18,7 @@ from rtrace_unpackers.vm.kernel import QEMU
 from rtrace_unpackers.vm.machine import Machine
 from rtrace_unpackers.vm.words import CHANGES
 
-SIGN = b"\n"
+SIGN = b"!"
 """What a guest waits for before its standard input."""
 BLOCK = 512
 

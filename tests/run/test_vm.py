@@ -1,6 +1,7 @@
 """Replays in machines of their own, with a kernel of their own, emulated by qemu."""
 
 import hashlib
+import io
 import os
 import signal
 import subprocess
@@ -11,19 +12,22 @@ import pytest
 
 from bundle_making import TIME, USER, BundleMaker, make_run, wrote
 from rtrace.bundle.entry import Entry, FileType
+from rtrace.errors import TargetError
+from rtrace_unpackers.vm import UNPACKER
 from rtrace_unpackers.vm.kernel import find_problem
+from rtrace_unpackers.vm.target import VmTarget
 from waiting import wait_until
 
 pytestmark = pytest.mark.requires("busybox", "qemu-system-x86_64", "qemu-img", "mke2fs")
 
-EMULATED = {"RTRACE_VM_ACCELERATOR": "tcg"}
 ODD = b"/work/it's $(echo odd) `id`\n\xff;#{x}"
 """A name that means something to shells."""
 
 
 @pytest.fixture(autouse=True)
-def _has_a_kernel() -> None:
-    """Skip where no kernel is installed; where everything was promised, fail."""
+def _has_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Emulate machines. Skip where no kernel is installed; where everything was promised, fail."""
+    monkeypatch.setenv("RTRACE_VM_ACCELERATOR", "tcg")
     problem = find_problem()
     if problem is not None and os.environ.get("RTRACE_REQUIRE_ALL") == "1":
         pytest.fail(problem)
@@ -38,7 +42,6 @@ def run_rtrace(
     return subprocess.run(
         [sys.executable, "-m", "rtrace", *words],
         cwd=folder,
-        env={**os.environ, **EMULATED},
         input=given,
         capture_output=True,
         check=False,
@@ -77,8 +80,6 @@ def test_a_run_is_replayed_in_a_machine_and_its_files_are_exchanged(tmp_path: Pa
     expected = b"zero'\n\xfe\n%d\nit's`odd\n0123\npacked\nodd content\n" % USER
     assert replayed.stderr.endswith(expected), replayed.stderr
 
-    from rtrace_unpackers.vm import UNPACKER
-
     target = UNPACKER.open(tmp_path / "target")
     found = target.inspect((b"/work/made", b"/work/later", ODD), ())
     assert found.found[b"/work/made"].sha256 == hashlib.sha256(ODD).hexdigest()
@@ -87,12 +88,31 @@ def test_a_run_is_replayed_in_a_machine_and_its_files_are_exchanged(tmp_path: Pa
     assert found.found[ODD].sha256 == hashlib.sha256(b"odd content\n").hexdigest()
     assert not any(path.startswith((b"/.rtrace", b"/lost+found")) for path in found.extra)
 
+    other = Entry(ODD, FileType.REGULAR, 0o640, USER, USER, TIME, 6)
+    target.put(other, io.BytesIO(b"other\n"))
+    with pytest.raises(TargetError, match="/work/way is a symbolic link or no folder"):
+        target.put(other._replace(path=b"/work/way/made"), io.BytesIO(b"other\n"))
+    assert fetch(target, b"/work/way" + ODD) == b"other\n"
+    target.reset(bundle)
+    assert fetch(target, ODD) == b"odd content\n"
+    with pytest.raises(FileNotFoundError):
+        fetch(target, b"/work/made")
+    target.destroy()
+    assert not (tmp_path / "target").exists()
+
+
+def fetch(target: VmTarget, path: bytes) -> bytes:
+    """Return the content of a file of a target."""
+    content = io.BytesIO()
+    target.fetch(path, content)
+    return content.getvalue()
+
 
 def test_a_machine_ends_with_rtrace(tmp_path: Path) -> None:
     """A kill -9 leaves no qemu, and the next command removes what was half made."""
     bundle = BundleMaker(tmp_path / "made").write(make_run(b"echo never"))
-    words = [sys.executable, "-m", "rtrace", "unpack", "vm", bundle, "target"]
-    process = subprocess.Popen(words, cwd=tmp_path, env={**os.environ, **EMULATED}, stderr=subprocess.DEVNULL)
+    words = [sys.executable, "-m", "rtrace", "unpack", "vm", str(bundle), "target"]
+    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: list_machines(process.pid) != [])
         machines = list_machines(process.pid)

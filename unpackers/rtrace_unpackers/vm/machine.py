@@ -215,6 +215,9 @@ def reading(machine: Machine) -> Iterator[int]:
     worker.start()
     try:
         yield source
+    except BaseException:
+        machine.kill()
+        raise
     finally:
         os.close(source)
         worker.join()

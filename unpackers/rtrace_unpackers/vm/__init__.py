@@ -73,7 +73,7 @@ class VmUnpacker:
         problem = find_problem()
         if problem is not None:
             return (Ability(NAME, works=False, detail=problem),)
-        how = "with KVM" if os.access(KVM, os.R_OK | os.W_OK) else f"emulated, for {KVM} cannot be used"
+        how = "with KVM if that works" if os.access(KVM, os.R_OK | os.W_OK) else f"emulated, for {KVM} cannot be used"
         return (Ability(NAME, works=True, detail=f"`--unpacker vm` boots {find_kernel().path}, {how}"),)
 
     def open(self, target: Path) -> VmTarget:

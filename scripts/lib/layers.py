@@ -61,7 +61,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("isolation",),
         ("proot", "cache"),
         ("chroot", "engines"),
-        ("directory", "oci"),
+        ("directory", "oci", "vm"),
     ),
 }
 """From the ground up: a module imports from its own folder and from layers below, never from a neighbour's."""

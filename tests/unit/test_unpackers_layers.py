@@ -23,7 +23,7 @@ ORDER = (
     ("engines.belonging", "engines.forwarding"),
     ("engines.container",),
     ("engines.target",),
-    ("engines.making",),
+    ("engines.making", "vm"),
     ("engines.docker",),
     ("oci",),
 )

@@ -48,7 +48,8 @@ def command(  # noqa: PLR0913 -- an argument for each option
 
     chroot: a folder, replayed in namespaces. docker: an image, replayed by a container engine. directory: a folder with
     a script that replays it without rtrace, by whatever tool is there. proot: a folder, replayed under proot, which
-    does not isolate. auto: the first of chroot, docker and proot that can replay here.
+    does not isolate. vm: a disk, booted with qemu and a kernel of its own. auto: the first of chroot, docker and proot
+    that can replay here.
 
     TARGET is a folder that does not exist yet [default: the bundle's name without its ending].
     """

@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from rtrace import interrupts
 from rtrace.limits import Limits
 from rtrace.replay.protocol import Streams
 from rtrace_unpackers.engines.container import console
 from rtrace_unpackers.engines.container.counted_output import Allowance, TellingPump
-from rtrace_unpackers.engines.engine.command_line import Engine
 from rtrace_unpackers.isolation.streams.terminal import copy_size
 
 ENDING_TIME = 20.0
@@ -26,6 +26,13 @@ READING_TIME = 1.0
 """Seconds that a caller gets to read what a program wrote which a limit or signal ended."""
 LOOK_AGAIN = 0.2
 """Seconds at least between two looks at what was written to the disk."""
+
+
+class Starter(Protocol):
+    """What can start a command that runs a program elsewhere: a container engine, an emulator."""
+
+    def start(self, arguments: Sequence[str], streams: tuple[int, int, int]) -> subprocess.Popen[bytes]:
+        """Start it with these streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,13 @@ def is_joined(streams: Streams) -> bool:
 
 
 def execute(
-    engine: Engine, arguments: Sequence[str], streams: Streams, limits: Limits, container: ContainerHandle
+    engine: Starter,
+    arguments: Sequence[str],
+    streams: Streams,
+    limits: Limits,
+    container: ContainerHandle,
+    *,
+    knows_terminals: bool = True,
 ) -> tuple[int, Cause | None]:
     """Call the engine with these streams; return its status, and what ended it before it would have ended."""
     events: Events = queue.SimpleQueue()
@@ -88,7 +101,7 @@ def execute(
     def tell(error: OSError | None) -> None:
         events.put(Reached("output") if error is None else Unwritable(error))
 
-    connect = connect_terminal if is_terminal(streams) else connect_pipes
+    connect = connect_terminal if knows_terminals and is_terminal(streams) else connect_pipes
     with ending_at_signals(events), connect(engine, arguments, streams, allowance, tell) as (process, pumps):
         threading.Thread(target=lambda: events.put(Ended(process.wait())), daemon=True).start()
         with watching_disk(limits.disk, container.measure, events):
@@ -125,7 +138,7 @@ Tell = Callable[[OSError | None], None]
 
 @contextlib.contextmanager
 def connect_pipes(
-    engine: Engine, arguments: Sequence[str], streams: Streams, allowance: Allowance, tell: Tell
+    engine: Starter, arguments: Sequence[str], streams: Streams, allowance: Allowance, tell: Tell
 ) -> Iterator[Connected]:
     """Start the engine's command with pipes for its output, and pumps behind them."""
     with contextlib.ExitStack() as stack:
@@ -146,7 +159,7 @@ def connect_pipes(
 
 @contextlib.contextmanager
 def connect_terminal(
-    engine: Engine, arguments: Sequence[str], streams: Streams, allowance: Allowance, tell: Tell
+    engine: Starter, arguments: Sequence[str], streams: Streams, allowance: Allowance, tell: Tell
 ) -> Iterator[Connected]:
     """Start the engine's command at a terminal that is like the caller's; that one is raw meanwhile."""
     if os.name != "posix":  # a console, which is no descriptor: the command gets it as it is

@@ -40,6 +40,7 @@ def read_export(
     paths: Expected,
     packed: Iterable[Entry],
     own_folder: bytes,
+    provided: frozenset[bytes] = ENGINES_OWN,
 ) -> Snapshot:
     """Return what is in an export, and what is in the files at ``paths``.
 
@@ -47,7 +48,7 @@ def read_export(
     read once more.
     """
     wanted = frozenset(paths)
-    known = list_known(wanted, packed) | ENGINES_OWN
+    known = list_known(wanted, packed) | provided
     sizes = frozenset(paths.values()) if isinstance(paths, Mapping) else None
     surprises = Surprises()
 

@@ -76,10 +76,10 @@ def replay_in(  # noqa: PLR0913 -- each is a choice of its own
     debug(__name__, "%s ended with %s, brought about by %s", run.id, status, cause)
     if isinstance(cause, Reached):
         notes = (describe_limit(cause.limit, limits), *notes)
-    return conclude(engine, run, status, cause, notes)
+    return conclude(f"{engine.name} exec", run, status, cause, notes)
 
 
-def conclude(engine: Engine, run: Run, status: int, cause: Cause | None, notes: tuple[str, ...]) -> Outcome:
+def conclude(command: str, run: Run, status: int, cause: Cause | None, notes: tuple[str, ...]) -> Outcome:
     """Return how a run ended. Raises the error that kept its output from being passed on, and TargetError."""
     match cause:
         case Signalled(number):
@@ -91,7 +91,7 @@ def conclude(engine: Engine, run: Run, status: int, cause: Cause | None, notes: 
         case Unwritable(error):
             raise error
     if status < 0:
-        raise TargetError(f"`{engine.name} exec` was ended by signal {-status} before the replay of {run.id} ended")
+        raise TargetError(f"`{command}` was ended by signal {-status} before the replay of {run.id} ended")
     return Outcome(run.id, status, None, notes=notes)
 
 

@@ -58,10 +58,11 @@ def no_steps(_data: LauncherData, _processor: Processor) -> Sequence[Step]:
     return ()
 
 
-def build_launcher(run: Run, plan_first: PlanFirst = no_steps) -> bytes:
+def build_launcher(run: Run, plan_first: PlanFirst = no_steps, calls: bytes | None = None) -> bytes:
     """Return the program that starts a run. Raises TargetError for an unknown architecture.
 
-    ``plan_first`` tells what else it does, before it opens what the run was given.
+    ``plan_first`` tells what else it does, before it opens what the run was given; ``calls`` is a filter of
+    system calls in the place of that which replays have.
     """
     processor = find_processor(run.architecture)
     environ = [name if value is None else name + b"=" + value for name, value in run.environ]
@@ -83,7 +84,7 @@ def build_launcher(run: Run, plan_first: PlanFirst = no_steps) -> bytes:
         data.add_string(not_started),
         len(not_started),
         data.add_steps((*plan_first(data, processor), *plan_descriptors(run, processor))),
-        data.add_filter(build_filter(processor.kernel)),
+        data.add_filter(build_filter(processor.kernel) if calls is None else calls),
         data.add_string(no_input),
         len(no_input),
     ]

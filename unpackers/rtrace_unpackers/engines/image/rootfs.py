@@ -31,17 +31,17 @@ def write_rootfs(
     programs: Mapping[str, bytes],
     *,
     progress: Progress = SILENT,
+    form: int = tarfile.PAX_FORMAT,
 ) -> tuple[Entry, ...]:
     """Write a layout, and programs of our own in a folder of our own; return the placeholders that were left empty.
 
-    ``programs`` are by their paths. Raises HostileBundleError when the bundle holds something in that folder, and
-    TargetError for names that an engine would not make files of.
+    ``programs`` are by their paths. Only the pax form has fractions of seconds and extended attributes.
+    Raises HostileBundleError when the bundle holds something in that folder, and TargetError for names that an engine
+    would not make files of.
     """
     refuse_taken(layout, folder.encode())
     empty = choose_empty(layout.placeholders)
-    with tarfile.open(
-        fileobj=file, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
-    ) as tar:
+    with tarfile.open(fileobj=file, mode="w", format=form, encoding="utf-8", errors="surrogateescape") as tar:
         for entry in layout.directories:
             if entry.path != b"/":
                 tar.addfile(make_header(entry, tarfile.DIRTYPE))

@@ -1,9 +1,11 @@
 """The docker unpacker: a deterministic build context, launchers that start a run as it was, and a real engine."""
 
 import contextlib
+import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,8 +21,8 @@ from bundle_making import TIME, USER, BundleMaker, digest, make_run, wrote
 from docker_making import start_run
 from image_layers import list_members
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.errors import HostileBundleError, TargetError
-from rtrace.manifest.model import NamedFile, Run
+from rtrace.errors import HostileBundleError, TargetError, UsageError
+from rtrace.manifest.model import NamedFile, Package, Run
 from rtrace.opening import open_bundle
 from rtrace.replay.grants import Grants
 from rtrace.replay.protocol import Images, Outcome, Streams, Unpacked
@@ -30,6 +32,7 @@ from rtrace_unpackers.engines.container.arguments import plan_container, plan_ex
 from rtrace_unpackers.engines.docker import UNPACKER
 from rtrace_unpackers.engines.engine import choice
 from rtrace_unpackers.engines.engine.choice import choose_engine
+from rtrace_unpackers.engines.image.base import render_base
 from rtrace_unpackers.engines.image.dockerfile import name_launchers, render_dockerfile
 from rtrace_unpackers.engines.image.launcher import build_launcher, build_pause
 from rtrace_unpackers.engines.image.rootfs import HOLES_LIMIT, choose_empty
@@ -643,3 +646,86 @@ def test_a_context_alone_is_built_later(maker: BundleMaker, tmp_path: Path, unpa
     finally:
         subprocess.run(["docker", "rmi", built], check=True, capture_output=True)
     assert capture(target, target.runs()[0])[1] == done.stdout.encode()
+
+
+def package(name: str, version: str, manager: str = "dpkg", *, pack: bool = False) -> Package:
+    """Return a package that the bundle left out, or did not."""
+    return Package(name, version, "amd64", manager, 1, 1, pack)
+
+
+def test_packages_left_out_are_installed_as_recorded() -> None:
+    """Each manager gets its packages with their versions, as words that no shell takes apart; packed ones are not."""
+    packages = (
+        package("libc6", "2.36-9+deb12u10"),
+        package("vim", "2:9.0~1"),
+        package("packed", "1", pack=True),
+        package("numpy", "1.26", "pip"),
+        package("bash", "5.2-1.fc39", "rpm"),
+        package("musl", "1.2.4-r2", "apk"),
+        package("odd", "1", "another"),
+    )
+    lines = render_base("debian:12", packages)
+    assert lines[:3] == ["FROM debian:12", "USER 0:0", "ENTRYPOINT []"]
+    steps = [json.loads(line.removeprefix("RUN ")) for line in lines[3:]]
+    assert [step[:2] for step in steps] == [["/bin/sh", "-c"]] * 4
+    assert [step[4:] for step in steps] == [
+        ["libc6=2.36-9+deb12u10", "vim=2:9.0~1"], ["bash-5.2-1.fc39"], ["musl=1.2.4-r2"], ["numpy==1.26"],
+    ]  # fmt: skip
+    assert "apt-get install -y --no-install-recommends" in steps[0][2]
+    assert render_base(None, packages) == ["FROM scratch"]
+
+
+@pytest.mark.parametrize(
+    "word", ["", "-o", "a b", "a;b", "a\nRUN b", "$(b)", "a'b", 'a"b', "a\\", "caf\u00e9", "a" * 999]
+)
+def test_no_package_is_an_option_or_a_command(word: str) -> None:
+    """A name or a version that is none is refused, whatever manager it is of; so is an image's."""
+    for manager in ("dpkg", "rpm", "apk", "pip"):
+        for one in (package(word, "1", manager), package("a", word, manager)):
+            with pytest.raises(HostileBundleError, match="which nothing can install"):
+                render_base("debian:12", (one,))
+    if word != "a" * 999:
+        with pytest.raises(UsageError, match="is not the name of an image"):
+            UNPACKER.make_images(Images(base=f"{word} AS x"))
+    with pytest.raises(UsageError, match="is not the name of an image"):
+        UNPACKER.make_images(Images(base=word))
+
+
+@pytest.mark.parametrize(
+    "name", ["debian", "debian:12", "localhost:5000/a/b_c:x-1.Y", "a.org/b@sha256:" + "0" * 64, "localhost/rtrace:x"]
+)
+def test_names_of_images_are_taken(name: str) -> None:
+    """With a host, a port, a tag or a digest."""
+    assert UNPACKER.make_images(Images(base=name)).images.base == name
+
+
+@pytest.mark.requires("docker")
+def test_an_image_is_built_on_another(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
+    """The target says how, and replays once a person has built it: the bundle's files over those of the base."""
+    tree = io.BytesIO()
+    with tarfile.open(fileobj=tree, mode="w") as tar:
+        for name, content in (("base/only", b"of the base\n"), ("work/both", b"hidden\n")):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    base = f"rtrace-test-base:{os.getpid()}"
+    changes = ("--change", "USER 99", "--change", 'ENTRYPOINT ["/no/such"]')
+    subprocess.run(["docker", "import", *changes, "-", base], input=tree.getvalue(), check=True, capture_output=True)
+    try:
+        maker.file(b"/work/both", b"of the bundle\n")
+        bundle = maker.write(make_run(b"cat /base/only both"))
+        made = UNPACKER.make_images(Images(base=base)).unpack(bundle, tmp_path / "a target")
+        target = open_target(made, unpacked)
+        with pytest.raises(TargetError, match="has no image yet") as told:
+            capture(target, target.runs()[0])
+        command = str(told.value).split("`")[1]
+        assert command == made.notes[0].split("`")[1]
+        subprocess.run(shlex.split(command), check=True, capture_output=True)
+        assert capture(target, target.runs()[0])[1] == b"of the base\nof the bundle\n"
+        image = target.state.facts["image"]
+        done = subprocess.run(["docker", "run", "--rm", "--network=none", image], check=True, capture_output=True)
+        assert done.stdout == b"of the base\nof the bundle\n"
+        subprocess.run(["docker", "rm", "--force", target.identity.container], check=True, capture_output=True)
+        subprocess.run(["docker", "rmi", image], check=True, capture_output=True)
+    finally:
+        subprocess.run(["docker", "rmi", base], check=False, capture_output=True)

@@ -29,6 +29,11 @@ from rtrace.replay.protocol import Images
     "--with-shell", is_flag=True, help="Add a static busybox for `rtrace shell`, where the bundle has no shell."
 )
 @click.option("--no-build", is_flag=True, help="docker, podman: write the build context alone; ask no engine.")
+@click.option(
+    "--base-image",
+    metavar="IMAGE",
+    help="docker, podman: write a build context on top of IMAGE, which installs the packages with `pack: false`.",
+)
 @JSON
 @FETCH
 @FROM
@@ -44,6 +49,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     dry_run: bool,
     with_shell: bool,
     no_build: bool,
+    base_image: str | None,
     fetch: bool,
     folders: tuple[Path, ...],
 ) -> None:
@@ -57,7 +63,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     """
     target = target or name_target(bundle)
     unpacker_name = resolve_name(unpacker_name, say)
-    images = Images(build=not no_build)
+    images = Images(build=not no_build, base=base_image)
     if dry_run:
         steps = plan_unpacking(unpacker_name, bundle, target, images)
         if as_json:

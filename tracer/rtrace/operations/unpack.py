@@ -36,7 +36,7 @@ def find_unpacker(name: str, images: Images) -> Unpacker:
     if images == ANY_IMAGES:
         return unpacker
     if not isinstance(unpacker, ImageMaker):
-        raise UsageError(f"the unpacker {name} makes no image: leave out --no-build, or name docker")
+        raise UsageError(f"the unpacker {name} makes no image: leave out --no-build and --base-image, or name docker")
     return unpacker.make_images(images)
 
 
@@ -63,8 +63,10 @@ def unpack(
     Raises UsageError, TargetError, BundleError and ElsewhereError.
     """
     unpacker = find_unpacker(unpacker_name, images)
-    if with_shell and not images.build:
-        raise UsageError("--with-shell puts a shell into an image, and --no-build makes none; leave out one of them")
+    if with_shell and (images.base is not None or not images.build):
+        raise UsageError(
+            "--with-shell needs an image, and --no-build and --base-image make none; leave out one of them"
+        )
     refuse_existing(target)
     lacks_shell = with_shell and prepare_shell(bundle)
     began = time.monotonic()

@@ -196,10 +196,12 @@ class Unpacker(Protocol):
 class Images:
     """What a person asks of an unpacker that makes images.
 
-    ``build``: whether an engine makes the image, or the target is the build context alone.
+    ``build``: whether an engine makes the image, or the target is the build context alone. ``base``: the image below
+    the bundle's files, in which packages are installed that the bundle left out; a person builds on it.
     """
 
     build: bool = True
+    base: str | None = None
 
 
 ANY_IMAGES = Images()

@@ -21,6 +21,7 @@ from rtrace.replay.target_folder import TargetFolder
 from rtrace_unpackers.engines.belonging.leftovers import clean, list_leftovers
 from rtrace_unpackers.engines.engine.choice import DOCKER, PODMAN, choose_engine, was_podman_used
 from rtrace_unpackers.engines.engine.command_line import Engine
+from rtrace_unpackers.engines.image.base import check_base
 from rtrace_unpackers.engines.making import Maker, find_maker, make_target, plan_target
 from rtrace_unpackers.engines.target import DockerTarget
 from rtrace_unpackers.target.state import read_manifest, read_state
@@ -59,12 +60,14 @@ class EngineUnpacker:
         return DockerTarget(folder, read_state(folder, self.name), read_manifest(folder))
 
     def make_images(self, images: Images) -> EngineUnpacker:
-        """Return this unpacker, making images as a person asks for."""
+        """Return this unpacker, making images as a person asks for. Raises UsageError for a base that is none."""
+        if images.base is not None:
+            check_base(images.base)
         return replace(self, images=images)
 
     def find_maker(self) -> Maker:
         """Return who makes the image."""
-        return find_maker(choose_engine(self.name), wanted=self.images.build)
+        return find_maker(choose_engine(self.name), self.images)
 
     def find_problem(self) -> str | None:
         """Return why no engine can replay here."""

@@ -19,7 +19,7 @@ from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.manifest.model import Run
 from rtrace.printable import count, format_size, printable
 from rtrace.progress import Progress
-from rtrace.replay.protocol import Unpacked
+from rtrace.replay.protocol import Images, Unpacked
 from rtrace_unpackers.engines.belonging.identity import (
     BUILDING_LABEL,
     TARGET_LABEL,
@@ -35,11 +35,12 @@ from rtrace_unpackers.engines.belonging.use import hold_for_life
 from rtrace_unpackers.engines.container.arguments import refuse_ids
 from rtrace_unpackers.engines.container.exported import REPLACED
 from rtrace_unpackers.engines.engine.command_line import Engine
+from rtrace_unpackers.engines.image.base import render_base, tell_base
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, render_dockerfile, render_ignored
 from rtrace_unpackers.engines.image.launcher import build_programs
 from rtrace_unpackers.engines.image.layers import OWN, Plan, name_file, plan_layers
 from rtrace_unpackers.engines.image.rootfs import is_sayable, write_layers
-from rtrace_unpackers.engines.target import KEEPING, LAYERS
+from rtrace_unpackers.engines.target import BASE, KEEPING, LAYERS
 from rtrace_unpackers.files.copying import refuse_too_large
 from rtrace_unpackers.files.layout import Layout
 from rtrace_unpackers.files.xattr_setting import tell_lost
@@ -53,6 +54,7 @@ class Maker:
 
     engine: Engine
     silence: str | None
+    base: str | None = None
 
     @property
     def answers(self) -> bool:
@@ -60,9 +62,14 @@ class Maker:
         return self.silence is None
 
 
-def find_maker(engine: Engine, *, wanted: bool) -> Maker:
-    """Return who makes an image; an engine is not asked where none is wanted."""
-    if not wanted:
+def find_maker(engine: Engine, images: Images) -> Maker:
+    """Return who makes an image; an engine is not asked where none is wanted.
+
+    On top of another image a person has to build it: that may take the network, and runs programs of that image.
+    """
+    if images.base is not None:
+        return Maker(engine, "rtrace builds nothing on another image", images.base)
+    if not images.build:
         return Maker(engine, "none is asked for")
     answers = engine.answers()
     debug(__name__, "the engine `%s` %s", engine.name, "answers" if answers else "does not answer")
@@ -101,8 +108,10 @@ def make_target(bundle: Path, target: Path, progress: Progress, sources: Sources
             folder = workspace.path
             plan = plan_layers(material.layout, material.manifest.inputs)
             lock, empty = write_context(folder, material, plan, contents, programs, progress)
+            write_instructions(folder, material, plan, maker.base)
+            based = {} if maker.base is None else {BASE: maker.base}
             shared = {KEEPING: "yes"} if material.layout.has_shared_memory else {}
-            material.note(workspace, name, {**identity.to_facts(), **shared, LAYERS: " ".join(plan.names)})
+            material.note(workspace, name, {**identity.to_facts(), **shared, LAYERS: " ".join(plan.names), **based})
             if answers:
                 labels = {**label_target(identity, target), BUILDING_LABEL: encode_path(resolve(folder))}
                 context = Context(workspace.descriptor, plan.names, runs, material.identity)
@@ -113,6 +122,7 @@ def make_target(bundle: Path, target: Path, progress: Progress, sources: Sources
     notices = (
         *(f"removed what a killed rtrace left: {left}" for left in gone),
         *tell_image(maker, identity, target, runs, plan_volumes(material.layout)),
+        *(() if maker.base is None else (tell_base(maker.base, material.manifest.packages),)),
         *tell_limits(material.layout, empty),
         *tell_lost(lost),
     )
@@ -136,10 +146,15 @@ def write_context(
                 files[name] = stack.enter_context((folder / name_file(name)).open("x+b"))
         refuse_too_large(material.layout.size, files[OWN].fileno())
         empty = write_layers(files, material.layout, plan, contents, FOLDER, programs, progress=progress)
-    dockerfile = render_dockerfile(material.manifest.runs, material.identity, plan.names)
+    return lock, empty
+
+
+def write_instructions(folder: Path, material: Material, plan: Plan, base: str | None) -> None:
+    """Write the Dockerfile, and what of the folder is not to be sent to an engine."""
+    beginning = render_base(base, material.manifest.packages)
+    dockerfile = render_dockerfile(material.manifest.runs, material.identity, plan.names, beginning)
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8", newline="\n")
     (folder / ".dockerignore").write_text(render_ignored(plan.names), encoding="utf-8", newline="\n")
-    return lock, empty
 
 
 def name_image(target: Path, identity: str) -> str:

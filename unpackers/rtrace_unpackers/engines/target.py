@@ -6,6 +6,7 @@ process, and the run's own launcher is executed in it; then it ends. What runs w
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from rtrace.progress import SILENT, Progress
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
-from rtrace_unpackers.engines.belonging.identity import label_target, read_identity
+from rtrace_unpackers.engines.belonging.identity import TARGET_LABEL, label_target, read_identity
 from rtrace_unpackers.engines.belonging.possessions import (
     Context,
     Possessions,
@@ -68,6 +69,9 @@ KEEPING = "shared_memory"
 
 LAYERS = "layers"
 """The word of the state for the names of the image's layers, with blanks between them."""
+
+BASE = "base"
+"""The word of the state for the image on which a person builds this one."""
 
 
 class DockerTarget:
@@ -159,6 +163,11 @@ class DockerTarget:
         images = find_images(engine, self.identity, self.path)
         if images:
             return images[0].id
+        if BASE in self.state.facts:
+            raise TargetError(
+                f"{self.path} has no image yet, which is built on another one: `{engine.name} build --tag "
+                f"{self.identity.image} --label {TARGET_LABEL}={self.identity.number} {shlex.quote(str(self.path))}` builds it"
+            )
         self.note_use()
         labels = label_target(self.identity, self.path)
         image = make_image(engine, self.context, labels, lock)

@@ -38,7 +38,9 @@ def render_ignored(layers: Sequence[str]) -> str:
     return "".join(("*\n", *(f"!{name_file(name)}\n" for name in layers)))
 
 
-def render_dockerfile(runs: Sequence[Run], identity: str, layers: Sequence[str]) -> str:
+def render_dockerfile(
+    runs: Sequence[Run], identity: str, layers: Sequence[str], beginning: Sequence[str] = ("FROM scratch",)
+) -> str:
     """Return the Dockerfile of an image that replays the first run, and holds a launcher for each of the others.
 
     ENV, WORKDIR and USER are for whoever looks around in a container; the launchers bring their own. Each instruction
@@ -54,7 +56,7 @@ def render_dockerfile(runs: Sequence[Run], identity: str, layers: Sequence[str])
         f"# The bundle {identity}, made into an image by rtrace.",
         "# A container replays the first run; the others are started by their launchers:",
         *(f"#     {launchers[run.id]}" for run in runs),
-        "FROM scratch",
+        *beginning,
         *(f"ADD {name_file(name)} /" for name in layers),
         f'LABEL rtrace.bundle="{identity}"',
         *([variables] if variables else []),

@@ -164,10 +164,9 @@ class DockerTarget:
         if images:
             return images[0].id
         if BASE in self.state.facts:
-            raise TargetError(
-                f"{self.path} has no image yet, which is built on another one: `{engine.name} build --tag "
-                f"{self.identity.image} --label {TARGET_LABEL}={self.identity.number} {shlex.quote(str(self.path))}` builds it"
-            )
+            label, place = f"{TARGET_LABEL}={self.identity.number}", shlex.quote(str(self.path))
+            build = f"{engine.name} build --tag {self.identity.image} --label {label} {place}"
+            raise TargetError(f"{self.path} has no image yet, which is built on another one: `{build}` builds it")
         self.note_use()
         labels = label_target(self.identity, self.path)
         image = make_image(engine, self.context, labels, lock)

@@ -12,15 +12,15 @@ from subprocess import CompletedProcess
 import pytest
 
 from bundle_making import TIME, USER, BundleMaker, make_run, run_python
+from image_layers import write_tars
 from packing import pack
 from plain_user import PlainUser
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.opening import open_bundle
 from rtrace.trace.directory import TraceDirectory
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.engines.image.rootfs import is_sayable, write_rootfs
+from rtrace_unpackers.engines.image.rootfs import is_sayable
 from rtrace_unpackers.files.access_lists import ACCESS_LIST
-from rtrace_unpackers.files.layout import plan_layout
 from rtrace_unpackers.files.ownership import Ownership, Person
 from rtrace_unpackers.files.xattr_setting import tell_lost
 
@@ -185,9 +185,7 @@ def test_images_get_attributes_in_their_tar() -> None:
         TIME,
         xattrs=((b"user.a=b", b"2"), (b"user.z", value), (b"user.\xfe", b"3")),
     )
-    file = io.BytesIO()
-    write_rootfs(file, plan_layout([entry]), (), "/.rtrace", {})
-    file.seek(0)
+    file = write_tars([entry], ())["experiment"]
     with tarfile.open(fileobj=file, encoding="utf-8", errors="surrogateescape") as tar:
         records = {key: text.encode("utf-8", "surrogateescape") for key, text in tar.getmember("x").pax_headers.items()}
     assert {key: value for key, value in records.items() if "xattr" in key} == {"SCHILY.xattr.user.z": value}

@@ -282,7 +282,7 @@ def test_bundle_adds_no_instruction(text: str) -> None:
         environ=((b"A", value), (value, b"x"), (b"B" + value, value), (b"Z", b"z")),
         distribution=(text, text), system=(text, text),
     )  # fmt: skip
-    text = render_dockerfile((run, run), "0" * 64)
+    text = render_dockerfile((run, run), "0" * 64, ("experiment",))
     continued = [line for line in text.split("\n") if line.endswith("\\")]
     assert [line for line in continued if not line.endswith('" \\')] == []
     lines = text.replace('" \\\n    ', '" ').split("\n")  # as the parser joins them
@@ -297,7 +297,7 @@ def test_bundle_adds_no_instruction(text: str) -> None:
 def test_digest_that_is_none_is_refused() -> None:
     """The first line of the Dockerfile holds a digest and nothing else that comes from outside."""
     with pytest.raises(TargetError, match="digest"):
-        render_dockerfile((make_run(),), "0\nFROM evil")
+        render_dockerfile((make_run(),), "0\nFROM evil", ())
 
 
 @pytest.mark.requires("docker")

@@ -111,7 +111,7 @@ def test_doctored_state_reaches_nobody_elses(how: str, world: World) -> None:
             with pytest.raises(TargetError, match=r"nothing was touched|made by an older rtrace"):
                 use(UNPACKER.open(world.target.path))
         assert list_things(world.folder) == before
-        assert (world.target.path / "rootfs.tar").exists()
+        assert (world.target.path / "launchers.tar").exists()
     finally:
         state.write_bytes(kept)
 

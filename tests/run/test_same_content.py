@@ -1,6 +1,5 @@
 """Identical content is stored once, and comes out as files of their own."""
 
-import io
 import os
 import random
 import stat
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bundle_making import TIME, BundleMaker, digest, make_run, run_python
+from image_layers import write_tars
 from packing import pack
 from plain_user import PlainUser
 from rtrace.bundle.data.archive import ArchiveReader
@@ -19,7 +19,6 @@ from rtrace.bundle.reading.bundle_reader import Bundle
 from rtrace.bundle.writing.bundle_writer import Item, find_repeated
 from rtrace.errors import TargetError
 from rtrace_unpackers.chroot import UNPACKER
-from rtrace_unpackers.engines.image.rootfs import write_rootfs
 from rtrace_unpackers.files.copying import refuse_too_large
 from rtrace_unpackers.files.extraction import extract
 from rtrace_unpackers.files.layout import plan_layout
@@ -148,10 +147,8 @@ def test_a_plain_user_unpacks_copies_of_what_nobody_may_read(tmp_path: Path, pla
 
 def test_an_image_gets_files_of_their_own(bundle: Path) -> None:
     """In the tar that an image is made from, copies are members with the content, and no hard links."""
-    file = io.BytesIO()
     with Bundle(bundle, bundle.open("rb")) as opened:
-        write_rootfs(file, plan_layout(opened.entries), opened.stream_data(), "/.rtrace", {})
-    file.seek(0)
+        file = write_tars(opened.entries, opened.stream_data())["experiment"]
     with tarfile.open(fileobj=file, encoding="utf-8", errors="surrogateescape") as tar:
         for number, (path, content) in enumerate(FILES.items()):
             member = tar.getmember(os.fsdecode(path[1:]))

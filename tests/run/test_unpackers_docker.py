@@ -1,9 +1,11 @@
 """The docker unpacker: a deterministic build context, launchers that start a run as it was, and a real engine."""
 
 import contextlib
+import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import tarfile
@@ -17,17 +19,20 @@ import pytest
 from bundle_making import TIME, USER, BundleMaker, digest, make_run, wrote
 from docker_making import start_run
 from emulators import EMULATORS, need_emulator
+from image_layers import list_members
 from rtrace.bundle.entry import Entry, FileType
-from rtrace.errors import HostileBundleError, TargetError
-from rtrace.manifest.model import Run
+from rtrace.errors import HostileBundleError, TargetError, UsageError
+from rtrace.manifest.model import NamedFile, Package, Run
 from rtrace.opening import open_bundle
 from rtrace.replay.grants import Grants
-from rtrace.replay.protocol import Outcome, Streams, Unpacked
+from rtrace.replay.protocol import Images, Outcome, Streams, Unpacked
 from rtrace_unpackers.engines.belonging import possessions
 from rtrace_unpackers.engines.belonging.identity import Identity
 from rtrace_unpackers.engines.container.arguments import plan_container, plan_execution
 from rtrace_unpackers.engines.docker import UNPACKER
 from rtrace_unpackers.engines.engine import choice
+from rtrace_unpackers.engines.engine.choice import choose_engine
+from rtrace_unpackers.engines.image.base import render_base
 from rtrace_unpackers.engines.image.dockerfile import name_launchers, render_dockerfile
 from rtrace_unpackers.engines.image.launcher import build_launcher, build_pause
 from rtrace_unpackers.engines.image.rootfs import HOLES_LIMIT, choose_empty
@@ -43,7 +48,8 @@ DOCKERFILE = """\
 #     /.rtrace/run1
 #     /.rtrace/run-number-2
 FROM scratch
-ADD rootfs.tar /
+ADD packages.tar /
+ADD launchers.tar /
 LABEL rtrace.bundle="0123456789abcdef"
 ENV PATH="/bin" \\
     ODD="\\"q\\" \\\\ \\$HOME 'x' # \u00e9 "
@@ -66,13 +72,13 @@ def test_dockerfile_is_as_expected() -> None:
         (b"LONG", b"x" * 40000),
     )
     runs = (make_run(environ=environ, workingdir=b"/work/a b"), make_run(id="../climbs"))
-    assert render_dockerfile(runs, "0123456789abcdef") == DOCKERFILE
+    assert render_dockerfile(runs, "0123456789abcdef", ("packages", "launchers")) == DOCKERFILE
 
 
 def test_working_directory_that_cannot_be_said_is_left_out() -> None:
     """A working directory with a newline, a blank at its end, or that is not UTF-8 is the launcher's affair alone."""
     for path in (b"/a\nRUN evil", b"/a ", b"/\xff"):
-        assert "\nWORKDIR" not in render_dockerfile((make_run(workingdir=path),), "0")
+        assert "\nWORKDIR" not in render_dockerfile((make_run(workingdir=path),), "0", ())
 
 
 def test_launchers_have_names_that_stay_in_their_folder() -> None:
@@ -254,7 +260,8 @@ def test_without_an_engine_the_context_is_left_with_the_command(maker: BundleMak
     """Where no engine answers, the build context is complete, and the notes hold the one command that builds it."""
     unpacked = UNPACKER.unpack(maker.write(make_run()), tmp_path / "My Target")
     assert sorted(os.listdir(unpacked.target)) == [
-        ".dockerignore", "Dockerfile", "manifest.yml", "rootfs.tar", "rtrace-target.json", "rtrace.lock",
+        ".dockerignore", "Dockerfile", "experiment.tar", "launchers.tar", "manifest.yml", "rtrace-target.json",
+        "rtrace.lock",
     ]  # fmt: skip
     assert f"{NO_ENGINE} build --tag rtrace-my-target:" in unpacked.notes[0]
     assert f"'{unpacked.target}'" in unpacked.notes[0]
@@ -267,12 +274,12 @@ def test_without_an_engine_the_context_is_left_with_the_command(maker: BundleMak
 
 @pytest.mark.usefixtures("without_engine")
 def test_same_bundle_gives_the_same_context(maker: BundleMaker, tmp_path: Path) -> None:
-    """Dockerfile, rootfs.tar and .dockerignore are the same bytes for the same bundle, wherever and whenever made."""
+    """Dockerfile, layers and .dockerignore are the same bytes for the same bundle, wherever and whenever made."""
     maker.file(NOT_UTF8, b"content")
     maker.add(Entry(b"/work/zz-hard", FileType.REGULAR, 0o644, USER, USER, TIME, 7, link=NOT_UTF8))
     bundle = maker.write(make_run())
     first, second = (UNPACKER.unpack(bundle, tmp_path / name).target for name in ("first", "second"))
-    for name in ("Dockerfile", "rootfs.tar", ".dockerignore"):
+    for name in ("Dockerfile", "experiment.tar", "launchers.tar", ".dockerignore"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
@@ -284,8 +291,8 @@ def test_rootfs_holds_the_bundles_files(maker: BundleMaker, tmp_path: Path) -> N
     maker.add(Entry(b"/work/hole", FileType.REGULAR, 0o644, USER, USER, -1, 1000, placeholder=True))
     maker.symlink(b"/work/link", b"\xff/x")
     target = UNPACKER.unpack(maker.write(make_run()), tmp_path / "target").target
-    with tarfile.open(target / "rootfs.tar", errors="surrogateescape", encoding="utf-8") as tar:
-        members = {os.fsencode(member.name): member for member in tar.getmembers()}
+    members = list_members(target, "experiment")
+    with tarfile.open(target / "experiment.tar", errors="surrogateescape", encoding="utf-8") as tar:
         content = tar.extractfile(members[NOT_UTF8[1:]])
         assert content is not None
         assert content.read() == b"content"
@@ -303,8 +310,50 @@ def test_rootfs_holds_the_bundles_files(maker: BundleMaker, tmp_path: Path) -> N
     )
     assert os.fsencode(members[b"work/link"].linkname) == b"\xff/x"
     assert members[b"work/hole"].size == 1000
-    assert {b".rtrace", b".rtrace/run1", b".rtrace/pause", b"dev", b"proc", b"sys"} <= set(members)
+    assert {b"dev", b"proc", b"sys"} <= set(members)
+    assert set(list_members(target, "launchers")) == {b".rtrace", b".rtrace/run1", b".rtrace/pause"}
     assert [name for name in members if name.startswith(b"/") or b".." in name.split(b"/")] == []
+
+
+def fill_layers(maker: BundleMaker, content: bytes) -> Path:
+    """Return a bundle with files of a package, an input with this content, and links between them."""
+    for path in (b"/opt", b"/opt/share", b"/opt/empty"):
+        maker.add(Entry(path, FileType.DIRECTORY, 0o2755, 5, 6, TIME, package="tool"))
+    source = maker.folder / "tool"
+    source.write_bytes(b"tool")
+    for name in (b"/opt/share/tool", b"/opt/share/named"):
+        maker.add(Entry(name, FileType.REGULAR, 0o4755, 5, 6, TIME, 4, package="tool"), os.fsencode(source))
+    maker.add(Entry(b"/work/zz-link", FileType.REGULAR, 0o4755, 5, 6, TIME, 4, link=b"/opt/share/named"))
+    maker.directory(b"/opt/share/data")
+    maker.file(b"/opt/share/data/in.csv", content)
+    named = NamedFile("data", b"/opt/share/data", ("run1",))
+    run = make_run(b"cat /opt/share/data/in.csv; stat -c '%a %u %g %Y' /opt /opt/share /opt/empty /opt/share/tool")
+    return maker.write(run, inputs=(named,), name=f"{digest(content)[:8]}.rpz")
+
+
+@pytest.mark.usefixtures("without_engine")
+def test_a_changed_input_changes_one_layer(maker: BundleMaker, tmp_path: Path) -> None:
+    """Files of packages, inputs and the rest are in layers of their own; folders are whole in each that needs them."""
+    before, after = (
+        UNPACKER.unpack(fill_layers(maker, content), tmp_path / name).target
+        for name, content in (("before", b"1"), ("after", b"2"))
+    )
+    packages, experiment, inputs = (list_members(before, name) for name in ("packages", "experiment", "inputs"))
+    assert set(packages) == {b"opt", b"opt/empty", b"opt/share", b"opt/share/tool"}
+    assert {b"opt", b"opt/share", b"opt/share/named", b"work/zz-link", b"bin/busybox"} <= set(experiment)
+    assert set(inputs) == {b"opt", b"opt/share", b"opt/share/data", b"opt/share/data/in.csv"}
+    for layer in (packages, experiment, inputs):
+        for name in (b"opt", b"opt/share"):
+            assert (layer[name].mode, layer[name].uid, layer[name].gid) == (0o2755, 5, 6)
+    assert int(inputs[b"opt"].mtime) == int(packages[b"opt/empty"].mtime) == TIME // 10**9
+    changed = {
+        name
+        for name in ("packages.tar", "experiment.tar", "inputs.tar", "launchers.tar")
+        if (before / name).read_bytes() != (after / name).read_bytes()
+    }
+    assert changed == {"inputs.tar"}
+    added = [line for line in (before / "Dockerfile").read_text().splitlines() if line.startswith("ADD ")]
+    assert added == ["ADD packages.tar /", "ADD experiment.tar /", "ADD inputs.tar /", "ADD launchers.tar /"]
 
 
 @pytest.mark.usefixtures("without_engine")
@@ -545,3 +594,129 @@ def test_two_targets_of_one_bundle_do_not_share_an_image(
     assert first.state.facts["image"] != second.state.facts["image"]
     first.destroy()
     assert capture(second, second.runs()[0])[0].exit_code == 0
+
+
+@pytest.mark.requires("docker")
+def test_an_image_has_the_layers_of_its_context(
+    maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]
+) -> None:
+    """What is loaded and what is built have the same files; images of two inputs share all layers but one."""
+    told = []
+    for name, content in (("one", b"1\n"), ("two", b"2\n")):
+        target = open_target(UNPACKER.unpack(fill_layers(maker, content), tmp_path / name), unpacked)
+        lines = capture(target, target.runs()[0])[1].splitlines()
+        assert lines == [content.strip(), *[b"2755 5 6 1000000000"] * 3, b"4755 5 6 1000000000"]
+        inspected = subprocess.run(
+            ["docker", "image", "inspect", "--format", "{{json .RootFS.Layers}}", target.state.facts["image"]],
+            check=True,
+            capture_output=True,
+        )
+        told.append(json.loads(inspected.stdout))
+    assert [one == other for one, other in zip(*told, strict=True)] == [True, True, False, True]
+
+
+@pytest.mark.requires("docker")
+def test_a_context_alone_is_built_later(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
+    """With --no-build the engine is not asked; `docker build` makes an image that replays, and so does a replay."""
+    alone = UNPACKER.make_images(Images(build=False))
+    bundle = fill_layers(maker, b"in\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))  # no engine in it
+        assert alone.plan(bundle, tmp_path / "target")[-1] == "make no image: none is asked for"
+        made = alone.unpack(bundle, tmp_path / "target")
+    assert made.notes[0].startswith("none is asked for, so no image was made; `docker build --tag rtrace-target:")
+    target = open_target(made, unpacked)
+    assert not choose_engine().holds("image", target.state.facts["image"])
+    built = "rtrace-test-built:alone"
+    subprocess.run(["docker", "build", "--network=none", "--tag", built, target.path], check=True, capture_output=True)
+    try:
+        done = subprocess.run(
+            ["docker", "run", "--rm", "--network=none", built], check=True, capture_output=True, text=True
+        )
+        assert done.stdout == "in\n" + "2755 5 6 1000000000\n" * 3 + "4755 5 6 1000000000\n"
+    finally:
+        subprocess.run(["docker", "rmi", built], check=True, capture_output=True)
+    assert capture(target, target.runs()[0])[1] == done.stdout.encode()
+
+
+def package(name: str, version: str, manager: str = "dpkg", *, pack: bool = False) -> Package:
+    """Return a package that the bundle left out, or did not."""
+    return Package(name, version, "amd64", manager, 1, 1, pack)
+
+
+def test_packages_left_out_are_installed_as_recorded() -> None:
+    """Each manager gets its packages with their versions, as words that no shell takes apart; packed ones are not."""
+    packages = (
+        package("libc6", "2.36-9+deb12u10"),
+        package("vim", "2:9.0~1"),
+        package("packed", "1", pack=True),
+        package("numpy", "1.26", "pip"),
+        package("bash", "5.2-1.fc39", "rpm"),
+        package("musl", "1.2.4-r2", "apk"),
+        package("odd", "1", "another"),
+    )
+    lines = render_base("debian:12", packages)
+    assert lines[:3] == ["FROM debian:12", "USER 0:0", "ENTRYPOINT []"]
+    steps = [json.loads(line.removeprefix("RUN ")) for line in lines[3:]]
+    assert [step[:2] for step in steps] == [["/bin/sh", "-c"]] * 4
+    assert [step[4:] for step in steps] == [
+        ["libc6=2.36-9+deb12u10", "vim=2:9.0~1"], ["bash-5.2-1.fc39"], ["musl=1.2.4-r2"], ["numpy==1.26"],
+    ]  # fmt: skip
+    assert "apt-get install -y --no-install-recommends" in steps[0][2]
+    assert render_base(None, packages) == ["FROM scratch"]
+
+
+@pytest.mark.parametrize(
+    "word", ["", "-o", "a b", "a;b", "a\nRUN b", "$(b)", "a'b", 'a"b', "a\\", "caf\u00e9", "a" * 999]
+)
+def test_no_package_is_an_option_or_a_command(word: str) -> None:
+    """A name or a version that is none is refused, whatever manager it is of; so is an image's."""
+    for manager in ("dpkg", "rpm", "apk", "pip"):
+        for one in (package(word, "1", manager), package("a", word, manager)):
+            with pytest.raises(HostileBundleError, match="which nothing can install"):
+                render_base("debian:12", (one,))
+    if word != "a" * 999:
+        with pytest.raises(UsageError, match="is not the name of an image"):
+            UNPACKER.make_images(Images(base=f"{word} AS x"))
+    with pytest.raises(UsageError, match="is not the name of an image"):
+        UNPACKER.make_images(Images(base=word))
+
+
+@pytest.mark.parametrize(
+    "name", ["debian", "debian:12", "localhost:5000/a/b_c:x-1.Y", "a.org/b@sha256:" + "0" * 64, "localhost/rtrace:x"]
+)
+def test_names_of_images_are_taken(name: str) -> None:
+    """With a host, a port, a tag or a digest."""
+    assert UNPACKER.make_images(Images(base=name)).images.base == name
+
+
+@pytest.mark.requires("docker")
+def test_an_image_is_built_on_another(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
+    """The target says how, and replays once a person has built it: the bundle's files over those of the base."""
+    tree = io.BytesIO()
+    with tarfile.open(fileobj=tree, mode="w") as tar:
+        for name, content in (("base/only", b"of the base\n"), ("work/both", b"hidden\n")):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    base = f"rtrace-test-base:{os.getpid()}"
+    changes = ("--change", "USER 99", "--change", 'ENTRYPOINT ["/no/such"]')
+    subprocess.run(["docker", "import", *changes, "-", base], input=tree.getvalue(), check=True, capture_output=True)
+    try:
+        maker.file(b"/work/both", b"of the bundle\n")
+        bundle = maker.write(make_run(b"cat /base/only both"))
+        made = UNPACKER.make_images(Images(base=base)).unpack(bundle, tmp_path / "a target")
+        target = open_target(made, unpacked)
+        with pytest.raises(TargetError, match="has no image yet") as told:
+            capture(target, target.runs()[0])
+        command = str(told.value).split("`")[1]
+        assert command == made.notes[0].split("`")[1]
+        subprocess.run(shlex.split(command), check=True, capture_output=True)
+        assert capture(target, target.runs()[0])[1] == b"of the base\nof the bundle\n"
+        image = target.state.facts["image"]
+        done = subprocess.run(["docker", "run", "--rm", "--network=none", image], check=True, capture_output=True)
+        assert done.stdout == b"of the base\nof the bundle\n"
+        subprocess.run(["docker", "rm", "--force", target.identity.container], check=True, capture_output=True)
+        subprocess.run(["docker", "rmi", image], check=True, capture_output=True)
+    finally:
+        subprocess.run(["docker", "rmi", base], check=False, capture_output=True)

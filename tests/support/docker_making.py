@@ -12,7 +12,7 @@ from bundle_making import BundleMaker
 from rtrace.manifest.model import Run
 from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.engines.belonging.identity import BUILDING_LABEL, FOLDER_LABEL, TARGET_LABEL, encode_path, resolve
-from rtrace_unpackers.engines.docker import UNPACKER
+from rtrace_unpackers.engines.docker import UNPACKER, EngineUnpacker
 from rtrace_unpackers.engines.engine.command_line import Engine
 from rtrace_unpackers.engines.engine.facts import Kind
 from rtrace_unpackers.engines.target import DockerTarget
@@ -21,10 +21,12 @@ KINDS: tuple[Kind, ...] = ("image", "container")
 
 
 @contextlib.contextmanager
-def made_target(maker: BundleMaker, folder: Path, *runs: Run) -> Iterator[DockerTarget]:
+def made_target(
+    maker: BundleMaker, folder: Path, *runs: Run, unpacker: EngineUnpacker = UNPACKER
+) -> Iterator[DockerTarget]:
     """Unpack a bundle with these runs, and destroy the target in the end."""
     bundle = maker.write(*runs, name=f"{len(os.listdir(maker.folder))}.rpz")
-    target = UNPACKER.open(UNPACKER.unpack(bundle, folder / "target").target)
+    target = unpacker.open(unpacker.unpack(bundle, folder / "target").target)
     try:
         yield target
     finally:
@@ -61,8 +63,9 @@ def list_things(folder: Path) -> frozenset[str]:
 RUN = """\
 import sys
 from pathlib import Path
-from rtrace_unpackers.engines.docker import UNPACKER
-target = UNPACKER.open(Path(sys.argv[1]))
+from rtrace_unpackers.engines import docker
+unpacker = docker.PODMAN_UNPACKER if sys.argv[3] == "podman" else docker.UNPACKER
+target = unpacker.open(Path(sys.argv[1]))
 run = next(run for run in target.runs() if run.id == sys.argv[2])
 sys.exit(target.run(run).exit_status)
 """
@@ -72,7 +75,7 @@ def start_run(target: DockerTarget, run: Run) -> "subprocess.Popen[bytes]":
     """Replay in a process of its own, whose output comes through a pipe."""
     paths = os.pathsep.join(path for path in sys.path if path)
     return subprocess.Popen(
-        [sys.executable, "-c", RUN, target.path, run.id],
+        [sys.executable, "-c", RUN, target.path, run.id, target.state.unpacker],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": paths},

@@ -14,7 +14,7 @@ PACKED = b"packed\n"
 SCRIPTS = {
     "copy": b"""cat data.csv > out.txt; echo x > plot-$(ls | busybox wc -l).png
         busybox mkdir -p b; echo y > b/out.txt; cat out.txt""",
-    "spoil": b"echo spoilt >> data.csv; rm second.csv; ln -s /etc/passwd evil",
+    "spoil": b"echo spoilt >> data.csv; rm second.csv; ln -s /etc/os-release evil",
     "tell": b"stat -c '%u %g %a %Y' data.csv; cat data.csv",
     "fail": b"cat data.csv; exit 3",
 }
@@ -63,7 +63,8 @@ def look_closely(target: Target, bundle: Path) -> tuple[FileState, ...]:
 DAMAGING = {
     "look": b"busybox find . | busybox sort; cat data.csv; stat -c '%u %a %Y' . data.csv gone",
     "tell": b"stat -c '%u %g %a %Y' data.csv; cat data.csv",
-    "damage": b"""rm data.csv; ln -s /etc/passwd data.csv; ln -s /etc/passwd evil; ln -s elsewhere way; mkdir elsewhere
+    "damage": b"""rm data.csv; ln -s /etc/passwd data.csv; ln -s /etc/os-release evil; ln -s elsewhere way
+        mkdir elsewhere
         rm -r gone; echo result > result; ln -s result latest; ln -s /work/result absolute; busybox mkfifo pipe
         ln -s endless endless; mkdir closed; echo old > closed/file; busybox chmod 0 closed/file closed""",
     "modes": b"stat -c %a closed; ls data.csv; busybox test -f data.csv -a ! -L data.csv",

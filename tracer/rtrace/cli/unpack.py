@@ -17,6 +17,7 @@ from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
 from rtrace.manifest.incompleteness import MARK
 from rtrace.operations.unpack import name_target, plan_unpacking, resolve_name, unpack
+from rtrace.replay.protocol import Images
 
 
 @click.command(
@@ -26,6 +27,12 @@ from rtrace.operations.unpack import name_target, plan_unpacking, resolve_name, 
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 @click.option(
     "--with-shell", is_flag=True, help="Add a static busybox for `rtrace shell`, where the bundle has no shell."
+)
+@click.option("--no-build", is_flag=True, help="docker, podman: write the build context alone; ask no engine.")
+@click.option(
+    "--base-image",
+    metavar="IMAGE",
+    help="docker, podman: write a build context on top of IMAGE, which installs the packages with `pack: false`.",
 )
 @JSON
 @FETCH
@@ -41,22 +48,25 @@ def command(  # noqa: PLR0913 -- an argument for each option
     as_json: bool,
     dry_run: bool,
     with_shell: bool,
+    no_build: bool,
+    base_image: str | None,
     fetch: bool,
     folders: tuple[Path, ...],
 ) -> None:
     """Make TARGET from BUNDLE with UNPACKER.
 
-    chroot: a folder, replayed in namespaces. docker: an image, replayed by a container engine. directory: a folder with
-    a script that replays it without rtrace, by whatever tool is there. proot: a folder, replayed under proot, which
-    does not isolate. vm: a disk, booted with qemu and a kernel of its own. auto: the first of chroot, docker and proot
-    that can replay here.
+    chroot: a folder, replayed in namespaces. docker, podman: an image, replayed by that container engine. directory: a
+    folder with a script that replays it without rtrace, by whatever tool is there. proot: a folder, replayed under
+    proot, which does not isolate. vm: a disk, booted with qemu and a kernel of its own. auto: the first of chroot,
+    docker, podman and proot that can replay here.
 
     TARGET is a folder that does not exist yet [default: the bundle's name without its ending].
     """
     target = target or name_target(bundle)
     unpacker_name = resolve_name(unpacker_name, say)
+    images = Images(build=not no_build, base=base_image)
     if dry_run:
-        steps = plan_unpacking(unpacker_name, bundle, target)
+        steps = plan_unpacking(unpacker_name, bundle, target, images)
         if as_json:
             give_json(answer_plan(steps, target, unpacker_name))
             return
@@ -65,10 +75,16 @@ def command(  # noqa: PLR0913 -- an argument for each option
         return
     tell_cleaned(target.absolute().parent)
     if is_verbose():
-        for line in plan_unpacking(unpacker_name, bundle, target):
+        for line in plan_unpacking(unpacker_name, bundle, target, images):
             say(line)
     unpacked = unpack(
-        unpacker_name, bundle, target, progress=progress(), sources=Sources(folders, fetch), with_shell=with_shell
+        unpacker_name,
+        bundle,
+        target,
+        progress=progress(),
+        sources=Sources(folders, fetch),
+        with_shell=with_shell,
+        images=images,
     )
     if as_json:
         give_json(answer_unpack(unpacked, target, unpacker_name))

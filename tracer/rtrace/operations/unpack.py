@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 from rtrace.debugging import debug
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
-from rtrace.errors import ForeignError, RtraceError, TargetError
+from rtrace.errors import ForeignError, RtraceError, TargetError, UsageError
 from rtrace.operations.exchange.bundles import keep_bundle, read_identity
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.choosing import choose_unpacker
+from rtrace.replay.protocol import ANY_IMAGES, ImageMaker, Images
 from rtrace.replay.registry import AUTO, load_unpacker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rtrace.replay.protocol import Target, Unpacked
+    from rtrace.replay.protocol import Target, Unpacked, Unpacker
 
 
 def name_target(bundle: Path) -> Path:
@@ -29,9 +30,19 @@ def name_target(bundle: Path) -> Path:
     return Path(f"{bundle.name}.target") if target == Path(bundle.name) else target
 
 
-def plan_unpacking(unpacker_name: str, bundle: Path, target: Path) -> tuple[str, ...]:
+def find_unpacker(name: str, images: Images) -> Unpacker:
+    """Return the unpacker of a name, which makes images as is asked for. Raises UsageError where it makes none."""
+    unpacker = load_unpacker(name)
+    if images == ANY_IMAGES:
+        return unpacker
+    if not isinstance(unpacker, ImageMaker):
+        raise UsageError(f"the unpacker {name} makes no image: leave out --no-build and --base-image, or name docker")
+    return unpacker.make_images(images)
+
+
+def plan_unpacking(unpacker_name: str, bundle: Path, target: Path, images: Images = ANY_IMAGES) -> tuple[str, ...]:
     """Return what would be done, a sentence each. Raises UsageError, TargetError and BundleError."""
-    unpacker = load_unpacker(unpacker_name)
+    unpacker = find_unpacker(unpacker_name, images)
     refuse_existing(target)
     return unpacker.plan(bundle, target)
 
@@ -44,12 +55,18 @@ def unpack(
     progress: Progress = SILENT,
     sources: Sources = NO_SOURCES,
     with_shell: bool = False,
+    images: Images = ANY_IMAGES,
 ) -> Unpacked:
     """Make a target from a bundle, which is kept in it, and note where it is.
 
-    ``with_shell``: it gets a shell if it has none. Raises UsageError, TargetError, BundleError and ElsewhereError.
+    ``with_shell``: it gets a shell if it has none, and so its image has to be made.
+    Raises UsageError, TargetError, BundleError and ElsewhereError.
     """
-    unpacker = load_unpacker(unpacker_name)
+    unpacker = find_unpacker(unpacker_name, images)
+    if with_shell and (images.base is not None or not images.build):
+        raise UsageError(
+            "--with-shell needs an image, and --no-build and --base-image make none; leave out one of them"
+        )
     refuse_existing(target)
     lacks_shell = with_shell and prepare_shell(bundle)
     began = time.monotonic()

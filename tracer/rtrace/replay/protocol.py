@@ -192,6 +192,29 @@ class Unpacker(Protocol):
         """Open a target that ``unpack`` of this unpacker made. Raises TargetError."""
 
 
+@dataclass(frozen=True, slots=True)
+class Images:
+    """What a person asks of an unpacker that makes images.
+
+    ``build``: whether an engine makes the image, or the target is the build context alone. ``base``: the image below
+    the bundle's files, in which packages are installed that the bundle left out; a person builds on it.
+    """
+
+    build: bool = True
+    base: str | None = None
+
+
+ANY_IMAGES = Images()
+
+
+@runtime_checkable
+class ImageMaker(Protocol):
+    """What an unpacker may be besides: one that makes images."""
+
+    def make_images(self, images: Images) -> Unpacker:
+        """Return this unpacker, making images as a person asks for. Raises UsageError for what cannot be."""
+
+
 @runtime_checkable
 class Candidate(Protocol):
     """What an unpacker may be besides: one that ``--unpacker auto`` may take: after `chroot`, the lowest rank first.

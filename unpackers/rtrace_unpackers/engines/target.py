@@ -1,4 +1,4 @@
-"""A docker target: an image, and one container in which all runs are replayed, so that each finds what the last left.
+"""A target: an image, and one container in which all runs are replayed, so that each finds what the last left.
 
 Between replays the container does not run. For a replay it is started with the launcher ``pause`` as its first
 process, and the run's own launcher is executed in it; then it ends. What runs wrote stays in it.
@@ -6,6 +6,7 @@ process, and the run's own launcher is executed in it; then it ends. What runs w
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +23,9 @@ from rtrace.progress import SILENT, Progress
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.protocol import OWN_STREAMS, Expected, Outcome, Snapshot, Stamp, Streams
 from rtrace.replay.target_folder import TargetFolder
-from rtrace_unpackers.engines.belonging.identity import label_target, read_identity
+from rtrace_unpackers.engines.belonging.identity import TARGET_LABEL, label_target, read_identity
 from rtrace_unpackers.engines.belonging.possessions import (
+    Context,
     Possessions,
     find_container,
     find_images,
@@ -42,7 +44,7 @@ from rtrace_unpackers.engines.container.arguments import (
     tell_missing,
 )
 from rtrace_unpackers.engines.container.exchanging import fetch_file, put_file
-from rtrace_unpackers.engines.container.exported import add_volume, read_changes, read_export
+from rtrace_unpackers.engines.container.exported import ENGINES_OWN, PODMANS_OWN, add_volume, read_changes, read_export
 from rtrace_unpackers.engines.container.limiting import refuse_unconfined
 from rtrace_unpackers.engines.container.replaying import replay_in
 from rtrace_unpackers.engines.container.restoring import (
@@ -56,6 +58,7 @@ from rtrace_unpackers.engines.engine.facts import Thing
 from rtrace_unpackers.engines.forwarding.process import FORWARDER
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, name_launchers
 from rtrace_unpackers.engines.image.launcher import build_forwarder, build_launcher, build_programs
+from rtrace_unpackers.engines.image.layers import read_names
 from rtrace_unpackers.granted.listening import listening
 from rtrace_unpackers.limits.resources import may_forbid_core_dumps
 from rtrace_unpackers.target.removal import remove_target
@@ -63,6 +66,12 @@ from rtrace_unpackers.target.state import State, update_state
 
 KEEPING = "shared_memory"
 """The word of the state that says whether /dev/shm is kept: `yes`."""
+
+LAYERS = "layers"
+"""The word of the state for the names of the image's layers, with blanks between them."""
+
+BASE = "base"
+"""The word of the state for the image on which a person builds this one."""
 
 
 class DockerTarget:
@@ -87,15 +96,21 @@ class DockerTarget:
         """Whether the bundle's files in /dev/shm, and what replays write there, stay in a volume of the container."""
         return self.state.facts.get(KEEPING) == "yes"
 
+    @property
+    def context(self) -> Context:
+        """The build context."""
+        layers = read_names(self.state.facts.get(LAYERS))
+        return Context(self.folder.descriptor, layers, self.manifest.runs, self.state.bundle)
+
     def runs(self) -> Sequence[Run]:
         """Return the runs of the bundle."""
         return self.manifest.runs
 
     def demand_engine(self) -> Engine:
         """Return the engine, which is asked whether it is there once. Raises TargetError when none answers."""
-        engine = choose_engine()
+        engine = choose_engine(self.state.unpacker)
         if engine != self._answered:
-            self._answered = demand_answer(engine)
+            self._answered = demand_answer(engine, self.state.unpacker)
         return engine
 
     def run(
@@ -148,9 +163,13 @@ class DockerTarget:
         images = find_images(engine, self.identity, self.path)
         if images:
             return images[0].id
+        if BASE in self.state.facts:
+            label, place = f"{TARGET_LABEL}={self.identity.number}", shlex.quote(str(self.path))
+            build = f"{engine.name} build --tag {self.identity.image} --label {label} {place}"
+            raise TargetError(f"{self.path} has no image yet, which is built on another one: `{build}` builds it")
         self.note_use()
         labels = label_target(self.identity, self.path)
-        image = make_image(engine, self.folder.descriptor, self.manifest.runs, self.state.bundle, labels, lock)
+        image = make_image(engine, self.context, labels, lock)
         name_possession(engine, image, self.identity)
         return image.id
 
@@ -170,6 +189,7 @@ class DockerTarget:
             limits,
             keeps_shared_memory=self.keeps_shared_memory,
             forbids_dumps=may_forbid_core_dumps(),
+            gives_own_limits=engine.is_podman,
         )
         engine.demand(*arguments, keep=lock)
         container = self.find_container(engine)
@@ -194,7 +214,8 @@ class DockerTarget:
         with using(self.folder) as lock:
             container = self.provide_container(engine, lock)
             entries, own = tuple(packed), FOLDER.encode()
-            snapshot = read_export(lambda: engine.export(container.id), paths, entries, own)
+            engines_own = PODMANS_OWN if engine.is_podman else ENGINES_OWN
+            snapshot = read_export(lambda: engine.export(container.id), paths, entries, own, engines_own)
             if not self.keeps_shared_memory:
                 return snapshot
             volume = SHARED_MEMORY.decode()
@@ -241,7 +262,7 @@ class DockerTarget:
     def destroy(self) -> None:
         """Remove the container and the image that were made for this target, and the folder."""
         if self.identity.used:
-            engine = choose_engine()
+            engine = choose_engine(self.state.unpacker)
             if engine != self._answered and not engine.answers():
                 raise TargetError(
                     f"no container engine answers `{engine.name} version`, and {self.path} has an image there: "

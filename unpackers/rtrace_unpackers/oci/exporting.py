@@ -15,6 +15,7 @@ from rtrace.progress import Progress
 from rtrace_unpackers.engines.container.arguments import refuse_ids
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, START
 from rtrace_unpackers.engines.image.launcher import build_launchers
+from rtrace_unpackers.engines.image.layers import plan_layers
 from rtrace_unpackers.engines.image.rootfs import choose_empty, is_sayable, refuse_taken
 from rtrace_unpackers.engines.making import tell_limits
 from rtrace_unpackers.files.copying import refuse_too_large
@@ -23,7 +24,6 @@ from rtrace_unpackers.files.xattr_setting import tell_lost
 from rtrace_unpackers.oci.archive import write_archive
 from rtrace_unpackers.oci.configuration import configure, name_image
 from rtrace_unpackers.oci.first_program import build_first_program
-from rtrace_unpackers.oci.layers import plan_layers
 from rtrace_unpackers.oci.writing import write_layers, write_own_layer
 
 

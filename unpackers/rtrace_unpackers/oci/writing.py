@@ -19,9 +19,9 @@ from rtrace.bundle.entry import Entry
 from rtrace.errors import BundleError
 from rtrace.printable import printable
 from rtrace.progress import Progress
+from rtrace_unpackers.engines.image.layers import NAMES, Plan
 from rtrace_unpackers.engines.image.rootfs import choose_empty, make_header, make_own_header
 from rtrace_unpackers.files.layout import Layout, take_contents
-from rtrace_unpackers.oci.layers import NAMES, Plan
 
 PART = 1 << 20
 END = bytes(2 * tarfile.BLOCKSIZE)

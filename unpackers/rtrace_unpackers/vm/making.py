@@ -126,7 +126,7 @@ def write_tree(
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(ROOTFS, flags, 0o600, dir_fd=folder), "w+b") as file:
         refuse_too_large(2 * layout.size, file.fileno())
-        empty = write_rootfs(file, layout, contents, FOLDER, {}, progress=progress, form=tarfile.GNU_FORMAT)
+        empty = write_rootfs(file, layout, contents, FOLDER, progress=progress, form=tarfile.GNU_FORMAT)
         first = pad(file)
         write_folders(file, layout)
         second = pad(file) - first

@@ -38,7 +38,7 @@ def list_programs() -> tuple[Program, ...]:
         Program(
             "podman",
             ("--version",),
-            "there, not tried; RTRACE_DOCKER=podman makes `--unpacker docker` use it",
+            "there, not tried; `--unpacker podman` replays with it",
         ),
         Program(f"qemu-system-{platform.machine()}", ("--version",), "a virtual machine"),
     )

@@ -23,10 +23,8 @@ from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from rtrace.errors import TargetError
+from rtrace_unpackers.engines.engine.choice import NAMES
 from rtrace_unpackers.target.state import read_state
-
-NAME = "docker"
-"""The unpacker's, in the state of its targets."""
 
 TARGET_LABEL = "rtrace.target"
 FOLDER_LABEL = "rtrace.folder"
@@ -134,11 +132,13 @@ def is_number(value: str) -> bool:
 
 def read_number(folder: Path) -> str | None:
     """Return the number of the target in a folder of this user's, None if there is no target."""
-    try:
-        number = read_state(folder, NAME).facts.get("target", "")
-    except TargetError:  # nothing there, or nothing of ours
-        return None
-    return number if is_number(number) else None
+    for name in NAMES:
+        try:
+            number = read_state(folder, name).facts.get("target", "")
+        except TargetError:  # nothing there, or nothing of ours
+            continue
+        return number if is_number(number) else None
+    return None
 
 
 def refuse_foreign(labels: Mapping[str, str], identity: Identity, target: Path, what: str) -> None:

@@ -1,8 +1,8 @@
 """What killed processes left in an engine: images and containers of unfinished targets and of throw-away targets.
 
-Nothing here goes by age or process number. A target's maker holds a lock on its ``rootfs.tar`` as long as it lives, and
-so does each command of the engine that it started. A target that a person keeps is none of these, wherever it has been
-moved to.
+Nothing here goes by age or process number. A target's maker holds a lock on its ``launchers.tar`` as long as it
+lives, and so does each command of the engine that it started. A target that a person keeps is none of these, wherever
+it has been moved to.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from rtrace_unpackers.engines.belonging.use import is_held
 from rtrace_unpackers.engines.engine.choice import choose_engine
 from rtrace_unpackers.engines.engine.command_line import Engine
 from rtrace_unpackers.engines.engine.facts import Thing
-from rtrace_unpackers.engines.image.dockerfile import ROOTFS
+from rtrace_unpackers.engines.image.layers import OWN, name_file
 from rtrace_unpackers.target.removal import remove_tree
 
 _WORKSPACE = re.compile(r"rtrace-[a-z]+-[a-z0-9_]{8}\Z")
@@ -58,7 +58,7 @@ class Leftover:
 def list_leftovers(engine: Engine | None = None) -> tuple[Leftover, ...]:
     """Return what is left of targets whose maker is dead. Raises TargetError.
 
-    Without an engine that is known to answer one is looked for, and where none answers there is nothing.
+    Without an engine that is known to answer, `docker`'s is asked, and where it does not answer there is nothing.
     """
     if engine is None:
         engine = choose_engine()
@@ -98,7 +98,7 @@ def find_dead_folder(number: str, possessions: Possessions) -> Path | None:
     for folder in (*finals, *makings):
         if read_number(folder) == number:
             is_passing = folder in makings or is_workspace(folder.parent)
-            return folder if is_passing and not is_held(folder / ROOTFS) else None
+            return folder if is_passing and not is_held(folder / name_file(OWN)) else None
     if not all(map(is_gone, (*finals, *makings))):
         return None
     # A kept target may have been moved. One in a workspace has not, nor one that has neither a name nor a container.

@@ -64,12 +64,22 @@ def find_images(engine: Engine, identity: Identity, target: Path) -> tuple[Thing
     return images
 
 
-def make_image(
-    engine: Engine, folder: int, runs: Sequence[Run], bundle: str, labels: Mapping[str, str], lock: int | None
-) -> Thing:
-    """Make an image of a build context in an open folder, still without a name; return it. Raises TargetError."""
-    configuration = configure_image(runs, bundle, labels, hash_layer(folder))
-    engine.load(lambda stream: write_archive(stream, folder, configuration), keep=lock)
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A build context in an open folder: its layers, and the runs and the bundle that it was made of."""
+
+    folder: int
+    layers: tuple[str, ...]
+    runs: Sequence[Run]
+    bundle: str
+
+
+def make_image(engine: Engine, context: Context, labels: Mapping[str, str], lock: int | None) -> Thing:
+    """Make an image of a build context, still without a name; return it. Raises TargetError."""
+    layers = context.layers
+    digests = [hash_layer(context.folder, layer) for layer in layers]
+    configuration = configure_image(context.runs, context.bundle, labels, digests)
+    engine.load(lambda stream: write_archive(stream, context.folder, layers, configuration), keep=lock)
     usual_id = f"sha256:{hashlib.sha256(configuration).hexdigest()}"
     images = engine.find_all("image", (usual_id,)) or engine.list(  # a store of containerd's has ids of its own
         "image", f"{TARGET_LABEL}={labels[TARGET_LABEL]}"

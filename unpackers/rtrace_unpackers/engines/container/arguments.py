@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -52,6 +52,9 @@ LEAST_QUOTA = 1000
 NO_MEMORY_LIMIT = 1 << 50
 """More than any machine has: an engine's update knows no way back to none."""
 
+MOST_FILES, MOST_PROCESSES = 1 << 20, 1 << 15
+"""What Podman makes its own limits before it starts anything, so that it cannot give a container more."""
+
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?\Z")
 
 
@@ -79,7 +82,7 @@ def refuse_grants(grants: Grants) -> None:
             raise TargetError(f"a docker target cannot be given {what}; use the chroot unpacker")
 
 
-def plan_container(
+def plan_container(  # noqa: PLR0913 -- what a container is, in one place
     runs: Sequence[Run],
     image: str,
     identity: Identity,
@@ -88,13 +91,15 @@ def plan_container(
     *,
     keeps_shared_memory: bool = False,
     forbids_dumps: bool = True,
+    gives_own_limits: bool = False,
 ) -> tuple[str, ...]:
     """Return the engine's arguments that create the container of a target: no network, no new privileges.
 
     Its first process reads its standard input, and ends when that does. It is root's, so that no other user's program
     can signal it, and since an engine gives a program of root's no capabilities in a container of somebody else's.
     With ``keeps_shared_memory`` its /dev/shm is a volume that begins with the image's files and stays with it. With
-    ``forbids_dumps`` a crash in it hands no memory to the machine.
+    ``forbids_dumps`` a crash in it hands no memory to the machine. With ``gives_own_limits`` it may open as many files
+    and have as many processes as rtrace itself; Podman gives others else, and starts nothing where it may not.
     """
     first = runs[0]
     memory = f"--volume={SHARED_MEMORY.decode()}" if keeps_shared_memory else f"--shm-size={MEMORY_SIZE}"
@@ -111,6 +116,7 @@ def plan_container(
         "--network=none",
         "--security-opt=no-new-privileges",
         *(["--ulimit=core=1"] if forbids_dumps else []),  # 0 would not keep a handler from being started: see core(5)
+        *(plan_own_limits() if gives_own_limits else ()),
         "--cap-drop=ALL",
         *(f"--cap-add={name}" for name in KEPT_CAPABILITIES),
         *(f"--env={name}=" for proxy in PROXIES for name in (proxy, proxy.lower())),
@@ -121,6 +127,16 @@ def plan_container(
         image,
         f"{FOLDER}/{PAUSE}",
     )
+
+
+def plan_own_limits() -> Iterator[str]:
+    """Yield the options that give a container this process's limits of open files and of processes."""
+    import resource  # not everywhere
+
+    for name, most in (("nofile", MOST_FILES), ("nproc", MOST_PROCESSES)):
+        limits = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))
+        soft, hard = (most if limit == resource.RLIM_INFINITY else min(limit, most) for limit in limits)
+        yield f"--ulimit={name}={soft}:{hard}"
 
 
 def plan_execution(run: Run, container: str, *, is_terminal: bool) -> tuple[str, ...]:

@@ -107,12 +107,18 @@ def refuse_obstacles(engine: Engine, container: str, path: bytes) -> None:
 
 
 def look_at(engine: Engine, container: str, path: bytes) -> tarfile.TarInfo | None:
-    """Return what is at a path of a container, None where nothing is. Raises TargetError."""
+    """Return what is at a path of a container, None where nothing is. Raises TargetError.
+
+    Podman follows a symbolic link, and tells it by the name alone that it gives to what it found.
+    """
     try:
         with engine.begin_copy(container, os.fsdecode(path)) as stream:
-            return open_tar(stream).next()
+            found = open_tar(stream).next()
     except FileNotFoundError:
         return None
+    if found is not None and os.path.basename(os.fsencode(found.name.rstrip("/"))) != os.path.basename(path):
+        found.type = tarfile.SYMTYPE
+    return found
 
 
 def open_tar(stream: IO[bytes]) -> tarfile.TarFile:

@@ -22,6 +22,8 @@ REPLACED = (b"/etc/hostname", b"/etc/hosts", b"/etc/mtab", b"/etc/resolv.conf")
 """Files that an engine replaces by its own in every container, whatever the image holds there."""
 ENGINES_OWN = frozenset({*REPLACED, b"/.dockerenv", b"/etc", b"/run", b"/run/.containerenv"})
 """What engines put into every container, whatever its image holds there."""
+PODMANS_OWN = ENGINES_OWN | {b"/etc/group", b"/etc/passwd"}
+"""The same of Podman, which makes these where the image has none."""
 
 EXPORT_LIMIT = 256 << 30
 """Bytes of a file: an engine writes the zeros of its holes into a pipe."""
@@ -42,7 +44,7 @@ def read_export(
     own_folder: bytes,
     provided: frozenset[bytes] = ENGINES_OWN,
 ) -> Snapshot:
-    """Return what is in an export, and what is in the files at ``paths``.
+    """Return what is in an export, and what is in the files at ``paths``; ``provided`` is no surprise.
 
     A wanted path may be a hard link to a member that nobody asked for and that went by already: then the export is
     read once more.

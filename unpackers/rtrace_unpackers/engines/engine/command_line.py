@@ -36,6 +36,11 @@ class Engine:
         """The command as a person types it."""
         return shlex.join(self.command)
 
+    @property
+    def is_podman(self) -> bool:
+        """Whether the command is Podman's by its name."""
+        return any(os.path.basename(word) == "podman" for word in self.command)
+
     def answers(self) -> bool:
         """Whether there is an engine behind the command."""
         return self.find_problem() is None

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from rtrace.errors import TargetError
 from rtrace.manifest.model import Run
 from rtrace.printable import printable
+from rtrace_unpackers.engines.image.layers import name_file
 
 FOLDER = "/.rtrace"
 """Where the image holds the launchers; no bundle may hold anything there."""
@@ -17,9 +18,6 @@ START = "start"
 """The program that a container of an exported image starts; like the one before, beside the launchers."""
 NUMBERED = "run-number-"
 """Begins the launcher's name of a run whose own cannot be one."""
-ROOTFS = "rootfs.tar"
-IGNORED = f"*\n!{ROOTFS}\n"
-"""The .dockerignore: of the target's folder, the engine is to get the files alone."""
 
 LONGEST_LINE = 32768
 """Docker's parser takes lines of up to 65535 bytes."""
@@ -40,7 +38,14 @@ def name_launchers(runs: Sequence[Run]) -> dict[str, str]:
     return names
 
 
-def render_dockerfile(runs: Sequence[Run], identity: str) -> str:
+def render_ignored(layers: Sequence[str]) -> str:
+    """Return the .dockerignore: of the target's folder, the engine is to get the layers alone."""
+    return "".join(("*\n", *(f"!{name_file(name)}\n" for name in layers)))
+
+
+def render_dockerfile(
+    runs: Sequence[Run], identity: str, layers: Sequence[str], beginning: Sequence[str] = ("FROM scratch",)
+) -> str:
     """Return the Dockerfile of an image that replays the first run, and holds a launcher for each of the others.
 
     ENV, WORKDIR and USER are for whoever looks around in a container; the launchers bring their own. Each instruction
@@ -56,8 +61,8 @@ def render_dockerfile(runs: Sequence[Run], identity: str) -> str:
         f"# The bundle {identity}, made into an image by rtrace.",
         "# A container replays the first run; the others are started by their launchers:",
         *(f"#     {launchers[run.id]}" for run in runs),
-        "FROM scratch",
-        f"ADD {ROOTFS} /",
+        *beginning,
+        *(f"ADD {name_file(name)} /" for name in layers),
         f'LABEL rtrace.bundle="{identity}"',
         *([variables] if variables else []),
     ]

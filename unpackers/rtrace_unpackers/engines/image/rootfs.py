@@ -1,17 +1,19 @@
-"""The files of an image as one tar, the same bytes for the same bundle."""
+"""The files of an image as layers, a tar each, the same bytes for the same bundle."""
 
 from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from itertools import chain
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from rtrace.bundle.entry import Entry
 from rtrace.errors import BundleError, HostileBundleError, TargetError
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
+from rtrace_unpackers.engines.image.layers import NAMES, OWN, Plan
 from rtrace_unpackers.files.layout import Layout, take_contents
 
 HOLES_LIMIT = 256 << 20
@@ -23,43 +25,91 @@ ATTRIBUTE = "SCHILY.xattr."
 """Begins the names of extended attributes in a pax header, as star(1) writes them and engines read them."""
 
 
-def write_rootfs(
-    file: BinaryIO,
+def write_layers(
+    files: Mapping[str, BinaryIO],
     layout: Layout,
+    plan: Plan,
     contents: Iterable[tuple[Entry, Iterator[bytes]]],
     folder: str,
     programs: Mapping[str, bytes],
     *,
     progress: Progress = SILENT,
-    form: int = tarfile.PAX_FORMAT,
 ) -> tuple[Entry, ...]:
-    """Write a layout, and programs of our own in a folder of our own; return the placeholders that were left empty.
+    """Write the layers of a layout, and programs of our own in a folder of our own, into files by the layers' names.
 
-    ``programs`` are by their paths. Only the pax form has fractions of seconds and extended attributes.
-    Raises HostileBundleError when the bundle holds something in that folder, and TargetError for names that an engine
-    would not make files of.
+    ``programs`` are by their paths. Return the placeholders that were left empty. Raises what `refuse_taken` does.
     """
     refuse_taken(layout, folder.encode())
+    with ExitStack() as stack:
+        tars = {number: stack.enter_context(open_tar(files[NAMES[number]])) for number in plan.used}
+        own = stack.enter_context(open_tar(files[OWN]))
+        for number, tar in tars.items():
+            write_directories(tar, plan.directories[number])
+        empty = write_entries(lambda path: tars[plan.places[path]], layout, contents, progress)
+        write_programs(own, layout, folder, programs)
+    return empty
+
+
+def write_rootfs(
+    file: BinaryIO,
+    layout: Layout,
+    contents: Iterable[tuple[Entry, Iterator[bytes]]],
+    folder: str,
+    *,
+    progress: Progress = SILENT,
+    form: int = tarfile.PAX_FORMAT,
+) -> tuple[Entry, ...]:
+    """Write a layout, and a folder of our own, as one tar; return the placeholders that were left empty.
+
+    Only the pax form has fractions of seconds and extended attributes. Raises what `refuse_taken` does.
+    """
+    refuse_taken(layout, folder.encode())
+    with open_tar(file, form) as tar:
+        write_directories(tar, (entry for entry in layout.directories if entry.path not in {b"/", folder.encode()}))
+        empty = write_entries(lambda _path: tar, layout, contents, progress)
+        write_programs(tar, layout, folder, {})
+    return empty
+
+
+def write_directories(tar: tarfile.TarFile, directories: Iterable[Entry]) -> None:
+    """Write directories, each after the one that it is in."""
+    for entry in directories:
+        tar.addfile(make_header(entry, tarfile.DIRTYPE))
+
+
+def write_entries(
+    find: Callable[[bytes], tarfile.TarFile],
+    layout: Layout,
+    contents: Iterable[tuple[Entry, Iterator[bytes]]],
+    progress: Progress,
+) -> tuple[Entry, ...]:
+    """Write all but directories, each into the tar for its path; return the placeholders that were left empty."""
     empty = choose_empty(layout.placeholders)
-    with tarfile.open(fileobj=file, mode="w", format=form, encoding="utf-8", errors="surrogateescape") as tar:
-        for entry in layout.directories:
-            if entry.path != b"/":
-                tar.addfile(make_header(entry, tarfile.DIRTYPE))
-        write_files(tar, file, layout, contents, progress)
-        for entry in layout.placeholders:
-            size = 0 if entry in empty else entry.size
-            tar.addfile(make_header(entry, tarfile.REGTYPE, size=size), Zeros())
-        for entry in (*layout.links, *layout.twins):
-            tar.addfile(make_header(entry, tarfile.LNKTYPE, link=(entry.link or b"")[1:]))
-        for entry in layout.fifos:
-            tar.addfile(make_header(entry, tarfile.FIFOTYPE))
-        for entry in layout.symlinks:
-            tar.addfile(make_header(entry, tarfile.SYMTYPE, link=entry.target or b""))
-        if not any(entry.path == folder.encode() for entry in layout.directories):
-            tar.addfile(make_own_header(folder, tarfile.DIRTYPE, 0))
-        for path, program in programs.items():
-            tar.addfile(make_own_header(path, tarfile.REGTYPE, len(program)), io.BytesIO(program))
+    write_files(find, layout, contents, progress)
+    for entry in layout.placeholders:
+        size = 0 if entry in empty else entry.size
+        find(entry.path).addfile(make_header(entry, tarfile.REGTYPE, size=size), Zeros())
+    for entry in (*layout.links, *layout.twins):
+        find(entry.path).addfile(make_header(entry, tarfile.LNKTYPE, link=(entry.link or b"")[1:]))
+    for entry in layout.fifos:
+        find(entry.path).addfile(make_header(entry, tarfile.FIFOTYPE))
+    for entry in layout.symlinks:
+        find(entry.path).addfile(make_header(entry, tarfile.SYMTYPE, link=entry.target or b""))
     return tuple(sorted(empty, key=lambda entry: entry.path))
+
+
+def open_tar(file: BinaryIO, form: int = tarfile.PAX_FORMAT) -> tarfile.TarFile:
+    """Return a tar that is written to an open file."""
+    return tarfile.open(fileobj=file, mode="w", format=form, encoding="utf-8", errors="surrogateescape")
+
+
+def write_programs(tar: tarfile.TarFile, layout: Layout, folder: str, programs: Mapping[str, bytes]) -> None:
+    """Write our programs in their folder, which is as the bundle has it where it has one."""
+    theirs = next((entry for entry in layout.directories if entry.path == folder.encode()), None)
+    header = make_own_header(folder, tarfile.DIRTYPE, 0) if theirs is None else make_header(theirs, tarfile.DIRTYPE)
+    tar.addfile(header)
+    for path, program in programs.items():
+        tar.addfile(make_own_header(path, tarfile.REGTYPE, len(program)), io.BytesIO(program))
 
 
 def refuse_taken(layout: Layout, folder: bytes) -> None:
@@ -101,8 +151,7 @@ def choose_empty(placeholders: Iterable[Entry]) -> frozenset[Entry]:
 
 
 def write_files(
-    tar: tarfile.TarFile,
-    file: BinaryIO,
+    find: Callable[[bytes], tarfile.TarFile],
     layout: Layout,
     contents: Iterable[tuple[Entry, Iterator[bytes]]],
     progress: Progress,
@@ -110,6 +159,7 @@ def write_files(
     """Write all regular files that have a content, as their contents come, each with its copies."""
     for entry, content in take_contents(layout, contents, progress):
         stream = ContentStream(content, progress)
+        tar = find(entry.path)
         try:
             tar.addfile(make_header(entry, tarfile.REGTYPE, size=entry.size), stream)
         except OSError:
@@ -118,7 +168,8 @@ def write_files(
             raise
         start = tar.offset - -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
         for copy in layout.copies.get(entry.path, ()):
-            tar.addfile(make_header(copy, tarfile.REGTYPE, size=copy.size), Again(file, start))
+            again = Again(cast("BinaryIO", tar.fileobj), start)
+            find(copy.path).addfile(make_header(copy, tarfile.REGTYPE, size=copy.size), again)
             progress.advance(copy.size)
 
 

@@ -1,4 +1,4 @@
-"""Which entry of a bundle is in which layer of an image: packages, the experiment's own files, inputs.
+"""Which entry of a bundle is in which layer of an image: packages, the experiment's own files, inputs; then launchers.
 
 A change of an input changes the layer of inputs alone, and engines and registries take the rest from what they have.
 A layer has the directories that lead to what is in it, since an engine would make others; only the topmost layer that
@@ -17,6 +17,10 @@ from rtrace_unpackers.files.layout import Layout, parent_of
 
 NAMES = ("packages", "experiment", "inputs")
 """From the bottom to the top."""
+OWN = "launchers"
+"""The topmost layer, which holds what is ours; every image has it."""
+OLD = "rootfs"
+"""The one layer of targets that were made before there were several."""
 PACKAGES, EXPERIMENT, INPUTS = range(3)
 HIDDEN_TIME = 0
 """The time of a directory where a layer above has it, too."""
@@ -30,6 +34,11 @@ class Plan:
     directories: tuple[tuple[Entry, ...], ...]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the layers that an image has, from the bottom to the top."""
+        return (*(NAMES[number] for number in self.used), OWN)
+
+    @property
     def used(self) -> tuple[int, ...]:
         """The layers that hold anything."""
         return tuple(number for number in range(len(NAMES)) if self.directories[number] or number in self._filled)
@@ -37,6 +46,16 @@ class Plan:
     @property
     def _filled(self) -> frozenset[int]:
         return frozenset(self.places.values())
+
+
+def name_file(layer: str) -> str:
+    """Return the name of a layer's file in a build context."""
+    return f"{layer}.tar"
+
+
+def read_names(fact: str | None) -> tuple[str, ...]:
+    """Return the layers that a target's state names; of those that rtrace does not make none."""
+    return (OLD,) if fact is None else tuple(name for name in (*NAMES, OWN) if name in fact.split())
 
 
 def plan_layers(layout: Layout, inputs: Iterable[NamedFile]) -> Plan:

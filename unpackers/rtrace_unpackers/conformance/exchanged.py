@@ -81,7 +81,7 @@ def check_put_refused(bench: Bench) -> None:
 def check_put_whole(bench: Bench) -> None:
     """Put one that fails."""
     with bench.fresh() as target:
-        content: BinaryIO = io.BufferedReader(Failing())  # type: ignore[assignment]
+        content: BinaryIO = io.BufferedReader(Failing())
         try:
             target.put(regular(b"/work/input", INPUT), content)
         except (OSError, RtraceError):

@@ -22,6 +22,7 @@ from rtrace_unpackers.conformance.model import CannotTellError, Checks, expect, 
 STARTED = Checks()
 NOBODY = 65534
 LISTENING = b"0A"
+LARGEST_OUTPUT = 2 << 20
 FIFO_ONLY = b"cat fifo"
 """A run that never ends by itself."""
 
@@ -207,12 +208,16 @@ def check_timeout(bench: Bench) -> None:
     expect_same("the limit that was reached", (outcome.reached, outcome.exit_status), ("timeout", 124))
 
 
-@STARTED.add("output-limit", "a limit on output ends a replay, and is told", refusable=True)
+@STARTED.add("output-limit", "a limit on output ends a replay, and is told; or that it cannot be kept", refusable=True)
 def check_output_limit(bench: Bench) -> None:
     """Print more than that."""
-    done = bench.replay(b"while :; do cat big; done", limits=Limits(output=1 << 20, timeout=60))
+    done = bench.replay(
+        b"for n in 1 2 3 4 5 6 7 8 9; do cat big big big; done", limits=Limits(output=1 << 20, timeout=60)
+    )
+    if done.outcome.reached is None and done.outcome.notes:
+        raise CannotTellError("; ".join(done.outcome.notes))
     expect_same("the limit that was reached", done.outcome.reached, "output")
-    expect(len(done.stdout) <= 2 << 20, f"{len(done.stdout)} bytes were printed")
+    expect(len(done.stdout) <= LARGEST_OUTPUT, f"{len(done.stdout)} bytes were printed")
 
 
 @STARTED.add("host-files", "no file of the machine is there")

@@ -118,6 +118,7 @@ def check_umask(bench: Bench) -> None:
 @STARTED.add("user", "it is the recorded user, of the recorded group")
 def check_user(bench: Bench) -> None:
     """Look at /proc/self/status."""
+    bench.demand_isolation()  # what does not isolate cannot change what /proc tells
     status = read_status(bench)
     expect_same("user and group", (status["Uid"], status["Gid"]), ([USER] * 4, [USER] * 4))
 
@@ -211,9 +212,8 @@ def check_timeout(bench: Bench) -> None:
 @STARTED.add("output-limit", "a limit on output ends a replay, and is told; or that it cannot be kept", refusable=True)
 def check_output_limit(bench: Bench) -> None:
     """Print more than that."""
-    done = bench.replay(
-        b"for n in 1 2 3 4 5 6 7 8 9; do cat big big big; done", limits=Limits(output=1 << 20, timeout=60)
-    )
+    limits = Limits(output=1 << 20, timeout=60)
+    done = bench.replay(b"for n in 1 2 3 4 5 6 7 8 9; do cat big big big; done", limits=limits)
     if done.outcome.reached is None and done.outcome.notes:
         raise CannotTellError("; ".join(done.outcome.notes))
     expect_same("the limit that was reached", done.outcome.reached, "output")

@@ -18,7 +18,7 @@ def make_entry(path: bytes, kind: FileType = FileType.DIRECTORY, **changes: obje
     return Entry(path, kind, 0o755, USER, USER, TIME)._replace(**changes)  # type: ignore[arg-type]
 
 
-def is_link(path: bytes, target: bytes) -> Entry:
+def make_link(path: bytes, target: bytes) -> Entry:
     """Return a symlink."""
     return make_entry(path, FileType.SYMLINK, target=target)
 
@@ -33,12 +33,12 @@ def list_kinds(outside: Path) -> dict[str, tuple[Entry, ...]]:
         "a path with two slashes": (make_entry(b"//work/made"),),
         "a path with a NUL": (make_entry(b"/work/a\0b"),),
         "a path twice": (make_entry(b"/work/twice"), make_entry(b"/work/twice", FileType.FIFO)),
-        "a file below a symlink": (is_link(b"/work/away", away), make_entry(b"/work/away/made")),
-        "a file below a symlink that climbs": (is_link(b"/work/up", b"../.." + away), make_entry(b"/work/up/made")),
+        "a file below a symlink": (make_link(b"/work/away", away), make_entry(b"/work/away/made")),
+        "a file below a symlink that climbs": (make_link(b"/work/up", b"../.." + away), make_entry(b"/work/up/made")),
         "a file below a named pipe": (make_entry(b"/work/pipe", FileType.FIFO), make_entry(b"/work/pipe/made")),
         "a file in the place of /proc": (make_entry(b"/proc", FileType.FIFO),),
-        "a symlink in the place of /dev": (is_link(b"/dev", away),),
-        "a symlink to nothing": (is_link(b"/work/nothing", b""),),
+        "a symlink in the place of /dev": (make_link(b"/dev", away),),
+        "a symlink to nothing": (make_link(b"/work/nothing", b""),),
         "a name that is too long": (make_entry(b"/work/" + b"n" * 300),),
         "permissions that are none": (make_entry(b"/work/made", mode=0o20755),),
         "an owner below zero": (make_entry(b"/work/made", uid=-2),),

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
-
-if TYPE_CHECKING:
-    from rtrace_unpackers.conformance.bench import Bench
+from typing import Literal, TypeAlias
 
 Ending: TypeAlias = Literal["ok", "FAILED", "skipped"]
 
@@ -22,11 +19,14 @@ class CannotTellError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One promise. ``refusable``: a target may refuse it in a sentence, which counts as skipped."""
+    """One promise, and the work on a `Bench` that finds out.
+
+    ``refusable``: a target may refuse it in a sentence, which counts as skipped.
+    """
 
     name: str
     sentence: str
-    work: Callable[[Bench], None]
+    work: Callable[..., None]
     refusable: bool = False
 
 
@@ -42,10 +42,10 @@ class Judged:
 class Checks(list[Check]):
     """The checks of a module, in their order."""
 
-    def add(self, name: str, sentence: str, *, refusable: bool = False) -> Callable[[Callable[[Bench], None]], None]:
+    def add(self, name: str, sentence: str, *, refusable: bool = False) -> Callable[[Callable[..., None]], None]:
         """Return what makes a check of a function."""
 
-        def register(work: Callable[[Bench], None]) -> None:
+        def register(work: Callable[..., None]) -> None:
             self.append(Check(name, sentence, work, refusable))
 
         return register

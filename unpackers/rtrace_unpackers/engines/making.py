@@ -12,6 +12,7 @@ from rtrace.bundle.entry import Entry
 from rtrace.debugging import debug
 from rtrace.elsewhere.sources import Sources
 from rtrace.errors import TargetError
+from rtrace.files.folders import has_descriptors
 from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.manifest.model import Run
 from rtrace.printable import count, format_size, printable
@@ -42,7 +43,7 @@ from rtrace_unpackers.files.copying import refuse_too_large
 from rtrace_unpackers.files.layout import Layout
 from rtrace_unpackers.files.xattr_setting import tell_lost
 from rtrace_unpackers.target.making import Contents, Material, opened_material, plan_material
-from rtrace_unpackers.target.placement import building
+from rtrace_unpackers.target.placement import building_anywhere
 
 
 def plan_target(bundle: Path, target: Path) -> tuple[str, ...]:
@@ -70,17 +71,17 @@ def make_target(bundle: Path, target: Path, progress: Progress, sources: Sources
         refuse_ids(runs, material.entries)
         programs = build_programs(runs)
         engine = choose_engine()
-        answers = engine.answers()
+        answers = has_descriptors() and engine.answers()
         debug(__name__, "the engine `%s` %s", engine.name, "answers" if answers else "does not answer")
         gone = clean(engine) if answers else ()
         identity = make_identity(name_image(target, material.identity), used=answers)
         made = None
-        with kept_when_done(engine, identity), building(target) as workspace:
-            folder = workspace.path
+        with kept_when_done(engine, identity), building_anywhere(target) as workspace:
+            folder = workspace if isinstance(workspace, Path) else workspace.path
             lock, empty = write_context(folder, material, contents, programs, progress)
             shared = {KEEPING: "yes"} if material.layout.has_shared_memory else {}
             material.note(workspace, NAME, {**identity.to_facts(), **shared})
-            if answers:
+            if answers and not isinstance(workspace, Path):
                 labels = {**label_target(identity, target), BUILDING_LABEL: encode_path(resolve(folder))}
                 made = make_image(engine, workspace.descriptor, runs, material.identity, labels, lock)
         if made is not None:
@@ -116,7 +117,9 @@ def name_image(target: Path, identity: str) -> str:
 
 
 def silence(engine: Engine) -> str:
-    """Return the words for an engine that does not answer."""
+    """Return the words for an engine that does not answer, or is not asked."""
+    if not has_descriptors():
+        return "rtrace makes no images on this system"
     return f"no engine answers `{engine.name} version`"
 
 

@@ -41,7 +41,7 @@ class Failing(io.RawIOBase):
         return True
 
     def readinto(self, buffer: object) -> int:
-        """Give a few bytes, and fail then."""
+        """Return a few bytes, and fail then."""
         if self._begun:
             raise OSError(5, "Input/output error")
         self._begun = True

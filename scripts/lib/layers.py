@@ -62,6 +62,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("proot", "cache"),
         ("chroot", "engines"),
         ("directory", "oci", "vm"),
+        ("conformance",),
     ),
 }
 """From the ground up: a module imports from its own folder and from layers below, never from a neighbour's."""

@@ -66,8 +66,14 @@ FORMAT_HALF = (
 )
 # Folders of more modules than a chapter has: one file a command is a rule that a reader knows without counting.
 CROWDED = {"rtrace.cli"}
-# The last two are parts of somebody's own program, and speak where that does.
-SPEAKERS = ("rtrace.__main__", "rtrace.cli", "rtrace.inside", "rtrace.notebook")
+# Two are parts of somebody's own program, and speak where that does; the last is a command of its own.
+SPEAKERS = (
+    "rtrace.__main__",
+    "rtrace.cli",
+    "rtrace.inside",
+    "rtrace.notebook",
+    "rtrace_unpackers.conformance.__main__",
+)
 
 # What `rtrace --help` may load of rtrace and of other people's packages ...
 HELP_LOADS = (

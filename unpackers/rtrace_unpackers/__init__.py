@@ -7,6 +7,7 @@
     isolation   a replay in namespaces of its own
     chroot      the unpacker that makes a folder, and replays in namespaces
     engines     the unpackers that make an image for a container engine
+    conformance the suite that judges unpackers
 
 Each uses those above it in this list; ``chroot`` and ``engines`` do not use each other.
 """

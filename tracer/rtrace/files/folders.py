@@ -21,6 +21,11 @@ _MOST_LINKS = 40
 _ALL_IDS = 0xFFFFFFFF
 
 
+def has_descriptors() -> bool:
+    """Whether folders can be opened, and used by descriptor, on this system; on Windows they cannot."""
+    return os.open in os.supports_dir_fd
+
+
 def directory_flags() -> int:
     """Return the flags for opening a folder that is no symlink; a function, since not every system has them."""
     return os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -145,9 +150,16 @@ def read_own(folder: int, name: str, limit: int) -> bytes:
     return content
 
 
-def write_new(folder: int, name: str, content: bytes) -> None:
-    """Write a file in an open folder; whoever reads one of that name meanwhile has the one or the other."""
+def write_new(folder: int | Path, name: str, content: bytes) -> None:
+    """Write a file in an open folder; whoever reads one of that name meanwhile has the one or the other.
+
+    By its path, a folder is that of a system on which it cannot be opened.
+    """
     new = f"{name}.new"
+    if isinstance(folder, Path):
+        (folder / new).write_bytes(content)
+        (folder / new).replace(folder / name)
+        return
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = os.open(new, flags, 0o644, dir_fd=folder)

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+# What a system does not have of open(2)'s flags is nothing; Windows changes the ends of lines without one of its own.
+NO_SYMLINK, NOT_INHERITED = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_CLOEXEC", 0)
+AT_ONCE, NO_TERMINAL, BYTES = getattr(os, "O_NONBLOCK", 0), getattr(os, "O_NOCTTY", 0), getattr(os, "O_BINARY", 0)
+
+_FLAGS = os.O_RDONLY | NOT_INHERITED | NO_SYMLINK | AT_ONCE | NO_TERMINAL | BYTES
 _PART = 1 << 20
 
 
@@ -30,7 +34,7 @@ def read_parts(descriptor: int, expected: int = _PART) -> Iterator[bytes]:
 
 def open_at_once(path: str | bytes, flags: int) -> int:
     """Open a file as `open` would, but return at once where nobody writes to a FIFO; see fifo(7). Raises OSError."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    return os.open(path, flags | AT_ONCE | NO_TERMINAL | NOT_INHERITED | BYTES)
 
 
 def read_file(path: str | bytes, limit: int | None = None) -> bytes:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from rtrace.errors import BusyError
-from rtrace.files.folders import directory_flags
+from rtrace.files.folders import directory_flags, has_descriptors
 from rtrace.files.locks import LOCK_FILE, Lock, lock_folder
 from rtrace.files.removing import remove_below
 from rtrace.files.renaming import rename_new
@@ -126,7 +126,7 @@ def lock_workspace(parent: int, name: bytes, path: Path) -> Workspace | None:
 @contextlib.contextmanager
 def working(folder: Path, prefix: str | bytes) -> Iterator[Path]:
     """Yield the path of a workspace in a folder; remove it in the end. Raises OSError when it cannot be made."""
-    if os.open not in os.supports_dir_fd:  # Windows, where there are no locks either
+    if not has_descriptors():  # Windows, where there are no locks either
         import tempfile
 
         with tempfile.TemporaryDirectory(prefix=os.fsdecode(prefix), dir=folder, ignore_cleanup_errors=True) as name:
@@ -143,6 +143,23 @@ def temporary(purpose: str) -> Iterator[Path]:
     """Yield the path of a workspace in the folder for temporary files, for one of the purposes in TEMPORARY."""
     with working(temporary_folder(), f"rtrace-{purpose}-") as path:
         yield path
+
+
+@contextlib.contextmanager
+def building_by_path(folder: Path, prefix: str, name: str) -> Iterator[Path]:
+    """Yield the path of a new folder, which is renamed in the end and gone on an error: where there are no descriptors.
+
+    Raises FileExistsError when the name is taken by then.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder, ignore_cleanup_errors=True) as above:
+        new = Path(above, "new")
+        new.mkdir(mode=0o700)
+        yield new
+        if os.path.lexists(folder / name):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
+        new.rename(folder / name)
 
 
 def temporary_folder() -> Path:

@@ -62,9 +62,8 @@ def write_file(bundle: OpenBundle, entry: Entry, target: Path, sources: Sources 
                 else:
                     file.write(part)
             file.truncate()
-            file.flush()
-            os.fchmod(file.fileno(), entry.mode & _PERMISSIONS)
-            os.utime(file.fileno(), ns=(entry.mtime_ns, entry.mtime_ns))
+        os.utime(whole, ns=(entry.mtime_ns, entry.mtime_ns))
+        os.chmod(whole, entry.mode & _PERMISSIONS)
         incomplete.give_name(whole)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rtrace.debugging import debug
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.errors import ForeignError, RtraceError, TargetError, UsageError
+from rtrace.files.folders import has_descriptors
 from rtrace.operations.exchange.bundles import keep_bundle, read_identity
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.choosing import choose_unpacker
@@ -97,7 +98,9 @@ def noted(target: Path, unpacker_name: str, bundle: Path) -> Iterator[None]:
 
 
 def keep(target: Path, bundle: Path) -> tuple[str, ...]:
-    """Keep the bundle in its target; return a sentence where that cannot be."""
+    """Keep the bundle in its target, where targets can be used; return a sentence where that cannot be."""
+    if not has_descriptors():
+        return ()
     try:
         keep_bundle(target, bundle)
     except (OSError, RtraceError) as error:

@@ -6,6 +6,7 @@ $XDG_STATE_HOME/rtrace/targets/DIGEST.json   DIGEST is of the target's path; loc
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtrace.errors import ForeignError, RtraceError
-from rtrace.files.folders import read_own, refuse_others, write_new
+from rtrace.files.folders import has_descriptors, read_own, refuse_others, write_new
 from rtrace.files.locks import try_lock
 from rtrace.path_text import to_bytes, to_text
 
@@ -61,6 +62,8 @@ def name_file(path: Path) -> str:
 def opened_register(*, make: bool = False) -> Iterator[int]:
     """Yield a descriptor of the register's folder. Raises OSError, and ForeignError for somebody else's."""
     folder = find_register()
+    if not has_descriptors():
+        raise OSError(errno.ENOTSUP, "this system has no register of targets")
     if make:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

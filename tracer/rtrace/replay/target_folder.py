@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rtrace.errors import ForeignError, TargetError
-from rtrace.files.folders import directory_flags, open_parent, refuse_others
+from rtrace.files.folders import directory_flags, has_descriptors, open_parent, refuse_others
 from rtrace.files.locks import Lock, lock_folder
 from rtrace.printable import printable
 from rtrace.replay.protocol import STATE_FILE
@@ -27,6 +27,8 @@ class TargetFolder:
         """Open a folder that belongs to this user alone. Raises TargetError otherwise."""
         self.path = path
         self.shown = printable(os.fsencode(path))
+        if not has_descriptors():
+            raise TargetError(f"{self.shown} cannot be used on this system; have an engine build its image")
         try:
             self.parent, self.name = open_parent(path)
         except OSError as error:

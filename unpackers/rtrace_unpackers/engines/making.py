@@ -15,6 +15,7 @@ from rtrace.bundle.entry import Entry
 from rtrace.debugging import debug
 from rtrace.elsewhere.sources import Sources
 from rtrace.errors import TargetError
+from rtrace.files.folders import has_descriptors
 from rtrace.files.hierarchy import SHARED_MEMORY
 from rtrace.manifest.model import Run
 from rtrace.printable import count, format_size, printable
@@ -45,7 +46,7 @@ from rtrace_unpackers.files.copying import refuse_too_large
 from rtrace_unpackers.files.layout import Layout
 from rtrace_unpackers.files.xattr_setting import tell_lost
 from rtrace_unpackers.target.making import Contents, Material, opened_material, plan_material
-from rtrace_unpackers.target.placement import building
+from rtrace_unpackers.target.placement import building_anywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ def find_maker(engine: Engine, images: Images) -> Maker:
         return Maker(engine, "rtrace builds nothing on another image", images.base)
     if not images.build:
         return Maker(engine, "none is asked for")
+    if not has_descriptors():
+        return Maker(engine, "rtrace makes no images on this system")
     answers = engine.answers()
     debug(__name__, "the engine `%s` %s", engine.name, "answers" if answers else "does not answer")
     return Maker(engine, None if answers else f"no engine answers `{engine.name} version`")
@@ -104,15 +107,15 @@ def make_target(bundle: Path, target: Path, progress: Progress, sources: Sources
         gone = clean(engine) if answers else ()
         identity = make_identity(name_image(target, material.identity), used=answers)
         made = None
-        with kept_when_done(engine, identity), building(target) as workspace:
-            folder = workspace.path
+        with kept_when_done(engine, identity), building_anywhere(target) as workspace:
+            folder = workspace if isinstance(workspace, Path) else workspace.path
             plan = plan_layers(material.layout, material.manifest.inputs)
             lock, empty = write_context(folder, material, plan, contents, programs, progress)
             write_instructions(folder, material, plan, maker.base)
             based = {} if maker.base is None else {BASE: maker.base}
             shared = {KEEPING: "yes"} if material.layout.has_shared_memory else {}
             material.note(workspace, name, {**identity.to_facts(), **shared, LAYERS: " ".join(plan.names), **based})
-            if answers:
+            if answers and not isinstance(workspace, Path):
                 labels = {**label_target(identity, target), BUILDING_LABEL: encode_path(resolve(folder))}
                 context = Context(workspace.descriptor, plan.names, runs, material.identity)
                 made = make_image(engine, context, labels, lock)

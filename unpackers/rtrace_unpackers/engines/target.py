@@ -58,12 +58,14 @@ from rtrace_unpackers.engines.engine.facts import Thing
 from rtrace_unpackers.engines.forwarding.process import FORWARDER
 from rtrace_unpackers.engines.image.dockerfile import FOLDER, name_launchers
 from rtrace_unpackers.engines.image.launcher import build_forwarder, build_launcher, build_programs
-from rtrace_unpackers.engines.image.layers import read_names
+from rtrace_unpackers.engines.image.layers import NAMES, OLD, OWN, name_file, read_names
 from rtrace_unpackers.granted.listening import listening
 from rtrace_unpackers.limits.resources import may_forbid_core_dumps
-from rtrace_unpackers.target.removal import remove_target
-from rtrace_unpackers.target.state import State, update_state
+from rtrace_unpackers.target.removal import refuse_others_files, remove_target
+from rtrace_unpackers.target.state import MADE_BY_STATE, State, update_state
 
+MADE = ("Dockerfile", ".dockerignore", *map(name_file, (*NAMES, OWN, OLD)), *MADE_BY_STATE)
+"""All names that are ever in the folder of a target."""
 KEEPING = "shared_memory"
 """The word of the state that says whether /dev/shm is kept: `yes`."""
 
@@ -268,6 +270,7 @@ class DockerTarget:
                     f"no container engine answers `{engine.name} version`, and {self.path} has an image there: "
                     "start the engine, then destroy the target"
                 )
+            refuse_others_files(self.folder, MADE)
             with using(self.folder) as lock:
                 remove_possessions(engine, find_possessions(engine, self.identity, self.path), lock)
-        remove_target(self.folder)
+        remove_target(self.folder, MADE)

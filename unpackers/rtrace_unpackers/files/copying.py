@@ -48,12 +48,17 @@ def copy_part(source: int, destination: int, start: int, end: int) -> None:
                 start += length
         except OSError:  # EXDEV, EINVAL, EOPNOTSUPP: the file system cannot
             pass
-    while start < end and (part := os.pread(source, min(PART, end - start), start)):
-        start += os.pwrite(destination, part, start)
+    os.lseek(source, start, os.SEEK_SET)
+    os.lseek(destination, start, os.SEEK_SET)
+    while start < end and (part := os.read(source, min(PART, end - start))):
+        start += os.write(destination, part)
+        os.lseek(source, start, os.SEEK_SET)
 
 
 def find_room(folder: int) -> int:
-    """Return the bytes that the file system of an open file has left for this user."""
+    """Return the bytes that the file system of an open file has left for this user, as far as the system tells."""
+    if not hasattr(os, "fstatvfs"):  # Windows
+        return sys.maxsize
     state = os.fstatvfs(folder)
     return state.f_frsize * (state.f_bavail if os.geteuid() else state.f_bfree)
 

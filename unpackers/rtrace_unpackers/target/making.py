@@ -31,9 +31,10 @@ class Material:
     entries: tuple[Entry, ...]
     layout: Layout
 
-    def note(self, workspace: Workspace, unpacker: str, facts: Mapping[str, str]) -> None:
+    def note(self, workspace: Workspace | Path, unpacker: str, facts: Mapping[str, str]) -> None:
         """Write what the target says of itself: who made it, of which bundle, and the unpacker's own facts."""
-        write_state(workspace.descriptor, State(unpacker, self.identity, facts), self.manifest)
+        place = workspace if isinstance(workspace, Path) else workspace.descriptor
+        write_state(place, State(unpacker, self.identity, facts), self.manifest)
 
     def conclude(self, target: Path, notices: Iterable[str]) -> Unpacked:
         """Return what is told of the new target."""

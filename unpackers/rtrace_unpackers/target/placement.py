@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rtrace.debugging import debug
 from rtrace.errors import ForeignError, TargetError
-from rtrace.files.folders import open_parent
-from rtrace.files.workspaces import TARGET_IN_THE_MAKING, Workspace, make_workspace
+from rtrace.files.folders import has_descriptors, open_parent
+from rtrace.files.workspaces import TARGET_IN_THE_MAKING, Workspace, building_by_path, make_workspace
 from rtrace.interrupts import lifted, shielded
 from rtrace.printable import printable
 
@@ -55,6 +55,21 @@ def building(target: Path) -> Iterator[Workspace]:
         except OSError as error:
             where = f" ({printable(os.fsencode(error.filename))})" if error.filename else ""
             raise TargetError(f"cannot make {shown}: {error.strerror}{where}") from None
+
+
+@contextlib.contextmanager
+def building_anywhere(target: Path) -> Iterator[Workspace | Path]:
+    """Yield what `building` does; where folders have no descriptors, the path of the folder alone."""
+    if has_descriptors():
+        with building(target) as workspace:
+            yield workspace
+        return
+    refuse_existing(target)
+    try:
+        with building_by_path(target.absolute().parent, TARGET_IN_THE_MAKING, target.name) as folder:
+            yield folder
+    except OSError as error:
+        raise TargetError(f"cannot make {printable(os.fsencode(target))}: {error.strerror}") from None
 
 
 @contextlib.contextmanager

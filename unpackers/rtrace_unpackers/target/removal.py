@@ -42,7 +42,7 @@ def remove_target(folder: TargetFolder, made: Iterable[str] | None = None) -> No
     with folder.lock() as lock:
         refuse_mounts(folder)
         if made is not None:
-            refuse_others_files(folder, frozenset({*made, LOCK_FILE, *OWN_NAMES}))
+            refuse_others_files(folder, made)
         try:
             name = set_aside(folder.parent, folder.name, folder.descriptor, removal_prefix(folder.name))
             path = folder.path.with_name(os.fsdecode(name))
@@ -54,9 +54,10 @@ def remove_target(folder: TargetFolder, made: Iterable[str] | None = None) -> No
             ) from None
 
 
-def refuse_others_files(folder: TargetFolder, made: frozenset[str]) -> None:
+def refuse_others_files(folder: TargetFolder, made: Iterable[str]) -> None:
     """Raise TargetError when there is something in the folder of a target that rtrace did not make."""
-    others = sorted(os.fsencode(name) for name in os.listdir(folder.descriptor) if name not in made)
+    own = {*made, LOCK_FILE, *OWN_NAMES}
+    others = sorted(os.fsencode(name) for name in os.listdir(folder.descriptor) if name not in own)
     if others:
         shown = ", ".join(map(printable, others[:_SHOWN])) + (" and others" if len(others) > _SHOWN else "")
         raise TargetError(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rtrace import __version__
 from rtrace.errors import ForeignError, ManifestError, TargetError
-from rtrace.files.folders import read_own, write_new
+from rtrace.files.folders import has_descriptors, read_own, write_new
 from rtrace.manifest.model import Manifest
 from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
@@ -56,9 +56,9 @@ def update_state(folder: Path | int, state: State) -> None:
 
 
 @contextlib.contextmanager
-def as_descriptor(folder: Path | int) -> Iterator[int]:
+def as_descriptor(folder: Path | int) -> Iterator[int | Path]:
     """Yield the descriptor of a folder that is open, or that belongs to this user alone. Raises TargetError."""
-    if isinstance(folder, int):
+    if isinstance(folder, int) or not has_descriptors():
         yield folder
         return
     opened = TargetFolder(folder)

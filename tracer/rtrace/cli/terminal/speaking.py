@@ -100,6 +100,15 @@ def tell_text(text: str) -> None:
         sys.stderr.flush()
 
 
+def can_show(text: str) -> bool:
+    """Whether the encoding of standard output has all characters of a text."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except (AttributeError, UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
 def give(data: bytes) -> None:
     """Write requested data to standard output, byte for byte. Raises NobodyReadsError."""
     if sys.stdout is None:

@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.cli.terminal.speaking import show, show_fields
+from rtrace.cli.terminal.speaking import can_show, show, show_fields
 from rtrace.printable import printable_text
 
 if TYPE_CHECKING:
@@ -92,11 +92,7 @@ def _cut(word: str, width: int, mark: str) -> str:
 
 def _find_mark() -> str:
     """Return what stands for the end of a word, if standard output can show it."""
-    try:
-        _CUT.encode(sys.stdout.encoding)
-    except (UnicodeEncodeError, LookupError):
-        return "..."
-    return _CUT
+    return _CUT if can_show(_CUT) else "..."
 
 
 def _align(row: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rtrace.debugging import debug
 from rtrace.errors import BusyError
+from rtrace.files.folders import has_descriptors
 from rtrace.files.locks import Lock, try_lock
 from rtrace.replay.target_folder import TargetFolder
 
@@ -44,7 +45,7 @@ def wait_for_lock(folder: TargetFolder) -> Lock:
 
 def hold_for_life(folder: Path, name: str) -> int | None:
     """Hold a file of a target as long as this process lives, wherever it is moved; return the descriptor."""
-    if os.name != "posix":
+    if not has_descriptors():
         return None
     descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with contextlib.suppress(BlockingIOError):

@@ -74,7 +74,7 @@ def test_bundle_is_unpacked_for_an_engine(platform: str, bundle: Path, tmp_path:
     done = call(platform, tmp_path, "unpack", "docker", bundle, "target")
     assert done.returncode == 0, done.stderr
     assert "builds it" in done.stderr
-    with tarfile.open(tmp_path / "target/rootfs.tar") as files:
+    with tarfile.open(tmp_path / "target/experiment.tar") as files:
         member = files.extractfile("work/data")
         assert member is not None
         assert member.read() == CONTENT

@@ -30,7 +30,7 @@ def test_a_quoted_word_has_no_quote_that_is_open(value: bytes) -> None:
 def test_a_shell_takes_a_word_for_itself(value: bytes, tmp_path: Path) -> None:
     """Quotes, substitutions, line ends and bytes that are no text are nothing to the shell."""
     script = b"word=" + quote(value) + b'\nprintf %s "$word"'
-    done = subprocess.run(["sh"], input=script, capture_output=True, check=True, cwd=tmp_path)
+    done = subprocess.run(["/bin/sh"], input=script, capture_output=True, check=True, cwd=tmp_path)
     assert done.stdout == value
     assert list(tmp_path.iterdir()) == []
 
@@ -47,7 +47,7 @@ def test_an_archive_has_the_job_and_its_settings() -> None:
 
 def test_the_guest_is_a_script_that_a_shell_can_read() -> None:
     """The kernel of a guest shows no message about a mistake in it."""
-    subprocess.run(["sh", "-n", GUEST], check=True)
+    subprocess.run(["/bin/sh", "-n", GUEST], check=True)
 
 
 def test_there_is_no_network_unless_asked_for() -> None:

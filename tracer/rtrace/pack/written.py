@@ -107,7 +107,8 @@ def keep_written(
 ) -> None:
     """Keep what the runs of a plan wrote, but for what is secret. Raises OSError when the disk is full.
 
-    An anonymous bundle has no digests of blocks: a replay under pseudonyms writes others.
+    An anonymous bundle has no digests of blocks: a replay under pseudonyms writes others. Nor has it a content in which
+    a name stays.
     """
     whole = choose_whole(plan)
     for wanted in whole:
@@ -116,6 +117,8 @@ def keep_written(
             continue
         if anonymizer is not None:
             content = anonymizer.replace_written(content)
+            if anonymizer.names.occur_in(iter([content])):  # compressed, say, and its name is not
+                continue
         contents.add(hashlib.sha256(content).hexdigest(), content)
     if anonymizer is None and plan.most_written:
         places = {wanted.place for wanted in whole}

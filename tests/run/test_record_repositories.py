@@ -1,5 +1,6 @@
 """What a record says of git repositories: every kind of them, and nothing of anybody else's."""
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -400,16 +401,16 @@ def test_what_a_killed_process_leaves(repository: Path, tmp_path: Path) -> None:
         "read_repository(sys.argv[1].encode(), timeout=1000, environ={'PATH': sys.argv[2]})"
     )
     path = f"{program.parent}:{os.environ['PATH']}"
+    told = os.open(tmp_path / "told", os.O_RDWR)  # so that nobody waits for a reader
     with subprocess.Popen([sys.executable, "-c", asking, repository, path]) as process:
-        pids: set[int] = set()
-        folders: set[Path] = set()
-        while len(pids) < 2:  # both that are asked at once
-            with (tmp_path / "told").open() as told:
-                for line in told:
-                    pid, _, folder = line.strip().partition(" ")
-                    pids.add(int(pid))
-                    folders.add(Path(folder))
+        lines = os.read(told, 1 << 12)  # of the first that is asked
         process.kill()
+    os.set_blocking(told, False)
+    with contextlib.suppress(BlockingIOError):
+        lines += os.read(told, 1 << 12)  # and of others that were asked at once
+    os.close(told)
+    found = [line.partition(" ") for line in lines.decode().splitlines()]
+    pids, folders = {int(pid) for pid, _, _ in found}, {Path(folder) for _, _, folder in found}
     for number in pids:
         os.kill(number, signal.SIGKILL)
     (left,) = folders

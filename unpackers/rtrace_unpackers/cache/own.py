@@ -68,8 +68,8 @@ class Family:
 def choose_own(layout: Layout, results: Iterable[Result], ownership: Ownership) -> Own | None:
     """Choose what each replay gets a copy of; None where the tree cannot be shared.
 
-    That is so where its files have attributes that an overlay takes for its own, where most of it would be copied, and
-    where this user may not read what would be.
+    That is so where its files have attributes that an overlay takes for its own, where the runs wrote to a FIFO that was
+    there, where most of it would be copied, and where this user may not read what would be.
     """
     family = Family(layout)
     if not any(one.reason for one in family.others.values()):
@@ -77,6 +77,8 @@ def choose_own(layout: Layout, results: Iterable[Result], ownership: Ownership) 
     if any(name.startswith(OWN_ATTRIBUTES) for one in list_all(family) for name, _ in one.xattrs):
         return None
     changed = {result.path: result for result in results}
+    if any(path in family.others and family.others[path].type is FileType.FIFO for path in changed):
+        return None  # a FIFO in an overlay keeps its time when it is written to
     whole = {path for path in changed if is_moved(family.folders.get(path), changed[path])}
     whole |= {path for path, entry in family.folders.items() if entry.reason == MOVED}
     if b"/" in whole:

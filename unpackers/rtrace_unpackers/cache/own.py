@@ -68,8 +68,8 @@ class Family:
 def choose_own(layout: Layout, results: Iterable[Result], ownership: Ownership) -> Own | None:
     """Choose what each replay gets a copy of; None where the tree cannot be shared.
 
-    That is so where its files have attributes that an overlay takes for its own, where the runs wrote to a FIFO that was
-    there, where most of it would be copied, and where this user may not read what would be.
+    That is so where its files have attributes that an overlay takes for its own, where the runs wrote to a FIFO that
+    was there, where most of it would be copied, and where this user may not read what would be.
     """
     family = Family(layout)
     if not any(one.reason for one in family.others.values()):

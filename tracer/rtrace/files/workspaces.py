@@ -24,7 +24,7 @@ from rtrace.interrupts import lifted, shielded
 INCOMPLETE = ".incomplete-"
 REMOVED = ".removed-"
 TARGET_IN_THE_MAKING = ".rtrace-incomplete-"
-TEMPORARY = ("audit", "doctor", "pack", "record", "reprozip", "run", "verify")
+TEMPORARY = ("audit", "compare", "doctor", "pack", "record", "reprozip", "run", "verify")
 """What rtrace makes workspaces for in the folder for temporary files."""
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 -- a workspace in it is private, as in every other folder
 """Where files can be kept in memory; removing a folder from a disk takes milliseconds when that is busy."""

@@ -17,7 +17,7 @@ from rtrace.bundle.protocol import OpenBundle
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
 from rtrace.files.hierarchy import is_provided
-from rtrace.files.workspaces import THROW_AWAY
+from rtrace.files.workspaces import THROW_AWAY, temporary
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.incompleteness import CHANGED, limit_waiting, list_incomplete
 from rtrace.manifest.model import Manifest, Run
@@ -120,10 +120,11 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
         with ExitStack() as stack:
             streams = stack.enter_context(streams_for_verifying(None if quiet else shown))
             substance = None
-            if rule is not None:
-                substance = stack.enter_context(Substance(bundle, target, make_folder(workspace), rule))
+            copies = None if rule is None else stack.enter_context(temporary("compare"))
+            if copies is not None and rule is not None:
+                substance = stack.enter_context(Substance(bundle, target, copies, rule))
             for number, run in enumerate(subject.runs):
-                with collecting(run, streams, make_folder(workspace) if substance is not None else None) as collection:
+                with collecting(run, streams, copies and make_folder(copies)) as collection:
                     given = limit_waiting(limits, subject.manifest, run)
                     outcomes.append(replay(target, run, collection.streams, given, grants))
                 is_last = number == len(subject.runs) - 1
@@ -161,9 +162,9 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     return replace(again, notes=(*again.notes, TWICE), seconds=time.monotonic() - began)
 
 
-def make_folder(workspace: Path) -> Path:
-    """Return a new folder for copies, which goes with the one that it is in."""
-    return Path(tempfile.mkdtemp(prefix="copies-", dir=workspace))
+def make_folder(around: Path) -> Path:
+    """Return a new folder in another one."""
+    return Path(tempfile.mkdtemp(dir=around))
 
 
 def take_snapshot(target: Target, subject: Subject, expected: Iterable[Result], *, is_last: bool) -> Snapshot:

@@ -20,7 +20,7 @@ from rtrace.files.symlinks import MOST_LINKS
 from rtrace.files.workspaces import temporary_folder
 from rtrace.printable import printable
 from rtrace_unpackers.engines.container.exported import REPLACED
-from rtrace_unpackers.engines.container.restoring import end_stray, was_used
+from rtrace_unpackers.engines.container.restoring import end_stray
 from rtrace_unpackers.engines.engine.command_line import Engine
 from rtrace_unpackers.engines.engine.facts import Thing
 from rtrace_unpackers.engines.image.dockerfile import FOLDER
@@ -35,8 +35,7 @@ def put_file(engine: Engine, container: Thing, entry: Entry, content: BinaryIO, 
     """Put a file at an entry's path; ``in_volume``, it is written in its place. Raises TargetError."""
     refuse_replaced(entry.path)
     end_stray(engine, container)
-    if was_used(container):
-        refuse_obstacles(engine, container.id, entry.path)
+    refuse_obstacles(engine, container.id, entry.path)
     with sized(content) as (file, size):
 
         def write(stream: IO[bytes]) -> None:

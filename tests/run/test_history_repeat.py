@@ -95,7 +95,7 @@ def test_an_interrupted_repetition_proves_nothing(work: Path) -> None:
         words = [sys.executable, "-m", "rtrace", "repeat", "last"]
         with subprocess.Popen(words, cwd=work, stderr=subprocess.PIPE, start_new_session=True) as repeating:
             wait_until((work / "begun").exists)
-            os.kill(repeating.pid, signal.SIGINT)  # which is passed on: had the program got it as well, it might be first
+            os.kill(repeating.pid, signal.SIGINT)  # passed on; were both sent it, either might be first
             said = repeating.communicate(timeout=60)[1].decode()
         assert repeating.returncode == 130
         assert "interrupted by SIGINT, so nothing is compared" in said

@@ -183,7 +183,6 @@ class Replay:
             settle(target, self.say)
             self.name(read_unpacker(path))
             refuse_foreign(target.runs(), self.grants)
-            settle(target, self.say)
             tell_caution(target, self.warn)
             yield target
             return

@@ -22,7 +22,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtrace.verify.kinds.apart import Apart
+from rtrace.verify.apart import Apart
 from rtrace.verify.kinds.judging import Judging
 from rtrace.verify.kinds.model import Judgement, Rule
 

@@ -11,7 +11,7 @@ from rtrace.bundle.written_content import BLOCK_SIZE
 from rtrace.errors import RtraceError
 from rtrace.opening import open_bundle
 from rtrace.printable import printable, printable_text
-from rtrace.verify.kinds.apart import Apart
+from rtrace.verify.apart import Apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

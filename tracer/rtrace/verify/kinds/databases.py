@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.bundle.hostile_database import open_database
+from rtrace.verify.kinds.contents import copy_to
 from rtrace.verify.kinds.model import CannotCompareError, Findings, Judgement, Rule, list_some, shorten_text
 
 if TYPE_CHECKING:
@@ -37,9 +38,7 @@ class Sqlite:
         with TemporaryDirectory() as folder:
             paths = [Path(folder) / "expected", Path(folder) / "found"]
             for path, file in zip(paths, (expected, found), strict=True):
-                with path.open("wb") as copy:
-                    while part := file.read(1 << 20):
-                        copy.write(part)
+                copy_to(file, path)
             try:
                 with open_database(paths[0]) as old, open_database(paths[1]) as new:
                     _compare_databases(old, new, findings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from rtrace.verify.kinds.contents import find_difference
 from rtrace.verify.kinds.model import CannotCompareError, Findings, Judgement, Rule
 from rtrace.verify.kinds.text import show_difference
 
@@ -85,7 +86,7 @@ def _compare_pictures(place: str, one: Any, other: Any, findings: Findings) -> N
     rows = [_list_rows(picture) for picture in pictures]
     for number, (first, second) in enumerate(zip(*rows, strict=False)):
         if first != second:
-            at = next(at for at, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1])
+            at = find_difference(first, second)
             column = at // pictures[0].n_channels
             point = f"{column / _SCALE:.0f},{number / _SCALE:.0f}"
             findings.differ(f"{place}, picture, point {point}", first[at], second[at])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.plugins import find_plugins, load
 from rtrace.verify.kinds.arrays import Numpy
+from rtrace.verify.kinds.contents import PART, find_difference, peek
 from rtrace.verify.kinds.databases import Sqlite
 from rtrace.verify.kinds.documents import Pdf
 from rtrace.verify.kinds.model import MOST_DEPTH, CannotCompareError, Judgement, Rule
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 GROUP = "rtrace.comparators"
 HEAD = 1 << 16
-_PART = 1 << 20
 _KINDS: tuple[Kind, ...] = (
     Numpy(),
     Sqlite(),
@@ -58,7 +58,7 @@ class Judging:
 
         What cannot be compared as what it is, is compared by its bytes, and the note says why.
         """
-        heads = _peek(expected), _peek(found)
+        heads = peek(expected, HEAD), peek(found, HEAD)
         notes = []
         for kind in self._list_kinds(depth):
             if not (kind.recognise(heads[0], names[0]) and kind.recognise(heads[1], names[1])):
@@ -90,18 +90,11 @@ def compare_bytes(expected: BinaryIO, found: BinaryIO) -> Judgement:
     """Return where two contents begin to differ, as bytes."""
     done = 0
     while True:
-        one, other = expected.read(_PART), found.read(_PART)
+        one, other = expected.read(PART), found.read(PART)
         if one != other:
-            same = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
-            at = min(len(one), len(other)) if same is None else same
+            at = find_difference(one, other)
             old, new = (part[at : at + 8].hex(" ") or "no more bytes" for part in (one, other))
             return Judgement("different", "bytes", (), f"byte {done + at}", old, new)
         if not one:
             return Judgement("same", "bytes")
         done += len(one)
-
-
-def _peek(file: BinaryIO) -> bytes:
-    head = file.read(HEAD)
-    file.seek(0)
-    return head

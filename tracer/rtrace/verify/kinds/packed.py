@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, cast
 
+from rtrace.verify.kinds.contents import PART, are_same, peek
 from rtrace.verify.kinds.model import CannotCompareError, Findings, Judgement, Rule, list_some
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ MOST = 2 << 30
 """Bytes that all that is unpacked of one file may have."""
 _MOST_MEMBERS = 100_000
 _IN_MEMORY = 8 << 20
-_PART = 1 << 20
+_HEAD = 512
 _ZIP, _TAR_AT, _TAR = b"PK\x03\x04", 257, b"ustar"
 _COMPRESSED: dict[bytes, str] = {
     b"\x1f\x8b": "gzip",
@@ -52,7 +53,7 @@ class Room:
         """Return what comes out of a reader as a file at its beginning. Raises CannotCompareError for a bomb."""
         small = io.BytesIO()
         target: BinaryIO = small
-        while part := source.read(_PART):
+        while part := source.read(PART):
             self.left -= len(part)
             if self.left < 0:
                 raise CannotCompareError(f"more than {MOST >> 30} GiB come out of it")
@@ -79,13 +80,13 @@ class Compressed:
 
     def compare(self, expected: BinaryIO, found: BinaryIO, rule: Rule, names: tuple[bytes, bytes]) -> Judgement:
         """Decompress and compare."""
-        kinds = [find_compression(_peek(file)) for file in (expected, found)]
+        kinds = [find_compression(peek(file, _HEAD)) for file in (expected, found)]
         findings = Findings(f"{kinds[0]} of something", rule)
         if kinds[0] != kinds[1]:
             findings.ignore("compression")
         inner = tuple(name.rpartition(b".")[0] if b"." in name else name for name in names)
         with _decompress(expected, self._room) as old, _decompress(found, self._room) as new:
-            if _are_same(old, new):
+            if are_same(old, new):
                 findings.ignore("compression, or name and time in it")
             else:
                 judged = self._judge(old, new, rule, (inner[0], inner[1]), self._depth + 1)
@@ -111,7 +112,7 @@ class Archive:
 
     def compare(self, expected: BinaryIO, found: BinaryIO, rule: Rule, names: tuple[bytes, bytes]) -> Judgement:  # noqa: ARG002
         """Compare the members of one name."""
-        kinds = ["zip" if _peek(file).startswith(_ZIP) else "tar" for file in (expected, found)]
+        kinds = ["zip" if peek(file, _HEAD).startswith(_ZIP) else "tar" for file in (expected, found)]
         if kinds[0] != kinds[1]:
             raise CannotCompareError("one is a zip, the other a tar")
         findings = Findings(kinds[0], rule)
@@ -140,7 +141,7 @@ class Archive:
         if old.members[name] != "file":
             return
         with self._room.unpack(old.open(name)) as one, self._room.unpack(new.open(name)) as other:
-            if _are_same(one, other):
+            if are_same(one, other):
                 return
             if name.encode("utf-8", "surrogateescape") in _DATED:
                 findings.ignore("who made the document, and when")
@@ -218,7 +219,7 @@ def _describe(info: tarfile.TarInfo) -> str:
 
 
 def _decompress(file: BinaryIO, room: Room) -> BinaryIO:
-    kind = find_compression(_peek(file))
+    kind = find_compression(peek(file, _HEAD))
     try:
         if kind == "zstd":
             return room.unpack(_ZstdReader(file))
@@ -245,23 +246,3 @@ class _ZstdReader:
             return next(self._parts, b"")
         except BundleError as error:
             raise CannotCompareError(f"it is no intact zstd ({error})") from None
-
-
-def _peek(file: BinaryIO) -> bytes:
-    head = file.read(512)
-    file.seek(0)
-    return head
-
-
-def _are_same(one: BinaryIO, other: BinaryIO) -> bool:
-    """Whether two files have the same bytes; both are at their beginning again afterwards."""
-    try:
-        while True:
-            parts = one.read(_PART), other.read(_PART)
-            if parts[0] != parts[1]:
-                return False
-            if not parts[0]:
-                return True
-    finally:
-        one.seek(0)
-        other.seek(0)

@@ -6,6 +6,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
+from rtrace.verify.kinds.contents import find_difference, peek
 from rtrace.verify.kinds.model import CannotCompareError, Findings, Judgement, Rule
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _KINDS = {_PNG: "PNG", b"\xff\xd8\xff": "JPEG", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"GIF8": "GIF", b"BM": "BMP"}
 _MEANING = {b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT", b"bKGD", b"acTL", b"fcTL", b"fdAT"}
 """Chunks of a PNG that change what is seen."""
+_HEAD = 16
 _MOST_PIXELS = 200_000_000
 _LONGEST_CHUNK = 1 << 30
 _HEADER = struct.Struct(">I4s")
@@ -33,8 +35,8 @@ class Picture:
 
     def compare(self, expected: BinaryIO, found: BinaryIO, rule: Rule, names: tuple[bytes, bytes]) -> Judgement:  # noqa: ARG002
         """Compare size and pixels. Raises CannotCompareError."""
-        form = find_format(_peek(expected))
-        if form != find_format(_peek(found)):
+        form = find_format(peek(expected, _HEAD))
+        if form != find_format(peek(found, _HEAD)):
             raise CannotCompareError("the two are pictures of different formats")
         findings = Findings(f"{form} picture", rule)
         if form == "PNG" and _read_png(expected) == _read_png(found):
@@ -92,8 +94,7 @@ def _compare_frame(one: Image.Image, other: Image.Image, where: str, findings: F
     contents = one.tobytes(), other.tobytes()
     if contents[0] == contents[1]:
         return
-    first = next(at for at, pair in enumerate(zip(*contents, strict=True)) if pair[0] != pair[1])
-    at = first // (len(contents[0]) // (one.width * one.height))
+    at = find_difference(*contents) // (len(contents[0]) // (one.width * one.height))
     point = at % one.width, at // one.width
     if one.mode in {"I", "F"}:
         findings.differ(f"{where}pixel {point[0]},{point[1]}", one.getpixel(point), other.getpixel(point))
@@ -143,9 +144,3 @@ def _read_png(file: BinaryIO) -> object:
             break
     file.seek(0)
     return chunks, b"".join(pixels)
-
-
-def _peek(file: BinaryIO) -> bytes:
-    head = file.read(16)
-    file.seek(0)
-    return head

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO, NamedTuple
 
+from rtrace.verify.kinds.contents import find_difference
 from rtrace.verify.kinds.model import CannotCompareError, Findings, Judgement, Rule
 
 _MAGIC = b"\x7fELF"
@@ -109,8 +110,7 @@ def _find_difference(files: tuple[BinaryIO, BinaryIO], sections: tuple[Section, 
             for file, part in zip(files, sections, strict=True)
         )
         if one != other:
-            same = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
-            return done + (min(len(one), len(other)) if same is None else same)
+            return done + find_difference(one, other)
         if not one:
             return None
         done += len(one)

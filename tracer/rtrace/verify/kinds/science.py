@@ -7,6 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from rtrace.verify.kinds.contents import copy_to
 from rtrace.verify.kinds.model import CannotCompareError, Findings, Judgement, Rule, list_some, shorten_text
 
 if TYPE_CHECKING:
@@ -166,9 +167,7 @@ class Parquet:
         with tempfile.TemporaryDirectory() as folder:
             paths = [Path(folder) / name for name in ("expected.parquet", "found.parquet")]
             for path, file in zip(paths, (expected, found), strict=True):
-                with path.open("wb") as copy:
-                    while part := file.read(1 << 20):
-                        copy.write(part)
+                copy_to(file, path)
             try:
                 with duckdb.connect(config={"enable_external_access": True, "threads": 1}) as old:
                     old.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")

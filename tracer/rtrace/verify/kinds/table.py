@@ -8,6 +8,7 @@ import re
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, BinaryIO
 
+from rtrace.verify.kinds.contents import peek
 from rtrace.verify.kinds.model import CannotCompareError, Findings, Judgement, Rule, shorten_text
 from rtrace.verify.kinds.text import NUMBER, compare_numbers, find_codec, is_text
 
@@ -71,9 +72,7 @@ def find_delimiter(head: bytes) -> str | None:
 
 
 def _find_delimiter_of(file: BinaryIO) -> str | None:
-    head = file.read(1 << 16)
-    file.seek(0)
-    return find_delimiter(head)
+    return find_delimiter(peek(file, 1 << 16))
 
 
 def _read_rows(file: BinaryIO, delimiter: str, rule: Rule) -> Iterator[list[str]]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import zip_longest
 from typing import TYPE_CHECKING, BinaryIO
 
+from rtrace.verify.kinds.contents import find_difference
 from rtrace.verify.kinds.model import CannotCompareError, Findings, Judgement, Rule, shorten_text
 
 if TYPE_CHECKING:
@@ -141,9 +142,7 @@ def compare_unordered(expected: BinaryIO, found: BinaryIO, findings: Findings) -
 
 def show_difference(old: str, new: str, room: int = 60) -> tuple[str, str]:
     """Return two texts around the place where they begin to differ."""
-    place = next(
-        (at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), min(len(old), len(new))
-    )
+    place = find_difference(old, new)
     begin = max(0, place - room // 2) if max(len(old), len(new)) > room else 0
     return tuple(f"{'…' if begin else ''}{shorten_text(one[begin:], room)}" for one in (old, new))  # type: ignore[return-value]
 

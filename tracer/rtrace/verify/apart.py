@@ -29,7 +29,7 @@ SECONDS = 120.0
 _LONGEST_ANSWER = 1 << 20
 _START = (
     "import json, sys; lines = sys.stdin.buffer; sys.path[:] = json.loads(lines.readline());"
-    " from rtrace.verify.kinds.apart import serve; serve(lines, open(1, 'wb', 0))"
+    " from rtrace.verify.apart import serve; serve(lines, open(1, 'wb', 0))"
 )
 
 

@@ -78,9 +78,9 @@ def carry_out(plan: PackingPlan, *, progress: Progress = SILENT, allow_missing: 
         with phase(__name__, "write the trace"):
             database = _write_database(plan, writer.folder)
         with phase(__name__, "keep what the runs wrote"):
-            keep_written(plan, writer.written, redactor, anonymizer)
+            digests = keep_written(plan, writer.written, redactor, anonymizer)
         manifest = _complete_manifest(plan, files.notices, writer.elsewhere, anonymizer)
-        results: Iterable[Result] = finish_results(plan, progress)
+        results: Iterable[Result] = finish_results(plan, progress, digests)
         named = {run.id: run for run in manifest.runs}
         disguised = named
         text, inspect = _read_earlier_text(plan, masker, redactor), None

@@ -13,16 +13,21 @@ from rtrace.files.stamps import keep_inode, keep_time
 from rtrace.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from rtrace.pack.plan import PackingPlan
     from rtrace.trace.reading.reader import After, Copy
 
+NO_DIGESTS: Mapping[tuple[int, bytes], str] = {}
 
-def finish_results(plan: PackingPlan, progress: Progress = SILENT) -> Iterator[Result]:
+
+def finish_results(
+    plan: PackingPlan, progress: Progress = SILENT, digests: Mapping[tuple[int, bytes], str] = NO_DIGESTS
+) -> Iterator[Result]:
     """Yield the results of a plan in their order, and report the bytes of those that are hashed.
 
-    A digest is None if the file has changed since and no snapshot of a later run has it.
+    A digest is None if the file has changed since and no snapshot of a later run has it. ``digests`` are those that are
+    known meanwhile, by run and path.
     """
     progress.start("hashing", sum(after.size or 0 for after in plan.results if needs_digest(after)))
     copies: dict[bytes, list[Copy]] = {}
@@ -42,7 +47,9 @@ def finish_results(plan: PackingPlan, progress: Progress = SILENT) -> Iterator[R
             size = after.size or 0
             sha256 = after.sha256
             if needs_digest(after):
-                sha256 = _find_digest(after, copies.get(after.path, []), os.fsencode(plan.directory.snapshots))
+                sha256 = digests.get((after.run, after.path)) or _find_digest(
+                    after, copies.get(after.path, []), os.fsencode(plan.directory.snapshots)
+                )
                 progress.advance(size)
         elif kind is FileType.SYMLINK:
             target = after.target

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from rtrace.bundle.written.writing import digest_blocks
 from rtrace.debugging import debug
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from rtrace.trace.reading.one_run import TracedStream
     from rtrace.trace.reading.reader import After, Copy
 
+Answer = TypeVar("Answer")
+
 MOST = 256 << 20
 """Bytes of all contents that are kept unless another limit is asked for."""
 LARGEST = 64 << 20
@@ -42,7 +44,8 @@ _STREAM_NAMES = {1: "stdout", 2: "stderr"}
 class Wanted(NamedTuple):
     """A content that a run wrote: the place where it is, as secrets have one, its path, if any, and how it is opened.
 
-    ``open`` returns a descriptor at its beginning, None where the content is not there any more.
+    ``open`` returns a descriptor at its beginning, None where the content is not there any more. ``run`` is the run's
+    number, of a file.
     """
 
     place: str
@@ -50,34 +53,37 @@ class Wanted(NamedTuple):
     size: int
     sha256: str | None
     open: Callable[[], int | None]
+    run: int = 0
 
-    def read(self) -> bytes | None:
-        """Return the content; None where it is not what it was, or cannot be read."""
+    def read(self) -> tuple[bytes, str] | None:
+        """Return the content and its SHA-256; None where it is not what it was, or cannot be read."""
+        content = self._take(b"".join)
+        if content is None:
+            return None
+        sha256 = hashlib.sha256(content).hexdigest()
+        return (content, sha256) if self._is_it(len(content), sha256) else None
+
+    def digest_blocks(self) -> tuple[str, str] | None:
+        """Return its SHA-256 and those of its blocks; None where it is not what it was, or cannot be read."""
+        found = self._take(digest_blocks)
+        if found is None:
+            return None
+        sha256, size, blocks = found
+        return (sha256, blocks) if self._is_it(size, sha256) else None
+
+    def _take(self, work: Callable[[Iterator[bytes]], Answer]) -> Answer | None:
         descriptor = self.open()
         if descriptor is None:
             return None
         try:
-            content = b"".join(_read(descriptor, self.size))
+            return work(_read(descriptor, self.size))
         except OSError:  # the disk has an error there
             return None
         finally:
             os.close(descriptor)
-        if len(content) != self.size or self.sha256 not in {None, hashlib.sha256(content).hexdigest()}:
-            return None
-        return content
 
-    def digest_blocks(self) -> tuple[str, str] | None:
-        """Return its SHA-256 and those of its blocks; None where it is not what it was, or cannot be read."""
-        descriptor = self.open()
-        if descriptor is None:
-            return None
-        try:
-            sha256, size, blocks = digest_blocks(_read(descriptor, self.size))
-        except OSError:
-            return None
-        finally:
-            os.close(descriptor)
-        return (sha256, blocks) if size == self.size and self.sha256 in {None, sha256} else None
+    def _is_it(self, size: int, sha256: str) -> bool:
+        return size == self.size and self.sha256 in {None, sha256}
 
 
 def decide_on_written(plan: PackingPlan, decisions: Decisions) -> frozenset[str]:
@@ -85,9 +91,9 @@ def decide_on_written(plan: PackingPlan, decisions: Decisions) -> frozenset[str]
     search = SecretSearch(decisions.values)
     left_out = set()
     for wanted in choose_whole(plan):
-        content = wanted.read()
+        read = wanted.read()
         path = wanted.path or b"output"  # which no rule on names is about
-        found = None if content is None else search.look_into(content, path, find_rules(path))
+        found = None if read is None else search.look_into(read[0], path, find_rules(path))
         if found is None:
             continue
         packs = set()
@@ -104,29 +110,42 @@ def decide_on_written(plan: PackingPlan, decisions: Decisions) -> frozenset[str]
 
 def keep_written(
     plan: PackingPlan, contents: WrittenContents, redactor: Redactor, anonymizer: Anonymizer | None
-) -> None:
-    """Keep what the runs of a plan wrote, but for what is secret. Raises OSError when the disk is full.
+) -> dict[tuple[int, bytes], str]:
+    """Keep what the runs of a plan wrote, but for what is secret; return the digests of files that were not known.
 
-    An anonymous bundle has no digests of blocks: a replay under pseudonyms writes others. Nor has it a content in which
-    a name stays.
+    These are by run and path. An anonymous bundle has no digests of blocks: a replay under pseudonyms writes others.
+    Nor has it a content in which a name stays. Raises OSError when the disk is full.
     """
+    digests: dict[tuple[int, bytes], str] = {}
+
+    def learn(wanted: Wanted, sha256: str) -> None:
+        if wanted.path is not None and wanted.sha256 is None:
+            digests[wanted.run, wanted.path] = sha256
+
     whole = choose_whole(plan)
     for wanted in whole:
-        content = None if wanted.place in plan.secret_written else wanted.read()
-        if content is None or redactor.find_known(content):  # which was found in a file later
+        found = None if wanted.place in plan.secret_written else wanted.read()
+        if found is None:
+            continue
+        content, sha256 = found
+        learn(wanted, sha256)
+        if redactor.find_known(content):  # which was found in a file later
             continue
         if anonymizer is not None:
             content = anonymizer.replace_written(content)
             if anonymizer.names.occur_in(iter([content])):  # compressed, say, and its name is not
                 continue
-        contents.add(hashlib.sha256(content).hexdigest(), content)
+            sha256 = hashlib.sha256(content).hexdigest()
+        contents.add(sha256, content)
     if anonymizer is None and plan.most_written:
         places = {wanted.place for wanted in whole}
         for wanted in list_wanted(plan):
-            found = wanted.digest_blocks() if wanted.size and wanted.place not in places else None
-            if found is not None:
-                contents.add_digests(found[0], wanted.size, found[1])
+            large = wanted.digest_blocks() if wanted.size and wanted.place not in places else None
+            if large is not None:
+                learn(wanted, large[0])
+                contents.add_digests(large[0], wanted.size, large[1])
     debug(__name__, "%d contents that runs wrote are kept", len(contents))
+    return digests
 
 
 def choose_whole(plan: PackingPlan) -> list[Wanted]:
@@ -152,14 +171,15 @@ def list_wanted(plan: PackingPlan) -> Iterator[Wanted]:
     for after in plan.results:
         if after.type == "file" and is_output(after.path):
             place = f"output {printable(after.path)} of {plan.run_names[after.run]}"
-            yield Wanted(place, after.path, after.size or 0, after.sha256, _open_result(after, copies, snapshots))
+            opened = _open_result(after, copies, snapshots)
+            yield Wanted(place, after.path, after.size or 0, after.sha256, opened, after.run)
     folder = os.fsencode(plan.directory.streams)
     for run, streams in plan.streams.items():
         for number, stream in streams.items():
-            opened = _open_stream(stream, folder)
-            if number in _STREAM_NAMES and opened is not None:
+            stream_opened = _open_stream(stream, folder)
+            if number in _STREAM_NAMES and stream_opened is not None:
                 place = f"{_STREAM_NAMES[number]} of {run}"
-                yield Wanted(place, None, stream.size or 0, stream.sha256, opened)
+                yield Wanted(place, None, stream.size or 0, stream.sha256, stream_opened)
 
 
 def _choose_outputs(manifest: Manifest) -> Callable[[bytes], bool]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rtrace.debugging import debug
 from rtrace.errors import ForeignError, TargetError, UsageError
 from rtrace.files.folders import read_own
-from rtrace.printable import suggest
+from rtrace.printable import printable, suggest
 from rtrace.replay.protocol import ENTRY_POINT_GROUP, STATE_FILE, STATE_LIMIT, Target, Unpacker
 from rtrace.replay.target_folder import TargetFolder
 
@@ -44,14 +44,24 @@ def open_target(path: Path) -> Target:
 
 def read_unpacker(path: Path) -> str:
     """Return the name of the unpacker that made a target. Raises TargetError if the folder is not a target."""
+    match read_any_state(path):
+        case {"unpacker": name}:
+            return str(name)
+    raise _unreadable(printable(os.fsencode(path)))
+
+
+def read_any_state(path: Path) -> object:
+    """Return what the state file of a target says, whatever that is. Raises TargetError if there is none."""
     folder = TargetFolder(path)
     try:
-        return str(json.loads(read_own(folder.descriptor, STATE_FILE, STATE_LIMIT))["unpacker"])
+        return json.loads(read_own(folder.descriptor, STATE_FILE, STATE_LIMIT))
     except FileNotFoundError:
         raise folder.no_target() from None
-    except (ForeignError, OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise TargetError(
-            f"{folder.shown}/{STATE_FILE} cannot be read; unpack the bundle again into another folder"
-        ) from None
+    except (ForeignError, OSError, ValueError, RecursionError):
+        raise _unreadable(folder.shown) from None
     finally:
         folder.close()
+
+
+def _unreadable(shown: str) -> TargetError:
+    return TargetError(f"{shown}/{STATE_FILE} cannot be read; unpack the bundle again into another folder")

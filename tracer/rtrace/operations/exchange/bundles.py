@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from typing import TYPE_CHECKING
 
-from rtrace.errors import ForeignError, TargetError
-from rtrace.files.folders import read_own
+from rtrace.errors import TargetError
 from rtrace.files.renaming import is_there
 from rtrace.opening import open_bundle
-from rtrace.replay.protocol import STATE_FILE, STATE_LIMIT
+from rtrace.replay.registry import read_any_state
 from rtrace.replay.target_folder import TargetFolder
 from rtrace.replay.uploads import BUNDLE_FILE
 
@@ -98,18 +96,7 @@ def read_identity(target: Path) -> str | None:
 
     Raises TargetError.
     """
-    folder = TargetFolder(target)
-    try:
-        content = json.loads(read_own(folder.descriptor, STATE_FILE, STATE_LIMIT))
-    except FileNotFoundError:
-        raise folder.no_target() from None
-    except (ForeignError, OSError, ValueError, RecursionError):
-        raise TargetError(
-            f"{folder.shown}/{STATE_FILE} cannot be read; unpack the bundle again into another folder"
-        ) from None
-    finally:
-        folder.close()
-    match content:
+    match read_any_state(target):
         case {"bundle": str(identity)}:
             return identity
     return None

@@ -1,5 +1,6 @@
 """A registry on the loopback interface that keeps to the specification, but where a test wants it otherwise."""
 
+import base64
 import hashlib
 import json
 import random
@@ -16,9 +17,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bundle_making import BundleMaker, make_run
+from rtrace.errors import RegistryError
+from rtrace.operations.publishing.pulling import pull_bundle
 from rtrace.registry import downloading, uploading
 
 Rule = Callable[["Handler"], bool | None]
+SECRET = "hunter2-secret"  # noqa: S105 -- what must not get away
+BASIC = base64.b64encode(f"ada:{SECRET}".encode()).decode()
 PIECE = 1 << 16
 
 
@@ -206,3 +211,27 @@ def serve_odd_registry() -> Iterator[OddRegistry]:
         halted.set()
         http.shutdown()
         thread.join()
+
+
+def log_in(tmp_path: Path, host: str) -> None:
+    """Have credentials for a registry."""
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker/config.json").write_text(json.dumps({"auths": {host: {"auth": BASIC}}}))
+
+
+def refuse_pull(registry: OddRegistry, tmp_path: Path, reference: str = "study") -> str:
+    """Pull, and return the sentence of the refusal; nothing was left, and a terminal would obey nothing of it."""
+    new = tmp_path / "new.rpz"
+    with pytest.raises(RegistryError) as caught:
+        pull_bundle(f"{registry.host}/{reference}", new)
+    assert not list(tmp_path.glob("new.rpz*"))
+    sentence = str(caught.value)
+    assert sentence.isprintable()
+    assert len(sentence) < 500
+    assert SECRET not in sentence
+    return sentence
+
+
+def send_to(place: str, status: int = 307) -> Rule:
+    """Return the rule that redirects."""
+    return lambda handler: handler.respond(status, {"Location": place})

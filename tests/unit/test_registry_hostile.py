@@ -1,23 +1,26 @@
 """A registry that means harm: each way that it may try is refused in one sentence, and nothing is left of it."""
 
-import base64
-import json
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bundle_making import BundleMaker, make_run
-from odd_registry import Handler, OddRegistry, digest_of, keep_apart
+from odd_registry import (
+    Handler,
+    OddRegistry,
+    Rule,
+    digest_of,
+    keep_apart,
+    refuse_pull,
+    send_to,
+)
 from rtrace.errors import RegistryError
 from rtrace.operations.publishing.pulling import pull_bundle
 from rtrace.operations.publishing.pushing import push_bundle
 from rtrace.registry import guard
 from rtrace.registry.artifact import Content, Facts, write_manifest
 
-SECRET = "hunter2-secret"  # noqa: S105 -- what must not get away
-BASIC = base64.b64encode(f"ada:{SECRET}".encode()).decode()
 ESCAPES = "\x1b]0;owned\x07\x1b[2J"
 
 
@@ -31,33 +34,6 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def bundle(tmp_path: Path) -> Path:
     """A bundle without any content to speak of."""
     return BundleMaker(tmp_path / "made", runnable=False).write(make_run(b"true"))
-
-
-def log_in(tmp_path: Path, host: str) -> None:
-    """Have credentials for a registry."""
-    (tmp_path / "docker").mkdir()
-    (tmp_path / "docker/config.json").write_text(json.dumps({"auths": {host: {"auth": BASIC}}}))
-
-
-def refuse_pull(registry: OddRegistry, tmp_path: Path, reference: str = "study") -> str:
-    """Pull, and return the sentence of the refusal; nothing was left, and a terminal would obey nothing of it."""
-    new = tmp_path / "new.rpz"
-    with pytest.raises(RegistryError) as caught:
-        pull_bundle(f"{registry.host}/{reference}", new)
-    assert not list(tmp_path.glob("new.rpz*"))
-    sentence = str(caught.value)
-    assert sentence.isprintable()
-    assert len(sentence) < 500
-    assert SECRET not in sentence
-    return sentence
-
-
-Rule = Callable[[Handler], bool | None]
-
-
-def send_to(place: str, status: int = 307) -> Rule:
-    """Return the rule that redirects."""
-    return lambda handler: handler.respond(status, {"Location": place})
 
 
 def raw(answer: bytes, more: bytes = b"") -> Rule:

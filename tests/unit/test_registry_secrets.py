@@ -1,20 +1,26 @@
 """Who gets a name, a password or a token: the registry, the server that makes its tokens, and nobody else."""
 
-import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bundle_making import BundleMaker, make_run
-from odd_registry import Handler, OddRegistry, keep_apart, serve_odd_registry
+from odd_registry import (
+    BASIC,
+    Handler,
+    OddRegistry,
+    Rule,
+    keep_apart,
+    log_in,
+    refuse_pull,
+    send_to,
+    serve_odd_registry,
+)
 from rtrace.errors import RegistryError
 from rtrace.operations.publishing.pulling import pull_bundle
 from rtrace.operations.publishing.pushing import push_bundle
-
-SECRET = "hunter2-secret"  # noqa: S105 -- what must not get away
-BASIC = base64.b64encode(f"ada:{SECRET}".encode()).decode()
 
 
 @pytest.fixture(autouse=True)
@@ -34,33 +40,6 @@ def other() -> Iterator[OddRegistry]:
 def bundle(tmp_path: Path) -> Path:
     """A bundle without any content to speak of."""
     return BundleMaker(tmp_path / "made", runnable=False).write(make_run(b"true"))
-
-
-def log_in(tmp_path: Path, host: str) -> None:
-    """Have credentials for a registry."""
-    (tmp_path / "docker").mkdir()
-    (tmp_path / "docker/config.json").write_text(json.dumps({"auths": {host: {"auth": BASIC}}}))
-
-
-def refuse_pull(registry: OddRegistry, tmp_path: Path, reference: str = "study") -> str:
-    """Pull, and return the sentence of the refusal; nothing was left, and a terminal would obey nothing of it."""
-    new = tmp_path / "new.rpz"
-    with pytest.raises(RegistryError) as caught:
-        pull_bundle(f"{registry.host}/{reference}", new)
-    assert not list(tmp_path.glob("new.rpz*"))
-    sentence = str(caught.value)
-    assert sentence.isprintable()
-    assert len(sentence) < 500
-    assert SECRET not in sentence
-    return sentence
-
-
-Rule = Callable[[Handler], bool | None]
-
-
-def send_to(place: str, status: int = 307) -> Rule:
-    """Return the rule that redirects."""
-    return lambda handler: handler.respond(status, {"Location": place})
 
 
 def test_secret_goes_to_the_registry_alone(

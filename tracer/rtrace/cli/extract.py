@@ -75,9 +75,7 @@ def command(
     without: tuple[Entry, ...] = ()
     with open_bundle(bundle) as opened:
         entries = find_entries(opened, [os.fsencode(path) for path in paths])
-        alone = len(entries) == 1 and not (output is not None and output.is_dir())
-        if not alone and output is None:
-            raise UsageError(f"{' '.join(paths)}: {len(entries)} files; name a folder for them with --output")
+        alone = is_alone(paths, len(entries), output)
         if alone and output is None:
             for part in read_content(opened, entries[0], sources):
                 give(part)
@@ -93,14 +91,20 @@ def command(
         warn(f"{printable(entry.path)} was left out: the bundle holds only its size")
 
 
+def is_alone(paths: tuple[str, ...], number: int, output: Path | None) -> bool:
+    """Whether one file is copied, under a name of its own. Raises UsageError for several without a folder."""
+    alone = number == 1 and not (output is not None and output.is_dir())
+    if not alone and output is None:
+        raise UsageError(f"{' '.join(paths)}: {number} files; name a folder for them with --output")
+    return alone
+
+
 def extract_written(bundle: Path, paths: tuple[str, ...], output: Path | None) -> tuple[Original, ...]:
     """Copy what the original runs wrote out of a bundle."""
     with open_bundle(bundle) as opened:
         originals = find_originals(opened, [os.fsencode(path) for path in paths])
-        alone = len(originals) == 1 and not (output is not None and output.is_dir())
+        alone = is_alone(paths, len(originals), output)
         if output is None:
-            if not alone:
-                raise UsageError(f"{' '.join(paths)}: {len(originals)} files; name a folder for them with --output")
             for part in read_original(opened, originals[0]):
                 give(part)
             return originals

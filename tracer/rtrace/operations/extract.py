@@ -88,10 +88,7 @@ def write_files(
             without.append(entry)
             continue
         target = folder / os.fsdecode(entry.path[1:])
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BundleError(f"cannot make {target.parent}: {error.strerror}; name another folder") from None
+        _make_parent(target)
         write_file(bundle, entry, target, sources)
         progress.advance(entry.size)
     progress.finish()
@@ -150,10 +147,7 @@ def write_originals(bundle: OpenBundle, originals: Iterable[Original], folder: P
     """Write what runs wrote below a folder, by paths, each file whole or not at all. Raises BundleError."""
     for one in originals:
         target = folder / os.fsdecode(one.place)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BundleError(f"cannot make {target.parent}: {error.strerror}; name another folder") from None
+        _make_parent(target)
         write_original(bundle, one, target)
 
 
@@ -164,6 +158,14 @@ def write_original(bundle: OpenBundle, original: Original, target: Path) -> None
         with whole.open("xb") as file:
             file.writelines(read_original(bundle, original))
         incomplete.give_name(whole)
+
+
+def _make_parent(target: Path) -> None:
+    """Make the folders in which a file is to be. Raises BundleError."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BundleError(f"cannot make {target.parent}: {error.strerror}; name another folder") from None
 
 
 def _split_run(bundle: OpenBundle, name: bytes) -> tuple[str | None, bytes]:

@@ -123,11 +123,31 @@ def fetch_file(folder: int, path: bytes, into: BinaryIO, others: Maps | None) ->
             if error.errno == errno.ENOTDIR:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
             raise TargetError(f"cannot fetch {printable(path)}: {error.strerror}; `rtrace reset` may help") from None
-        _, (descriptor, *_), _, _ = socket.recv_fds(ours, 1, 1)
+        receive(ours, into)
+
+
+def receive(channel: socket.socket, into: BinaryIO) -> None:
+    """Take a descriptor that a child has sent, and copy its file. Raises OSError."""
+    _, (descriptor, *_), _, _ = socket.recv_fds(channel, 1, 1)
     try:
         copy_out(descriptor, into)
     finally:
         os.close(descriptor)
+
+
+def send_regular(channel: socket.socket, descriptor: int, path: bytes) -> None:
+    """Send a file that is open, and close it. Raises OSError, and TargetError for what is no regular file."""
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise no_regular_file(path)
+        socket.send_fds(channel, [b"f"], [descriptor])
+    finally:
+        os.close(descriptor)
+
+
+def no_regular_file(path: bytes) -> TargetError:
+    """Return the error of what cannot be fetched."""
+    return TargetError(f"{printable(path)} is no regular file in the target; name another file")
 
 
 def hand_over(folder: int, path: bytes, channel: socket.socket) -> None:
@@ -135,12 +155,9 @@ def hand_over(folder: int, path: bytes, channel: socket.socket) -> None:
     place = resolve_in(folder, ABOVE, path)
     with reached(folder, (*ABOVE, *split_names(parent_of(place)))) as directory:
         if place == b"/" or not stat.S_ISREG(os.stat(name_of(place), dir_fd=directory, follow_symlinks=False).st_mode):
-            raise TargetError(f"{printable(path)} is no regular file in the target; name another file")
+            raise no_regular_file(path)
         descriptor = open_readable(name_of(place), directory)
-    try:
-        socket.send_fds(channel, [b"f"], [descriptor])
-    finally:
-        os.close(descriptor)
+    send_regular(channel, descriptor, path)
 
 
 def copy_out(descriptor: int, into: BinaryIO) -> None:

@@ -6,12 +6,12 @@ import contextlib
 import errno
 import os
 import socket
-import stat
 from typing import BinaryIO
 
 from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
 from rtrace.printable import printable
+from rtrace_unpackers.chroot.exchanging import PART, send_regular
 from rtrace_unpackers.files.creation import finish
 from rtrace_unpackers.files.descent import Descent
 from rtrace_unpackers.files.extraction import write_all
@@ -19,7 +19,6 @@ from rtrace_unpackers.files.layout import name_of, parent_of
 from rtrace_unpackers.files.ownership import Ownership
 from rtrace_unpackers.isolation.kernel.mounting import open_within
 
-PART = 1 << 20
 NEW = b".rtrace-put.new"
 
 
@@ -68,21 +67,7 @@ def hand_over(root: int, path: bytes, channel: socket.socket) -> None:
 
     Raises OSError, and TargetError for what is no regular file.
     """
-    descriptor = open_within(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise TargetError(f"{printable(path)} is no regular file in the target; name another file")
-        socket.send_fds(channel, [b"f"], [descriptor])
-    finally:
-        os.close(descriptor)
-
-
-def copy_out(channel: socket.socket, into: BinaryIO) -> None:
-    """Take the descriptor that `hand_over` sent, and copy the file. Raises OSError."""
-    _, (descriptor,), _, _ = socket.recv_fds(channel, 1, 1)
-    with open(descriptor, "rb", buffering=0) as file:
-        while part := file.read(PART):
-            into.write(part)
+    send_regular(channel, open_within(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), path)
 
 
 def explain(error: OSError, doing: str, path: bytes) -> Exception:

@@ -16,7 +16,8 @@ from rtrace.manifest.model import Manifest
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.target_folder import TargetFolder
 from rtrace_unpackers.cache.trees import Held, hold_tree
-from rtrace_unpackers.chroot.merged import copy_out, explain, hand_over, put_file
+from rtrace_unpackers.chroot.exchanging import receive
+from rtrace_unpackers.chroot.merged import explain, hand_over, put_file
 from rtrace_unpackers.chroot.state_words import CHANGES, SHARED, SHIFTED, TREE
 from rtrace_unpackers.chroot.target import ChrootTarget
 from rtrace_unpackers.files.ownership import choose_ownership
@@ -88,7 +89,7 @@ class SharedTarget(ChrootTarget):
                     self.look(lambda root: hand_over(root, path, childs))
             except OSError as error:
                 raise explain(error, "fetch", path) from None
-            copy_out(ours, into)
+            receive(ours, into)
 
     def reset(self, bundle: Path, *, progress: Progress = SILENT, sources: Sources = NO_SOURCES) -> None:  # noqa: ARG002
         """Refuse: who makes a throw-away target makes another one."""

@@ -17,15 +17,14 @@ from typing import Any
 import pytest
 
 from bundle_making import TIME, USER, BundleMaker, digest, make_run, wrote
-from docker_making import start_run
+from docker_making import replay, start_run
 from emulators import EMULATORS, need_emulator
 from image_layers import list_members
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.errors import HostileBundleError, TargetError, UsageError
 from rtrace.manifest.model import NamedFile, Package, Run
 from rtrace.opening import open_bundle
-from rtrace.replay.grants import Grants
-from rtrace.replay.protocol import Images, Outcome, Streams, Unpacked
+from rtrace.replay.protocol import Images, Outcome, Unpacked
 from rtrace_unpackers.engines.belonging import possessions
 from rtrace_unpackers.engines.belonging.identity import Identity
 from rtrace_unpackers.engines.container.arguments import plan_container, plan_execution
@@ -400,19 +399,6 @@ def open_target(unpacked: Unpacked, targets: list[DockerTarget]) -> DockerTarget
     return targets[-1]
 
 
-def capture(target: DockerTarget, run: Run, *, allow_network: bool = False) -> tuple[Outcome, bytes, bytes]:
-    """Replay a run; return how it ended and what it printed."""
-    with (
-        open(target.path / "out", "w+b") as out,
-        open(target.path / "err", "w+b") as err,
-        open(os.devnull, "rb") as null,
-    ):
-        outcome = target.run(
-            run, grants=Grants(network=allow_network), streams=Streams(null.fileno(), out.fileno(), err.fileno())
-        )
-    return outcome, (target.path / "out").read_bytes(), (target.path / "err").read_bytes()
-
-
 @pytest.mark.requires("docker")
 def test_engine_replays_a_run_as_it_was(maker: BundleMaker, tmp_path: Path, unpacked: list[DockerTarget]) -> None:
     """In a real container: arguments, environment, ids, groups, umask, hostname, directory, and no network."""
@@ -428,7 +414,7 @@ def test_engine_replays_a_run_as_it_was(maker: BundleMaker, tmp_path: Path, unpa
         argv=(b"sh", b"-c", script, b"\xfe"), workingdir=folder, environ=environ, groups=(7, USER), umask=0o027
     )
     target = open_target(UNPACKER.unpack(maker.write(run), tmp_path / "target"), unpacked)
-    outcome, out, err = capture(target, run)
+    outcome, out, err = replay(target, run)
     assert (outcome, err) == (Outcome("run1", 3, None), b"")
     lines, rest = out.split(b"\n", 9)[:9], out.split(b"\n", 9)[9]
     user = b"%d" % USER
@@ -469,11 +455,11 @@ def test_state_carries_from_run_to_run(maker: BundleMaker, tmp_path: Path, unpac
     second = make_run(b"cat n\xe9w; echo two >> n\xe9w; kill -9 $$", id="run2")
     bundle = maker.write(first, second)
     target = open_target(UNPACKER.unpack(bundle, tmp_path / "target"), unpacked)
-    assert capture(target, first)[0] == Outcome("run1", 0, None)
+    assert replay(target, first)[0] == Outcome("run1", 0, None)
     running = subprocess.run(["docker", "ps", "--quiet", "--no-trunc"], check=True, capture_output=True, text=True)
     assert target.state.facts["container"] not in running.stdout
     again = UNPACKER.open(target.path)
-    assert capture(again, second)[:2] == (Outcome("run2", 137, None), b"one\n")
+    assert replay(again, second)[:2] == (Outcome("run2", 137, None), b"one\n")
     with open_bundle(bundle) as opened:
         entries = opened.entries
     paths = [b"/work/old", b"/work/gone", name, b"/work/link", b"/work/pipe"]
@@ -502,7 +488,7 @@ def test_image_keeps_times_owners_and_modes(maker: BundleMaker, tmp_path: Path, 
         environ=((b"PATH", b"/bin"), (b"TZ", b"UTC")),
     )
     target = open_target(UNPACKER.unpack(maker.write(run), tmp_path / "target"), unpacked)
-    lines = capture(target, run)[1].decode().splitlines()
+    lines = replay(target, run)[1].decode().splitlines()
     assert lines[0].startswith(f"{USER} {USER} 640 7 2001-09-09 01:46:40.")
     assert lines[1].startswith("5 6 604 100000 2001-09-09 01:46:40.")
     assert lines[2].startswith(f"{USER} {USER} 755 ")
@@ -518,7 +504,7 @@ def test_engines_own_files_are_no_surprise(maker: BundleMaker, tmp_path: Path, u
     made = UNPACKER.unpack(bundle, tmp_path / "target")
     assert any("/etc/hosts" in note for note in made.notes)
     target = open_target(made, unpacked)
-    capture(target, target.runs()[0])
+    replay(target, target.runs()[0])
     with open_bundle(bundle) as opened:
         assert target.inspect([], opened.entries).extra == (b"/work/new",)
 
@@ -528,7 +514,7 @@ def test_daemons_are_waited_for(maker: BundleMaker, tmp_path: Path, unpacked: li
     """A replay in a container, too, ends when the last descendant has ended."""
     run = make_run(b"(busybox setsid sh -c 'sleep 0.3; echo late > late') & exit 4")
     target = open_target(UNPACKER.unpack(maker.write(run), tmp_path / "target"), unpacked)
-    assert capture(target, run)[0] == Outcome("run1", 4, None)
+    assert replay(target, run)[0] == Outcome("run1", 4, None)
     assert target.inspect([b"/work/late"], []).found[b"/work/late"].sha256 == digest(b"late\n")
 
 
@@ -593,7 +579,7 @@ def test_two_targets_of_one_bundle_do_not_share_an_image(
     second = open_target(UNPACKER.unpack(bundle, tmp_path / "b/target"), unpacked)
     assert first.state.facts["image"] != second.state.facts["image"]
     first.destroy()
-    assert capture(second, second.runs()[0])[0].exit_code == 0
+    assert replay(second, second.runs()[0])[0].exit_code == 0
 
 
 @pytest.mark.requires("docker")
@@ -604,7 +590,7 @@ def test_an_image_has_the_layers_of_its_context(
     told = []
     for name, content in (("one", b"1\n"), ("two", b"2\n")):
         target = open_target(UNPACKER.unpack(fill_layers(maker, content), tmp_path / name), unpacked)
-        lines = capture(target, target.runs()[0])[1].splitlines()
+        lines = replay(target, target.runs()[0])[1].splitlines()
         assert lines == [content.strip(), *[b"2755 5 6 1000000000"] * 3, b"4755 5 6 1000000000"]
         inspected = subprocess.run(
             ["docker", "image", "inspect", "--format", "{{json .RootFS.Layers}}", target.state.facts["image"]],
@@ -636,7 +622,7 @@ def test_a_context_alone_is_built_later(maker: BundleMaker, tmp_path: Path, unpa
         assert done.stdout == "in\n" + "2755 5 6 1000000000\n" * 3 + "4755 5 6 1000000000\n"
     finally:
         subprocess.run(["docker", "rmi", built], check=True, capture_output=True)
-    assert capture(target, target.runs()[0])[1] == done.stdout.encode()
+    assert replay(target, target.runs()[0])[1] == done.stdout.encode()
 
 
 def package(name: str, version: str, manager: str = "dpkg", *, pack: bool = False) -> Package:
@@ -708,11 +694,11 @@ def test_an_image_is_built_on_another(maker: BundleMaker, tmp_path: Path, unpack
         made = UNPACKER.make_images(Images(base=base)).unpack(bundle, tmp_path / "a target")
         target = open_target(made, unpacked)
         with pytest.raises(TargetError, match="has no image yet") as told:
-            capture(target, target.runs()[0])
+            replay(target, target.runs()[0])
         command = str(told.value).split("`")[1]
         assert command == made.notes[0].split("`")[1]
         subprocess.run(shlex.split(command), check=True, capture_output=True)
-        assert capture(target, target.runs()[0])[1] == b"of the base\nof the bundle\n"
+        assert replay(target, target.runs()[0])[1] == b"of the base\nof the bundle\n"
         image = target.state.facts["image"]
         done = subprocess.run(["docker", "run", "--rm", "--network=none", image], check=True, capture_output=True)
         assert done.stdout == b"of the base\nof the bundle\n"

@@ -24,3 +24,9 @@ def test_run_that_needs_most_decides() -> None:
     """Of several runs, the one that needs most of a path's content decides."""
     assert most_needing([Treatment.LISTED, Treatment.READ, Treatment.REPLACED]) is Treatment.READ
     assert most_needing([Treatment.LOOKED_UP, Treatment.REPLACED]) is Treatment.REPLACED
+
+
+def test_folder_that_was_to_be_renamed_counts_as_renamed() -> None:
+    """A folder whose renaming failed is told apart from one that was looked up: a replay has to refuse it as well."""
+    assert classify("directory", [Use.LOOKUP], left=None) is Treatment.LOOKED_UP
+    assert classify("directory", [Use.LOOKUP | Use.MOVE], left=None) is Treatment.MOVED

@@ -39,6 +39,8 @@ class Use(IntFlag):
     then: there is no copy of it. Beside REMOVE, TRUNCATE or CREATE, in a row of its own."""
     KEPT = 4096
     """The call of UNREAD had failed: what was there before the run still was when the run used it again."""
+    MOVE = 8192
+    """A folder that was to get another name; the call failed, as what had that name was not empty. Beside LOOKUP."""
 
 
 MUTATIONS = Use.WRITE | Use.TRUNCATE | Use.CREATE | Use.REMOVE | Use.METADATA

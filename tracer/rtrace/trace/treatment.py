@@ -10,7 +10,7 @@ from rtrace.trace.schema import Use
 
 _READ, _EXECUTE, _LIST, _METADATA = int(Use.READ), int(Use.EXECUTE), int(Use.LIST), int(Use.METADATA)
 _WRITE, _CREATE, _APPEND = int(Use.WRITE), int(Use.CREATE), int(Use.APPEND)
-_REMOVE = int(Use.REMOVE)
+_REMOVE, _MOVE = int(Use.REMOVE), int(Use.MOVE)
 _REPLACE = int(Use.TRUNCATE | Use.REMOVE)
 _UNREAD, _KEPT = int(Use.UNREAD), int(Use.KEPT)
 _FROM_NOTHING = int(Use.CREATE | Use.TRUNCATE)
@@ -51,7 +51,8 @@ def classify(before: str | None, uses: Iterable[int], *, left: bool | None, move
     ``before`` is the type of what was there (``facts.type``), None for nothing. ``uses`` are the rows of ``uses`` as
     they are, not added up: appending and rewriting are told apart by the single openings. ``left`` says that something
     was there after the run (``results.type``), None where nobody saw it (a killed tracer). ``moved`` says that it, or a
-    folder above it, was given another name, under which anything may have been done with it.
+    folder above it, was given another name, under which anything may have been done with it. A folder that was only to
+    be given one counts as well: what is told about it has to come out the same.
 
     A file that was there and is read counts as read, whatever else is done to it afterwards, unless that needs more. A
     file that was truncated after it was opened for writing (ftruncate(2)) counts as partly rewritten.
@@ -93,7 +94,7 @@ def _classify(existed: bool, ways: frozenset[int], left: bool | None, moved: boo
         return Treatment.APPENDED if all(way & _APPEND for way in writing) else Treatment.REWRITTEN
     if every & _READ:
         return Treatment.READ
-    if moved:
+    if moved or every & _MOVE:
         return Treatment.MOVED
     if replaced:
         return Treatment.REPLACED if left else Treatment.REMOVED

@@ -12,7 +12,7 @@ from rtrace.capture.calls.path_calls import can_make, is_directory, is_empty
 from rtrace.capture.kernel.call_table import AT_EMPTY_PATH, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_NOREPLACE
 from rtrace.trace.schema import Use
 
-CREATE, LOOKUP, REMOVE = int(Use.CREATE), int(Use.LOOKUP), int(Use.REMOVE)
+CREATE, LOOKUP, MOVE, REMOVE = int(Use.CREATE), int(Use.LOOKUP), int(Use.MOVE), int(Use.REMOVE)
 
 
 def rename(context: Context, request: Request) -> None:
@@ -23,10 +23,12 @@ def rename(context: Context, request: Request) -> None:
     process, call, ledger = request.tracee.process, request.call, context.ledger
     flags = 0 if call.flags is None else request.arguments[call.flags] & call.mask
     if will_fail(context, source, destination, flags):
-        context.use(process, source, LOOKUP)
+        hindered = destination.missing is None and is_directory(destination)  # ENOTEMPTY
+        tried = source.missing is None and hindered and is_directory(source)
+        context.use(process, source, LOOKUP | (MOVE if tried else 0))
         target = context.use(process, destination, LOOKUP)
-        if destination.missing is None and is_directory(destination):
-            note_member(ledger, target)  # ENOTEMPTY
+        if hindered:
+            note_member(ledger, target)
         return
     old, new = context.state(source), context.state(destination)
     exchanged = flags & RENAME_EXCHANGE

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
-from multiprocessing import get_context
 
 from rtrace.errors import BusyError, RecordError
 from rtrace.record.history.documents import extract_document
@@ -24,6 +22,7 @@ from rtrace.record.stores.postgresql_index import (
     write_copy,
     write_version,
 )
+from rtrace.record.stores.workers import count_processors, workers
 
 _CHUNK, _CHUNK_BYTES = 25, 32 << 20
 
@@ -36,11 +35,11 @@ def rebuild_tables(database: Database, on_progress: Callable[[int], None]) -> in
     full, which takes a fraction of the time.
     """
     database.close()  # a connection is not shared with other processes
-    with get_context("fork").Pool(max(os.cpu_count() or 1, 2)) as pool:
+    with workers(max(count_processors(), 2)) as share:
         try:
             chunks = make_chunks(begin(database))
             done = 0
-            for number in pool.imap_unordered(fill_chunk, [(database.address, chunk) for chunk in chunks]):
+            for number in share(fill_chunk, [(database.address, chunk) for chunk in chunks]):
                 done += number
                 on_progress(done)
             with database.waiting():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from rtrace.errors import HistoryError, RecordError
 from rtrace.record.history.documents import extract_document, read_document
 from rtrace.record.stores.extraction import Indexed
 from rtrace.record.stores.sqlite_index import connect, insert_many, make_schema, note_unread
+from rtrace.record.stores.workers import count_processors, workers
 
 INCOMPLETE = ".incomplete-"
 _ALONE = 200
@@ -81,18 +81,13 @@ def fill(
 
 def extract_all(paths: list[tuple[str, Path]]) -> Iterator[Extracted]:
     """Yield what an index keeps of each document; one that is gone by now is left out."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processors = count_processors()
     if len(paths) < _ALONE or processors == 1:
         yield from extract_chunk(paths)
         return
-    from multiprocessing import get_context
-
-    def begin() -> None:
-        gc.disable()  # what is read of a document makes no circles, and goes at once
-
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
-    with get_context("fork").Pool(processors, begin) as pool:
-        for extracted in pool.imap_unordered(_extract_list, chunks):
+    with workers(processors) as share:
+        for extracted in share(_extract_list, chunks):
             yield from extracted
 
 

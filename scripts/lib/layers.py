@@ -50,6 +50,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("declared", "figures"),
         ("operations",),
         ("answers",),
+        ("pages",),
         ("web",),  # below the command line, which starts it
         ("cli", "inside"),
         ("notebook",),

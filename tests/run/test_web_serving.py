@@ -170,7 +170,7 @@ def test_idle_connections_make_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_missing_library_is_named(place: Path) -> None:
     """Without what the extra `web` installs, one sentence says how to get it."""
-    for name in ("werkzeug", "jinja2", "waitress"):
+    for name in ("werkzeug", "waitress"):
         program = (
             f"import sys; sys.modules[{name!r}] = None; sys.argv = ['rtrace', 'web', '--history', {str(place)!r}]\n"
             "from rtrace.cli import main; main()"

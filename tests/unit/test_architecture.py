@@ -36,7 +36,7 @@ DOORS = {
     "click": ("rtrace.cli", None),
     "tomli": ("rtrace.manifest.reading.toml", 1),
     "packaging": ("rtrace.declared.pep508", 1),
-    "jinja2": ("rtrace.web.rendering", 1),
+    "jinja2": ("rtrace.pages.rendering", 1),
     "waitress": ("rtrace.web.serving", 1),
     "werkzeug": ("rtrace.web", None),
     "duckdb": ("rtrace.verify.kinds.science", 1),

@@ -6,8 +6,9 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from rtrace.errors import BundleError
+from rtrace.errors import BundleError, UsageError
 from rtrace.files.workspaces import INCOMPLETE, prefix_beside, working
+from rtrace.interrupts import held
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,3 +56,24 @@ class Incomplete:
                 whole.rename(self.target)
         except FileExistsError:
             raise BundleError(f"{self.target} was made by somebody else in the meantime; name another file") from None
+
+
+def write_in_place(place: Path, content: bytes) -> None:
+    """Write a file, in place of an older one: whole or not at all. Raises BundleError."""
+    with held(lambda: Incomplete(place, replace=True)) as incomplete:
+        whole = incomplete.folder / "whole"
+        whole.write_bytes(content)
+        incomplete.give_name(whole)
+
+
+def check_place(place: Path) -> None:
+    """Find out whether a file can be written in a place, before there is anything to write. Raises UsageError.
+
+    What stands there and is no file (a folder, a device, a FIFO) would be replaced by one.
+    """
+    if place.exists() and not place.is_file():
+        raise UsageError(f"{place} is no file that could be replaced; name another one")
+    if not place.parent.is_dir():
+        raise UsageError(f"there is no folder {place.parent}; make it, or name another one")
+    if not os.access(place.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"nothing can be written in {place.parent}; name another folder")

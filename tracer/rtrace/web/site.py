@@ -15,9 +15,9 @@ from werkzeug.wrappers import Request, Response
 
 from rtrace.debugging import debug
 from rtrace.errors import AmbiguousRunError, NoSuchRunError, RtraceError
+from rtrace.pages.rendering import make_environment, write_query
 from rtrace.plugins import load
 from rtrace.web.guard import TICKET, TOKEN, was_addressed
-from rtrace.web.rendering import make_environment, write_query
 from rtrace.web.responses import Environ, answer_page, secure
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Site:
         self._open_history = open_history
         self._place = open_history().place
         self._guard = guard
-        self._templates = make_environment()
+        self._templates = make_environment("rtrace.web")
         rules = [Rule(path, endpoint=name, methods=["GET"]) for path, name in ROUTES.items()]
         rules += [Rule(path, endpoint=name, methods=["POST"]) for path, name in FORMS.items()]
         self._map = Map(rules, converters={"id": IdConverter}, strict_slashes=True, merge_slashes=False)

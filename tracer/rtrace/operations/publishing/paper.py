@@ -13,9 +13,8 @@ from rtrace.errors import FigureError, NoSuchRunError
 from rtrace.figures.kinds import read_figure
 from rtrace.figures.stamp import UnfitError
 from rtrace.figures.tex import SIDE_FILE, STYLE, Known, Reference, find_references, read_style, write_side_file
-from rtrace.files.incomplete import Incomplete
+from rtrace.files.incomplete import write_in_place
 from rtrace.files.reading import read_file
-from rtrace.interrupts import held
 from rtrace.operations.publishing.figure import LARGEST, Links, find_link
 from rtrace.record.document import FileFact, Record
 from rtrace.record.history.protocol import Catalogue, History
@@ -63,14 +62,16 @@ def write_paper(place: Path, history: History, links: Links) -> Paper:
     finally:
         catalogue.close()
     side_file = folder / SIDE_FILE
-    _write(side_file, write_side_file(known for known, _checked in looked_up if known is not None).encode("utf-8"))
+    write_in_place(
+        side_file, write_side_file(known for known, _checked in looked_up if known is not None).encode("utf-8")
+    )
     return Paper(side_file, tuple(checked for _known, checked in looked_up))
 
 
 def write_style(folder: Path) -> Path:
     """Write the LaTeX package into a folder. Raises BundleError."""
     place = folder / STYLE
-    _write(place, read_style())
+    write_in_place(place, read_style())
     return place
 
 
@@ -142,13 +143,6 @@ def _read_references(source: Path) -> Iterator[Reference]:
     except OSError as error:
         raise FigureError(f"cannot read {source}: {error.strerror}; name a .tex file or its folder") from None
     yield from find_references(data.decode("utf-8", "replace"))
-
-
-def _write(place: Path, data: bytes) -> None:
-    with held(lambda: Incomplete(place, replace=True)) as incomplete:
-        whole = incomplete.folder / "whole"
-        whole.write_bytes(data)
-        incomplete.give_name(whole)
 
 
 def _unique(words: Sequence[str]) -> tuple[str, ...]:

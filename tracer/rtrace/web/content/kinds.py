@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
-from rtrace.web.facts.values import shorten_text, show_lines
+from rtrace.pages.values import shorten_text, show_lines
 
 if TYPE_CHECKING:
     from rtrace.web.content.proof import Proven

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from rtrace.web.facts.tables import FEW_ROWS, FIRST_ROWS, LISTS, Linker, Table, as_rows, list_rows, make_table
-from rtrace.web.facts.values import Cell, make_cell
+from rtrace.pages.tables import Table
+from rtrace.pages.values import Cell, make_cell
+from rtrace.web.facts.tables import FEW_ROWS, FIRST_ROWS, LISTS, Linker, as_rows, list_rows, make_table
 
 if TYPE_CHECKING:
     from rtrace.record.document import Record

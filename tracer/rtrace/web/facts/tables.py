@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from rtrace.web.facts.values import Cell, make_cell
+from rtrace.pages.tables import Table
+from rtrace.pages.values import make_cell
 
 if TYPE_CHECKING:
     from rtrace.record.document import Record
@@ -37,18 +37,6 @@ LISTS = {
     "settings": "Settings of the system",
 }
 """The lists that have a table of their own, by the record's key; settings are the machine's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A part of a list: ``first`` is the number of its first row, ``total`` that of all rows."""
-
-    name: str
-    title: str
-    columns: list[str]
-    rows: list[list[Cell | None]]
-    first: int
-    total: int
 
 
 def make_table(record: Record, name: str, link: Linker, first: int = 0, most: int = FIRST_ROWS) -> Table:

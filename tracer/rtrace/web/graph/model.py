@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from rtrace.pages.values import shorten_text, show_command
 from rtrace.printable import count
-from rtrace.web.facts.values import shorten_text, show_command
 
 if TYPE_CHECKING:
     from rtrace.record.document import FileFact, ProcessFact, Record

@@ -1,4 +1,4 @@
-"""Style sheet, scripts and picture of the pages: files of this package, by their names alone."""
+"""Style sheet, scripts and picture of the pages: files of packages of ours, by their names alone."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from rtrace.web.site import Visit
 
 ASSETS = {
-    "style.css": "text/css; charset=utf-8",
-    "page.js": "text/javascript; charset=utf-8",
-    "graph.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
+    "style.css": ("rtrace.pages", "text/css; charset=utf-8"),
+    "page.js": ("rtrace.web", "text/javascript; charset=utf-8"),
+    "graph.js": ("rtrace.web", "text/javascript; charset=utf-8"),
+    "icon.svg": ("rtrace.web", "image/svg+xml"),
 }
 
 
@@ -23,4 +23,5 @@ def show_asset(visit: Visit, name: str) -> Response:  # noqa: ARG001 -- as all p
     """Return one of the files."""
     if name not in ASSETS:
         raise NotFound("There is no such file.")
-    return Response(files("rtrace.web").joinpath("static", name).read_bytes(), content_type=ASSETS[name])
+    package, kind = ASSETS[name]
+    return Response(files(package).joinpath("static", name).read_bytes(), content_type=kind)

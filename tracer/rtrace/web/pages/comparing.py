@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import BadRequest
 
+from rtrace.pages.values import Cell, fold, make_cell
 from rtrace.record.diff import SECTIONS, compare_records, name_path
 from rtrace.web.content.finding import find_content
 from rtrace.web.content.kinds import MOST_PICTURE, read_picture_type
-from rtrace.web.facts.values import Cell, fold, make_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import NotFound
 
+from rtrace.pages.values import make_cell, show_lines
 from rtrace.web.content.finding import find_content, list_digests
 from rtrace.web.content.kinds import read_picture_type, view
 from rtrace.web.facts.tables import list_rows
-from rtrace.web.facts.values import make_cell, show_lines
 from rtrace.web.pages.run import FILES, name_run
 from rtrace.web.responses import answer_download, answer_image
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeGuard, get_args
 from werkzeug.exceptions import BadRequest
 
 from rtrace.operations.history.moments import read_moment
+from rtrace.pages.rendering import MOST_VALUE
 from rtrace.record.document import Kind, Status
 from rtrace.record.query import Query
-from rtrace.web.rendering import MOST_VALUE
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response

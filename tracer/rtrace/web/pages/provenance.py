@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtrace.errors import NoSuchRunError
-from rtrace.web.facts.values import shorten_text, show_command
+from rtrace.pages.values import shorten_text, show_command
 from rtrace.web.graph.layout import HEIGHT, lay_out
 from rtrace.web.graph.model import Node, make_graph
 from rtrace.web.graph.uses import read_uses

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import NotFound
 
+from rtrace.pages.values import show_command
 from rtrace.record.query import Query
 from rtrace.record.writing import write_record
 from rtrace.web.facts.sections import make_sections
 from rtrace.web.facts.tables import LISTS, PAGE_ROWS, make_table
-from rtrace.web.facts.values import show_command
 from rtrace.web.pages.listing import read_page
 from rtrace.web.responses import answer_download
 

@@ -9,8 +9,7 @@ import jinja2
 
 from rtrace import __version__
 from rtrace.operations.history.moments import write_zone
-from rtrace.printable import count, format_size, printable_text
-from rtrace.web.facts.values import (
+from rtrace.pages.values import (
     shorten_lines,
     shorten_text,
     show_command,
@@ -18,6 +17,7 @@ from rtrace.web.facts.values import (
     show_lines,
     show_microseconds,
 )
+from rtrace.printable import count, format_size, printable_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,10 +27,13 @@ MOST_VALUE = 500
 """Characters of a value in an address."""
 
 
-def make_environment() -> jinja2.Environment:
-    """Return what renders the templates: autoescape in all of them, and an error for a name that nobody gave."""
+def make_environment(*packages: str) -> jinja2.Environment:
+    """Return what renders the templates of packages, and those that all share.
+
+    Everything is escaped in all of them, and a name that nobody gave is an error.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("rtrace.web"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in (*packages, "rtrace.pages")]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

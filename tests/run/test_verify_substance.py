@@ -100,6 +100,57 @@ def test_what_is_alike_is_no_failure(bundle: Path, rtrace: Rtrace) -> None:
     assert b"data.gz: same size" in strict.stdout
 
 
+RULES = """\
+import json, os, random, time
+with open("log", "w") as file:
+    lines = ["Date: " + os.urandom(4).hex(), *random.sample(["a x", "b y", "c z", "d u", "e v"], 5)]
+    print(*lines, sep="\\n", file=file)
+os.mkdir("d")
+with open("d/loss.json", "w") as file:
+    json.dump({"meta": {"made": os.urandom(4).hex()}, "loss": 0.25 + random.random() * 1e-9}, file)
+print("took", time.monotonic_ns())
+"""
+
+
+def test_rules_of_the_manifest(tmp_path: Path, rtrace: Rtrace) -> None:
+    """Lines in any order, what is left out, a tolerance for a folder and a stream; bytes count again with --strict."""
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "run.py").write_text(RULES)
+    traced = rtrace("trace", "-q", "--no-history", "/usr/bin/python3", "-I", "run.py", cwd=work)
+    assert traced.returncode == 0, traced.stderr
+    manifest = work / ".rtrace/manifest.yml"
+    text = manifest.read_text()
+    loss = "compare: {tolerance: 1e-6, ignore: ['^/meta/']}"
+    for old, new in (
+        (
+            f"path: {work}/log, runs: [run1]",
+            f"path: {work}/log, runs: [run1], compare: {{ignore: ['^Date:'], order: any}}",
+        ),
+        (f"path: {work}/d/loss.json,", f"path: {work}/d/,"),
+        (f"path: {work}/d/, runs: [run1]", f"path: {work}/d/, runs: [run1], {loss}"),
+        ("stdout: {", "stdout: {compare: {ignore: ['^took']}, "),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    manifest.write_text(text)
+    assert rtrace("pack", "-q", tmp_path / "bundle.rpz", cwd=work).returncode == 0
+    for name in ("log", "d/loss.json"):
+        (work / name).unlink()
+    os.rmdir(work / "d")
+    done = rtrace("verify", "--no-history", "--json", tmp_path / "bundle.rpz")
+    told = json.loads(done.stdout)
+    lines = {Path(line["path"] or line["stream"] or "status").name: line for line in told["lines"]}
+    verdicts = {name: line["verdict"] for name, line in lines.items() if name not in {"stderr", "d"}}
+    assert verdicts == {"status": "same", "stdout": "equal", "log": "equal", "loss.json": "close"}
+    assert "what ^Date: matches" in lines["log"]["comparison"]["ignored"]
+    assert "order of lines" in lines["log"]["comparison"]["ignored"]
+    info = json.loads(rtrace("info", "--json", tmp_path / "bundle.rpz").stdout)
+    assert sorted(one["compare"]["ignore"] for one in info["outputs"]) == [["^/meta/"], ["^Date:"]]
+    strict = json.loads(rtrace("verify", "--no-history", "--json", "--strict", tmp_path / "bundle.rpz").stdout)
+    assert {line["verdict"] for line in strict["lines"]} == {"same", "different"}
+
+
 def test_without_the_original_s_content_it_is_as_it_was(bundle: Path, tmp_path: Path, rtrace: Rtrace) -> None:
     """A bundle with digests alone says that bytes differ; with digests of blocks, where."""
     work = bundle.parent / "work"

@@ -1,5 +1,6 @@
 """Manifests of every kind, made by hypothesis."""
 
+import re
 import string
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from rtrace.manifest.environments import add_variables
 from rtrace.manifest.model import (
     LARGEST_DESCRIPTOR,
+    Comparison,
     Completion,
     Descriptor,
     Elsewhere,
@@ -31,6 +33,13 @@ TIME = st.floats(allow_nan=False, allow_infinity=False)
 VARIABLE = st.tuples(BYTES.map(lambda name: name.replace(b"=", b"")), st.none() | BYTES)
 DIGEST = st.text(string.hexdigits[:16], min_size=64, max_size=64)
 SIDE = st.integers(0, 0xFFFF)
+COMPARISONS = st.builds(
+    Comparison,
+    tolerance=st.none() | st.floats(0, 1),
+    absolute=st.none() | st.floats(0, allow_infinity=False),
+    ignore=st.lists(NAME.map(re.escape), max_size=2).map(tuple),
+    unordered=st.booleans(),
+)
 OUTPUTS = st.builds(
     Output,
     kind=st.sampled_from(["terminal", "pipe", "file"]),
@@ -39,6 +48,7 @@ OUTPUTS = st.builds(
     window=st.none() | st.tuples(SIDE, SIDE),
     cut=st.booleans(),
     joined=st.booleans(),
+    compare=st.none() | COMPARISONS,
 )
 ACCESS = st.sampled_from(["read", "write", "read write", "write append", "read write append"])
 NUMBER = st.integers(3, LARGEST_DESCRIPTOR)
@@ -98,7 +108,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
         rtrace=draw(TEXT),
         runs=runs,
         inputs=draw(named_files(runs)),
-        outputs=draw(named_files(runs)),
+        outputs=tuple(replace(file, compare=draw(st.none() | COMPARISONS)) for file in draw(named_files(runs))),
         packages=tuple(draw(st.lists(packages, max_size=2))),
         completion=tuple(draw(st.lists(completions, max_size=2))),
         exclude=tuple(draw(st.lists(BYTES, max_size=2))),

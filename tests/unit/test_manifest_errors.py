@@ -19,6 +19,11 @@ def changed(old: str, new: str) -> str:
     return GOOD.replace(old, new)
 
 
+def compared(how: str) -> str:
+    """Return a manifest with an output that is compared in some way."""
+    return HEAD + f"runs: []\noutputs: [{{name: a, path: /a, compare: {how}}}]\n"
+
+
 WRONG = {
     "nothing": ("", "the manifest is empty"),
     "a comment alone": ("# hello\n", "the manifest is empty"),
@@ -52,6 +57,18 @@ WRONG = {
     "NUL in text": (HEAD + 'runs: []\nexclude: ["a\\0b"]\n', "NUL character"),
     "surrogate": (HEAD + 'runs: []\nexclude: ["\\ud800"]\n', "not YAML|surrogate"),
     "empty item": (HEAD + "runs: []\nexclude: [~]\n", 'write "" for an empty one'),
+    "tolerance above 1": (compared("{tolerance: 2}"), "a tolerance is relative: at most 1"),
+    "tolerance below 0": (compared("{tolerance: -1}"), "line 4, column .* not negative"),
+    "tolerance as text": (compared('{tolerance: "1e-6"}'), "a number is expected here"),
+    "comparison that is a word": (compared("exact"), "a comparison has to be a mapping"),
+    "comparison misspelt": (compared("{tolerence: 1e-6}"), "no key 'tolerence'; did you mean tolerance"),
+    "expression that is none": (compared("{ignore: ['(']}"), "line 4, column .* no regular expression of Python"),
+    "expression that is empty": (compared("{ignore: ['']}"), "it would leave out everything"),
+    "expression that is long": (compared(f"{{ignore: [{'a' * 1001}]}}"), "at most 1000 characters"),
+    "expressions without number": (compared(f"{{ignore: [{', '.join('a' * 65)}]}}"), "takes 64 expressions"),
+    "one expression": (compared("{ignore: '^Date:'}"), r"a list is expected here"),
+    "an order": (compared("{order: sorted}"), "kept or any is expected here"),
+    "an input that is compared": (compared("{order: any}").replace("outputs", "inputs"), "only what a run writes"),
     "mapping for a string": (HEAD + "runs: []\nexclude: [{a: b}]\n", "a string is expected here, not a mapping"),
     "no argv": (changed('argv: [./run.sh, !!binary "/w==", "a b"]', "argv: []"), "an argv has at least"),
     "argv missing": (changed('    argv: [./run.sh, !!binary "/w==", "a b"]\n', ""), "a run lacks the key 'argv'"),

@@ -25,7 +25,7 @@ from rtrace.bundle.data.gzip_writer import GzipWriter
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.bundle.reading.bundle_reader import Bundle
 from rtrace.errors import BundleError
-from rtrace.manifest.model import Input, Manifest, NamedFile, Package
+from rtrace.manifest.model import Comparison, Input, Manifest, NamedFile, Package
 from rtrace.manifest.reading.load import load
 from rtrace.opening import open_bundle
 from rtrace.operations.check import check_bundle
@@ -271,11 +271,11 @@ def test_other_losses_are_told() -> None:
         "0.1.0",
         (make_run(),),
         inputs=(NamedFile("a", b"/a", ("run1",)),),
-        outputs=(NamedFile("a", b"/b", ("run1",), b"/?"),),
+        outputs=(NamedFile("a", b"/b", ("run1",), b"/?", Comparison(0.5)),),
         packages=(Package("numpy", "2.0", "", "pip", 1, 1, pack=False),),
     )
     kinds = [loss.kind for loss in list_losses(manifest, [], "it is none")]
-    assert kinds == ["only-for-rtrace", "renamed", "patterns", "packages-left-out", "no-trace"]
+    assert kinds == ["only-for-rtrace", "renamed", "compare", "patterns", "packages-left-out", "no-trace"]
 
 
 def test_flags_are_those_of_the_trace() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from rtrace.answers.looking import FoundSecretAnswer, answer_secrets
 from rtrace.answers.words import Bytes, Identity, Path, Sentence, write_identity
-from rtrace.printable import printable
+from rtrace.printable import printable, printable_text
 from rtrace.record.bundled import read_bundled
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rtrace.bundle.counts import Counts
     from rtrace.bundle.protocol import OpenBundle
-    from rtrace.manifest.model import NamedFile, Notice, Package, Run
+    from rtrace.manifest.model import Comparison, NamedFile, Notice, Package, Run
     from rtrace.record.document import Record
 
 
@@ -73,6 +73,15 @@ class RunAnswer(TypedDict):
     record: RecordSummaryAnswer | None
 
 
+class CompareRuleAnswer(TypedDict):
+    """How strictly an output is compared."""
+
+    tolerance: Annotated[float | None, "the largest relative difference of numbers"]
+    absolute: Annotated[float | None, "the largest difference of numbers, whatever their size"]
+    ignore: Annotated[list[str], "regular expressions for what is left out"]
+    order: Annotated[Literal["kept", "any"], "whether lines, rows and items may come in any order"]
+
+
 class NamedFileAnswer(TypedDict):
     """An input or an output."""
 
@@ -80,6 +89,7 @@ class NamedFileAnswer(TypedDict):
     path: Path
     runs: list[str]
     pattern: Annotated[str | None, "a glob pattern, where the path changes from run to run"]
+    compare: CompareRuleAnswer | None
 
 
 class PackageAnswer(TypedDict):
@@ -207,8 +217,23 @@ def answer_record_summary(record: Record) -> RecordSummaryAnswer:
 
 def answer_named(file: NamedFile) -> NamedFileAnswer:
     """Return an input or an output."""
-    pattern = None if file.pattern is None else printable(file.pattern)
-    return {"name": file.name, "path": printable(file.path), "runs": list(file.runs), "pattern": pattern}
+    return {
+        "name": file.name,
+        "path": printable(file.path),
+        "runs": list(file.runs),
+        "pattern": None if file.pattern is None else printable(file.pattern),
+        "compare": None if file.compare is None else answer_rule(file.compare),
+    }
+
+
+def answer_rule(rule: Comparison) -> CompareRuleAnswer:
+    """Return how strictly an output is compared."""
+    return {
+        "tolerance": rule.tolerance,
+        "absolute": rule.absolute,
+        "ignore": [printable_text(text) for text in rule.ignore],
+        "order": "any" if rule.unordered else "kept",
+    }
 
 
 def answer_package(package: Package) -> PackageAnswer:

@@ -21,7 +21,7 @@ from rtrace.cli.options.completing import complete_bundles
 from rtrace.cli.terminal.speaking import give_json, show
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.manifest.incompleteness import INCOMPLETE, MARK, list_incomplete
-from rtrace.manifest.model import Descriptor, NamedFile, Run, SecretPack
+from rtrace.manifest.model import Comparison, Descriptor, NamedFile, Run, SecretPack
 from rtrace.opening import open_bundle
 from rtrace.printable import count, format_size, printable, printable_text
 from rtrace.record.bundled import read_bundled
@@ -173,4 +173,13 @@ def describe_names(title: str, files: tuple[NamedFile, ...]) -> Iterable[str]:
         yield f"{title:11} {len(files)}"
     for file in files:
         changing = "" if file.pattern is None else f", changes as {printable(file.pattern)}"
-        yield f"  {file.name}: {printable(file.path)} ({', '.join(file.runs)}){changing}"
+        strictness = "" if file.compare is None else f", compared {describe_rule(file.compare)}"
+        yield f"  {file.name}: {printable(file.path)} ({', '.join(file.runs)}){changing}{strictness}"
+
+
+def describe_rule(rule: Comparison) -> str:
+    """Return how strictly an output is compared."""
+    words = [f"within {number:g}" for number in (rule.tolerance, rule.absolute) if number is not None]
+    words += [f"without {', '.join(map(printable_text, rule.ignore))}"] if rule.ignore else []
+    words += ["in any order"] if rule.unordered else []
+    return ", ".join(words) or "as any other"

@@ -32,6 +32,9 @@ PATTERNS = """
 #   exclude: [/home/me/cache, "**/*.tmp"]
 # `ignore` leaves what matches out of the verdict of `rtrace verify`; `stdout` and `stderr` stand for the streams:
 #   ignore: ["**/*.log", stderr]
+# `compare`, in the line of an output or of a run's stdout or stderr, says how strictly it is compared. `tolerance` is
+# for numbers, relative; `ignore` takes regular expressions for lines, columns and paths of values:
+#   compare: {tolerance: 1e-6, ignore: ['^Date:', '^/meta/created'], order: any}
 # `elsewhere` leaves out the content of files; it is fetched, and checked against its digest, when the bundle is
 # unpacked:
 #   elsewhere: [{path: /home/me/genomes/**, url: "https://example.org/genomes/"}]

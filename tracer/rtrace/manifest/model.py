@@ -49,12 +49,28 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """How strictly an output is compared with what a replay gives; None or empty is what is not said here.
+
+    ``tolerance`` is the largest difference of two numbers by which they are close, relative to the larger one;
+    ``absolute`` one that is allowed whatever their size. ``ignore`` are regular expressions of Python's ``re`` for
+    lines, columns, members and paths such as ``/meta/created`` that are left out. ``unordered``: lines, rows and items
+    may come in any order.
+    """
+
+    tolerance: float | None = None
+    absolute: float | None = None
+    ignore: tuple[str, ...] = ()
+    unordered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """What a run wrote to standard output or error. ``kind`` is what that was: terminal, pipe or file.
 
     ``size`` and ``sha256`` are those of the bytes that the program wrote, None when they are not known; a terminal's
     ``window`` is rows and columns. ``cut``: its reader went away after that much. ``joined``: it was the same as
-    standard output, which then holds both.
+    standard output, which then holds both. ``compare`` is how strictly a verification compares it.
     """
 
     kind: str
@@ -63,6 +79,7 @@ class Output:
     window: tuple[int, int] | None = None
     cut: bool = False
     joined: bool = False
+    compare: Comparison | None = None
 
 
 def locate_program(binary: bytes, workingdir: bytes) -> bytes:
@@ -159,12 +176,14 @@ class NamedFile:
     """An input or an output: a file with a name by which a person replaces or fetches it.
 
     ``pattern`` is a glob pattern for an output whose path changes from run to run, None for one whose path stays.
+    ``compare`` is how strictly an output is compared, that of a folder for all in it.
     """
 
     name: str
     path: bytes
     runs: tuple[str, ...]
     pattern: bytes | None = None
+    compare: Comparison | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,18 @@ from rtrace.printable import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rtrace.manifest.model import Completion, Elsewhere, Folder, Manifest, NamedFile, Notice, Package, Run, Secret
+    from rtrace.manifest.model import (
+        Comparison,
+        Completion,
+        Elsewhere,
+        Folder,
+        Manifest,
+        NamedFile,
+        Notice,
+        Package,
+        Run,
+        Secret,
+    )
 
 _LINE = 110
 SIZE = re.compile(r"[0-9]+(?:\.[0-9])? (?:[KMGT]iB|[kMGT]?B)\b")
@@ -120,6 +131,7 @@ def _streams(run: Run) -> Iterable[str]:
         parts += [f"{word}: true" for word in ("cut", "joined") if getattr(output, word)]
         if output.sha256 is not None:
             parts.append(f"sha256: {quoted(output.sha256)}")
+        parts += _comparison(output.compare)
         yield f"    {name}: {{{', '.join(parts)}}}"
 
 
@@ -186,7 +198,20 @@ def quoted_bytes(value: bytes) -> str:
 def _named_file(file: NamedFile) -> str:
     runs = ", ".join(map(text, file.runs))
     pattern = "" if file.pattern is None else f", pattern: {byte_string(file.pattern)}"
-    return f"  - {{name: {text(file.name)}, path: {byte_string(file.path)}, runs: [{runs}]{pattern}}}\n"
+    compare = "".join(f", {part}" for part in _comparison(file.compare))
+    return f"  - {{name: {text(file.name)}, path: {byte_string(file.path)}, runs: [{runs}]{pattern}{compare}}}\n"
+
+
+def _comparison(compare: Comparison | None) -> Iterable[str]:
+    """Write how an output is compared, where that is said."""
+    if compare is None:
+        return
+    numbers = (("tolerance", compare.tolerance), ("absolute", compare.absolute))
+    parts = [f"{name}: {_number(value)}" for name, value in numbers if value is not None]
+    if compare.ignore:
+        parts.append(f"ignore: [{', '.join(map(quoted, compare.ignore))}]")
+    parts += ["order: any"] if compare.unordered else []
+    yield f"compare: {{{', '.join(parts)}}}"
 
 
 def _package(package: Package) -> str:

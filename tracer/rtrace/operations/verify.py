@@ -122,7 +122,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
             substance = None
             copies = None if rule is None else stack.enter_context(temporary("compare"))
             if copies is not None and rule is not None:
-                substance = stack.enter_context(Substance(bundle, target, copies, rule))
+                substance = stack.enter_context(Substance(bundle, target, copies, subject.manifest, rule))
             for number, run in enumerate(subject.runs):
                 with collecting(run, streams, copies and make_folder(copies)) as collection:
                     given = limit_waiting(limits, subject.manifest, run)
@@ -134,13 +134,14 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
                     compared = substance.settle(compared, run, by_run[run.id], collection.found, snapshot.found)
                 lines += compared
                 lines = witness.settle(lines, run.id)
-        renamed = pair_renamed(lines, patterns)
-        found = find_renamed(target, renamed, subject.results, subject.entries)
+            renamed = pair_renamed(lines, patterns)
+            found = find_renamed(target, renamed, subject.results, subject.entries)
+            looking = (substance.look_at,) if substance is not None else ()
+            lines = list(settle_renamed(lines, renamed, subject.results, found, *looking))
     finally:
         with interrupts.shielded():
             target.destroy()
-    settled = settle_renamed(lines, renamed, subject.results, found)
-    report = make_report(subject, list(settled), outcomes, ignored, time.monotonic() - began)
+    report = make_report(subject, lines, outcomes, ignored, time.monotonic() - began)
     if report.verdict != "different" or made.is_exact:
         return report
     again = verify_bundle(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from rtrace.bundle.written.writing import digest_blocks
 from rtrace.debugging import debug
+from rtrace.describe.internals import Prefixes
 from rtrace.files.patterns import Patterns
 from rtrace.files.reading import open_content, read_parts
 from rtrace.manifest.model import SecretPack
@@ -183,13 +184,18 @@ def list_wanted(plan: PackingPlan) -> Iterator[Wanted]:
 
 
 def _choose_outputs(manifest: Manifest) -> Callable[[bytes], bool]:
-    """Return what tells whether a path is that of an output."""
+    """Return what tells whether a path is that of an output, or below one that is a folder."""
     ignored = Patterns(manifest.ignore)
     if not manifest.outputs:
         return lambda path: not ignored.match(path)
-    paths = frozenset(output.path for output in manifest.outputs)
+    paths = frozenset(output.path.rstrip(b"/") for output in manifest.outputs)
+    folders = Prefixes(path + b"/" for path in paths)
     patterns = Patterns([output.pattern for output in manifest.outputs if output.pattern is not None])
-    return lambda path: (path in paths or bool(patterns.match(path))) and not ignored.match(path)
+
+    def is_output(path: bytes) -> bool:
+        return (path in paths or bool(folders.find(path)) or patterns.match(path)) and not ignored.match(path)
+
+    return is_output
 
 
 def _open_result(after: After, copies: Mapping[bytes, list[Copy]], snapshots: bytes) -> Callable[[], int | None]:

@@ -12,6 +12,7 @@ import select
 import subprocess
 import sys
 from contextlib import suppress
+from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
 
 from rtrace.debugging import debug
@@ -26,6 +27,9 @@ MEMORY = 4 << 30
 """Bytes of memory that may be mapped: libraries map far more than they use."""
 SECONDS = 120.0
 """Wall time that one comparison may take, and processor time, too."""
+PATIENCE = 600.0
+"""Seconds that all comparisons together may take which come to no end: afterwards each of them has a few."""
+_LEAST = 5.0
 _LONGEST_ANSWER = 1 << 20
 _START = (
     "import json, sys; lines = sys.stdin.buffer; sys.path[:] = json.loads(lines.readline());"
@@ -38,6 +42,7 @@ class Apart:
 
     def __init__(self, seconds: float = SECONDS, memory: int = MEMORY) -> None:
         self._seconds = seconds
+        self._patience = PATIENCE
         self._memory = memory
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -61,8 +66,10 @@ class Apart:
             "ignore": [pattern.pattern for pattern in rule.ignore],
             "unordered": rule.unordered,
         }
+        began = monotonic()
         answer = self._ask(process, question)
         if isinstance(answer, str):
+            self._patience -= monotonic() - began
             self._end()
             return Judgement("unknown", "content", note=answer)
         return answer
@@ -74,8 +81,9 @@ class Apart:
         try:
             process.stdin.write(json.dumps(question).encode() + b"\n")
             process.stdin.flush()
-            if not select.select([process.stdout], [], [], self._seconds)[0]:
-                return f"it could not be compared within {self._seconds:g} s"
+            seconds = min(self._seconds, max(_LEAST, self._patience))
+            if not select.select([process.stdout], [], [], seconds)[0]:
+                return f"it could not be compared within {seconds:g} s"
             line = process.stdout.readline(_LONGEST_ANSWER)
         except OSError:
             line = b""

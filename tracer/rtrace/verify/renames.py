@@ -9,7 +9,7 @@ from rtrace.printable import printable
 from rtrace.verify.compare import compare_result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from rtrace.bundle.entry import Entry, Result
     from rtrace.manifest.model import NamedFile
@@ -78,15 +78,25 @@ def pair_renamed(lines: Iterable[Line], patterns: Mapping[bytes, bytes]) -> dict
 
 
 def settle_renamed(
-    lines: Iterable[Line], renamed: Mapping[bytes, bytes], results: Iterable[Result], found: Mapping[bytes, Result]
+    lines: Iterable[Line],
+    renamed: Mapping[bytes, bytes],
+    results: Iterable[Result],
+    found: Mapping[bytes, Result],
+    look: Callable[[Line, Result, Result], Line] = lambda line, _expected, _found: line,
 ) -> Iterator[Line]:
-    """Put the comparison with the renamed file in the place of the line that says that the original's is missing."""
+    """Put the comparison with the renamed file in the place of the line that says that the original's is missing.
+
+    ``look`` takes a closer look at one that differs.
+    """
     expected = {(result.run, result.path): result for result in results}
     for line in lines:
         path = line.path
         if path is not None and line.verdict == "missing" and path in renamed and (line.run, path) in expected:
             other = renamed[path]
-            compared = compare_result(expected[line.run, path], found.get(other))
+            there = found.get(other)
+            compared = compare_result(expected[line.run, path], there)
+            if there is not None:
+                compared = look(compared, expected[line.run, path], there)
             detail = f"now called {printable(other)}"
             yield replace(compared, detail=f"{detail}; {compared.detail}" if compared.detail else detail)
         elif not (line.verdict == "extra" and path in renamed.values()):

@@ -12,6 +12,7 @@ from rtrace.errors import RtraceError
 from rtrace.opening import open_bundle
 from rtrace.printable import printable, printable_text
 from rtrace.verify.apart import Apart
+from rtrace.verify.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rtrace.bundle.entry import Result
     from rtrace.bundle.protocol import OpenBundle
     from rtrace.bundle.written_content import WrittenContent
-    from rtrace.manifest.model import Run
+    from rtrace.manifest.model import Manifest, Run
     from rtrace.replay.protocol import Target
     from rtrace.replay.streams import Collected
     from rtrace.verify.kinds.model import Judgement, Rule
@@ -35,12 +36,12 @@ MOST = 1 << 30
 class Substance:
     """Looks at results that differ in their bytes: what the original wrote is in the bundle, or digests of it are."""
 
-    def __init__(self, bundle: Path, target: Target, folder: Path, rule: Rule) -> None:
-        """Begin; ``folder`` is a new one, for copies."""
+    def __init__(self, bundle: Path, target: Target, folder: Path, manifest: Manifest, rule: Rule) -> None:
+        """Begin; ``folder`` is a new one, for copies, and the rule is for what the manifest has none for."""
         self._path = bundle
         self._target = target
         self._folder = folder
-        self._rule = rule
+        self._rules = Rules(manifest, rule)
         self._stack = ExitStack()
         self._bundle: OpenBundle | None = None
         self._apart: Apart | None = None
@@ -74,15 +75,20 @@ class Substance:
                 if stream is None or stream.sha256 is None or found is None:
                     yield line
                 else:
-                    yield self._look(line, stream.sha256, found, line.stream.encode())
+                    yield self._look(
+                        line, stream.sha256, found, line.stream.encode(), self._rules.find_of_stream(run, line.stream)
+                    )
                 continue
             by_path = by_path or {result.path: result for result in results}
             result = by_path.get(line.path or b"")
             there = found_there.get(line.path or b"")
-            if line.path is None or result is None or result.sha256 is None or there is None or there.size > MOST:
-                yield line
-            else:
-                yield self._look_at_file(line, line.path, result.sha256)
+            yield line if result is None or there is None else self.look_at(line, result, there)
+
+    def look_at(self, line: Line, expected: Result, found: Result) -> Line:
+        """Return the line of a file after a closer look, where its content is why it differs."""
+        if line.verdict != "different" or not _OF_CONTENT.issuperset(line.reasons) or found.size > MOST:
+            return line
+        return line if expected.sha256 is None else self._look_at_file(line, found.path, expected.sha256)
 
     def _look_at_file(self, line: Line, path: bytes, sha256: str) -> Line:
         found = self._folder / "found"
@@ -91,9 +97,9 @@ class Substance:
                 self._target.fetch(path, file)
         except (RtraceError, OSError):  # it was there a moment ago: what is known of it stands
             return line
-        return self._look(line, sha256, found, path.rpartition(b"/")[2])
+        return self._look(line, sha256, found, path.rpartition(b"/")[2], self._rules.find(line.path or path))
 
-    def _look(self, line: Line, sha256: str, found: Path, name: bytes) -> Line:
+    def _look(self, line: Line, sha256: str, found: Path, name: bytes, rule: Rule) -> Line:
         """Compare a file with what the original run wrote, as far as the bundle has it."""
         if self._bundle is None:
             self._bundle = self._stack.enter_context(open_bundle(self._path))
@@ -111,7 +117,7 @@ class Substance:
             file.writelines(self._bundle.read_written(content))
         if self._apart is None:
             self._apart = self._stack.enter_context(Apart())
-        return tell(line, self._apart.judge(expected, found, self._rule, name))
+        return tell(line, self._apart.judge(expected, found, rule, name))
 
 
 def find_block(content: WrittenContent, found: Path) -> int | None:

@@ -164,6 +164,10 @@ def _join_files(
                     f"{source.name} names {printable(path)} {file.name}, and {named[path]} names it {files[path].name},"
                     " which counts"
                 )
+            elif path in named and files[path].compare != file.compare and file.compare is not None:
+                problems.append(
+                    f"{source.name} has another `compare` for {printable(path)} than {named[path]}, which counts"
+                )
             else:
                 named[path] = source.name
                 others = tuple(run for run in files[path].runs if run not in own) if path in files else ()

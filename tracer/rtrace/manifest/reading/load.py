@@ -102,6 +102,10 @@ def _check_version(node: Node) -> None:
 
 def _check_names(fields: Fields, manifest: Manifest) -> None:
     """Refuse a name that means two things."""
+    for file in manifest.inputs:
+        if file.compare is not None:
+            name = shorten(file.name)
+            raise fields.place.error(f"the input {name!r} has a `compare`; only what a run writes is compared")
     _refuse_twice(fields, "the run id", (run.id for run in manifest.runs))
     _refuse_twice(fields, "the name of the input", (file.name for file in manifest.inputs))
     _refuse_twice(fields, "the name of the output", (file.name for file in manifest.outputs))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rtrace.manifest.environments import LIMIT, measure
 from rtrace.manifest.model import LARGEST_DESCRIPTOR, Descriptor, Input, Output, Run
 from rtrace.manifest.reading import keys
+from rtrace.manifest.reading.comparisons import read_comparison
 from rtrace.manifest.reading.environ import read_environ
 from rtrace.manifest.reading.fields import (
     Fields,
@@ -154,6 +155,7 @@ def _output(node: Node) -> Output:
         window=fields.take_or("window", _window, None),
         cut=fields.take_or("cut", boolean, default=False),
         joined=fields.take_or("joined", boolean, default=False),
+        compare=fields.take_or("compare", read_comparison, None),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rtrace.manifest.model import Completion, Elsewhere, Folder, NamedFile, Notice, Package, Secret, SecretPack
 from rtrace.manifest.reading import keys
+from rtrace.manifest.reading.comparisons import read_comparison
 from rtrace.manifest.reading.fields import (
     Fields,
     absolute_pattern,
@@ -41,6 +42,7 @@ def read_named_file(node: Node) -> NamedFile:
         fields.take("path", path),
         fields.take_or("runs", items(string), ()),
         fields.take_or("pattern", absolute_pattern, None),
+        fields.take_or("compare", read_comparison, None),
     )
 
 

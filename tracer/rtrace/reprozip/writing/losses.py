@@ -129,6 +129,13 @@ def _lost_of_names(manifest: Manifest) -> Iterator[Notice]:
             f"outputs that are folders: {name_some(folders)}",
             "`reprounzip download` fetches files only; name some of the files in them as outputs",
         )
+    compared = [file.name for file in manifest.outputs if file.compare is not None]
+    if compared:
+        yield Notice(
+            "compare",
+            f"how outputs are compared: {name_some(compared)}",
+            "with ReproZip you compare them yourself",
+        )
     changing = [file.name for file in manifest.outputs if file.pattern is not None]
     if changing:
         yield Notice(

@@ -36,9 +36,13 @@ class Rule:
         """Whether numbers have to be equal."""
         return not (self.tolerance or self.absolute)
 
+    def find_ignored(self, text: str) -> str | None:
+        """Return the expression by which a line or a path is left out, None where none does."""
+        return next((pattern.pattern for pattern in self.ignore if pattern.search(text)), None)
+
     def ignores(self, text: str) -> bool:
         """Whether a line or a path is left out."""
-        return any(pattern.search(text) for pattern in self.ignore)
+        return self.find_ignored(text) is not None
 
     def compare(self, expected: float, found: float) -> Likeness:
         """Compare two numbers; a NaN is equal to another one."""
@@ -83,6 +87,15 @@ class Findings:
     def ignore(self, *what: str) -> None:
         """Note in what the contents differ that does not count."""
         self.ignored.update(dict.fromkeys(what))
+
+    def leaves_out(self, text: str) -> bool:
+        """Whether a rule leaves out a line or a path; which one does is noted."""
+        if not self.rule.ignore:
+            return False
+        expression = self.rule.find_ignored(text)
+        if expression is not None:
+            self.ignore(f"what {shorten_text(expression, 60)} matches")
+        return expression is not None
 
     def differ(self, place: str, expected: object, found: object) -> None:
         """Note a difference."""

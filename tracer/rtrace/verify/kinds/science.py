@@ -58,8 +58,7 @@ class _Groups:
 
     def compare(self, path: str, old: Any, new: Any) -> None:  # noqa: ANN401
         """Compare two groups."""
-        if self._findings.rule.ignore and self._findings.rule.ignores(path):
-            self._findings.ignore(path)
+        if self._findings.leaves_out(path):
             return
         pair = (old.id, new.id)
         if pair in self._seen:
@@ -69,9 +68,9 @@ class _Groups:
         names = sorted(old.keys() | new.keys())
         for name in names:
             place = f"{path.rstrip('/')}/{name}"
-            if self._findings.rule.ignore and self._findings.rule.ignores(place):
-                self._findings.ignore(place)
-            elif name not in old or name not in new:
+            if self._findings.leaves_out(place):
+                continue
+            if name not in old or name not in new:
                 self._findings.differ(place, *("there" if name in one else "not there" for one in (old, new)))
             else:
                 self._compare_members(place, old, new, name)
@@ -95,9 +94,9 @@ class _Groups:
     def _compare_attributes(self, path: str, old: Any, new: Any) -> None:  # noqa: ANN401
         for name in sorted(old.attrs.keys() | new.attrs.keys()):
             place = f"{path}@{name}"
-            if self._findings.rule.ignore and self._findings.rule.ignores(place):
-                self._findings.ignore(place)
-            elif name not in old.attrs or name not in new.attrs:
+            if self._findings.leaves_out(place):
+                continue
+            if name not in old.attrs or name not in new.attrs:
                 self._findings.differ(place, *("there" if name in one.attrs else "not there" for one in (old, new)))
             else:
                 compare_values(place, old.attrs[name], new.attrs[name], self._findings)

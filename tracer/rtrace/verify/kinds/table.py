@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.verify.kinds.contents import peek
 from rtrace.verify.kinds.model import CannotCompareError, Findings, Judgement, Rule, shorten_text
-from rtrace.verify.kinds.text import NUMBER, compare_numbers, find_codec, is_text
+from rtrace.verify.kinds.text import NUMBER, compare_numbers, find_codec, find_handler, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ class Table:
         if len(delimiters) > 1 or None in delimiters:
             raise CannotCompareError("only one of the two is a table")
         delimiter = delimiters.pop() or ","
-        rows: list[Iterator[list[str]]] = [_read_rows(file, delimiter, rule) for file in (expected, found)]
+        rows: list[Iterator[list[str]]] = [_read_rows(file, delimiter, findings) for file in (expected, found)]
         header = _find_header(rows)
         if rule.unordered:
             findings.ignore("order of rows")
@@ -75,14 +75,14 @@ def _find_delimiter_of(file: BinaryIO) -> str | None:
     return find_delimiter(peek(file, 1 << 16))
 
 
-def _read_rows(file: BinaryIO, delimiter: str, rule: Rule) -> Iterator[list[str]]:
+def _read_rows(file: BinaryIO, delimiter: str, findings: Findings) -> Iterator[list[str]]:
     codec = find_codec(file.read(4))
     file.seek(0)
-    text = io.TextIOWrapper(file, codec, "surrogateescape" if codec == "utf-8" else "replace", newline="")
+    text = io.TextIOWrapper(file, codec, find_handler(codec), newline="")
     csv.field_size_limit(_LARGEST_CELL)
     try:
         for row in csv.reader(text, delimiter=delimiter):
-            if not (rule.ignore and rule.ignores(delimiter.join(row))):
+            if not findings.leaves_out(delimiter.join(row)):
                 yield row
     except csv.Error as error:
         raise CannotCompareError(f"it is no table ({error})") from None
@@ -121,9 +121,9 @@ def _compare_rows(number: int, columns: list[str], old: list[str], new: list[str
             continue
         name = columns[position] if position < len(columns) else ""
         place = f"row {number}, column {shorten_text(name, 40) or position + 1}"
-        if name and findings.rule.ignore and findings.rule.ignores(name):
-            findings.ignore(f"the column {shorten_text(name, 40)}")
-        elif NUMBER.fullmatch(one.strip()) and NUMBER.fullmatch(other.strip()):
+        if name and findings.leaves_out(name):
+            continue
+        if NUMBER.fullmatch(one.strip()) and NUMBER.fullmatch(other.strip()):
             compare_numbers(place, one.strip(), other.strip(), findings)
         elif one.strip() == other.strip():
             findings.ignore("blanks around cells")

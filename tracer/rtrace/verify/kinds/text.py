@@ -47,6 +47,11 @@ def find_codec(head: bytes) -> str:
     return next((codec for mark, codec in _BOMS if head.startswith(mark)), "utf-8")
 
 
+def find_handler(codec: str) -> str:
+    """Return how what is wrong in a text is decoded: as something else for each thing that can be wrong."""
+    return "surrogateescape" if codec.startswith("utf-8") else "surrogatepass"
+
+
 def is_text(head: bytes) -> bool:
     """Whether a content looks like text by its beginning."""
     return find_codec(head) != "utf-8" or not _BINARY.search(head)
@@ -68,10 +73,11 @@ class Text:
             compare_unordered(expected, found, findings)
             return findings.conclude()
         differing: list[tuple[str, str]] = []
-        number = 0
-        for number, (old, new) in enumerate(zip_longest(read_lines(expected, rule), read_lines(found, rule)), start=1):
+        none = (0, None)
+        lines = zip_longest(read_lines(expected, findings), read_lines(found, findings), fillvalue=none)
+        for (number, old), (other, new) in lines:
             if old is None or new is None:
-                findings.differ(f"line {number}", *(_show(one, "no more lines") for one in (old, new)))
+                findings.differ(f"line {number or other}", *(_show(one, "no more lines") for one in (old, new)))
                 differing.append((old or "", new or ""))
                 break
             if old != new:
@@ -81,18 +87,22 @@ class Text:
                     differing.append((old, new))
         if findings.likeness == "different":
             findings.note = give_hint(differing)
+        elif findings.likeness == "equal" and not findings.ignored:
+            findings.ignore("ends of lines, or how characters are encoded")
         return findings.conclude()
 
 
-def read_lines(file: BinaryIO, rule: Rule) -> Iterator[str]:
-    """Yield the lines of a text, without their ends, but for those that a rule ignores."""
+def read_lines(file: BinaryIO, findings: Findings) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text and their numbers, without their ends, but for those that a rule leaves out."""
     codec = find_codec(file.read(4))
     file.seek(0)
-    reader = codecs.getreader(codec)(file, "surrogateescape" if codec == "utf-8" else "replace")
+    reader = codecs.getreader(codec)(file, find_handler(codec))
+    number = 1
     while line := reader.readline(LONGEST_LINE, keepends=True):
         text = line.rstrip("\r\n")
-        if not (rule.ignore and rule.ignores(text)):
-            yield text
+        if not findings.leaves_out(text):
+            yield number, text
+        number += line != text
 
 
 def compare_lines(place: str, old: str, new: str, findings: Findings) -> None:
@@ -127,7 +137,7 @@ def compare_unordered(expected: BinaryIO, found: BinaryIO, findings: Findings) -
     """Compare texts whose lines may be in any order."""
     texts = []
     for file in (expected, found):
-        lines = list(read_lines(file, findings.rule))
+        lines = [line for _, line in read_lines(file, findings)]
         if sum(map(len, lines)) > MOST_SORTED:
             raise CannotCompareError(f"the lines of a text of more than {MOST_SORTED >> 20} MiB are not put in order")
         texts.append(sorted(lines))

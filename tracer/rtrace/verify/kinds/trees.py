@@ -70,9 +70,8 @@ class Tree:
         if name is not None:
             if old != new:
                 findings.ignore(name)
-        elif path and findings.rule.ignore and findings.rule.ignores(path):
-            if old != new:
-                findings.ignore(path)
+        elif path and old != new and findings.leaves_out(path):
+            return
         elif isinstance(old, dict) and isinstance(new, dict):
             self._compare_keys(path, old, new, findings)
         elif isinstance(old, list) and isinstance(new, list):
@@ -90,9 +89,9 @@ class Tree:
             place = f"{path}/{shorten_text(key, 80)}"
             if key in old and key in new:
                 self._compare(place, old[key], new[key], findings)
-            elif self._left_out(place) is not None or findings.rule.ignores(place):
-                findings.ignore(self._left_out(place) or place)
-            else:
+            elif (name := self._left_out(place)) is not None:
+                findings.ignore(name)
+            elif not findings.leaves_out(place):
                 findings.differ(place, *(show_value(one[key]) if key in one else "not there" for one in (old, new)))
 
     def _compare_items(self, path: str, old: list[Any], new: list[Any], findings: Findings) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rtrace.manifest.environments import add_variables
 from rtrace.manifest.model import (
     LARGEST_DESCRIPTOR,
+    Claim,
     Comparison,
     Completion,
     Descriptor,
@@ -94,6 +95,18 @@ def named_files(draw: st.DrawFn, runs: tuple[Run, ...]) -> tuple[NamedFile, ...]
 
 
 @st.composite
+def claims(draw: st.DrawFn, runs: tuple[Run, ...], outputs: tuple[NamedFile, ...]) -> tuple[Claim, ...]:
+    """Claims on runs that there are, and on their outputs."""
+    found = []
+    for run in draw(st.lists(st.sampled_from([run.id for run in runs]), max_size=2)) if runs else ():
+        names = ["stdout", *(file.name for file in outputs if run in (file.runs or (run,)))]
+        sentence = draw(TEXT.filter(str.strip))
+        chosen = draw(st.lists(st.sampled_from(names), unique=True))
+        found.append(Claim(sentence, run, tuple(chosen), draw(st.none() | st.floats(0, 1))))
+    return tuple(found)
+
+
+@st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
     """Any manifest."""
     runs = tuple(draw(st.lists(RUNS, max_size=2, unique_by=lambda run: run.id)))
@@ -104,11 +117,13 @@ def manifests(draw: st.DrawFn) -> Manifest:
         runs = (replace(runs[0], environ=base), *(replace(run, environ=add_variables(base, more)) for run in runs[1:]))
     packages = st.builds(Package, TEXT, TEXT, TEXT, TEXT, COUNT, COUNT, st.booleans(), TEXT)
     completions = st.builds(Completion, TEXT, TEXT, COUNT, COUNT, st.booleans())
+    outputs = tuple(replace(file, compare=draw(st.none() | COMPARISONS)) for file in draw(named_files(runs)))
     return Manifest(
         rtrace=draw(TEXT),
         runs=runs,
         inputs=draw(named_files(runs)),
-        outputs=tuple(replace(file, compare=draw(st.none() | COMPARISONS)) for file in draw(named_files(runs))),
+        outputs=outputs,
+        claims=draw(claims(runs, outputs)),
         packages=tuple(draw(st.lists(packages, max_size=2))),
         completion=tuple(draw(st.lists(completions, max_size=2))),
         exclude=tuple(draw(st.lists(BYTES, max_size=2))),

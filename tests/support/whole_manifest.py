@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from bundle_samples import RUN
 from rtrace.manifest.model import (
+    Claim,
     Comparison,
     Completion,
     Descriptor,
@@ -45,6 +46,7 @@ WHOLE = Manifest(
     completion=(Completion("python", "numpy 2.0", 3, 5, pack=False),),
     exclude=(b"**/*.tmp",),
     include=(b"/\xff/more",),
+    claims=(Claim("It is faster.", "run1", ("out", "stdout"), 1e-6),),
     secrets=(Secret("variable TOKEN", "secret-variable", "a variable", SecretPack.REDACTED),),
     elsewhere=(Elsewhere(b"/data/big", 5, "c" * 64, "https://example.org/big"),),
     notices=(Notice("network", "it spoke", "let it not"),),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bundle_samples import RUN
-from rtrace.manifest.merging.joining import Edited, join_edits
+from rtrace.manifest.merging.edited import Edited
+from rtrace.manifest.merging.joining import join_edits
 from rtrace.manifest.model import Completion, Elsewhere, Manifest, NamedFile, Notice, Package, Secret, SecretPack
 
 LIBC = Package("libc6", "2.36-9", "amd64", "dpkg", 3, 5_000)

@@ -8,8 +8,9 @@ import pytest
 
 from bundle_samples import RUN
 from rtrace.errors import UsageError
+from rtrace.manifest.merging.edited import Edited
 from rtrace.manifest.merging.edits import keep_edits
-from rtrace.manifest.merging.joining import Edited, join_edits
+from rtrace.manifest.merging.joining import join_edits
 from rtrace.manifest.merging.matching import match_runs
 from rtrace.manifest.model import Manifest, NamedFile, Run
 from rtrace.replay.needs import add_needed, choose_runs, tell_unknown_needs

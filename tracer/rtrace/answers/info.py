@@ -130,6 +130,15 @@ class NoticeAnswer(TypedDict):
     advice: Sentence
 
 
+class ClaimAnswer(TypedDict):
+    """Something that a paper says, and the results that show it."""
+
+    claim: Sentence
+    run: str
+    outputs: Annotated[list[str], "names of outputs, stdout or stderr; none: all by which the run is judged"]
+    tolerance: float | None
+
+
 class InfoAnswer(TypedDict):
     """What a bundle holds."""
 
@@ -143,6 +152,7 @@ class InfoAnswer(TypedDict):
     inputs: list[NamedFileAnswer]
     outputs: list[NamedFileAnswer]
     ignore: Annotated[list[str], "patterns of what is no part of a verdict"]
+    claims: list[ClaimAnswer]
     packages: list[PackageAnswer]
     elsewhere: list[ElsewhereAnswer]
     unowned: list[FolderAnswer]
@@ -164,6 +174,15 @@ def answer_info(bundle: OpenBundle, counts: Counts, incomplete: Sequence[str]) -
         "inputs": [answer_named(file) for file in manifest.inputs],
         "outputs": [answer_named(file) for file in manifest.outputs],
         "ignore": [printable(pattern) for pattern in manifest.ignore],
+        "claims": [
+            {
+                "claim": printable_text(claim.claim),
+                "run": claim.run,
+                "outputs": list(claim.outputs),
+                "tolerance": claim.tolerance,
+            }
+            for claim in manifest.claims
+        ],
         "packages": [answer_package(package) for package in manifest.packages],
         "elsewhere": [
             {"path": printable(one.path), "size": one.size, "sha256": one.sha256, "url": one.url}

@@ -40,6 +40,18 @@ class LineAnswer(TypedDict):
     comparison: Annotated[ComparisonAnswer | None, "a closer look at contents whose bytes differ"]
 
 
+class ClaimedAnswer(TypedDict):
+    """Something that a paper says, and whether the replay shows it again."""
+
+    claim: Sentence
+    run: str
+    outputs: Annotated[list[str], "names of the outputs that show it; none: all by which the run is judged"]
+    tolerance: Annotated[float | None, "by how much of the larger one numbers may differ"]
+    reproduced: Annotated[bool | None, "null: it could not be judged"]
+    verdict: Overall
+    detail: Annotated[str, "by how many results it was judged, or why it was not reproduced"]
+
+
 class VerificationAnswer(TypedDict):
     """Whether the results of a replay are those of the original run."""
 
@@ -49,6 +61,7 @@ class VerificationAnswer(TypedDict):
     seconds: Seconds
     incomplete: Annotated[list[str], "what the bundle lacks, a sentence each"]
     lines: list[LineAnswer]
+    claims: Annotated[list[ClaimedAnswer], "a row for each claim on a run that was replayed"]
     notes: Annotated[list[str], "what else there is to know, a sentence each"]
 
 
@@ -89,6 +102,18 @@ def answer_verify(report: Report, unpacker: str) -> VerificationAnswer:
                 "comparison": answer_comparison(line),
             }
             for line in report.lines
+        ],
+        "claims": [
+            {
+                "claim": printable_text(row.claim.claim),
+                "run": row.claim.run,
+                "outputs": list(row.claim.outputs),
+                "tolerance": row.claim.tolerance,
+                "reproduced": row.reproduced,
+                "verdict": row.verdict,
+                "detail": row.detail,
+            }
+            for row in report.claims
         ],
         "notes": list(report.notes),
     }

@@ -71,6 +71,10 @@ def describe(bundle: OpenBundle) -> Iterable[str]:
     yield from describe_names("outputs", manifest.outputs)
     if manifest.ignore:
         yield f"ignored     {', '.join(map(printable, manifest.ignore))}"
+    if manifest.claims:
+        yield f"claims      {len(manifest.claims)}"
+        for claim in manifest.claims:
+            yield f"  {claim.run}: {printable_text(claim.claim)}"
     if manifest.packages:
         yield f"packages    {len(manifest.packages)}"
         for package in manifest.packages:

@@ -105,7 +105,8 @@ def command(  # noqa: PLR0913 -- an argument for each option
     say the same: another date in a PDF, another compression), close (within --tolerance), different, missing, extra or
     unknown. A line is printed for each that is not the same, with the place of a difference where the bundle has what
     the original wrote. Other files that the runs wrote are counted, and have no part in the verdict; where no output is
-    named, all of them have. With names of runs, only these are replayed, and those that they need.
+    named, all of them have. With names of runs, only these are replayed, and those that they need. A line says of
+    each of the manifest's `claims:` whether it was reproduced.
 
     A PATTERN is a glob pattern over absolute paths, or stdout or stderr for these streams.
     """
@@ -171,6 +172,8 @@ def show_report(report: Report, *, show_all: bool) -> None:
         for text in report.others:
             verdict = text.partition(" ")[0]
             show(text[len(verdict) :], verdict=verdict, color=COLORS.get(verdict))
+    for row in report.claims:
+        show_verdict(row.verdict, row.text)
     show("", verdict=f"{report.summary} (took {report.seconds:.1f} s)", color=COLORS[report.verdict])
 
 

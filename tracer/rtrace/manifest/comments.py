@@ -35,9 +35,15 @@ PATTERNS = """
 # `compare`, in the line of an output or of a run's stdout or stderr, says how strictly it is compared. `tolerance` is
 # for numbers, relative; `ignore` takes regular expressions for lines, columns and paths of values:
 #   compare: {tolerance: 1e-6, ignore: ['^Date:', '^/meta/created'], order: any}
+# `claims` are what a paper says, and which outputs show it, for `rtrace verify` and `rtrace appendix`:
+#   claims: [{claim: "The method is faster.", run: run1, outputs: [times.csv], tolerance: 0.05}]
 # `elsewhere` leaves out the content of files; it is fetched, and checked against its digest, when the bundle is
 # unpacked:
 #   elsewhere: [{path: /home/me/genomes/**, url: "https://example.org/genomes/"}]
+"""
+CLAIMS = """
+# What the paper says, each with the run and the outputs that show it (`stdout` and `stderr` are what the run printed);
+# `rtrace verify` says of each claim whether it was reproduced, `rtrace appendix` writes it into an artifact appendix.
 """
 ELSEWHERE = """
 # Content that is left out of the bundle, to be fetched when somebody unpacks it. A `url` that ends in / is a folder.

@@ -251,6 +251,21 @@ class Elsewhere:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that a paper says, and by what a reader can judge it.
+
+    ``outputs`` are names of outputs, or ``stdout`` and ``stderr`` of the run; none stand for all that the run's verdict
+    is made of. ``tolerance`` is the largest difference of two numbers in them, relative to the larger one; None where
+    that of the outputs applies.
+    """
+
+    claim: str
+    run: str
+    outputs: tuple[str, ...] = ()
+    tolerance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The whole manifest. ``exclude`` and ``include`` are glob patterns over absolute paths (``**`` crosses ``/``).
 
@@ -266,6 +281,7 @@ class Manifest:
     exclude: tuple[bytes, ...] = ()
     include: tuple[bytes, ...] = ()
     ignore: tuple[bytes, ...] = ()
+    claims: tuple[Claim, ...] = ()
     secrets: tuple[Secret, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
     notices: tuple[Notice, ...] = ()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rtrace.manifest.model import (
+        Claim,
         Comparison,
         Completion,
         Elsewhere,
@@ -63,6 +64,8 @@ def render(manifest: Manifest, same: Mapping[str, Same] | None = None) -> str:
     parts.append(_list("include", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.include)))
     if manifest.ignore:
         parts.append(_list("ignore", "".join(f"  - {byte_string(pattern)}\n" for pattern in manifest.ignore)))
+    if manifest.claims:
+        parts += [comments.CLAIMS, _list("claims", "".join(map(_claim, manifest.claims)))]
     if manifest.elsewhere:
         parts += [comments.ELSEWHERE, _list("elsewhere", "".join(map(_elsewhere, manifest.elsewhere)))]
     if manifest.secrets:
@@ -235,6 +238,15 @@ def _secret(secret: Secret) -> str:
     rule = "" if secret.rule is None else f", rule: {text(secret.rule)}"
     what = f", what: {quoted(secret.what)}" if secret.what else ""
     return f"  - {{place: {quoted(secret.place)}{rule}{what}, pack: {secret.pack.value}}}\n"
+
+
+def _claim(claim: Claim) -> str:
+    lines = [f"  - claim: {quoted(claim.claim)}", f"    run: {text(claim.run)}"]
+    if claim.outputs:
+        lines += _sequence("outputs", list(map(text, claim.outputs)))
+    if claim.tolerance is not None:
+        lines.append(f"    tolerance: {_number(claim.tolerance)}")
+    return "\n".join(lines) + "\n"
 
 
 def _elsewhere(one: Elsewhere) -> str:

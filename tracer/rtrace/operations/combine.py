@@ -176,7 +176,8 @@ def join_manifests(
     ``names`` are the new names of the sources' runs by the former ones, ``target`` is where the trace will be.
     """
     from rtrace.describe.draft import draft_manifest
-    from rtrace.manifest.merging.joining import Edited, join_edits
+    from rtrace.manifest.merging.edited import Edited
+    from rtrace.manifest.merging.joining import join_edits
     from rtrace.manifest.merging.own_comments import has_own_comments
 
     edited = []

@@ -22,6 +22,7 @@ from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.incompleteness import CHANGED, limit_waiting, list_incomplete
 from rtrace.manifest.model import Manifest, Run
 from rtrace.opening import open_bundle
+from rtrace.printable import count, plural
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.choosing import tell_caution
 from rtrace.replay.foreign import refuse_foreign
@@ -29,6 +30,7 @@ from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs, tell_unknown_needs
 from rtrace.replay.protocol import Outcome, Snapshot, Streams, Target, Unpacker
 from rtrace.replay.streams import Collected, collecting
+from rtrace.verify.claims import Claims
 from rtrace.verify.compare import NO_DIGEST, compare, compare_streams
 from rtrace.verify.doubts import doubt, find_doubts
 from rtrace.verify.held import find_held, leave_out_untouched
@@ -59,6 +61,11 @@ class Subject:
     entries: tuple[Entry, ...]
     held: frozenset[tuple[str, bytes]]
     vague: bool
+
+    @property
+    def claims(self) -> Claims:
+        """What a paper says of the results."""
+        return Claims(self.manifest)
 
     @property
     def paths(self) -> dict[bytes, int | None]:
@@ -221,7 +228,15 @@ def make_report(
         notes += filter(None, [tell_unknown_needs(subject.manifest.runs, subject.runs)])
     folders = scopes.find_folders(line for line in sorted_lines if line.scope == "other")
     incomplete = tuple(list_incomplete(subject.manifest))
-    return Report(sorted_lines, reached, tuple(notes), incomplete, tuple(fold_others(sorted_lines, folders)), seconds)
+    replayed = [run.id for run in subject.runs]
+    claims = tuple(subject.claims.judge(sorted_lines, replayed, limited=reached is not None))
+    left_out = subject.claims.count_left_out(replayed)
+    if left_out:
+        notes.append(
+            f"{count(left_out, 'claim')} on runs that were not replayed {plural(left_out, 'is', 'are')} left out"
+        )
+    others = tuple(fold_others(sorted_lines, folders))
+    return Report(sorted_lines, reached, tuple(notes), incomplete, others, seconds, claims)
 
 
 def replay(target: Target, run: Run, streams: Streams, limits: Limits, grants: Grants) -> Outcome:

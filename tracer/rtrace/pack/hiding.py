@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rtrace.debugging import debug
+from rtrace.manifest.merging.claims import keep_claims
 from rtrace.pack.choosing.notices import describe_secret_path
 from rtrace.printable import printable
 from rtrace.privacy.redacting import decide_on_trace, redact_address, redact_known, redact_run
@@ -126,7 +127,7 @@ def _redact_manifest(manifest: Manifest, decisions: Decisions) -> Manifest:
         inputs=tuple(file for file in manifest.inputs if not decisions.find_known(file.path)),
         outputs=tuple(file for file in manifest.outputs if not decisions.find_known(file.path)),
     )
-    return rewrite_value(manifest, lambda content: redact_known(content, decisions))
+    return rewrite_value(keep_claims(manifest), lambda content: redact_known(content, decisions))
 
 
 def _redact_one(one: Elsewhere, judge: Judge) -> Elsewhere:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rtrace.bundle.written_content import BLOCK_SIZE
@@ -12,10 +13,11 @@ from rtrace.errors import RtraceError
 from rtrace.opening import open_bundle
 from rtrace.printable import printable, printable_text
 from rtrace.verify.apart import Apart
+from rtrace.verify.claims import Claims
 from rtrace.verify.rules import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from rtrace.bundle.entry import Result
@@ -42,6 +44,7 @@ class Substance:
         self._target = target
         self._folder = folder
         self._rules = Rules(manifest, rule)
+        self._claims = Claims(manifest)
         self._stack = ExitStack()
         self._bundle: OpenBundle | None = None
         self._apart: Apart | None = None
@@ -117,7 +120,20 @@ class Substance:
             file.writelines(self._bundle.read_written(content))
         if self._apart is None:
             self._apart = self._stack.enter_context(Apart())
-        return tell(line, self._apart.judge(expected, found, rule, name))
+        return self._judge(line, rule, partial(self._apart.judge, expected, found), name)
+
+    def _judge(self, line: Line, rule: Rule, judge: Callable[[Rule, bytes], Judgement], name: bytes) -> Line:
+        """Judge a result within the largest tolerance that is allowed; what is close there within smaller ones, too."""
+        wanted = {None: rule.tolerance} | {tolerance: tolerance for tolerance in self._claims.find_tolerances(line)}
+        most = max(wanted.values())
+        told = tell(line, judge(replace(rule, tolerance=most), name))
+        if told.verdict != "close" or most == min(wanted.values()):
+            return told
+        within = {most: told}
+        for tolerance in wanted.values():
+            if tolerance not in within:
+                within[tolerance] = tell(line, judge(replace(rule, tolerance=tolerance), name))
+        return replace(told, stricter=tuple((key, within[tolerance]) for key, tolerance in wanted.items()))
 
 
 def find_block(content: WrittenContent, found: Path) -> int | None:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rtrace.limits import TIMED_OUT
-from rtrace.printable import count, plural, printable
+from rtrace.printable import count, plural, printable, printable_text
 from rtrace.verify.differences import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from rtrace.manifest.model import Claim
     from rtrace.verify.kinds.model import Judgement
 
 Verdict: TypeAlias = Literal["same", "equal", "close", "different", "missing", "extra", "unknown"]
@@ -54,6 +55,13 @@ class Line:
     scope: Scope = "output"
     reasons: tuple[Reason, ...] = ()
     judgement: Judgement | None = None
+    stricter: tuple[tuple[float | None, Line], ...] = ()
+    """Of a result that is close within the tolerance of a claim: what it is within smaller ones of others, and within
+    that of the output itself (None)."""
+
+    def judge_for(self, tolerance: float | None) -> Line:
+        """Return what it is for a claim with this tolerance, or without one."""
+        return dict(self.stricter).get(tolerance, self) if self.verdict == "close" else self
 
     @property
     def text(self) -> str:
@@ -66,12 +74,33 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """A claim of the manifest, and whether the replay shows it again; ``detail`` says by what, or why not."""
+
+    claim: Claim
+    verdict: Overall
+    detail: str
+
+    @property
+    def reproduced(self) -> bool | None:
+        """Whether it was reproduced; None where that could not be judged."""
+        return None if self.verdict == "unknown" else self.verdict in ALIKE
+
+    @property
+    def text(self) -> str:
+        """The claim, and what became of it."""
+        said = {True: f"reproduced, {self.verdict}", False: "not reproduced", None: "could not be judged"}
+        return f"claim of {self.claim.run}: {printable_text(self.claim.claim)}: {said[self.reproduced]} ({self.detail})"
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that was compared, run by run, the exit status of each first.
 
     ``reached`` names the first limit that ended a run; ``notes`` are what the replays had to say of their limits;
     ``incomplete`` says, a sentence each, what the bundle lacks; ``others`` tells of other files, a folder a line;
-    ``seconds`` is how long unpacking, replaying and comparing took.
+    ``seconds`` is how long unpacking, replaying and comparing took. ``claims`` are rows of their own: they are made of
+    the lines, and one that is not reproduced is a difference even where its lines are close.
     """
 
     lines: tuple[Line, ...]
@@ -80,6 +109,7 @@ class Report:
     incomplete: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     seconds: float = 0.0
+    claims: tuple[Claimed, ...] = ()
 
     @property
     def exit_status(self) -> int:
@@ -97,9 +127,10 @@ class Report:
         if self.reached is not None:
             return "unknown"
         found = self.count("output")
-        if any(found[verdict] for verdict in DIFFERING):
+        claimed = {row.verdict for row in self.claims}
+        if any(found[verdict] for verdict in DIFFERING) or "different" in claimed:
             return "different"
-        if found["unknown"] or not any(found[verdict] for verdict in ALIKE):
+        if found["unknown"] or "unknown" in claimed or not any(found[verdict] for verdict in ALIKE):
             return "unknown"
         return "close" if found["close"] else "equal" if found["equal"] else "same"
 
@@ -127,6 +158,7 @@ class Report:
         kinds: dict[Verdict, int]
         more = f"; other files: {list_counts(others)}" if differ else ""
         more += f"; {ignored} ignored" if ignored else ""
+        more += self._tell_claims()
         if self.same:
             if others["same"] and not differ:
                 more = f"; so {plural(others['same'], 'is', 'are')} {count(others['same'], 'other file')}{more}"
@@ -150,7 +182,19 @@ class Report:
             told.append(f"{unknown} of {count(number, 'result')} could not be judged")
         if self.verdict == "unknown":
             told.append("there is no verdict")
-        return "; ".join(told) + more
+        return "; ".join(told) + more if told else more.removeprefix("; ")
+
+    def _tell_claims(self) -> str:
+        """Return how many claims were reproduced, behind a semicolon; nothing where there are none."""
+        if not self.claims:
+            return ""
+        shown = sum(row.reproduced is True for row in self.claims)
+        unknown = sum(row.reproduced is None for row in self.claims)
+        doubt = f", {unknown} could not be judged" if unknown else ""
+        number = len(self.claims)
+        if shown == number:
+            return "; the claim is reproduced" if number == 1 else f"; all {number} claims are reproduced"
+        return f"; {shown} of {count(number, 'claim')} reproduced{doubt}"
 
 
 def list_counts(counts: Mapping[Verdict, int]) -> str:

@@ -40,6 +40,7 @@ def keep_edits(draft: Manifest, edited: Manifest) -> Manifest:
         exclude=edited.exclude,
         include=edited.include,
         ignore=edited.ignore,
+        claims=edited.claims,
         secrets=edited.secrets,
         elsewhere=edited.elsewhere,
         notices=_in_order(edited.notices, draft.notices, lambda notice: notice),

@@ -9,10 +9,12 @@ An edit is what a manifest says otherwise than the draft of its own trace:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from rtrace.manifest.free_names import FreeNames, find_free
+from rtrace.manifest.merging.claims import join_claims
+from rtrace.manifest.merging.edited import Edited
 from rtrace.manifest.merging.matching import match_runs, rename_runs
 from rtrace.manifest.model import Completion, Package, SecretPack
 from rtrace.printable import printable
@@ -26,16 +28,6 @@ if TYPE_CHECKING:
     S = TypeVar("S", Package, Completion)
 
 _STRICTEST_FIRST = (SecretPack.LEFT_OUT, SecretPack.REDACTED, SecretPack.AS_IT_IS)
-
-
-@dataclass(frozen=True, slots=True)
-class Edited:
-    """A manifest, the draft of its trace, and the ids that its runs have among all; ``name`` is for sentences."""
-
-    name: str
-    draft: Manifest
-    manifest: Manifest
-    runs: Mapping[str, str]
 
 
 def join_edits(draft: Manifest, sources: Sequence[Edited]) -> tuple[Manifest, tuple[str, ...]]:
@@ -69,6 +61,7 @@ def join_edits(draft: Manifest, sources: Sequence[Edited]) -> tuple[Manifest, tu
         elsewhere=_join_elsewhere(sources, problems),
         notices=_join_notices(draft.notices, sources),
     )
+    joined = replace(joined, claims=join_claims(joined, sources, problems))
     free = FreeNames(run.id for run in runs if run.id not in wanted)
     wanted = {run.id: free.take(wanted[run.id]) for run in runs if run.id in wanted}
     return rename_runs(joined, wanted), tuple(problems)

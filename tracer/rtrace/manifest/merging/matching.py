@@ -66,6 +66,7 @@ def rename_runs(manifest: Manifest, names: Mapping[str, str]) -> Manifest:
         runs=tuple(replace(run, id=names.get(run.id, run.id), needs=rename(run.needs)) for run in manifest.runs),
         inputs=tuple(map(rename_file, manifest.inputs)),
         outputs=tuple(map(rename_file, manifest.outputs)),
+        claims=tuple(replace(claim, run=names.get(claim.run, claim.run)) for claim in manifest.claims),
     )
 
 

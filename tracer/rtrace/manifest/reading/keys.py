@@ -16,6 +16,7 @@ MANIFEST = (
     "exclude",
     "include",
     "ignore",
+    "claims",
     "elsewhere",
     "secrets",
     "notices",
@@ -55,6 +56,7 @@ COMPARISON = ("tolerance", "absolute", "ignore", "order")
 PACKAGE = ("name", "version", "files", "size", "pack", "architecture", "manager", "origin")
 COMPLETION = ("rule", "name", "files", "size", "pack")
 SECRET = ("place", "rule", "what", "pack")
+CLAIM = ("claim", "run", "outputs", "tolerance")
 ELSEWHERE = ("path", "size", "sha256", "url")
 FOLDER = ("path", "files", "size")
 NOTICE = ("kind", "what", "advice")

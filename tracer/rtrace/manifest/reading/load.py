@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rtrace.errors import ManifestError
 from rtrace.manifest.model import MANIFEST_FORMAT, Manifest
 from rtrace.manifest.reading import keys
+from rtrace.manifest.reading.claims import check_claims, read_claims
 from rtrace.manifest.reading.fields import Fields, absolute_pattern, count, find_close, items, pattern, string
 from rtrace.manifest.reading.nodes import Mapping, Node, parse
 from rtrace.manifest.reading.runs import read_runs
@@ -74,6 +75,7 @@ def _manifest(node: Node) -> Manifest:
         exclude=fields.take_or("exclude", items(pattern), ()),
         include=fields.take_or("include", items(absolute_pattern), ()),
         ignore=fields.take_or("ignore", read_ignored, ()),
+        claims=fields.take_or("claims", read_claims, ()),
         secrets=fields.take_or("secrets", items(read_secret), ()),
         elsewhere=fields.take_or("elsewhere", items(read_elsewhere), ()),
         notices=fields.take_or("notices", items(read_notice), ()),
@@ -116,6 +118,9 @@ def _check_names(fields: Fields, manifest: Manifest) -> None:
         for nodes in fields.take_or(key, items(_references), none):
             for node in nodes:
                 _check_reference(node, known, names)
+    outputs = {file.name: file for file in manifest.outputs}
+    claims: tuple[Node, ...] = fields.take_or("claims", items(lambda item: item), ())
+    check_claims(claims, outputs, lambda node: _check_reference(node, known, names))
     above: set[str] = set()
     for run, nodes in zip(manifest.runs, fields.take("runs", items(_needs)), strict=True):
         for node in nodes:

@@ -32,6 +32,7 @@ def describe_report(report: Report, unpacker: str) -> VerdictFact:
     """Return the verdict of a verification as a record has it."""
     judged = [line for line in report.lines if line.scope == "output"]
     differences = [f"{line.verdict}: {line.text}" for line in judged if line.verdict != "same"]
+    differences += [row.text for row in report.claims if row.reproduced is not True]
     return {
         "verdict": report.verdict,
         "exit_status": report.exit_status,

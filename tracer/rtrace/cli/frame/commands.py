@@ -26,6 +26,7 @@ GROUPS = {
         "extract": "Copy files out of a bundle without unpacking it.",
         "check": "Check that a bundle is intact (runs nothing).",
         "audit": "Look for passwords, keys and tokens in a bundle.",
+        "status": "Tell which runs would no longer give on this machine what was recorded.",
         "drift": "Compare the packages that a project declares with those that a run used.",
         "doctor": "Show what works on this machine, and what killed processes left.",
     },

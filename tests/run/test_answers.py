@@ -87,6 +87,8 @@ def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
         answer["counts"] = dict.fromkeys(answer["counts"], 1)
         for package in answer["packages"]:
             package.update(name="<package>", manager="<manager>", files=1)
+    if command == "status":
+        answer.update(compared=1, hashed=0)
     if command == "trace":
         answer["record"] = f"<{type(answer['record']).__name__}>"
     if command == "pack":
@@ -136,6 +138,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
 
     ask("trace", "./run.sh", last=True)
     ask("combine", "-d", root / "joined", ".rtrace")
+    ask("status")
     (work / "apt.txt").write_text("no-such-package\n")
     ask("drift")
     ask("pack", root / "b.rpz")

@@ -13,7 +13,7 @@ from rtrace.manifest.merging.joining import join_edits
 from rtrace.manifest.model import Claim, Manifest, NamedFile
 from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render
-from rtrace.verify.claims import Claims
+from rtrace.verify.claiming.claims import Claims
 from rtrace.verify.verdicts import Line, Report
 
 OUT = NamedFile("out", b"/data/out", (RUN.id,))

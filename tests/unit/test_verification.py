@@ -121,6 +121,7 @@ def test_report_sums_up() -> None:
         "limit": None,
         "seconds": 0.0,
         "incomplete": [],
+        "claims": [],
         "notes": [],
         "lines": [
             {"verdict": "same", **told, "path": None, "reasons": [], "detail": ""},

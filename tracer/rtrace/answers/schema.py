@@ -40,7 +40,7 @@ ANSWERS = {
     "search": "history:SearchAnswer",
     "shell": "targets:ShellAnswer",
     "show": "history:ShowAnswer",
-    "status": "status:StatusAnswer",
+    "status": "machine:StatusAnswer",
     "sync": "history:SyncAnswer",
     "targets": "targets:TargetsAnswer",
     "trace": "recording:TraceAnswer",

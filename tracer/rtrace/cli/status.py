@@ -53,11 +53,11 @@ def command(place: Path, *, as_json: bool, ignore: tuple[bytes, ...]) -> None:
     DIR is the folder that .rtrace is in, or a trace directory. A PATTERN is a glob pattern over absolute paths. With
     --verbose every reason is shown.
     """
-    from rtrace.operations.status import find_status
+    from rtrace.operations.staleness.status import find_status
 
     report = find_status(place, ignore)
     if as_json:
-        from rtrace.answers.status import answer_status
+        from rtrace.answers.machine import answer_status
 
         give_json(answer_status(report))
     else:

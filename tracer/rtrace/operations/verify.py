@@ -30,7 +30,7 @@ from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs, tell_unknown_needs
 from rtrace.replay.protocol import Outcome, Snapshot, Streams, Target, Unpacker
 from rtrace.replay.streams import Collected, collecting
-from rtrace.verify.claims import Claims
+from rtrace.verify.claiming.claims import Claims
 from rtrace.verify.compare import NO_DIGEST, compare, compare_streams
 from rtrace.verify.doubts import doubt, find_doubts
 from rtrace.verify.held import find_held, leave_out_untouched
@@ -129,7 +129,9 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
             substance = None
             copies = None if rule is None else stack.enter_context(temporary("compare"))
             if copies is not None and rule is not None:
-                substance = stack.enter_context(Substance(bundle, target, copies, subject.manifest, rule))
+                substance = stack.enter_context(
+                    Substance(bundle, target, copies, subject.manifest, rule, subject.claims.find_tolerances)
+                )
             for number, run in enumerate(subject.runs):
                 with collecting(run, streams, copies and make_folder(copies)) as collection:
                     given = limit_waiting(limits, subject.manifest, run)

@@ -13,11 +13,10 @@ from rtrace.errors import RtraceError
 from rtrace.opening import open_bundle
 from rtrace.printable import printable, printable_text
 from rtrace.verify.apart import Apart
-from rtrace.verify.claims import Claims
 from rtrace.verify.rules import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from rtrace.bundle.entry import Result
@@ -38,13 +37,24 @@ MOST = 1 << 30
 class Substance:
     """Looks at results that differ in their bytes: what the original wrote is in the bundle, or digests of it are."""
 
-    def __init__(self, bundle: Path, target: Target, folder: Path, manifest: Manifest, rule: Rule) -> None:
-        """Begin; ``folder`` is a new one, for copies, and the rule is for what the manifest has none for."""
+    def __init__(
+        self,
+        bundle: Path,
+        target: Target,
+        folder: Path,
+        manifest: Manifest,
+        rule: Rule,
+        find_tolerances: Callable[[Line], Collection[float]] = lambda _line: (),
+    ) -> None:
+        """Begin; ``folder`` is a new one, for copies, and the rule is for what the manifest has none for.
+
+        ``find_tolerances`` gives the tolerances within which a result may be close besides.
+        """
         self._path = bundle
         self._target = target
         self._folder = folder
         self._rules = Rules(manifest, rule)
-        self._claims = Claims(manifest)
+        self._find_tolerances = find_tolerances
         self._stack = ExitStack()
         self._bundle: OpenBundle | None = None
         self._apart: Apart | None = None
@@ -124,7 +134,7 @@ class Substance:
 
     def _judge(self, line: Line, rule: Rule, judge: Callable[[Rule, bytes], Judgement], name: bytes) -> Line:
         """Judge a result within the largest tolerance that is allowed; what is close there within smaller ones, too."""
-        wanted = {None: rule.tolerance} | {tolerance: tolerance for tolerance in self._claims.find_tolerances(line)}
+        wanted = {None: rule.tolerance} | {tolerance: tolerance for tolerance in self._find_tolerances(line)}
         most = max(wanted.values())
         told = tell(line, judge(replace(rule, tolerance=most), name))
         if told.verdict != "close" or most == min(wanted.values()):

@@ -56,11 +56,11 @@ def find_status(place: Path, ignored: Iterable[bytes] = ()) -> StatusReport:
 
     Raises TraceError, ManifestError, BusyError and BundleError.
     """
-    with open_subject(place) as subject, without_collector():
-        try:
+    try:
+        with open_subject(place) as subject, without_collector():
             return judge_subject(subject, ignored)
-        except (sqlite3.Error, ValueError) as error:
-            raise TraceError(f"the trace of {place} cannot be read ({error}); trace again") from None
+    except (sqlite3.Error, ValueError) as error:
+        raise TraceError(f"the trace of {place} cannot be read ({error}); trace again") from None
 
 
 @contextmanager

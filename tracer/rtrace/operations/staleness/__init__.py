@@ -1,0 +1,1 @@
+"""Runs that would no longer give what was recorded: told, and run again."""

@@ -1,0 +1,1 @@
+"""What a paper claims, as a manifest says it: judged by the results of a replay."""

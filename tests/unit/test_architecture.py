@@ -42,8 +42,8 @@ DOORS = {
     "duckdb": ("rtrace.verify.kinds.science", 1),
     "h5py": ("rtrace.verify.kinds.science", 1),
     "numpy": ("rtrace.verify.kinds.science", 1),
-    "PIL": ("rtrace.verify.kinds.pictures", 1),
-    "pypdfium2": ("rtrace.verify.kinds.documents", 1),
+    "PIL": ("rtrace.verify", 2),
+    "pypdfium2": ("rtrace.verify", 2),
 }
 
 # What an unpacker may use of rtrace: what reads a bundle anywhere, and nothing that traces, packs or speaks.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -21,11 +22,13 @@ from rtrace.cli.terminal.replay_output import shown_output
 from rtrace.cli.terminal.speaking import give_json, say, show, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
+from rtrace.files.incomplete import check_place, write_in_place
 from rtrace.files.workspaces import temporary
 from rtrace.limits import Limits
 from rtrace.manifest.incompleteness import MARK
 from rtrace.operations.unpack import name_target
 from rtrace.operations.verify import verify_bundle
+from rtrace.operations.verifying.account import Account, give_account
 from rtrace.printable import count
 from rtrace.replay.choosing import choose_unpacker
 from rtrace.replay.grants import Grants
@@ -78,6 +81,14 @@ VERDICT_WIDTH = 11
     default=0.0,
     help="Numbers may differ by so much of their size (1e-6); such results are close.",
 )
+@click.option(
+    "--html",
+    "page",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write a page with what differs side by side: one file.",
+)
+@click.option("--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit XML, for CI systems.")
 @NO_HISTORY
 @click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
@@ -96,6 +107,8 @@ def command(  # noqa: PLR0913 -- an argument for each option
     show_all: bool,
     strict: bool,
     tolerance: float,
+    page: Path | None,
+    junit: Path | None,
     no_history: bool,
 ) -> None:
     """Replay the runs of BUNDLE and tell whether the results are the same (`rtrace check` checks only the file).
@@ -112,6 +125,8 @@ def command(  # noqa: PLR0913 -- an argument for each option
     """
     fill_standard_streams()
     began = time.time()
+    for place in filter(None, (page, junit)):
+        check_place(place)
     chosen = choose_unpacker(unpacker_name)
     tell_cleaned()
     if chosen.told is not None:
@@ -130,6 +145,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
             grants=Grants(calls=allowed, emulation=emulate),
             warn=warn,
             rule=None if strict else Rule(tolerance=tolerance),
+            shows=page is not None,
         )
     for note in report.notes:
         warn(note)
@@ -141,9 +157,32 @@ def command(  # noqa: PLR0913 -- an argument for each option
             target = name_target(bundle)
             steps = f"`rtrace unpack {chosen.name} {bundle}`, then `rtrace replay {target}`"
             say(f"to look at the replay's files: {steps}")
+    if page is not None or junit is not None:
+        options = list_options(strict=strict, tolerance=tolerance, ignore=ignore)
+        write_reports(report, give_account(bundle, report, chosen.name, (*options, bundle.name, *names)), page, junit)
     if not no_history:
         tell_recorded(bundle, names, began, report, chosen.name)
     sys.exit(report.exit_status)
+
+
+def list_options(*, strict: bool, tolerance: float, ignore: Sequence[bytes]) -> list[str]:
+    """Return the options that chose how results were compared, as one types them."""
+    typed = ["--strict"] if strict else []
+    typed += ["--tolerance", f"{tolerance:g}"] if tolerance else []
+    return typed + [word for pattern in ignore for word in ("--ignore", os.fsdecode(pattern))]
+
+
+def write_reports(report: Report, account: Account, page: Path | None, junit: Path | None) -> None:
+    """Write what was asked for besides what is printed."""
+    if page is not None:
+        from rtrace.pages.verification import make_verification_page
+
+        write_in_place(page, make_verification_page(report, account))
+        say(f"the page is {page}")
+    if junit is not None:
+        from rtrace.operations.verifying.junit import make_junit
+
+        write_in_place(junit, make_junit(report, account))
 
 
 def tell_recorded(bundle: Path, names: Sequence[str], began: float, report: Report, unpacker_name: str) -> None:

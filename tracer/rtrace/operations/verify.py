@@ -33,13 +33,14 @@ from rtrace.replay.streams import Collected, collecting
 from rtrace.verify.claiming.claims import Claims
 from rtrace.verify.compare import NO_DIGEST, compare, compare_streams
 from rtrace.verify.doubts import doubt, find_doubts
+from rtrace.verify.exhibits.gallery import Gallery
 from rtrace.verify.held import find_held, leave_out_untouched
 from rtrace.verify.kinds.model import Rule
 from rtrace.verify.name_order import tell_order
 from rtrace.verify.renames import find_patterns, find_renamed, pair_renamed, settle_renamed
 from rtrace.verify.scopes import Scopes
 from rtrace.verify.substance import Substance
-from rtrace.verify.verdicts import DIFFERING, Line, Report, fold_others
+from rtrace.verify.verdicts import DIFFERING, Line, Replayed, Report, fold_others
 from rtrace.verify.witness import Witness
 
 EXACT = Rule()
@@ -97,6 +98,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     rule: Rule | None = EXACT,
     warn: Callable[[str], None] = lambda _sentence: None,
     shares: bool = True,
+    shows: bool = False,
 ) -> Report:
     """Replay the runs of a bundle in a temporary target below an existing folder, and compare.
 
@@ -104,7 +106,8 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     after the last one. The programs read nothing, and all they write goes to the descriptor ``shown``, or nowhere
     (``quiet``). A difference is no error: raised is only what keeps the bundle from being replayed at all, and
     UsageError for a run in ``names`` that is not there. ``ignored`` are patterns besides those of the manifest. Where
-    bytes differ, contents are compared as what they are by a rule; without one, bytes are all that counts.
+    bytes differ, contents are compared as what they are by a rule; without one, bytes are all that counts. ``shows``:
+    the report has exhibits of what differs.
 
     With ``shares`` the target may share files with others. Where a program might notice that, a difference counts only
     if it is found in a target of its own as well.
@@ -118,7 +121,9 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     for result in subject.results:
         by_run.setdefault(result.run, []).append(result)
     outcomes: list[Outcome] = []
+    replays: list[Replayed] = []
     lines: list[Line] = []
+    gallery = Gallery(find_results(subject, ignored)) if shows else None
     made = unpacker.unpack(bundle, workspace / THROW_AWAY, progress=progress, sources=sources, throw_away=shares)
     target = unpacker.open(made.target)
     tell_caution(target, warn)
@@ -127,15 +132,17 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
         with ExitStack() as stack:
             streams = stack.enter_context(streams_for_verifying(None if quiet else shown))
             substance = None
-            copies = None if rule is None else stack.enter_context(temporary("compare"))
-            if copies is not None and rule is not None:
+            copies = None if rule is None and gallery is None else stack.enter_context(temporary("compare"))
+            if copies is not None:
                 substance = stack.enter_context(
-                    Substance(bundle, target, copies, subject.manifest, rule, subject.claims.find_tolerances)
+                    Substance(bundle, target, copies, subject.manifest, rule, subject.claims.find_tolerances, gallery)
                 )
             for number, run in enumerate(subject.runs):
                 with collecting(run, streams, copies and make_folder(copies)) as collection:
                     given = limit_waiting(limits, subject.manifest, run)
+                    started = time.monotonic()
                     outcomes.append(replay(target, run, collection.streams, given, grants))
+                    replays.append(tell_cost(outcomes[-1], time.monotonic() - started))
                 is_last = number == len(subject.runs) - 1
                 snapshot = take_snapshot(target, subject, by_run[run.id], is_last=is_last)
                 compared = compare_run(subject, run, outcomes[-1], collection.found, by_run[run.id], snapshot)
@@ -150,7 +157,11 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     finally:
         with interrupts.shielded():
             target.destroy()
-    report = make_report(subject, lines, outcomes, ignored, time.monotonic() - began)
+    report = replace(
+        make_report(subject, lines, outcomes, ignored, time.monotonic() - began),
+        replays=tuple(replays),
+        not_shown=0 if gallery is None else gallery.left_out,
+    )
     if report.verdict != "different" or made.is_exact:
         return report
     again = verify_bundle(
@@ -168,8 +179,20 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
         rule=rule,
         warn=warn,
         shares=False,
+        shows=shows,
     )
     return replace(again, notes=(*again.notes, TWICE), seconds=time.monotonic() - began)
+
+
+def find_results(subject: Subject, ignored: Sequence[bytes]) -> Callable[[bytes | None, str | None], bool]:
+    """Return what tells whether a path or stream is a result, before all that there is to tell of is known."""
+    scopes = Scopes(subject.manifest, (*subject.manifest.ignore, *ignored), (entry.path for entry in subject.entries))
+    return lambda path, stream: scopes.find_of(path, stream) == "output"
+
+
+def tell_cost(outcome: Outcome, seconds: float) -> Replayed:
+    """Return what a replay took."""
+    return Replayed(outcome.run, outcome.exit_status, seconds, outcome.reached, outcome.memory, outcome.memory_is_most)
 
 
 def make_folder(around: Path) -> Path:

@@ -26,7 +26,8 @@ class Outcome:
     """How one replayed run ended: its exit code, or the signal that ended it, as wait(2) tells.
 
     ``reached`` names the field of `rtrace.limits.Limits` that ended it; ``notes`` are sentences about limits that were
-    reached without ending it, and about those that could not be had here.
+    reached without ending it, and about those that could not be had here. ``memory`` is that of its largest process,
+    resident, in bytes, or None where the target does not measure it; ``memory_is_most``: it may have been less.
     """
 
     run: str
@@ -34,6 +35,8 @@ class Outcome:
     signal: int | None
     reached: str | None = None
     notes: tuple[str, ...] = ()
+    memory: int | None = None
+    memory_is_most: bool = False
 
     @property
     def exit_status(self) -> int:

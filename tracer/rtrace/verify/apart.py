@@ -11,11 +11,12 @@ import re
 import select
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
 
 from rtrace.debugging import debug
+from rtrace.verify.exhibits.model import Exhibit, read_exhibit, write_exhibit
 from rtrace.verify.kinds.model import Judgement, Rule
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ SECONDS = 120.0
 PATIENCE = 600.0
 """Seconds that all comparisons together may take which come to no end: afterwards each of them has a few."""
 _LEAST = 5.0
-_LONGEST_ANSWER = 1 << 20
+SHOWN_SECONDS = 20.0
+"""Wall time that drawing what is shown of a difference may take."""
+_LONGEST_ANSWER = 4 << 20
+_ENDED = ": the process that did so was ended, perhaps for want of memory or time"
 _START = (
     "import json, sys; lines = sys.stdin.buffer; sys.path[:] = json.loads(lines.readline());"
     " from rtrace.verify.apart import serve; serve(lines, open(1, 'wb', 0))"
@@ -56,7 +60,6 @@ class Apart:
 
     def judge(self, expected: Path, found: Path, rule: Rule, name: bytes) -> Judgement:
         """Compare two files whose bytes differ; ``name`` is the last part of the path of both."""
-        process = self._begin()
         question = {
             "expected": str(expected),
             "found": str(found),
@@ -67,34 +70,57 @@ class Apart:
             "unordered": rule.unordered,
         }
         began = monotonic()
-        answer = self._ask(process, question)
-        if isinstance(answer, str):
-            self._patience -= monotonic() - began
-            self._end()
-            return Judgement("unknown", "content", note=answer)
-        return answer
+        answer = self._ask(question, min(self._seconds, max(_LEAST, self._patience)))
+        with suppress(TypeError, KeyError):
+            if isinstance(answer, dict):
+                return Judgement(**{**answer, "ignored": tuple(answer["ignored"])})
+        self._patience -= monotonic() - began
+        self._end()
+        why = answer if isinstance(answer, str) else _ENDED
+        return Judgement("unknown", "content", note=f"it could not be compared{why}")
 
-    def _ask(self, process: subprocess.Popen[bytes], question: dict[str, Any]) -> Judgement | str:
-        """Return the judgement, or in a sentence why there is none."""
+    def show(self, expected: Path | None, found: Path | None, judgement: Judgement | None, room: int) -> Exhibit | None:
+        """Return what a person is shown of two files, or of one where the other side has none; None where that fails.
+
+        ``room`` is the number of bytes that pictures in it may have.
+        """
+        question = {
+            "expected": None if expected is None else str(expected),
+            "found": None if found is None else str(found),
+            "kind": "" if judgement is None else judgement.kind,
+            "place": "" if judgement is None else judgement.place,
+            "alike": judgement is not None and judgement.likeness in {"equal", "close"},
+            "room": room,
+        }
+        answer = self._ask(question, min(self._seconds, SHOWN_SECONDS))
+        try:
+            return read_exhibit(answer)
+        except ValueError as error:
+            debug(__name__, "nothing is shown of %s and %s: %s", expected, found, error)
+            self._end()
+            return None
+
+    def _ask(self, question: dict[str, Any], seconds: float) -> object:
+        """Return what the process answers, or the end of a sentence that says why it does not."""
+        process = self._begin()
         if process.stdin is None or process.stdout is None:
-            return "it could not be compared: its process has no pipes"
+            return ": its process has no pipes"
         try:
             process.stdin.write(json.dumps(question).encode() + b"\n")
             process.stdin.flush()
-            seconds = min(self._seconds, max(_LEAST, self._patience))
             if not select.select([process.stdout], [], [], seconds)[0]:
-                return f"it could not be compared within {seconds:g} s"
+                return f" within {seconds:g} s"
             line = process.stdout.readline(_LONGEST_ANSWER)
         except OSError:
             line = b""
         try:
-            answer = json.loads(line)
-            return Judgement(**{**answer, "ignored": tuple(answer["ignored"])})
-        except (ValueError, TypeError, KeyError):
+            answer: object = json.loads(line)
+            return answer
+        except ValueError:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(1)
             debug(__name__, "the process that compares ended with %s", process.returncode)
-            return "it could not be compared: the process that did so was ended, perhaps for want of memory or time"
+            return _ENDED
 
     def _begin(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -126,6 +152,9 @@ def serve(lines: IO[bytes], answers: IO[bytes]) -> None:
     for line in lines:
         _limit_time(seconds)
         question = json.loads(line)
+        if "room" in question:
+            answers.write(json.dumps(_draw(question)).encode() + b"\n")
+            continue
         rule = Rule(
             question["tolerance"],
             question["absolute"],
@@ -136,6 +165,18 @@ def serve(lines: IO[bytes], answers: IO[bytes]) -> None:
         with open(question["expected"], "rb") as expected, open(question["found"], "rb") as found:
             judgement = Judging().judge(expected, found, rule, (name, name))
         answers.write(json.dumps(_as_json(judgement)).encode() + b"\n")
+
+
+def _draw(question: dict[str, Any]) -> dict[str, object]:
+    from rtrace.verify.exhibits.drawing import draw
+
+    with ExitStack() as stack:
+        expected, found = (
+            None if question[side] is None else stack.enter_context(open(question[side], "rb"))
+            for side in ("expected", "found")
+        )
+        drawn = draw(expected, found, question["kind"], question["place"], question["room"], alike=question["alike"])
+        return write_exhibit(drawn)
 
 
 def _as_json(judgement: Judgement) -> dict[str, object]:

@@ -48,13 +48,17 @@ class Scopes:
 
     def find(self, line: Line) -> Scope:
         """Return what a line means for the verdict."""
-        if line.path is None:
-            return "ignored" if line.stream is not None and line.stream.encode() in self._streams else "output"
-        if self._ignored.match(line.path):
+        return self.find_of(line.path, line.stream)
+
+    def find_of(self, path: bytes | None, stream: str | None) -> Scope:
+        """Return what a file, a stream or (neither) an exit status means for the verdict."""
+        if path is None:
+            return "ignored" if stream is not None and stream.encode() in self._streams else "output"
+        if self._ignored.match(path):
             return "ignored"
         if not self._outputs:  # whatever is written counts, but for what nobody would call a result
-            return "other" if self._internals.is_sure(line.path) else "output"
-        return "output" if self.is_named(line.path) else "other"
+            return "other" if self._internals.is_sure(path) else "output"
+        return "output" if self.is_named(path) else "other"
 
     def is_named(self, path: bytes) -> bool:
         """Whether a path is an output, or lies in a folder that is one and in nothing that is a program's own.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rtrace.manifest.model import Claim
+    from rtrace.verify.exhibits.model import Exhibit
     from rtrace.verify.kinds.model import Judgement
 
 Verdict: TypeAlias = Literal["same", "equal", "close", "different", "missing", "extra", "unknown"]
@@ -44,7 +45,8 @@ _MOST_FOLDED = 16
 class Line:
     """One thing that was compared: a path of a run, a stream, or its exit status (``path`` and ``stream`` are None).
 
-    ``judgement`` is what a closer look at its content found, where there was one.
+    ``judgement`` is what a closer look at its content found, where there was one, ``exhibit`` what a person is shown
+    of it, where somebody asked for that.
     """
 
     verdict: Verdict
@@ -55,6 +57,7 @@ class Line:
     scope: Scope = "output"
     reasons: tuple[Reason, ...] = ()
     judgement: Judgement | None = None
+    exhibit: Exhibit | None = None
     stricter: tuple[tuple[float | None, Line], ...] = ()
     """Of a result that is close within the tolerance of a claim: what it is within smaller ones of others, and within
     that of the output itself (None)."""
@@ -94,13 +97,30 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Replayed:
+    """A run as it was replayed: its exit status, the wall time in seconds, and the limit that ended it.
+
+    ``memory`` is that of its largest process, resident, in bytes; with ``is_most`` it may have been less. None where
+    nobody measured it.
+    """
+
+    run: str
+    exit_status: int
+    seconds: float
+    reached: str | None = None
+    memory: int | None = None
+    is_most: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that was compared, run by run, the exit status of each first.
 
     ``reached`` names the first limit that ended a run; ``notes`` are what the replays had to say of their limits;
     ``incomplete`` says, a sentence each, what the bundle lacks; ``others`` tells of other files, a folder a line;
     ``seconds`` is how long unpacking, replaying and comparing took. ``claims`` are rows of their own: they are made of
-    the lines, and one that is not reproduced is a difference even where its lines are close.
+    the lines, and one that is not reproduced is a difference even where its lines are close. ``replays`` are the runs,
+    in their order; ``not_shown`` counts the differences for which there is no exhibit, because there was no room.
     """
 
     lines: tuple[Line, ...]
@@ -110,6 +130,8 @@ class Report:
     others: tuple[str, ...] = ()
     seconds: float = 0.0
     claims: tuple[Claimed, ...] = ()
+    replays: tuple[Replayed, ...] = ()
+    not_shown: int = 0
 
     @property
     def exit_status(self) -> int:

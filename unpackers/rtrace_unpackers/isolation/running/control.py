@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import threading
 import time
@@ -23,6 +24,7 @@ from rtrace_unpackers.limits.words import describe_limit
 Handler: TypeAlias = "Callable[[int, FrameType | None], object] | int | None"
 
 
+_KIB = 1024
 GRACE = 5.0
 """Seconds between the signal that asks a program to end and the end of all its processes."""
 
@@ -33,6 +35,8 @@ class Control:
 
     keeper: int | None = None
     reached: str | None = None
+    memory: int | None = None
+    """Of the largest descendant of the keeper, or of itself, a copy of this process to begin with; see getrusage(2)."""
 
     def tell(self, number: int) -> None:
         """Send the keeper a signal; a keeper that has ended needs none."""
@@ -50,7 +54,8 @@ class Control:
         """Wait for the keeper; when the caller does not wait for the program any more, have it all killed."""
         if self.keeper is not None:
             self.tell(signal.SIGABRT)
-            os.waitpid(self.keeper, 0)
+            usage = os.wait4(self.keeper, 0)[2]
+            self.memory = usage.ru_maxrss * _KIB
             self.keeper = None
 
     def time_is_up(self, watch: LimitWatch) -> None:
@@ -60,7 +65,9 @@ class Control:
         watch.deadline = time.monotonic() + GRACE
 
     def conclude(self, outcome: Outcome, ended_by_kernel: str | None, watch: LimitWatch) -> Outcome:
-        """Return how it ended, with the limit that ended it, and notes on others and on what was not to be had."""
+        """Return how it ended and what it took, with the limit that ended it, and notes on others."""
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+        outcome = replace(outcome, memory=self.memory, memory_is_most=self.memory is not None and self.memory <= own)
         reached = self.reached
         if outcome.signal == signal.SIGXFSZ and watch.limits.disk is not None:
             reached = reached or "disk"

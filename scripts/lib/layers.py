@@ -33,7 +33,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
             "progress",
         ),  # the ground: everybody may use it
         ("linux",),
-        ("files",),
+        ("files", "freezing"),
         ("manifest",),
         ("trace", "bundle"),
         ("reprozip",),

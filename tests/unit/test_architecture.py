@@ -54,6 +54,7 @@ FORMAT_HALF = (
     "rtrace.errors",
     "rtrace.exports.protocol",
     "rtrace.files",
+    "rtrace.freezing",
     "rtrace.interrupts",
     "rtrace.limits",
     "rtrace.linux",

@@ -24,6 +24,7 @@ _WORDS = {
     "isolation": "namespaces, users, seccomp",
     "launchers": "the first process",
     "limits": "control groups",
+    "freezing": "what differs from run to run, held still",
     "linux": "the C library, BPF, signals",
     "manifest": "the YAML that a person edits",
     "opening": "which format is it?",
@@ -39,7 +40,7 @@ _WORDS = {
 }
 # What unpackers may use of rtrace: what reads a bundle anywhere.
 _FORMAT_HALF = frozenset(
-    ["bundle", "elsewhere", "files", "ground", "linux", "manifest", "opening", "replay", "reprozip"]
+    ["bundle", "elsewhere", "files", "freezing", "ground", "linux", "manifest", "opening", "replay", "reprozip"]
 )
 _CAPTION = ("Unpackers use what is green, and", "nothing else of rtrace: so they", "work where nothing can be traced.")
 _GREEN, _BLUE, _SAND = "#e3f2e6", "#eef3fb", "#fdf1e0"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from rtrace.answers.words import Path, Seconds, Sentence
+from rtrace.freezing.model import Cause
 from rtrace.printable import printable, printable_text
 from rtrace.verify.differences import Reason
 from rtrace.verify.kinds.model import Likeness
@@ -38,6 +39,7 @@ class LineAnswer(TypedDict):
     reasons: Annotated[list[Reason], "why it is not the same"]
     detail: Sentence
     comparison: Annotated[ComparisonAnswer | None, "a closer look at contents whose bytes differ"]
+    causes: Annotated[list[Cause], "why it differs, by `--explain`; none where nobody looked for that"]
 
 
 class ClaimedAnswer(TypedDict):
@@ -100,6 +102,7 @@ def answer_verify(report: Report, unpacker: str) -> VerificationAnswer:
                 "reasons": list(line.reasons),
                 "detail": line.detail,
                 "comparison": answer_comparison(line),
+                "causes": list(line.causes),
             }
             for line in report.lines
         ],

@@ -77,7 +77,9 @@ def trace_command(
             parent = os.getppid() if options.detach_daemons else 0
             with signals_passed_on(launched.pid, parent, books.tree, record.interposition) as deliveries:
                 recorder = Recorder(context)
-                follower = Follower(launched, architectures, recorder, books.tree, deliveries, tell_of_waiting)
+                follower = Follower(
+                    launched, architectures, recorder, books.tree, deliveries, tell_of_waiting, command.freeze
+                )
                 debug(__name__, "ready after %.3f s", time.monotonic() - began)
                 launched.channel.send(b"go")
                 status = follower.follow(until_main_ends=options.detach_daemons)

@@ -11,7 +11,7 @@ import click
 
 from rtrace.answers.replaying import answer_replay
 from rtrace.cli.frame.command import RtraceCommand
-from rtrace.cli.options.common import EMULATE, FETCH, FROM, JSON_LAST, UNPACKER, fill_standard_streams
+from rtrace.cli.options.common import EMULATE, FETCH, FREEZE, FROM, JSON_LAST, UNPACKER, fill_standard_streams
 from rtrace.cli.options.completing import complete_replayable, complete_runs
 from rtrace.cli.options.history_options import NO_HISTORY
 from rtrace.cli.options.limit_options import limited
@@ -52,6 +52,7 @@ from rtrace.replay.protocol import Outcome
 @EMULATE
 @changing
 @granting
+@FREEZE
 @click.option("--keep", is_flag=True, help="Keep the target of a bundle, in the folder that `rtrace unpack` names.")
 @click.option(
     "--keep-as",
@@ -75,6 +76,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     changes: Changes,
     exchange: Exchange,
     grants: Grants,
+    freeze: bool,
     keep: bool,
     keep_as: Path | None,
     no_history: bool,
@@ -114,6 +116,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
         progress=progress(),
         note=note,
         name=names_of_unpackers.append,
+        freezes=freeze,
     )
     done = replay.replay(target, names, unpacker_name, Sources(folders, fetch))
     for one in done.fetched:

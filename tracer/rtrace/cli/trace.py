@@ -15,7 +15,7 @@ import click
 
 from rtrace import interrupts
 from rtrace.cli.frame.command import RtraceCommand
-from rtrace.cli.options.common import DIRECTORY, JSON_LAST, parse_size
+from rtrace.cli.options.common import DIRECTORY, FREEZE, JSON_LAST, parse_size
 from rtrace.cli.options.completing import complete_command
 from rtrace.cli.terminal.speaking import say, say_more, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_settled
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Space for copies of files that COMMAND changes; a file system with reflinks needs none.",
 )
+@FREEZE
 @click.option("--label", metavar="NAME", help="Call this run NAME in the history, as in `rtrace show NAME`.")
 @click.option("-m", "--reason", metavar="TEXT", help="Say in the record why this run is made.")
 @click.option("-t", "--tag", "tags", multiple=True, metavar="TAG", help="Add a tag to the record; may be repeated.")
@@ -95,6 +96,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     no_capture: bool,
     keep: int,
     snapshot_limit: int,
+    freeze: bool,
     label: str | None,
     reason: str | None,
     tags: tuple[str, ...],
@@ -131,6 +133,7 @@ def command(  # noqa: PLR0913 - an argument for each option
         keep=None if no_capture else keep,
         snapshot_limit=snapshot_limit,
         record=RecordRequest(Said(label or None, reason or None, tags, project), history=not no_history),
+        freezes=freeze,
     )
 
     if as_rank:

@@ -12,7 +12,7 @@ import click
 
 from rtrace.answers.verifying import answer_verify
 from rtrace.cli.frame.command import RtraceCommand
-from rtrace.cli.options.common import EMULATE, FETCH, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
+from rtrace.cli.options.common import EMULATE, FETCH, FREEZE, FROM, JSON, UNPACKER, fill_standard_streams, read_patterns
 from rtrace.cli.options.completing import complete_bundles, complete_runs
 from rtrace.cli.options.history_options import NO_HISTORY
 from rtrace.cli.options.limit_options import limited
@@ -65,6 +65,7 @@ VERDICT_WIDTH = 11
 @FROM
 @limited
 @EMULATE
+@FREEZE
 @click.option(
     "--ignore",
     multiple=True,
@@ -89,6 +90,11 @@ VERDICT_WIDTH = 11
     help="Write a page with what differs side by side: one file.",
 )
 @click.option("--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit XML, for CI systems.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Say why outputs differ from run to run; takes some thirty further replays.",
+)
 @NO_HISTORY
 @click.argument("bundle", type=click.Path(path_type=Path), shell_complete=complete_bundles)
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
@@ -103,12 +109,14 @@ def command(  # noqa: PLR0913 -- an argument for each option
     limits: Limits,
     allowed: frozenset[str],
     emulate: bool,
+    freeze: bool,
     ignore: tuple[bytes, ...],
     show_all: bool,
     strict: bool,
     tolerance: float,
     page: Path | None,
     junit: Path | None,
+    explain: bool,
     no_history: bool,
 ) -> None:
     """Replay the runs of BUNDLE and tell whether the results are the same (`rtrace check` checks only the file).
@@ -146,7 +154,22 @@ def command(  # noqa: PLR0913 -- an argument for each option
             warn=warn,
             rule=None if strict else Rule(tolerance=tolerance),
             shows=page is not None,
+            freezes=freeze,
         )
+        if explain:
+            from rtrace.operations.explaining.explaining import explain_report
+
+            report = explain_report(
+                report,
+                bundle,
+                chosen.unpacker,
+                workspace,
+                names=names,
+                sources=Sources(folders, fetch),
+                limits=limits,
+                grants=Grants(calls=allowed, emulation=emulate),
+                say=say,
+            )
     for note in report.notes:
         warn(note)
     if as_json:
@@ -158,16 +181,17 @@ def command(  # noqa: PLR0913 -- an argument for each option
             steps = f"`rtrace unpack {chosen.name} {bundle}`, then `rtrace replay {target}`"
             say(f"to look at the replay's files: {steps}")
     if page is not None or junit is not None:
-        options = list_options(strict=strict, tolerance=tolerance, ignore=ignore)
+        options = list_options(strict=strict, tolerance=tolerance, ignore=ignore, freeze=freeze)
         write_reports(report, give_account(bundle, report, chosen.name, (*options, bundle.name, *names)), page, junit)
     if not no_history:
         tell_recorded(bundle, names, began, report, chosen.name)
     sys.exit(report.exit_status)
 
 
-def list_options(*, strict: bool, tolerance: float, ignore: Sequence[bytes]) -> list[str]:
+def list_options(*, strict: bool, tolerance: float, ignore: Sequence[bytes], freeze: bool) -> list[str]:
     """Return the options that chose how results were compared, as one types them."""
-    typed = ["--strict"] if strict else []
+    typed = ["--freeze"] if freeze else []
+    typed += ["--strict"] if strict else []
     typed += ["--tolerance", f"{tolerance:g}"] if tolerance else []
     return typed + [word for pattern in ignore for word in ("--ignore", os.fsdecode(pattern))]
 
@@ -203,6 +227,10 @@ def show_report(report: Report, *, show_all: bool) -> None:
     for line in judged:
         if show_all or line.verdict != "same":
             show_verdict(line.verdict, line.text)
+        elif line.causes:
+            show_verdict(line.verdict, f"{line.text}, and not in another replay")
+        if line.causes:
+            show(f"{'':{VERDICT_WIDTH}}because of: {', '.join(line.causes)}")
     same = [line for line in judged if line.verdict == "same"]
     if same and not show_all and len(same) < len(judged):
         show_verdict("same", describe_same(same))

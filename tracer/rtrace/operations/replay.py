@@ -25,6 +25,7 @@ from rtrace.progress import SILENT, Progress
 from rtrace.replay.changing import NO_CHANGES, Changes, change_run, refuse_several
 from rtrace.replay.choosing import choose_unpacker, tell_caution
 from rtrace.replay.foreign import refuse_foreign
+from rtrace.replay.frozen import choose_freeze, start, tell_unpinned
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs
 from rtrace.replay.protocol import OWN_STREAMS, Outcome, Streams, Target, Unpacked
@@ -68,7 +69,7 @@ class Replay:
     """How runs are replayed, and who is told: ``say`` of what is done, ``warn`` of what is not as it should be.
 
     ``keep`` is the folder in which a bundle's target stays. ``note`` is given how each run ended, ``name`` which
-    unpacker replays it.
+    unpacker replays it. With ``freezes`` all is pinned that the target can pin.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -81,6 +82,7 @@ class Replay:
     progress: Progress = SILENT
     note: Callable[[Outcome], None] = lambda _outcome: None
     name: Callable[[str], None] = lambda _unpacker: None
+    freezes: bool = False
 
     def replay(self, path: Path, names: Sequence[str], unpacker_name: str, sources: Sources) -> Replayed:
         """Replay the runs of a target or a bundle that are named, or all; the exit status is that of the last one.
@@ -95,6 +97,7 @@ class Replay:
             refuse_several(self.changes, chosen)
             if not chosen:
                 raise UsageError(f"{path} holds no run to replay")
+            self.tell_unpinned(target)
             bundle = self.find_bundle(path, target)
             with contextlib.ExitStack() as stack:
                 status = self.replay_all(target, chosen, path, bundle, stack)
@@ -116,7 +119,8 @@ class Replay:
                 self.exchange_inputs(target, bundle, stack, throw_away=path.is_file() and self.keep is None)
             streams = stack.enter_context(self.standing_in(run) if is_chosen else nothing_given())
             changed = change_run(run, self.changes) if is_chosen else run
-            outcome = target.run(changed, streams=streams, limits=self.limits, grants=self.grants)
+            freeze = choose_freeze(changed) if self.freezes else None
+            outcome = start(target, changed, freeze, streams=streams, limits=self.limits, grants=self.grants)
             self.note(outcome)
             debug(__name__, "%s ended with %d", run.id, outcome.exit_status)
             for note in outcome.notes:
@@ -213,6 +217,12 @@ class Replay:
             finally:
                 with shielded():
                     target.destroy()
+
+    def tell_unpinned(self, target: Target) -> None:
+        """Say what of a frozen replay is not pinned."""
+        unpinned = tell_unpinned(target) if self.freezes else None
+        if unpinned is not None:
+            self.warn(unpinned)
 
     def tell_incomplete(self, made: Unpacked) -> None:
         """Warn of what a bundle lacks."""

@@ -37,7 +37,7 @@ class TraceRequest(NamedTuple):
     ``keep`` is how many bytes of standard output and error are kept, None to leave these alone; ``snapshot_limit`` how
     many the copies of files that the run changes may take; ``record`` says what goes into the record of the run, and
     where that goes; ``environ`` is the command's environment, None for that of this process; ``name`` is what the run
-    is called, None for its number.
+    is called, None for its number. With ``freezes`` all that can be pinned of what it finds by chance is.
     """
 
     argv: tuple[bytes, ...]
@@ -49,6 +49,7 @@ class TraceRequest(NamedTuple):
     record: RecordRequest | None = None
     environ: tuple[bytes, ...] | None = None
     name: str | None = None
+    freezes: bool = False
 
 
 class TraceReport(NamedTuple):
@@ -93,7 +94,12 @@ def trace_into(
     check_proc()
     given = look_at_given()
     environ = read_own_environment() if request.environ is None else request.environ
-    command = find_command(request.argv, environ)._replace(limits=lift_limits())
+    freeze = None
+    if request.freezes:
+        from rtrace.freezing.starting import choose_freeze
+
+        freeze, environ = choose_freeze(environ)
+    command = find_command(request.argv, environ)._replace(limits=lift_limits(), freeze=freeze)
     architectures = native_architectures()
     with shielded():
         place = TracePlace(directory, continued=request.continued, overwrite=request.overwrite)

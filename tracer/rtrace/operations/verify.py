@@ -18,6 +18,7 @@ from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError
 from rtrace.files.hierarchy import is_provided
 from rtrace.files.workspaces import THROW_AWAY, temporary
+from rtrace.freezing.model import Freeze
 from rtrace.limits import DEFAULT_LIMITS, Limits
 from rtrace.manifest.incompleteness import CHANGED, limit_waiting, list_incomplete
 from rtrace.manifest.model import Manifest, Run
@@ -26,6 +27,7 @@ from rtrace.printable import count, plural
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.choosing import tell_caution
 from rtrace.replay.foreign import refuse_foreign
+from rtrace.replay.frozen import choose_freeze, start, tell_unpinned
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs, tell_unknown_needs
 from rtrace.replay.protocol import Outcome, Snapshot, Streams, Target, Unpacker
@@ -99,6 +101,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     warn: Callable[[str], None] = lambda _sentence: None,
     shares: bool = True,
     shows: bool = False,
+    freezes: bool = False,
 ) -> Report:
     """Replay the runs of a bundle in a temporary target below an existing folder, and compare.
 
@@ -110,7 +113,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     the report has exhibits of what differs.
 
     With ``shares`` the target may share files with others. Where a program might notice that, a difference counts only
-    if it is found in a target of its own as well.
+    if it is found in a target of its own as well. With ``freezes`` all is pinned that the target can pin.
     """
     began = time.monotonic()
     with open_bundle(bundle) as opened:
@@ -127,6 +130,9 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
     made = unpacker.unpack(bundle, workspace / THROW_AWAY, progress=progress, sources=sources, throw_away=shares)
     target = unpacker.open(made.target)
     tell_caution(target, warn)
+    unpinned = tell_unpinned(target) if freezes else None
+    if unpinned is not None:
+        warn(unpinned)
     try:
         witness = Witness(target, subject.held)
         with ExitStack() as stack:
@@ -141,7 +147,8 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
                 with collecting(run, streams, copies and make_folder(copies)) as collection:
                     given = limit_waiting(limits, subject.manifest, run)
                     started = time.monotonic()
-                    outcomes.append(replay(target, run, collection.streams, given, grants))
+                    freeze = choose_freeze(run) if freezes else None
+                    outcomes.append(replay(target, run, freeze, collection.streams, given, grants))
                     replays.append(tell_cost(outcomes[-1], time.monotonic() - started))
                 is_last = number == len(subject.runs) - 1
                 snapshot = take_snapshot(target, subject, by_run[run.id], is_last=is_last)
@@ -180,6 +187,7 @@ def verify_bundle(  # noqa: PLR0913 -- each is a choice of its own
         warn=warn,
         shares=False,
         shows=shows,
+        freezes=freezes,
     )
     return replace(again, notes=(*again.notes, TWICE), seconds=time.monotonic() - began)
 
@@ -264,11 +272,13 @@ def make_report(
     return Report(sorted_lines, reached, tuple(notes), incomplete, others, seconds, claims)
 
 
-def replay(target: Target, run: Run, streams: Streams, limits: Limits, grants: Grants) -> Outcome:
+def replay(
+    target: Target, run: Run, freeze: Freeze | None, streams: Streams, limits: Limits, grants: Grants
+) -> Outcome:
     """Replay a run; that its program cannot be started is an outcome here, with the status that a shell gives it."""
     try:
         with interrupts.ending_at_once():
-            return target.run(run, streams=streams, limits=limits, grants=grants)
+            return start(target, run, freeze, streams=streams, limits=limits, grants=grants)
     except (CommandNotFoundError, CommandNotExecutableError) as error:
         return Outcome(run.id, error.exit_status, None, notes=(str(error),))
 

@@ -70,6 +70,7 @@ class Result:
     detail: str
     ignored: str
     note: str
+    causes: str
     exhibit: Exhibit | None
 
 
@@ -159,6 +160,7 @@ def show_line(line: Line) -> Result:
         detail="" if differs else _say(line.detail),
         ignored=_say(judgement and ", ".join(judgement.ignored)),
         note=_say(judgement and judgement.note),
+        causes=", ".join(line.causes),
         exhibit=line.exhibit,
     )
 

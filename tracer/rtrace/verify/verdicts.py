@@ -18,6 +18,7 @@ from rtrace.verify.differences import Reason
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from rtrace.freezing.model import Cause
     from rtrace.manifest.model import Claim
     from rtrace.verify.exhibits.model import Exhibit
     from rtrace.verify.kinds.model import Judgement
@@ -46,7 +47,7 @@ class Line:
     """One thing that was compared: a path of a run, a stream, or its exit status (``path`` and ``stream`` are None).
 
     ``judgement`` is what a closer look at its content found, where there was one, ``exhibit`` what a person is shown
-    of it, where somebody asked for that.
+    of it, and ``causes`` why it differs, where somebody asked for that.
     """
 
     verdict: Verdict
@@ -58,6 +59,7 @@ class Line:
     reasons: tuple[Reason, ...] = ()
     judgement: Judgement | None = None
     exhibit: Exhibit | None = None
+    causes: tuple[Cause, ...] = ()
     stricter: tuple[tuple[float | None, Line], ...] = ()
     """Of a result that is close within the tolerance of a claim: what it is within smaller ones of others, and within
     that of the output itself (None)."""

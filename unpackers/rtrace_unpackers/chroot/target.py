@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from rtrace.bundle.entry import Entry
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
@@ -28,7 +28,7 @@ from rtrace_unpackers.files.descent import exists_in
 from rtrace_unpackers.files.ownership import Ownership, choose_ownership
 from rtrace_unpackers.files.walking import open_accessible
 from rtrace_unpackers.granted.listening import listening
-from rtrace_unpackers.isolation.planning.isolation_plan import plan_isolation
+from rtrace_unpackers.isolation.planning.isolation_plan import AS_IT_IS, plan_isolation
 from rtrace_unpackers.isolation.running.replay import replay
 from rtrace_unpackers.isolation.users.access import Access
 from rtrace_unpackers.isolation.users.ids import Maps
@@ -43,6 +43,10 @@ from rtrace_unpackers.isolation.users.rights import (
 )
 from rtrace_unpackers.target.removal import remove_target
 from rtrace_unpackers.target.state import State
+
+if TYPE_CHECKING:  # a replay that is not frozen does not load it
+    from rtrace.freezing.model import Freeze
+    from rtrace_unpackers.isolation.running.freezer import Frozen
 
 Answer = TypeVar("Answer")
 
@@ -84,6 +88,10 @@ class ChrootTarget:
         grants: Grants = NOTHING,
     ) -> Outcome:
         """Replay a run in namespaces; what it writes stays in the tree. The target is locked meanwhile."""
+        return self.replay(run, streams, limits, grants, None)
+
+    def replay(self, run: Run, streams: Streams, limits: Limits, grants: Grants, frozen: Frozen | None) -> Outcome:
+        """Replay a run, frozen or as it is."""
         access = self.choose_access(run)
         if self.is_traced():
             return self.run_traced(run, streams, limits, grants)
@@ -100,9 +108,39 @@ class ChrootTarget:
                 shared_memory=limits.memory,
                 keeps_shared_memory=exists_in(files, SHARED_MEMORY),
                 is_layered=isinstance(tree, Layers),
+                frozen=AS_IT_IS if frozen is None else frozen.plan(),
             )
-            outcome = replay(isolation, tree, run.id, streams, limits, listeners)
+            outcome = replay(isolation, tree, run.id, streams, limits, listeners, frozen=frozen)
         return replace(outcome, notes=(*outcome.notes, *tell_opened(opened)))
+
+    def find_unpinned(self) -> str | None:
+        """Return what cannot be pinned here."""
+        from rtrace.freezing.calls import NUMBERS
+        from rtrace.linux.interfaces import own_interface
+        from rtrace.replay.frozen import BY_VARIABLES
+
+        return BY_VARIABLES if self.is_traced() or own_interface() not in NUMBERS else None
+
+    def run_frozen(
+        self,
+        run: Run,
+        freeze: Freeze,
+        *,
+        streams: Streams = OWN_STREAMS,
+        limits: Limits = DEFAULT_LIMITS,
+        grants: Grants = NOTHING,
+        told: int | None = None,
+    ) -> Outcome:
+        """Replay a run whose calls are answered with what is pinned."""
+        from rtrace.freezing.calls import make_filter
+        from rtrace_unpackers.isolation.running.freezer import Frozen
+
+        if self.find_unpinned() is not None:
+            return self.run(run, streams=streams, limits=limits, grants=grants)
+        frozen = Frozen(
+            freeze, make_filter(traced=False), run.system[1].encode("utf-8", "surrogateescape") or None, told
+        )
+        return self.replay(run, streams, limits, grants, frozen)
 
     def run_traced(self, run: Run, streams: Streams, limits: Limits, grants: Grants) -> Outcome:
         """Replay a run under proot."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.capture.kernel.executable import HEADER, read_interpreter
 from rtrace.capture.processes.own_limits import Limits
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TracingRefusedError
+
+if TYPE_CHECKING:
+    from rtrace.freezing.model import Freeze
 
 DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when PATH is unset
 SHELL = b"/bin/sh"
@@ -17,13 +20,15 @@ SHELL = b"/bin/sh"
 class Command(NamedTuple):
     """What to start: the file, its arguments, and its environment item by item as the caller's own was.
 
-    ``limits`` are the caller's, where the tracer has changed its own.
+    ``limits`` are the caller's, where the tracer has changed its own; ``freeze`` is what it finds by chance, if that is
+    pinned.
     """
 
     binary: bytes
     argv: tuple[bytes, ...]
     environ: tuple[bytes, ...]
     limits: Limits = ()
+    freeze: Freeze | None = None
 
 
 def check_proc() -> None:

@@ -18,6 +18,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from rtrace.capture.books.journal import FLUSH_SECONDS
 from rtrace.capture.calls.recorder import Recorder
@@ -32,6 +33,28 @@ from rtrace.capture.processes.threads import start_thread
 from rtrace.linux.ptrace import WALL
 from rtrace.linux.version import kernel_version
 
+if TYPE_CHECKING:
+    from rtrace.freezing.model import Freeze
+
+
+def make_stop_handler(
+    deliveries: Deliveries,
+    launched: Launched,
+    architectures: dict[int, Architecture],
+    recorder: Recorder,
+    tree: ProcessTree,
+    freeze: Freeze | None,
+) -> StopHandler:
+    """Return what takes the stops of a tree; a run that is not frozen does not load what freezes."""
+    if freeze is not None:
+        from rtrace.freezing.starting import can_answer
+
+        if can_answer():
+            from rtrace.capture.loop.freezing import FreezingStopHandler
+
+            return FreezingStopHandler(deliveries, launched.engine, architectures, recorder, tree, freeze)
+    return StopHandler(deliveries, launched.engine, architectures, recorder, tree)
+
 
 class Follower:
     """Serves one process tree. To be used by the thread that seized it: ptrace(2) answers no other."""
@@ -44,15 +67,19 @@ class Follower:
         tree: ProcessTree,
         deliveries: Deliveries,
         on_waiting: Callable[[tuple[str, ...]], None],
+        freeze: Freeze | None = None,
     ) -> None:
-        """Take over a seized process; ``deliveries`` is told of its signals, ``on_waiting`` of what outlives it."""
+        """Take over a seized process; ``deliveries`` is told of its signals, ``on_waiting`` of what outlives it.
+
+        With ``freeze`` what its programs find by chance is pinned.
+        """
         by_audit = {architecture.audit: architecture for architecture in architectures}
         self.launched = launched
         self.recorder = recorder
         self.tree = tree
         self.on_waiting = on_waiting
         self.lock = threading.Lock()
-        self.stops = StopHandler(deliveries, launched.engine, by_audit, recorder, tree)
+        self.stops = make_stop_handler(deliveries, launched, by_audit, recorder, tree, freeze)
         tree.born(launched.pid, None)
         if launched.listener >= 0:
             serve = make_server(launched.listener, by_audit, recorder, tree, self.lock)

@@ -124,6 +124,10 @@ def _become_tracee(
                 programs = {engine: program for engine, program in programs.items() if not engine.listens}
             channel.send(b"ready")
             channel.recv(6)
+        if command.freeze is not None:
+            from rtrace.freezing.starting import enter_freeze
+
+            enter_freeze(command.freeze)
         if programs:
             _enter_filter(programs, channel, courier)
         else:

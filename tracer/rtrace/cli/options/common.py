@@ -45,6 +45,12 @@ FROM = click.option(
     help="A folder that has such content, by the file's name, path or SHA-256.",
 )
 
+FREEZE = click.option(
+    "--freeze",
+    is_flag=True,
+    help="Pin what a program finds by chance: hash seeds, threads, and where it can be, time and random numbers.",
+)
+
 BUNDLE = click.option(
     "--bundle",
     "named",

@@ -28,6 +28,7 @@ from rtrace_unpackers.isolation.planning.operations import (
     Mount,
     MountAround,
     Operation,
+    Set,
     SetHostname,
 )
 from rtrace_unpackers.isolation.users.access import Access
@@ -113,7 +114,19 @@ class Isolation:
     gives_sockets: bool = False
 
 
-def plan_isolation(
+@dataclass(frozen=True, slots=True)
+class FrozenWorld:
+    """What a frozen replay finds: settings of the kernel, files in the place of others, the name of the machine."""
+
+    settings: tuple[Set, ...] = ()
+    files: tuple[Operation, ...] = ()
+    hostname: bytes | None = None
+
+
+AS_IT_IS = FrozenWorld()
+
+
+def plan_isolation(  # noqa: PLR0913 -- each is a choice of its own
     run: Run,
     access: Access,
     *,
@@ -122,12 +135,13 @@ def plan_isolation(
     shared_memory: int | None = None,
     keeps_shared_memory: bool = False,
     is_layered: bool = False,
+    frozen: FrozenWorld = AS_IT_IS,
 ) -> Isolation:
     """Plan the replay of a run in a tree, to whose files there is some access.
 
     ``opened`` is what of the machine it may use. ``shared_memory`` is what /dev/shm may hold, in bytes; with
     ``keeps_shared_memory`` it is the tree's own folder. With ``is_layered`` the tree is shared with others, and what is
-    changed lies elsewhere.
+    changed lies elsewhere. ``frozen`` is what it finds in the place of what this machine has.
     Raises TargetError for a hostname that none can be.
     """
     hostname = run.hostname.encode("utf-8", "surrogateescape")
@@ -154,10 +168,11 @@ def plan_isolation(
         Mount(b"/", flags=MountFlag.RECURSIVE | MountFlag.PRIVATE),
         EnterOverlay() if is_layered else EnterTree(),
         *plan_devices(shared_memory, keeps_shared_memory=keeps_shared_memory),
-        *plan_proc(),
+        *plan_proc(frozen.settings),
         *plan_sys(),
+        *frozen.files,
         *plan_opened(opened),
-        SetHostname(hostname),
+        SetHostname(frozen.hostname or hostname),
         *(() if opened.network else (BringUpLoopback(),)),
         EnterRoot(),
     )
@@ -188,11 +203,15 @@ def plan_shared_memory(size: int | None) -> tuple[Operation, ...]:
     )
 
 
-def plan_proc() -> tuple[Operation, ...]:
-    """Mount a /proc that shows the replay's processes alone and lets nobody configure the kernel."""
+def plan_proc(settings: tuple[Set, ...] = ()) -> tuple[Operation, ...]:
+    """Mount a /proc that shows the replay's processes alone and lets nobody configure the kernel.
+
+    ``settings`` are made before that.
+    """
     return (
         MakeDirectory(b"proc", 0o555),
         Mount(b"proc", b"proc", b"proc", NOTHING_SPECIAL),
+        *settings,
         *(MakeReadOnly(b"proc/" + name) for name in READ_ONLY_IN_PROC),
         *(Hide(b"proc/" + name) for name in HIDDEN_IN_PROC),
     )

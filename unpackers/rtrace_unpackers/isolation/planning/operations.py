@@ -96,6 +96,22 @@ class Hide:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowFile:
+    """Show a file that was set up in the place of another one, read-only, if that exists."""
+
+    source: bytes
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Write a setting of the kernel, if there is one."""
+
+    path: bytes
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class EnterTree:
     """Attach the tree as a mount of its own over the working directory, and go on relative to its root."""
 
@@ -133,6 +149,8 @@ Operation: TypeAlias = (
     | MountAround
     | MakeReadOnly
     | Hide
+    | ShowFile
+    | Set
     | EnterTree
     | EnterOverlay
     | SetHostname

@@ -16,6 +16,7 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rtrace.linux.libc import forbid_new_privileges
 from rtrace.linux.seccomp import install_filter
@@ -27,6 +28,9 @@ from rtrace_unpackers.isolation.running.perform import describe_operation, perfo
 from rtrace_unpackers.isolation.running.report import write_record
 from rtrace_unpackers.isolation.streams.terminal import Appearance, make_terminal
 from rtrace_unpackers.limits.resources import Resources, apply
+
+if TYPE_CHECKING:  # a replay that is not frozen does not load it
+    from rtrace_unpackers.isolation.running.freezer import Frozen, Gate
 
 FAILED = 1
 STANDARD = 3
@@ -55,10 +59,14 @@ class Means:
     """The descriptor on which the launcher reports."""
     sockets: socket.socket | None = None
     """The channel through which the caller gets sockets of the replay's network."""
+    frozen: Frozen | None = None
+    """How the replay is frozen, if it is."""
 
 
-def be_first_process(isolation: Isolation, means: Means, mounts: Sequence[int], resources: Resources) -> int:
-    """Set up, and become the launcher; return only when that failed."""
+def be_first_process(
+    isolation: Isolation, means: Means, mounts: Sequence[int], resources: Resources, gate: Gate | None = None
+) -> int:
+    """Set up, and become the launcher; return only when that failed. A frozen one waits at the ``gate``."""
     for operation in isolation.setup:
         try:
             perform(operation, mounts)
@@ -77,7 +85,12 @@ def be_first_process(isolation: Isolation, means: Means, mounts: Sequence[int], 
         doing = "give up privileges"
         keep_capabilities(KEPT_CAPABILITIES)
         forbid_new_privileges()
+        if gate is not None:
+            doing = "be frozen"
+            gate.wait()
         launcher = arrange_descriptors(means)
+        if means.frozen is not None:
+            means.frozen.enter()
         doing = "filter system calls"
         install_filter(means.filter)
         doing = "start its first process"

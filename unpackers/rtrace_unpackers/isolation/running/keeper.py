@@ -66,7 +66,8 @@ def be_keeper(isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
         os.fchdir(ends.tree)
         pipes = (pipe for _, pipe in means.pipes)
         sockets = None if means.sockets is None else means.sockets.fileno()
-        close_others({means.launcher, means.report, means.channel.fileno(), ends.terminal, sockets, *pipes})
+        told = None if means.frozen is None else means.frozen.told
+        close_others({means.launcher, means.report, means.channel.fileno(), ends.terminal, sockets, told, *pipes})
         doing = "get namespaces of its own"
         unshare(Namespace.USER)
         doing = "map users in a namespace"
@@ -75,6 +76,7 @@ def be_keeper(isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
         if means.sockets is not None:
             unshare(Namespace.NET)
             fork_socket_maker(means.sockets)
+        gate = None if means.frozen is None else means.frozen.fork(leave)
         unshare(isolation.namespaces & ~own_already(means))
         die_with_parent(signal.SIGABRT)
         if os.getppid() != caller:
@@ -91,9 +93,11 @@ def be_keeper(isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
             die_with_parent(signal.SIGKILL)
             os.close(end_of_life)
             if not select.select([alive], [], [], 0)[0]:  # else the keeper died before that call
-                status = be_first_process(isolation, means, mounts, resources)
+                status = be_first_process(isolation, means, mounts, resources, gate)
         finally:
             os._exit(status)
+    if gate is not None:
+        gate.tell(first)
     status, was_cut_short = keep(first, caller)
     if was_cut_short and means.appearance is not None and ends.terminal is not None:
         # The caller may have been killed. What is left of it may still be there: its other threads end a little later.
@@ -117,6 +121,12 @@ def fork_socket_maker(channel: socket.socket) -> None:
         finally:
             os._exit(status)
     channel.close()
+
+
+def leave(kept: set[int | None]) -> None:
+    """In a process beside the keeper: end with it, and keep of its descriptors these alone."""
+    die_with_parent(signal.SIGKILL)
+    close_others(kept)
 
 
 def connect_streams(ends: Sequence[int | None]) -> None:

@@ -28,8 +28,10 @@ from rtrace_unpackers.isolation.planning.operations import (
     Mount,
     MountAround,
     Operation,
+    Set,
     SetHostname,
     Show,
+    ShowFile,
     WriteFile,
 )
 
@@ -67,6 +69,12 @@ def perform(operation: Operation, mounts: Sequence[int]) -> None:
                 mounting.mount(None, path, None, remount | NOTHING_SPECIAL, None)
         case Hide(path):
             hide(path)
+        case ShowFile(source, path):
+            show_file(source, path)
+        case Set(path, content):
+            if os.path.exists(path):
+                with open(path, "wb", buffering=0) as file:
+                    file.write(content)
         case EnterTree():
             enter_tree(mounts[0] if mounts else None)
         case EnterOverlay():
@@ -96,8 +104,8 @@ def describe_operation(operation: Operation) -> str:
             return f"mount_or_leave {os.fsdecode(filesystem)} on {os.fsdecode(target)}"
         case MakeReadOnly(path):
             return f"make {os.fsdecode(path)} read-only"
-        case Hide(path):
-            return f"hide {os.fsdecode(path)}"
+        case Hide(path=path) | ShowFile(path=path) | Set(path=path):
+            return f"{'hide' if isinstance(operation, Hide) else 'freeze'} {os.fsdecode(path)}"
         case EnterTree() | EnterOverlay():
             return "mount_or_leave the target's files"
         case SetHostname(name):
@@ -225,6 +233,14 @@ def hide(path: bytes) -> None:
         mounting.mount(b"tmpfs", path, b"tmpfs", NOTHING_SPECIAL | MountFlag.READ_ONLY, b"size=0")
     else:
         mounting.mount(b"dev/null", path, None, MountFlag.BIND, None)
+
+
+def show_file(source: bytes, path: bytes) -> None:
+    """Mount a file read-only over another one of a file system that the replay has for itself."""
+    if os.path.lexists(path):
+        mounting.mount(source, path, None, MountFlag.BIND, None)
+        remount = MountFlag.BIND | MountFlag.REMOUNT | MountFlag.READ_ONLY
+        mounting.mount(None, path, None, remount | NOTHING_SPECIAL, None)
 
 
 def bring_up_loopback() -> None:

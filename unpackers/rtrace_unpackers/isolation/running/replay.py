@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rtrace.debugging import debug
 from rtrace.errors import TargetError
@@ -43,6 +43,9 @@ from rtrace_unpackers.isolation.users.layers import Layers, mounted_layers
 from rtrace_unpackers.isolation.users.user_namespace import mounted_tree, write_maps
 from rtrace_unpackers.limits.resources import pack_resources
 
+if TYPE_CHECKING:  # a replay that is not frozen does not load it
+    from rtrace_unpackers.isolation.running.freezer import Frozen
+
 PART = 1 << 16
 PATIENCE = 2.0
 """Seconds that what a replay printed may take to arrive, once a limit has ended it: its reader may never read."""
@@ -67,7 +70,7 @@ class Road:
     supervision: type[Supervision]
 
 
-def replay(
+def replay(  # noqa: PLR0913 -- each is a choice of its own
     isolation: Isolation,
     tree: int | Layers,
     run: str,
@@ -75,11 +78,13 @@ def replay(
     limits: Limits = DEFAULT_LIMITS,
     listeners: Sequence[Listener] = (),
     road: Road | None = None,
+    *,
+    frozen: Frozen | None = None,
 ) -> Outcome:
     """Carry out a plan in a tree, a directory's descriptor, or in layers of one, and return how its program ended.
 
     What ``listeners`` accept is carried into the replay, whose plan has to give sockets. Without a ``road``, it takes
-    place in namespaces.
+    place in namespaces. With ``frozen`` its calls are answered.
 
     Raises CommandNotFoundError and CommandNotExecutableError when the program cannot be started, TargetError when
     the system refuses the isolation or the working directory is not there.
@@ -106,7 +111,7 @@ def replay(
         channel, channel_end = stack.enter_context(closing_pair())
         doors = stack.enter_context(closing_pair()) if isolation.gives_sockets else None
         shares_user = not isolation.access.has_groups or isolation.program.uid == 0
-        own = OWN_PROCESSES + (doors is not None)
+        own = OWN_PROCESSES + (doors is not None) + (frozen is not None)
         watch = stack.enter_context(plan_watch(limits, written, control.end, shares_user=shares_user, own=own))
         means = Means(
             launcher,
@@ -119,6 +124,7 @@ def replay(
             tuple(plumbing.pipes.items()),
             steps.report,
             None if doors is None else doors[1],
+            frozen,
         )
         ends = ProgramEnds(place, (plumbing.ends[0], plumbing.ends[1], plumbing.ends[2]), plumbing.terminal)
         debug(__name__, "replaying %s in %r with %s", run, isolation.namespaces, isolation.access)

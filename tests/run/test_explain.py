@@ -1,0 +1,105 @@
+"""`rtrace verify --explain`: for each output that differs the right cause, for all others none."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from unsteady import STEADY, UNSTEADY, write_programs
+
+pytestmark = pytest.mark.requires("user-namespaces")
+
+Rtrace = Callable[..., subprocess.CompletedProcess[bytes]]
+KEY = {"SERVICE_API_KEY": "sk-live-9f8e7d6c5b4a39281706f5e4d3c2b1a0"}
+
+
+@pytest.fixture
+def server() -> Iterator[int]:
+    """The port of a server that tells something else each time."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            number = 0
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:  # closed
+                    return
+                number += 1
+                with connection:
+                    connection.sendall(b"table %d" % number)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def explain(rtrace: Rtrace, bundle: Path) -> dict[str, list[str]]:
+    """Verify a bundle; return the causes of what differs, by the name of the file or the stream."""
+    done = rtrace("verify", "--explain", "--json", "--no-history", bundle, timeout=900)
+    assert done.returncode in {0, 1}, done.stderr.decode()
+    lines = json.loads(done.stdout)["lines"]
+    assert all(line["causes"] for line in lines if line["scope"] == "output" and line["verdict"] != "same")
+    return {(line["path"] or line["stream"] or "").rpartition("/")[2]: line["causes"] for line in lines}
+
+
+def test_each_program_has_its_cause(rtrace: Rtrace, tmp_path: Path, server: int) -> None:
+    """Of 24 programs the twelve that differ for one reason have that one, the others none.
+
+    The order of names in a folder may be the same by chance: then there is nothing to explain.
+    """
+    commands = write_programs(tmp_path, server)
+    lines = [f"{' '.join(command)} > {name}.out" for name, command in commands.items()]
+    (tmp_path / "all.sh").write_text("\n".join(lines) + "\n")
+    for arguments in (("trace", "--no-history", "sh", "all.sh"), ("pack", "b.rpz")):
+        done = rtrace(*arguments, env=KEY)
+        assert done.returncode == 0, done.stderr.decode()
+    found = explain(rtrace, tmp_path / "b.rpz")
+    wrong = {
+        name: causes
+        for name, (cause, _) in UNSTEADY.items()
+        if (causes := found[f"{name}.out"]) != [cause] and not (cause == "directory-order" and causes == [])
+    }
+    assert wrong == {}
+    assert {name: found[f"{name}.out"] for name in STEADY if found[f"{name}.out"]} == {}
+
+
+def test_two_causes_are_both_named(rtrace: Rtrace, tmp_path: Path) -> None:
+    """What depends on several things has several causes; a person is told below the line."""
+    text = "import os, time\nprint(time.time())\nprint(os.getpid())\nprint('constant')\n"
+    (tmp_path / "p.py").write_text(text)
+    for arguments in (("trace", "--no-history", "python3", "p.py"), ("pack", "b.rpz")):
+        done = rtrace(*arguments)
+        assert done.returncode == 0, done.stderr.decode()
+    done = rtrace("verify", "--explain", "--no-history", "b.rpz", timeout=900)
+    assert done.returncode == 1
+    assert b"because of: time, process-id\n" in done.stderr + done.stdout
+
+
+def test_a_name_that_changes_has_a_cause(rtrace: Rtrace, tmp_path: Path) -> None:
+    """A missing output and the unexpected file beside it are one file, whose name has a process id in it."""
+    for arguments in (("trace", "--no-history", "sh", "-c", "echo log > log-$$.txt"), ("pack", "b.rpz")):
+        done = rtrace(*arguments)
+        assert done.returncode == 0, done.stderr.decode()
+    manifest = (tmp_path / ".rtrace" / "manifest.yml").read_text()
+    assert "log-" in manifest
+    found = explain(rtrace, tmp_path / "b.rpz")
+    assert [causes for name, causes in found.items() if causes] in ([], [["process-id"]], [["process-id"]] * 2)
+
+
+def test_what_nobody_can_hold_still_is_unknown(rtrace: Rtrace, tmp_path: Path) -> None:
+    """A processor's own counter is neither pinned nor a cause of the vocabulary."""
+    source = '#include <stdio.h>\nint main(void) { printf("%llu\\n", __builtin_ia32_rdtsc()); }\n'
+    (tmp_path / "p.c").write_text(source)
+    if subprocess.run(["gcc", "-o", "p", "p.c"], cwd=tmp_path, check=False, capture_output=True).returncode:
+        pytest.skip("this processor has no such counter")
+    for arguments in (("trace", "--no-history", "./p"), ("pack", "b.rpz")):
+        done = rtrace(*arguments)
+        assert done.returncode == 0, done.stderr.decode()
+    assert explain(rtrace, tmp_path / "b.rpz")["stdout"] == ["unknown"]

@@ -9,6 +9,7 @@
 #   need_cross_compiler        gcc 12 for arm64, in PATH
 #   need_venv EXTRA            .venv in the checkout, with rtrace (editable) and an extra of pyproject.toml
 #   need_tools NAME PACKAGE... Python packages, in a virtual environment of their own: .bench/NAME
+#   need_diffoscope_source     the test files of diffoscope: .bench/diffoscope-source
 #   need_page_checkers         axe-core and the Nu HTML checker: .bench/web
 #   need_unit_tools            what tests/unit needs, likewise; nothing is installed as root
 #   need_docker                a Docker engine that answers; one that was started here is stopped in the end
@@ -132,6 +133,16 @@ need_venv() {
     quietly "$VENV/bin/python" -m pip install --disable-pip-version-check --editable "$CHECKOUT${extra:+[$extra]}" \
         </dev/null || fail "could not install rtrace into $VENV: see above."
     touch "$stamp"
+}
+
+# The source package of diffoscope, for the files that its tests compare; nothing of it is installed or run.
+need_diffoscope_source() {
+    local folder=$CHECKOUT/.bench/diffoscope-source
+    [ -e "$folder/diffoscope-332.tar.gz" ] && return
+    say "Fetching the source package of diffoscope into .bench/diffoscope-source ..."
+    mkdir -p "$folder"
+    quietly "$VENV/bin/python" -m pip download --disable-pip-version-check --no-deps --no-binary :all: --dest "$folder" \
+        diffoscope==332 </dev/null
 }
 
 # A virtual environment in .bench, made once for the same packages: need_tools NAME PACKAGE...

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.verify.kinds.judging import Judging
+from rtrace.verify.judging.judging import Judging
 from rtrace.verify.kinds.model import Judgement, Rule
 
 np = pytest.importorskip("numpy", reason="needs rtrace-repro[compare]")

@@ -39,9 +39,15 @@ DOORS = {
     "jinja2": ("rtrace.pages.rendering", 1),
     "waitress": ("rtrace.web.serving", 1),
     "werkzeug": ("rtrace.web", None),
-    "duckdb": ("rtrace.verify.kinds.science", 1),
-    "h5py": ("rtrace.verify.kinds.science", 1),
-    "numpy": ("rtrace.verify.kinds.science", 1),
+    "astropy": ("rtrace.verify.plugins.fits", 1),
+    "nibabel": ("rtrace.verify.plugins.nifti", 1),
+    "openpyxl": ("rtrace.verify.plugins.excel", 1),
+    "pandas": ("rtrace.verify.plugins.stata", 1),
+    "rdata": ("rtrace.verify.plugins.r_files", 1),
+    "scipy": ("rtrace.verify.plugins.matlab", 1),
+    "duckdb": ("rtrace.verify.kinds.data.parquet", 1),
+    "h5py": ("rtrace.verify.kinds.data.hdf5", 1),
+    "numpy": ("rtrace.verify", 5),
     "PIL": ("rtrace.verify", 2),
     "pypdfium2": ("rtrace.verify", 2),
 }
@@ -73,6 +79,7 @@ SPEAKERS = (
     "rtrace.cli",
     "rtrace.inside",
     "rtrace.notebook",
+    "rtrace.verify.contract.__main__",
     "rtrace_unpackers.conformance.__main__",
 )
 

@@ -15,7 +15,7 @@ from rtrace.operations.export import export
 from rtrace.packages.attribution import attribute
 from rtrace.packages.registry import LANGUAGE, SYSTEM, find_manager, list_path_managers, list_system_managers
 from rtrace.plugins import _find_plugins, find_plugins, load
-from rtrace.verify.kinds.judging import Judging
+from rtrace.verify.judging.judging import Judging
 from rtrace.verify.kinds.model import Rule
 
 MANAGERS = """

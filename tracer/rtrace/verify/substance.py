@@ -12,8 +12,8 @@ from rtrace.bundle.written_content import BLOCK_SIZE
 from rtrace.errors import RtraceError
 from rtrace.opening import open_bundle
 from rtrace.printable import printable, printable_text
-from rtrace.verify.apart import Apart
 from rtrace.verify.exhibits.model import Exhibit
+from rtrace.verify.judging.apart import Apart
 from rtrace.verify.rules import Rules
 from rtrace.verify.verdicts import ALIKE
 

@@ -36,7 +36,8 @@ _SEEKABLE_MAGIC = 0x8F92EAB1
 _SKIPPABLE_MAGIC = 0x184D2A5E
 _LARGEST_FRAME = FRAME_SIZE + FRAME_SIZE // 128
 """Compressed: zstd never makes content that does not compress longer by more than 1/256 and a few bytes."""
-_PART = 1 << 20
+_PART, _SMALL_PART = 1 << 20, 4096
+"""Bytes that are read at a time; few where what comes out of them, 32,768 times as much at most, comes at once."""
 WINDOW_LIMIT = 8 << 20
 ORDINARY_WINDOW_LIMIT = 1 << 27
 """Bytes that decompressing part by part may have to remember: what RFC 8878 wants every decoder to have."""
@@ -115,6 +116,25 @@ def decompress_stream(file: BinaryIO) -> Iterator[bytes]:
                 yield part
     except zstandard.ZstdError as error:
         raise BundleError(f"a frame cannot be decompressed ({error})") from None
+
+
+def decompress_frames(file: BinaryIO) -> Iterator[bytes]:
+    """Decompress a file of whole frames, a part at a time. Raises BundleError, for one that is cut off, too."""
+    left = b""
+    while part := left or file.read(_SMALL_PART):
+        left = b""
+        try:
+            whole = zstandard.ZstdDecompressor(max_window_size=ORDINARY_WINDOW_LIMIT).decompressobj()
+            while True:
+                yield whole.decompress(part)
+                if whole.eof:
+                    left = whole.unused_data
+                    break
+                part = file.read(_SMALL_PART)
+                if not part:
+                    raise BundleError("its last frame is cut off")
+        except zstandard.ZstdError as error:
+            raise BundleError(f"a frame cannot be decompressed ({error})") from None
 
 
 def frame_size(frame: bytes) -> int:

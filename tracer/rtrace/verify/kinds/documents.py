@@ -52,7 +52,7 @@ class Pdf:
         except (pdfium.PdfiumError, ValueError, OverflowError) as error:
             raise CannotCompareError(f"it is no PDF that can be read ({error})") from None
         if findings.likeness == "equal":
-            findings.ignore("dates, identifiers or layout of the file")
+            findings.ignore("dates, titles, identifiers or layout of the file")
         return findings.conclude()
 
 

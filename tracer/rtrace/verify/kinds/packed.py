@@ -6,14 +6,15 @@ import bz2
 import gzip
 import io
 import lzma
+import stat
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from rtrace.verify.kinds.contents import PART, are_same, peek
-from rtrace.verify.kinds.model import CannotCompareError, Findings, Judgement, Rule, list_some
+from rtrace.verify.kinds.model import CannotCompareError, Findings, Judgement, Rule, list_some, shorten_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,9 @@ _COMPRESSED: dict[bytes, str] = {
     b"\xfd7zXZ\0": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
 }
+_PERMISSIONS = 0o777
+_UNIX = 3
+"""Where a member of a zip was made, if its permissions mean something."""
 _DATED = (b"docProps/core.xml", b"meta.xml")
 """Members of office documents that hold who made them and when."""
 
@@ -120,14 +124,19 @@ class Archive:
         with read(expected) as old, read(found) as new:
             if old.members.keys() != new.members.keys():
                 for one, other, which in ((old, new, 0), (new, old, 1)):
-                    lacking = sorted(one.members.keys() - other.members.keys())
+                    lacking = sorted(
+                        name for name in one.members.keys() - other.members.keys() if not findings.leaves_out(name)
+                    )
                     if lacking:
                         shown = list_some(lacking)
                         findings.differ(
                             f"member {lacking[0]}", *((shown, "not there") if not which else ("not there", shown))
                         )
+            if old.comment != new.comment:
+                findings.differ("comment", shorten_text(repr(old.comment)), shorten_text(repr(new.comment)))
             for name in sorted(old.members.keys() & new.members.keys()):
-                self._compare_member(name, old, new, findings)
+                if not findings.leaves_out(name):
+                    self._compare_member(name, old, new, findings)
             if list(old.members) != list(new.members):
                 findings.ignore("order of members")
         if findings.likeness in {"equal", "close"}:
@@ -138,7 +147,7 @@ class Archive:
         if old.members[name] != new.members[name]:
             findings.differ(f"member {name}", old.members[name], new.members[name])
             return
-        if old.members[name] != "file":
+        if not old.members[name].startswith("file"):
             return
         with self._room.unpack(old.open(name)) as one, self._room.unpack(new.open(name)) as other:
             if are_same(one, other):
@@ -152,11 +161,16 @@ class Archive:
 
 
 class Opened:
-    """An open archive: what its members are, by name (``file`` or in words), and how one is read."""
+    """An open archive: what its members are, by name (``file`` and its permissions, or words), and how one is read."""
 
     def __init__(
-        self, members: dict[str, str], open_member: Callable[[str], IO[bytes]], close: Callable[[], None]
+        self,
+        members: dict[str, str],
+        open_member: Callable[[str], IO[bytes]],
+        close: Callable[[], None],
+        comment: bytes = b"",
     ) -> None:
+        self.comment = comment
         self.members = members
         self.open = open_member
         self._close = close
@@ -175,12 +189,12 @@ def read_zip(file: BinaryIO) -> Opened:
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise CannotCompareError(f"it is no intact zip ({error})") from None
     infos = archive.infolist()
-    members = {info.filename: "a folder" if info.is_dir() else "file" for info in infos[:_MOST_MEMBERS]}
+    members = {info.filename: _describe_zipped(info) for info in infos[:_MOST_MEMBERS]}
     if len(members) != len(infos):
         raise CannotCompareError(f"it has more than {_MOST_MEMBERS} members, or two of one name")
     if any(info.flag_bits & 1 for info in infos):
         raise CannotCompareError("it is encrypted")
-    return Opened(members, archive.open, archive.close)
+    return Opened(members, archive.open, archive.close, archive.comment)
 
 
 def read_tar(file: BinaryIO) -> Opened:
@@ -210,9 +224,18 @@ def find_compression(head: bytes) -> str | None:
     return next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), None)
 
 
+def _describe_zipped(info: zipfile.ZipInfo) -> str:
+    mode = info.external_attr >> 16
+    if info.is_dir():
+        return "a folder"
+    if stat.S_ISLNK(mode):
+        return "file that is a symbolic link"
+    return f"file {mode & _PERMISSIONS:04o}" if info.create_system == _UNIX and mode else "file"
+
+
 def _describe(info: tarfile.TarInfo) -> str:
     if info.isfile():
-        return "file"
+        return f"file {info.mode & _PERMISSIONS:04o}"
     if info.issym() or info.islnk():
         return f"a {'symbolic' if info.issym() else 'hard'} link to {info.linkname}"
     return "a folder" if info.isdir() else "a special file"
@@ -225,18 +248,44 @@ def _decompress(file: BinaryIO, room: Room) -> BinaryIO:
             return room.unpack(_ZstdReader(file))
         if kind == "gzip":
             return room.unpack(gzip.GzipFile(fileobj=file))
-        return room.unpack(bz2.BZ2File(file) if kind == "bzip2" else lzma.LZMAFile(file))
+        return room.unpack(_PartsReader(file, bz2.BZ2Decompressor if kind == "bzip2" else lzma.LZMADecompressor))
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise CannotCompareError(f"it is no intact {kind} ({error})") from None
+
+
+class _PartsReader:
+    """What comes out of parts that are compressed one after the other; something else behind them is an error."""
+
+    def __init__(self, file: BinaryIO, make: Callable[[], Any]) -> None:
+        self._file = file
+        self._make = make
+        self._left = b""
+        self._part = make()
+
+    def read(self, size: int) -> bytes:
+        """Return what comes next, at most so much. Raises OSError, EOFError and lzma.LZMAError."""
+        while True:
+            if self._part.eof:
+                self._left = self._part.unused_data.lstrip(b"\0") or self._file.read(PART).lstrip(b"\0")
+                if not self._left:
+                    return b""
+                self._part = self._make()
+            elif self._part.needs_input:
+                self._left = self._left or self._file.read(PART)
+                if not self._left:
+                    raise EOFError("it is cut off")
+            given, self._left = self._left, b""
+            if found := self._part.decompress(given, size):
+                return bytes(found)
 
 
 class _ZstdReader:
     """The parts of a zstd file as one that is read."""
 
     def __init__(self, file: BinaryIO) -> None:
-        from rtrace.bundle.data.archive import decompress_stream
+        from rtrace.bundle.data.archive import decompress_frames
 
-        self._parts: Iterator[bytes] = decompress_stream(file)
+        self._parts: Iterator[bytes] = filter(None, decompress_frames(file))
 
     def read(self, _size: int) -> bytes:
         """Return the next part."""

@@ -20,11 +20,17 @@ _NOTHING = 8
 """SHT_NOBITS: a section without content in the file."""
 
 
+_ALLOCATED = 2
+"""SHF_ALLOC: a section that is in memory when the program runs."""
+_PARTS = ("header", "header, type and machine", "header, entry point", "header, flags", "segments")
+
+
 class Section(NamedTuple):
-    """A section: its type and flags, and where in the file its content is."""
+    """A section: its type, flags and address in memory, and where in the file its content is."""
 
     kind: int
     flags: int
+    address: int
     offset: int
     size: int
 
@@ -42,9 +48,10 @@ class Elf:
         """Compare the sections of one name. Raises CannotCompareError."""
         findings = Findings(self.name, rule)
         old, new = read_sections(expected), read_sections(found)
-        heads = [_read_at(file, 0, 24) for file in (expected, found)]
-        if heads[0] != heads[1]:
-            findings.differ("header", heads[0].hex(), heads[1].hex())
+        heads = [_read_head(file) for file in (expected, found)]
+        for place, one, other in zip(_PARTS, *heads, strict=True):
+            if one != other:
+                findings.differ(place, one, other)
         for name in [*old, *(name for name in new if name not in old)]:
             ignored = _LEFT_OUT.get(name.partition("#")[0]) or (
                 "debug information" if name.startswith(".debug") else None
@@ -88,20 +95,23 @@ def read_sections(file: BinaryIO) -> dict[str, Section]:
     except struct.error:
         raise CannotCompareError("it is no intact ELF file") from None
     found: dict[str, Section] = {}
-    for offset, kind, flags, _, place, length in rows:
+    for offset, kind, flags, address, place, length in rows:
         name = table[offset : table.find(b"\0", offset)].decode("utf-8", "replace")
         number = 2
         unique = name
         while unique in found:
             unique, number = f"{name}#{number}", number + 1
-        found[unique] = Section(kind, flags, place, 0 if kind == _NOTHING else length)
+        where = address if flags & _ALLOCATED else 0
+        if kind == _NOTHING:
+            where += length << 64  # its size is all that there is of it
+        found[unique] = Section(kind, flags, where, place, 0 if kind == _NOTHING else length)
     return found
 
 
 def _find_difference(files: tuple[BinaryIO, BinaryIO], sections: tuple[Section, Section]) -> int | None:
     """Return the place of the first byte that differs in two sections; None where none does."""
     old, new = sections
-    if (old.kind, old.flags) != (new.kind, new.flags):
+    if old[:3] != new[:3]:
         return 0
     done = 0
     while done < max(old.size, new.size):
@@ -115,6 +125,28 @@ def _find_difference(files: tuple[BinaryIO, BinaryIO], sections: tuple[Section, 
             return None
         done += len(one)
     return None
+
+
+def _read_head(file: BinaryIO) -> tuple[str, ...]:
+    """Return what the header and the segments say, but for where in the file things are: an item for each part."""
+    ident = _read_at(file, 0, 16)
+    wide, order = ident[4] == 2, "<" if ident[5] == 1 else ">"  # noqa: PLR2004 -- ELFCLASS64
+    try:
+        form = f"{order}HHIQQQIHHH" if wide else f"{order}HHIIIIIHHH"
+        kind, machine, version, entry, start, _, flags, _, size, number = struct.unpack(
+            form, _read_at(file, 16, struct.calcsize(form))
+        )
+        segments = []
+        for at in range(number):
+            row = _read_at(file, start + at * size, 56 if wide else 32)
+            if wide:
+                what, right, _, address, _, _, memory, _ = struct.unpack(f"{order}IIQQQQQQ", row)
+            else:
+                what, _, address, _, _, memory, right, _ = struct.unpack(f"{order}IIIIIIII", row)
+            segments.append(f"{what:x} {right:x} {address:x} {memory:x}")
+    except struct.error:
+        raise CannotCompareError("it is no intact ELF file") from None
+    return ident.hex(), f"{kind} {machine} {version}", f"{entry:x}", f"{flags:x}", "; ".join(segments)
 
 
 def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:

@@ -31,6 +31,7 @@ HINTS = (
 """What often differs from run to run, for a hint: that nothing else differs is no reason to call two texts equal."""
 MOST_SORTED = 64 << 20
 """Bytes of text whose lines may be put into another order to be compared."""
+_MOST_DIFFERING = 10_000
 LONGEST_LINE = 1 << 20
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _BOMS = (
@@ -83,10 +84,13 @@ class Text:
             if old != new:
                 before = findings.likeness
                 compare_lines(f"line {number}", old, new, findings)
-                if findings.likeness == "different" and (before != "different" or len(differing) < 1000):  # noqa: PLR2004
+                if findings.likeness == "different" and (before != "different" or len(differing) < _MOST_DIFFERING):
                     differing.append((old, new))
+                    if len(differing) == _MOST_DIFFERING:
+                        findings.note = f"so do {_MOST_DIFFERING - 1} more lines, and the rest was not looked at"
+                        break
         if findings.likeness == "different":
-            findings.note = give_hint(differing)
+            findings.note = findings.note or give_hint(differing)
         elif findings.likeness == "equal" and not findings.ignored:
             findings.ignore("ends of lines, or how characters are encoded")
         return findings.conclude()
@@ -107,8 +111,12 @@ def read_lines(file: BinaryIO, findings: Findings) -> Iterator[tuple[int, str]]:
 
 def compare_lines(place: str, old: str, new: str, findings: Findings) -> None:
     """Compare two lines that are not the same: all but the numbers in them has to be."""
-    if old.rstrip() == new.rstrip():
-        findings.ignore("blanks at the end of lines")
+    if old.rstrip() != old or new.rstrip() != new:
+        old, new, was = old.rstrip(), new.rstrip(), findings.likeness
+        if old != new:
+            compare_lines(place, old, new, findings)
+        if findings.likeness == was:
+            findings.ignore("blanks at the end of lines")
         return
     numbers = NUMBER.findall(old), NUMBER.findall(new)
     if not numbers[0] or len(numbers[0]) != len(numbers[1]) or NUMBER.split(old) != NUMBER.split(new):
@@ -123,6 +131,8 @@ def compare_numbers(place: str, old: str, new: str, findings: Findings) -> None:
     """Compare two numbers by the digits that are written: no more of them is lost than a tolerance allows."""
     if Decimal(old) == Decimal(new):
         findings.ignore("how numbers are written")
+    elif not (Decimal(old).is_finite() and Decimal(new).is_finite()):  # NaN and Infinity of JSON
+        findings.differ(place, old, new)
     elif findings.rule.is_exact:
         findings.differ(place, old, new)
         distance = abs(float(old) - float(new))

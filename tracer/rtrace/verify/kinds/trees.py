@@ -6,10 +6,11 @@ import json
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rtrace.verify.kinds.model import CannotCompareError, Findings, Judgement, Rule, shorten_text
-from rtrace.verify.kinds.text import compare_numbers, is_text, show_difference
+from rtrace.verify.kinds.text import compare_lines, compare_numbers, give_hint, is_text, show_difference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +34,8 @@ class Tree:
     """Compares documents as the values that they stand for; the order of keys and the layout do not count.
 
     ``left_out`` tells what of a document means nothing: it is given the path of a value, and returns what to call that.
-    ``usual`` is what to call the difference of documents with the same values.
+    ``usual`` is what to call the difference of documents with the same values; ``is_prose`` tells by its path whether a
+    value is text of several lines with numbers in it.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class Tree:
         load: Callable[[bytes], object],
         left_out: Callable[[str], str | None] = lambda _path: None,
         usual: str = "order of keys, or layout",
+        is_prose: Callable[[str], bool] = lambda _path: False,
     ) -> None:
         self.name = name
         self._is_one = is_one
         self._load = load
         self._left_out = left_out
         self._usual = usual
+        self._is_prose = is_prose
 
     def recognise(self, head: bytes, name: bytes) -> bool:
         """Whether a content is such a document."""
@@ -57,11 +61,18 @@ class Tree:
     def compare(self, expected: BinaryIO, found: BinaryIO, rule: Rule, names: tuple[bytes, bytes]) -> Judgement:  # noqa: ARG002
         """Compare value by value. Raises CannotCompareError for what is no such document."""
         findings = Findings(self.name, rule)
-        values = [self._load(_read_all(file)) for file in (expected, found)]
-        self._compare("", values[0], values[1], findings)
+        self.compare_trees(self.read(expected), self.read(found), findings)
+        return findings.conclude()
+
+    def read(self, file: BinaryIO) -> object:
+        """Return the values of a document. Raises CannotCompareError."""
+        return self._load(_read_all(file))
+
+    def compare_trees(self, old: object, new: object, findings: Findings) -> None:
+        """Compare the values of two documents."""
+        self._compare("", old, new, findings)
         if findings.likeness == "equal" and not findings.ignored:
             findings.ignore(self._usual)
-        return findings.conclude()
 
     def _compare(self, path: str, old: object, new: object, findings: Findings) -> None:
         if path.count("/") > _DEEPEST:
@@ -81,8 +92,12 @@ class Tree:
                 compare_numbers(path or "/", old.digits, new.digits, findings)
         elif old != new or type(old) is not type(new):
             both = isinstance(old, str) and isinstance(new, str)
+            if both and self._is_prose(path):
+                _compare_prose(path, str(old), str(new), findings)
+                return
             shown = show_difference(str(old), str(new)) if both else (show_value(old), show_value(new))
             findings.differ(path or "/", *shown)
+            findings.note = findings.note or (give_hint([(str(old), str(new))]) if both else "")
 
     def _compare_keys(self, path: str, old: dict[str, Any], new: dict[str, Any], findings: Findings) -> None:
         for key in old.keys() | new.keys() if old.keys() != new.keys() else old:
@@ -104,6 +119,18 @@ class Tree:
             findings.differ(path or "/", f"{len(old)} items", f"{len(new)} items")
 
 
+def _compare_prose(path: str, old: str, new: str, findings: Findings) -> None:
+    """Compare texts line by line, and the numbers in them as numbers."""
+    for number, (one, other) in enumerate(zip_longest(old.split("\n"), new.split("\n")), start=1):
+        place = f"{path}, line {number}"
+        if one is None or other is None:
+            findings.differ(place, *("no more lines" if text is None else shorten_text(text) for text in (one, other)))
+        elif one != other and not findings.leaves_out(one):
+            compare_lines(place, one, other, findings)
+            if findings.likeness == "different":
+                findings.note = findings.note or give_hint([(one, other)])
+
+
 def show_value(value: object) -> str:
     """Return a value as JSON, shortened."""
     return shorten_text(json.dumps(value, default=lambda one: json.loads(one.digits), ensure_ascii=False))
@@ -117,11 +144,23 @@ def _read_all(file: BinaryIO) -> bytes:
 
 
 def load_json(content: bytes) -> object:
-    """Return the values of a JSON document. Raises CannotCompareError."""
+    """Return the values of a JSON document, or of lines each of which is one. Raises CannotCompareError."""
     try:
-        return json.loads(content, parse_float=Number, parse_int=Number, object_pairs_hook=_make_object)
+        return _load_json(content)
     except (ValueError, RecursionError) as error:
+        lines = content.splitlines()
+        if len(lines) > 1 and isinstance(error, ValueError):
+            try:
+                return [_load_json(line) for line in lines if line.strip()]
+            except (ValueError, RecursionError):
+                pass
         raise CannotCompareError(f"it is no JSON ({error})") from None
+
+
+def _load_json(content: bytes) -> object:
+    return json.loads(
+        content, parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=_make_object
+    )
 
 
 def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -231,27 +270,9 @@ def _rewrite(value: Any, rewrite: Callable[[str, str], str]) -> dict[str, Any]: 
     return found
 
 
-_NOTEBOOK = (
-    ("numbers of executions", re.compile(r"/cells/\d+/(?:outputs/\d+/)?execution_count")),
-    ("identifiers of cells", re.compile(r"/cells/\d+/id")),
-    ("times of executions", re.compile(r"/cells/\d+/metadata/(?:execution|ExecuteTime)(?:/|$)")),
-    ("versions of the notebook's language", re.compile(r"/metadata/language_info/(?:version|pygments_lexer)")),
-)
-
-
-def leave_out_of_notebook(path: str) -> str | None:
-    """Return what to call a part of a notebook that is made anew each time, None for any other."""
-    return next((name for name, pattern in _NOTEBOOK if pattern.match(path)), None)
-
-
 def is_json(head: bytes, _name: bytes) -> bool:
     """Whether a content may be JSON by its first character."""
     return is_text(head) and bool(_MAIN["json"].match(head))
-
-
-def is_notebook(head: bytes, name: bytes) -> bool:
-    """Whether a content may be a notebook."""
-    return is_json(head, name) and (b'"cells"' in head or name.endswith(b".ipynb"))
 
 
 def is_xml(head: bytes, _name: bytes) -> bool:
@@ -288,7 +309,6 @@ def _without_date(value: Any) -> dict[str, Any]:  # noqa: ANN401
     return found
 
 
-NOTEBOOK = Tree("notebook", is_notebook, load_json, leave_out_of_notebook)
 JSON = Tree("JSON", is_json, load_json)
 SVG = Tree("SVG", is_svg, load_dated_svg, usual="date, generated identifiers, or layout")
 XML = Tree("XML", is_xml, load_xml, usual="order of attributes, or layout")

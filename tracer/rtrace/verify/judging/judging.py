@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from rtrace.plugins import find_plugins, load
-from rtrace.verify.kinds.arrays import Numpy
 from rtrace.verify.kinds.contents import PART, find_difference, peek
-from rtrace.verify.kinds.databases import Sqlite
+from rtrace.verify.kinds.data.hdf5 import Hdf5
+from rtrace.verify.kinds.data.netcdf import NetCdf
+from rtrace.verify.kinds.data.numpy_files import Numpy
+from rtrace.verify.kinds.data.parquet import Parquet
+from rtrace.verify.kinds.data.pickles import Pickle
+from rtrace.verify.kinds.data.sqlite import Sqlite
 from rtrace.verify.kinds.documents import Pdf
 from rtrace.verify.kinds.model import MOST_DEPTH, CannotCompareError, Judgement, Rule
+from rtrace.verify.kinds.notebooks import Notebook
 from rtrace.verify.kinds.packed import Archive, Compressed, Room
 from rtrace.verify.kinds.pictures import Picture
 from rtrace.verify.kinds.programs import Elf
-from rtrace.verify.kinds.science import Hdf5, Parquet
 from rtrace.verify.kinds.table import Table
 from rtrace.verify.kinds.text import Text
-from rtrace.verify.kinds.trees import JSON, NOTEBOOK, SVG, TOML, XML, YAML
+from rtrace.verify.kinds.trees import JSON, SVG, TOML, XML, YAML
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +36,10 @@ _KINDS: tuple[Kind, ...] = (
     Elf(),
     Hdf5(),
     Parquet(),
+    NetCdf(),
+    Pickle(),
     Pdf(),
-    NOTEBOOK,
+    Notebook(Picture()),
     SVG,
     XML,
     JSON,
@@ -49,7 +55,7 @@ class Judging:
 
     def __init__(self) -> None:
         self._room = Room()
-        self._others: tuple[Kind, ...] = tuple(load(address) for address in find_plugins(GROUP).values())
+        self._others, self._problems = load_comparators()
 
     def judge(
         self, expected: BinaryIO, found: BinaryIO, rule: Rule, names: tuple[bytes, bytes], depth: int = 0
@@ -59,7 +65,7 @@ class Judging:
         What cannot be compared as what it is, is compared by its bytes, and the note says why.
         """
         heads = peek(expected, HEAD), peek(found, HEAD)
-        notes = []
+        notes: list[str] = []
         for kind in self._list_kinds(depth):
             if not (kind.recognise(heads[0], names[0]) and kind.recognise(heads[1], names[1])):
                 continue
@@ -76,7 +82,7 @@ class Judging:
             finally:
                 expected.seek(0)
                 found.seek(0)
-        return compare_bytes(expected, found)._replace(note="; ".join(notes[:1]))
+        return compare_bytes(expected, found)._replace(note="; ".join([*notes[:1], *self._problems]))
 
     def _list_kinds(self, depth: int) -> Iterator[Kind]:
         yield from self._others
@@ -84,6 +90,19 @@ class Judging:
             yield Compressed(self.judge, self._room, depth)
             yield Archive(self.judge, self._room, depth)
         yield from _KINDS
+
+
+def load_comparators() -> tuple[tuple[Kind, ...], tuple[str, ...]]:
+    """Return what other distributions and rtrace's own offer as comparators, and why one of them is not there."""
+    found: list[Kind] = []
+    problems: list[str] = []
+    for name, address in find_plugins(GROUP).items():
+        try:
+            found.append(load(address))
+        except Exception as error:  # noqa: BLE001 -- one that is broken takes none of the others with it
+            what = f"{type(error).__name__}: {str(error)[:120]}"
+            problems.append(f"the comparator {name} cannot be loaded ({what})")
+    return tuple(found), tuple(problems)
 
 
 def compare_bytes(expected: BinaryIO, found: BinaryIO) -> Judgement:

@@ -37,7 +37,7 @@ _LONGEST_ANSWER = 4 << 20
 _ENDED = ": the process that did so was ended, perhaps for want of memory or time"
 _START = (
     "import json, sys; lines = sys.stdin.buffer; sys.path[:] = json.loads(lines.readline());"
-    " from rtrace.verify.apart import serve; serve(lines, open(1, 'wb', 0))"
+    " from rtrace.verify.judging.apart import serve; serve(lines, open(1, 'wb', 0))"
 )
 
 
@@ -147,7 +147,7 @@ def serve(lines: IO[bytes], answers: IO[bytes]) -> None:
     """Compare what the lines say, and answer each with a line."""
     memory, seconds = json.loads(lines.readline()), json.loads(lines.readline())
     _limit_memory(memory)
-    from rtrace.verify.kinds.judging import Judging
+    from rtrace.verify.judging.judging import Judging
 
     for line in lines:
         _limit_time(seconds)

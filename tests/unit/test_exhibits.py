@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from rtrace.verify.apart import Apart
 from rtrace.verify.exhibits.drawing import draw
 from rtrace.verify.exhibits.gallery import Gallery
 from rtrace.verify.exhibits.model import (
@@ -25,6 +24,7 @@ from rtrace.verify.exhibits.model import (
     read_exhibit,
     write_exhibit,
 )
+from rtrace.verify.judging.apart import Apart
 from rtrace.verify.kinds.model import Judgement
 from showing import HOSTILE
 

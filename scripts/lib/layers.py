@@ -47,7 +47,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("replay",),
         ("verify",),
         ("record",),
-        ("declared", "figures", "staleness"),
+        ("appendix", "declared", "figures", "staleness"),
         ("operations",),
         ("answers",),
         ("pages",),

@@ -144,6 +144,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     ask("pack", root / "b.rpz")
     ask("info", root / "b.rpz")
     ask("list", root / "b.rpz")
+    ask("appendix", "-o", root / "artefact", root / "b.rpz")
     ask("check", root / "b.rpz")
     ask("audit", root / "b.rpz")
     ask("export", "--format", "reprozip", "-o", root / "r.rpz", root / "b.rpz")

@@ -1,4 +1,4 @@
-"""What `figure`, `push` and `pull` answer."""
+"""What `appendix`, `figure`, `push` and `pull` answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rtrace.printable import printable
 if TYPE_CHECKING:
     from pathlib import Path as FilePath
 
+    from rtrace.operations.publishing.appendix import Written
     from rtrace.operations.publishing.figure import Stamped
     from rtrace.operations.publishing.paper import Paper
     from rtrace.operations.publishing.pulling import Pulled
@@ -153,3 +154,16 @@ def _answer_file(path: FilePath, stamped: Stamped | None, problem: str | None) -
         "fits": stamped.fits if stamped is not None else None,
         "problem": problem,
     }
+
+
+class AppendixAnswer(TypedDict):
+    """What was written for a committee and an archive."""
+
+    files: list[Path]
+    todo: Annotated[list[str], "what only the author knows, marked TODO(author) in the files"]
+    identity: Identity
+
+
+def answer_appendix(written: Written, files: Iterable[FilePath]) -> AppendixAnswer:
+    """Return what `appendix` answers."""
+    return {"files": [str(file) for file in files], "todo": list(written.todos), "identity": written.identity}

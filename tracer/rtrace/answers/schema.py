@@ -14,6 +14,7 @@ FORMAT = 1
 """The first key of every answer. It changes when a key goes or gets another meaning; keys may be added without."""
 
 ANSWERS = {
+    "appendix": "publishing:AppendixAnswer",
     "audit": "looking:AuditAnswer",
     "blame": "history:BlameAnswer",
     "cache": "cache:CacheAnswer",

@@ -57,6 +57,7 @@ GROUPS = {
     },
     "Publish": {
         "export": "Write a bundle in another format.",
+        "appendix": "Write the appendix for an artefact committee, and metadata for archives.",
         "figure": "Say in a figure which run made it; check the figures of a LaTeX document.",
         "push": "Send a bundle to a registry of container images.",
         "pull": "Fetch a bundle from a registry of container images.",

@@ -11,6 +11,7 @@ from postgresql_server import find_programs
 CHECKOUT = Path(__file__).resolve().parents[2]
 TOOLS = {
     "cffconvert",
+    "published",
     "eggs",
     "easybuild",
     "rattler",

@@ -26,9 +26,9 @@ RECORD_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-
 
 # What is another on every machine, and in every run.
 CHANGING = {
-    "architecture", "binary", "detail", "distribution", "first", "gid", "hostname", "identity", "last", "maker", "mode",
-    "mtime_ns", "offset", "origin", "paths", "rtrace", "seconds", "sha256", "size", "started", "finished", "system",
-    "uid", "version", "what", "advice", "block", "works", "experiment_size",
+    "architecture", "binary", "detail", "distribution", "first", "gid", "hostname", "identity", "last", "maker",
+    "memory", "memory_is_most", "mode", "mtime_ns", "offset", "origin", "paths", "rtrace", "seconds", "sha256", "size",
+    "started", "finished", "system", "uid", "version", "what", "advice", "block", "works", "experiment_size",
 }  # fmt: skip
 
 

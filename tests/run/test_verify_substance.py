@@ -8,6 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from changing_programs import pack_program
 from observing import run_rtrace
 
 Rtrace = Callable[..., CompletedProcess[bytes]]
@@ -41,16 +42,8 @@ with open("when.txt", "w") as file:
 
 
 def make(folder: Path, program: str = PROGRAM) -> Path:
-    """Trace a program that writes other bytes each time, and pack it; its folder is gone then."""
-    folder.mkdir()
-    (folder / "run.py").write_text(program)
-    traced = run_rtrace("trace", "-q", "--no-history", "/usr/bin/python3", "-I", "run.py", cwd=folder)
-    assert traced.returncode == 0, traced.stderr
-    assert run_rtrace("pack", "-q", folder.parent / "bundle.rpz", cwd=folder).returncode == 0
-    for name in os.listdir(folder):
-        if name != ".rtrace":
-            (folder / name).unlink()
-    return folder.parent / "bundle.rpz"
+    """Trace a program that writes other bytes each time, and pack it."""
+    return pack_program(folder, program)
 
 
 @pytest.fixture(scope="module")
@@ -180,4 +173,5 @@ def test_hostile_contents_reach_the_terminal_escaped(tmp_path: Path, rtrace: Rtr
     assert done.returncode == 1
     assert b"\x1b[31m" not in done.stdout
     assert "\u202e" not in done.stdout.decode()
-    assert b"text, line 1: " in done.stdout or b"byte " in done.stdout
+    assert b"text, line 1\n           was  \\x1b[31m" in done.stdout
+    assert b"\n           is   \\x1b[31m" in done.stdout

@@ -103,13 +103,29 @@ def browsing() -> Iterator[Browser]:
 @contextmanager
 def looking(browser: Browser, served: Served, *, width: int = 1100, dark: bool = False) -> Iterator[Looking]:
     """Have a page that was let in; nothing that it asks for elsewhere leaves the browser."""
+    with watching(browser, served.base, width=width, dark=dark) as seen:
+        seen.page.goto(served.address)
+        yield seen
+
+
+@contextmanager
+def opening(browser: Browser, file: Path, *, width: int = 1100, dark: bool = False) -> Iterator[Looking]:
+    """Have a page that is one file; whatever else it asks for is elsewhere."""
+    with watching(browser, file.as_uri(), width=width, dark=dark) as seen:
+        seen.page.goto(seen.base)
+        yield seen
+
+
+@contextmanager
+def watching(browser: Browser, base: str, *, width: int, dark: bool) -> Iterator[Looking]:
+    """Have an empty page that can reach what begins with an address, and what is in the page itself."""
     context = browser.new_context(color_scheme="dark" if dark else "light", viewport={"width": width, "height": 800})
     page = context.new_page()
     page.set_default_timeout(60_000)
-    seen = Looking(page, served.base)
+    seen = Looking(page, base)
 
     def judge(route: Route, request: Request) -> None:
-        if request.url.startswith(served.base):
+        if request.url.startswith(base):
             route.continue_()
         else:
             seen.elsewhere.append(request.url)
@@ -124,7 +140,6 @@ def looking(browser: Browser, served: Served, *, width: int = 1100, dark: bool =
     page.on("pageerror", lambda error: seen.complaints.append(str(error)))
     page.on("dialog", refuse)
     try:
-        page.goto(served.address)
         yield seen
     finally:
         context.close()

@@ -9,7 +9,7 @@ from rtrace.answers.verifying import answer_verify
 from rtrace.bundle.entry import FileType, Result
 from rtrace.replay.protocol import Outcome, Snapshot
 from rtrace.verify.compare import compare, compare_result, compare_status
-from rtrace.verify.verdicts import Line, Report
+from rtrace.verify.verdicts import VERDICTS, Line, Replayed, Report
 
 FILE = wrote(b"/out", b"content")
 
@@ -111,13 +111,26 @@ def test_report_sums_up() -> None:
         Line("missing", "run1", b"/a\xff\n"),
         Line("different", "run1", b"/b", "9 bytes, was 7", reasons=("size",)),
     )
-    report = Report(lines)
+    report = Report(lines, replays=(Replayed("run1", 0, 1.5, None, 1 << 20, is_most=True),))
     assert (report.same, report.summary) == (False, "2 of 3 results differ (1 different, 1 missing)")
     assert [line.text for line in lines] == ["exit status of run1", "/a\\xff\\n", "/b: 9 bytes, was 7"]
-    told = {"scope": "output", "run": "run1", "stream": None, "comparison": None}
-    assert answer_verify(report, "chroot") == {
+    told: dict[str, object] = {"scope": "output", "run": "run1", "stream": None, "comparison": None, "causes": []}
+    told_to_programs: object = answer_verify(report, "chroot")
+    assert told_to_programs == {
         "unpacker": "chroot",
         "verdict": "different",
+        "summary": report.summary,
+        "counts": {**dict.fromkeys(VERDICTS, 0), "same": 1, "missing": 1, "different": 1},
+        "replays": [
+            {
+                "run": "run1",
+                "exit_status": 0,
+                "limit": None,
+                "seconds": 1.5,
+                "memory": 1 << 20,
+                "memory_is_most": True,
+            }
+        ],
         "limit": None,
         "seconds": 0.0,
         "incomplete": [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from rtrace.answers.words import Path, Seconds, Sentence
@@ -24,7 +25,7 @@ class ComparisonAnswer(TypedDict):
     place: Annotated[str, "where they differ first, in the words of their kind"]
     expected: Annotated[str, "what is there in the original"]
     found: Annotated[str, "what is there in the replay"]
-    amount: Annotated[float | None, "the largest difference of two numbers"]
+    amount: Annotated[float | None, "the largest difference of two numbers, where that is finite"]
     note: Sentence
 
 
@@ -54,10 +55,36 @@ class ClaimedAnswer(TypedDict):
     detail: Annotated[str, "by how many results it was judged, or why it was not reproduced"]
 
 
+class ReplayedAnswer(TypedDict):
+    """A run as it was replayed."""
+
+    run: str
+    exit_status: Annotated[int, "as a shell shows it"]
+    limit: Annotated[str | None, "the limit that ended it"]
+    seconds: Seconds
+    memory: Annotated[int | None, "bytes of its largest process, resident; null: nobody measured it"]
+    memory_is_most: Annotated[bool, "it may have been less"]
+
+
+class CountsAnswer(TypedDict):
+    """How many results have each verdict."""
+
+    same: int
+    equal: int
+    close: int
+    different: int
+    missing: int
+    extra: int
+    unknown: int
+
+
 class VerificationAnswer(TypedDict):
     """Whether the results of a replay are those of the original run."""
 
     verdict: Annotated[Overall, "what all lines of the scope output together mean"]
+    summary: Sentence
+    counts: Annotated[CountsAnswer, "of the scope output"]
+    replays: list[ReplayedAnswer]
     unpacker: Annotated[str, "what replayed it"]
     limit: Annotated[str | None, "the limit that ended a run"]
     seconds: Seconds
@@ -79,8 +106,22 @@ def answer_comparison(line: Line) -> ComparisonAnswer | None:
         "place": printable_text(judgement.place),
         "expected": printable_text(judgement.expected),
         "found": printable_text(judgement.found),
-        "amount": judgement.amount,
+        "amount": judgement.amount if judgement.amount is not None and math.isfinite(judgement.amount) else None,
         "note": printable_text(judgement.note),
+    }
+
+
+def count_results(report: Report) -> CountsAnswer:
+    """Return how many results have each verdict."""
+    found = report.count("output")
+    return {
+        "same": found["same"],
+        "equal": found["equal"],
+        "close": found["close"],
+        "different": found["different"],
+        "missing": found["missing"],
+        "extra": found["extra"],
+        "unknown": found["unknown"],
     }
 
 
@@ -88,6 +129,19 @@ def answer_verify(report: Report, unpacker: str) -> VerificationAnswer:
     """Return what `verify` answers."""
     return {
         "verdict": report.verdict,
+        "summary": report.summary,
+        "counts": count_results(report),
+        "replays": [
+            {
+                "run": replay.run,
+                "exit_status": replay.exit_status,
+                "limit": replay.reached,
+                "seconds": round(replay.seconds, 3),
+                "memory": replay.memory,
+                "memory_is_most": replay.is_most,
+            }
+            for replay in report.replays
+        ],
         "unpacker": unpacker,
         "limit": report.reached,
         "seconds": round(report.seconds, 3),

@@ -24,6 +24,7 @@ from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
 from rtrace.files.incomplete import check_place, write_in_place
 from rtrace.files.workspaces import temporary
+from rtrace.interrupts import keep_rest
 from rtrace.limits import Limits
 from rtrace.manifest.incompleteness import MARK
 from rtrace.operations.unpack import name_target
@@ -45,6 +46,8 @@ COLORS: dict[str, Color] = {
     "unknown": "yellow",
 }
 """Of the verdicts."""
+MOST_BESIDE = 60
+"""Characters of both contents that stand on the line of a result."""
 VERDICT_WIDTH = 11
 """Columns that a verdict takes at the beginning of a line, with the blanks behind it."""
 
@@ -135,6 +138,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     began = time.time()
     for place in filter(None, (page, junit)):
         check_place(place)
+        keep_rest("what was half done is removed, and no report is written")
     chosen = choose_unpacker(unpacker_name)
     tell_cleaned()
     if chosen.told is not None:
@@ -226,7 +230,7 @@ def show_report(report: Report, *, show_all: bool) -> None:
     judged = [line for line in report.lines if line.scope == "output"]
     for line in judged:
         if show_all or line.verdict != "same":
-            show_verdict(line.verdict, line.text)
+            show_line(line)
         elif line.causes:
             show_verdict(line.verdict, f"{line.text}, and not in another replay")
         if line.causes:
@@ -242,6 +246,19 @@ def show_report(report: Report, *, show_all: bool) -> None:
     for row in report.claims:
         show_verdict(row.verdict, row.text)
     show("", verdict=f"{report.summary} (took {report.seconds:.1f} s)", color=COLORS[report.verdict])
+
+
+def show_line(line: Line) -> None:
+    """Write the line of a result; what differs in more than a few words has a line for each of the two."""
+    judgement = line.judgement
+    is_long = judgement is not None and len(judgement.expected) + len(judgement.found) > MOST_BESIDE
+    if judgement is None or line.verdict != "different" or not judgement.place or not is_long:
+        show_verdict(line.verdict, line.text)
+        return
+    note = f" ({judgement.note})" if judgement.note else ""
+    show_verdict(line.verdict, f"{line.what}: {judgement.kind}, {judgement.place}{note}")
+    show(f"{'':{VERDICT_WIDTH}}was  {judgement.expected}")
+    show(f"{'':{VERDICT_WIDTH}}is   {judgement.found}")
 
 
 def show_verdict(verdict: str, text: str) -> None:

@@ -69,13 +69,16 @@ class Line:
         return dict(self.stricter).get(tolerance, self) if self.verdict == "close" else self
 
     @property
+    def what(self) -> str:
+        """What was compared."""
+        if self.path is not None:
+            return printable(self.path)
+        return f"{STREAMS[self.stream] if self.stream else 'exit status'} of {self.run}"
+
+    @property
     def text(self) -> str:
         """What was compared and, unless it is the same, how it differs."""
-        if self.path is not None:
-            what = printable(self.path)
-        else:
-            what = f"{STREAMS[self.stream] if self.stream else 'exit status'} of {self.run}"
-        return f"{what}: {self.detail}" if self.detail else what
+        return f"{self.what}: {self.detail}" if self.detail else self.what
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ def _add_case(suite: Element, run: str, line: Line, seconds: float) -> None:
     if line.scope == "ignored":
         SubElement(case, "skipped", message="left out by ignore")
         return
+    because = f"because of {', '.join(line.causes)}" if line.causes else ""
     if line.verdict in _FAILURES | _ERRORS:
         tag = "failure" if line.verdict in _FAILURES else "error"
         found = SubElement(case, tag, type=line.verdict, message=_say(line.detail or line.verdict))
@@ -87,6 +88,7 @@ def _add_case(suite: Element, run: str, line: Line, seconds: float) -> None:
         if judgement is not None and judgement.place:
             words = zip(("at ", "was", "is "), (judgement.place, judgement.expected, judgement.found), strict=True)
             found.text = "\n".join(f"{word} {_say(text)}" for word, text in words)
+        found.text = "\n".join(filter(None, (found.text, because))) or None
     elif line.verdict != "same":
         SubElement(case, "system-out").text = f"{line.verdict}: {_say(line.detail)}"
 

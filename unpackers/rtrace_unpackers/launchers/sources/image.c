@@ -1,11 +1,13 @@
 /* The first program of an image: replay the runs that its arguments name, or all; with `verify`, compare as well.
 
+   With `--script` or `--verify-script` it is what the first line of a script names, and the next argument is the script.
    Each run is started by its launcher, see container.c. `oci/first_program.py` lays out the data. */
 #include "calls.h"
 #include "sha256.h"
 #include "words.h"
 #include "streams.h"
 #include "results.h"
+#include "own_ids.h"
 
 struct run {
     const char *name, *launcher;
@@ -20,7 +22,7 @@ struct run {
     long result_count;
     struct stream out, err;
     long chosen;               /* NOT_CHOSEN in the beginning */
-    long unused;
+    long own_ids;              /* whether it gets its ids in a user namespace, see own_ids.h */
 };
 enum { NOT_CHOSEN = 0, NEEDED = 1, CHOSEN = 2 };
 enum { END = -1 };
@@ -85,7 +87,10 @@ __attribute__((noreturn)) static void start(const struct run *run)
     const char *argv[2];
     argv[0] = run->launcher;
     argv[1] = 0;
-    become_user(run);
+    if (!run->own_ids)
+        become_user(run);
+    else if (!get_ids(run->uid, run->gid))
+        complain("this machine gives no further user namespace, so it has your user and group: ", run->name, "");
     call(EXECVE, (long)run->launcher, (long)argv, (long)(argv + 1), 0);
     complain("cannot execute the launcher of ", run->name, "");
     leave(NOT_FOUND);
@@ -415,10 +420,28 @@ static int replay_chosen(const char *const *names)
     return replay.status;
 }
 
+/* Prepare for a container whose user is whoever started it: root of a machine becomes the user of each run as ever. */
+static void prepare_script(int verifies)
+{
+    if (is_error(call(FACCESSAT, AT_FDCWD, (long)"/.rtrace", W_OK, 0))) {
+        complain("what a run writes could not be kept here; "
+                 "start an image file with --fakeroot --writable-tmpfs, a folder with --writable", "", "");
+        leave(verifies ? NO_VERDICT : FAILED);
+    }
+    for (long i = 0; i < PARAMETERS->count; i++)
+        PARAMETERS->runs[i].own_ids = !is_root_of_machine();
+}
+
 static void begin(const long *stack)
 {
     const char *const *arguments = (const char *const *)stack + 2;
     const char *first = *stack > 1 ? *arguments : 0;
+    int verifies = first && is_equal(first, "--verify-script");
+    int is_script = verifies || (first && is_equal(first, "--script"));
+    if (is_script) {
+        arguments += *stack > 2 ? 2 : 1;
+        first = *arguments;
+    }
     if (first && (is_equal(first, "--help") || is_equal(first, "-h") || is_equal(first, "help"))) {
         long size = 0;
         while (PARAMETERS->help[size])
@@ -434,10 +457,12 @@ static void begin(const long *stack)
     call(PRCTL, PR_SET_DUMPABLE, 0, 0, 0);
     call(PRCTL, PR_SET_CHILD_SUBREAPER, 1, 0, 0);
     set_mask(SIG_BLOCK, -1);
-    int verifies = first && is_equal(first, "verify");
-    if (verifies || (first && is_equal(first, "--")))
+    verifies |= first && is_equal(first, "verify");
+    if (first && (verifies || is_equal(first, "--")))
         arguments++;
     if (verifies && *arguments && is_equal(*arguments, "--"))
         arguments++;
+    if (is_script)
+        prepare_script(verifies);
     leave(verifies ? verify(arguments) : replay_chosen(arguments));
 }

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rtrace.bundle.entry import Result
 from rtrace.bundle.protocol import Exported, OpenBundle
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.progress import SILENT, Progress
+from rtrace.replay.protocol import Unpacker
 
 ENTRY_POINT_GROUP = "rtrace.exports"
 
@@ -61,6 +62,14 @@ class Exporting:
     bundle: OpenBundle
     expect: Callable[[], Expectations] = Expectations
     sources: Sources = NO_SOURCES
+
+
+@runtime_checkable
+class SelfVerifier(Protocol):
+    """What an unpacker may be besides: one whose images compare what comes out by themselves."""
+
+    def expecting(self, expect: Callable[[OpenBundle], Expectations]) -> Unpacker:
+        """Return this unpacker, asking ``expect`` what replays of a bundle must give."""
 
 
 class Exporter(Protocol):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rtrace.debugging import debug
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.errors import ForeignError, RtraceError, TargetError, UsageError
+from rtrace.exports.protocol import SelfVerifier
 from rtrace.files.folders import has_descriptors
 from rtrace.operations.exchange.bundles import keep_bundle, read_identity
 from rtrace.progress import SILENT, Progress
@@ -34,6 +35,10 @@ def name_target(bundle: Path) -> Path:
 def find_unpacker(name: str, images: Images) -> Unpacker:
     """Return the unpacker of a name, which makes images as is asked for. Raises UsageError where it makes none."""
     unpacker = load_unpacker(name)
+    if isinstance(unpacker, SelfVerifier):
+        from rtrace.operations.export import expect
+
+        unpacker = unpacker.expecting(expect)
     if images == ANY_IMAGES:
         return unpacker
     if not isinstance(unpacker, ImageMaker):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rtrace.elsewhere.sources import Sources
@@ -39,12 +39,14 @@ def plan_target(bundle: Path, target: Path) -> tuple[str, ...]:
 class Kind:
     """What kind of tree a target is: which unpacker's, whether owners may be shifted, and what is added in the end.
 
-    ``complete`` gets what the target is made of, the open root of the tree, and the folder around it.
+    ``complete`` gets what the target is made of, the open root of the tree, and the folder around it; ``facts`` are
+    the unpacker's own.
     """
 
     unpacker: str
     shifts: bool = True
     complete: Callable[[Material, int, Workspace], None] = lambda _material, _root, _workspace: None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 CHROOT = Kind(NAME)
@@ -62,5 +64,5 @@ def make_target(bundle: Path, target: Path, progress: Progress, sources: Sources
             kind.complete(material, root, workspace)
         finally:
             os.close(root)
-        material.note(workspace, kind.unpacker, owners.facts)
+        material.note(workspace, kind.unpacker, {**owners.facts, **kind.facts})
     return material.conclude(target, (*tell_lost(ownership.lost), *tell_unreserved(unreserved)))

@@ -16,7 +16,7 @@ from rtrace_unpackers.isolation.users.ids import Maps
 class DirectoryTarget(ChrootTarget):
     """A folder with the bundle's files and a script that replays them."""
 
-    made = MADE
+    made: tuple[str, ...] = MADE
 
     def inspect(self, paths: Expected, packed: Iterable[Entry]) -> Snapshot:
         """Return what is in the tree, but for the folder where launchers appear."""

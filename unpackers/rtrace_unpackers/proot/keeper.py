@@ -1,4 +1,4 @@
-"""The process between the caller and proot. All descendants are its own in the end, and it ends them.
+"""The process between the caller and proot, or another tool. All descendants are its own in the end, and it ends them.
 
 caller -- fork --> keeper -- fork --> proot -- fork --> launcher -- fork --> program
 ^ ^                                   |                  |
@@ -13,8 +13,8 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rtrace.linux.libc import control, forbid_new_privileges
@@ -51,6 +51,20 @@ GROUP_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 """They are for a group, as from a terminal."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """What is between the keeper and a replay: its name, what becomes it, and who hands a signal on to the replay.
+
+    ``launcher`` is where in the workspace it finds the first process's program. What hands a signal on gets its number
+    and the tool's process, and whether the program leads a process group.
+    """
+
+    name: str
+    launcher: bytes
+    become: Callable[[Means, Resources], None]
+    hand_on: Callable[[int, int, bool], None]
+
+
 def furnish(workspace: Path, kept: bytes | None) -> None:
     """Make what proot shows as /dev, and the folder for proot's own files; ``kept`` is the tree's own /dev/shm."""
     place = os.fsencode(workspace)
@@ -65,20 +79,20 @@ def furnish(workspace: Path, kept: bytes | None) -> None:
         os.symlink(target, os.path.join(place, DEVICES_FOLDER, name))
 
 
-def be_keeper(means: Means, ends: ProgramEnds, tracing: Tracing, workspace: Path) -> int:
-    """Fork proot, and stay as the one who can end it."""
+def be_keeper(means: Means, ends: ProgramEnds, tool: Tool, workspace: Path) -> int:
+    """Fork the tool, and stay as the one who can end it."""
     caller, callers_group = os.getppid(), os.getpgrp()
     os.setpgid(0, 0)  # a signal to the caller's group would hide the one that the caller hands on
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     forbid_core_dumps()
     connect_streams(ends.streams)
-    doing = "prepare a replay under proot"
+    doing = f"prepare a replay under {tool.name}"
     try:
         os.chdir(workspace)
         pipes = (pipe for _, pipe in means.pipes)
         close_others({means.launcher, means.report, means.channel.fileno(), ends.terminal, *pipes})
         control(PR_SET_CHILD_SUBREAPER, 1)
-        write_launcher(means.launcher)
+        write_launcher(means.launcher, tool.launcher)
         means.channel.send(READY)
         answer = means.channel.recv(LONGEST_ANSWER)
         if not answer.startswith(MAPPED):
@@ -86,28 +100,36 @@ def be_keeper(means: Means, ends: ProgramEnds, tracing: Tracing, workspace: Path
         die_with_parent(signal.SIGABRT)
         if os.getppid() != caller:
             return FAILED
-        doing = "start proot"
-        proot = os.fork()
+        doing = f"start {tool.name}"
+        process = os.fork()
     except OSError as error:
         write_record(means.report, Stage.SETUP, error.errno or 0, doing)
         return FAILED
-    if proot == 0:
+    if process == 0:
         try:
             die_with_parent(signal.SIGKILL)
-            be_proot(means, tracing, unpack_resources(answer[len(MAPPED) :]))
+            tool.become(means, unpack_resources(answer[len(MAPPED) :]))
         finally:
             os._exit(FAILED)
-    was_cut_short = keep(proot, caller, leads_group=means.appearance is not None)
+    was_cut_short = keep(tool, process, caller, leads_group=means.appearance is not None)
     if was_cut_short and means.appearance is not None and ends.terminal is not None:
         terminal.restore_for(callers_group, ends.terminal, means.appearance)
     return 0
 
 
-def write_launcher(launcher: int) -> None:
-    """Write the first process's program where proot finds it."""
-    path = os.path.join(DEVICES_FOLDER, LAUNCHER)
+def write_launcher(launcher: int, path: bytes) -> None:
+    """Write the first process's program where the tool finds it."""
     with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o500), "wb") as file:
         file.write(os.pread(launcher, os.fstat(launcher).st_size, 0))
+
+
+def make_tool(tracing: Tracing) -> Tool:
+    """Return proot as the tool of a keeper."""
+
+    def become(means: Means, resources: Resources) -> None:
+        be_proot(means, tracing, resources)
+
+    return Tool("proot", os.path.join(DEVICES_FOLDER, LAUNCHER), become, hand_on)
 
 
 def be_proot(means: Means, tracing: Tracing, resources: Resources) -> None:
@@ -147,8 +169,8 @@ def give_terminal(means: Means, appearance: terminal.Appearance) -> bytes:
     return path
 
 
-def keep(proot: int, caller: int, *, leads_group: bool) -> bool:
-    """Wait until proot and all below it have ended, handing on what the caller sends; SIGABRT means: kill it all.
+def keep(tool: Tool, process: int, caller: int, *, leads_group: bool) -> bool:
+    """Wait until a tool and all below it have ended, handing on what the caller sends; SIGABRT means: kill it all.
 
     Return whether all was killed.
     """
@@ -156,21 +178,21 @@ def keep(proot: int, caller: int, *, leads_group: bool) -> bool:
     while True:
         info = signal.sigwaitinfo({signal.SIGCHLD, signal.SIGABRT, *FORWARDED})
         if info.si_signo == signal.SIGCHLD:
-            if has_ended(proot):
+            if has_ended(process):
                 kill_all()  # what nobody translates any more would see the machine's files
                 return was_cut_short
         elif info.si_code <= 0 and info.si_pid == caller:
             if info.si_signo == signal.SIGABRT:
                 kill_all()
                 return True
-            hand_on(info.si_signo, proot, leads_group=leads_group)
+            tool.hand_on(info.si_signo, process, leads_group)
 
 
-def has_ended(proot: int) -> bool:
-    """Reap what has ended; return whether proot is among that."""
+def has_ended(process: int) -> bool:
+    """Reap what has ended; return whether a tool is among that."""
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG)[0]) != 0:
-            if ended == proot:
+            if ended == process:
                 return True
     return False
 
@@ -186,7 +208,7 @@ def kill_all() -> None:
             return
 
 
-def hand_on(number: int, proot: int, *, leads_group: bool) -> None:
+def hand_on(number: int, proot: int, leads_group: bool) -> None:  # noqa: FBT001 -- as `Tool` has it
     """Hand a signal on as a first process does that is an init of its own."""
     launcher = find_first_child(proot)
     program = None if launcher is None else find_first_child(launcher)

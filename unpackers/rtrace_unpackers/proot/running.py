@@ -28,7 +28,7 @@ from rtrace_unpackers.isolation.users.ids import Maps, map_one, refuse_no_id
 from rtrace_unpackers.limits.resources import Resources, pack_resources
 from rtrace_unpackers.proot.dangers import refuse_emulation, refuse_grants, refuse_root
 from rtrace_unpackers.proot.finding import find_proot
-from rtrace_unpackers.proot.keeper import be_keeper, furnish
+from rtrace_unpackers.proot.keeper import be_keeper, furnish, make_tool
 from rtrace_unpackers.proot.plan import Tracing, plan_traced_calls
 from rtrace_unpackers.proot.untranslated import UNTRANSLATED
 
@@ -37,6 +37,7 @@ class TracedSupervision(Supervision):
     """Supervises a replay whose ids nobody maps."""
 
     __slots__ = ()
+    tool = "proot"
 
     def map_ids(self) -> None:
         """Start the clock, and hand in the limits of each process."""
@@ -47,7 +48,7 @@ class TracedSupervision(Supervision):
         """Listen until all have ended. Raises TargetError when the run never began."""
         records = Supervision.run(self)
         if not records and self.control.reached is None:
-            raise TargetError("proot ended before the run did; `rtrace doctor` tells whether it works here")
+            raise TargetError(f"{self.tool} ended before the run did; `rtrace doctor` tells whether it works here")
         return records
 
 
@@ -79,7 +80,7 @@ def run_traced(run: Run, tree: int, streams: Streams, limits: Limits, grants: Gr
         tracing = Tracing(proot, place, run.uid, run.gid, keeps_memory=keeps_memory)
 
         def keep(_isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
-            return be_keeper(means, ends, tracing, workspace)
+            return be_keeper(means, ends, make_tool(tracing), workspace)
 
         def make_filter(machine: str, allowed: frozenset[str]) -> bytes:
             return build_filter(machine, allowed, UNTRANSLATED)

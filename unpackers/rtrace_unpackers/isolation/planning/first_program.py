@@ -13,7 +13,7 @@ import struct
 from collections.abc import Sequence
 
 from rtrace.errors import TargetError
-from rtrace_unpackers.isolation.planning.steps import Argument, CallResult, Step, Steps
+from rtrace_unpackers.isolation.planning.steps import Argument, CallResult, Filter, Step, Steps
 from rtrace_unpackers.launchers.elf import BASE, EXECUTABLE, READABLE, WRITABLE, Segment, build_program
 from rtrace_unpackers.launchers.machine_code import CODE
 from rtrace_unpackers.launchers.processors import CALLS, PROCESSORS
@@ -94,6 +94,8 @@ class FirstProgramData:
             return self.add_bytes(argument)
         if isinstance(argument, tuple):
             return self.add_array(argument)
+        if isinstance(argument, Filter):
+            return self.add_bytes(pack_words([len(argument.program) // WORD, self.add_bytes(argument.program)]))
         return 0
 
 

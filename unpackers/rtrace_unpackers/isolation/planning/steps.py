@@ -57,8 +57,15 @@ class CallResult:
     by_address: bool = False
 
 
-Argument: TypeAlias = "int | bytes | tuple[bytes, ...] | CallResult"
-"""A number; the address of bytes with a NUL behind them; that of an array of such addresses; a result."""
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A program of seccomp(2); what stands for it is the address of its ``struct sock_fprog``."""
+
+    program: bytes
+
+
+Argument: TypeAlias = "int | bytes | tuple[bytes, ...] | CallResult | Filter"
+"""A number; the address of bytes with a NUL behind them; that of an array of such addresses; a result; a filter."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@
 #   need_idle_packages PACKAGE...
 #                              the same for packages of daemons, which are not started
 #   need_cross_compiler        gcc 12 for arm64, in PATH
+#   need_apptainer             Apptainer, of a later Debian and in a folder of its own: /opt/rtrace-apptainer
 #   need_venv EXTRA            .venv in the checkout, with rtrace (editable) and an extra of pyproject.toml
 #   need_tools NAME PACKAGE... Python packages, in a virtual environment of their own: .bench/NAME
 #   need_diffoscope_source     the test files of diffoscope: .bench/diffoscope-source
@@ -116,6 +117,44 @@ need_cross_compiler() {
         ln -sfn /usr/aarch64-linux-gnu "$folder/usr/aarch64-linux-gnu" # where it looks for the assembler and linker
     fi
     PATH=$folder/usr/bin:$PATH
+}
+
+# Apptainer, as Debian's unstable branch has it, with the C library that it needs: unpacked into a folder that every user
+# can enter, for no stable branch has it. Where it is not to be had, the tests that need it say so and are skipped.
+need_apptainer() {
+    local folder=/opt/rtrace-apptainer work site program options
+    [ -e "$folder/.whole" ] && return
+    need_packages squashfs-tools squashfuse uidmap patchelf libseccomp2 libsqlite3-0
+    need_root "unpack Apptainer into $folder"
+    say "Unpacking Apptainer into $folder ..."
+    # shellcheck disable=SC2016 # the word is apt's
+    site=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' | sed -n 's/^Debian //p' | grep -v security | head -n 1)
+    work=$(mktemp -d)
+    at_exit rm -rf "$work"
+    mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/packages" "$work/root" "$work/libc"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site sid main" >"$work/sources.list"
+    options=(-q -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=/nowhere -o "Dir::Cache=$work/cache"
+        -o "Dir::State::Lists=$work/lists" -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/nowhere
+        -o APT::Sandbox::User=root)
+    if ! { [ -n "$site" ] && quietly apt-get "${options[@]}" update \
+        && (cd "$work/packages" && quietly apt-get "${options[@]}" download apptainer libc6) \
+        && dpkg -x "$work"/packages/apptainer_*.deb "$work/root" && dpkg -x "$work"/packages/libc6_*.deb "$work/libc"; }; then
+        say "No Apptainer is to be had here: what needs it is not tested."
+        return
+    fi
+    as_root rm -rf "$folder"
+    as_root mkdir -p "$folder/glibc"
+    as_root cp -a "$work/root/." "$folder/"
+    as_root cp -a "$work"/libc/usr/lib/*-linux-gnu*/*.so* "$folder/glibc/"
+    for program in "$folder"/usr/bin/apptainer "$folder"/usr/lib/*/apptainer/bin/starter; do
+        as_root patchelf --force-rpath --set-rpath "$folder/glibc:/usr/lib/$(uname -m)-linux-gnu" \
+            --set-interpreter "$(echo "$folder"/glibc/ld-linux-*.so.*)" "$program" || return 0
+    done
+    # It looks for these beside itself, and in two ways.
+    as_root ln -s ../etc "$folder/usr/etc"
+    as_root ln -s ../../etc "$folder/usr/lib/etc"
+    as_root mkdir -p "$folder"/usr/{lib/,}var/lib/apptainer/mnt/session
+    "$folder/usr/bin/apptainer" --version >/dev/null && as_root touch "$folder/.whole"
 }
 
 need_venv() {

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from apptainer_tool import give_apptainer
 from plain_user import PlainUser
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -126,6 +127,14 @@ def test_proot_keeps_its_promises(plain_user: PlainUser) -> None:
     status, found = judge_as(plain_user, "proot")
     assert (status, found["failed"]) == (0, set())
     assert found["skipped"] <= UNISOLATED | OF_A_USER
+
+
+@pytest.mark.requires("root", "user-namespaces", "newuidmap")
+def test_apptainer_keeps_its_promises(user_with_others: PlainUser) -> None:
+    """A container of Apptainer's keeps all but further groups, and refuses ports."""
+    status, found = judge_as(give_apptainer(user_with_others), "apptainer")
+    assert (status, found["failed"]) == (0, set())
+    assert found["skipped"] <= OF_A_USER | {"ports"}
 
 
 @pytest.mark.requires("docker")

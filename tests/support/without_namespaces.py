@@ -1,6 +1,7 @@
 """Run a command as a user who can make no namespaces, in a way that concerns nobody else on the machine.
 
     without_namespaces.py limit UID PROGRAM ...    in a user namespace, with all ids, whose own limit of namespaces is 0
+    without_namespaces.py one UID PROGRAM ...      the same, where it is 1
     without_namespaces.py filter UID PROGRAM ...   under the filter of system calls that replays have, as in a container
 
 Needs root.
@@ -37,7 +38,7 @@ def main(way: str, uid: int, *command: str) -> int:
         os.write(say_made, b"!")
         os.read(mapped, 1)
         with open("/proc/sys/user/max_user_namespaces", "w", encoding="ascii") as file:
-            file.write("0")
+            file.write("1" if way == "one" else "0")
         become(uid)
         os.execv(command[0], command)  # nothing is imported any more: this user may not read the modules
     os.read(made, 1)

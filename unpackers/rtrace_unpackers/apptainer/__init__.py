@@ -11,6 +11,8 @@ machine's files. `apptainer run image.sif` replays without rtrace, and `apptaine
 
     words        the names, and the options for a person without rtrace
     definition   the definition file
+    own_places   where Apptainer writes in an image, and what therefore is not in it
+    settings     the configuration, where a user may bring one
     tool         the program on this machine
     plan         the command line, the settings, and the calls of the first process
     running      one replay

@@ -24,15 +24,19 @@ from rtrace.opening import open_bundle
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.protocol import Unpacked
 from rtrace_unpackers.apptainer.definition import render_definition
+from rtrace_unpackers.apptainer.own_places import choose_entries
 from rtrace_unpackers.apptainer.tool import build_image, demand_tool, find_tool
 from rtrace_unpackers.apptainer.words import ARCHIVE, CLOSED, DEFINITION, IMAGE, NAME, TREE_FACT, WRITABLE
 from rtrace_unpackers.chroot.making import Kind, make_target
 from rtrace_unpackers.directory.making import add_entry, refuse_taken
-from rtrace_unpackers.oci.exporting import export_image
+from rtrace_unpackers.oci.exporting import Purpose, export_image
 from rtrace_unpackers.target.making import Material, plan_material, read_material
 from rtrace_unpackers.target.placement import building
 
 Expect = Callable[[OpenBundle], Expectations]
+FOR_APPTAINER = Purpose(choose_entries, tells_owners=True, tells_variables=False)
+"""Apptainer would make a shell script of variables, whose quotes do not hold what a bundle may say; and whether files
+keep their owners depends on the rights of who builds an image."""
 
 
 def plan_apptainer(bundle: Path, target: Path, *, builds: bool) -> tuple[str, ...]:
@@ -65,7 +69,7 @@ def make_apptainer(
             return
         write_image(bundle, workspace.path, material, sources, expect)
         with temporary("build") as folder:
-            build_image(tool, workspace.path, folder, ("--notest", "--disable-cache", IMAGE, DEFINITION))
+            build_image(tool, workspace.path, folder)
 
     made = make_target(
         bundle, target, progress, sources, Kind(NAME, shifts=False, complete=complete, facts={TREE_FACT: "yes"})
@@ -91,5 +95,6 @@ def write_image(
 ) -> None:
     """Write the archive and the definition into a folder. Raises BundleError and TargetError."""
     with open_bundle(bundle) as opened:
-        export_image(Exporting(opened, lambda: expect(opened), sources), folder / ARCHIVE, progress)
+        exporting = Exporting(opened, lambda: expect(opened), sources)
+        export_image(exporting, folder / ARCHIVE, progress, FOR_APPTAINER)
     write_new(folder, DEFINITION, render_definition(material.manifest.runs, material.identity))

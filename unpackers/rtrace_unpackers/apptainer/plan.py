@@ -23,6 +23,8 @@ from rtrace.linux.libc import (
     PR_SET_SECCOMP,
 )
 from rtrace.linux.seccomp import SECCOMP_MODE_FILTER
+from rtrace_unpackers.apptainer.own_places import ENVIRONMENT
+from rtrace_unpackers.apptainer.settings import SETTINGS
 from rtrace_unpackers.isolation.kernel.namespaces import Namespace
 from rtrace_unpackers.isolation.kernel.privileges import CAPABILITY_VERSION_3
 from rtrace_unpackers.isolation.planning.isolation_plan import KEPT_CAPABILITIES, Program
@@ -40,37 +42,14 @@ from rtrace_unpackers.isolation.planning.steps import (
 ENTRY = "/.rtrace"
 """Where the launcher appears; the tree has a folder of this name."""
 LAUNCHER_FOLDER, LAUNCHER = "launchers", "start"
-TREE, KEPT_MEMORY, SYSTEM, SETTINGS = "tree", "kept", "sys", "settings"
-"""In the workspace: links to the tree and to its own /dev/shm, what becomes /sys, and the tool's configuration."""
+TREE, KEPT_MEMORY, SYSTEM, NOTHING = "tree", "kept", "sys", "nothing"
+"""In the workspace: links to the tree and to its own /dev/shm, what becomes /sys, an empty folder."""
 PROCESSORS = "/sys/devices/system"
 NOT_MOUNTED = "home,cwd,tmp,sys,hostfs,bind-paths"
 LAST_CAPABILITY, LAST_DESCRIPTOR = 63, 0xFFFFFFFF
 O_WRONLY = 1
 FIRST_PROCESSES = 1
 """Processes in the namespace of a run besides those of its program."""
-
-RENDERED_SETTINGS = """\
-# The configuration of one replay: nothing of the machine is shown that the command line does not name.
-allow setuid = no
-config passwd = no
-config group = no
-config resolv_conf = no
-mount proc = yes
-mount sys = no
-mount dev = minimal
-mount devpts = yes
-mount home = no
-mount tmp = no
-mount hostfs = no
-user bind control = yes
-enable fusemount = no
-enable overlay = no
-enable underlay = no
-mount slave = yes
-allow container dir = yes
-always use nv = no
-always use rocm = no
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +60,7 @@ class Containment:
     filter: bytes
     network: bool = False
     keeps_memory: bool = False
+    has_scripts: bool = False
     has_settings: bool = False
     processes: int | None = None
     has_namespace: bool = True
@@ -97,6 +77,7 @@ class Containment:
             *("--bind", f"{LAUNCHER_FOLDER}:{ENTRY}:ro"),
             *("--bind", f"{SYSTEM}:/sys:ro", "--bind", f"{PROCESSORS}:{PROCESSORS}:ro"),
             *(("--bind", f"{KEPT_MEMORY}:/dev/shm") if self.keeps_memory else ()),
+            *(("--bind", f"{NOTHING}:{ENVIRONMENT.decode()}:ro") if self.has_scripts else ()),
             *("--pwd", "/", TREE, f"{ENTRY}/{LAUNCHER}"),
         )
 

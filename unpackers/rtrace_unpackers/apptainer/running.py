@@ -23,17 +23,18 @@ from rtrace.manifest.model import Run
 from rtrace.replay.foreign import refuse_without_emulator
 from rtrace.replay.grants import Grants
 from rtrace.replay.protocol import Outcome, Streams
+from rtrace_unpackers.apptainer.own_places import has_scripts
 from rtrace_unpackers.apptainer.plan import (
     KEPT_MEMORY,
     LAUNCHER,
     LAUNCHER_FOLDER,
+    NOTHING,
     PROCESSORS,
-    RENDERED_SETTINGS,
-    SETTINGS,
     SYSTEM,
     TREE,
     Containment,
 )
+from rtrace_unpackers.apptainer.settings import RENDERED_SETTINGS, SETTINGS
 from rtrace_unpackers.apptainer.tool import demand_tool, make_environment, takes_settings
 from rtrace_unpackers.files.descent import exists_in
 from rtrace_unpackers.isolation.kernel.namespaces import Namespace
@@ -93,6 +94,7 @@ def run_contained(run: Run, tree: int, streams: Streams, limits: Limits, grants:
         build_filter(os.uname().machine, isolation.allowed),
         network=grants.network,
         keeps_memory=exists_in(tree, SHARED_MEMORY),
+        has_scripts=has_scripts(tree),
         has_settings=takes_settings(tool),
         processes=limits.processes,
     )
@@ -144,6 +146,7 @@ def furnish(workspace: Path, tree: bytes) -> None:
     os.symlink(tree, workspace / TREE)
     os.symlink(tree + SHARED_MEMORY, workspace / KEPT_MEMORY)
     os.mkdir(workspace / LAUNCHER_FOLDER, 0o700)
+    os.mkdir(workspace / NOTHING, 0o700)
     os.makedirs(workspace / SYSTEM / PROCESSORS.removeprefix("/sys/"))
     (workspace / SETTINGS).write_text(RENDERED_SETTINGS, encoding="ascii")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from rtrace.debugging import debug
 from rtrace.errors import TargetError
-from rtrace_unpackers.apptainer.words import NAME, TOOLS
+from rtrace_unpackers.apptainer.words import DEFINITION, IMAGE, NAME, TOOLS
 
 PATIENCE = 20
 """Seconds."""
@@ -81,10 +81,10 @@ def make_environment(folder: Path) -> Mapping[str, str]:
     return {"PATH": os.environ.get("PATH") or SYSTEM_PATH, "HOME": str(folder), "TMPDIR": str(folder), **places}
 
 
-def build_image(tool: str, folder: Path, workspace: Path, words: Sequence[str]) -> None:
-    """Have it build an image in a folder. Raises TargetError with the last of what it says."""
+def build_image(tool: str, folder: Path, workspace: Path) -> None:
+    """Have it build the image of a target's folder. Raises TargetError with the last of what it says."""
     done = subprocess.run(
-        [tool, "build", *words],
+        [tool, "build", "--notest", "--disable-cache", IMAGE, DEFINITION],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -57,12 +57,12 @@ def name_image(identity: str) -> str:
 
 
 def configure(
-    runs: Sequence[Run], identity: str, layers: Sequence[Blob], *, has_shared_memory: bool
+    runs: Sequence[Run], identity: str, layers: Sequence[Blob], *, has_shared_memory: bool, tells_variables: bool
 ) -> tuple[Document, Mapping[str, object]]:
     """Return an image's configuration, and the platform that it is for."""
     first = runs[0]
     created = tell_time(runs)
-    variables, _ = list_variables(first)
+    variables = list_variables(first)[0] if tells_variables else {}
     is_for_one = len({(run.uid, run.gid) for run in runs}) == 1
     config: dict[str, object] = {
         "Entrypoint": [f"{FOLDER}/{START}"],

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from rtrace.bundle.entry import Entry
 from rtrace.bundle.protocol import Exported
 from rtrace.elsewhere.sources import complete_data
 from rtrace.errors import BundleError
@@ -27,13 +30,29 @@ from rtrace_unpackers.oci.first_program import build_first_program
 from rtrace_unpackers.oci.writing import write_layers, write_own_layer
 
 
-def export_image(exporting: Exporting, target: Path, progress: Progress) -> Exported:
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What an image is for. ``choose`` returns the entries that it has.
+
+    ``tells_variables``: whether who looks around in a container has the run's variables; a run has them in any case.
+    ``tells_owners``: whether the image can tell if its files have kept their owners.
+    """
+
+    choose: Callable[[Sequence[Entry]], Sequence[Entry]] = tuple
+    tells_owners: bool = False
+    tells_variables: bool = True
+
+
+FOR_ENGINES = Purpose()
+
+
+def export_image(exporting: Exporting, target: Path, progress: Progress, purpose: Purpose = FOR_ENGINES) -> Exported:
     """Write an image's file. Raises BundleError, TargetError and ElsewhereError before anything is written."""
     bundle = exporting.bundle
     runs = bundle.manifest.runs
     if not runs:
         raise BundleError(f"{bundle.path} holds no run to replay, so no image can be made of it")
-    entries = tuple(bundle.entries)
+    entries = tuple(purpose.choose(tuple(bundle.entries)))
     refuse_ids(runs, entries)
     layout = plan_layout(entries)
     refuse_taken(layout, FOLDER.encode())
@@ -47,8 +66,15 @@ def export_image(exporting: Exporting, target: Path, progress: Progress) -> Expo
         with tempfile.TemporaryFile(dir=folder) as file:
             refuse_too_large(layout.size, file.fileno())
         layers = write_layers(layout, plan_layers(layout, bundle.manifest.inputs), contents, folder, progress)
-        layers = (*layers, write_own_layer(FOLDER, programs, folder))
-        configuration, platform = configure(runs, bundle.identity, layers, has_shared_memory=layout.has_shared_memory)
+        owner = (runs[0].uid, runs[0].gid) if purpose.tells_owners else None
+        layers = (*layers, write_own_layer(FOLDER, programs, folder, owner))
+        configuration, platform = configure(
+            runs,
+            bundle.identity,
+            layers,
+            has_shared_memory=layout.has_shared_memory,
+            tells_variables=purpose.tells_variables,
+        )
         whole = folder / "whole"
         write_archive(whole, configuration, platform, layers, bundle.identity)
         incomplete.give_name(whole)

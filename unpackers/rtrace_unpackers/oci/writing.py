@@ -28,6 +28,8 @@ END = bytes(2 * tarfile.BLOCKSIZE)
 """What a tar ends with."""
 OWN = "rtrace"
 """The name of the layer that holds what is ours."""
+USER = "user"
+"""The file in our folder by whose owner an image tells whether its files have kept theirs; image.c knows."""
 
 Contents = Iterable[tuple[Entry, Iterator[bytes]]]
 
@@ -155,10 +157,17 @@ def write_others(layout: Layout, plan: Plan, layers: Mapping[int, LayerWriter]) 
         layers[plan.places[entry.path]].add(make_header(entry, tarfile.SYMTYPE, link=entry.target or b""))
 
 
-def write_own_layer(own_folder: str, programs: Mapping[str, bytes], folder: Path) -> Blob:
-    """Write the layer of our programs, which are by their paths in a folder of ours."""
+def write_own_layer(
+    own_folder: str, programs: Mapping[str, bytes], folder: Path, owner: tuple[int, int] | None = None
+) -> Blob:
+    """Write the layer of our programs, which are by their paths in a folder of ours.
+
+    ``owner``: there is an empty file besides that is this user's and group's, if the image's files keep their owners.
+    """
     with LayerWriter(OWN, folder / f"layer-{OWN}") as layer:
         layer.add(make_own_header(own_folder, tarfile.DIRTYPE, 0))
         for path, program in programs.items():
             layer.add(make_own_header(path, tarfile.REGTYPE, len(program)), (program,))
+        if owner is not None:
+            layer.add(make_own_header(f"{own_folder}/{USER}", tarfile.REGTYPE, 0, owner))
         return layer.finish()

@@ -199,12 +199,13 @@ def is_sayable(name: bytes) -> bool:
     return b"=" not in name and name.decode("utf-8", "replace").encode() == name
 
 
-def make_own_header(path: str, kind: bytes, size: int) -> tarfile.TarInfo:
-    """Return the tar header of a file of ours."""
+def make_own_header(path: str, kind: bytes, size: int, owner: tuple[int, int] = (0, 0)) -> tarfile.TarInfo:
+    """Return the tar header of a file of ours; ``owner`` is a user and a group."""
     member = tarfile.TarInfo(path[1:])
     member.type = kind
     member.size = size
     member.mode = 0o755
+    member.uid, member.gid = owner
     return member
 
 

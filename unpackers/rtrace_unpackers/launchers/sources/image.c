@@ -420,16 +420,19 @@ static int replay_chosen(const char *const *names)
     return replay.status;
 }
 
-/* Prepare for a container whose user is whoever started it: root of a machine becomes the user of each run as ever. */
+/* Prepare for a container whose user is whoever started it. Root becomes the user of each run as ever, if that one's files
+   are that one's. */
 static void prepare_script(int verifies)
 {
-    if (is_error(call(FACCESSAT, AT_FDCWD, (long)"/.rtrace", W_OK, 0))) {
+    const char *told_by = "/.rtrace/user";
+    if (!can_write("/.rtrace") || !can_write(told_by)) {
         complain("what a run writes could not be kept here; "
                  "start an image file with --fakeroot --writable-tmpfs, a folder with --writable", "", "");
         leave(verifies ? NO_VERDICT : FAILED);
     }
+    int can_become = !call(GETEUID, 0, 0, 0, 0) && (is_root_of_machine() || belongs_to_users(told_by));
     for (long i = 0; i < PARAMETERS->count; i++)
-        PARAMETERS->runs[i].own_ids = !is_root_of_machine();
+        PARAMETERS->runs[i].own_ids = !can_become;
 }
 
 static void begin(const long *stack)

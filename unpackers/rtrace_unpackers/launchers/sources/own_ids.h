@@ -1,7 +1,7 @@
 /* The ids of a run in a container that is not root's, such as Apptainer's: there is one user, who started it. In a user
    namespace of its own that one is the user of the run, and the files that are his seem to be that user's. */
 
-enum { CLONE_NEWUSER = 0x10000000, O_WRONLY = 1, W_OK = 2 };
+enum { CLONE_NEWUSER = 0x10000000, O_WRONLY = 1, W_OK = 2, AT_SYMLINK_NOFOLLOW = 0x100 };
 
 /* Whether this is root outside of all user namespaces: all ids are mapped, to themselves. */
 static int is_root_of_machine(void)
@@ -35,6 +35,19 @@ static int map_id(const char *path, long inside, long outside)
     put_number(&words, (unsigned)outside);
     put(&words, " 1");
     return write_map(path, &words);
+}
+
+/* Whether the image's files belong to their users as seen from here, and not all to one: it has a file to tell by. */
+static int belongs_to_users(const char *told_by)
+{
+    struct statx status;
+    return !is_error(call5(STATX, AT_FDCWD, (long)told_by, AT_SYMLINK_NOFOLLOW, BASIC_STATS, (long)&status)) && status.uid;
+}
+
+static int can_write(const char *path)
+{
+    long result = call(FACCESSAT, AT_FDCWD, (long)path, W_OK, 0);
+    return !is_error(result) || result == -ENOENT;
 }
 
 /* Have these ids; return whether that was possible. */

@@ -122,7 +122,7 @@ def test_what_a_bundle_says_does_nothing(user: PlainUser, maker: BundleMaker) ->
     assert (status, "pwned" in printed.splitlines()) == (0, False), said
     status, told, said = run_rtrace(user, "verify", "--unpacker", "apptainer", user.home / "bundle.rpz")
     assert (status, b"pwned" in told.splitlines()) == (0, False), said
-    assert [path for path in user.home.rglob("pwned")] == []
+    assert list(user.home.rglob("pwned")) == []
 
 
 def test_nothing_is_written_through_a_link_of_a_bundle(user: PlainUser, maker: BundleMaker) -> None:
@@ -197,6 +197,23 @@ def test_without_a_namespace_it_has_the_callers_ids(user: PlainUser, maker: Bund
     status, printed, said = run_rtrace(limited, "replay", "--unpacker", "apptainer", bundle)
     assert (status, printed) == (0, b"%d\ncontent\n" % user.uid), said
     assert "it had your user and group" in said
+
+
+def test_auto_takes_it_where_it_works(user: PlainUser, maker: BundleMaker) -> None:
+    """After namespaces and engines; the doctor tells, and where namespaces are forbidden it tells that, too."""
+    assert "replays with apptainer version" in run_rtrace(user, "doctor")[1].decode()
+    path = os.pathsep.join(sys.path)
+    starter = (
+        "/usr/bin/env",
+        f"PYTHONPATH={path}",
+        sys.executable,
+        without_namespaces.__file__,
+        "limit",
+        str(user.uid),
+    )
+    limited = replace(user, prefix=(*starter, "/usr/bin/env", "-u", "PYTHONPATH", user.prefix[-1]))
+    _, _, said = run_rtrace(limited, "replay", give(user, maker.write(make_run(b"id"))))
+    assert "apptainer: it starts no container here" in said
 
 
 def test_limits_and_signals_end_it(user: PlainUser, maker: BundleMaker) -> None:

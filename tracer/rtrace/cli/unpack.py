@@ -28,7 +28,11 @@ from rtrace.replay.protocol import Images
 @click.option(
     "--with-shell", is_flag=True, help="Add a static busybox for `rtrace shell`, where the bundle has no shell."
 )
-@click.option("--no-build", is_flag=True, help="docker, podman: write the build context alone; ask no engine.")
+@click.option(
+    "--no-build",
+    is_flag=True,
+    help="docker, podman: write the build context alone; ask no engine. apptainer: write definition and archive alone.",
+)
 @click.option(
     "--base-image",
     metavar="IMAGE",
@@ -56,9 +60,10 @@ def command(  # noqa: PLR0913 -- an argument for each option
     """Make TARGET from BUNDLE with UNPACKER.
 
     chroot: a folder, replayed in namespaces. docker, podman: an image, replayed by that container engine. directory: a
-    folder with a script that replays it without rtrace, by whatever tool is there. proot: a folder, replayed under
-    proot, which does not isolate. vm: a disk, booted with qemu and a kernel of its own. auto: the first of chroot,
-    docker, podman and proot that can replay here.
+    folder with a script that replays it without rtrace, by whatever tool is there. apptainer: an image for Apptainer
+    and Singularity, replayed in their containers. proot: a folder, replayed under proot, which does not isolate. vm: a
+    disk, booted with qemu and a kernel of its own. auto: the first of chroot, docker, podman, apptainer and proot that
+    can replay here.
 
     TARGET is a folder that does not exist yet [default: the bundle's name without its ending].
     """

@@ -16,6 +16,7 @@ machine's files. `apptainer run image.sif` replays without rtrace, and `apptaine
     tool         the program on this machine
     plan         the command line, the settings, and the calls of the first process
     running      one replay
+    trying       whether one can be started here
     making       the target made
     target       the target
 """
@@ -95,7 +96,7 @@ class ApptainerUnpacker:
         """Return why nothing can be replayed with it here."""
         if not sys.platform.startswith("linux"):
             return "only Linux has it"
-        from rtrace_unpackers.apptainer.tool import find_problem
+        from rtrace_unpackers.apptainer.trying import find_problem
 
         return find_problem()
 
@@ -103,7 +104,8 @@ class ApptainerUnpacker:
         """Look for the program."""
         if not sys.platform.startswith("linux"):
             return ()
-        from rtrace_unpackers.apptainer.tool import ask, find_problem, find_tool
+        from rtrace_unpackers.apptainer.tool import ask, find_tool
+        from rtrace_unpackers.apptainer.trying import find_problem
 
         problem, tool = find_problem(), find_tool()
         detail = problem or f"`--unpacker {NAME}` replays with {ask(tool or NAME, '--version')}"

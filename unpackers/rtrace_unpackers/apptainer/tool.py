@@ -39,17 +39,6 @@ def demand_tool() -> str:
     return found
 
 
-def find_problem() -> str | None:
-    """Return why nothing can be replayed with it here, with the next step; None where it seems to be able to."""
-    if os.geteuid() == 0:
-        return "it is for plain users, and this is root"
-    tool = find_tool()
-    if tool is None:
-        return MISSING
-    version = ask(tool, "--version")
-    return None if version is not None else f"`{os.path.basename(tool)} --version` fails, so see what it says"
-
-
 def ask(tool: str, *words: str) -> str | None:
     """Return what the program answers; None where it fails."""
     try:

@@ -75,7 +75,7 @@ def make_run() -> Run:
         hostname="",
         architecture=platform.machine(),
         system=("Linux", ""),
-        distribution=None,
+        distribution=("", ""),
         started=None,
         finished=None,
         exit_code=None,

@@ -17,7 +17,7 @@ import without_namespaces
 from apptainer_tool import IMAGE, give_apptainer
 from bundle_making import BundleMaker, make_run, wrote
 from plain_user import PlainUser
-from waiting import wait_until
+from waiting import find_processes, wait_until
 
 pytestmark = pytest.mark.requires("busybox", "root", "user-namespaces", "newuidmap")
 
@@ -246,18 +246,6 @@ def ended(user: PlainUser, *words: str | Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
-
-
-def find_processes(words: bytes) -> list[int]:
-    """Return the processes with these words of their command line."""
-    found = []
-    for process in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if words in Path(f"/proc/{process}/cmdline").read_bytes():
-                found.append(int(process))
-        except OSError:
-            continue
-    return found
 
 
 @pytest.fixture

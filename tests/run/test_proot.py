@@ -17,7 +17,7 @@ from bundle_making import BundleMaker, make_run, wrote
 from plain_user import PlainUser
 from rtrace.manifest.model import Descriptor, Input
 from terminals import at_terminal
-from waiting import wait_until
+from waiting import find_processes, wait_until
 
 pytestmark = pytest.mark.requires("busybox", "proot", "root", "user-namespaces")
 
@@ -224,18 +224,6 @@ def test_a_terminal_of_its_own(plain_user: PlainUser, tmp_path: Path) -> None:
         person.type(b"hello\r")
         person.wait_for(b"character special file")
         assert person.leave() in {0, 1, 143}
-
-
-def find_processes(words: bytes) -> list[int]:
-    """Return the processes with these words of their command line."""
-    found = []
-    for process in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if words in Path(f"/proc/{process}/cmdline").read_bytes():
-                found.append(int(process))
-        except OSError:
-            continue
-    return found
 
 
 def test_verify_judges_as_elsewhere(limited: PlainUser, tmp_path: Path) -> None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
+
+from typing_extensions import Self
 
 from rtrace.bundle.entry import Result
 from rtrace.bundle.protocol import Exported, OpenBundle
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.progress import SILENT, Progress
-from rtrace.replay.protocol import Unpacker
 
 ENTRY_POINT_GROUP = "rtrace.exports"
+Itself = TypeVar("Itself")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Exporting:
 class SelfVerifier(Protocol):
     """What an unpacker may be besides: one whose images compare what comes out by themselves."""
 
-    def expecting(self, expect: Callable[[OpenBundle], Expectations]) -> Unpacker:
+    def expecting(self, expect: Callable[[OpenBundle], Expectations]) -> Self:
         """Return this unpacker, asking ``expect`` what replays of a bundle must give."""
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
-from typing_extensions import Self
-
 from rtrace.bundle.entry import Result
 from rtrace.bundle.protocol import Exported, OpenBundle
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
@@ -70,7 +68,7 @@ class Exporting:
 class SelfVerifier(Protocol):
     """What an unpacker may be besides: one whose images compare what comes out by themselves."""
 
-    def expecting(self, expect: Callable[[OpenBundle], Expectations]) -> Self:
+    def expecting(self: Itself, expect: Callable[[OpenBundle], Expectations]) -> Itself:  # noqa: PYI019 -- Python 3.10
         """Return this unpacker, asking ``expect`` what replays of a bundle must give."""
 
 

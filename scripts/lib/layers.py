@@ -63,7 +63,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("proot", "cache"),
         ("chroot", "engines"),
         ("directory", "oci", "vm"),
-        ("apptainer",),
+        ("apptainer", "vagrant"),
         ("conformance",),
     ),
 }

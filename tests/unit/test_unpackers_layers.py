@@ -26,7 +26,7 @@ ORDER = (
     ("engines.making", "vm"),
     ("engines.docker",),
     ("oci",),
-    ("apptainer",),
+    ("apptainer", "vagrant"),
     ("conformance",),
 )
 RANKS = {chapter: rank for rank, chapters in enumerate(ORDER) for chapter in chapters}

@@ -36,7 +36,8 @@ from rtrace.replay.protocol import Images
 @click.option(
     "--base-image",
     metavar="IMAGE",
-    help="docker, podman: write a build context on top of IMAGE, which installs the packages with `pack: false`.",
+    help="docker, podman: write a build context on top of IMAGE, which installs the packages with `pack: false`. "
+    "vagrant: the box of the machine.",
 )
 @JSON
 @FETCH
@@ -62,8 +63,8 @@ def command(  # noqa: PLR0913 -- an argument for each option
     chroot: a folder, replayed in namespaces. docker, podman: an image, replayed by that container engine. directory: a
     folder with a script that replays it without rtrace, by whatever tool is there. apptainer: an image for Apptainer
     and Singularity, replayed in their containers. proot: a folder, replayed under proot, which does not isolate. vm: a
-    disk, booted with qemu and a kernel of its own. auto: the first of chroot, docker, podman, apptainer and proot that
-    can replay here.
+    disk, booted with qemu and a kernel of its own. vagrant: the files of a machine that Vagrant makes. auto: the first
+    of chroot, docker, podman, apptainer and proot that can replay here.
 
     TARGET is a folder that does not exist yet [default: the bundle's name without its ending].
     """

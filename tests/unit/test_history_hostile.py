@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rtrace.cli.log import protect_cell
 from rtrace.errors import HistoryError, UsageError
 from rtrace.operations.history.importing import Imported, import_paths, take_in
 from rtrace.operations.history.syncing import MOST_FORGOTTEN, sync_histories
+from rtrace.printable import protect_cell
 from rtrace.record.document import Record
 from rtrace.record.history.folder import FolderHistory
 from rtrace.record.history.layout import document_path

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # full-width ones, too
 _TEXT_LIMIT, _PATH_LIMIT, _SHOWN = 80, 4095, 200  # bytes of a text, of a path, and of a longer path in a sentence
 
 # Letters and marks by Unicode's categories, and yet nothing that anybody sees: the fillers of Hangul and Braille, the
@@ -62,6 +63,14 @@ def _show(char: str) -> str:
     if code >= 0x80:  # noqa: PLR2004 -- a character, and not the byte of that value
         return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004
     return char.encode("unicode_escape").decode("ascii")
+
+
+def protect_cell(text: str) -> str:
+    """Return a text with an apostrophe before it where a spreadsheet would take it for a formula, and carry it out.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
 def format_size(size: float) -> str:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 SHOWN = 50
 """Runs that are listed on a terminal without --limit."""
 _MOST = 1 << 31
-_FORMULA = ("=", "+", "-", "@")
 
 
 @click.command(
@@ -145,7 +144,7 @@ def give_csv(rows: Iterable[Row]) -> None:
     import io
     import shlex
 
-    from rtrace.printable import printable_text
+    from rtrace.printable import printable_text, protect_cell
     from rtrace.record.times import write_time
 
     text = io.StringIO()
@@ -163,8 +162,3 @@ def give_csv(rows: Iterable[Row]) -> None:
             [protect_cell(printable_text(value)) if isinstance(value, str) else value for value in values.values()]
         )
     give(text.getvalue().encode("utf-8", "backslashreplace"))
-
-
-def protect_cell(text: str) -> str:
-    """Return a text with an apostrophe before it where a spreadsheet would take it for a formula, and carry it out."""
-    return f"'{text}" if text.startswith(_FORMULA) else text

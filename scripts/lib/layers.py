@@ -45,6 +45,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("privacy",),
         ("pack",),
         ("replay",),
+        ("sweep",),
         ("verify",),
         ("record",),
         ("appendix", "declared", "figures", "staleness"),

@@ -80,6 +80,9 @@ def neutral(value: Any) -> Any:
 
 def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
     """Leave out of an answer the entries that depend on the machine's own packages and libraries."""
+    if command == "replay-sweep":
+        for one in answer["sweep"]["combinations"]:
+            one.update(started=1.0, finished=2.0, memory=1)
     if command == "list":
         answer["files"] = [file for file in answer["files"] if file["path"].endswith((".txt", "/run.sh"))]
     if command == "info":
@@ -153,6 +156,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     ask("figure", "--show", root / "plot.svg")
     ask("unpack", "chroot", root / "b.rpz", root / "target")
     ask("upload", root / "target")
+    ask("replay", "--no-history", "--sweep", "env:A=1", root / "b.rpz", last=True)
+    found["replay-sweep"] = found.pop("replay")
     ask("replay", "-o", "out.txt=fetched.txt", "--env", "A=1", root / "target", last=True)
     ask("download", root / "target", "out.txt:" + str(root / "out.txt"))
     ask("shell", root / "target", "--", "sort", "in.txt", last=True)
@@ -198,7 +203,7 @@ def test_schemas_are_schemas(command: str) -> None:
 
 
 @pytest.mark.requires("user-namespaces")
-@pytest.mark.parametrize("command", sorted(ANSWERS))
+@pytest.mark.parametrize("command", sorted((*ANSWERS, "replay-sweep")))
 def test_answers_fit_their_schema_and_golden_file(command: str, answers: dict[str, dict[str, Any]]) -> None:
     """Keys, words and order are as published; an answer without one of its keys would not fit."""
     golden = GOLDEN / f"{command}.json"

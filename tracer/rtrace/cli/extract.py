@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rtrace.answers.replaying import answer_extract, answer_originals
+from rtrace.answers.replays.replaying import answer_extract, answer_originals
 from rtrace.bundle.entry import Entry
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import FETCH, FROM, JSON

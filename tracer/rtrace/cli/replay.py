@@ -9,17 +9,19 @@ from pathlib import Path
 
 import click
 
-from rtrace.answers.replaying import answer_replay
+from rtrace.answers.replays.replaying import answer_replay
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import EMULATE, FETCH, FREEZE, FROM, JSON_LAST, UNPACKER, fill_standard_streams
 from rtrace.cli.options.completing import complete_replayable, complete_runs
 from rtrace.cli.options.history_options import NO_HISTORY
 from rtrace.cli.options.limit_options import limited
 from rtrace.cli.options.replay_options import changing, granting
+from rtrace.cli.options.sweep_options import SweepOptions, sweeping
 from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import say, say_more, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
+from rtrace.errors import UsageError
 from rtrace.limits import Limits
 from rtrace.operations.replay import Exchange, Replay
 from rtrace.operations.unpack import name_target
@@ -31,6 +33,7 @@ from rtrace.replay.protocol import Outcome
 @click.command(
     cls=RtraceCommand,
     statuses={
+        "1": "with --sweep: a combination failed, or lacks an output",
         "124": "the time of --timeout was up",
         "126": "the program of a run cannot be executed in the target",
         "127": "the program of a run is not in the target",
@@ -42,6 +45,7 @@ from rtrace.replay.protocol import Outcome
         "rtrace replay --timeout 10m --memory 4G bundle.rpz run2",
         "rtrace replay -i data=mine.csv -o figure=new.png bundle.rpz 2-3",
         "rtrace replay --port 8080:80 bundle.rpz serve",
+        "rtrace run --sweep alpha=0.1,0.2,0.5 --sweep SEED=1,2 bundle.rpz",
     ),
 )
 @UNPACKER
@@ -60,6 +64,7 @@ from rtrace.replay.protocol import Outcome
     type=click.Path(path_type=Path),
     help="Keep the target of a bundle, in this folder.",
 )
+@sweeping
 @NO_HISTORY
 @click.argument("target", type=click.Path(path_type=Path), shell_complete=complete_replayable)
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
@@ -79,6 +84,7 @@ def command(  # noqa: PLR0913 -- an argument for each option
     freeze: bool,
     keep: bool,
     keep_as: Path | None,
+    sweep: SweepOptions,
     no_history: bool,
 ) -> None:
     """Replay the runs of TARGET: all of them in their order, or those that are named.
@@ -87,13 +93,32 @@ def command(  # noqa: PLR0913 -- an argument for each option
     makes; the runs whose files a named run needs are replayed before it, and what they print goes to standard error.
     `rtrace run` is another name of this command. To record a run, use `rtrace trace`.
 
+    With --sweep it is replayed once for each value, a target of its own each time; see docs/how-to/sweep.md. NAME is a
+    variable (env:NAME), a word or an option of the command line (arg:3, arg:--alpha) or an input (input:NAME), whose
+    values are files; the kind may be left out where only one has the name.
+
     A RUN is a name, a number or a range: fit, 2, 1-3. What is changed is changed for this replay of the runs that are
     named, and a target has its own inputs again afterwards. The exit status stays the program's.
     """
     fill_standard_streams()
     began = time.time()
-    if target.is_file():
+    if target.is_file() and sweep.row is None:
         tell_cleaned()
+    grants = replace(grants, emulation=emulate)
+    changed = () if sweep.row is not None else tell_changes(changes)
+    if sweep.row is None:
+        tell_grants(grants)
+    if sweep.is_wanted:
+        if keep or keep_as is not None:
+            raise UsageError("a sweep replays in targets that go again; leave out --keep and --keep-as")
+        from rtrace.cli.sweep.run import run_sweep
+        from rtrace.operations.sweeping.plan import Settings
+
+        sources = Sources(folders, fetch)
+        settings = Settings(
+            target, names, unpacker_name, sources, limits, grants, changes, exchange, sweep.asked, sweep.most, freeze
+        )
+        sys.exit(run_sweep(sweep, settings, changed, as_json=as_json, record=not no_history))
     outcomes: list[Outcome] = []
     names_of_unpackers: list[str] = []
 
@@ -101,9 +126,6 @@ def command(  # noqa: PLR0913 -- an argument for each option
         outcomes.append(outcome)
         say_more(f"{outcome.run} ended with status {outcome.exit_status}")
 
-    grants = replace(grants, emulation=emulate)
-    changed = tell_changes(changes)
-    tell_grants(grants)
     target_folder = keep_as or (name_target(target) if keep else None)
     replay = Replay(
         limits,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rtrace.answers.replaying import answer_plan, answer_unpack
+from rtrace.answers.replays.replaying import answer_plan, answer_unpack
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import FETCH, FROM, JSON
 from rtrace.cli.options.completing import complete_bundles, complete_unpackers

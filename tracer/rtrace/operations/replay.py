@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,8 +68,9 @@ class Replayed:
 class Replay:
     """How runs are replayed, and who is told: ``say`` of what is done, ``warn`` of what is not as it should be.
 
-    ``keep`` is the folder in which a bundle's target stays. ``note`` is given how each run ended, ``name`` which
-    unpacker replays it. With ``freezes`` all is pinned that the target can pin.
+    ``keep`` is the folder in which a bundle's target stays. ``streams`` are those of the runs that are named.
+    ``begin`` is given each run before it, ``note`` how it ended, ``name`` which unpacker replays it.
+    With ``freezes`` all is pinned that the target can pin.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -77,9 +78,11 @@ class Replay:
     changes: Changes = NO_CHANGES
     exchange: Exchange = NO_EXCHANGE
     keep: Path | None = None
+    streams: Streams = OWN_STREAMS
     say: Callable[[str], None] = lambda _sentence: None
     warn: Callable[[str], None] = lambda _sentence: None
     progress: Progress = SILENT
+    begin: Callable[[Run], None] = lambda _run: None
     note: Callable[[Outcome], None] = lambda _outcome: None
     name: Callable[[str], None] = lambda _unpacker: None
     freezes: bool = False
@@ -117,9 +120,10 @@ class Replay:
             if is_chosen and not is_exchanged:
                 is_exchanged = True
                 self.exchange_inputs(target, bundle, stack, throw_away=path.is_file() and self.keep is None)
-            streams = stack.enter_context(self.standing_in(run) if is_chosen else nothing_given())
+            streams = stack.enter_context(self.standing_in(run) if is_chosen else nothing_given(self.streams.stderr))
             changed = change_run(run, self.changes) if is_chosen else run
             freeze = choose_freeze(changed) if self.freezes else None
+            self.begin(run)
             outcome = start(target, changed, freeze, streams=streams, limits=self.limits, grants=self.grants)
             self.note(outcome)
             debug(__name__, "%s ended with %d", run.id, outcome.exit_status)
@@ -247,13 +251,13 @@ class Replay:
 
     @contextlib.contextmanager
     def standing_in(self, run: Run) -> Iterator[Streams]:
-        """Yield the caller's streams; without input that was lost and that no person typed, nobody is asked for it."""
-        if not (run.lacks_input and os.isatty(0)):
-            yield OWN_STREAMS
+        """Yield the streams; without input that was lost and that no person typed, nobody is asked for it."""
+        if not (run.lacks_input and os.isatty(self.streams.stdin)):
+            yield self.streams
             return
         self.warn(f"{run.id}: its standard input was not captured, so the replay reads none; give it with `< FILE`")
         with null_device() as null:
-            yield Streams(stdin=null)
+            yield replace(self.streams, stdin=null)
 
 
 def refuse_written(exchange: Exchange) -> None:
@@ -283,10 +287,10 @@ def refuse_command(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def nothing_given() -> Iterator[Streams]:
+def nothing_given(stderr: int) -> Iterator[Streams]:
     """Yield the streams of a run that only another one needs: nothing to read, and what it prints is no result."""
     with null_device() as null:
-        yield Streams(null, 2, 2)
+        yield Streams(null, stderr, stderr)
 
 
 @contextlib.contextmanager

@@ -14,8 +14,21 @@ from rtrace.printable import count, name_some, printable
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """Another word in the command line of a run: ``place`` is 1 for the first behind the program.
+
+    ``before`` is the word before it, by which a password is known.
+    """
+
+    run: str
+    place: int
+    value: bytes
+    before: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
-    """What is changed of a run: ``arguments`` behind the program (None: as they were), and variables.
+    """What is changed of a run: ``arguments`` behind the program (None: as they were), words of them, and variables.
 
     ``variables`` are set in this order, those with None are removed; ``passed`` are the caller's own, set before.
     """
@@ -23,6 +36,7 @@ class Changes:
     arguments: tuple[bytes, ...] | None = None
     variables: tuple[tuple[bytes, bytes | None], ...] = ()
     passed: tuple[tuple[bytes, bytes], ...] = ()
+    words: tuple[Word, ...] = ()
 
 
 NO_CHANGES = Changes()
@@ -34,8 +48,13 @@ def change_run(run: Run, changes: Changes) -> Run:
     """Return a run with other arguments and another environment; the program and its argv[0] stay."""
     if changes == NO_CHANGES:
         return run
-    argv = run.argv if changes.arguments is None else (*run.argv[:1], *changes.arguments)
-    return replace(run, argv=argv, environ=change_environment(run.environ, (*changes.passed, *changes.variables)))
+    words = list(run.argv if changes.arguments is None else (*run.argv[:1], *changes.arguments))
+    for word in changes.words:
+        if word.run == run.id:
+            words[word.place] = word.value
+    return replace(
+        run, argv=tuple(words), environ=change_environment(run.environ, (*changes.passed, *changes.variables))
+    )
 
 
 def change_environment(environ: Environment, variables: Iterable[tuple[bytes, bytes | None]]) -> Environment:

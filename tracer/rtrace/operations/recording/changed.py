@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from rtrace.path_text import to_text
+from rtrace.sweep.asked import write_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +29,11 @@ def list_options(changes: Changes, inputs: Iterable[tuple[str, Path | None]]) ->
 
         arguments = RecordRedactor().arguments(b"", (b"", *changes.arguments))[1:]
         options += ("--cmdline", shlex.join(map(to_text, arguments)))
+    for word in changes.words:
+        from rtrace.record.taking.secrets.redacting import RecordRedactor
+
+        kept = to_text(RecordRedactor().arguments(b"", (b"", word.before, word.value))[-1])
+        options += ("--sweep", f"arg:{word.run}:{word.place}={write_value(kept)}")
     for name_of_variable, value in (*changes.passed, *changes.variables):
         options += ("--env", to_text(name_of_variable + (b"" if value is None else _VALUE)))
     return tuple(options)

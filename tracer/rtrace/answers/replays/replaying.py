@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
+from rtrace.answers.replays.sweeping import SweepAnswer, answer_sweep
 from rtrace.answers.words import Bytes, Path
 from rtrace.printable import printable
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from rtrace.bundle.entry import Entry
     from rtrace.operations.exchange.fetching import Fetched
     from rtrace.operations.extract import Original
+    from rtrace.operations.sweeping.plan import Sweep
+    from rtrace.operations.sweeping.sweep import Swept
     from rtrace.replay.protocol import Outcome, Unpacked
 
 
@@ -54,6 +57,7 @@ class ReplayAnswer(TypedDict):
     opened: Annotated[list[str], "what of the machine was opened to them, a sentence each"]
     fetched: list[FetchedOutputAnswer]
     target: Annotated[Path | None, "the target that was made of a bundle and stays"]
+    sweep: Annotated[SweepAnswer | None, "with --sweep: what came of it, and the rest is empty"]
 
 
 class DestroyAnswer(TypedDict):
@@ -120,7 +124,16 @@ def answer_replay(
             {"name": one.name, "path": printable(one.path), "file": str(one.to), "size": one.size} for one in fetched
         ],
         "target": None if target is None else str(target),
+        "sweep": None,
     }
+
+
+def answer_swept(
+    sweep: Sweep, folder: FilePath, swept: Swept, changed: Iterable[str], opened: Iterable[str]
+) -> ReplayAnswer:
+    """Return what `replay --sweep` answers."""
+    answer = answer_replay((), sweep.unpacker, changed, opened)
+    return {**answer, "sweep": answer_sweep(sweep, folder, swept)}
 
 
 def answer_destroy(target: FilePath) -> DestroyAnswer:

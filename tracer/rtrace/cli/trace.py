@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     help="Space for copies of files that COMMAND changes; a file system with reflinks needs none.",
 )
 @FREEZE
+@click.option("--twice", is_flag=True, help="Run COMMAND again afterwards, and offer rules for what differs.")
 @click.option("--label", metavar="NAME", help="Call this run NAME in the history, as in `rtrace show NAME`.")
 @click.option("-m", "--reason", metavar="TEXT", help="Say in the record why this run is made.")
 @click.option("-t", "--tag", "tags", multiple=True, metavar="TAG", help="Add a tag to the record; may be repeated.")
@@ -97,6 +98,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     keep: int,
     snapshot_limit: int,
     freeze: bool,
+    twice: bool,
     label: str | None,
     reason: str | None,
     tags: tuple[str, ...],
@@ -114,6 +116,9 @@ def command(  # noqa: PLR0913 - an argument for each option
     if as_rank and (continued or detach_daemons):
         option = "--continue" if continued else "--detach-daemons"
         raise UsageError(f"--rank and {option} do not go together; leave {option} out, and use -d for a further step")
+    if twice and (as_rank or detach_daemons or freeze):
+        option = "--rank" if as_rank else "--detach-daemons" if detach_daemons else "--freeze"
+        raise UsageError(f"--twice and {option} do not go together; leave one out")
     if not arguments[0]:
         raise UsageError("the command to trace is empty; name a program")
     check_label(label)
@@ -153,6 +158,11 @@ def command(  # noqa: PLR0913 - an argument for each option
             tell(report)
         write_timings(report)
         keep_outputs(report, history=not no_history)
+        if twice:
+            from rtrace.operations.offering.twice import run_twice
+
+            for sentence in run_twice(report.directory, argv):
+                say(sentence)
         return report
 
     if not detach_daemons:

@@ -134,7 +134,7 @@ def _streams(run: Run) -> Iterable[str]:
         parts += [f"{word}: true" for word in ("cut", "joined") if getattr(output, word)]
         if output.sha256 is not None:
             parts.append(f"sha256: {quoted(output.sha256)}")
-        parts += _comparison(output.compare)
+        parts += render_comparison(output.compare)
         yield f"    {name}: {{{', '.join(parts)}}}"
 
 
@@ -201,11 +201,11 @@ def quoted_bytes(value: bytes) -> str:
 def _named_file(file: NamedFile) -> str:
     runs = ", ".join(map(text, file.runs))
     pattern = "" if file.pattern is None else f", pattern: {byte_string(file.pattern)}"
-    compare = "".join(f", {part}" for part in _comparison(file.compare))
+    compare = "".join(f", {part}" for part in render_comparison(file.compare))
     return f"  - {{name: {text(file.name)}, path: {byte_string(file.path)}, runs: [{runs}]{pattern}{compare}}}\n"
 
 
-def _comparison(compare: Comparison | None) -> Iterable[str]:
+def render_comparison(compare: Comparison | None) -> Iterable[str]:
     """Write how an output is compared, where that is said."""
     if compare is None:
         return

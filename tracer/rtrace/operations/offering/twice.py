@@ -72,7 +72,7 @@ def run_twice(directory: TraceDirectory, argv: Sequence[bytes]) -> list[str]:
 
 @contextmanager
 def _put_aside(paths: Sequence[bytes]) -> Iterator[dict[bytes, bytes]]:
-    """Give files other names in their folders for a while, as they were: yield the new names by the old ones."""
+    """Rename files in their folders for a while, and yield the new names by the old ones."""
     aside: dict[bytes, bytes] = {}
     try:
         for path in paths:
@@ -87,7 +87,7 @@ def _put_aside(paths: Sequence[bytes]) -> Iterator[dict[bytes, bytes]]:
 
 
 def _run(argv: Sequence[bytes], folder: Path) -> int:
-    """Run a command as it was run before, but that it reads nothing and prints into files; return its status."""
+    """Run a command as before, but that it reads nothing and prints into files; return its status."""
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, check=False)
     return done.returncode if done.returncode >= 0 else 128 - done.returncode

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rtrace.verify.exhibits.model import Exhibit
     from rtrace.verify.verdicts import Line, Report
 
-ROOM_FOR_CARDS, ROOM_FOR_ROWS = 3_200_000, 1_200_000
+ROOM_FOR_CARDS, ROOM_FOR_ROWS = 2_600_000, 1_200_000
 """Bytes of the page that what is shown in full may take, and the table of all results."""
 _LONGEST_PATH, _LONGEST_DETAIL = 600, 400
 _MOST_OTHERS, _MOST_NOTICES, _MOST_CLAIMS, _MANY = 100, 100, 100, 40

@@ -107,7 +107,8 @@ def test_a_name_of_no_box_is_refused(box: str, rtrace: Rtrace, tmp_path: Path) -
 def test_what_rtrace_does_not_do_it_says(rtrace: Rtrace, tmp_path: Path) -> None:
     """And how Vagrant does; a folder with a machine is not removed."""
     bundle = write_hostile(tmp_path, id="run1")
-    assert rtrace("unpack", "vagrant", "--no-build", bundle, "target").returncode == 0
+    unpacked = rtrace("unpack", "vagrant", "--no-build", bundle, "target")
+    assert (unpacked.returncode, b"rtrace replay" in unpacked.stderr) == (0, False)
     for words in (("replay", "target"), ("reset", "target"), ("download", "target"), ("shell", "target")):
         done = rtrace(*words)
         assert (done.returncode, b"`vagrant up` there" in done.stderr) == (125, True), done.stderr

@@ -99,4 +99,5 @@ def command(  # noqa: PLR0913 -- an argument for each option
         warn(f"{MARK}: {sentence}")
     for note in unpacked.notes:
         say(note)
-    say(f"unpacked into {target}; `rtrace replay {target}` replays it, `rtrace destroy {target}` removes it")
+    replaying = f"`rtrace replay {target}` replays it, " if unpacked.replays else ""
+    say(f"unpacked into {target}; {replaying}`rtrace destroy {target}` removes it")

@@ -51,13 +51,15 @@ class Unpacked:
     """What ``unpack`` has to say: a sentence a line (what was made, what is left to do by hand).
 
     ``incomplete`` are sentences about what the bundle itself lacks. ``is_exact`` is unset where a throw-away target
-    shares files with others in a way that a program might notice, by the order of names in a folder, say.
+    shares files with others in a way that a program might notice, by the order of names in a folder, say. ``replays``
+    is unset where another tool replays what was made, and rtrace does not.
     """
 
     target: Path
     notes: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
     is_exact: bool = True
+    replays: bool = True
 
 
 @dataclass(frozen=True, slots=True)

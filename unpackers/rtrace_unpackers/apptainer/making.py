@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rtrace.bundle.protocol import OpenBundle
@@ -87,7 +88,7 @@ def write_definition(bundle: Path, target: Path, progress: Progress, sources: So
         material.note(workspace, NAME, {TREE_FACT: "no"})
     build = f"`apptainer build --notest {IMAGE} {DEFINITION}` in {target} builds the image, as a plain user"
     use = f"`apptainer test {CLOSED} {WRITABLE} {IMAGE}` replays and compares then"
-    return material.conclude(target, (f"no image was made: {build}; {use}",))
+    return replace(material.conclude(target, (f"no image was made: {build}; {use}",)), replays=False)
 
 
 def write_image(

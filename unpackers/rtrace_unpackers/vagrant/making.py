@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rtrace.elsewhere.sources import Sources
@@ -63,7 +64,7 @@ def make_vagrant(bundle: Path, target: Path, progress: Progress, sources: Source
             material.note(workspace, NAME, {BOX: box})
     up = f"`vagrant up` in {target} makes a machine of the box {box}, and may download that"
     use = f"`vagrant ssh -c 'sudo {PLACE}/{SCRIPT}'` replays in it, `vagrant destroy` removes it"
-    return material.conclude(target, (f"{up}; {use}",))
+    return replace(material.conclude(target, (f"{up}; {use}",)), replays=False)
 
 
 def find_distribution(runs: Sequence[Run]) -> str:

@@ -49,6 +49,7 @@ GROUPS = {
         "blame": "Tell which run made a file.",
         "diff": "Tell what differs between two runs.",
         "annotate": "Say why a run was made and what came of it; give it tags or a label.",
+        "rerun": "Run stale or chosen runs of a trace again, in their order.",
         "repeat": "Run a command again as it was recorded, and compare the results.",
         "forget": "Remove runs from the history.",
         "import": "Take records into the history: of bundles, trace directories, dumps, other tools.",

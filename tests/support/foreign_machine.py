@@ -49,11 +49,15 @@ def hide(platform: str) -> None:
             raise AssertionError(module)
     import shutil
     import subprocess  # noqa: F401
-    import tempfile  # noqa: F401
+    import sysconfig
+    import tempfile
+    import urllib.request  # noqa: F401 -- asks for the proxies of the system that it is imported on
 
     import click._termui_impl  # noqa: F401
 
+    sysconfig.get_config_vars()  # whose values are those of this Python's build
     vars(shutil)["_use_fd_functions"] = False
+    vars(tempfile)["_O_TMPFILE_WORKS"] = False
     names = [*LINUX_CALLS, *LINUX_WORDS]
     if platform == "win32":
         names += [*UNIX_CALLS, *UNIX_WORDS]

@@ -35,6 +35,10 @@ class TracingRefusedError(RtraceError):
     """The kernel or its configuration does not let rtrace trace."""
 
 
+class ForeignSystemError(RtraceError):
+    """This system lacks what only Linux has."""
+
+
 class TraceError(RtraceError):
     """A trace directory is absent, exists already, or cannot be read."""
 

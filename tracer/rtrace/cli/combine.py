@@ -16,7 +16,9 @@ from rtrace.trace.directory import TraceDirectory
 
 
 @click.command(
-    cls=RtraceCommand, examples=("rtrace combine -d all prepare/.rtrace fit/.rtrace", "rtrace combine .rtrace.*.rank-*")
+    cls=RtraceCommand,
+    needs="join trace directories",
+    examples=("rtrace combine -d all prepare/.rtrace fit/.rtrace", "rtrace combine .rtrace.*.rank-*"),
 )
 @DIRECTORY
 @JSON

@@ -34,6 +34,7 @@ FATES = {
 
 @click.command(
     cls=RtraceCommand,
+    needs="pack the files that a run looked at",
     statuses={"0": "the bundle is written", "1": "content that a run needs is missing, and no bundle is written"},
     examples=("rtrace pack", "rtrace pack --exclude '/home/ann/raw/**' study.rpz", "rtrace pack --dry-run"),
 )

@@ -20,6 +20,7 @@ from rtrace.record.names import check_label
 
 @click.command(
     cls=RtraceCommand,
+    needs="run a command again as it was recorded",
     statuses={
         "0": "the results are the same",
         "1": "a result differs, or there is no such run",

@@ -10,6 +10,7 @@ from rtrace.cli.options.common import JSON
 from rtrace.cli.terminal.speaking import give_json, say, warn
 from rtrace.cli.terminal.table import Column, show_table
 from rtrace.errors import TargetError
+from rtrace.files.folders import has_descriptors
 from rtrace.operations.exchange.known import Known, list_targets
 from rtrace.operations.history.moments import write_moment
 from rtrace.printable import format_size
@@ -34,6 +35,8 @@ def command(*, as_json: bool, sizes: bool) -> None:
     A target that is gone, or whose folder is another target now, is told once, and forgotten. What was unpacked with
     another XDG_STATE_HOME is not known.
     """
+    if not has_descriptors():
+        raise TargetError("targets cannot be used on this system, so none are known; use Linux or macOS")
     forgotten: list[str] = []
     try:
         known = list_targets(forgotten.append, sizes=sizes)

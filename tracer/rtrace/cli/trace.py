@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import click
 
 from rtrace import interrupts
-from rtrace.cli.frame.command import RtraceCommand
+from rtrace.cli.frame.command import RtraceCommand, refuse_elsewhere
 from rtrace.cli.options.common import DIRECTORY, FREEZE, JSON_LAST, parse_size
 from rtrace.cli.options.completing import complete_command
 from rtrace.cli.terminal.speaking import say, say_more, tell_json, warn
 from rtrace.cli.terminal.tidying import tell_settled
-from rtrace.errors import BusyError, TraceError, TracingRefusedError, UsageError
+from rtrace.errors import BusyError, TraceError, UsageError
 from rtrace.printable import count
 from rtrace.record.names import check_label, check_tags
 from rtrace.trace.directory import TraceDirectory
@@ -123,8 +123,7 @@ def command(  # noqa: PLR0913 - an argument for each option
         raise UsageError("the command to trace is empty; name a program")
     check_label(label)
     check_tags(tags)
-    if not sys.platform.startswith("linux"):
-        raise TracingRefusedError("only Linux can trace; run rtrace there, or in a virtual machine of Linux")
+    refuse_elsewhere("trace")
     from rtrace.operations.recording.traced import RecordRequest
     from rtrace.operations.trace import TraceRequest, trace_into  # 30 ms that --help does not need
     from rtrace.record.taking.said import Said

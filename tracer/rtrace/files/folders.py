@@ -28,7 +28,12 @@ def has_descriptors() -> bool:
 
 def directory_flags() -> int:
     """Return the flags for opening a folder that is no symlink; a function, since not every system has them."""
-    return os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    return folder_flags() | os.O_NOFOLLOW
+
+
+def folder_flags() -> int:
+    """Return the flags for opening a folder, also by a symlink."""
+    return os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def split_path(path: Path) -> tuple[bytes, bytes]:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 # What a system does not have of open(2)'s flags is nothing; Windows changes the ends of lines without one of its own.
 NO_SYMLINK, NOT_INHERITED = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_CLOEXEC", 0)
 AT_ONCE, NO_TERMINAL, BYTES = getattr(os, "O_NONBLOCK", 0), getattr(os, "O_NOCTTY", 0), getattr(os, "O_BINARY", 0)
+WRITTEN_AS_IS = NO_SYMLINK | NOT_INHERITED | BYTES
+"""Of a file that is written: no symlink is followed, no program that is started has it."""
 
 _FLAGS = os.O_RDONLY | NOT_INHERITED | NO_SYMLINK | AT_ONCE | NO_TERMINAL | BYTES
 _PART = 1 << 20
@@ -37,6 +39,14 @@ def open_at_once(path: str | bytes, flags: int) -> int:
     return os.open(path, flags | AT_ONCE | NO_TERMINAL | NOT_INHERITED | BYTES)
 
 
+def read_at(descriptor: int, size: int, position: int) -> bytes:
+    """Read up to ``size`` bytes of an open file, from ``position`` on, and nothing at its end. Raises OSError."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, size, position)
+    os.lseek(descriptor, position, os.SEEK_SET)  # Windows
+    return os.read(descriptor, size)
+
+
 def read_file(path: str | bytes, limit: int | None = None) -> bytes:
     """Read a file; nothing when that is impossible, or when it is longer than ``limit`` bytes."""
     try:
@@ -53,7 +63,7 @@ def hash_file(path: str | bytes, algorithm: str = "sha256", *, follow: bool = Tr
 
     digest = hashlib.new(algorithm, usedforsecurity=False)
     try:
-        descriptor = open_at_once(path, os.O_RDONLY | (0 if follow else os.O_NOFOLLOW))
+        descriptor = open_at_once(path, os.O_RDONLY | (0 if follow else NO_SYMLINK))
         try:
             for part in read_parts(descriptor, os.fstat(descriptor).st_size):
                 digest.update(part)

@@ -32,7 +32,7 @@ def examine() -> tuple[Ability, ...]:
         engines = {engine.name: engine.description for engine in import_module("rtrace.capture.loop.engines").ENGINES}
     try:
         with trying_to_trace(engines, trace_nothing) as traced:
-            packages = tuple(examine_package_databases())
+            packages = tuple(examine_package_databases()) if sys.platform.startswith("linux") else ()
             files = examine_files()
             replays = [ability for one in load_unpackers() if isinstance(one, Examiner) for ability in one.examine()]
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtrace.errors import BundleError, BusyError, ForeignError
-from rtrace.files.folders import directory_flags, split_path
+from rtrace.files.folders import directory_flags, has_descriptors, split_path
 from rtrace.files.locks import read_holder, try_lock
 from rtrace.files.renaming import rename_new
 from rtrace.printable import printable
@@ -75,6 +75,8 @@ def open_part(target: Path, content: Content, tell: Callable[[str], None]) -> It
     Raises BusyError when another process works on it, ForeignError when it is another user's, and BundleError when
     nothing can be written there.
     """
+    if not has_descriptors():
+        raise BundleError(f"cannot fetch {target} on this system; run `rtrace pull` on Linux or macOS")
     folder, last = split_path(target)
     name = last[:_LONGEST_NAME] + PART.encode() + content.digest.removeprefix("sha256:")[:_DIGITS].encode()
     try:

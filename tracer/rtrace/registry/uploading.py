@@ -10,7 +10,6 @@ that broke off; Docker's before version 3 has forgotten the upload then, and all
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from functools import partial
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.debugging import debug
 from rtrace.errors import ElsewhereError, RegistryError
+from rtrace.files.reading import read_at
 from rtrace.printable import format_size
 from rtrace.registry.artifact import Content
 from rtrace.registry.guard import find_origin, refuse_url
@@ -231,7 +231,7 @@ class Uploader:
     def _read(self, descriptor: int, begin: int, end: int) -> Iterator[bytes]:
         """Yield a part of the file in pieces, each of which a registry has to take in time."""
         while begin < end:
-            piece = os.pread(descriptor, min(_PIECE, end - begin), begin)
+            piece = read_at(descriptor, min(_PIECE, end - begin), begin)
             if not piece:
                 raise RegistryError("the bundle became shorter while it was sent; push it again")
             begin += len(piece)

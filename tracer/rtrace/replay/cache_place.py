@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rtrace.debugging import debug
 from rtrace.errors import ForeignError, UsageError
-from rtrace.files.folders import directory_flags, is_root, open_trusted, refuse_others
+from rtrace.files.folders import directory_flags, has_descriptors, is_root, open_trusted, refuse_others
 from rtrace.printable import printable
 
 VARIABLE, SIZE_VARIABLE = "RTRACE_CACHE", "RTRACE_CACHE_SIZE"
@@ -32,13 +32,15 @@ def find_place() -> Path:
     if named and named != OFF:
         return Path(named).absolute()
     base = os.environ.get("XDG_CACHE_HOME", "")
-    own = FOR_ROOT if os.geteuid() == 0 else Path("~/.cache").expanduser()
+    own = FOR_ROOT if hasattr(os, "geteuid") and os.geteuid() == 0 else Path("~/.cache").expanduser()
     return (Path(base) if os.path.isabs(base) else own) / "rtrace" / "trees"
 
 
 def open_place(*, make: bool) -> int | None:
     """Open the folder of the trees; None where it is not there, or cannot be this user's alone."""
     place = find_place()
+    if not has_descriptors():  # Windows, where nothing is unpacked that could be shared
+        return None
     try:
         if make:
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

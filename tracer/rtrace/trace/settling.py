@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from rtrace.errors import BusyError, ForeignError, TraceError
-from rtrace.files.folders import directory_flags, read_own
+from rtrace.files.folders import directory_flags, has_descriptors, read_own
 from rtrace.printable import printable
 from rtrace.trace.directory import TraceDirectory, close
 from rtrace.trace.moving import move, remove_trace
@@ -56,7 +56,7 @@ def read_mark(place: PrivatePlace) -> bytes | None:
 def find_unsettled(folder: Path) -> tuple[TraceDirectory, ...]:
     """Find the trace directories of a folder that killed tracers left in private places."""
     found = set()
-    for path in find_places_in(folder):
+    for path in find_places_in(folder) if has_descriptors() else ():  # where nothing is traced, nothing is left
         destination = read_place(path)
         if destination is None:
             continue
@@ -70,6 +70,8 @@ def settle(directory: TraceDirectory) -> tuple[str, ...]:
 
     Raises BusyError where a tracer is at work on it.
     """
+    if not has_descriptors():  # Windows, where no tracer ever was
+        return ()
     try:
         destination = find_destination(directory)
     except TraceError:  # the folder above it is not there: the command says so

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
 from rtrace.cli.options.shared_options import SharedOption, make_shared_options
+from rtrace.errors import ForeignSystemError
 
 HELP_NAMES = ("-h", "--help")
 DONE = {"0": "it is done"}
@@ -24,6 +26,7 @@ class RtraceCommand(click.Command):
     """A command with the shared options, which its function does not see.
 
     ``statuses`` tells what its exit statuses mean besides those of all commands; ``examples`` are lines for a shell.
+    A command that works on Linux alone says for what it ``needs`` that.
     """
 
     def __init__(
@@ -31,17 +34,24 @@ class RtraceCommand(click.Command):
         *arguments: Any,  # noqa: ANN401 -- what click gives it
         statuses: Mapping[str, str] = DONE,
         examples: Iterable[str] = (),
+        needs: str = "",
         **settings: Any,  # noqa: ANN401 -- what click gives it
     ) -> None:
         """Add the shared options, and -h unless the command has another use for it."""
         super().__init__(*arguments, **settings)
+        self._needs = needs
         self.statuses = sort_statuses({**ALWAYS, **statuses})
         self.examples = tuple(examples)
         self.context_settings.setdefault("help_option_names", list(HELP_NAMES))
         self.params += make_shared_options()
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 -- what click returns
-        """Call the command's function, with the collector that `rtrace.cli.main` switched off."""
+        """Call the command's function, with the collector that `rtrace.cli.main` switched off.
+
+        Raises ForeignSystemError where the command cannot work on this system.
+        """
+        if self._needs:
+            refuse_elsewhere(self._needs)
         gc.freeze()
         gc.enable()
         return super().invoke(ctx)
@@ -53,6 +63,12 @@ class RtraceCommand(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- click's signature
         """List the exit statuses and the examples."""
         write_ending(formatter, self.statuses, self.examples)
+
+
+def refuse_elsewhere(purpose: str) -> None:
+    """Raise ForeignSystemError on a system that is not Linux, which alone can do what is to be done."""
+    if not sys.platform.startswith("linux"):
+        raise ForeignSystemError(f"only Linux can {purpose}; run rtrace there, or in a virtual machine of Linux")
 
 
 def sort_statuses(statuses: Mapping[str, str]) -> dict[str, str]:

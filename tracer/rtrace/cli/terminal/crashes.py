@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
+from types import ModuleType
 from typing import TYPE_CHECKING, TextIO
 
 from rtrace import interrupts
@@ -20,6 +21,9 @@ _AGAIN = "the same command with --debug"
 
 def tell_crash(error: BaseException) -> None:
     """Report an unexpected error in a sentence; with --debug, with its traceback."""
+    if lacks_linux(error) and not is_debugging():
+        speaking.fail(f"this needs what only Linux has ({error}); run rtrace there, or in a virtual machine of Linux")
+        return
     if not is_debugging():
         words = "".join(str(error).split("\n")[:1])
         what = f"{type(error).__name__}: {words}" if words else type(error).__name__
@@ -29,6 +33,14 @@ def tell_crash(error: BaseException) -> None:
 
     for part in traceback.TracebackException.from_exception(error).format():
         speaking.tell(part.splitlines() if part.startswith("  File ") else [part.strip("\n")])
+
+
+def lacks_linux(error: BaseException) -> bool:
+    """Whether another system than Linux lacks something, a module or a call, that nobody thought of."""
+    is_lacking = isinstance(error, AttributeError) and isinstance(error.obj, ModuleType)
+    return not sys.platform.startswith("linux") and (
+        is_lacking or isinstance(error, (ModuleNotFoundError, NotImplementedError))
+    )
 
 
 def debug_failure(error: BaseException) -> None:

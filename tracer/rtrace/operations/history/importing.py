@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtrace.errors import HistoryError, NoSuchRunError, NotABundleError, RecordError, RtraceError, UsageError
-from rtrace.operations.recording.missing import record_missing
+from rtrace.files.folders import has_descriptors
+from rtrace.files.reading import open_at_once
 from rtrace.record.bundled import read_bundle
 from rtrace.record.changing.merging import merge_records
 from rtrace.record.document import Record
@@ -91,7 +92,9 @@ def read_records(path: Path, tell: Callable[[str], None]) -> Iterator[Record]:
     if importer is not None:
         yield from importer.read(str(path))
     elif path.is_dir():
-        if TraceDirectory(path).database.is_file():
+        if TraceDirectory(path).database.is_file() and has_descriptors():  # Windows has only the records that are there
+            from rtrace.operations.recording.missing import record_missing
+
             yield from record_missing(TraceDirectory(path))
         for document in find_documents(path):
             try:
@@ -116,7 +119,7 @@ def find_documents(folder: Path) -> Iterator[Path]:
 
 def read_file(path: Path, tell: Callable[[str], None] | None = None) -> Iterator[Record]:
     """Yield the records in a file: one document, a dump of one a line, or a bundle."""
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+    with open(path, "rb", opener=open_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise UsageError(f"{path} is not a file; name a document, a dump, a folder or a bundle")
         start = file.read(1)

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from rtrace.errors import BundleError, RegistryError, UsageError
+from rtrace.files.reading import read_at
 from rtrace.interrupts import keep_rest
 from rtrace.opening import open_at_once, open_bundle
 from rtrace.printable import count_more, printable, printable_text, shorten
@@ -80,7 +81,7 @@ def push_bundle(
     with open_bundle(path) as bundle:
         facts = tell_facts(bundle)
     try:
-        descriptor = open_at_once(os.fspath(path), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_at_once(os.fspath(path), os.O_RDONLY)
     except OSError as error:
         raise BundleError(f"cannot open {path}: {error.strerror}") from None
     try:
@@ -139,7 +140,7 @@ def _digest(descriptor: int, progress: Progress) -> Content:
     size = os.fstat(descriptor).st_size
     digest, done = hashlib.sha256(), 0
     progress.start("reading", size)
-    while part := os.pread(descriptor, _COPY, done):
+    while part := read_at(descriptor, _COPY, done):
         digest.update(part)
         done += len(part)
         progress.advance(len(part))

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 def read_name(environ: Mapping[str, str] | None = None) -> str | None:
     """Return the name of this process's user: the database's, else what the environment says."""
-    import pwd
-
     environ = os.environ if environ is None else environ
-    with contextlib.suppress(KeyError):  # a number without an entry, as in a container
+    with contextlib.suppress(KeyError, ImportError):  # a number without an entry, as in a container; Windows
+        import pwd
+
         return pwd.getpwuid(os.getuid()).pw_name
-    return environ.get("LOGNAME") or environ.get("USER")
+    return environ.get("LOGNAME") or environ.get("USER") or environ.get("USERNAME")
 
 
 def read_user(environ: Mapping[str, str] | None = None) -> UserFact:

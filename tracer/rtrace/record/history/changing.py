@@ -18,7 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rtrace.errors import BusyError, HistoryError
+from rtrace.files.folders import folder_flags, has_descriptors
 from rtrace.files.locks import Lock, open_lock_file, try_lock
+from rtrace.files.reading import WRITTEN_AS_IS
 from rtrace.record.history.layout import FORGOTTEN, PENDING, RECORDS, document_path
 
 STALE = 3600
@@ -82,7 +84,10 @@ class Changing:
     def holding(self, identifier: str) -> Iterator[None]:
         """Let nobody else change the documents of a folder meanwhile. Raises BusyError after ten seconds."""
         self._prepare(identifier)
-        folder = os.open(document_path(self.root, identifier).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if not has_descriptors():  # Windows, where there are no locks either
+            yield
+            return
+        folder = os.open(document_path(self.root, identifier).parent, folder_flags())
         try:
             descriptor = open_lock_file(folder, create=True)
         finally:
@@ -132,20 +137,22 @@ class Changing:
         return _PRIVATE | stat.S_IMODE(self.root.stat().st_mode) & 0o077
 
     def _fill(self, path: Path, data: bytes) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | WRITTEN_AS_IS, 0o600)
         with open(descriptor, "wb") as file:
-            if self._mode() != _PRIVATE:
+            if self._mode() != _PRIVATE and hasattr(os, "fchmod"):
                 os.fchmod(descriptor, self._mode() & 0o666)
             file.write(data)
             file.flush()
             os.fsync(descriptor)
 
     def _touch(self, path: Path) -> None:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, self._mode() & 0o666))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | WRITTEN_AS_IS, self._mode() & 0o666))
 
     def _keep_names(self, folder: Path) -> None:
         """Have the names of a folder written to the disk; some file systems cannot, and keep them anyway."""
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if not has_descriptors():
+            return
+        descriptor = os.open(folder, folder_flags())
         try:
             with contextlib.suppress(OSError):  # EINVAL
                 os.fsync(descriptor)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from rtrace.errors import RecordError
+from rtrace.files.reading import open_content
 from rtrace.record.reading import MOST_BYTES, check_record, parse_document, refuse_newer
 from rtrace.record.stores.extraction import Indexed, extract
 
@@ -20,7 +21,7 @@ def read_document(path: Path) -> bytes | None:
     Raises RecordError for what is there and cannot be read; a fifo is never waited for.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        descriptor = open_content(os.fspath(path))
     except FileNotFoundError:
         return None
     except OSError as error:

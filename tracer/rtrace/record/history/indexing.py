@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rtrace.errors import BusyError, HistoryError, RecordError
+from rtrace.files.folders import folder_flags, has_descriptors
 from rtrace.files.locks import NO_LOCK, Lock, lock_folder
 from rtrace.record.history.documents import extract_document, read_document
 from rtrace.record.history.layout import PENDING, document_path, list_identifiers, tell_of_making
@@ -101,10 +102,12 @@ class Indexing:
 
     def _locked(self) -> Lock:
         """Let nobody else change the index meanwhile. Raises BusyError when somebody does for ten seconds."""
+        if not has_descriptors():  # Windows, where there are no locks either
+            return NO_LOCK
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
-                folder = os.open(self.root / PENDING, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                folder = os.open(self.root / PENDING, folder_flags())
             except OSError:  # nothing was ever added
                 return NO_LOCK
             try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rtrace.errors import HistoryError, RecordError
+from rtrace.files.reading import WRITTEN_AS_IS
 from rtrace.record.history.documents import extract_document, read_document
 from rtrace.record.stores.extraction import Indexed
 from rtrace.record.stores.sqlite_index import connect, insert_many, make_schema, note_unread
@@ -42,7 +43,7 @@ def rebuild_index(
             leftover.unlink()
     incomplete = target.with_name(f"{target.name}{INCOMPLETE}{os.urandom(6).hex()}")
     os.close(
-        os.open(incomplete, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, target.parent.stat().st_mode & 0o666)
+        os.open(incomplete, os.O_CREAT | os.O_EXCL | os.O_WRONLY | WRITTEN_AS_IS, target.parent.stat().st_mode & 0o666)
     )
     try:
         with contextlib.closing(connect(incomplete, writable=True)) as connection:
@@ -82,7 +83,7 @@ def fill(
 def extract_all(paths: list[tuple[str, Path]]) -> Iterator[Extracted]:
     """Yield what an index keeps of each document; one that is gone by now is left out."""
     processors = count_processors()
-    if len(paths) < _ALONE or processors == 1:
+    if len(paths) < _ALONE or processors == 1 or not hasattr(os, "fork"):
         yield from extract_chunk(paths)
         return
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]

@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rtrace.files.reading import read_parts
+from rtrace.files.reading import open_content, read_parts
 from rtrace.path_text import to_bytes
 
 if TYPE_CHECKING:
@@ -29,9 +29,8 @@ class Content:
 
     def open(self) -> tuple[int, int]:
         """Open the file; return its descriptor and its size. Raises ChangedError."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(to_bytes(self.path), flags)
+            descriptor = open_content(to_bytes(self.path))
         except OSError as error:
             raise ChangedError(f"{self.path} cannot be read ({error.strerror})") from None
         status = os.fstat(descriptor)

@@ -7,6 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from rtrace.files.reading import open_content
 from rtrace.printable import format_size
 from rtrace.record.foreign.source.plain import Plain
 from rtrace.record.foreign.source.problem import Unreadable
@@ -21,7 +22,7 @@ _MOST_DIGITS = 19
 def open_plain(path: str) -> int:
     """Open an ordinary file for reading; return its descriptor. Raises Unreadable."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_content(path)
     except OSError as error:
         reason = "it is a symbolic link" if os.path.islink(path) else error.strerror
         raise Unreadable(f"{reason}") from None

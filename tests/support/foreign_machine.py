@@ -1,17 +1,21 @@
 """A Python without what only Linux, or only Unix, has: put in front of a program, it behaves as on another machine.
 
-``python foreign_machine.py win32|darwin rtrace ARGUMENTS`` runs a command there. What is hidden is what CPython's
-documentation says is not available on Windows or macOS. Paths stay those of this machine.
+``python foreign_machine.py win32|darwin rtrace ARGUMENTS`` runs a command there, and ``... sweep`` each of those that
+standard input names, a JSON list of words a line; of each a line tells how it ended and what it said. What is hidden
+is what CPython's documentation says is not available on Windows or macOS. Paths stay those of this machine.
 """
 
 from __future__ import annotations
 
 import builtins
 import functools
+import importlib
+import json
 import os
 import runpy
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +40,8 @@ WITH_DESCRIPTORS = (
     *("access", "chmod", "link", "lstat", "mkdir", "open", "readlink", "rename", "replace", "rmdir", "stat", "symlink"),
     *("unlink", "remove", "utime", "listdir", "scandir"),
 )
+COMMON = ("rtrace.bundle.reading.bundle_reader", "rtrace.record.history.folder", "rtrace.replay.registry")
+"""Modules that many commands import when they run."""
 FORBIDDEN = ("dir_fd", "src_dir_fd", "dst_dir_fd")
 
 
@@ -50,7 +56,6 @@ def hide(platform: str) -> None:
     import shutil
     import subprocess  # noqa: F401
     import sysconfig
-    import tempfile
     import urllib.request  # noqa: F401 -- asks for the proxies of the system that it is imported on
 
     import click._termui_impl  # noqa: F401
@@ -98,7 +103,36 @@ def without_descriptors(call: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
+def sweep(fork: Callable[[], int], wait: Callable[[int, int], tuple[int, int]]) -> None:
+    """Run commands in processes that have all in common that rtrace imports first."""
+    from rtrace.cli import main
+    from rtrace.cli.frame.commands import COMMANDS
+
+    for name in COMMANDS:
+        importlib.import_module(f"rtrace.cli.{name}")
+    for name in COMMON:
+        importlib.import_module(name)
+    for line in sys.stdin:
+        words = json.loads(line)
+        with tempfile.TemporaryFile() as said:
+            child = fork()
+            if child == 0:
+                for descriptor in (1, 2):
+                    os.dup2(said.fileno(), descriptor)
+                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+                sys.argv = ["rtrace", *words]
+                main()
+            _, status = wait(child, 0)
+            said.seek(0)
+            told = said.read().decode("utf-8", "backslashreplace")
+        print(json.dumps([words, status >> 8, told]), flush=True)  # noqa: T201 -- which is what it is for
+
+
 if __name__ == "__main__":
+    real_fork, real_wait = os.fork, os.waitpid
     hide(sys.argv[1])
+    if sys.argv[2] == "sweep":
+        sweep(real_fork, real_wait)
+        sys.exit()
     sys.argv = sys.argv[2:]
     runpy.run_module("rtrace", run_name="__main__", alter_sys=True)

@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from bundle_making import BundleMaker, make_run, wrote
-from rtrace.manifest.reading.toml import read_toml
+from foreign_site import PROGRAM, announce_unpackers
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-PROGRAM = CHECKOUT / "tests/support/foreign_machine.py"
 CONTENT = b"one\r\ntwo\n" * 1000
 
 
@@ -32,20 +30,6 @@ def bundle(tmp_path: Path) -> Path:
 def platform(request: pytest.FixtureRequest) -> str:
     """The other system."""
     return str(request.param)
-
-
-def announce_unpackers(site: Path) -> None:
-    """Write what announces the unpackers of this checkout, which need not be installed."""
-    points = read_toml((CHECKOUT / "pyproject.toml").read_text())
-    for key in ("project", "entry-points", "rtrace.unpackers"):
-        found = points[key]
-        assert isinstance(found, dict)
-        points = found
-    folder = site / "rtrace_repro-0.dist-info"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: rtrace-repro\nVersion: 0\n")
-    lines = (f"{name} = {place}\n" for name, place in points.items())
-    (folder / "entry_points.txt").write_text(f"[rtrace.unpackers]\n{''.join(lines)}")
 
 
 def call(platform: str, folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,8 @@ def is_own_connection(environ: Mapping[str, object]) -> bool:
     """Whether the connection of a request is of a process of this user, or of root; where no kernel tells, it is."""
     try:
         address, port = str(environ["REMOTE_ADDR"]), int(str(environ["REMOTE_PORT"]))
-        return find_user(address, port, int(str(environ["SERVER_PORT"]))) in {os.getuid(), _ROOT, None}
+        user = find_user(address, port, int(str(environ["SERVER_PORT"])))
+        return user is None or user in {os.getuid(), _ROOT}
     except (KeyError, ValueError):
         return False
 

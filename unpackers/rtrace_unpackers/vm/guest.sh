@@ -40,7 +40,8 @@ tell alive
 mount -t ext4 /dev/vda /tree || fail "the disk cannot be mounted"
 cd /tree || fail "the disk has no tree"
 
-copy() { dd bs=64k; } # not cat, which has the kernel move bytes to a port and does not wait until they are there
+# Not cat and not tar, which have the kernel move bytes to a port and do not wait until they are there.
+copy() { dd bs=64k; }
 
 write_tree() { # the archive, and once more its folders, whose times the files in them have changed
     head -c "$first_size" /dev/vdb | tar -x -p -f - || fail "the files cannot be written: the disk may be full"
@@ -51,7 +52,7 @@ write_tree() { # the archive, and once more its folders, whose times the files i
 }
 
 list_tree() {
-    tar -c -f - . >"$(echo /dev/vport*p2)" || fail "the files cannot all be read"
+    (set -o pipefail && tar -c -f - . | copy >"$(echo /dev/vport*p2)") || fail "the files cannot all be read"
     tell done
 }
 

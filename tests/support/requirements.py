@@ -23,6 +23,7 @@ TOOLS = {
     "notebook",
     "sphinx",
     "webdav",
+    "plots",
 }
 """What `need_tools` of scripts/test installs, each in a virtual environment of its own."""
 

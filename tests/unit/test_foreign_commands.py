@@ -110,7 +110,7 @@ def sweep(platform: str, folder: Path) -> list[tuple[list[str], int, str]]:
         "XDG_STATE_HOME": str(folder / "state"),
     }
     given = "".join(json.dumps(words.split()) + "\n" for words, _, _ in SWEEP)
-    argv = [sys.executable, PROGRAM, platform, "sweep"]
+    argv = [sys.executable, str(PROGRAM), platform, "sweep"]
     done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=folder, env=environment, input=given)
     assert done.returncode == 0, done.stderr
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]

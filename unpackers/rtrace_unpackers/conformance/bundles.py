@@ -15,7 +15,8 @@ from rtrace_unpackers.conformance.programs import CAT, SHELL, Needed, find_progr
 
 USER = 4321
 TIME = 1_000_000_000_123_456_789
-LATER = TIME + 10**9
+LATER = TIME + 2 * 10**9
+"""A second is the least that some targets tell apart, so there is room for a time between these."""
 INPUT = b"what is in the input\n"
 BIG = bytes(range(256)) * 4096
 """1 MiB with every byte in it."""

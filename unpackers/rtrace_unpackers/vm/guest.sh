@@ -3,7 +3,7 @@
 #
 #   /job/settings   variables in quotes, written by rtrace (guest.py); a bundle's words are in no other place
 #   /job/launcher   starts the run
-#   /dev/vport*p1   standard input, p2 output, p3 error, p4 what is told to rtrace: a line each
+#   /dev/vport*p1   standard input, p2 output, p3 error, p4 what is told to rtrace: a line each, p5 what it answers
 export PATH=/bin
 /bin/busybox mkdir -p /bin /proc /sys /dev /tree /pipes /shm /groups
 /bin/busybox --install -s /bin
@@ -15,10 +15,12 @@ exec </dev/null >/dev/null 2>&1
 while read -r module; do insmod "/modules/$module"; done </modules/order
 . /job/settings
 
-end() {
+end() { # qemu drops what it could not write yet when the machine ends, so wait until all has come
     cd /
     umount -r /tree
     sync
+    tell "sent $(cat /sent.out || echo 0) $(cat /sent.err || echo 0)"
+    read -r _ <"$(echo /dev/vport*p5)"
     poweroff -f
     sleep 100000
 }
@@ -40,8 +42,14 @@ tell alive
 mount -t ext4 /dev/vda /tree || fail "the disk cannot be mounted"
 cd /tree || fail "the disk has no tree"
 
-# Not cat and not tar, which have the kernel move bytes to a port and do not wait until they are there.
+# Neither cat nor tar writes to a port: they have the kernel move the bytes, and do not wait until they are there.
 copy() { dd bs=64k; }
+send() { # the same, and let a file say how many bytes that were
+    mkfifo "$1.counting"
+    wc -c <"$1.counting" >"$1" &
+    tee "$1.counting" | copy
+    wait $!
+}
 
 write_tree() { # the archive, and once more its folders, whose times the files in them have changed
     head -c "$first_size" /dev/vdb | tar -x -p -f - || fail "the files cannot be written: the disk may be full"
@@ -52,7 +60,7 @@ write_tree() { # the archive, and once more its folders, whose times the files i
 }
 
 list_tree() {
-    (set -o pipefail && tar -c -f - . | copy >"$(echo /dev/vport*p2)") || fail "the files cannot all be read"
+    (set -o pipefail && tar -c -f - . | send /sent.out >"$(echo /dev/vport*p2)") || fail "the files cannot all be read"
     tell done
 }
 
@@ -62,7 +70,7 @@ fetch_file() { # with the tree as root, so that symlinks stay in it
     inside() { chroot /tree /.rtrace/busybox "$@"; }
     if inside [ -f "$path" ]; then
         tell regular
-        inside dd bs=64k if="$path" >"$(echo /dev/vport*p2)" || fail "it cannot be read"
+        (set -o pipefail && inside dd bs=64k if="$path" | send /sent.out >"$(echo /dev/vport*p2)") || fail "it cannot be read"
         tell done
     elif inside [ -e "$path" ] || inside [ -L "$path" ]; then
         tell other
@@ -140,9 +148,9 @@ replay() {
     until [ -n "$(dd bs=1 count=1 <&5)" ]; do :; done # or what looks like the end is only the beginning
     copy <&5 >/pipes/in 3>&- 6>&- 7>&- &
     feeding=$!
-    copy </pipes/out >&6 3>&- 5<&- 7>&- &
+    send /sent.out </pipes/out >&6 3>&- 5<&- 7>&- &
     printing=$!
-    copy </pipes/err >&7 3>&- 5<&- 6>&- &
+    send /sent.err </pipes/err >&7 3>&- 5<&- 6>&- &
     complaining=$!
     tell started
     (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import tempfile
 import threading
@@ -19,6 +20,7 @@ from rtrace.debugging import debug
 from rtrace.errors import TargetError
 from rtrace.files.workspaces import temporary_folder
 from rtrace_unpackers.vm.kernel import KVM, QEMU, demand_program
+from rtrace_unpackers.vm.relaying import SENT, Answering, Relay
 from rtrace_unpackers.vm.words import AGAIN, CHANGES, INITRD, KERNEL, TREE
 
 NOBODY = 65534
@@ -76,6 +78,12 @@ class Machine:
         with contextlib.ExitStack() as stack:
             told, telling = os.pipe()
             stack.callback(os.close, telling)
+            answer, answered = socket.socketpair()
+            stack.callback(answered.close)
+            relays = Relay(stdout), Relay(stderr)
+            ends = tuple(relay.end for relay in relays)
+            for end in ends:
+                stack.callback(os.close, end)
             kernel, initrd = self.open(KERNEL), self.make_initrd()
             files = {"tree": self.open(TREE, writable=not self.changes)}
             if self.changes:
@@ -92,7 +100,7 @@ class Machine:
                 qemu,
                 *plan_machine(self.size, self.accelerator, kernel, initrd),
                 *plan_disks(files),
-                *plan_ports((stdout, stderr, telling)),
+                *plan_ports((*ends, telling), answered.fileno()),
                 *plan_network(allowed=self.network),
             )
             debug(__name__, "starting %s", words)
@@ -103,15 +111,20 @@ class Machine:
                     stdin=stdin,
                     stdout=subprocess.DEVNULL,
                     stderr=said,
-                    pass_fds=(stdout, stderr, telling, kernel, initrd, *files.values()),
+                    pass_fds=(*ends, telling, answered.fileno(), kernel, initrd, *files.values()),
                     cwd="/",
                     start_new_session=True,
                 )
             except BaseException:
                 os.close(told)
+                answer.close()
                 raise
+            finally:
+                for relay in relays:
+                    relay.start()
             self._process = process
-            listener = threading.Thread(target=self.listen, args=(told, os.dup(said.fileno())), daemon=True)
+            given = (told, os.dup(said.fileno()), relays, answer)
+            listener = threading.Thread(target=self.listen, args=given, daemon=True)
             self._listener = listener
             listener.start()
         return process
@@ -121,12 +134,14 @@ class Machine:
         if self._process is not None:
             self._process.kill()
 
-    def listen(self, told: int, said: int) -> None:
-        """Keep the beginning of what the guest tells, and when it has ended, of what qemu said."""
-        with open(told, "rb", buffering=0) as file:
+    def listen(self, told: int, said: int, relays: tuple[Relay, Relay], answer: socket.socket) -> None:
+        """Keep the beginning of what the guest tells, and when it has ended, of what qemu said; let it end then."""
+        with answer, open(told, "rb", buffering=0) as file:
+            answering = Answering(relays, answer.fileno())
             while part := file.read(PART):
                 self.is_alive.set()
                 self.told += part[: TOLD_LIMIT - len(self.told)]
+                answering.take(part)
         with open(said, "rb") as file:
             file.seek(0)
             self.said = file.read(TOLD_LIMIT).decode("utf-8", "replace")
@@ -135,7 +150,7 @@ class Machine:
         """Wait until all has been told, and return that: a line each. Raises TargetError for a problem."""
         if self._listener is not None:
             self._listener.join()
-        lines = self.told.decode("ascii", "replace").splitlines()
+        lines = [line.decode("ascii", "replace") for line in self.told.splitlines() if not SENT.fullmatch(line)]
         debug(__name__, "the guest told %s; qemu said %s", lines, self.said)
         for line in lines:
             kind, _, rest = line.partition(" ")
@@ -272,13 +287,17 @@ def plan_disk(name: str, node: dict[str, object]) -> tuple[str, ...]:
     return ("-blockdev", json.dumps({**node, "node-name": name}), "-device", f"virtio-blk-pci,drive={name}")
 
 
-def plan_ports(descriptors: Sequence[int]) -> tuple[str, ...]:
-    """Return qemu's options for the streams: port 1 is its own input, the next ones are written to descriptors."""
+def plan_ports(descriptors: Sequence[int], answered: int) -> tuple[str, ...]:
+    """Return qemu's options for the streams: port 1 is its own input, the next ones are written to descriptors.
+
+    The last one is a socket, by which the guest is answered.
+    """
     words = ["-device", "virtio-serial-pci", "-chardev", "stdio,id=port1,signal=off", *plan_port(1)]
     for number, descriptor in enumerate(descriptors, start=2):
         words += ["-add-fd", f"fd={descriptor},set={descriptor}"]
         words += ["-chardev", f"file,id=port{number},path=/dev/fdset/{descriptor},append=on", *plan_port(number)]
-    return tuple(words)
+    last = len(descriptors) + 2
+    return (*words, "-chardev", f"socket,id=port{last},fd={answered}", *plan_port(last))
 
 
 def plan_port(number: int) -> tuple[str, ...]:

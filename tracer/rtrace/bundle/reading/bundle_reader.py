@@ -23,7 +23,7 @@ from rtrace.bundle.reading.member_reader import SMALL_INDEX, MemberReader
 from rtrace.bundle.reading.validation import find_holders, validated_results
 from rtrace.bundle.written.reading import WrittenReader
 from rtrace.errors import BundleError, HostileBundleError, ManifestError
-from rtrace.manifest.reading.load import load
+from rtrace.manifest.reading.load import load_once
 from rtrace.printable import printable
 from rtrace.progress import SILENT, Progress
 
@@ -71,7 +71,7 @@ class Bundle(FoundByPath):
             identity, manifest = self._members[self.IDENTITY], self._members[self.MANIFEST]
             self._reader.check_identity(self.IDENTITY, identity, manifest, self.identity)
         try:
-            self.manifest: Manifest = load(text, f"{path}: {self.MANIFEST}")
+            self.manifest: Manifest = load_once(text, f"{path}: {self.MANIFEST}")
         except ManifestError as error:
             raise BundleError(str(error)) from None
         missing = [name for name in self._digested if name not in self.manifest.digests]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,12 @@ def load(source: str | bytes | Path, name: str = "manifest.yml") -> Manifest:
     if isinstance(source, Path):
         name = str(source)
     return _manifest(parse(read_text(source, name), name))
+
+
+@functools.lru_cache(maxsize=1)
+def load_once(text: str | bytes, name: str) -> Manifest:
+    """Read a manifest as `load` does; who asks for the same as the last one, as of a bundle opened twice, gets that."""
+    return load(text, name)
 
 
 def read_text(source: str | bytes | Path, name: str = "manifest.yml") -> str:

@@ -144,7 +144,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, everybodys_rtrace: Path) -> 
             yield made
 
 
-def judge(done: Done, program: Program, place: Place) -> None:
+def judge(done: Done, program: Program) -> None:
     """Demand that all a program wrote and printed is the same, byte for byte."""
     told = done.stdout.decode(errors="replace")
     assert done.returncode == 0, told + done.stderr.decode(errors="replace")
@@ -161,13 +161,13 @@ def judge(done: Done, program: Program, place: Place) -> None:
 def verify(place: Place, program: Program, unpacker: str) -> None:
     """Have root verify."""
     words = ("verify", "--no-history", "--strict", "--all", "--unpacker", unpacker, place.bundle(program))
-    judge(place.call(program, *RTRACE, *words), program, place)
+    judge(place.call(program, *RTRACE, *words), program)
 
 
 def verify_as_user(place: Place, program: Program, unpacker: str) -> None:
     """Have a plain user verify."""
     words = ("verify", "--no-history", "--strict", "--all", "--unpacker", unpacker, place.given(program))
-    judge(place.call_as_user(program, place.user.rtrace, *words), program, place)
+    judge(place.call_as_user(program, place.user.rtrace, *words), program)
 
 
 def run_script(place: Place, program: Program, tool: str, *, as_user: bool) -> None:
@@ -199,7 +199,7 @@ def verify_in_docker(place: Place, program: Program) -> None:
     path, name = place.image(program)
     docker("load", "--input", str(path))
     try:
-        judge(place.call(program, "docker", "run", "--rm", "--network", "none", name, "verify"), program, place)
+        judge(place.call(program, "docker", "run", "--rm", "--network", "none", name, "verify"), program)
     finally:
         docker("image", "rm", "--force", name)
 
@@ -210,7 +210,7 @@ def verify_in_podman(place: Place, program: Program) -> None:
     podman = os.environ["RTRACE_PODMAN"].split()
     subprocess.run([*podman, "load", "--input", path], check=True, capture_output=True)
     limits = [f"--ulimit={kind}=1024:1024" for kind in ("nofile", "nproc")]  # its own may be beyond this machine's
-    judge(place.call(program, *podman, "run", "--rm", "--network", "none", *limits, name, "verify"), program, place)
+    judge(place.call(program, *podman, "run", "--rm", "--network", "none", *limits, name, "verify"), program)
 
 
 def verify_in_runc(place: Place, program: Program) -> None:
@@ -232,7 +232,7 @@ def verify_in_runc(place: Place, program: Program) -> None:
         )
         if not done.stdout and b"runc create failed" in done.stderr:
             pytest.skip(f"needs a machine on which runc can start containers: {done.stderr[-200:]!r}")
-        judge(done, program, place)
+        judge(done, program)
 
 
 def verify_in_a_machine(place: Place, program: Program) -> None:

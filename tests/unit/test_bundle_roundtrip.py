@@ -92,13 +92,13 @@ def test_same_input_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_bundle_opened_twice_is_understood_once(tmp_path: Path) -> None:
-    """Who opens a bundle again, as to unpack it, gets the manifest that was read already; and not when it is another."""
+    """Who opens a bundle again, as to unpack it, gets the manifest that was read; and not when it is another."""
     path = make_bundle(tmp_path).path
     with open_bundle(path) as first, open_bundle(path) as again:
         assert again.manifest is first.manifest
     other = path.read_bytes().replace(b"hostname: ", b"hostname: x", 1)
     path.write_bytes(other)
-    with pytest.raises(BundleError, match="damaged|identity"), open_bundle(path):
+    with pytest.raises(BundleError, match=r"damaged|identity"), open_bundle(path):
         pass
 
 

@@ -5,7 +5,7 @@ import select
 import socket
 import threading
 
-from rtrace_unpackers.vm.relaying import Answering, Relay
+from rtrace_unpackers.vm.relaying import Answering, Relay, write_all
 
 SENT = b"x" * 300_000
 
@@ -19,7 +19,7 @@ def test_an_answer_waits_until_all_has_come() -> None:
     answering = Answering((output, error), descriptor.fileno())
     for relay in (output, error):
         relay.start()
-    writer = threading.Thread(target=lambda: open(output.end, "wb", closefd=False).write(SENT))
+    writer = threading.Thread(target=lambda: write_all(output.end, SENT))
     writer.start()
     answering.take(b"alive\nsent\nsent 1\nsent 1 2 3\nst")
     assert not select.select([answered], [], [], 0)[0]

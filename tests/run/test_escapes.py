@@ -39,6 +39,14 @@ def program(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for a bundle and a target; pytest cannot remove what the program leaves."""
+    made = tempfile.mkdtemp(prefix="rtrace-escapes-", dir="/var/tmp")
+    yield Path(made)
+    subprocess.run(["rm", "-rf", made], check=True)
+
+
+@pytest.fixture
 def machine() -> Iterator[Besieged]:
     """This machine, with secrets in it."""
     with besieged() as made:
@@ -86,49 +94,49 @@ def verify(unpacker: str, bundle: Path, user: PlainUser | None = None) -> subpro
     )
 
 
-def test_none_leads_out_of_a_chroot(program: bytes, machine: Besieged, tmp_path: Path) -> None:
+def test_none_leads_out_of_a_chroot(program: bytes, machine: Besieged, folder: Path) -> None:
     """Of root's namespaces."""
-    judge(verify("chroot", make_bundle(tmp_path, program, machine)), machine, "chroot")
+    judge(verify("chroot", make_bundle(folder, program, machine)), machine, "chroot")
 
 
 def test_none_leads_out_of_a_users_chroot(
-    program: bytes, machine: Besieged, tmp_path: Path, plain_user: PlainUser
+    program: bytes, machine: Besieged, folder: Path, plain_user: PlainUser
 ) -> None:
     """Of a plain user's namespaces."""
-    judge(verify("chroot", make_bundle(tmp_path, program, machine), plain_user), machine, "chroot")
+    judge(verify("chroot", make_bundle(folder, program, machine), plain_user), machine, "chroot")
 
 
 @pytest.mark.requires("newuidmap")
 def test_none_leads_out_of_a_chroot_of_a_user_with_others(
-    program: bytes, machine: Besieged, tmp_path: Path, user_with_others: PlainUser
+    program: bytes, machine: Besieged, folder: Path, user_with_others: PlainUser
 ) -> None:
     """Of the namespaces of a user with subordinate ids."""
-    judge(verify("chroot", make_bundle(tmp_path, program, machine), user_with_others), machine, "chroot")
+    judge(verify("chroot", make_bundle(folder, program, machine), user_with_others), machine, "chroot")
 
 
 @pytest.mark.requires("docker")
-def test_none_leads_out_of_docker(program: bytes, machine: Besieged, tmp_path: Path) -> None:
+def test_none_leads_out_of_docker(program: bytes, machine: Besieged, folder: Path) -> None:
     """Of a container of Docker's."""
-    judge(verify("docker", make_bundle(tmp_path, program, machine)), machine, "docker")
+    judge(verify("docker", make_bundle(folder, program, machine)), machine, "docker")
 
 
 @pytest.mark.requires("podman")
 @pytest.mark.xdist_group("podman")
-def test_none_leads_out_of_podman(program: bytes, machine: Besieged, tmp_path: Path) -> None:
+def test_none_leads_out_of_podman(program: bytes, machine: Besieged, folder: Path) -> None:
     """Of a container of Podman's."""
-    bundle = make_bundle(tmp_path, program, machine)
+    bundle = make_bundle(folder, program, machine)
     with (
-        tempfile.TemporaryDirectory(prefix="rtrace-podman-", dir="/var/tmp", ignore_cleanup_errors=True) as folder,
-        own_podman(Path(folder)),
+        tempfile.TemporaryDirectory(prefix="rtrace-podman-", dir="/var/tmp", ignore_cleanup_errors=True) as storage,
+        own_podman(Path(storage)),
     ):
         judge(verify("podman", bundle), machine, "podman")
 
 
 @pytest.mark.requires("docker")
-def test_none_leads_out_of_an_image(program: bytes, machine: Besieged, tmp_path: Path) -> None:
+def test_none_leads_out_of_an_image(program: bytes, machine: Besieged, folder: Path) -> None:
     """Of an exported one that Docker starts as the documentation says."""
-    with open_bundle(make_bundle(tmp_path, program, machine)) as opened:
-        image = EXPORTER.export(Exporting(opened, lambda: expect(opened)), tmp_path / "image.tar")
+    with open_bundle(make_bundle(folder, program, machine)) as opened:
+        image = EXPORTER.export(Exporting(opened, lambda: expect(opened)), folder / "image.tar")
     docker("load", "--input", str(image.target))
     name = name_image(image.identity)
     try:
@@ -140,27 +148,27 @@ def test_none_leads_out_of_an_image(program: bytes, machine: Besieged, tmp_path:
 
 
 @pytest.mark.requires("qemu-system-x86_64", "qemu-img", "mke2fs")
-def test_none_leads_out_of_a_machine(program: bytes, machine: Besieged, tmp_path: Path) -> None:
+def test_none_leads_out_of_a_machine(program: bytes, machine: Besieged, folder: Path) -> None:
     """Of one that is emulated."""
     problem = find_problem()
     if problem is not None and os.environ.get("RTRACE_REQUIRE_ALL") == "1":
         pytest.fail(problem)
     if problem is not None:
         pytest.skip(problem)
-    judge(verify("vm", make_bundle(tmp_path, program, machine)), machine, "vm")
+    judge(verify("vm", make_bundle(folder, program, machine)), machine, "vm")
 
 
-def test_what_is_left_in_a_tree_is_nobodys(program: bytes, machine: Besieged, tmp_path: Path) -> None:
+def test_what_is_left_in_a_tree_is_nobodys(program: bytes, machine: Besieged, folder: Path) -> None:
     """Root's chroot has no device, nobody else gets to a set-uid file in it, and no link leads a download out."""
-    bundle, target = make_bundle(tmp_path / "made", program, machine), tmp_path / "target"
+    bundle, target = make_bundle(folder / "made", program, machine), folder / "target"
     rtrace = [sys.executable, "-m", "rtrace"]
     subprocess.run([*rtrace, "unpack", "-q", "chroot", bundle, target], check=True)
     done = subprocess.run([*rtrace, "run", target], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     assert machine.list_damage(done.stdout + done.stderr) == []
     assert stat.S_IMODE(target.stat().st_mode) == 0o700
-    for folder, _, names in os.walk(target / "root"):
+    for place, _, names in os.walk(target / "root"):
         for name in names:
-            status = os.lstat(os.path.join(folder, name))
+            status = os.lstat(os.path.join(place, name))
             assert stat.S_IFMT(status.st_mode) not in {stat.S_IFCHR, stat.S_IFBLK}, name
     for path in ("/work/link-out", "/work/folder-out/secret"):
         done = subprocess.run([*rtrace, "download", target, f"{path}:-"], capture_output=True, check=False)
@@ -170,17 +178,16 @@ def test_what_is_left_in_a_tree_is_nobodys(program: bytes, machine: Besieged, tm
     assert not target.exists()
 
 
-def test_what_gets_out_is_found(program: bytes, machine: Besieged, tmp_path: Path) -> None:
+def test_what_gets_out_is_found(program: bytes, machine: Besieged, folder: Path) -> None:
     """Started by itself, as nobody, the program gets at secrets, and this is told."""
-    (tmp_path / "escape").write_bytes(program)
-    (tmp_path / "escape").chmod(0o755)
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(0o755)
-    (tmp_path / "work").mkdir(mode=0o777)
-    (tmp_path / "work").chmod(0o777)
-    words = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "--", str(tmp_path / "escape")]
+    (folder / "escape").write_bytes(program)
+    (folder / "escape").chmod(0o755)
+    folder.chmod(0o755)
+    (folder / "work").mkdir(mode=0o777)
+    (folder / "work").chmod(0o777)
+    words = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "--", str(folder / "escape")]
     words += map(os.fsdecode, machine.words)
-    done = subprocess.run(words, cwd=tmp_path / "work", stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    done = subprocess.run(words, cwd=folder / "work", stdin=subprocess.DEVNULL, capture_output=True, check=False)
     found = " ".join(machine.list_damage(done.stdout))
     for what in ("the secret was read", "the folder was changed", "something came to", "goes on"):
         assert what in found, found

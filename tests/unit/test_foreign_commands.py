@@ -46,6 +46,8 @@ SWEEP: tuple[tuple[str, tuple[int, ...], str], ...] = (
     ("audit old.rpz", (0,), "nothing that looks like a secret"),
     ("drift b.rpz", (3,), "cannot be judged"),
     ("doctor", (0,), "chroot"),
+    ("status", (0, 1, 3, 125), "rtrace"),
+    ("status b.rpz", (0, 1, 3, 125), ""),
     ("replay b.rpz", (125,), "nothing here can replay it"),
     ("verify b.rpz", (125,), "nothing here can replay it"),
     ("verify --unpacker chroot b.rpz", (125,), "Linux only"),

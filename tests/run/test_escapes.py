@@ -73,7 +73,8 @@ def judge(done: subprocess.CompletedProcess[bytes], machine: Besieged, target: s
     assert machine.list_damage(said) == []
     assert said.count(b" end 0\n") + said.count(b" end 14\n") + said.count(b" end 9\n") >= ATTEMPTS - 4, said[-3000:]
     assert b"tried" in said, said[-3000:]
-    assert done.returncode == 1, said[-3000:]
+    unjudged = target == "vm" and b"the files cannot all be read" in said  # of folders as deep as these
+    assert done.returncode == (125 if unjudged else 1), said[-3000:]
     assert b"same       /work/" not in done.stdout
     if target != "image":
         assert b"\x1b" not in done.stdout

@@ -26,6 +26,7 @@ _WIDTH = 9
 
 @click.command(
     cls=RtraceCommand,
+    needs="tell whether a run is stale",
     statuses={
         "0": "every run would find what it found: fresh",
         "1": "a run is stale",

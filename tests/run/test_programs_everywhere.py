@@ -49,11 +49,11 @@ NEEDS = {
 }
 """The targets, and what each needs of the machine."""
 ALWAYS = {
-    "text-pipeline": ("chroot", "proot", "podman", "directory-bwrap"),
+    "text-pipeline": ("chroot", "proot", "podman", "directory-bwrap", "directory-user-proot"),
     "python-analysis": ("chroot-user", "docker", "image-runc"),
     "c-program": ("docker", "directory-user-unshare"),
     "plots": ("chroot",),
-    "r": ("chroot-user", "directory-user-proot"),
+    "r": ("chroot-user", "docker"),
     "node": ("docker", "directory-unshare"),
     "sqlite": ("chroot", "image-docker", "vm"),
     "localhost": ("chroot-user", "podman", "directory-nspawn", "directory-user-ch-run"),

@@ -67,6 +67,7 @@ SWEEP: tuple[tuple[str, tuple[int, ...], str], ...] = (
     ("cache clear", (0,), "nothing to remove"),
     ("export --format reprozip b.rpz -o r.rpz", (0,), "for ReproZip"),
     ("export --format oci b.rpz -o image.tar", (0,), "docker load"),
+    ("appendix --venue acm b.rpz", (0, 2, 125), ""),
     ("push b.rpz localhost:1/x", (125,), "localhost:1"),
     ("pull localhost:1/x", (125,), "localhost:1"),
     ("web --no-open --port 70000", (2,), ""),

@@ -36,6 +36,7 @@ SWEEP: tuple[tuple[str, tuple[int, ...], str], ...] = (
     ("forget last~1", (0,), "forgot"),
     ("figure --show plot.svg", (0,), "no stamp"),
     ("trace true", (125,), "only Linux can trace"),
+    ("rerun --stale", (125,), "only Linux can run the runs"),
     ("repeat last", (125,), "only Linux can run a command again"),
     ("combine -d joined .rtrace", (125,), "only Linux can join"),
     ("pack new.rpz", (125,), "only Linux can pack"),

@@ -18,6 +18,7 @@ from rtrace.printable import count
 
 @click.command(
     cls=RtraceCommand,
+    needs="run the runs of a trace again",
     statuses={
         "0": "all ended as they had, or nothing is stale",
         "1": "a run did not end as it had; none was started after it",

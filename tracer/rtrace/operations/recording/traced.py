@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sqlite3
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -68,6 +67,8 @@ def record_run(
 
 def read_processor_time() -> float:
     """Return the processor time of this process and of its children that have ended, in seconds."""
+    import resource  # not on every system
+
     usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import select
 import selectors
 import signal
@@ -82,6 +81,8 @@ class Question:
                 preexec_fn=first,  # noqa: PLW1509 -- it takes no lock
             )  # fmt: skip
         with contextlib.suppress(OSError):  # ESRCH: it has ended already; EPERM: a limit below this one holds
+            import resource  # not on every system
+
             resource.prlimit(self.process.pid, resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
 
     @property

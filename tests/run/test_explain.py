@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,6 +70,21 @@ def test_each_program_has_its_cause(rtrace: Rtrace, tmp_path: Path, server: int)
     }
     assert wrong == {}
     assert {name: found[f"{name}.out"] for name in STEADY if found[f"{name}.out"]} == {}
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="there is no second file system")
+def test_another_order_of_names_has_its_cause(rtrace: Rtrace, tmp_path: Path) -> None:
+    """A folder on another file system than the replay's tells its names in another order; only that is named."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        for number in range(1, 30):
+            (Path(folder) / f"p{number * 7919 % 1000}").touch()
+        command = ("python3", "-c", "import os, sys; print(os.listdir(sys.argv[1]))", folder)
+        for arguments in (("trace", "--no-history", *command), ("pack", "b.rpz")):
+            done = rtrace(*arguments)
+            assert done.returncode == 0, done.stderr.decode()
+    if rtrace("verify", "--no-history", "b.rpz").returncode == 0:
+        pytest.skip("both file systems have the same order")
+    assert explain(rtrace, tmp_path / "b.rpz")["stdout"] == ["directory-order"]
 
 
 def test_two_causes_are_both_named(rtrace: Rtrace, tmp_path: Path) -> None:

@@ -112,6 +112,10 @@ def test_a_folder_is_listed_in_one_order_and_the_other(tmp_path: Path, size: int
         assert read_all(listings, folder, size)[-1] == wanted[-1]
         os.lseek(folder, 0, os.SEEK_SET)
         assert read_all(listings, folder, size) == [b".", b"..", *wanted[10:]]
+        os.lseek(folder, 0, os.SEEK_SET)
+        with pytest.raises(OSError, match="Invalid argument"):  # a buffer for no name at all
+            listings.read(folder, 1, 8, old=False)
+        assert os.lseek(folder, 0, os.SEEK_CUR) == 0
     finally:
         os.close(folder)
 

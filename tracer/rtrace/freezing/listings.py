@@ -36,6 +36,13 @@ class Listings:
         state = os.fstat(descriptor)
         key = (process, state.st_dev, state.st_ino)
         position = os.lseek(descriptor, 0, os.SEEK_CUR)
+        try:
+            return self._read(descriptor, key, position, size, old=old)
+        except OSError:
+            os.lseek(descriptor, position, os.SEEK_SET)  # so that the kernel's own answer is whole
+            raise
+
+    def _read(self, descriptor: int, key: tuple[int, int, int], position: int, size: int, *, old: bool) -> bytes:
         if position == 0 or key not in self.lists:
             if len(self.lists) >= MOST_LISTS:
                 self.lists.pop(next(iter(self.lists)))

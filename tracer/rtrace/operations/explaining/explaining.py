@@ -42,6 +42,8 @@ VARIANTS: Mapping[Cause, int] = {
     "environment": 1,
 }
 """In how many ways a cause is varied, if the first ones change nothing: the last ones are left to chance."""
+BY_CHANCE: tuple[Cause, ...] = ("address", "thread-order")
+"""Causes that come out another way each time that they are varied; by all others, the same way twice."""
 BY_VARIABLES: tuple[Cause, ...] = ("hash-seed", "machine", "environment")
 """Causes that can be varied on each target."""
 NOTHING = "the results are the same in two replays: there is nothing to explain"
@@ -88,7 +90,7 @@ class Explanation:
 
     def drop_unlike(self, one: Observation, other: Observation) -> None:
         """Give up on what is not the same in two replays that should be."""
-        unlike = {subject for subject in self.wanted if one.values.get(subject) != other.values.get(subject)}
+        unlike = {subject for subject in self.wanted if not one.is_like(other, subject)}
         debug(__name__, "cannot be held still: %s", unlike)
         self.wanted -= unlike
         for subject in unlike:
@@ -97,12 +99,12 @@ class Explanation:
     def vary(self, cause: Cause, variant: int, usual: Observation, rest: Collection[Subject]) -> None:
         """Vary a cause, and note what follows it, twice."""
         once = self.observe(cause, variant)
-        changed = [subject for subject in rest if once.values.get(subject) != usual.values.get(subject)]
+        changed = [subject for subject in rest if once.differs(usual, subject)]
         if not changed:
             return
         again = self.observe(cause, variant)
         for subject in changed:
-            if again.values.get(subject) != usual.values.get(subject):
+            if again.differs(usual, subject) and (cause in BY_CHANCE or again.is_like(once, subject)):
                 is_name = cause in NAMING and is_temporary_name(subject, usual, once)
                 found = self.causes.setdefault(subject, [])
                 named: Cause = "temporary-name" if is_name else cause

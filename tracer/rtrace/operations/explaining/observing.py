@@ -76,6 +76,7 @@ class Experiment:
         folder = self.make_folder()
         values: dict[Subject, object] = {}
         contents: dict[Subject, Path] = {}
+        cut = False
         with ExitStack() as stack:
             target = self.make_target(folder, stack)
             null = os.open(os.devnull, os.O_RDWR)
@@ -89,6 +90,7 @@ class Experiment:
                     changed, freeze = self.freeze(run, varied) if frozen else (run, None)
                     outcome = self.replay(target, changed, freeze, collection.streams, told)
                 values[Subject(run.id, None, None)] = outcome.exit_status
+                cut = cut or outcome.reached is not None
                 for name, stream in collection.found.items():
                     values[Subject(run.id, None, name)] = (stream.size, stream.sha256)
                     if stream.path is not None and stream.size <= MOST:
@@ -98,7 +100,7 @@ class Experiment:
                 contents |= fetch(target, [one for one in wanted if one.run == run.id and one.path], snapshot, kept)
             with open(names, "rb") as file:
                 made = frozenset(file.read(MOST_NAMES).split(b"\n"))
-        return Observation(values, contents, made)
+        return Observation(values, contents, made, cut)
 
     def freeze(self, run: Run, varied: tuple[Cause, int] | None) -> tuple[Run, Freeze]:
         """Return how a run is frozen, and the run with other values of variables where these are varied."""

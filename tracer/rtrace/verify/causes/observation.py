@@ -22,12 +22,22 @@ class Subject(NamedTuple):
 class Observation:
     """What a replay left: for each subject something that is equal where they are the same, and some contents.
 
-    ``names`` are those under which its programs made new files and folders.
+    ``names`` are those under which its programs made new files and folders; ``cut`` tells that a limit ended a run:
+    then nothing can be said of what it left.
     """
 
     values: Mapping[Subject, object]
     contents: Mapping[Subject, Path] = field(default_factory=dict)
     names: frozenset[bytes] = frozenset()
+    cut: bool = False
+
+    def is_like(self, other: Observation, subject: Subject) -> bool:
+        """Whether two replays left the same, each having come to its end."""
+        return not (self.cut or other.cut) and self.values.get(subject) == other.values.get(subject)
+
+    def differs(self, other: Observation, subject: Subject) -> bool:
+        """Whether two replays that came to their ends left something else."""
+        return not (self.cut or other.cut) and self.values.get(subject) != other.values.get(subject)
 
     def read(self, subject: Subject) -> bytes | None:
         """Return the content of a subject, if it is kept."""

@@ -22,6 +22,8 @@ from rtrace_unpackers.isolation.planning.frozen import plan_frozen
 from rtrace_unpackers.isolation.planning.isolation_plan import FrozenWorld
 
 NUMBER = struct.Struct("=i")
+MOST_TOLD = 1 << 20
+"""Bytes of names that a program can have written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,12 @@ def supervise(frozen: Frozen, ids: int, go: int) -> None:
         return
     (first,) = NUMBER.unpack(message)
 
+    left = MOST_TOLD
+
     def tell(name: bytes) -> None:
-        if frozen.told is not None:
+        nonlocal left
+        left -= len(name) + 1
+        if frozen.told is not None and left >= 0:
             with contextlib.suppress(OSError):  # the disk is full
                 os.write(frozen.told, name.replace(b"\n", b"?") + b"\n")
 

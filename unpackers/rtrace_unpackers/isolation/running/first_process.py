@@ -86,7 +86,7 @@ def be_first_process(
         keep_capabilities(KEPT_CAPABILITIES)
         forbid_new_privileges()
         if gate is not None:
-            doing = "be frozen"
+            doing = "be frozen, as nothing may be traced here (leave out --freeze)"
             gate.wait()
         launcher = arrange_descriptors(means)
         if means.frozen is not None:

@@ -18,6 +18,8 @@ from unsteady import STEADY, UNSTEADY, write_programs
 pytestmark = pytest.mark.requires("user-namespaces")
 
 Rtrace = Callable[..., subprocess.CompletedProcess[bytes]]
+COUNTER = '#include <stdio.h>\nint main(void) { printf("%llu\\n", __builtin_ia32_rdtsc()); }\n'
+"""Of x86 processors: since they were started."""
 KEY = {"SERVICE_API_KEY": "sk-live-9f8e7d6c5b4a39281706f5e4d3c2b1a0"}
 
 
@@ -54,10 +56,19 @@ def explain(rtrace: Rtrace, bundle: Path) -> dict[str, list[str]]:
 def test_each_program_has_its_cause(rtrace: Rtrace, tmp_path: Path, server: int) -> None:
     """Of 24 programs the twelve that differ for one reason have that one, the others none.
 
+    What depends on several things has several causes; a missing output and the unexpected file beside it are one file,
+    whose name has a process id in it; and a processor's own counter is neither pinned nor a cause of the vocabulary.
     The order of names in a folder may be the same by chance: then there is nothing to explain.
     """
     commands = write_programs(tmp_path, server)
     lines = [f"{' '.join(command)} > {name}.out" for name, command in commands.items()]
+    lines += ["date +%N > both.out; echo $$ >> both.out", "echo log > log-$$.txt"]
+    (tmp_path / "counter.c").write_text(COUNTER)
+    if (
+        subprocess.run(["gcc", "-o", "counter", "counter.c"], cwd=tmp_path, check=False, capture_output=True).returncode
+        == 0
+    ):
+        lines.append("./counter > counter.out")
     (tmp_path / "all.sh").write_text("\n".join(lines) + "\n")
     for arguments in (("trace", "--no-history", "sh", "all.sh"), ("pack", "b.rpz")):
         done = rtrace(*arguments, env=KEY)
@@ -70,6 +81,10 @@ def test_each_program_has_its_cause(rtrace: Rtrace, tmp_path: Path, server: int)
     }
     assert wrong == {}
     assert {name: found[f"{name}.out"] for name in STEADY if found[f"{name}.out"]} == {}
+    assert found["both.out"] == ["time", "process-id"]
+    assert found.get("counter.out", ["unknown"]) == ["unknown"]
+    logs = [causes for name, causes in found.items() if name.startswith("log-")]
+    assert logs in ([["process-id"]], [["process-id"]] * 2)
 
 
 @pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="there is no second file system")
@@ -85,38 +100,3 @@ def test_another_order_of_names_has_its_cause(rtrace: Rtrace, tmp_path: Path) ->
     if rtrace("verify", "--no-history", "b.rpz").returncode == 0:
         pytest.skip("both file systems have the same order")
     assert explain(rtrace, tmp_path / "b.rpz")["stdout"] == ["directory-order"]
-
-
-def test_two_causes_are_both_named(rtrace: Rtrace, tmp_path: Path) -> None:
-    """What depends on several things has several causes; a person is told below the line."""
-    text = "import os, time\nprint(time.time())\nprint(os.getpid())\nprint('constant')\n"
-    (tmp_path / "p.py").write_text(text)
-    for arguments in (("trace", "--no-history", "python3", "p.py"), ("pack", "b.rpz")):
-        done = rtrace(*arguments)
-        assert done.returncode == 0, done.stderr.decode()
-    done = rtrace("verify", "--explain", "--no-history", "b.rpz", timeout=900)
-    assert done.returncode == 1
-    assert b"because of: time, process-id\n" in done.stderr + done.stdout
-
-
-def test_a_name_that_changes_has_a_cause(rtrace: Rtrace, tmp_path: Path) -> None:
-    """A missing output and the unexpected file beside it are one file, whose name has a process id in it."""
-    for arguments in (("trace", "--no-history", "sh", "-c", "echo log > log-$$.txt"), ("pack", "b.rpz")):
-        done = rtrace(*arguments)
-        assert done.returncode == 0, done.stderr.decode()
-    manifest = (tmp_path / ".rtrace" / "manifest.yml").read_text()
-    assert "log-" in manifest
-    found = explain(rtrace, tmp_path / "b.rpz")
-    assert [causes for name, causes in found.items() if causes] in ([], [["process-id"]], [["process-id"]] * 2)
-
-
-def test_what_nobody_can_hold_still_is_unknown(rtrace: Rtrace, tmp_path: Path) -> None:
-    """A processor's own counter is neither pinned nor a cause of the vocabulary."""
-    source = '#include <stdio.h>\nint main(void) { printf("%llu\\n", __builtin_ia32_rdtsc()); }\n'
-    (tmp_path / "p.c").write_text(source)
-    if subprocess.run(["gcc", "-o", "p", "p.c"], cwd=tmp_path, check=False, capture_output=True).returncode:
-        pytest.skip("this processor has no such counter")
-    for arguments in (("trace", "--no-history", "./p"), ("pack", "b.rpz")):
-        done = rtrace(*arguments)
-        assert done.returncode == 0, done.stderr.decode()
-    assert explain(rtrace, tmp_path / "b.rpz")["stdout"] == ["unknown"]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from rtrace.cli.verify import show_report
 from rtrace.operations.explaining.explaining import add_extra, is_unlike, sort_causes
 from rtrace.verify.causes.observation import Observation, Subject
 from rtrace.verify.causes.telling import explains_all, is_temporary_name
-from rtrace.verify.verdicts import Line
+from rtrace.verify.verdicts import Line, Report
 
 OUT = Subject("run1", None, "stdout")
 
@@ -84,3 +85,17 @@ def test_a_replay_that_a_limit_ended_proves_nothing() -> None:
     whole, other, cut = Observation({OUT: 1}), Observation({OUT: 2}), Observation({OUT: 1}, cut=True)
     assert (whole.is_like(whole, OUT), whole.differs(other, OUT)) == (True, True)
     assert not any(one.is_like(cut, OUT) or one.differs(cut, OUT) for one in (whole, other))
+
+
+def test_a_person_reads_the_causes_below_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also of a result that is the same this time, and another one in another replay."""
+    lines = (
+        Line("different", "run1", b"/w/a", "5, was 4", causes=("time", "random")),
+        Line("same", "run1", b"/w/b", causes=("thread-order",)),
+        Line("same", "run1", b"/w/c"),
+    )
+    show_report(Report(lines), show_all=False)
+    said = "".join(capsys.readouterr())
+    assert "different  /w/a: 5, was 4\n           because of: time, random\n" in said
+    assert "same       /w/b, and not in another replay\n           because of: thread-order\n" in said
+    assert "/w/c" not in said

@@ -26,7 +26,7 @@ Cause: TypeAlias = Literal[
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 SOURCE_DATE_EPOCH = b"SOURCE_DATE_EPOCH"
 USUAL_BEGINNING = 1577836800
-"""2020-01-01T00:00:00Z: when a frozen run begins of which nothing else says when, in seconds since the Epoch."""
+"""2020-01-01T00:00:00Z: when a frozen run begins if nothing else says when, in seconds since the Epoch."""
 LATEST_BEGINNING = 1 << 33
 """Seconds since the Epoch: more are taken for a mistake, and would not fit into the times of some file systems."""
 

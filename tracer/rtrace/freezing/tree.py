@@ -17,6 +17,9 @@ from rtrace.freezing.processes import FrozenProcess, FrozenThread
 from rtrace.freezing.waiting import Finish
 from rtrace.linux.registers import skip_syscall
 
+OTHER_PART = 123_456_789
+"""Nanoseconds that have gone by when another time begins: programs look at parts of seconds, too."""
+
 
 class FrozenTree:
     """All threads of a frozen program by their ids."""
@@ -24,7 +27,9 @@ class FrozenTree:
     def __init__(self, first: int, freeze: Freeze, release: bytes | None, told: Callable[[bytes], None]) -> None:
         """Begin with the first process; see `Answers` for the rest."""
         self.answers = Answers(freeze, release, told, time.time())
-        self.threads = {first: FrozenThread(first, FrozenProcess(first, (), Clock(), None))}
+        self.threads = {
+            first: FrozenThread(first, FrozenProcess(first, (), Clock(OTHER_PART * freeze.of("time")), None))
+        }
 
     def take_birth(self, parent: int, child: int, *, is_thread: bool) -> None:
         """Add a thread or a process, unless it was met already."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import click
 from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import JSON
 from rtrace.cli.options.completing import complete_bundles
-from rtrace.cli.terminal.speaking import give_json, say
+from rtrace.cli.terminal.speaking import give, give_json, say
 from rtrace.printable import count, printable_text
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def command(bundle: Path, *, venue: str, output: Path | None, force: bool, as_js
     written = write_appendix(bundle, venue, [part for part in PARTS if parts[part]] or PARTS)
     files: list[Path] = []
     if output is None and len(written.texts) == 1 and not as_json:
-        sys.stdout.write(next(iter(written.texts.values())))
+        give(next(iter(written.texts.values())).encode())
     else:
         files = save(written, output or bundle.with_name(f"{bundle.stem}-artefact"), force=force)
     if as_json:

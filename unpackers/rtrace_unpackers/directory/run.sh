@@ -110,6 +110,7 @@ inside_namespaces='
     for name in null zero full random urandom tty; do : >"dev/$name" && mount --bind "/dev/$name" "dev/$name" || exit 125; done
     ln -s /proc/self/fd dev/fd; for number in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${number%:*}" "dev/${number#*:}"; done
     mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts dev/pts && ln -s pts/ptmx dev/ptmx || exit 125
+    ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null || echo "run.sh: the run has no loopback: install iproute2" >&2
     hostname -- "$hostname" 2>/dev/null || hostname "$hostname" 2>/dev/null || echo "run.sh: the hostname stays this machine'"'"'s" >&2
     cd .. || exit 125
     if [ "$kind" = root ]; then exec chroot root "/.rtrace/$launcher"; fi

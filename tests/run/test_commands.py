@@ -84,7 +84,10 @@ UNKNOWN = (
     (("help", "trce"), b"did you mean trace?"),
     (("trace", "--overwrit", "true"), b"--overwrite"),
     (("unpack", "dokcer", "b.rpz"), b"there is no unpacker 'dokcer'; did you mean docker?"),
-    (("unpack", "xyzzy", "b.rpz"), b"there is no unpacker 'xyzzy'; choose one of: chroot, directory, docker"),
+    (
+        ("unpack", "xyzzy", "b.rpz"),
+        b"there is no unpacker 'xyzzy'; choose one of: apptainer, chroot, directory, docker",
+    ),
     (("export", "-f", "reprozipp", "b.rpz"), b"there is no format 'reprozipp'; did you mean reprozip?"),
     (("export", "-f", "xyzzy", "b.rpz"), b"there is no format 'xyzzy'; choose one of: reprozip"),
     (("convert", "b.rpz", "c.rpz"), b"there is no command 'convert'"),

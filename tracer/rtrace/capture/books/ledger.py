@@ -25,7 +25,7 @@ from rtrace.trace.schema import MUTATIONS, Use
 
 NOTHING = (None,) * (len(FACTS) - 3)
 """The facts of a path where nothing is, after its run, itself and the time."""
-USE_BITS = 13
+USE_BITS = max(Use).bit_length()
 MUTATION_BITS = int(MUTATIONS)
 METADATA, UNREAD, KEPT = int(Use.METADATA), int(Use.UNREAD), int(Use.KEPT)
 CONTENT_BITS, FROM_NOTHING = int(Use.READ | Use.EXECUTE | Use.WRITE), int(Use.CREATE | Use.TRUNCATE)

@@ -27,7 +27,8 @@ class Outcome:
 
     ``reached`` names the field of `rtrace.limits.Limits` that ended it; ``notes`` are sentences about limits that were
     reached without ending it, and about those that could not be had here. ``memory`` is that of its largest process,
-    resident, in bytes, or None where the target does not measure it; ``memory_is_most``: it may have been less.
+    resident, in bytes, or None where the target does not measure it; ``memory_is_most``: it may have been less. What
+    was measured has no part in whether two outcomes are equal.
     """
 
     run: str
@@ -35,8 +36,8 @@ class Outcome:
     signal: int | None
     reached: str | None = None
     notes: tuple[str, ...] = ()
-    memory: int | None = None
-    memory_is_most: bool = False
+    memory: int | None = field(default=None, compare=False)
+    memory_is_most: bool = field(default=False, compare=False)
 
     @property
     def exit_status(self) -> int:

@@ -129,7 +129,7 @@ def test_installed_command_line_traces(installation: Path, tmp_path: Path) -> No
 def test_installed_unpackers_are_found(installation: Path, tmp_path: Path) -> None:
     """The unpackers of an installed wheel are found through their entry points, under the names they give."""
     done = run(installation / "python", "-c", LIST_UNPACKERS, cwd=tmp_path)
-    names = ("chroot", "directory", "docker", "podman", "proot", "vm")
+    names = ("apptainer", "chroot", "directory", "docker", "podman", "proot", "vagrant", "vm")
     assert done.stdout.splitlines() == [f"{name} {name}" for name in names], done.stderr
 
 

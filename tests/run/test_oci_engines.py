@@ -25,7 +25,7 @@ from rtrace.operations.export import expect
 from rtrace_unpackers.oci import EXPORTER
 from rtrace_unpackers.oci.configuration import name_image
 
-pytestmark = pytest.mark.requires("busybox")
+pytestmark = [pytest.mark.requires("busybox"), pytest.mark.xdist_group("images")]  # which are the same in all tests
 
 LATE = b"umask 022; echo late > /work/late; chmod 600 /work/late"
 TELL = b"id -u; id -G; umask; cat data; echo oh >&2; ln -s data link; rm gone; cat data > out; exit 3"

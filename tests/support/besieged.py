@@ -89,7 +89,8 @@ class Besieged:
             found.append("something is mounted")
         found += [f"{path} was made" for path in ("/rtrace-canary",) if os.path.lexists(path)]
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and (read(entry / "comm") or b"").decode(errors="replace").strip() == ESCAPEE:
+            is_one = entry.name.isdigit() and (read(entry / "comm") or b"").decode(errors="replace").strip() == ESCAPEE
+            if is_one and os.fsencode(self.folder) in (read(entry / "cmdline") or b"").split(b"\0"):
                 found.append(f"process {entry.name} goes on")
         return found
 

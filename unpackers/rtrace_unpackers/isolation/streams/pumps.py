@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from rtrace_unpackers.isolation.streams import terminal
 
 PART = 1 << 18
+LONGEST_END = 10_000
+"""Milliseconds that ending what prints too much may take; then its pipe is closed all the same."""
 END_KEY = b"\x04"
 AWAY = 0.2
 """Seconds between two looks whether a terminal is ours again."""
@@ -109,11 +111,20 @@ class Pump(threading.Thread):
         if room == 0 and self.meter is not None:
             if self.read(1):
                 self.meter.reached()
+                self.wait_for_end()
             return False
         carried = self.hand_over(room) if self.splices else self.copy(room)
         if self.meter is not None:
             self.meter.give_back(room - carried)
         return carried > 0
+
+    def wait_for_end(self) -> None:
+        """Wait until those who write have been ended: a pipe closed before would end them otherwise, by SIGPIPE."""
+        poll = select.poll()
+        poll.register(self.source, 0)  # POLLHUP is always told
+        if self.stop is not None:
+            poll.register(self.stop, 0)
+        poll.poll(LONGEST_END)
 
     def count_ready(self) -> int:
         """Wait until there is something to read, and return how much: no more is reserved, others may need the rest."""

@@ -16,29 +16,11 @@ from observing import Observation, run_rtrace
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.parallel.processes import read_ranks
 from rtrace.trace.reading.reader import open_for_reading
+from sample_programs import RING
 from slurm_node import slurm_node
 from ssh_host import ssh_host
 
 RTRACE = (sys.executable, "-m", "rtrace")
-RING = r"""
-#include <mpi.h>
-#include <stdio.h>
-int main(int argc, char **argv) {
-    int rank, size, own, sum;
-    char name[32];
-    MPI_Init(&argc, &argv);
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &size);
-    own = rank + 1;
-    MPI_Allreduce(&own, &sum, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
-    snprintf(name, sizeof name, "out.%d", rank);
-    FILE *out = fopen(name, "w");
-    fprintf(out, "rank %d of %d: %d\n", rank, size, sum);
-    fclose(out);
-    MPI_Finalize();
-    return 0;
-}
-"""
 ROOT_MAY = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 OPEN_MPI = ("mpirun.openmpi", "--oversubscribe", "-n", "3")
 SRUN = ("srun", "-n", "3", "--overcommit")

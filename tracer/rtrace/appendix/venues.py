@@ -78,6 +78,13 @@ def write_acm(facts: Facts) -> Iterator[Block]:
     yield parts.tell_limits(facts)
 
 
+def _tell_dangers() -> Block:
+    """Return what a reviewer need not fear of a replay."""
+    return say(
+        "A replay has no network and sees no file of its machine. ", Todo("say what else there is to fear, or none")
+    )
+
+
 def _describe(facts: Facts, level: int, *, benchmarks: str) -> Iterator[Block]:
     yield Heading(level, "How to access")
     yield from parts.tell_access(facts)
@@ -109,9 +116,7 @@ def _write_systems(facts: Facts, *, ethics: bool) -> Iterator[Block]:
     yield Heading(2, "Description & Requirements")
     if ethics:
         yield Heading(3, "Security, privacy, and ethical concerns")
-        yield say(
-            "A replay has no network and sees no file of its machine. ", Todo("say what else there is to fear, or none")
-        )
+        yield _tell_dangers()
     yield from _describe(facts, 3, benchmarks="Benchmarks")
     yield Heading(2, "Set-up")
     yield Heading(3, "Installation")
@@ -137,9 +142,7 @@ def write_pets(facts: Facts) -> Iterator[Block]:
     yield Heading(2, "Description")
     yield parts.tell_abstract(facts)
     yield Heading(3, "Security/Privacy Issues and Ethical Concerns")
-    yield say(
-        "A replay has no network and sees no file of its machine. ", Todo("say what else there is to fear, or none")
-    )
+    yield _tell_dangers()
     yield Heading(2, "Basic Requirements")
     yield Heading(3, "Hardware Requirements")
     yield parts.tell_hardware(facts)

@@ -97,7 +97,6 @@ def take(answer: dict[str, Any], command: str) -> dict[str, Any]:
     if command == "pack":
         answer["counts"] = dict.fromkeys(answer["counts"], 1)
     if command == "targets":
-        answer["targets"] = [one for one in answer["targets"] if "/answers" in one["path"]]  # no other tests'
         answer["targets"][0]["made"] = 1.0
     if command == "export":
         answer["files"] = 1
@@ -129,10 +128,10 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     (work / "run.sh").write_text("#!/bin/sh\nsort in.txt > out.txt\necho done\n")
     (work / "run.sh").chmod(0o755)
     found: dict[str, dict[str, Any]] = {}
+    own = {"RTRACE_HISTORY": str(root / "history"), "RTRACE_CACHE": str(root / "trees"), "XDG_STATE_HOME": str(root)}
 
     def ask(command: str, *arguments: str | Path, last: bool = False) -> None:
-        env = {**os.environ, "RTRACE_HISTORY": str(root / "history"), "RTRACE_CACHE": str(root / "trees")}
-        done = run_rtrace(command, "--json", *arguments, cwd=work, env=env)
+        done = run_rtrace(command, "--json", *arguments, cwd=work, env=os.environ | own)
         text = done.stderr.splitlines()[-1] if last else done.stdout
         try:
             found[command] = json.loads(text)

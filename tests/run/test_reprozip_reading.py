@@ -105,10 +105,10 @@ def test_info_of_version_1_has_its_old_names(rtrace: Command) -> None:
     answer = json.loads(rtrace("info", "--json", sample("06")).stdout)
     assert answer["maker"] == "ReproZip 0.6.4 (bundle version 1, configuration 0.4)"
     assert answer["inputs"] == [
-        {"name": "arg", "path": "/tmp/experiments/v1/in.txt", "runs": ["run0"], "pattern": None}
+        {"name": "arg", "path": "/tmp/experiments/v1/in.txt", "runs": ["run0"], "pattern": None, "compare": None}
     ]
     assert answer["outputs"] == [
-        {"name": "arg", "path": "/tmp/experiments/v1/out.txt", "runs": ["run0"], "pattern": None}
+        {"name": "arg", "path": "/tmp/experiments/v1/out.txt", "runs": ["run0"], "pattern": None, "compare": None}
     ]
     assert answer["runs"][0]["started"] is None
 

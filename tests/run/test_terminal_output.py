@@ -586,7 +586,7 @@ def test_extracted_content_is_given_byte_for_byte(run_anywhere: CommandLine, tmp
 
 def test_json_has_what_was_there(run: CommandLine, tmp_path: Path) -> None:
     """In JSON nothing is lost: a reader gets the characters back that were escaped for the terminal."""
-    changed = exchange(sample().manifest, "text10", HOSTILE)
+    changed = exchange(sample().manifest, sample().find("/hostname"), HOSTILE)
     bundle = tmp_path / "b.rpz"
     bundle.write_bytes(make_bundle(changed, seed()["trace"]))
     done = run("info", "--json", bundle, cwd=tmp_path)

@@ -12,12 +12,15 @@ from rtrace.manifest.schema import read_schema
 
 Json: TypeAlias = Any
 SCHEMA = json.loads(read_schema())
-RUN = "/$defs/run/id"
+REFERENCES = ((r"puts/\d/runs/|claims/\d/run$", "/runs/0/id"), (r"claims/\d/outputs/", "outputs/0/name"))
+"""Which strings name another one, and that one."""
 CANDIDATES = ("text{}", "/path{}", "{:064x}", "https://example.org/{}", "0022")
 OWN = {"digests"}
 """Keys that `seal` writes."""
 APART = {"environ_besides", "same", "needs"}
 """Keys that go with another value of one beside them only, or name a run above."""
+UNFIT = {"/inputs/0/compare"}
+"""Where the schema allows what a rule besides it refuses: only what a run writes is compared."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Sample:
         self.places: list[Place] = []
         self.manifest = self._make(SCHEMA, "")
 
+    def find(self, name: str) -> str:
+        """Return the one string whose place in the schema ends with a name."""
+        (value,) = (place.value for place in self.places if place.name.endswith(name))
+        return value
+
     def _make(self, schema: Json, where: str) -> Json:
         if "$ref" in schema:
             name = schema["$ref"].removeprefix("#/$defs/")
@@ -56,7 +64,7 @@ class Sample:
                 made = {
                     key: self._make(value, f"{where}/{key}")
                     for key, value in schema.get("properties", {}).items()
-                    if key not in OWN | APART
+                    if key not in OWN | APART and f"{where}/{key}" not in UNFIT
                 }
                 if isinstance(schema.get("additionalProperties"), dict):
                     key = self._string(schema.get("propertyNames", {}), f"{where}/KEY")
@@ -77,8 +85,9 @@ class Sample:
         number = len(self.places)
         fitting = (text.format(number) for text in CANDIDATES)
         value = next(text for text in fitting if re.search(schema.get("pattern", ""), text))
-        if re.search(r"puts/\d/runs/", where):  # a reference
-            value = next(place.value for place in self.places if place.name.endswith("/runs/0/id"))
+        for reference, name in REFERENCES:
+            if re.search(reference, where):
+                value = next(place.value for place in self.places if place.name.endswith(name))
         self.places.append(Place(where, value))
         return value
 

@@ -97,7 +97,10 @@ def settle_renamed(
             compared = compare_result(expected[line.run, path], there)
             if there is not None:
                 compared = look(compared, expected[line.run, path], there)
-            detail = f"now called {printable(other)}"
-            yield replace(compared, detail=f"{detail}; {compared.detail}" if compared.detail else detail)
+            called, judgement = f"now called {printable(other)}", compared.judgement
+            if judgement is not None:  # whoever shows what it says shows its note
+                judgement = judgement._replace(note="; ".join(filter(None, (called, judgement.note))))
+            detail = "; ".join(filter(None, (called, compared.detail)))
+            yield replace(compared, detail=detail, judgement=judgement)
         elif not (line.verdict == "extra" and path in renamed.values()):
             yield line

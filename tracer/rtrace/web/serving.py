@@ -9,6 +9,7 @@ import socket
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, cast
 
+from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
@@ -84,12 +85,16 @@ def serving(site: Site, sockets: list[socket.socket]) -> Iterator[None]:
     known: dict[int, object] = {}
     servers = [Server(site, one, settings, map=known, dispatcher=threads) for one in sockets]
     # Not in the main thread, where a signal may come in the middle of what swallows every exception.
-    Thread(target=servers[0].run, name="web", daemon=True).start()
+    loop = Thread(target=servers[0].run, name="web", daemon=True)
+    loop.start()
     try:
         yield
     finally:
-        for server in servers:
-            server.close()
+        # In the thread that waits for them: what is closed while it waits is no descriptor any more, or another's.
+        trigger = cast("Any", servers[0].trigger)
+        trigger.pull_trigger(lambda: wasyncore.close_all(cast("Any", known), ignore_all=True))
+        loop.join()
+        threads.shutdown()
 
 
 def wait() -> None:

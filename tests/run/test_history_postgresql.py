@@ -1,6 +1,7 @@
 """A history in PostgreSQL: a real server, two writers, and a server that goes away."""
 
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -320,6 +321,53 @@ def test_wrong_addresses_are_told_without_the_password(
         open_history(url).catalogue()
     assert "s3cret" not in str(caught.value)
     assert reason in str(caught.value)
+
+
+@pytest.fixture
+def encrypting(tmp_path: Path) -> Iterator[Server]:
+    """A server that encrypts, with a certificate that nobody has signed."""
+    with serve_postgresql() as server:
+        data = server.folder / "data"
+        make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
+        names = {"-keyout": "server.key", "-out": "server.crt"}
+        words = [word for option, name in names.items() for word in (option, str(tmp_path / name))]
+        subprocess.run([*make, *words], check=True, capture_output=True)
+        for name in names.values():
+            (data / name).write_bytes((tmp_path / name).read_bytes())
+            shutil.chown(data / name, data.stat().st_uid, data.stat().st_gid)
+            (data / name).chmod(0o600)
+        server.stop()
+        (data / "postgresql.auto.conf").write_text("ssl = on\n")
+        server.start()
+        yield server
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pg8000 leaves its socket open
+@pytest.mark.requires("openssl")
+def test_connections_are_encrypted_as_the_address_says(server: Server, encrypting: Server) -> None:
+    """`prefer`, the default, takes what the server can; the others are refused where they cannot be had."""
+
+    def is_encrypted(url: str) -> object:
+        database = Database(read_address(url))
+        try:
+            return database.ask("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")[0][0]
+        finally:
+            database.close()
+
+    for options, plain, encrypted in (
+        ("", False, True),
+        ("?sslmode=prefer", False, True),
+        ("?sslmode=disable", False, False),
+    ):
+        assert is_encrypted(server.url + options) is plain
+        assert is_encrypted(encrypting.url + options) is encrypted
+    assert is_encrypted(f"{encrypting.url}?sslmode=require") is True
+    for one, mode, reason in (
+        (server, "require", "refuses SSL"),
+        (encrypting, "verify-full", "certificate verify failed"),
+    ):
+        with pytest.raises(HistoryError, match=reason):
+            is_encrypted(f"{one.url}?sslmode={mode}")
 
 
 def test_histories_of_both_kinds_are_synced(

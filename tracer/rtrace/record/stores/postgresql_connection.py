@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from rtrace.errors import HistoryError
 from rtrace.printable import printable_text
 from rtrace.record.stores.postgresql_address import Address
+
+if TYPE_CHECKING:
+    import ssl
 
 CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 300
@@ -95,16 +98,25 @@ class Database:
             place: dict[str, object] = {"host": address.host, "port": address.port}
             if address.host.startswith("/"):
                 place = {"unix_sock": f"{address.host}/.s.PGSQL.{address.port}"}
-            with self._telling():
-                connection = pg8000.native.Connection(
+
+            def connect(encryption: object) -> Any:  # noqa: ANN401 -- pg8000 has no types
+                return pg8000.native.Connection(
                     address.user,
                     database=address.database,
                     password=address.password,
                     timeout=CONNECT_SECONDS,
-                    ssl_context=make_ssl(address),
+                    ssl_context=encryption,
                     application_name="rtrace",
                     **place,
                 )
+
+            with self._telling():
+                try:
+                    connection = connect(make_encryption(address))
+                except pg8000.native.InterfaceError as error:
+                    if address.ssl != "prefer" or "refuses SSL" not in str(error):
+                        raise
+                    connection = connect(encryption=False)
                 connection._usock.settimeout(_ANSWER_SECONDS)  # noqa: SLF001 -- the time to connect is not that to answer
                 connection.run(_SETTINGS)
             self._connection = cast("Connection", connection)
@@ -133,12 +145,14 @@ class Database:
         )
 
 
-def make_ssl(address: Address) -> object:
-    """Return what pg8000 wants to know of encryption: None tries it, and goes on without."""
+def make_encryption(address: Address) -> ssl.SSLContext | Literal[False]:
+    """Return how a connection is encrypted, for pg8000; certificates are read only where one is asked for."""
     if address.host.startswith("/") or address.ssl == "disable":
         return False
-    if address.ssl == "verify-full":
-        import ssl
+    import ssl
 
+    if address.ssl == "verify-full":
         return ssl.create_default_context()
-    return True if address.ssl == "require" else None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context

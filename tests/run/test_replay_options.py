@@ -105,6 +105,34 @@ def test_outputs_are_fetched_whatever_came_of_the_run(replay: Replay, study: Pat
     assert (status, sorted(os.listdir(tmp_path / "every"))) == (4, ["table.txt"]), said
 
 
+def test_what_no_run_has_made_is_no_output(rtrace: Rtrace, tmp_path: Path) -> None:
+    """An output that was there before the run is packed as its size: zeros of that size are never handed out for it."""
+    work = tmp_path / "again"
+    work.mkdir()
+    (work / "make.sh").write_text('[ "$1" = idle ] || echo "score: $1" > result.txt\nexit "$2"\n')
+    (work / "result.txt").write_text("score: 0\n")
+    assert rtrace("trace", "--no-history", "sh", "make.sh", "1", "0", cwd=work).returncode == 0
+    assert rtrace("pack", "bundle.rpz", cwd=work).returncode == 0
+    for status, told in (("0", 125), ("3", 3)):
+        idle = ("--cmdline", f"make.sh idle {status}", "-o", "result.txt=made", "-o", "all=every")
+        done = rtrace("replay", "--no-history", *idle, "bundle.rpz", cwd=work)
+        assert (done.returncode, (work / "made").exists(), os.listdir(work / "every")) == (told, False, [])
+        assert b"has only the size of result.txt" in done.stderr
+        assert b"result.txt is not there" in done.stderr
+    done = rtrace("run", "--no-history", "--into", "swept", "--sweep", "arg:2=idle,7", "bundle.rpz", cwd=work)
+    rows = [row.split(",") for row in (work / "swept/table.csv").read_text().splitlines()]
+    assert [(row[1], row[rows[0].index("score")]) for row in rows[1:]] == [("incomplete", ""), ("done", "7")]
+    assert not (work / "swept/arg2=idle/result.txt").exists()
+    assert rtrace("unpack", "chroot", "bundle.rpz", "target", cwd=work).returncode == 0
+    done = rtrace("download", "target", "result.txt:-", cwd=work)
+    assert (done.returncode, done.stdout) == (125, b"")
+    assert rtrace("download", "target", cwd=work).stdout.startswith(b"original\t")
+    assert rtrace("replay", "--no-history", "target", cwd=work).returncode == 0
+    listed = rtrace("download", "target", cwd=work)
+    assert (listed.stdout[:10], listed.stderr) == (b"generated\t", b"")
+    assert rtrace("download", "target", "result.txt:-", cwd=work).stdout == b"score: 1\n"
+
+
 def test_what_makes_no_sense_is_told_before_a_run(replay: Replay, study: Path, tmp_path: Path) -> None:
     """Unknown names, files in the way, arguments for two programs: a sentence, status 2, and nothing was replayed."""
     (tmp_path / "precious").write_text("precious")

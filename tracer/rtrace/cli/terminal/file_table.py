@@ -20,7 +20,7 @@ def show_files(states: Sequence[FileState]) -> None:
     """Write files with their state as a table, or a line each; say of which ones the content is not in the bundle."""
     show_table(COLUMNS, lambda: [describe_file(one) for one in states])
     for one in states:
-        if one.file.content == "placeholder":
+        if one.file.content == "placeholder" and one.state == "original":
             warn(f"{one.file.name}: the bundle holds only its size, for no run needed its content")
         elif one.file.content == "elsewhere":
             warn(f"{one.file.name}: its content is not in the bundle; --fetch or --from gets it from elsewhere")

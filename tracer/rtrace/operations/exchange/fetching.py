@@ -15,8 +15,15 @@ from rtrace.interrupts import held
 from rtrace.opening import open_bundle
 from rtrace.operations.exchange.bundles import find_bundle
 from rtrace.operations.exchange.contents import STANDARD_INPUT
-from rtrace.operations.exchange.names import File, explain_unknown, find_named, iterate_splits, list_outputs
-from rtrace.operations.exchange.states import find_places
+from rtrace.operations.exchange.names import (
+    File,
+    explain_unknown,
+    find_named,
+    iterate_splits,
+    list_outputs,
+    tell_name,
+)
+from rtrace.operations.exchange.states import find_places, list_unmade
 from rtrace.printable import name_some, printable
 
 if TYPE_CHECKING:
@@ -121,9 +128,15 @@ def find_fetchable(bundle: OpenBundle, name: str) -> File:
 
 
 def plan_named(target: Target, bundle: OpenBundle, files: Sequence[tuple[File, Path]]) -> Iterable[Fetching]:
-    """Yield what is copied where. Raises TargetError for a pattern that nothing fits."""
+    """Yield what is copied where. Raises TargetError for a pattern that nothing fits, and for what no run has made."""
+    unmade = list_unmade(target, bundle, [file.path for file, _ in files if file.pattern is None])
     for file, to in files:
         if file.pattern is None:
+            if file.path in unmade:
+                raise TargetError(
+                    f"{target.path} has only the size of {tell_name(file.name, file.path)}, for so had the bundle: "
+                    "replay a run that makes it"
+                )
             yield Fetching(file.name, file.path, to / os.fsdecode(name_of(file.path)) if to.is_dir() else to)
             continue
         paths = list_matching(target, bundle, file)
@@ -149,7 +162,8 @@ def list_matching(target: Target, bundle: OpenBundle, file: File) -> list[bytes]
     """Return the paths of the files in a target that fit a pattern."""
     places = [path for _, path, _ in find_places(target, bundle, [file])]
     found = target.inspect(dict.fromkeys(places), ()).found
-    return [path for path in places if found[path].type is FileType.REGULAR]
+    unmade = list_unmade(target, bundle, places)
+    return [path for path in places if found[path].type is FileType.REGULAR and path not in unmade]
 
 
 def spread(paths: Sequence[bytes]) -> Iterable[tuple[bytes, Path]]:
@@ -171,14 +185,16 @@ def plan_everything(
             raise UsageError(
                 f"the output {printable(os.fsencode(output.name))} has no name for a file; download it by itself"
             )
-    found = target.inspect(dict.fromkeys(one.path for one in outputs if one.pattern is None), ()).found
+    paths = [one.path for one in outputs if one.pattern is None]
+    found = target.inspect(dict.fromkeys(paths), ()).found
+    unmade = list_unmade(target, bundle, paths)
     for output in outputs:
         if output.pattern is not None:
             paths = list_matching(target, bundle, output)
             if paths:
                 yield from (Fetching(output.name, path, folder / output.name / name) for path, name in spread(paths))
                 continue
-        elif found[output.path].type is not None:
+        elif found[output.path].type is not None and output.path not in unmade:
             yield Fetching(output.name, output.path, folder / output.name)
             continue
         warn(f"{output.name} is not there: no run has made {printable(output.pattern or output.path)}")
@@ -229,8 +245,7 @@ def fetch_into(target: Target, one: Fetching, file: BinaryIO) -> None:
     try:
         target.fetch(one.path, file)
     except FileNotFoundError:
-        shown = f"{one.name} ({printable(one.path)})" if one.name != printable(one.path) else one.name
-        raise TargetError(f"{target.path} has no {shown}: replay a run that makes it") from None
+        raise TargetError(f"{target.path} has no {tell_name(one.name, one.path)}: replay a run that makes it") from None
 
 
 class Giver(io.RawIOBase):

@@ -102,3 +102,8 @@ def iterate_splits(text: str) -> Iterator[tuple[str, str]]:
     while place >= 0:
         yield text[:place], text[place + 1 :]
         place = text.rfind(":", 0, place)
+
+
+def tell_name(name: str, path: bytes) -> str:
+    """Return a name with its path behind it, unless that is the name."""
+    return f"{name} ({printable(path)})" if name != printable(path) else name

@@ -6,13 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from rtrace.bundle.data.sparse import zeros
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.elsewhere.sources import NO_SOURCES, read_content
 from rtrace.errors import ElsewhereError
 from rtrace.files.patterns import Patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from rtrace.bundle.entry import Result
     from rtrace.bundle.protocol import OpenBundle
@@ -107,10 +108,33 @@ def judge(bundle: OpenBundle, file: File, found: Result, upload: Upload | None, 
 
 
 def is_same(bundle: OpenBundle, packed: Entry, sha256: str | None) -> bool:
-    """Whether a content of the size of a packed one is that; of one that is not kept, the size is all there is."""
-    if packed.placeholder or sha256 is None:
-        return packed.placeholder
-    return sha256 == (packed.sha256 or compute_digest(bundle, packed))
+    """Whether a content of the size of a packed one is that; what is not kept is zeros until a run writes it."""
+    if packed.placeholder:
+        return sha256 is None or sha256 == digest_zeros(packed.size)
+    return sha256 is not None and sha256 == (packed.sha256 or compute_digest(bundle, packed))
+
+
+def list_unmade(target: Target, bundle: OpenBundle, paths: Collection[bytes]) -> frozenset[bytes]:
+    """Return the paths where the size of a file is still all that there is: no run has written its content.
+
+    An empty file says nothing else than what it would say when it was written. Raises TargetError.
+    """
+    packed = {path: entry for path in paths if (entry := bundle.find(path)) is not None}
+    sizes = {path: entry.size for path, entry in packed.items() if entry.placeholder and entry.size}
+    found = target.inspect(sizes, ()).found if sizes else {}
+    return frozenset(
+        path
+        for path, one in found.items()
+        if one.type is FileType.REGULAR and one.size == sizes[path] and is_same(bundle, packed[path], one.sha256)
+    )
+
+
+def digest_zeros(size: int) -> str:
+    """Return the SHA-256 of as many zeros."""
+    digest = hashlib.sha256()
+    for part in zeros(size):
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def compute_digest(bundle: OpenBundle, packed: Entry) -> str | None:

@@ -57,6 +57,23 @@ def test_file_without_execute_permission_is_126(tmp_path: Path) -> None:
     assert not (tmp_path / "trace").exists()
 
 
+def test_program_without_its_interpreter_is_told_why(tmp_path: Path) -> None:
+    """The kernel calls such a program missing. What is missing is named, also a name that ends in Windows' CR."""
+    (tmp_path / "two words.sh").write_bytes(b"#!/bin/sh\r\necho hello\r\n")
+    (tmp_path / "lost.sh").write_bytes(b"#! /nowhere/python3\t-u\n")
+    program = Path(os.path.realpath("/bin/true")).read_bytes()
+    (tmp_path / "program").write_bytes(program.replace(b"/ld-linux", b"/ld-nowhr"))
+    for name, told in (
+        ("two words.sh", "its first line ends as on Windows, in CR LF; `sed -i 's/\\r$//' './two words.sh'` makes"),
+        ("lost.sh", "it needs /nowhere/python3, which is not there; install what has that"),
+        ("program", "/ld-nowhr"),
+    ):
+        (tmp_path / name).chmod(0o755)
+        completed = run_rtrace("trace", "-d", tmp_path / "trace", f"./{name}", cwd=tmp_path)
+        assert (completed.returncode, (tmp_path / "trace").exists()) == (126, False)
+        assert told in completed.stderr.decode(), name
+
+
 def test_script_without_interpreter_line_runs_in_the_shell(tmp_path: Path) -> None:
     """Executable text without a #! line is run by /bin/sh, as execvp(3) and every shell do."""
     script = tmp_path / "run.sh"

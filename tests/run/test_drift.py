@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -168,7 +169,10 @@ def test_nothing_that_is_there_is_replaced_unasked(declare: Path) -> None:
     assert (declare / "requirements.txt").read_text() == "top-one\nbeside\n"
     assert run_rtrace("drift", "--write", "requirements", "--force", cwd=declare).returncode == 0
     assert "below==1.5" in (declare / "requirements.txt").read_text()
-    refused = run_rtrace("drift", "--write", "no/such/folder/requirements.txt", cwd=declare)
+    assert run_rtrace("drift", "--write", "a/new/folder/requirements.txt", cwd=declare).returncode != 125
+    assert (declare / "a/new/folder/requirements.txt").read_text() == (declare / "requirements.txt").read_text()
+    shutil.rmtree(declare / "a")
+    refused = run_rtrace("drift", "--write", "requirements.txt/requirements.txt", cwd=declare)
     assert (refused.returncode, refused.stderr.count(b"\n")) == (125, 1)
     assert not list(declare.glob("*.incomplete"))
 

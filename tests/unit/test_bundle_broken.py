@@ -97,6 +97,28 @@ def test_no_file(tmp_path: Path) -> None:
         open_bundle(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "there, told",
+    [
+        (["study.rpz", "other.rpz"], "; did you mean study.rpz?"),
+        (["experiment-of-monday.rpz", "x.csv"], "; there is experiment-of-monday.rpz"),
+        (["x.csv"], "; `rtrace pack` makes a bundle of what was traced"),
+        (None, "; there is no folder "),
+    ],
+)
+def test_a_name_that_is_misspelt_is_set_right(there: list[str] | None, told: str, tmp_path: Path) -> None:
+    """Of a bundle that is not there, the sentence says what is, or what to do."""
+    folder = tmp_path / "papers"
+    if there is not None:
+        folder.mkdir()
+        for name in there:
+            (folder / name).touch()
+    for name in ("sutdy", "sutdy.rpz"):
+        with pytest.raises(BundleError) as caught:
+            open_bundle(folder / name)
+        assert f"No such file or directory{told}" in str(caught.value)
+
+
 def test_another_tar_is_not_a_bundle(tmp_path: Path) -> None:
     """A tar of something else is said not to be a bundle."""
     path = tmp_path / "x.tar"

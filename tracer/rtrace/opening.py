@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rtrace.debugging import debug
 from rtrace.errors import BundleError
 from rtrace.plugins import find_plugins, load
+from rtrace.printable import name_some, suggest
 from rtrace.trace import explain_trace
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rtrace.bundle.protocol import Format, OpenBundle
 
 GROUP = "rtrace.formats"
+ENDING = ".rpz"
 FORMATS = {
     "rtrace": "rtrace.bundle.reading.rtrace_format:RTRACE",
     "reprozip": "rtrace.reprozip.reprozip_format:REPROZIP",
@@ -53,6 +55,20 @@ def explain_folder(path: Path) -> str:
     return "" if advice is None else f"; {advice}"
 
 
+def explain_missing(path: Path) -> str:
+    """Return the end of a sentence about a bundle that is not there: what is, or what to do."""
+    if os.path.lexists(path):
+        return ""  # and may not be read
+    try:
+        bundles = sorted(name for name in os.listdir(path.parent) if name.endswith(ENDING))
+    except OSError:
+        return f"; there is no folder {path.parent}"
+    if not bundles:
+        return "; `rtrace pack` makes a bundle of what was traced"
+    name = path.name if path.name.endswith(ENDING) else path.name + ENDING
+    return suggest(name, bundles) or f"; there is {name_some(bundles)}"
+
+
 def open_at_once(path: str, flags: int) -> int:
     """Open a file that may be a FIFO, for whose writer nobody waits."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
@@ -63,7 +79,8 @@ def open_bundle(path: Path) -> OpenBundle:
     try:
         file = open(path, "rb", opener=open_at_once)  # noqa: SIM115 -- the open bundle closes it
     except OSError as error:
-        raise BundleError(f"cannot open {path}: {error.strerror}{explain_folder(path)}") from None
+        advice = explain_folder(path) or explain_missing(path)
+        raise BundleError(f"cannot open {path}: {error.strerror}{advice}") from None
     try:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise BundleError(f"{path} is not a file; name a bundle")

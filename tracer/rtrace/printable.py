@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 from typing import TYPE_CHECKING
@@ -46,6 +47,20 @@ def printable_text(text: str) -> str:
         shown += [*map(_show, text[last : wanted.start()]), wanted[0]]
         last = wanted.end()
     return "".join([*shown, *map(_show, text[last:])])
+
+
+def shell_word(word: str | bytes | os.PathLike[str]) -> str:
+    r"""Return a path, or any word, as a person can paste it into a shell: quoted where that has to be.
+
+    What cannot be shown is escaped in ``$'...'``, which bash, zsh and ksh read.
+    """
+    text = word.decode("utf-8", "surrogateescape") if isinstance(word, bytes) else os.fspath(word)
+    if printable_text(text) == text:
+        import shlex  # few commands tell anything to paste
+
+        return shlex.quote(text)
+    escaped = text.replace("\\", r"\\").replace("'", r"\'")
+    return f"$'{printable_text(escaped)}'"
 
 
 @cache

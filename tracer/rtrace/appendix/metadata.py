@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rtrace.appendix.blocks import MARK
+from rtrace.printable import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,8 @@ def _describe(facts: Facts) -> str:
     commands = "; ".join(run.command for run in facts.runs)
     return (
         f"A bundle of rtrace, {facts.bundle}, that holds every program, library and file that the recorded runs used "
-        f"({commands}). `rtrace verify {facts.bundle}` replays them and compares every output with the original's."
+        f"({commands}). `rtrace verify {shell_word(facts.bundle)}` replays them and compares every output with the "
+        "original's."
     )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from rtrace import __version__
 from rtrace.appendix.blocks import Code, Commands, Heading, Items, Paragraph, Strong, Todo, say
 from rtrace.appendix.facts import UNKNOWN, format_seconds
-from rtrace.printable import count, format_size, printable_text
+from rtrace.printable import count, format_size, printable_text, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,7 +144,7 @@ def tell_experiments(facts: Facts, level: int) -> Iterator[Block]:
         number = name[1:]
         yield Heading(level, f"Experiment (E{number}), for the claim ({name})")
         yield say(tell_cost(facts, chosen))
-        yield Commands((f"rtrace verify {quote(facts)}" + (f" {quote_word(run.name)}" if run is not None else ""),))
+        yield Commands((f"rtrace verify {quote(facts)}" + (f" {shell_word(run.name)}" if run is not None else ""),))
         yield say(*tell_check(claim))
         if run is not None:
             yield from tell_looking(facts, run, claim)
@@ -178,8 +177,8 @@ def tell_looking(facts: Facts, run: RunFacts, claim: Claim | None) -> Iterator[B
     names = [name for name in run.outputs if name in wanted or not wanted][:5]
     if names:
         yield say("To look at what a replay gives:")
-        fetched = " ".join(f"-o {quote_word(f'{name}={name}')}" for name in names)
-        yield Commands((f"rtrace run {fetched} {quote(facts)} {quote_word(run.name)}",))
+        fetched = " ".join(f"-o {shell_word(f'{name}={name}')}" for name in names)
+        yield Commands((f"rtrace run {fetched} {quote(facts)} {shell_word(run.name)}",))
 
 
 def tell_customisation(facts: Facts) -> Iterator[Block]:
@@ -189,8 +188,8 @@ def tell_customisation(facts: Facts) -> Iterator[Block]:
     first = facts.inputs[0].partition(" (")[0] if facts.inputs else "NAME"
     yield Commands(
         (
-            f"rtrace run -i {quote_word(f'{first}=other-file')} {quote(facts)} {quote_word(run)}",
-            f"rtrace run --cmdline 'other arguments' {quote(facts)} {quote_word(run)}",
+            f"rtrace run -i {shell_word(f'{first}=other-file')} {quote(facts)} {shell_word(run)}",
+            f"rtrace run --cmdline 'other arguments' {quote(facts)} {shell_word(run)}",
         )
     )
 
@@ -204,12 +203,7 @@ def tell_limits(facts: Facts) -> Block:
 
 def quote(facts: Facts) -> str:
     """Return the bundle's name for a shell."""
-    return quote_word(facts.bundle)
-
-
-def quote_word(word: str) -> str:
-    """Return a word for a shell."""
-    return shlex.quote(printable_text(word))
+    return shell_word(facts.bundle)
 
 
 def tell_abstract(facts: Facts) -> Paragraph:

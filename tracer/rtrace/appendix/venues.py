@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rtrace.appendix import parts
 from rtrace.appendix.blocks import Code, Commands, Heading, Items, Todo, say
 from rtrace.appendix.facts import format_seconds
-from rtrace.printable import count, format_size
+from rtrace.printable import count, format_size, shell_word
 
 if TYPE_CHECKING:
     from rtrace.appendix.blocks import Block
@@ -182,7 +182,7 @@ def write_programming(facts: Facts) -> Iterator[Block]:
     if facts.runs:
         quickest = min(facts.runs, key=lambda run: run.seconds or 0.0)
         yield say(f"The quickest run takes {format_seconds(quickest.seconds or 0.0)}: ", Code(quickest.command))
-        yield Commands((f"rtrace verify {parts.quote(facts)} {parts.quote_word(quickest.name)}",))
+        yield Commands((f"rtrace verify {parts.quote(facts)} {shell_word(quickest.name)}",))
     yield Heading(2, "Requirements")
     yield parts.tell_hardware(facts)
     yield parts.tell_needs(facts)

@@ -12,6 +12,7 @@ from rtrace.cli.frame.command import RtraceCommand
 from rtrace.cli.options.common import JSON
 from rtrace.cli.terminal.speaking import fail, give_json, say, show, show_fields, warn
 from rtrace.errors import BundleError, FigureError, RtraceError, UsageError
+from rtrace.printable import shell_word
 
 if TYPE_CHECKING:
     from rtrace.operations.publishing.figure import Links, Stamped
@@ -179,7 +180,7 @@ def show_stamped(stamped: Stamped) -> None:
     """Write the stamp of a figure, a line for each thing that it says."""
     stamp = stamped.stamp
     if stamp is None:
-        show(f"{stamped.path}: no stamp; `rtrace figure {stamped.path}` makes one")
+        show(f"{stamped.path}: no stamp; `rtrace figure {shell_word(stamped.path)}` makes one")
         return
     show(f"{stamped.path}:")
     for title, words in (

@@ -14,7 +14,7 @@ from rtrace.cli.terminal.run_table import open_own_history
 from rtrace.cli.terminal.speaking import say, tell_json, warn
 from rtrace.errors import RtraceError, UsageError
 from rtrace.interrupts import Interrupted
-from rtrace.printable import count
+from rtrace.printable import count, shell_word
 from rtrace.record.names import check_label
 
 
@@ -97,7 +97,8 @@ def command(
             sys.exit(128 + interrupted)
         repeated = judge(history, first, second, report, keep=directory is not None)
     except (OSError, RtraceError) as error:
-        warn(f"the repetition is not in the history ({error}); `rtrace import {report.directory.path}` adds it")
+        again = f"`rtrace import {shell_word(report.directory.path)}` adds it"
+        warn(f"the repetition is not in the history ({error}); {again}")
         sys.exit(3)
     verdict = repeated.verdict
     if as_json:

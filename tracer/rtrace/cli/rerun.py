@@ -13,7 +13,7 @@ from rtrace.cli.options.common import fill_standard_streams, read_patterns
 from rtrace.cli.terminal.speaking import say, warn
 from rtrace.errors import UsageError
 from rtrace.operations.staleness.rerunning import DEFAULT
-from rtrace.printable import count
+from rtrace.printable import count, shell_word
 
 
 @click.command(
@@ -83,5 +83,6 @@ def command(
     left = len(runs) - len(done)
     if left:
         warn(f"{count(left, 'run')} not started after it")
-    say(f"the trace is in {target}; `rtrace status {target}` and `rtrace pack -d {target}` take it")
+    word = shell_word(target)
+    say(f"the trace is in {target}; `rtrace status {word}` and `rtrace pack -d {word}` take it")
     sys.exit(int(not all(one.as_recorded for one in done)))

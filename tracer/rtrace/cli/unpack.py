@@ -17,6 +17,7 @@ from rtrace.cli.terminal.tidying import tell_cleaned
 from rtrace.elsewhere.sources import Sources
 from rtrace.manifest.incompleteness import MARK
 from rtrace.operations.unpack import name_target, plan_unpacking, resolve_name, unpack
+from rtrace.printable import shell_word
 from rtrace.replay.protocol import Images
 
 
@@ -99,5 +100,6 @@ def command(  # noqa: PLR0913 -- an argument for each option
         warn(f"{MARK}: {sentence}")
     for note in unpacked.notes:
         say(note)
-    replaying = f"`rtrace replay {target}` replays it, " if unpacked.replays else ""
-    say(f"unpacked into {target}; {replaying}`rtrace destroy {target}` removes it")
+    word = shell_word(target)
+    replaying = f"`rtrace replay {word}` replays it, " if unpacked.replays else ""
+    say(f"unpacked into {target}; {replaying}`rtrace destroy {word}` removes it")

@@ -20,7 +20,7 @@ from rtrace.operations.exchange.notes import peek
 from rtrace.operations.exchange.settling import open_settled, settled_notes
 from rtrace.operations.exchange.states import list_states
 from rtrace.operations.exchange.uploading import parse_request, upload
-from rtrace.printable import format_size
+from rtrace.printable import format_size, shell_word
 
 _SEPARATOR, _INPUT = "--", "-:"
 
@@ -87,4 +87,4 @@ def command(
     else:
         for one in states:
             what = "is the packed one again" if one.upload is None else f"is {one.upload.source} now"
-            say(f"{one.file.name} {what} ({format_size(one.size or 0)}); `rtrace replay {target}` uses it")
+            say(f"{one.file.name} {what} ({format_size(one.size or 0)}); `rtrace replay {shell_word(target)}` uses it")

@@ -30,7 +30,7 @@ from rtrace.manifest.incompleteness import MARK
 from rtrace.operations.unpack import name_target
 from rtrace.operations.verify import verify_bundle
 from rtrace.operations.verifying.account import Account, give_account
-from rtrace.printable import count
+from rtrace.printable import count, shell_word
 from rtrace.replay.choosing import choose_unpacker
 from rtrace.replay.grants import Grants
 from rtrace.verify.kinds.model import Rule
@@ -182,7 +182,8 @@ def command(  # noqa: PLR0913 -- an argument for each option
         show_report(report, show_all=show_all or is_verbose())
         if report.verdict == "different":
             target = name_target(bundle)
-            steps = f"`rtrace unpack {chosen.name} {bundle}`, then `rtrace replay {target}`"
+            unpack = f"`rtrace unpack {chosen.name} {shell_word(bundle)}`"
+            steps = f"{unpack}, then `rtrace replay {shell_word(target)}`"
             say(f"to look at the replay's files: {steps}")
     if page is not None or junit is not None:
         options = list_options(strict=strict, tolerance=tolerance, ignore=ignore, freeze=freeze)

@@ -21,6 +21,7 @@ from rtrace.manifest.incompleteness import MARK
 from rtrace.manifest.model import Run
 from rtrace.opening import open_bundle
 from rtrace.operations.unpack import unpack
+from rtrace.printable import shell_word
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.changing import NO_CHANGES, Changes, change_run, refuse_several
 from rtrace.replay.choosing import choose_unpacker, tell_caution
@@ -203,7 +204,7 @@ class Replay:
             self.say(chosen.told)
         if self.keep is not None:
             self.tell_incomplete(unpack(chosen.name, path, self.keep, progress=self.progress, sources=sources))
-            self.say(f"unpacked into {self.keep}, which stays; `rtrace destroy {self.keep}` removes it")
+            self.say(f"unpacked into {self.keep}, which stays; `rtrace destroy {shell_word(self.keep)}` removes it")
             target = open_target(self.keep)
             tell_caution(target, self.warn)
             yield target

@@ -22,6 +22,7 @@ from rtrace.files.folders import write_whole
 from rtrace.interrupts import lifted, shielded
 from rtrace.manifest.model import Manifest, Notice
 from rtrace.manifest.render import render
+from rtrace.printable import shell_word
 from rtrace.trace import DEFAULT_NAME
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.place import TracePlace
@@ -71,7 +72,7 @@ class TraceReport(NamedTuple):
     @property
     def pack_options(self) -> str:
         """The options that `rtrace pack` needs to find this trace, with a space before them."""
-        return "" if self.directory.path == Path(DEFAULT_NAME) else f" -d {self.directory.path}"
+        return "" if self.directory.path == Path(DEFAULT_NAME) else f" -d {shell_word(self.directory.path)}"
 
 
 def trace_into(

@@ -15,6 +15,7 @@ from rtrace.errors import ForeignError, RtraceError, TargetError, UsageError
 from rtrace.exports.protocol import SelfVerifier
 from rtrace.files.folders import has_descriptors
 from rtrace.operations.exchange.bundles import keep_bundle, read_identity
+from rtrace.printable import shell_word
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.choosing import choose_unpacker
 from rtrace.replay.protocol import ANY_IMAGES, ImageMaker, Images
@@ -136,7 +137,7 @@ def add_shell(target: Target) -> tuple[str, ...]:
         put_shell(target)
     except RtraceError as error:
         return (f"{target.path} got no shell: {error}",)
-    return (f"added a shell, {BUSYBOX.decode()}, for `rtrace shell {target.path}`",)
+    return (f"added a shell, {BUSYBOX.decode()}, for `rtrace shell {shell_word(target.path)}`",)
 
 
 def resolve_name(name: str, say: Callable[[str], None]) -> str:
@@ -155,4 +156,5 @@ def resolve_name(name: str, say: Callable[[str], None]) -> str:
 def refuse_existing(target: Path) -> None:
     """Raise TargetError where something exists already."""
     if os.path.lexists(target):
-        raise TargetError(f"{target} exists already; name another folder, or remove it with `rtrace destroy {target}`")
+        removal = f"`rtrace destroy {shell_word(target)}`"
+        raise TargetError(f"{target} exists already; name another folder, or remove it with {removal}")

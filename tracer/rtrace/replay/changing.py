@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from rtrace.errors import UsageError
 from rtrace.manifest.model import Environment, Run
-from rtrace.printable import count, name_some, printable
+from rtrace.printable import count, name_some, printable, shell_word
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def describe_changes(changes: Changes) -> tuple[str, ...]:
     """Return what is changed, a sentence each, without values of variables: these may be secrets."""
     sentences = []
     if changes.arguments is not None:
-        sentences.append(f"arguments: {' '.join(map(quote, changes.arguments)) or 'none'}")
+        sentences.append(f"arguments: {' '.join(map(shell_word, changes.arguments)) or 'none'}")
     kept = [name for name, value in changes.variables if value is not None]
     gone = [name for name, value in changes.variables if value is None]
     for words, names in (("set", kept), ("removed", gone), ("passed on", [name for name, _ in changes.passed])):
@@ -110,8 +110,3 @@ def describe_changes(changes: Changes) -> tuple[str, ...]:
         if shown:
             sentences.append(f"{count(len(shown), 'variable')} {words}: {name_some(shown, MOST_NAMES)}")
     return tuple(sentences)
-
-
-def quote(argument: bytes) -> str:
-    """Return an argument as a shell takes it, fit for a terminal."""
-    return shlex.quote(printable(argument))

@@ -10,7 +10,7 @@ from pathlib import Path
 from rtrace.debugging import debug
 from rtrace.errors import ForeignError, TargetError, UsageError
 from rtrace.files.folders import read_own
-from rtrace.printable import printable, suggest
+from rtrace.printable import printable, shell_word, suggest
 from rtrace.replay.protocol import ENTRY_POINT_GROUP, STATE_FILE, STATE_LIMIT, Target, Unpacker
 from rtrace.replay.target_folder import TargetFolder
 
@@ -30,7 +30,7 @@ def load_unpacker(name: str) -> Unpacker:
     if name not in points:
         known = f"; choose one of: {', '.join(points)}" if points else "; none is installed"
         if os.path.isfile(name) and points:
-            known = f"; name one before the bundle: `rtrace unpack {next(iter(points))} {name}`"
+            known = f"; name one before the bundle: `rtrace unpack {next(iter(points))} {shell_word(name)}`"
         raise UsageError(f"there is no unpacker {name!r}{suggest(name, points) or known}")
     debug(__name__, "the unpacker %s is %s", name, points[name].value)
     unpacker: Unpacker = points[name].load()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtrace.calling import make_callable
+from rtrace.printable import shell_word
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,9 @@ def explain_absence(path: Path) -> str:
     import glob
 
     if path.name and any(path.parent.glob(glob.escape(path.name) + ".*.rank-*")):  # see rtrace.trace.parallel
-        advice = f"`rtrace combine -d {path} {path}.*.rank-*` joins the traces of those that have"
+        advice = (
+            f"`rtrace combine -d {shell_word(path)} {shell_word(path)}.*.rank-*` joins the traces of those that have"
+        )
         return f"{path} does not exist, for not all ranks have ended: {advice}"
     return f"{path} does not exist; run `rtrace trace COMMAND` first, or name another with -d"
 
@@ -36,4 +39,4 @@ def explain_trace(path: Path) -> str | None:
     """Return what is to be said of a trace directory that was named in place of something else; None for others."""
     if not (path / DATABASE).is_file():
         return None
-    return f"it is a trace directory: `rtrace pack -d {path}` makes a bundle of it"
+    return f"it is a trace directory: `rtrace pack -d {shell_word(path)}` makes a bundle of it"

@@ -12,13 +12,14 @@ from rtrace.errors import ForeignError, TargetError
 from rtrace.files.folders import has_descriptors, open_parent
 from rtrace.files.workspaces import TARGET_IN_THE_MAKING, Workspace, building_by_path, make_workspace
 from rtrace.interrupts import lifted, shielded
-from rtrace.printable import printable
+from rtrace.printable import printable, shell_word
 
 
 def refuse_existing(target: Path) -> None:
     """Raise TargetError when there is something at a target's path, or no directory for it."""
     if os.path.lexists(target):
-        raise TargetError(f"{target} exists already; name another target, or remove it with `rtrace destroy {target}`")
+        removal = f"`rtrace destroy {shell_word(target)}`"
+        raise TargetError(f"{target} exists already; name another target, or remove it with {removal}")
     if not target.absolute().parent.is_dir():
         raise TargetError(f"cannot make {target}: there is no directory {target.absolute().parent}")
 
@@ -38,7 +39,7 @@ def building(target: Path) -> Iterator[Workspace]:
             parent, name = open_parent(target)
             workspace = make_workspace(parent, target.absolute().parent, TARGET_IN_THE_MAKING)
         except OSError as error:
-            raise TargetError(f"cannot make {shown}: {error.strerror}") from None
+            raise TargetError(f"cannot make {shown}: {error.strerror}; name another folder") from None
         except ForeignError as error:
             raise TargetError(f"cannot make {shown}: {error}") from None
         stack.enter_context(workspace)

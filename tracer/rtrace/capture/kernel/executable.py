@@ -24,9 +24,9 @@ def read_interpreter(path: bytes) -> bytes | None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         header = os.read(descriptor, HEADER)
-        if header.startswith(b"#!"):
-            words = header[2:].split(b"\n", 1)[0].split()
-            return words[0] if words else None
+        if header.startswith(b"#!"):  # words end at blanks and tabs alone: a CR of Windows belongs to the name
+            words = header[2:].split(b"\n", 1)[0].replace(b"\t", b" ").split(b" ")
+            return next(filter(None, words), None)
         if header.startswith(b"\x7fELF"):
             return read_elf_interpreter(descriptor, header) or match_handler(path, header)
         return match_handler(path, header)
@@ -34,6 +34,20 @@ def read_interpreter(path: bytes) -> bytes | None:
         return None
     finally:
         os.close(descriptor)
+
+
+def find_missing_interpreter(path: bytes) -> bytes | None:
+    """Return the interpreter or dynamic loader that a program needs, if it is not there; None for all others.
+
+    A handler of binfmt_misc may have been opened when it was registered, so nothing is known of what it needs.
+    """
+    try:
+        with open(path, "rb") as file:
+            header = file.read(HEADER)
+        interpreter = read_interpreter(path) if match_handler(path, header) is None else None
+    except OSError:  # EACCES: it may be executed and not read
+        return None
+    return None if interpreter is None or os.path.exists(interpreter) else interpreter
 
 
 def is_direct(path: bytes) -> bool:

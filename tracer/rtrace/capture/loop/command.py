@@ -6,9 +6,10 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtrace.capture.kernel.executable import HEADER, read_interpreter
+from rtrace.capture.kernel.executable import HEADER, find_missing_interpreter, read_interpreter
 from rtrace.capture.processes.own_limits import Limits
 from rtrace.errors import CommandNotExecutableError, CommandNotFoundError, TracingRefusedError
+from rtrace.printable import printable, shell_word
 
 if TYPE_CHECKING:
     from rtrace.freezing.model import Freeze
@@ -78,6 +79,7 @@ def find_command(argv: tuple[bytes, ...], environ: tuple[bytes, ...]) -> Command
         if stat.S_ISREG(status.st_mode) and os.access(candidate, os.X_OK):
             if is_shell_text(candidate):
                 return Command(SHELL, (SHELL, candidate, *argv[1:]), environ)
+            refuse_without_interpreter(candidate)
             return Command(candidate, argv, environ)
         refused = refused or (candidate, "a folder" if stat.S_ISDIR(status.st_mode) else "not executable")
     if refused is None:
@@ -85,6 +87,23 @@ def find_command(argv: tuple[bytes, ...], environ: tuple[bytes, ...]) -> Command
         raise CommandNotFoundError(f"{shown} {where}; check its name")
     advice = "name a program in it" if refused[1] == "a folder" else f"`chmod +x {shown}` makes it executable"
     raise CommandNotExecutableError(f"{os.fsdecode(refused[0])} is {refused[1]}; {advice}")
+
+
+def refuse_without_interpreter(path: bytes) -> None:
+    """Raise CommandNotExecutableError for a program whose interpreter or dynamic loader is not there.
+
+    The kernel says of it what it says of a program that is not there: ENOENT. See execve(2).
+    """
+    interpreter = find_missing_interpreter(path)
+    if interpreter is None:
+        return
+    if interpreter.endswith(b"\r"):
+        reason = "its first line ends as on Windows, in CR LF"
+        advice = f"`sed -i 's/\\r$//' {shell_word(path)}` makes its lines end as here"
+    else:
+        reason = f"it needs {printable(interpreter)}, which is not there"
+        advice = "install what has that, or name another program"
+    raise CommandNotExecutableError(f"{printable(path)} cannot be executed, for {reason}; {advice}")
 
 
 def is_shell_text(path: bytes) -> bool:

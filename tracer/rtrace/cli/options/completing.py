@@ -15,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete
 
 from rtrace.cli.terminal.speaking import give
+from rtrace.opening import ENDING
 
 if TYPE_CHECKING:
     from rtrace.manifest.model import Run
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Matcher: TypeAlias = "Callable[[os.DirEntry[str]], bool]"
 KINDS = {"file": "files", "dir": "folders"}
 """What click calls these."""
-BUNDLE_ENDING = ".rpz"
 AUTO = "auto"
 """What `rtrace.replay.registry` calls the choice that is left to rtrace; it takes time to import that."""
 _SEPARATORS = ("\t", "\n")
@@ -65,7 +65,7 @@ def unquote(word: str) -> str:
 
 def complete_bundles(_context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:
     """Return the bundles, and the folders that may hold some; any file where there are no bundles."""
-    return find_paths(current, lambda entry: entry.is_file() and entry.name.endswith(BUNDLE_ENDING))
+    return find_paths(current, lambda entry: entry.is_file() and entry.name.endswith(ENDING))
 
 
 def complete_targets(_context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:
@@ -75,7 +75,7 @@ def complete_targets(_context: click.Context, _param: click.Parameter, current: 
 
 def complete_replayable(_context: click.Context, _param: click.Parameter, current: str) -> list[CompletionItem]:
     """Return targets and bundles, and the folders that may hold some."""
-    return find_paths(current, lambda entry: is_target(entry) or entry.name.endswith(BUNDLE_ENDING))
+    return find_paths(current, lambda entry: is_target(entry) or entry.name.endswith(ENDING))
 
 
 def is_target(entry: os.DirEntry[str]) -> bool:

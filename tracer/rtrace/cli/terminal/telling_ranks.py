@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtrace.cli.terminal.speaking import say, say_more, warn
-from rtrace.printable import count
+from rtrace.printable import count, shell_word
 from rtrace.trace import DEFAULT_NAME
 
 if TYPE_CHECKING:
@@ -28,4 +28,4 @@ def tell_rank(report: RankReport) -> None:
     hosts = len({run.hostname for run in combined.manifest.runs})
     say(f"traced {count(combined.runs, 'rank')} on {count(hosts, 'host')} in {report.directory.path}")
     path = str(report.directory.path)
-    say(f"next: `rtrace pack{'' if path == DEFAULT_NAME else f' -d {path}'}`")
+    say(f"next: `rtrace pack{'' if path == DEFAULT_NAME else f' -d {shell_word(path)}'}`")

@@ -43,6 +43,7 @@ def write_pins(report: DriftReport, word: str, folder: Path, *, force: bool) -> 
     written = form.write(pins)
     incomplete = path.with_name(path.name + _INCOMPLETE)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         incomplete.write_text(written.text, encoding="utf-8", errors="backslashreplace")
         incomplete.replace(path)
     except OSError as error:

@@ -14,7 +14,7 @@ from rtrace.errors import RtraceError, UsageError
 from rtrace.operations.combine import Combined, combine
 from rtrace.operations.recording.ranked import keep_in_history
 from rtrace.operations.trace import TraceReport, TraceRequest, trace_into
-from rtrace.printable import printable
+from rtrace.printable import shell_word
 from rtrace.trace.directory import TraceDirectory
 from rtrace.trace.moving import move, remove_trace
 from rtrace.trace.parallel.gathering import RankPlaces, elected, place_ranks
@@ -78,8 +78,8 @@ def trace_rank(
     try:
         combined = join_ranks(places, overwrite=request.overwrite)
     except (RtraceError, OSError) as error:
-        pattern = printable(os.fsencode(places.find(0).path)).removesuffix("0")
-        where = printable(os.fsencode(directory.path))
+        pattern = shell_word(str(places.find(0).path).removesuffix("0"))
+        where = shell_word(directory.path)
         problem = f"cannot join the traces of the ranks ({error}); try `rtrace combine -d {where} {pattern}*`"
         return RankReport(own, rank, directory, (), None, problem)
     recorded = None if combined is None or recording is None or not recording.history else combined.record

@@ -18,6 +18,7 @@ from rtrace.figures.stamp import Stamp, UnfitError
 from rtrace.files.incomplete import Incomplete
 from rtrace.files.reading import open_at_once
 from rtrace.interrupts import held
+from rtrace.printable import shell_word
 from rtrace.record.document import Record
 from rtrace.record.history.protocol import Catalogue, History
 
@@ -84,7 +85,8 @@ def show_stamp(path: Path) -> Stamped:
     try:
         stamp = figure.stamp
     except UnfitError as error:
-        raise FigureError(f"cannot read the stamp of {path}: {error}; `rtrace figure {path}` makes a new one") from None
+        advice = f"`rtrace figure {shell_word(path)}` makes a new one"
+        raise FigureError(f"cannot read the stamp of {path}: {error}; {advice}") from None
     return _describe(path, figure, stamp, data)
 
 
@@ -171,7 +173,8 @@ def _find_maker(
     makers = list(dict.fromkeys([*(one.run for one in made if one.path in places), *(one.run for one in made)]))
     if wanted is not None:
         if wanted not in makers:
-            raise UnknownFigureError(f"run {wanted} did not make {path}; `rtrace blame {path}` tells which did")
+            advice = f"`rtrace blame {shell_word(path)}` tells which did"
+            raise UnknownFigureError(f"run {wanted} did not make {path}; {advice}")
         return wanted, len(makers) - 1
     if makers:
         runs = (one for one in makers[:_MOST_MAKERS] if history.read(one)["kind"] == "run")

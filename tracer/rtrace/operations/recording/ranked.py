@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from rtrace.errors import RtraceError
+from rtrace.printable import shell_word
 from rtrace.trace.parallel.processes import read_run_ranks
 from rtrace.trace.reading.reader import open_for_reading, read_run_names
 
@@ -52,7 +53,8 @@ def keep_in_history(record: Record) -> str | None:
         open_history().add(record)
     except (OSError, RtraceError) as error:
         reason = str(error).rstrip(".")
-        return f"the record is not in the history ({reason}); add it with `rtrace import {record['trace']}`"
+        word = shell_word(record["trace"] or "")
+        return f"the record is not in the history ({reason}); add it with `rtrace import {word}`"
     return None
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.debugging import debug
 from rtrace.errors import RtraceError
+from rtrace.printable import shell_word
 from rtrace.record.taking.said import NOTHING, Said
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def record_run(
     whatever keeps it from being recorded, its exit status and its trace are the more important things.
     """
     began, used = time.perf_counter(), read_processor_time()
-    again = f"add it with `rtrace import {target.path}`"
+    again = f"add it with `rtrace import {shell_word(target.path)}`"
     try:
         record = take(connection, directory, target, run, draft, request.said)
     except Exception as error:  # noqa: BLE001 - a fault in a record must cost nobody a run

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -47,6 +49,24 @@ def test_offers_are_taken_over(tmp_path: Path, rtrace: Rtrace) -> None:
     assert rtrace("verify", "--no-history", tmp_path / "before.rpz").returncode == 1
     told = json.loads(rtrace("verify", "--no-history", "--json", tmp_path / "after.rpz").stdout)
     assert told["verdict"] == "equal", told
+
+
+def test_what_was_not_compared_is_told(tmp_path: Path, rtrace: Rtrace) -> None:
+    """A result that the second run did not write, and a stream in a file that is gone, are no silent agreement."""
+    done = rtrace("trace", "--no-history", "--twice", "sh", "-c", "echo same > kept; echo > once.$$", cwd=tmp_path)
+    assert (done.returncode, done.stderr.count(b"was not written the second time")) == (0, 1)
+    alike = rtrace("trace", "--no-history", "--overwrite", "--twice", "sh", "-c", "echo 1 > kept", cwd=tmp_path)
+    assert alike.stderr.splitlines()[-1] == b"rtrace: run twice: 3 results compared, and are alike"
+    printed = tmp_path / "printed"
+    command = "rtrace trace --no-history --overwrite --twice sh -c 'echo 1; rm -f printed' > printed"
+    told = subprocess.run(
+        ["sh", "-c", command.replace("rtrace", f"{sys.executable} -m rtrace", 1)],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert (told.returncode, printed.exists()) == (0, False)
+    assert b"its stdout was not compared: " in told.stderr
 
 
 def test_what_cannot_be_run_twice_is_told(tmp_path: Path, rtrace: Rtrace) -> None:

@@ -15,6 +15,7 @@ import zstandard
 
 from bundle_samples import MANIFEST, Sample, make_bundle
 from rtrace.bundle import members, tar
+from rtrace.bundle.index.buffer import LineFile
 from rtrace.errors import BundleError, HostileBundleError
 from rtrace.manifest.render import render
 from rtrace.opening import open_bundle
@@ -117,6 +118,13 @@ def test_a_name_that_is_misspelt_is_set_right(there: list[str] | None, told: str
         with pytest.raises(BundleError) as caught:
             open_bundle(folder / name)
         assert f"No such file or directory{told}" in str(caught.value)
+
+
+def test_a_full_disk_does_not_hide_what_went_wrong() -> None:
+    """Lines that are given up are not written to their end: that error would stand in the place of the first one."""
+    lines = LineFile(Path("/dev/full"))
+    lines.write("a line that is buffered\n")
+    lines.close()
 
 
 def test_another_tar_is_not_a_bundle(tmp_path: Path) -> None:

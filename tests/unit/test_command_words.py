@@ -2,12 +2,14 @@
 
 import shlex
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rtrace.cli import is_tracing
 from rtrace.cli.frame.command import ALWAYS, sort_statuses
 from rtrace.cli.frame.commands import COMMANDS, explain_unknown
+from rtrace.cli.frame.ending import _tell_failure
 from rtrace.cli.options.completing import unquote
 from rtrace.cli.terminal.table import Column, fit, measure
 from rtrace.printable import plural, suggest
@@ -25,6 +27,13 @@ def test_statuses_are_in_order() -> None:
     """Numbers come in their order, signals after them, and what is no number last."""
     told = {"other": "", **ALWAYS, "1": "", "0": "", "124": ""}
     assert list(sort_statuses(told)) == ["0", "1", "2", "124", "125", "128+N", "other"]
+
+
+def test_a_file_of_bytes_is_told_as_others_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error of the system that nobody expected names its file as a person writes it."""
+    for name in ("/a b", b"/a b"):
+        _tell_failure(OSError(13, "Permission denied", name))
+        assert capsys.readouterr().err == "rtrace: /a b: Permission denied; free some space or check the permissions\n"
 
 
 def test_suggestions() -> None:

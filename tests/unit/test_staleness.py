@@ -156,6 +156,10 @@ def test_no_trace_and_no_database(tmp_path: Path) -> None:
     (tmp_path / ".rtrace/trace.sqlite3").write_bytes(b"no database")
     with pytest.raises(TraceError, match="is not a trace"):
         find_status(tmp_path)
+    (tmp_path / ".rtrace/trace.sqlite3-journal").mkdir()  # as on a full disk, the database may be a whole one
+    with pytest.raises(TraceError, match="free some space"):
+        find_status(tmp_path)
+    (tmp_path / ".rtrace/trace.sqlite3-journal").rmdir()
     (tmp_path / ".rtrace/trace.sqlite3").unlink()
     (tmp_path / "other").mkdir()
     builder = TraceBuilder(tmp_path / "other")

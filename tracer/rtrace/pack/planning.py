@@ -43,6 +43,7 @@ from rtrace.pack.target import check_target
 from rtrace.pack.written import MOST, decide_on_written
 from rtrace.privacy.decisions import Decisions
 from rtrace.progress import SILENT, Progress
+from rtrace.trace import advise_unreadable
 from rtrace.trace.reading import reader
 from rtrace.trace.reading.one_run import read_standard_streams
 
@@ -104,7 +105,7 @@ def plan_packing(  # noqa: PLR0913 -- an argument for each option of `rtrace pac
             plan = drop_secret_paths(settle_secrets(plan, runs, decisions), decisions)
             return make_anonymous(connection, plan, named) if anonymous else plan
         except sqlite3.Error as error:
-            raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
+            raise TraceError(f"{directory.database} cannot be read ({error}); {advise_unreadable(error)}") from None
 
 
 def _add_patterns(

@@ -19,6 +19,8 @@ make_callable(__name__, "rtrace.inside.tracing:trace")
 DEFAULT_NAME = ".rtrace"
 """What a trace directory is called that nobody has named."""
 DATABASE = "trace.sqlite3"
+_NO_ROOM = frozenset({"database or disk is full", "disk I/O error", "unable to open database file"})
+"""What SQLite says where the disk is full or a file may not be opened: Python 3.10 tells no number."""
 
 
 def explain_absence(path: Path) -> str:
@@ -33,6 +35,13 @@ def explain_absence(path: Path) -> str:
         )
         return f"{path} does not exist, for not all ranks have ended: {advice}"
     return f"{path} does not exist; run `rtrace trace COMMAND` first, or name another with -d"
+
+
+def advise_unreadable(error: Exception) -> str:
+    """Return what to do about a database that SQLite cannot open, whose content may be a whole trace all the same."""
+    if str(error) in _NO_ROOM:
+        return "free some space, or check the permissions"
+    return "trace again with --overwrite"
 
 
 def explain_trace(path: Path) -> str | None:

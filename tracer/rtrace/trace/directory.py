@@ -13,7 +13,7 @@ from rtrace import __version__
 from rtrace.errors import TraceError
 from rtrace.files.locks import Lock, lock_folder
 from rtrace.printable import printable
-from rtrace.trace import DATABASE, explain_absence
+from rtrace.trace import DATABASE, advise_unreadable, explain_absence
 from rtrace.trace.schema import SCHEMA, TRACE_FORMAT
 
 SNAPSHOTS = "snapshots"
@@ -106,7 +106,7 @@ class TraceDirectory(NamedTuple):
             with closing(connection.execute("SELECT value FROM meta WHERE key = 'format'")) as rows:
                 version = rows.fetchone()[0]
         except (sqlite3.Error, TypeError) as error:
-            raise TraceError(f"{self.database} is not a trace ({error}); trace again with --overwrite") from None
+            raise TraceError(f"{self.database} is not a trace ({error}); {advise_unreadable(error)}") from None
         if version != TRACE_FORMAT:
             connection.close()
             raise TraceError(f"{self.database} has trace format {version}; this rtrace reads format {TRACE_FORMAT}")

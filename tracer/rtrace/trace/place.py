@@ -22,6 +22,7 @@ from rtrace.errors import TraceError
 from rtrace.files.folders import directory_flags
 from rtrace.files.workspaces import INCOMPLETE, Workspace, make_workspace, prefix_beside
 from rtrace.printable import printable
+from rtrace.trace import advise_unreadable
 from rtrace.trace.directory import TraceDirectory, close
 from rtrace.trace.moving import cannot_move, give_to_owner, move, remove_trace
 from rtrace.trace.private import Destination, PrivatePlace, cannot_make, choose_roots, find_destination, make_private
@@ -159,7 +160,7 @@ def count_runs(directory: TraceDirectory) -> int:
         count: int = connection.execute("SELECT max(id) FROM runs").fetchone()[0] or 0
         close(connection)
     except sqlite3.Error as error:
-        raise TraceError(f"{directory.database} cannot be read ({error}); trace again with --overwrite") from None
+        raise TraceError(f"{directory.database} cannot be read ({error}); {advise_unreadable(error)}") from None
     return count
 
 

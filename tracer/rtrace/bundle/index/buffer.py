@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from rtrace.bundle.data.archive import compress_parts
@@ -30,8 +31,9 @@ class LineFile:
         return b"".join(compress_parts(self._parts(), size))
 
     def close(self) -> None:
-        """Forget the lines."""
-        self._file.close()
+        """Forget the lines, also those for which a full disk has no room: whoever wrote them was told."""
+        with contextlib.suppress(OSError):  # ENOSPC, EDQUOT
+            self._file.close()
 
     def _parts(self) -> Iterator[bytes]:
         while part := self._file.read(_PART):

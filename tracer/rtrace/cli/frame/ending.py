@@ -16,6 +16,7 @@ from rtrace.cli.terminal.crashes import debug_failure, tell_all, tell_crash
 from rtrace.cli.terminal.manner import VARIABLE
 from rtrace.debugging import debug
 from rtrace.errors import RtraceError
+from rtrace.printable import printable
 
 _COMPLETE = "_RTRACE_COMPLETE"
 TOO_MANY = frozenset({errno.EMFILE, errno.ENFILE})
@@ -85,12 +86,17 @@ def _tell_failure(error: BaseException) -> int:
         case MemoryError():
             speaking.fail("there is not enough memory; free some, or use a machine with more")
         case OSError():
-            name = f"{error.filename}: " if error.filename is not None else ""
+            name = "" if error.filename is None else f"{_show_name(error.filename)}: "
             advice = "raise the limit (`ulimit -n`)" if error.errno in TOO_MANY else FREE_OR_PERMIT
             speaking.fail(f"{name}{error.strerror or error}; {advice}")
         case _:
             tell_crash(error)
     return RtraceError.exit_status
+
+
+def _show_name(filename: object) -> str:
+    """Return the name of the file that an error of the system is about: text, bytes, or the number of a descriptor."""
+    return printable(filename) if isinstance(filename, bytes) else str(filename)
 
 
 def _tell_usage(error: click.ClickException) -> None:

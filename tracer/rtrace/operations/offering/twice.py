@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import tempfile
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +17,7 @@ from rtrace.manifest.reading.load import load
 from rtrace.manifest.render import render_comparison
 from rtrace.manifest.scalars import byte_string, text
 from rtrace.operations.offering.offers import Offer, find_offer
-from rtrace.printable import printable, printable_text
+from rtrace.printable import count, format_size, printable, printable_text
 from rtrace.verify.judging.apart import Apart
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from rtrace.manifest.model import Manifest, Run
     from rtrace.trace.directory import TraceDirectory
+    from rtrace.verify.kinds.model import Judgement, Rule
 
 _LARGEST = 256 << 20
 """Bytes of an output of which a second one is looked at."""
@@ -43,6 +45,14 @@ class Difference(NamedTuple):
         what = printable(self.path) if self.path is not None else f"its {self.stream}"
         offered = "a rule for it is offered in the manifest" if self.offer.compare else "no rule would make it alike"
         return f"run twice, {what} differs ({printable_text(self.offer.where)}); {offered}"
+
+
+class Compared(NamedTuple):
+    """What became of the results of two runs: what differs, sentences on what could not be compared, the rest."""
+
+    differences: list[Difference]
+    unjudged: list[str]
+    alike: int
 
 
 def run_twice(directory: TraceDirectory, argv: Sequence[bytes]) -> list[str]:
@@ -65,9 +75,14 @@ def run_twice(directory: TraceDirectory, argv: Sequence[bytes]) -> list[str]:
             sentences = []
             if status != run.exit_status:
                 sentences.append(f"--twice: the second run ended with {status}, the first one with {run.exit_status}")
-            differences = list(_compare(directory, run, aside, folder))
-        write_offers(directory, manifest, run, differences)
-    return sentences + [difference.sentence for difference in differences]
+            compared = _compare(directory, run, aside, folder)
+        write_offers(directory, manifest, run, compared.differences)
+    sentences += compared.unjudged
+    sentences += [difference.sentence for difference in compared.differences]
+    if not sentences:
+        alike = f"and {'is' if compared.alike == 1 else 'are'} alike" if compared.alike else "as nothing was written"
+        sentences.append(f"run twice: {count(compared.alike, 'result')} compared, {alike}")
+    return sentences
 
 
 @contextmanager
@@ -93,25 +108,41 @@ def _run(argv: Sequence[bytes], folder: Path) -> int:
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 
-def _compare(directory: TraceDirectory, run: Run, aside: dict[bytes, bytes], folder: Path) -> Iterator[Difference]:
+def _compare(directory: TraceDirectory, run: Run, aside: dict[bytes, bytes], folder: Path) -> Compared:
+    found = Compared([], [], 0)
+    pairs: list[tuple[bytes | None, str | None, Path, Path]] = [
+        (path, None, Path(os.fsdecode(first)), Path(os.fsdecode(path))) for path, first in aside.items()
+    ]
+    streams = _find_streams(directory, run, folder, found.unjudged)
+    pairs += [(None, name, first, folder / name) for name, first in streams]
     with Apart() as apart:
-        pairs: list[tuple[bytes | None, str | None, Path, Path]] = [
-            (path, None, Path(os.fsdecode(first)), Path(os.fsdecode(path))) for path, first in aside.items()
-        ]
-        pairs += [(None, name, first, folder / name) for name, first in _find_streams(directory, run, folder)]
         for path, stream, first, second in pairs:
-            if not second.is_file() or max(first.stat().st_size, second.stat().st_size) > _LARGEST:
+            what = printable(path) if path is not None else f"its {stream}"
+            if not second.is_file():
+                found.unjudged.append(f"run twice, {what} was not written the second time")
                 continue
-            if first.read_bytes() == second.read_bytes():
+            if max(first.stat().st_size, second.stat().st_size) > _LARGEST:
+                found.unjudged.append(f"run twice, {what} was not compared: it is larger than {format_size(_LARGEST)}")
                 continue
+            same = first.read_bytes() == second.read_bytes()
             name = (path or b"").rpartition(b"/")[2]
-            offer = find_offer(lambda rule, a=first, b=second, n=name: apart.judge(a, b, rule, n), first, second)  # type: ignore[misc]
+            offer = None if same else find_offer(partial(_judge, apart, first, second, name), first, second)
             if offer is not None:
-                yield Difference(path, stream, offer)
+                found.differences.append(Difference(path, stream, offer))
+            else:
+                found = found._replace(alike=found.alike + 1)
+    return found
 
 
-def _find_streams(directory: TraceDirectory, run: Run, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the streams of the last run that are known as a whole, and where they are; copies go into a folder."""
+def _judge(apart: Apart, first: Path, second: Path, name: bytes, rule: Rule) -> Judgement:
+    return apart.judge(first, second, rule, name)
+
+
+def _find_streams(directory: TraceDirectory, run: Run, folder: Path, unjudged: list[str]) -> Iterator[tuple[str, Path]]:
+    """Yield the streams of the last run that are known as a whole, and where they are; copies go into a folder.
+
+    They may have gone into a file that this process may not open, or that is gone: then a sentence says so.
+    """
     with closing(sqlite3.connect(directory.database)) as connection:
         rows = connection.execute(
             "SELECT descriptor, file, kept, size, path, begin, end FROM streams WHERE run = (SELECT max(id) FROM runs)"
@@ -124,9 +155,13 @@ def _find_streams(directory: TraceDirectory, run: Run, folder: Path) -> Iterator
             yield name, directory.path / "streams" / os.fsdecode(file)
         elif path is not None and begin is not None and end is not None and end - begin <= _LARGEST:
             part = folder / f"first-{name}"
-            with open(path, "rb") as source:
-                source.seek(begin)
-                part.write_bytes(source.read(end - begin))
+            try:
+                with open(path, "rb") as source:
+                    source.seek(begin)
+                    part.write_bytes(source.read(end - begin))
+            except OSError as error:
+                unjudged.append(f"run twice, its {name} was not compared: {printable(path)}: {error.strerror}")
+                continue
             yield name, part
 
 

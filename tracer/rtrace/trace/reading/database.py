@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from rtrace.errors import TraceError
-from rtrace.trace import explain_absence
+from rtrace.trace import advise_unreadable, explain_absence
 from rtrace.trace.schema import TRACE_FORMAT
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ def open_for_reading(directory: TraceDirectory) -> sqlite3.Connection:
             connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         row = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
     except sqlite3.Error as error:
-        raise TraceError(
-            f"{database} is not a trace that can be read ({error}); trace again with --overwrite"
-        ) from None
+        raise TraceError(f"{database} is not a trace that can be read ({error}); {advise_unreadable(error)}") from None
     if row is None or row[0] != TRACE_FORMAT:
         connection.close()
         found = row[0] if row else "none"

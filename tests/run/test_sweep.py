@@ -305,6 +305,8 @@ def test_what_cannot_be_is_told_before_anything(rtrace: Rtrace, fit: Path, tmp_p
         (("--sweep", "data.txt=missing"), "cannot read missing, which is to be the input data.txt"),
         (("--sweep", "alpha=1", "--into", "full"), "exists and holds no sweep"),
         (("--sweep", "alpha=1", "--csv", "full/precious"), "full/precious exists already"),
+        (("--sweep", "alpha=1", "--csv", "nowhere/x.csv"), "there is no folder nowhere"),
+        (("--sweep", "alpha=1", "--html", "full"), "full exists already"),
         (("--sweep", "alpha=1", "-o", "all=x"), "leave out -o"),
         (("--sweep", "alpha=1", "-i", "data.txt=-"), "standard input cannot be an input of many replays"),
         (("--sweep", "data.txt=full/precious", "-i", "data.txt=full/precious"), "leave out one of them"),

@@ -13,6 +13,7 @@ from rtrace.cli.frame.ending import _tell_failure
 from rtrace.cli.options.completing import unquote
 from rtrace.cli.terminal.table import Column, fit, measure
 from rtrace.printable import plural, suggest
+from rtrace.replay.protocol import Outcome, gather_notes
 
 
 def test_trace_is_found_behind_the_shared_options() -> None:
@@ -34,6 +35,13 @@ def test_a_file_of_bytes_is_told_as_others_are(capsys: pytest.CaptureFixture[str
     for name in ("/a b", b"/a b"):
         _tell_failure(OSError(13, "Permission denied", name))
         assert capsys.readouterr().err == "rtrace: /a b: Permission denied; free some space or check the permissions\n"
+
+
+def test_what_is_noted_of_several_runs_is_told_once() -> None:
+    """What a machine lacks is one line; what happened to one run names it alone."""
+    first = Outcome("a", 0, None, notes=("no groups here",))
+    second = Outcome("b", 0, None, notes=("no groups here", "full"))
+    assert gather_notes([first, second, Outcome("c", 0, None)]) == ["a, b: no groups here", "b: full"]
 
 
 def test_suggestions() -> None:

@@ -197,6 +197,9 @@ def test_folders_are_safe_and_apart(values: list[str]) -> None:
         ("a,b\n1,2\n3,4\n", {}),
         ("1,2\n3,4\n", {}),
         ("\0accuracy: 1", {}),
+        ('<?xml version="1.0"?>\n<svg><g style="stroke-width: 0.8"/></svg>', {}),
+        ("\n<!DOCTYPE html>\n<p>loss: 3</p>", {}),
+        ("<- loss: 3", {"loss": "3"}),
     ],
 )
 def test_numbers_are_found(text: str, found: dict[str, str]) -> None:

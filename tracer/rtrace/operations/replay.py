@@ -29,7 +29,7 @@ from rtrace.replay.foreign import refuse_foreign
 from rtrace.replay.frozen import choose_freeze, start, tell_unpinned
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs
-from rtrace.replay.protocol import OWN_STREAMS, Outcome, Streams, Target, Unpacked
+from rtrace.replay.protocol import OWN_STREAMS, Outcome, Streams, Target, Unpacked, gather_notes
 from rtrace.replay.registry import open_target, read_unpacker
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ class Replay:
         Inputs are exchanged before the first run that was asked for: one that it needs may write them.
         """
         status, is_exchanged = 0, False
+        outcomes: list[Outcome] = []
+        stack.callback(self.tell_notes, outcomes)
         for run in self.plan_runs(target.runs(), chosen, path):
             is_chosen = run in chosen
             if is_chosen and not is_exchanged:
@@ -128,12 +130,16 @@ class Replay:
             outcome = start(target, changed, freeze, streams=streams, limits=self.limits, grants=self.grants)
             self.note(outcome)
             debug(__name__, "%s ended with %d", run.id, outcome.exit_status)
-            for note in outcome.notes:
-                self.warn(f"{run.id}: {note}")
+            outcomes.append(outcome)
             status = outcome.exit_status
             if status != 0 or interrupts.asked_to_end():
                 break
         return status
+
+    def tell_notes(self, outcomes: Sequence[Outcome]) -> None:
+        """Warn of what the replays noted, when all of them are over."""
+        for note in gather_notes(outcomes):
+            self.warn(note)
 
     def find_bundle(self, path: Path, target: Target) -> Path | None:
         """Return the bundle that files are exchanged by, None where there are none; what has no name is refused now."""

@@ -30,7 +30,7 @@ from rtrace.replay.foreign import refuse_foreign
 from rtrace.replay.frozen import choose_freeze, start, tell_unpinned
 from rtrace.replay.grants import NOTHING, Grants
 from rtrace.replay.needs import add_needed, choose_runs, tell_unknown_needs
-from rtrace.replay.protocol import Outcome, Snapshot, Streams, Target, Unpacker
+from rtrace.replay.protocol import Outcome, Snapshot, Streams, Target, Unpacker, gather_notes
 from rtrace.replay.streams import Collected, collecting
 from rtrace.verify.claiming.claims import Claims
 from rtrace.verify.compare import NO_DIGEST, compare, compare_streams
@@ -250,7 +250,7 @@ def make_report(
     scopes = Scopes(subject.manifest, patterns, paths)
     lines += scopes.find_unwritten(lines, [run.id for run in subject.runs])
     reached = next((outcome.reached for outcome in outcomes if outcome.reached is not None), None)
-    notes = [f"{outcome.run}: {note}" for outcome in outcomes for note in outcome.notes]
+    notes = gather_notes(outcomes)
     notes += scopes.find_unused(ignored, lines)
     sorted_lines = tuple(scopes.sort(lines))
     judged = [line for line in sorted_lines if line.scope == "output"]

@@ -11,6 +11,7 @@ from rtrace.bundle.entry import Entry, Result
 from rtrace.elsewhere.sources import NO_SOURCES, Sources
 from rtrace.limits import DEFAULT_LIMITS, TIMED_OUT, Limits
 from rtrace.manifest.model import Run
+from rtrace.printable import name_some
 from rtrace.progress import SILENT, Progress
 from rtrace.replay.grants import NOTHING, Grants
 
@@ -45,6 +46,15 @@ class Outcome:
         if self.reached == "timeout":
             return TIMED_OUT
         return 128 + self.signal if self.signal is not None else self.exit_code or 0
+
+
+def gather_notes(outcomes: Iterable[Outcome]) -> list[str]:
+    """Return the notes of runs, each once with the names of its runs: what a machine lacks, it lacks for all."""
+    runs: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        for note in outcome.notes:
+            runs.setdefault(note, []).append(outcome.run)
+    return [f"{name_some(names)}: {note}" for note, names in runs.items()]
 
 
 @dataclass(frozen=True, slots=True)

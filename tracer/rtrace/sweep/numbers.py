@@ -4,7 +4,8 @@
                                                                                  1,2
 
 A number keeps the digits that the program wrote. Where a label comes again, as in each round of a training, the last
-counts. What a program wrote may be anything: at most so much is read of it, and so many numbers are taken.
+counts. SVG, HTML and XML tell none. What a program wrote may be anything: at most so much is read of it, and so many
+numbers are taken.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _LONGEST_NUMBER = 40
 
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,4})?"
 _WHOLE_NUMBER = re.compile(_NUMBER)
+_MARKUP = re.compile(r"\s*<[?!A-Za-z]")
 _WORD = r"[^\W\d][\w.%²-]*"
 _LABELLED = re.compile(
     rf"(?<![\w./:-])({_WORD}(?: {_WORD}){{0,3}})\s*([:=])\s*({_NUMBER})"
@@ -66,6 +68,8 @@ def _find(text: str) -> Iterator[tuple[str, str]]:
     pairs = _read_table(text)
     if pairs is not None:
         yield from pairs
+        return
+    if _MARKUP.match(text):  # what has a label there tells how something looks
         return
     for line in text.splitlines():
         for match in _LABELLED.finditer(line[:_LONGEST_LINE]):

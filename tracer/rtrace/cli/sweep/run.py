@@ -12,6 +12,7 @@ from rtrace.cli.terminal.progress_bar import progress
 from rtrace.cli.terminal.speaking import say, tell_json, warn
 from rtrace.cli.terminal.table import Column, show_table
 from rtrace.errors import UsageError
+from rtrace.files.incomplete import check_place
 from rtrace.operations.sweeping.folder import TABLE_FILE, SweepFolder, name_sweep_folder, write_whole
 from rtrace.operations.sweeping.gathering import Manner
 from rtrace.operations.sweeping.plan import Settings, Sweep, plan_sweep
@@ -114,6 +115,7 @@ def refuse_written(copies: Sequence[Path], folder: SweepFolder) -> None:
     for path in copies:
         if os.path.lexists(path) and not (folder.exists() and path.is_file()):
             raise UsageError(f"{path} exists already: remove it, or name another file")
+        check_place(path)
 
 
 def count_processors() -> int:

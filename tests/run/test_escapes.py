@@ -13,6 +13,7 @@ import pytest
 from besieged import Besieged, besieged, read
 from bundle_making import BundleMaker, make_run, wrote
 from docker_making import docker
+from emulators import need_machine_kernel
 from plain_user import PlainUser
 from podman_storage import own_podman
 from rtrace.exports.protocol import Exporting
@@ -20,7 +21,7 @@ from rtrace.opening import open_bundle
 from rtrace.operations.export import expect
 from rtrace_unpackers.oci import EXPORTER
 from rtrace_unpackers.oci.configuration import name_image
-from rtrace_unpackers.vm.kernel import find_problem
+from static_programs import build_static
 
 pytestmark = [pytest.mark.requires("root", "busybox", "gcc", "user-namespaces"), pytest.mark.xdist_group("escapes")]
 
@@ -32,10 +33,7 @@ NAMED = b"\x1b]0;owned"
 @pytest.fixture(scope="module")
 def program(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The program that tries, static."""
-    built = tmp_path_factory.mktemp("escape") / "escape"
-    source = checkout / "fixtures/programs/escape.c"
-    subprocess.run(["gcc", "-static", "-O1", "-w", "-o", built, source], check=True)
-    return built.read_bytes()
+    return build_static(checkout, "escape", tmp_path_factory.mktemp("escape"))
 
 
 @pytest.fixture
@@ -151,11 +149,7 @@ def test_none_leads_out_of_an_image(program: bytes, machine: Besieged, folder: P
 @pytest.mark.requires("qemu-system-x86_64", "qemu-img", "mke2fs")
 def test_none_leads_out_of_a_machine(program: bytes, machine: Besieged, folder: Path) -> None:
     """Of one that is emulated."""
-    problem = find_problem()
-    if problem is not None and os.environ.get("RTRACE_REQUIRE_ALL") == "1":
-        pytest.fail(problem)
-    if problem is not None:
-        pytest.skip(problem)
+    need_machine_kernel()
     judge(verify("vm", make_bundle(folder, program, machine)), machine, "vm")
 
 

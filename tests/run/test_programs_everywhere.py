@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 
 from docker_making import docker
+from emulators import need_machine_kernel
 from plain_user import PlainUser, make_plain_user
 from podman_storage import own_podman
 from requirements import missing
 from rtrace.opening import open_bundle
 from rtrace_unpackers.oci.configuration import name_image
-from rtrace_unpackers.vm.kernel import find_problem
 from sample_programs import BY_NAME, PROGRAMS, Program, hiding, make_bundle
 
 pytestmark = [pytest.mark.requires("root", "user-namespaces", "unshare"), pytest.mark.xdist_group("everywhere")]
@@ -53,7 +53,7 @@ ALWAYS = {
     "python-analysis": ("chroot-user", "docker", "image-runc"),
     "c-program": ("docker", "directory-user-unshare"),
     "plots": ("chroot",),
-    "r": ("chroot-user", "docker"),
+    "r": ("chroot-user", "docker", "directory-user-proot"),
     "node": ("docker", "directory-unshare"),
     "sqlite": ("chroot", "image-docker", "vm"),
     "localhost": ("chroot-user", "podman", "directory-nspawn", "directory-user-ch-run"),
@@ -237,11 +237,7 @@ def verify_in_runc(place: Place, program: Program) -> None:
 
 def verify_in_a_machine(place: Place, program: Program) -> None:
     """Have root verify in an emulated machine. Skip where no kernel is installed; where all was promised, fail."""
-    problem = find_problem()
-    if problem is not None and os.environ.get("RTRACE_REQUIRE_ALL") == "1":
-        pytest.fail(problem)
-    if problem is not None:
-        pytest.skip(problem)
+    need_machine_kernel()
     verify(place, program, "vm")
 
 

@@ -16,6 +16,7 @@ import without_namespaces
 from bundle_making import BundleMaker, make_run, wrote
 from plain_user import PlainUser
 from rtrace.manifest.model import Descriptor, Input
+from static_programs import build_static
 from terminals import at_terminal
 from waiting import find_processes, wait_until
 
@@ -164,6 +165,23 @@ def test_files_of_the_machine_are_not_in_its_place(plain_user: PlainUser, tmp_pa
     bundle = make(plain_user, tmp_path, script)
     _, printed, said = run_rtrace(plain_user, "replay", "--unpacker", "proot", bundle)
     assert printed == b"over\n", said
+
+
+@pytest.mark.requires("gcc")
+@pytest.mark.parametrize("tool", ["proot", "directory"])
+def test_a_heap_outlives_children(tool: str, plain_user: PlainUser, checkout: Path, tmp_path: Path) -> None:
+    """What posix_spawn(3) and system(3) start takes nothing from the memory of the program that starts it."""
+    maker = BundleMaker(tmp_path / "made")
+    maker.file(b"/bin/spawns", build_static(checkout, "spawns", tmp_path), mode=0o755)
+    bundle = give(plain_user, maker.write(make_run(b"/bin/spawns")))
+    if tool == "proot":
+        status, printed, said = run_rtrace(plain_user, "replay", "--unpacker", "proot", bundle)
+    else:
+        target = plain_user.home / "target"
+        assert run_rtrace(plain_user, "unpack", "directory", bundle, target)[0] == 0
+        done = plain_user.run(target / "run.sh", env={"RTRACE_WITH": "proot"})
+        status, printed, said = done.returncode, done.stdout, done.stderr.decode(errors="replace")
+    assert (status, printed) == (0, b"whole\n"), said
 
 
 def test_streams_and_descriptors(plain_user: PlainUser, tmp_path: Path) -> None:

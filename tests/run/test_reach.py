@@ -3,7 +3,6 @@
 import os
 import shutil
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from bundle_making import BundleMaker, make_run, run_python
 from plain_user import PlainUser
 from rtrace.replay.protocol import Streams
 from rtrace_unpackers.chroot import UNPACKER
+from static_programs import build_static
 
 pytestmark = pytest.mark.requires("busybox", "user-namespaces", "gcc")
 
@@ -42,10 +42,7 @@ CALLS = 120
 @pytest.fixture(scope="module")
 def program(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The program that tries, static."""
-    built = tmp_path_factory.mktemp("reach") / "reach"
-    source = checkout / "fixtures/programs/reach.c"
-    subprocess.run(["gcc", "-static", "-O1", "-w", "-o", built, source], check=True)
-    return built.read_bytes()
+    return build_static(checkout, "reach", tmp_path_factory.mktemp("reach"))
 
 
 @pytest.fixture

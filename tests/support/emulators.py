@@ -1,9 +1,11 @@
-"""Programs of other kinds of processors, which this machine may execute with an emulator."""
+"""What an emulator executes: programs of other kinds of processors, and whole machines."""
 
 import os
 import shutil
 
 import pytest
+
+from rtrace_unpackers.vm.kernel import find_problem
 
 EMULATORS: dict[str, tuple[str, ...]] = {"x86_64": (), "i386": (), "aarch64": ("qemu-aarch64-static",)}
 """What stands before a program's name, by its architecture."""
@@ -17,3 +19,12 @@ def need_emulator(architecture: str) -> str:
         if shutil.which(emulator) is None:
             pytest.skip(f"needs the command {emulator}, an emulator that few have")
     return architecture
+
+
+def need_machine_kernel() -> None:
+    """Skip the test where no kernel is installed that an emulated machine could start; fail where all was promised."""
+    problem = find_problem()
+    if problem is not None and os.environ.get("RTRACE_REQUIRE_ALL") == "1":
+        pytest.fail(problem)
+    if problem is not None:
+        pytest.skip(problem)

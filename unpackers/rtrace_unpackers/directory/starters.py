@@ -26,13 +26,12 @@ from rtrace.linux.seccomp import SECCOMP_MODE_FILTER
 from rtrace.manifest.model import Run
 from rtrace.printable import printable
 from rtrace_unpackers.engines.image.descriptors import Step
-from rtrace_unpackers.engines.image.launcher import LauncherData, PlanFirst, build_launcher, no_steps
-from rtrace_unpackers.isolation.kernel.seccomp import build_filter
+from rtrace_unpackers.engines.image.launcher import LauncherData, PlanFirst, build_launcher, find_processor, no_steps
 from rtrace_unpackers.isolation.planning.isolation_plan import KEPT_CAPABILITIES
 from rtrace_unpackers.isolation.users.ids import refuse_many, refuse_no_id
 from rtrace_unpackers.launchers.elf import WIDE
 from rtrace_unpackers.launchers.processors import CALLS, Processor
-from rtrace_unpackers.proot.untranslated import UNTRANSLATED
+from rtrace_unpackers.proot.untranslated import build_traced_filter
 
 PLAIN, DROPPING, TRACED, ROOT = "plain", "dropping", "traced", "root"
 SYS_CHROOT = 18
@@ -44,7 +43,7 @@ FIRST_UNKNOWN = 38
 def plan_filter(data: LauncherData, processor: Processor) -> Sequence[Step]:
     """Plan to have no call that proot does not translate: the launcher's own look-ups are no exception."""
     control = CALLS[processor.name]["prctl"]
-    program = data.add_filter(build_filter(processor.kernel, absent=UNTRANSLATED))
+    program = data.add_filter(build_traced_filter(processor.kernel))
     return ((control, PR_SET_NO_NEW_PRIVS, 1, 0, 0), (control, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0))
 
 
@@ -83,8 +82,10 @@ def build_starters(runs: Sequence[Run], *, as_root: bool) -> Iterator[tuple[str,
         if as_root:
             yield ROOT, str(number), build_launcher(run, plan_identity(run))
             continue
-        for kind, first in ((PLAIN, no_steps), (DROPPING, plan_dropping), (TRACED, plan_filter)):
+        for kind, first in ((PLAIN, no_steps), (DROPPING, plan_dropping)):
             yield kind, str(number), build_launcher(run, first)
+        traced = build_traced_filter(find_processor(run.architecture).kernel)
+        yield TRACED, str(number), build_launcher(run, plan_filter, traced)
 
 
 def render_table(runs: Sequence[Run], *, as_root: bool) -> bytes:

@@ -16,7 +16,6 @@ from rtrace.replay.grants import Grants
 from rtrace.replay.protocol import Outcome, Streams
 from rtrace_unpackers.files.descent import exists_in
 from rtrace_unpackers.isolation.kernel.namespaces import Namespace
-from rtrace_unpackers.isolation.kernel.seccomp import build_filter
 from rtrace_unpackers.isolation.planning.isolation_plan import Isolation, plan_isolation
 from rtrace_unpackers.isolation.running.first_process import Means
 from rtrace_unpackers.isolation.running.keeper import MAPPED, ProgramEnds
@@ -30,7 +29,7 @@ from rtrace_unpackers.proot.dangers import refuse_emulation, refuse_grants, refu
 from rtrace_unpackers.proot.finding import find_proot
 from rtrace_unpackers.proot.keeper import be_keeper, furnish, make_tool
 from rtrace_unpackers.proot.plan import Tracing, plan_traced_calls
-from rtrace_unpackers.proot.untranslated import UNTRANSLATED
+from rtrace_unpackers.proot.untranslated import build_traced_filter
 
 
 class TracedSupervision(Supervision):
@@ -82,10 +81,7 @@ def run_traced(run: Run, tree: int, streams: Streams, limits: Limits, grants: Gr
         def keep(_isolation: Isolation, means: Means, ends: ProgramEnds) -> int:
             return be_keeper(means, ends, make_tool(tracing), workspace)
 
-        def make_filter(machine: str, allowed: frozenset[str]) -> bytes:
-            return build_filter(machine, allowed, UNTRANSLATED)
-
-        road = Road(plan_traced_calls, make_filter, keep, TracedSupervision)
+        road = Road(plan_traced_calls, build_traced_filter, keep, TracedSupervision)
         return replay(isolation, tree, run.id, streams, limits, road=road)
 
 

@@ -52,6 +52,7 @@ ASK_FOR_PERSONALITY = 0xFFFFFFFF
 ARM_PRIVATE_CALLS = 0x0F0000
 RLIMIT_CORE = 4
 NOTHING_ABSENT: Mapping[str, Numbers] = MappingProxyType({})
+NOTHING_KEPT: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +73,29 @@ INTERFACES = (
 
 
 def build_filter(
-    machine: str, allowed: frozenset[str] = frozenset(), absent: Mapping[str, Numbers] = NOTHING_ABSENT
+    machine: str,
+    allowed: frozenset[str] = frozenset(),
+    absent: Mapping[str, Numbers] = NOTHING_ABSENT,
+    kept: frozenset[str] = NOTHING_KEPT,
 ) -> bytes:
     """Return the filter for a machine, by the name that uname(2) has for it, without what is allowed.
 
-    ``absent`` are further calls that do not exist for a replay, whatever is allowed.
+    ``absent`` are further calls that do not exist for a replay, whatever is allowed; ``kept`` are the names of calls
+    that it is not to be without, and that are refused otherwise.
     """
     program: list[Instruction] = []
     for interface in INTERFACES:
         if interface.machine == machine:
-            body = build_block(interface, allowed, absent)
+            body = build_block(interface, allowed, absent, kept)
             program += [LOAD_ARCHITECTURE, *for_architecture(interface.audit_architecture, body)]
     return assemble([*program, refuse(errno.ENOSYS)])
 
 
 def build_block(
-    interface: Interface, allowed: frozenset[str], absent: Mapping[str, Numbers] = NOTHING_ABSENT
+    interface: Interface,
+    allowed: frozenset[str],
+    absent: Mapping[str, Numbers] = NOTHING_ABSENT,
+    kept: frozenset[str] = NOTHING_KEPT,
 ) -> list[Instruction]:
     """Return the checks of one way to call; each refused call is a comparison and a return."""
     code = [LOAD_NUMBER]
@@ -95,7 +103,7 @@ def build_block(
         code += [if_not_below(ARM_PRIVATE_CALLS, otherwise=1), ALLOW]
     code += [if_not_below(LAST_CALL + 1, otherwise=1), refuse(errno.ENOSYS)]
     missing = ((numbers[interface.column], errno.ENOSYS) for numbers in absent.values())
-    for number, error in (*missing, *list_refused(interface.column, allowed)):
+    for number, error in (*missing, *list_refused(interface.column, allowed, kept)):
         code += when_equal(number, [refuse(error)]) if number is not None else []
     if NESTED_NAMESPACES not in allowed:
         flags = [load_argument(0), if_any_bit(NAMESPACE_FLAGS, otherwise=1), refuse(errno.EPERM)]
@@ -122,15 +130,15 @@ def pass_over_a_new_limit() -> list[Instruction]:
     return given
 
 
-def list_refused(column: int, allowed: frozenset[str]) -> Iterator[tuple[int, int]]:
+def list_refused(column: int, allowed: frozenset[str], kept: frozenset[str]) -> Iterator[tuple[int, int]]:
     """Yield the numbers of what is refused whatever its arguments, and the error that it fails with."""
     groups = [(KERNEL, errno.EPERM)]
     groups += [(calls, errno.EPERM) for name, calls in BY_NAME.items() if name not in allowed]
     groups += [(calls, errno.ENOSYS) for name, calls in UNKNOWN_TO_PROGRAMS.items() if name not in allowed]
     for calls, error in groups:
-        for numbers in calls.values():
+        for name, numbers in calls.items():
             number = numbers[column]
-            if number is not None:
+            if number is not None and name not in kept:
                 yield number, error
 
 

@@ -150,7 +150,7 @@ def go_on(command: str, place: Place) -> None:
         return
     target = place.folder / "target"
     if command == "destroy":
-        if target.exists():
+        if target.exists() or list(place.folder.glob(".target.*")):  # which is what a half removed one is called
             place.demand(*COMMANDS["destroy"])
         return
     if not target.exists():

@@ -25,7 +25,7 @@ from rtrace_unpackers.files.creation import finish
 from rtrace_unpackers.files.extraction import write_all
 from rtrace_unpackers.files.layout import name_of, parent_of
 from rtrace_unpackers.files.ownership import Ownership
-from rtrace_unpackers.files.reaching import open_readable, reached, resolve_in, split_names
+from rtrace_unpackers.files.reaching import Maker, open_readable, reached, resolve_in, split_names
 from rtrace_unpackers.isolation.users.ids import Maps
 from rtrace_unpackers.isolation.users.in_namespace import run_inside
 
@@ -88,20 +88,8 @@ def write_content(descriptor: int, content: BinaryIO) -> None:
 
 def place(folder: int, entry: Entry, ownership: Ownership, others: Maps | None) -> None:
     """Rename a file that is whole to its path in the tree. The folder that had it keeps its time. Raises OSError."""
-
-    def make(name: bytes, above: int) -> None:
-        os.mkdir(name, 0o755, dir_fd=above)
-        if ownership.keep:
-            os.chown(name, *ownership.owner_of(entry), dir_fd=above, follow_symlinks=False)
-        elif others is not None:
-            os.chown(
-                name,
-                others.users.extents[0].inside,
-                others.groups.extents[0].inside,
-                dir_fd=above,
-                follow_symlinks=False,
-            )
-
+    owner = None if others is None else (others.users.extents[0].inside, others.groups.extents[0].inside)
+    make = make_folder_for(entry, ownership, owner)
     name = name_of(entry.path)
     with reached(folder, (*ABOVE, *split_names(parent_of(entry.path))), make) as directory:
         before = os.fstat(directory)
@@ -109,6 +97,21 @@ def place(folder: int, entry: Entry, ownership: Ownership, others: Maps | None) 
         os.rename(PUT_NEW.encode(), name, src_dir_fd=folder, dst_dir_fd=directory)
         if was_there:
             os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def make_folder_for(entry: Entry, ownership: Ownership, owner: tuple[int, int] | None) -> Maker:
+    """Return what makes a folder on the way to a file, which belongs to whom the file does.
+
+    ``owner`` is the user who owns all files, by the numbers that are theirs here, where owners are not kept.
+    """
+
+    def make(name: bytes, above: int) -> None:
+        os.mkdir(name, 0o755, dir_fd=above)
+        whose = ownership.owner_of(entry) if ownership.keep else owner
+        if whose is not None:
+            os.chown(name, *whose, dir_fd=above, follow_symlinks=False)
+
+    return make
 
 
 def fetch_file(folder: int, path: bytes, into: BinaryIO, others: Maps | None) -> None:

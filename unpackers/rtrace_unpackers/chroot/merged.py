@@ -11,12 +11,12 @@ from typing import BinaryIO
 from rtrace.bundle.entry import Entry
 from rtrace.errors import TargetError
 from rtrace.printable import printable
-from rtrace_unpackers.chroot.exchanging import PART, send_regular
+from rtrace_unpackers.chroot.exchanging import PART, make_folder_for, send_regular
 from rtrace_unpackers.files.creation import finish
-from rtrace_unpackers.files.descent import Descent
 from rtrace_unpackers.files.extraction import write_all
 from rtrace_unpackers.files.layout import name_of, parent_of
 from rtrace_unpackers.files.ownership import Ownership
+from rtrace_unpackers.files.reaching import reached, split_names
 from rtrace_unpackers.isolation.kernel.mounting import open_within
 
 NEW = b".rtrace-put.new"
@@ -27,10 +27,8 @@ def put_file(root: int, entry: Entry, content: BinaryIO, ownership: Ownership, o
 
     ``owner`` is the user who owns all files, by the numbers that are theirs here; None where owners are kept.
     """
-    parent = parent_of(entry.path)
-    make_folders(root, parent, ownership, entry, owner)
-    with Descent(root) as descent:
-        directory = descent.enter(parent)
+    make = make_folder_for(entry, ownership, owner)
+    with reached(root, split_names(parent_of(entry.path)), make) as directory:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(NEW, dir_fd=directory)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -47,19 +45,6 @@ def put_file(root: int, entry: Entry, content: BinaryIO, ownership: Ownership, o
             raise
         finally:
             os.close(descriptor)
-
-
-def make_folders(root: int, path: bytes, ownership: Ownership, entry: Entry, owner: tuple[int, int] | None) -> None:
-    """Make the folders of a path that are not there any more. Raises OSError."""
-    names = [name for name in path.split(b"/") if name]
-    for depth, name in enumerate(names):
-        with Descent(root) as descent, contextlib.suppress(FileExistsError):
-            above = descent.enter(b"/" + b"/".join(names[:depth]))
-            os.mkdir(name, 0o755, dir_fd=above)
-            if ownership.keep:
-                owner = ownership.owner_of(entry)
-            if owner is not None:
-                os.chown(name, *owner, dir_fd=above, follow_symlinks=False)
 
 
 def hand_over(root: int, path: bytes, channel: socket.socket) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from bundle_making import TIME, USER, BundleMaker, make_run, wrote
 from emulators import need_machine_kernel
 from rtrace.bundle.entry import Entry, FileType
 from rtrace.errors import TargetError
+from rtrace.limits import DEFAULT_LIMITS
+from rtrace.replay.protocol import Streams
 from rtrace_unpackers.vm import UNPACKER
 from rtrace_unpackers.vm.target import VmTarget
 from waiting import wait_until
@@ -138,3 +141,36 @@ def is_running(process: int) -> bool:
         return ") Z" not in Path(f"/proc/{process}/stat").read_text()
     except FileNotFoundError:
         return False
+
+
+FILLING = {  # what is run, under which limits, and what is printed where none of them ends it
+    "memory": (b"busybox tail /dev/zero; echo ended with $?", DEFAULT_LIMITS, b"ended with 137"),
+    "processes": (
+        b"n=0; while [ $n -lt 60 ]; do busybox sleep 1 & n=$((n+1)); done; echo all",
+        replace(DEFAULT_LIMITS, processes=12),
+        b"can't fork",
+    ),
+    "disk": (
+        b"busybox dd if=/dev/zero of=big bs=1M count=400; echo all",
+        replace(DEFAULT_LIMITS, disk=20 << 20),
+        b"no words",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FILLING if os.environ.get("RTRACE_EVERYWHERE") == "all" else ["disk"])
+def test_what_fills_a_machine_fills_nothing_else(what: str, tmp_path: Path) -> None:
+    """Memory, processes and disk are those of the machine, or limited."""
+    script, limits, expected = FILLING[what]
+    run = make_run(script)
+    target = UNPACKER.open(UNPACKER.unpack(BundleMaker(tmp_path / "made").write(run), tmp_path / "target").target)
+    with (tmp_path / "printed").open("w+b") as printed, open(os.devnull, "rb") as null:
+        streams = Streams(null.fileno(), printed.fileno(), printed.fileno())
+        outcome = target.run(run, streams=streams, limits=limits)
+        printed.seek(0)
+        said = printed.read()
+    taken = sum(path.stat().st_blocks * 512 for path in (tmp_path / "target").iterdir())
+    target.destroy()
+    assert expected in said or outcome.reached == what, (outcome, said)
+    assert b"all" not in said
+    assert taken < 200 << 20

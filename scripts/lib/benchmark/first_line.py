@@ -1,8 +1,9 @@
 """Show how long it takes from `rtrace run BUNDLE` to the first line that the program prints.
 
 `scripts/bench --first-line`: a Python experiment of about 500 MB, replayed for the first time, with nothing kept, and
-again; beside it `zstd -d | tar x` of the same files. Each takes its turn in every round. Processor time is shown, too:
-it depends less on what else the machine does.
+again; beside it `zstd -d | tar x` of the same files, and the program by itself: what it takes to its first line is no
+cost of rtrace's. Each takes its turn in every round. Processor time is shown, too: it depends less on what else the
+machine does.
 """
 
 import os
@@ -24,7 +25,7 @@ for folder, _, names in os.walk(sys.argv[1]):
         with open(os.path.join(folder, name), "rb") as file:
             file.read(1)
 """
-FIRST, SECOND, TAR = "rtrace run, nothing kept", "rtrace run, again", "zstd -d, tar x"
+FIRST, SECOND, BARE, TAR = "rtrace run, nothing kept", "rtrace run, again", "the program by itself", "zstd -d, tar x"
 Turn = tuple[float, float]
 """Seconds by the clock, and of the processor."""
 
@@ -75,17 +76,19 @@ def run_first_line(rtrace: Path, libraries: Path, folder: Path, rounds: int) -> 
     """Measure; return the bytes of the files, and the turns by way."""
     bundle, archive, size = make_experiment(rtrace, libraries, folder)
     env = {**os.environ, "RTRACE_CACHE": str(folder / "trees"), "RTRACE_HISTORY": str(folder / "history")}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # with it, each rtrace would compile itself
     run: list[str | Path] = [rtrace, "run", "--no-history", bundle]
-    turns: dict[str, list[Turn]] = {FIRST: [], SECOND: [], TAR: []}
+    bare: list[str | Path] = [libraries / "bin/python", folder / "work/program.py", libraries / "lib"]
+    turns: dict[str, list[Turn]] = {FIRST: [], SECOND: [], BARE: [], TAR: []}
 
     def take(way: str, seconds: float, used: float) -> None:
         turns[way].append((seconds, processor_seconds() - used))
 
     for _ in range(rounds):
-        for way in (FIRST, SECOND):
+        for way, command in ((FIRST, run), (SECOND, run), (BARE, bare)):
             os.sync()
             used = processor_seconds()
-            take(way, until_first_line(run, folder, env), used)
+            take(way, until_first_line(command, folder, env), used)
         shutil.rmtree(folder / "trees")
         os.sync()
         used, began = processor_seconds(), time.perf_counter()

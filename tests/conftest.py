@@ -32,10 +32,11 @@ def find_installed() -> str:
 if not find_installed().startswith(ROOTS[0]):  # so that `python -m rtrace` is the one of this checkout
     os.environ["PYTHONPATH"] = ":".join([*ROOTS, *filter(None, [os.environ.get("PYTHONPATH")])])
 
-# A shell has what it starts in the background ignore these two, and so would all that the tests start.
-for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+# What a shell starts in the background ignores the first two, what nohup(1) starts the last one, and so would all that
+# the tests start.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
-        signal.signal(_number, _handler)
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -107,6 +107,16 @@ def test_with_warn_it_is_a_warning(paper: Paper, rtrace: Command, engine: str) -
     assert "Package rtrace Warning: figures/plot_1.png is not what run" in paper.log
 
 
+def test_a_figure_of_another_run_is_told_with_what_finds_it(paper: Paper, rtrace: Command) -> None:
+    """A file whose name and content the run never made: the sentence names the command that knows who did."""
+    paper.write(r"\rtraceincludegraphics{first?copied.png}")
+    (paper.folder / "copied.png").write_bytes(OTHER)
+    done = rtrace("figure", "--tex", paper.folder)
+    assert done.returncode == 1
+    told = f"made no file that is called copied.png, and none of its content; `rtrace blame {paper.folder}/copied.png`"
+    assert told in done.stderr.decode()
+
+
 @pytest.mark.parametrize(
     "digest, good",
     [

@@ -66,6 +66,14 @@ def test_a_mistake_is_told_in_a_sentence(text: str, reason: str, tmp_path: Path)
     assert "\n" not in str(caught.value)
 
 
+def test_a_configuration_that_was_named_is_not_passed_over(tmp_path: Path) -> None:
+    """One that is not there, is a folder, or is too large is no store that keeps nothing in silence."""
+    (tmp_path / "large").write_bytes(b"#" * ((1 << 20) + 1))
+    for name, reason in (("gone", "No such file"), (".", "Is a directory"), ("large", "is larger than 1.0 MiB")):
+        with pytest.raises(ConfigurationError, match=reason):
+            read_store(str(tmp_path / name))
+
+
 def test_the_configuration_is_the_persons_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is what RTRACE_CONFIG names, else in the configuration folder; nothing in the folder of the experiment."""
     monkeypatch.delenv("RTRACE_CONFIG", raising=False)

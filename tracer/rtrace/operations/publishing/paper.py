@@ -16,6 +16,7 @@ from rtrace.figures.tex import SIDE_FILE, STYLE, Known, Reference, find_referenc
 from rtrace.files.incomplete import write_in_place
 from rtrace.files.reading import read_file
 from rtrace.operations.publishing.figure import LARGEST, Links, find_link
+from rtrace.printable import shell_word
 from rtrace.record.document import FileFact, Record
 from rtrace.record.history.protocol import Catalogue, History
 
@@ -89,7 +90,10 @@ def _look_up(
     output = _find_output(record, reference.file, digests.plain if digests is not None else None)
     link = find_link(record, links)
     if output is None:
-        return None, Checked(reference, run, link, f"run {run} made no file that is called {reference.file}")
+        missing = f"run {run} made no file that is called {reference.file}"
+        if present is not None:
+            missing += f", and none of its content; `rtrace blame {shell_word(present)}` tells which run did"
+        return None, Checked(reference, run, link, missing)
     md5, sha256 = [output["md5"] or ""], [output["sha256"] or "", *output["stamped"]]
     if digests is None:
         problem: str | None = f"there is no {reference.file} in {folder}; copy it there"

@@ -16,6 +16,7 @@ import os
 from typing import NamedTuple
 
 from rtrace.errors import ConfigurationError
+from rtrace.printable import format_size
 
 VARIABLE = "RTRACE_CONFIG"
 _MOST_BYTES = 1 << 20
@@ -44,12 +45,15 @@ def find_configuration() -> str | None:
 
 def read_store(path: str) -> Store | None:
     """Return the store that a configuration file names; None where it names none. Raises ConfigurationError."""
-    from rtrace.files.reading import read_file
+    from rtrace.files.reading import open_at_once
     from rtrace.manifest.reading.values import read_documents
 
     try:
-        content = read_file(path, _MOST_BYTES).decode("utf-8")
-        documents = read_documents(content, most=_MOST_VALUES, deepest=_DEEPEST)
+        with open(path, "rb", opener=open_at_once) as file:
+            content = file.read(_MOST_BYTES + 1) or b""
+        if len(content) > _MOST_BYTES:
+            raise ConfigurationError(f"{path} is larger than {format_size(_MOST_BYTES)}; name another file")
+        documents = read_documents(content.decode("utf-8"), most=_MOST_VALUES, deepest=_DEEPEST)
     except (OSError, ValueError) as error:  # UnicodeDecodeError, too
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
         raise ConfigurationError(f"{path} cannot be read ({reason}); correct it") from None

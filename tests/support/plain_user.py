@@ -50,7 +50,12 @@ class PlainUser:
         return subprocess.run(
             [*self.prefix, *argv],
             cwd=cwd or self.home,
-            env={"HOME": str(self.home), "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", **(env or {})},
+            env={
+                "HOME": str(self.home),
+                "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+                "TMPDIR": str(self.home.parent / "tmp"),  # no word of what others left in /tmp
+                **(env or {}),
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
@@ -70,13 +75,16 @@ class PlainUser:
 @contextlib.contextmanager
 def make_plain_user(launcher: Path) -> Iterator[PlainUser]:
     """Yield a plain user with an empty home; remove the home in the end."""
-    home = Path(tempfile.mkdtemp(prefix="rtrace-plain-user-"))
+    folder = Path(tempfile.mkdtemp(prefix="rtrace-plain-user-"))
+    home = folder / "home"
     try:
+        home.mkdir(0o700)
+        (folder / "tmp").mkdir(0o700)
         user = PlainUser(home, launcher, DROP, UID) if os.geteuid() == 0 else PlainUser(home, launcher, (), os.getuid())
-        user.give(home)
+        user.give(folder)
         yield user
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -91,7 +99,7 @@ def make_user_with_others(launcher: Path) -> Iterator[PlainUser]:
         with make_plain_user(launcher) as user:
             prefix = tuple(word.replace(str(UID), str(uid)) for word in DROP)
             other = PlainUser(user.home, launcher, prefix, uid)
-            other.give(user.home)
+            other.give(user.home.parent)
             yield other
     finally:
         subprocess.run(["userdel", name], check=True, capture_output=True)

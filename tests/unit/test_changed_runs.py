@@ -100,6 +100,6 @@ def test_changes_are_told_without_values() -> None:
     """What was changed is said; the values of variables, which may be secrets, are not."""
     changes = Changes((b"a b", b"\x1b"), ((b"A", b"s3cret"), (b"B", None)), ((b"TOKEN", b"s3cret"),))
     told = "; ".join(describe_changes(changes))
-    assert told == r"arguments: 'a b' '\x1b'; 1 variable set: A; 1 variable removed: B; 1 variable passed on: TOKEN"
+    assert told == r"arguments: 'a b' $'\x1b'; 1 variable set: A; 1 variable removed: B; 1 variable passed on: TOKEN"
     assert describe_changes(Changes(())) == ("arguments: none",)
     assert describe_changes(NO_CHANGES) == ()

@@ -1,5 +1,6 @@
 """What is written into a bundle comes out of it."""
 
+import gc
 import hashlib
 import io
 import os
@@ -100,6 +101,30 @@ def test_a_bundle_opened_twice_is_understood_once(tmp_path: Path) -> None:
     path.write_bytes(other)
     with pytest.raises(BundleError, match=r"damaged|identity"), open_bundle(path):
         pass
+
+
+def test_a_bundle_opened_twice_is_proven_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who opens a bundle that somebody has open has the same entries; when nobody has, they are looked at again."""
+    bundle = make_bundle(tmp_path)
+    with open_bundle(bundle.path) as opened, open_bundle(bundle.path) as another:
+        entries = opened.entries
+        assert another.entries is entries
+        assert list(another.iterate_entries()) == list(entries)
+        assert {path: b"".join(another.read_file(path)) for path in bundle.contents} == bundle.contents
+        monkeypatch.setattr(reader, "check_data_size", refuse)
+        with open_bundle(bundle.path) as third, pytest.raises(BundleError, match="too large"):
+            _ = third.entries
+    del opened, another, third
+    gc.collect()
+    monkeypatch.undo()
+    with open_bundle(bundle.path) as later:
+        assert later.entries == entries
+        assert later.entries is not entries
+
+
+def refuse(_end: int, _size: int) -> None:
+    """Stand for a file that is too small for the data that its index tells of."""
+    raise BundleError("too large")
 
 
 def test_the_manifest_is_found_by_the_standard_library(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a replay may leave behind to make a comparison expensive: it is told apart in bounded time and memory."""
 
+import hashlib
 import os
 import tracemalloc
 from pathlib import Path
@@ -17,7 +18,7 @@ from rtrace.operations.extract import find_entries, write_file
 from rtrace.verify.renames import find_patterns
 from rtrace_unpackers.chroot import UNPACKER
 from rtrace_unpackers.files.descent import Descent
-from rtrace_unpackers.target import snapshot
+from rtrace_unpackers.target import hashing, snapshot
 from rtrace_unpackers.target.snapshot import take_snapshot
 
 DEPTH = 3000
@@ -46,6 +47,22 @@ def test_folders_in_folders_for_ever_take_no_memory(tmp_path: Path) -> None:
     assert found.found[b"/" + NAME].type is FileType.DIRECTORY
     assert 4095 - 201 < max(map(len, found.extra)) <= 4095 + 201
     assert peak < 20 << 20
+
+
+def test_large_files_are_hashed_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each gets its own digest, however many there are, and no descriptor of any stays open."""
+    monkeypatch.setattr(hashing, "LARGE", 4)
+    contents = {b"/%03d" % number: b"%d" % number * 5 for number in range(100)}
+    for path, content in contents.items():
+        (tmp_path / os.fsdecode(path[1:])).write_bytes(content)
+    root = os.open(tmp_path, os.O_RDONLY)
+    before = set(os.listdir("/proc/self/fd"))
+    found = take_snapshot(root, list(contents), [])
+    assert set(os.listdir("/proc/self/fd")) == before
+    os.close(root)
+    assert {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()} == {
+        path: result.sha256 for path, result in found.found.items()
+    }
 
 
 def test_files_without_number_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

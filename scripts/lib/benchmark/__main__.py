@@ -21,6 +21,7 @@ from benchmark import (
     report,
     scaling,
     torture,
+    verifying,
     web,
 )
 from benchmark.rep24 import REP24
@@ -52,6 +53,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     others.add_argument("--packing", action="store_true", help="packing and unpacking beside tar and zstd")
     others.add_argument("--replaying", action="store_true", help="what it takes to verify the sample experiments")
     others.add_argument("--first-line", action="store_true", help="from `rtrace run BUNDLE` to what it prints first")
+    others.add_argument("--verifying", action="store_true", help="verifying 300,000 files, and outputs of 2 GB")
     others.add_argument("--history", action="store_true", help="how fast a history of 10,000 runs answers")
     others.add_argument("--recording", action="store_true", help="what the record of a run costs at its end")
     others.add_argument("--hostile", action="store_true", help="what hostile bundles of 2, 20 and 200 MB cost a reader")
@@ -179,6 +181,14 @@ def measure_costs(arguments: argparse.Namespace, machine: str, scratch: Path) ->
             rtrace = arguments.checkout / ".venv/bin/rtrace"
             found = first_line.run_first_line(rtrace, libraries, Path(made), rounds)
         print(f"{machine}.\nMedians of {rounds} interleaved rounds.\n\n{first_line.format_first_line(*found)}")
+        asked = True
+    if arguments.verifying:
+        rounds = arguments.rounds or (1 if arguments.quick else 3)
+        files, megabytes = (3_000, 20) if arguments.quick else (300_000, 2_000)
+        with tempfile.TemporaryDirectory(dir=scratch) as made:
+            rtrace = arguments.checkout / ".venv/bin/rtrace"
+            measured_rows = verifying.run_verifying(rtrace, Path(made), rounds, files, megabytes)
+        print(f"{machine}.\nMedians of {rounds} rounds.\n\n{verifying.format_verifying(measured_rows)}")
         asked = True
     if arguments.history:
         with tempfile.TemporaryDirectory(dir=scratch) as made:

@@ -155,7 +155,7 @@ class Sharing:
 
     def fill(self, tried: str) -> Held:
         """Unpack the bundle into the cache."""
-        entries = tuple(self.opened.entries)
+        entries = self.opened.entries
         layout = plan_layout(entries)
         own = choose_own(layout, self.opened.results, self.ownership)
         if own is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
 from rtrace.bundle.counts import Counts
 from rtrace.bundle.data.layout import stored_size
 from rtrace.bundle.entry import Entry, FileType
+from rtrace.bundle.reading.proven import ProvenEntries
 from rtrace.bundle.reading.validation import validate_entries
 from rtrace.errors import BundleError, HostileBundleError
 from rtrace.files.hierarchy import SHARED_MEMORY
@@ -96,8 +97,7 @@ def name_of(path: bytes) -> bytes:
 
 def plan_layout(entries: Iterable[Entry]) -> Layout:
     """Sort entries into steps, before anything is written. Raises HostileBundleError for what could reach outside."""
-    ordered = sorted(entries, key=lambda entry: entry.path)
-    validate_entries(ordered)
+    ordered: Sequence[Entry] = entries if isinstance(entries, ProvenEntries) else prove(entries)
     shelf = Shelf()
     for entry in ordered:
         put(entry, shelf)
@@ -122,6 +122,13 @@ def plan_layout(entries: Iterable[Entry]) -> Layout:
         copies={path: tuple(copies) for path, copies in shelf.copies.items()},
         twins=twins,
     )
+
+
+def prove(entries: Iterable[Entry]) -> list[Entry]:
+    """Return entries in the order of their paths. Raises HostileBundleError for what could reach outside."""
+    ordered = sorted(entries, key=lambda entry: entry.path)
+    validate_entries(ordered)
+    return ordered
 
 
 def find_twins(shelf: Shelf) -> tuple[Entry, ...]:

@@ -50,7 +50,7 @@ Contents = Iterator[tuple[Entry, Iterator[bytes]]]
 def plan_material(bundle: Path) -> Material:
     """Return what a target would be made of."""
     with open_bundle(bundle) as opened:
-        entries = tuple(opened.entries)
+        entries = opened.entries
         return Material(opened.manifest, opened.identity, entries, plan_layout(entries))
 
 
@@ -77,7 +77,7 @@ def read_material(bundle: Path, sources: Sources, identity: str | None = None) -
             raise TargetError(
                 f"{bundle} is not the bundle that the target was made of (which is sha256:{identity}); name that one"
             )
-        entries = tuple(opened.entries)
+        entries = opened.entries
         layout = plan_layout(entries)
         debug(__name__, "%s: %d files with %d bytes to write", bundle, layout.count, layout.size)
         yield Material(opened.manifest, opened.identity, entries, layout), complete_data(opened, sources)

@@ -6,16 +6,16 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import replace
+from itertools import chain
 
-from rtrace.bundle.data.sparse import HASHED_HOLES
 from rtrace.bundle.entry import Entry, FileType, Result
-from rtrace.bundle.writing.digests import digest_content
 from rtrace.files.hierarchy import is_provided
-from rtrace.files.holes import find_segments
 from rtrace.replay.protocol import Expected, Snapshot, Stamp
 from rtrace_unpackers.files.layout import parent_of
 from rtrace_unpackers.files.reaching import open_readable
 from rtrace_unpackers.files.walking import Child, Visit, walk
+from rtrace_unpackers.target.hashing import Hashing
 
 KINDS = {
     stat.S_IFREG: FileType.REGULAR,
@@ -59,15 +59,19 @@ def take_snapshot(root: int, paths: Expected, packed: Iterable[Entry]) -> Snapsh
         for member in visit.members:
             path = visit.path + b"/" + member.name
             if path in wanted:
-                found[path] = describe_child(
-                    member, path, visit.descriptor, is_hashed=is_hashed(paths, path, member.status)
-                )
+                described = describe_child(member, path, visit.descriptor)
+                found[path] = described
+                if described.type is FileType.REGULAR and is_hashed(paths, path, member.status):
+                    hashing.take(path, open_readable(member.name, visit.descriptor))
             elif path not in known and not is_provided(path) and stat.S_IFMT(member.status.st_mode) in KINDS:
                 surprises.add(path)
 
     if b"/" in wanted:
         found[b"/"] = Result("", b"/", FileType.DIRECTORY, stat.S_IMODE(os.fstat(root).st_mode))
-    walk(root, look, skipped=frozenset({b"/proc", b"/sys"}))
+    with Hashing() as hashing:
+        walk(root, look, skipped=frozenset({b"/proc", b"/sys"}))
+        for path, sha256 in hashing.finish():
+            found[path] = replace(found[path], sha256=sha256)
     return Snapshot(found, tuple(sorted(surprises.paths)), surprises.more)
 
 
@@ -99,43 +103,26 @@ def is_hashed(paths: Expected, path: bytes, status: os.stat_result) -> bool:
     return not isinstance(paths, Mapping) or paths[path] == status.st_size
 
 
-def list_known(wanted: Iterable[bytes], packed: Iterable[Entry]) -> frozenset[bytes]:
+def list_known(wanted: Iterable[bytes], packed: Iterable[Entry]) -> set[bytes]:
     """Return the paths that are no surprise: those asked for, those packed, and the directories they are in."""
     known = {b"/"}
-    for path in (*wanted, *(entry.path for entry in packed)):
+    for path in chain(wanted, (entry.path for entry in packed)):
         at = path
         while at not in known:
             known.add(at)
             at = parent_of(at)
-    return frozenset(known)
+    return known
 
 
-def describe_child(member: Child, path: bytes, directory: int, *, is_hashed: bool) -> Result:
-    """Return a member of a directory as a result, without a digest unless it is to be hashed."""
+def describe_child(member: Child, path: bytes, directory: int) -> Result:
+    """Return a member of a directory as a result, without a digest."""
     status = member.status
     kind = KINDS.get(stat.S_IFMT(status.st_mode))
     mode = stat.S_IMODE(status.st_mode)
     match kind:
         case FileType.REGULAR:
-            sha256 = hash_file(member, directory) if is_hashed else None
-            return Result("", path, kind, mode, status.st_size, sha256)
+            return Result("", path, kind, mode, status.st_size)
         case FileType.SYMLINK:
             return Result("", path, kind, mode, target=os.readlink(member.name, dir_fd=directory))
         case _:
             return Result("", path, kind, mode)
-
-
-def hash_file(member: Child, directory: int) -> str | None:
-    """Return the SHA-256 of a regular file; one that its owner may not read is made readable for the moment.
-
-    Of holes nothing is read, but their zeros take time all the same: there is no digest of a file with terabytes.
-    """
-    descriptor = open_readable(member.name, directory)
-    try:
-        status = os.fstat(descriptor)
-        segments = find_segments(descriptor, status)
-        if segments is not None and status.st_size - sum(length for _, length in segments) > HASHED_HOLES:
-            return None
-        return digest_content(descriptor, status.st_size, segments).hex()
-    finally:
-        os.close(descriptor)

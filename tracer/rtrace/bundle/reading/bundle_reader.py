@@ -20,6 +20,7 @@ from rtrace.bundle.reading.container import Member, find_members
 from rtrace.bundle.reading.found_by_path import FoundByPath
 from rtrace.bundle.reading.layout_proof import LayoutProof
 from rtrace.bundle.reading.member_reader import SMALL_INDEX, MemberReader
+from rtrace.bundle.reading.proven import Proof, ProvenEntries, note_proof, recall_proof
 from rtrace.bundle.reading.validation import find_holders, validated_results
 from rtrace.bundle.written.reading import WrittenReader
 from rtrace.errors import BundleError, HostileBundleError, ManifestError
@@ -94,15 +95,29 @@ class Bundle(FoundByPath):
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """Every packed file, sorted by path, and proven harmless: HostileBundleError where one is not."""
-        if not self._is_small(self.FILES):  # what is refused has never been in memory at once
-            return tuple(self.iterate_entries())
-        entries = self._listed
+        return self._proof.entries
+
+    @cached_property
+    def _proof(self) -> Proof:
+        """What is proven of the entries, now or by an earlier opening of the same bundle."""
+        known = recall_proof(type(self), self.identity)
+        if known is not None:
+            check_data_size(known.end, self._size)
+            self._end_of_data, self._holes = known.end, known.holes
+        elif self._is_small(self.FILES):
+            known = note_proof(type(self), self.identity, ProvenEntries(self._listed), self._end_of_data, self._holes)
+        else:  # what is refused has never been in memory at once
+            self._prove_entries()
+            self._check_size()
+            entries = ProvenEntries(self._prove_while_read())  # again, as the file may be another one by now
+            known = note_proof(type(self), self.identity, entries, self._end_of_data, self._holes)
         self._check_size()
-        return entries
+        return known
 
     def iterate_entries(self) -> Iterator[Entry]:
         """Yield every packed file as ``entries`` does, all of them proven; of many, none stays in memory."""
-        if self._is_small(self.FILES) or "entries" in self.__dict__:
+        is_known = "_proof" in self.__dict__ or recall_proof(type(self), self.identity) is not None
+        if is_known or self._is_small(self.FILES):
             return iter(self.entries)
         self._prove_entries()
         self._check_size()
@@ -120,10 +135,13 @@ class Bundle(FoundByPath):
     def _prove_entries(self) -> None:
         """Look at every entry without keeping any."""
         if not self._end_of_data:
-            with self._judging(self.FILES):
-                holders = find_holders(iterate_entries(self._read_index(self.FILES), only=NAMING_OTHERS))
-                for _ in self._proven(iterate_entries(self._read_index(self.FILES)), holders):
-                    pass
+            for _ in self._prove_while_read():
+                pass
+
+    def _prove_while_read(self) -> Iterator[Entry]:
+        with self._judging(self.FILES):
+            holders = find_holders(iterate_entries(self._read_index(self.FILES), only=NAMING_OTHERS))
+            yield from self._proven(iterate_entries(self._read_index(self.FILES)), holders)
 
     def _stream_entries(self) -> Iterator[Entry]:
         with self._judging(self.FILES):

@@ -53,9 +53,7 @@ class Elf:
             if one != other:
                 findings.differ(place, one, other)
         for name in [*old, *(name for name in new if name not in old)]:
-            ignored = _LEFT_OUT.get(name.partition("#")[0]) or (
-                "debug information" if name.startswith(".debug") else None
-            )
+            ignored = find_left_out(name.partition("#")[0])
             if name not in old or name not in new:
                 if ignored:
                     findings.ignore(ignored)
@@ -76,6 +74,18 @@ class Elf:
         if findings.likeness == "equal" and not findings.ignored:
             findings.ignore("layout of the file")
         return findings.conclude()
+
+
+def find_left_out(name: str) -> str | None:
+    """Return what a difference in a section is that does not count, named so that its reader can judge; else None.
+
+    Debug information holds folders of the build, and lines and names of the source: a program whose code is the same
+    may be made of another source, of which ``.debug_line`` tells.
+    """
+    if not name.startswith((".debug", ".zdebug")):
+        return _LEFT_OUT.get(name)
+    lines = ", which tells the lines of the source" if name.endswith("debug_line") else ""
+    return f"debug information ({name}{lines})"
 
 
 def read_sections(file: BinaryIO) -> dict[str, Section]:

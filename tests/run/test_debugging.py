@@ -69,7 +69,10 @@ def test_debug_tells_where_a_failure_comes_from(rtrace: Command, arguments: tupl
     assert done.returncode == 125
     assert b"Traceback" in done.stderr
     assert b"exit status 125" in done.stderr
-    assert b"\nrtrace: cannot open nosuch: No such file or directory\n" in done.stderr
+    assert (
+        b"\nrtrace: cannot open nosuch: No such file or directory; `rtrace pack` makes a bundle of what was traced\n"
+        in done.stderr
+    )
     assert b"Traceback" not in rtrace("info", "nosuch").stderr
 
 
@@ -127,7 +130,10 @@ def test_color(rtrace: Command, environment: dict[str, str], options: tuple[str,
     """An error is red as --color says, else as NO_COLOR, else as FORCE_COLOR, and not in a pipe."""
     done = rtrace(*options, "info", "nosuch", env={"NO_COLOR": "", "FORCE_COLOR": "", **environment})
     prefix = b"\x1b[1;31mrtrace:\x1b[0m" if colored else b"rtrace:"
-    assert done.stderr == prefix + b" cannot open nosuch: No such file or directory\n"
+    assert (
+        done.stderr
+        == prefix + b" cannot open nosuch: No such file or directory; `rtrace pack` makes a bundle of what was traced\n"
+    )
     usage = rtrace(*options, "info", "--nosuch", env={"NO_COLOR": "", "FORCE_COLOR": "", **environment})
     assert (b"\x1b[1;31mError:" in usage.stderr) == colored
 
@@ -179,7 +185,11 @@ def test_verdicts_are_coloured_and_data_is_not(rtrace: Command, tmp_path: Path) 
 def test_escapes_of_strangers_stay_escapes(rtrace: Command) -> None:
     """Colour is put around what has been escaped: a stranger's escape sequence is text."""
     done = rtrace("--color", "always", "info", "\x1b[32mgood")
-    assert done.stderr == paint(b"rtrace:", 31) + b" cannot open \\x1b[32mgood: No such file or directory\n"
+    assert (
+        done.stderr
+        == paint(b"rtrace:", 31)
+        + b" cannot open \\x1b[32mgood: No such file or directory; `rtrace pack` makes a bundle of what was traced\n"
+    )
 
 
 def test_verbose_tells_more(rtrace: Command, tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ def install_for_everybody() -> Iterator[Path]:
         launcher = folder / "bin" / "rtrace"
         launcher.parent.mkdir(exist_ok=True)
         launcher.write_text(LAUNCHER.format(python=python, folder=str(folder)))
+        subprocess.run([python, "-m", "compileall", "-q", folder], check=True)  # nobody else may write there
         subprocess.run(["chmod", "-R", "a+rX,u+w", folder], check=True)
         launcher.chmod(0o755)
         yield launcher

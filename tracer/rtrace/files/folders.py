@@ -3,6 +3,8 @@
 Whoever may write in a folder can exchange what is in it, from one moment to the next. So a folder is opened once, and
 all that is in it is reached by single names from its descriptor, following no symlink. Root goes to it by folders and
 symlinks alone that nobody else can exchange.
+
+Where a user's own folders are, for settings, state and caches, the XDG Base Directory Specification says.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import Literal
 
 from rtrace.errors import ForeignError
 from rtrace.printable import printable
@@ -19,6 +22,25 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _MOST_LINKS = 40
 _ALL_IDS = 0xFFFFFFFF
+_OWN = {"XDG_CONFIG_HOME": ".config", "XDG_STATE_HOME": ".local/state", "XDG_CACHE_HOME": ".cache"}
+
+
+def find_own_folder(variable: Literal["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"]) -> Path:
+    """Return the folder that a variable names, or the usual one; a relative path in the variable does not count."""
+    named = os.environ.get(variable, "")
+    return Path(named) if os.path.isabs(named) else Path(find_home(), _OWN[variable])
+
+
+def find_home() -> str:
+    """Return the user's home folder: that of HOME, or of the account where HOME is empty, not the root folder."""
+    if os.environ.get("HOME") == "":
+        try:
+            import pwd
+
+            return pwd.getpwuid(os.getuid()).pw_dir
+        except (ImportError, KeyError):  # Windows, where nothing depends on HOME; an id without an account
+            pass
+    return os.path.expanduser("~")
 
 
 def has_descriptors() -> bool:

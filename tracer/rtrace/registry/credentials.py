@@ -19,6 +19,7 @@ from typing import Any
 
 from rtrace.debugging import debug
 from rtrace.errors import ConfigurationError
+from rtrace.files.folders import find_home
 from rtrace.files.reading import open_at_once
 from rtrace.printable import printable_text, shorten
 from rtrace.registry.reference import HUB_KEY, Reference
@@ -63,7 +64,7 @@ def find_credential(reference: Reference) -> Credential | None:
 def list_files() -> list[Path]:
     """Return the files that may have credentials, Docker's before Podman's; see containers-auth.json(5)."""
     environ = os.environ
-    home = environ.get("HOME") or os.path.expanduser("~")
+    home = find_home()
     docker = environ.get("DOCKER_CONFIG") or os.path.join(home, ".docker")
     files = [Path(docker, "config.json")]
     if environ.get("REGISTRY_AUTH_FILE"):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rtrace.debugging import debug
 from rtrace.errors import BusyError, ForeignError, RegistryError
-from rtrace.files.folders import directory_flags, read_own, write_new
+from rtrace.files.folders import directory_flags, find_own_folder, read_own, write_new
 from rtrace.files.locks import Lock, lock_folder
 
 if TYPE_CHECKING:
@@ -105,10 +105,8 @@ def _find_folder(name: str, digest: str) -> Path:
 
 
 def find_root() -> Path:
-    """Return the folder of all uploads, in that for the user's state; see the XDG base directories."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if os.path.isabs(state) else Path("~/.local/state").expanduser()
-    return base / "rtrace" / "uploads"
+    """Return the folder of all uploads, in that for the user's state."""
+    return find_own_folder("XDG_STATE_HOME") / "rtrace" / "uploads"
 
 
 def _lock(folder: Path) -> tuple[int, Lock]:

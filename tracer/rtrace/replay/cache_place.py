@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rtrace.debugging import debug
 from rtrace.errors import ForeignError, UsageError
-from rtrace.files.folders import directory_flags, has_descriptors, is_root, open_trusted, refuse_others
+from rtrace.files.folders import directory_flags, find_own_folder, has_descriptors, is_root, open_trusted, refuse_others
 from rtrace.printable import printable
 
 VARIABLE, SIZE_VARIABLE = "RTRACE_CACHE", "RTRACE_CACHE_SIZE"
@@ -31,9 +31,9 @@ def find_place() -> Path:
     named = os.environ.get(VARIABLE)
     if named and named != OFF:
         return Path(named).absolute()
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    own = FOR_ROOT if hasattr(os, "geteuid") and os.geteuid() == 0 else Path("~/.cache").expanduser()
-    return (Path(base) if os.path.isabs(base) else own) / "rtrace" / "trees"
+    is_named = os.path.isabs(os.environ.get("XDG_CACHE_HOME", ""))
+    for_root = not is_named and hasattr(os, "geteuid") and os.geteuid() == 0
+    return (FOR_ROOT if for_root else find_own_folder("XDG_CACHE_HOME")) / "rtrace" / "trees"
 
 
 def open_place(*, make: bool) -> int | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtrace.errors import ForeignError, RtraceError
-from rtrace.files.folders import has_descriptors, read_own, refuse_others, write_new
+from rtrace.files.folders import find_own_folder, has_descriptors, read_own, refuse_others, write_new
 from rtrace.files.locks import try_lock
 from rtrace.path_text import to_bytes, to_text
 
@@ -41,10 +41,8 @@ class Registered:
 
 
 def find_register() -> Path:
-    """Return the folder of the register; see the XDG base directories."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if os.path.isabs(state) else Path("~/.local/state").expanduser()
-    return base / "rtrace" / "targets"
+    """Return the folder of the register."""
+    return find_own_folder("XDG_STATE_HOME") / "rtrace" / "targets"
 
 
 def locate(target: Path) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from rtrace.files.folders import find_own_folder
+
 VARIABLE = "RTRACE_HISTORY"
 SCHEMES = ("postgresql://", "postgres://")
 
@@ -18,10 +20,8 @@ def find_place() -> str:
 
 
 def own_folder() -> Path:
-    """Return the folder of the history that a person has without saying anything; see the XDG base directories."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if os.path.isabs(state) else Path("~/.local/state").expanduser()
-    return base / "rtrace" / "history"
+    """Return the folder of the history that a person has without saying anything."""
+    return find_own_folder("XDG_STATE_HOME") / "rtrace" / "history"
 
 
 def is_url(place: str) -> bool:

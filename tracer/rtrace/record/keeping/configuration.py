@@ -16,6 +16,7 @@ import os
 from typing import NamedTuple
 
 from rtrace.errors import ConfigurationError
+from rtrace.files.folders import find_own_folder
 from rtrace.printable import format_size
 
 VARIABLE = "RTRACE_CONFIG"
@@ -38,9 +39,8 @@ def find_configuration() -> str | None:
     named = os.environ.get(VARIABLE)
     if named:
         return named
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    path = os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.config"), "rtrace", "config.yml")
-    return path if os.path.exists(path) else None
+    path = find_own_folder("XDG_CONFIG_HOME") / "rtrace/config.yml"
+    return str(path) if os.path.exists(path) else None
 
 
 def read_store(path: str) -> Store | None:

@@ -48,6 +48,9 @@ def test_a_made_up_name_is_told_from_other_random_things(
         (b"1\nx\n", b"2\ny\n", b"3\ny\n", [b"4\ny\n"], False),
         (b"1\nx\n", b"2\ny\n", b"3\ny\n", [b"4\ny\n", b"3\nz\n"], True),
         (b"1\nx\n", b"2\n", b"3\n", [b"4\n"], True),
+        (b"a\nb\nc\n", b"c\nb\na\n", b"b\na\nc\n", [b"a\nb\nc\n"], True),
+        (b"a\nb\nc\n", b"c\nb\nx\n", b"b\na\nc\n", [b"a\nb\nc\n"], False),
+        (b"a\nb\nc\n", b"c\nb\na\n", b"1\nb\nc\n", [b"2\nb\nc\n"], False),
     ],
 )
 def test_what_is_left_of_a_difference(

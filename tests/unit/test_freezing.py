@@ -43,6 +43,8 @@ def test_one_cause_is_varied_and_no_other(machine: str) -> None:
     usual = list_frozen({}, Freeze(), machine)
     seeds = list_frozen({}, Freeze(varied="hash-seed", variant=3), machine)
     assert {name for name in usual if usual[name] != seeds[name]} == {b"PYTHONHASHSEED", b"PERL_HASH_SEED"}
+    times = list_frozen({}, Freeze(varied="time", variant=1), machine)
+    assert {name for name in usual if usual[name] != times[name]} == {b"SOURCE_DATE_EPOCH"}
     other = list_frozen({}, Freeze(varied="machine", variant=1), machine)
     assert other[b"OMP_NUM_THREADS"] == b"2"
     assert usual != other

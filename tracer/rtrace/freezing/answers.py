@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rtrace.freezing.clock import SECOND, find_base
 from rtrace.freezing.listings import Listings
-from rtrace.freezing.model import Freeze
+from rtrace.freezing.model import APART, Freeze
 from rtrace.freezing.waiting import MICROSECOND, TIMESPEC, Finish, begin_wait, sign
 from rtrace.linux.descriptors import take_descriptor
 
@@ -37,8 +37,6 @@ STAT_TIMES, STATX_TIMES = (72, 88, 104), (64, 96, 112, 80)
 """Where struct stat has the times of access, content, inode; struct statx of access, inode, content, birth."""
 STAT_CONTENT, STATX_CONTENT = 88, 112
 BUFFER_ARGUMENT = {"stat": 1, "lstat": 1, "fstat": 1, "newfstatat": 2, "statx": 4}
-APART = 400 * 86400
-"""Seconds by which another time lies behind the usual one."""
 
 Answer = int | Finish | None
 """The result of a call that is not made at all; what is to be done after it; or None for a call as any other."""
@@ -57,7 +55,7 @@ class Answers:
         self.release = release
         self.told = told
         self.since = int(since)
-        self.began = freeze.began + freeze.of("time") * (APART + 11_111)
+        self.began = freeze.clock
         self.written = freeze.began + freeze.of("file-times") * (APART + 22_222)
         self.seed = freeze.of("random")
         self.listings = Listings(backwards=freeze.of("directory-order") % 2 == 1)

@@ -25,6 +25,8 @@ Cause: TypeAlias = Literal[
 
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 SOURCE_DATE_EPOCH = b"SOURCE_DATE_EPOCH"
+APART = 400 * 86400
+"""Seconds by which another time lies behind the usual one."""
 USUAL_BEGINNING = 1577836800
 """2020-01-01T00:00:00Z: when a frozen run begins if nothing else says when, in seconds since the Epoch."""
 LATEST_BEGINNING = 1 << 33
@@ -35,7 +37,7 @@ LATEST_BEGINNING = 1 << 33
 class Freeze:
     """What a program finds: all that can be pinned is, and ``varied`` to another value, of which ``variant`` tells.
 
-    ``began`` is what the clock shows when it begins, in seconds since the Epoch.
+    ``began`` is when it begins, in seconds since the Epoch; where time is varied, ``clock`` is another moment.
     """
 
     began: int = USUAL_BEGINNING
@@ -45,6 +47,11 @@ class Freeze:
     def of(self, cause: Cause) -> int:
         """Return which value a cause has: 0 for the usual one, that of all frozen runs."""
         return self.variant if cause == self.varied else 0
+
+    @property
+    def clock(self) -> int:
+        """What the clock, and SOURCE_DATE_EPOCH, show when it begins, in seconds since the Epoch."""
+        return self.began + self.of("time") * (APART + 11_111)
 
 
 def choose_beginning(environ: Mapping[bytes, bytes | None], started: float | None) -> int:

@@ -46,7 +46,7 @@ def list_frozen(environ: Mapping[bytes, bytes | None], freeze: Freeze, machine: 
     seed = freeze.of("hash-seed")
     wanted = dict.fromkeys(HASH_SEEDS, b"%d" % seed)
     wanted[b"PERL_PERTURB_KEYS"] = b"0"
-    wanted[SOURCE_DATE_EPOCH] = b"%d" % freeze.began
+    wanted[SOURCE_DATE_EPOCH] = b"%d" % freeze.clock
     other = freeze.of("machine")
     wanted |= dict.fromkeys(THREADS, b"%d" % (1 + other))
     for name, usual, another in _DISPATCH.get(machine, ()):

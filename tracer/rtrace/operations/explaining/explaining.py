@@ -44,7 +44,7 @@ VARIANTS: Mapping[Cause, int] = {
 """In how many ways a cause is varied, if the first ones change nothing: the last ones are left to chance."""
 BY_CHANCE: tuple[Cause, ...] = ("address", "thread-order")
 """Causes that come out another way each time that they are varied; by all others, the same way twice."""
-BY_VARIABLES: tuple[Cause, ...] = ("hash-seed", "machine", "environment")
+BY_VARIABLES: tuple[Cause, ...] = ("time", "hash-seed", "machine", "environment")
 """Causes that can be varied on each target."""
 NOTHING = "the results are the same in two replays: there is nothing to explain"
 STARTED = "looking for causes"

@@ -36,13 +36,25 @@ def explains_all(original: bytes, replayed: bytes, usual: bytes, others: Sequenc
     """Whether each line in which a replay differs from the original is one that differs where a cause is varied.
 
     ``usual`` is what a frozen replay left, ``others`` what those did in which a cause was varied. Where lines come and
-    go nobody can tell, so nothing is held against it.
+    go nobody can tell, so nothing is held against it. Lines that are only in another place may be there in any order,
+    where a cause puts lines into another order.
     """
     lines = [content.split(b"\n") for content in (original, replayed, usual, *others)]
     if len({len(one) for one in lines}) > 1:
         return True
     first, again, frozen, *rest = lines
-    return all(
-        first[place] == again[place] or any(frozen[place] != other[place] for other in rest)
-        for place in range(len(first))
+    unexplained = {
+        place
+        for place, (one, other) in enumerate(zip(first, again, strict=True))
+        if one != other and all(frozen[place] == varied[place] for varied in rest)
+    }
+    return not unexplained or (
+        unexplained <= _find_moved(first, again) and any(_find_moved(frozen, varied) for varied in rest)
     )
+
+
+def _find_moved(one: Sequence[bytes], other: Sequence[bytes]) -> set[int]:
+    """Return the places at which two contents differ by lines that both have, there or at another such place."""
+    unlike = [place for place in range(len(one)) if one[place] != other[place]]
+    ones, others = {one[place] for place in unlike}, {other[place] for place in unlike}
+    return {place for place in unlike if one[place] in others and other[place] in ones}

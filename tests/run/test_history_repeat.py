@@ -80,9 +80,38 @@ def test_a_difference_is_named(work: Path) -> None:
     assert answer["verdict"] == "different"
     assert answer["differences"] == [
         "it ended otherwise: status 0, now status 1",
-        "./out.txt: another content",
+        "./out.txt: text, line 1: no more lines, was b",
         "stdout: something else was printed",
     ]
+
+
+def test_outputs_are_compared_as_what_they_are(work: Path) -> None:
+    """Other bytes that say the same are equal; where they do not, the place is named. What is gone has no say."""
+    (work / "in.json").write_text('{"a": 1, "b": [2, 3]}')
+    assert call(work, "trace", "-q", "sh", "-c", "cat in.json > out.json; cat in.txt > out.txt").returncode == 0
+    first = show(work, "last")["id"]
+    (work / "in.json").write_text('{"b": [2, 3],\n"a": 1}')
+    done = call(work, "repeat", first)
+    assert (done.returncode, done.stdout) == (0, b"")
+    told, verdict = done.stderr.splitlines()
+    assert told.startswith(b"rtrace: equal: ./out.json: JSON, with other bytes: ")
+    assert verdict == b"rtrace: equal: 4 results compared"
+    assert show(work, "last")["verdict"]["verdict"] == "equal"
+    assert show(work, "last")["trace"] is None
+    done = call(work, "repeat", first)  # what lies there now is not the first run's
+    assert done.returncode == 1
+    assert b"./out.json: another content\n" in done.stderr
+    (work / "in.json").write_text('{"a": 1, "b": [2, 4]}')
+    done = call(work, "repeat", "last~1")
+    assert done.returncode == 1
+    assert b"./out.json: JSON, /b/1: 4, was 3\n" in done.stderr
+    (work / "out.json").unlink()
+    (work / "in.json").write_text('{"a": 1, "b": [2, 5]}')
+    (work / "temporary").mkdir()
+    done = call(work, "repeat", "last", env={**os.environ, "TMPDIR": str(work / "temporary")})
+    assert done.returncode == 1
+    assert b"./out.json: another content\n" in done.stderr
+    assert list((work / "temporary").iterdir()) == []
 
 
 def test_an_interrupted_repetition_proves_nothing(work: Path) -> None:

@@ -22,7 +22,7 @@ from rtrace.record.names import check_label
     cls=RtraceCommand,
     needs="run a command again as it was recorded",
     statuses={
-        "0": "the results are the same",
+        "0": "the results are the same, or equal as what they are",
         "1": "a result differs, or there is no such run",
         "3": "a result could not be judged",
         "126": "the program is not executable any more",
@@ -45,8 +45,9 @@ def command(
 
     The words of the command, its folder and its environment are those of the record; secrets that were taken out of
     the environment are taken from the present one. It reads and writes the files that are there now, and is traced. Its
-    exit status, outputs and what it prints are compared by their digests; the verdict is kept in the history. Where all
-    is the same, the trace is removed, unless DIR is to keep it. To run it on the files as they were, use `rtrace
+    exit status, outputs and what it prints are compared by their digests, and outputs of the first run that are still
+    there also by what they are, as by `rtrace verify`; the verdict is kept in the history. Where all is the same or
+    equal, the trace is removed, unless DIR is to keep it. To run it on the files as they were, use `rtrace
     replay` or `rtrace verify`.
 
     A record that you have not made yourself on this machine can hold any command: it is shown, and run with --yes
@@ -54,6 +55,7 @@ def command(
 
     RUN is a label, the beginning of an id, last, or last~2 (two before the last).
     """
+    from rtrace.operations.repeating.firsts import keeping_firsts
     from rtrace.operations.repeating.repetition import (
         find_interruption,
         judge,
@@ -83,23 +85,26 @@ def command(
         raise UsageError(f"{directory} exists already; name another directory")
     project = first["project"]
     said = Said(label, reason or f"repeats {short}", tuple(first["tags"]), project["name"] if project else None)
-    second, report = repeat(plan, directory or name_directory(short), said, warn)
-    if report.problem:
-        warn(report.problem)
-    if second is None:
-        warn((report.record and report.record.problem) or "the repetition was not recorded; nothing can be compared")
-        sys.exit(3)
-    interrupted = find_interruption(report)
-    try:
-        if interrupted is not None:
-            keep_repetition(history, first, second, report, None)
-            warn(f"{Interrupted(interrupted)}, so nothing is compared; the trace is in {report.directory.path}")
-            sys.exit(128 + interrupted)
-        repeated = judge(history, first, second, report, keep=directory is not None)
-    except (OSError, RtraceError) as error:
-        again = f"`rtrace import {shell_word(report.directory.path)}` adds it"
-        warn(f"the repetition is not in the history ({error}); {again}")
-        sys.exit(3)
+    with keeping_firsts(first) as firsts:
+        second, report = repeat(plan, directory or name_directory(short), said, warn)
+        if report.problem:
+            warn(report.problem)
+        if second is None:
+            warn(
+                (report.record and report.record.problem) or "the repetition was not recorded; nothing can be compared"
+            )
+            sys.exit(3)
+        interrupted = find_interruption(report)
+        try:
+            if interrupted is not None:
+                keep_repetition(history, first, second, report, None)
+                warn(f"{Interrupted(interrupted)}, so nothing is compared; the trace is in {report.directory.path}")
+                sys.exit(128 + interrupted)
+            repeated = judge(history, first, second, report, firsts, keep=directory is not None)
+        except (OSError, RtraceError) as error:
+            again = f"`rtrace import {shell_word(report.directory.path)}` adds it"
+            warn(f"the repetition is not in the history ({error}); {again}")
+            sys.exit(3)
     verdict = repeated.verdict
     if as_json:
         from rtrace.answers.history import answer_repeat

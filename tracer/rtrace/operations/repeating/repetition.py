@@ -23,10 +23,12 @@ from rtrace.record.history.protocol import History
 from rtrace.record.taking.said import Said
 
 if TYPE_CHECKING:
+    from rtrace.operations.repeating.firsts import Firsts
     from rtrace.operations.trace import TraceReport
 
-SAME, DIFFERENT, UNKNOWN = "same", "different", "unknown"
-STATUSES = {SAME: 0, DIFFERENT: 1, UNKNOWN: 3}
+SAME, EQUAL, DIFFERENT, UNKNOWN = "same", "equal", "different", "unknown"
+STATUSES = {SAME: 0, EQUAL: 0, DIFFERENT: 1, UNKNOWN: 3}
+_ANOTHER = "another content"
 _MOST_DIFFERENCES = 100
 _LONGEST_COMMAND, _MOST_NAMED = 2000, 30
 _REDACTED = REDACTED.decode()
@@ -110,9 +112,13 @@ def refuse_foreign(record: Record, plan: Plan, present: Mapping[bytes, bytes], s
     )
 
 
-def compare_results(first: Record, second: Record) -> VerdictFact:
-    """Return whether a repetition left the same: its end, its outputs and what it printed, by their digests."""
+def compare_results(first: Record, second: Record, firsts: Firsts) -> VerdictFact:
+    """Return whether a repetition left the same: its end, what it printed, and its outputs.
+
+    Outputs of other bytes are compared as what they are, those that were still there before.
+    """
     differences: list[str] = []
+    alike: list[str] = []
     doubts: list[str] = []
     if (first["exit_code"], first["signal"]) != (second["exit_code"], second["signal"]):
         differences.append(f"it ended otherwise: {describe_end(first)}, now {describe_end(second)}")
@@ -120,9 +126,13 @@ def compare_results(first: Record, second: Record) -> VerdictFact:
         doubts.append("a tracer was ended before its run")
     before, after = index_outputs(first), index_outputs(second)
     for path in sorted({*before, *after}):
-        difference, doubt = compare_file(path, before.get(path), after.get(path))
-        differences += difference
-        doubts += doubt
+        difference, doubt = compare_file(before.get(path), after.get(path))
+        line = firsts.judge(after[path], _ANOTHER) if _ANOTHER in difference else None
+        if line is not None and line.verdict == EQUAL:
+            alike.append(f"{printable_text(path)}: {line.detail}")
+            continue
+        differences += [f"{printable_text(path)}: {line.detail if line else one}" for one in difference]
+        doubts += [f"{printable_text(path)}: {one}" for one in doubt]
     streams = 0
     for name in ("stdout", "stderr"):
         one, other = first[name], second[name]
@@ -135,13 +145,15 @@ def compare_results(first: Record, second: Record) -> VerdictFact:
     if differences:
         verdict = DIFFERENT
     else:
-        verdict = UNKNOWN if doubts or (not compared and second["status"] == "unknown") else SAME
+        verdict = EQUAL if alike else SAME
+        if doubts or (not compared and second["status"] == "unknown"):
+            verdict = UNKNOWN
     return {
         "verdict": verdict,
         "exit_status": STATUSES[verdict],
         "unpacker": None,
         "compared": compared,
-        "differences": [*differences, *doubts][:_MOST_DIFFERENCES],
+        "differences": [*differences, *doubts, *(f"{EQUAL}: {sentence}" for sentence in alike)][:_MOST_DIFFERENCES],
     }
 
 
@@ -150,17 +162,15 @@ def index_outputs(record: Record) -> dict[str, FileFact]:
     return {name_path(record, file["path"]): file for file in record["outputs"]}
 
 
-def compare_file(path: str, before: FileFact | None, after: FileFact | None) -> tuple[Iterable[str], Iterable[str]]:
-    """Return sentences on how an output differs, and on why that is not known."""
-    shown = printable_text(path)
+def compare_file(before: FileFact | None, after: FileFact | None) -> tuple[Iterable[str], Iterable[str]]:
+    """Return how an output differs, and why that is not known."""
     if before is None:
-        return [f"{shown}: written now alone"], []
+        return ["written now alone"], []
     if after is None:
-        return [f"{shown}: not written again"], []
+        return ["not written again"], []
     if before["sha256"] is None or after["sha256"] is None:
-        problem = before["problem"] or after["problem"] or "its content was not digested"
-        return [], [f"{shown}: {problem}"]
-    return ([], []) if before["sha256"] == after["sha256"] else ([f"{shown}: another content"], [])
+        return [], [before["problem"] or after["problem"] or "its content was not digested"]
+    return ([], []) if before["sha256"] == after["sha256"] else ([_ANOTHER], [])
 
 
 def describe_end(record: Record) -> str:
@@ -200,7 +210,9 @@ def repeat(plan: Plan, directory: Path, said: Said, tell: Callable[[str], None])
     return records.get((report.record and report.record.id) or ""), report
 
 
-def judge(history: History, first: Record, second: Record, report: TraceReport, *, keep: bool) -> Repeated:
+def judge(
+    history: History, first: Record, second: Record, report: TraceReport, firsts: Firsts, *, keep: bool
+) -> Repeated:
     """Compare a repetition with the run that it repeats, and keep its record with the verdict. Raises HistoryError.
 
     Unless somebody wants to ``keep`` it, the trace of one with the same results is removed: the history knows what came
@@ -208,8 +220,8 @@ def judge(history: History, first: Record, second: Record, report: TraceReport, 
     """
     from rtrace.trace.moving import remove_trace
 
-    verdict = compare_results(first, second)
-    if keep or verdict["verdict"] != SAME:
+    verdict = compare_results(first, second, firsts)
+    if keep or STATUSES[verdict["verdict"]] != 0:
         keep_repetition(history, first, second, report, verdict)
         return Repeated(second["id"], first["id"], report.directory.path, verdict)
     keep_repetition(history, first, second, report, verdict, removed=True)

@@ -28,6 +28,8 @@ from rtrace_unpackers.granted.graphics import find_graphics, list_closed
 
 chroot = pytest.mark.requires("busybox", "user-namespaces")
 DISPLAY, NETWORK, GPU = Grants(display=True), Grants(network=True), Grants(gpu=True)
+NUMBER = 100 + os.getpid() % 50_000
+"""Of a display that tests in other processes do not have."""
 COOKIE = "00112233445566778899aabbccddeeff"
 
 
@@ -114,15 +116,15 @@ def test_a_program_draws_on_the_callers_display(
     add_program(maker, b"/usr/bin/xdpyinfo")
     script = b"busybox od -An -tx1 $XAUTHORITY | busybox tr -d ' \\n'; echo; /usr/bin/xdpyinfo; ls /tmp/.X11-unix"
     run = make_run(script, environ=((b"PATH", b"/bin"), (b"DISPLAY", b":5"), (b"DISPLAY", b":6")))
-    with x_server(83, tmp_path / "authority") as display:
+    with x_server(NUMBER, tmp_path / "authority") as display:
         monkeypatch.setenv("XAUTHORITY", str(tmp_path / "authority"))
         monkeypatch.setenv("DISPLAY", f"{display}.0")
         monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
         outcome, said = replay(maker, tmp_path, run, DISPLAY)
         _, without = replay(maker, tmp_path, make_run(b"/usr/bin/xdpyinfo; ls -a /tmp", environ=run.environ), Grants())
     assert outcome.exit_code == 0, said
-    assert said.endswith(b"\nX83\n")
-    assert b"name of display:    :83" in said
+    assert said.endswith(b"\nX%d\n" % NUMBER)
+    assert b"name of display:    :%d" % NUMBER in said
     assert COOKIE.encode() in said.splitlines()[0]
     assert b"ff" * 16 not in said
     assert b"unable to open display" in without
@@ -162,8 +164,8 @@ def test_links_of_a_bundle_lead_no_socket_astray(
         maker.items.pop(path, None)
         maker.symlink(path, target % {b"canary": os.fsencode(canary)})
     Path(os.fsdecode(SOCKETS)).mkdir(mode=0o1777, exist_ok=True)
-    with listening_socket(Path(os.fsdecode(SOCKETS), "X84")):
-        monkeypatch.setenv("DISPLAY", ":84")
+    with listening_socket(Path(os.fsdecode(SOCKETS), f"X{NUMBER}")):
+        monkeypatch.setenv("DISPLAY", f":{NUMBER}")
         with suppress(TargetError):
             replay(maker, tmp_path, make_run(b"echo; ls -R /tmp", uid=0, gid=0), DISPLAY)
     canary.rmdir()  # it is empty

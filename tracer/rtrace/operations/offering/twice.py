@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from rtrace.manifest.model import Manifest, Run
     from rtrace.trace.directory import TraceDirectory
-    from rtrace.verify.kinds.model import Judgement, Rule
 
 _LARGEST = 256 << 20
 """Bytes of an output of which a second one is looked at."""
@@ -126,16 +125,12 @@ def _compare(directory: TraceDirectory, run: Run, aside: dict[bytes, bytes], fol
                 continue
             same = first.read_bytes() == second.read_bytes()
             name = (path or b"").rpartition(b"/")[2]
-            offer = None if same else find_offer(partial(_judge, apart, first, second, name), first, second)
+            offer = None if same else find_offer(partial(apart.judge, first, second, name=name), first, second)
             if offer is not None:
                 found.differences.append(Difference(path, stream, offer))
             else:
                 found = found._replace(alike=found.alike + 1)
     return found
-
-
-def _judge(apart: Apart, first: Path, second: Path, name: bytes, rule: Rule) -> Judgement:
-    return apart.judge(first, second, rule, name)
 
 
 def _find_streams(directory: TraceDirectory, run: Run, folder: Path, unjudged: list[str]) -> Iterator[tuple[str, Path]]:

@@ -59,7 +59,7 @@ def _copy_outputs(record: Record, folder: Path) -> Iterator[tuple[str, Path]]:
     room = _ROOM
     for number, file in enumerate(record["outputs"][:_MOST]):
         size, copy = file["size"], folder / str(number)
-        if size is None or size > min(room, _LARGEST):
+        if file["sha256"] is None or size is None or size > min(room, _LARGEST):
             continue
         try:
             is_whole = _copy(to_bytes(file["path"]), copy, size) == file["sha256"]

@@ -174,7 +174,7 @@ need_venv() {
     touch "$stamp"
 }
 
-# Where PYTHONDONTWRITEBYTECODE is set, each rtrace that a test starts would compile itself: compile_checkout PYTHON
+# Where PYTHONDONTWRITEBYTECODE is set, each rtrace that is started would compile itself: compile_checkout PYTHON
 compile_checkout() { "$1" -m compileall -q "$CHECKOUT/tracer" "$CHECKOUT/unpackers" "$CHECKOUT/tests"; }
 
 # The source package of diffoscope, for the files that its tests compare; nothing of it is installed or run.

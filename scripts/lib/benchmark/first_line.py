@@ -76,7 +76,6 @@ def run_first_line(rtrace: Path, libraries: Path, folder: Path, rounds: int) -> 
     """Measure; return the bytes of the files, and the turns by way."""
     bundle, archive, size = make_experiment(rtrace, libraries, folder)
     env = {**os.environ, "RTRACE_CACHE": str(folder / "trees"), "RTRACE_HISTORY": str(folder / "history")}
-    env.pop("PYTHONDONTWRITEBYTECODE", None)  # with it, each rtrace would compile itself
     run: list[str | Path] = [rtrace, "run", "--no-history", bundle]
     bare: list[str | Path] = [libraries / "bin/python", folder / "work/program.py", libraries / "lib"]
     turns: dict[str, list[Turn]] = {FIRST: [], SECOND: [], BARE: [], TAR: []}

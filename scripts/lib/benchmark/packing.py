@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,9 +43,10 @@ class Material:
 
 @dataclass(frozen=True)
 class Turn:
-    """What one command took: seconds, and the peak memory of its largest process in bytes."""
+    """What one command took: seconds, those of the processor, and the peak memory of its largest process in bytes."""
 
     seconds: float
+    used: float
     peak: int
 
 
@@ -98,18 +99,25 @@ MATERIALS = (
 )
 
 
-def take_turn(command: Sequence[str | Path]) -> Turn:
+def take_turn(
+    command: Sequence[str | Path],
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdout: int | None = None,
+) -> Turn:
     """Run a command to its end. The peak is the highest of any of its processes (ru_maxrss of getrusage(2))."""
     os.sync()
     begin = time.perf_counter()
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
+    with subprocess.Popen(
+        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE
+    ) as running:
         words = running.stderr.read() if running.stderr else b""
         _, status, usage = os.wait4(running.pid, 0)
         seconds = time.perf_counter() - begin
         running.returncode = os.waitstatus_to_exitcode(status)
     if running.returncode:
         sys.exit(f"scripts/bench: {describe_status(running.returncode)} of {command}: {words.decode(errors='replace')}")
-    return Turn(seconds, usage.ru_maxrss * 1024)
+    return Turn(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def count_read(command: Sequence[str | Path], path: Path, log: Path) -> int:

@@ -5,7 +5,6 @@ committed; one that reads 500 files and writes as many; one that is given a new 
 loaded. In every round each takes its turn. The first run of each is told apart: what is searched then is new.
 """
 
-import compileall
 import json
 import os
 import statistics
@@ -88,7 +87,6 @@ def measure(row: Row, rtrace: Path, scratch: Path, chance: Random) -> None:
 
 def run_recording(checkout: Path, rounds: int, scratch: Path) -> str:
     """Measure every workload, and return the table."""
-    compileall.compile_dir(checkout / "tracer/rtrace", quiet=1)  # as an installed rtrace is
     rows, chance = list(make_rows(scratch)), Random(1)  # noqa: S311 - tokens of nobody's
     for number in range(rounds + 1):
         for row in rows:

@@ -2,18 +2,17 @@
 
 `scripts/bench --verifying`: a bundle of 300,000 small files, verified with nothing kept and again; and outputs of 2 GB
 that come out the same, whose replay and comparison stand beside reading them (`cat` of the same files, from the cache
-of the system). The program that writes them is timed alone, and taken off. Memory is the most that one process had.
+of the system). The program that writes them is timed alone, too. Memory is the most that one process had.
 """
 
 import os
-import resource
 import shutil
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
+
+from benchmark.packing import FILES_A_FOLDER, Turn, take_turn
 
 MANY = """\
 import os
@@ -34,45 +33,16 @@ for number in range(4):
         for _ in range(int(sys.argv[1])):
             file.write(block)
 """
-FOLDER = 1000
-Turn = tuple[float, float, int]
-"""Seconds by the clock, seconds of the processor, and the most bytes of memory of a process."""
-
-
-def measure(command: Sequence[str | Path], cwd: Path, env: dict[str, str]) -> Turn:
-    """Run a command, and return what it took with all its children. A command that fails ends the benchmark."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURED, *command], cwd=cwd, env=env, capture_output=True, text=True, check=False
-    )
-    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        sys.exit(f"scripts/bench: {command} failed: {done.stderr}")
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, used, int(done.stderr.splitlines()[-1]) << 10
-
-
-MEASURED = """\
-import resource, subprocess, sys
-status = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
-sys.exit(status)
-"""
 
 
 def make_bundle(rtrace: Path, folder: Path, program: str, *arguments: str) -> Path:
     """Trace and pack a program in a folder, which may have inputs in it; return the bundle."""
     folder.mkdir(exist_ok=True)
     (folder / "program.py").write_text(program)
-    bundle = folder.parent / f"{folder.name}.rpz"
+    bundle, trace = (folder.parent / f"{folder.name}.{ending}" for ending in ("rpz", "trace"))
     python = shutil.which("python3") or sys.executable
-    commands: tuple[list[str | Path], ...] = (
-        [rtrace, "trace", "-q", "--no-history", "-d", folder.parent / f"{folder.name}.trace", python, "program.py"],
-        [rtrace, "pack", "-q", "-d", folder.parent / f"{folder.name}.trace", bundle],
-    )
-    commands[0].extend(arguments)
-    for command in commands:
-        measure(command, folder, dict(os.environ))
+    take_turn([rtrace, "trace", "-q", "--no-history", "-d", trace, python, "program.py", *arguments], folder)
+    take_turn([rtrace, "pack", "-q", "-d", trace, bundle], folder)
     return bundle
 
 
@@ -80,9 +50,9 @@ def run_verifying(rtrace: Path, folder: Path, rounds: int, files: int, megabytes
     """Measure; return the turns by row."""
     many = folder / "many"
     for number in range(files):
-        place = many / f"inputs/{number // FOLDER:04}"
+        place = many / f"inputs/{number // FILES_A_FOLDER:04}"
         place.mkdir(parents=True, exist_ok=True)
-        (place / f"{number % FOLDER:03}").write_text(f"{number}\n")
+        (place / f"{number % FILES_A_FOLDER:03}").write_text(f"{number}\n")
     bundle = make_bundle(rtrace, many, MANY)
     large = folder / "large"
     outputs = make_bundle(rtrace, large, LARGE, str(megabytes // 4))
@@ -93,13 +63,13 @@ def run_verifying(rtrace: Path, folder: Path, rounds: int, files: int, megabytes
     for _ in range(rounds):
         shutil.rmtree(cache, ignore_errors=True)
         for name in (f"{files} files, nothing kept", f"{files} files, again"):
-            rows.setdefault(name, []).append(measure([*verify, bundle], folder, env))
+            rows.setdefault(name, []).append(take_turn([*verify, bundle], folder, env, subprocess.DEVNULL))
         for name, command in (
             (f"{megabytes} MB of outputs, verified", [*verify, outputs]),
             ("the program that writes them, alone", ["python3", "program.py", str(megabytes // 4)]),
             ("reading them, from the system's cache", ["sh", "-c", "exec cat large-*.bin"]),
         ):
-            rows.setdefault(name, []).append(measure(command, large, env))
+            rows.setdefault(name, []).append(take_turn(command, large, env, subprocess.DEVNULL))
     return rows
 
 
@@ -107,6 +77,7 @@ def format_verifying(rows: dict[str, list[Turn]]) -> str:
     """Return the table."""
     lines = ["| | seconds | of the processor | memory of the largest process |", "|---|---|---|---|"]
     for name, turns in rows.items():
-        seconds, used, memory = (statistics.median(values) for values in zip(*turns, strict=True))
-        lines.append(f"| {name} | {seconds:.1f} | {used:.1f} | {memory / 1e6:.0f} MB |")
+        seconds, used = median(one.seconds for one in turns), median(one.used for one in turns)
+        memory = median(one.peak for one in turns) / 1e6
+        lines.append(f"| {name} | {seconds:.1f} | {used:.1f} | {memory:.0f} MB |")
     return "\n".join(lines)
